@@ -1,0 +1,5 @@
+"""Run merbench as ``python -m merbench``."""
+
+from merbench.cli import main
+
+main()

@@ -1,0 +1,82 @@
+"""The command line: one file a verb, thin; heavy packages are imported inside the verb that needs them."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from merbench import __version__
+from merbench.cli.compare import compare
+from merbench.cli.data import data
+from merbench.cli.doctor import doctor
+from merbench.cli.listings import methods, protocols
+from merbench.cli.records import export, show, submit
+from merbench.cli.run import run
+from merbench.cli.score import score
+from merbench.contracts.errors import MerbenchError
+
+app = typer.Typer(
+    name="merbench",
+    help="A benchmark harness and leaderboard for micro-expression recognition.",
+    epilog="Example: merbench run svm-flow --protocol megc2019 --data megc2019-flow28",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command(epilog="Example: merbench run svm-flow ststnet --protocol megc2019 --seeds 0-2")(run)
+app.command(epilog="Example: merbench compare --protocol megc2019 --format latex")(compare)
+app.command(epilog="Example: merbench score my-log.csv --protocol megc2019")(score)
+app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)
+app.command(epilog="Example: merbench export svm-flow-megc2019-s0 --format challenge > log.txt")(export)
+app.command(epilog="Example: merbench submit svm-flow-megc2019-s0 --to results/leaderboard")(submit)
+app.add_typer(data, name="data")
+app.command(epilog="Example: merbench methods ststnet")(methods)
+app.command(epilog="Example: merbench protocols megc2019")(protocols)
+app.command(epilog="Example: merbench doctor")(doctor)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere on the line.")] = False,  # noqa: ARG001
+) -> None:
+    if version:
+        typer.echo(f"merbench {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 some folds failed or something unforeseen, 2 wrong use."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except usage_error as error:
+        if debug:
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "merbench"
+        message = error.format_message()  # type: ignore[attr-defined]
+        sys.exit(_told(f"{message.rstrip('.')} (see {command} --help)" if message else f"see {command} --help", 2))
+    except MerbenchError as error:
+        if debug:
+            raise
+        sys.exit(_told(str(error), error.exit_code))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(_told("stopped; what is recorded is kept, the same command goes on from there", 130))
+    except BrokenPipeError:  # the reader, head say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_told(f"unforeseen {type(error).__name__}: {error} (run it again with --debug for the traceback)", 1))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(message: str, code: int) -> int:
+    """Print one line to standard error."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    return code

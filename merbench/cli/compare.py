@@ -1,0 +1,73 @@
+"""``merbench compare``: the table that goes into the paper."""
+
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, one_of, results_folder
+
+FORMATS = ("table", "md", "latex", "csv", "json")
+
+
+def compare(
+    methods: Annotated[
+        list[str] | None, typer.Argument(help="Only these methods.", metavar="[METHOD]...", show_default=False)
+    ] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", "-p", help="Only this protocol.")] = None,
+    data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, csv or json.")] = "table",  # noqa: A002
+    published: Annotated[
+        bool | None,
+        typer.Option(
+            "--published/--no-published", help="Published figures too.  [default: in table and md]", show_default=False
+        ),
+    ] = None,
+    leaderboard: Annotated[
+        bool, typer.Option("--leaderboard/--no-leaderboard", help="The committed leaderboard's rows too.")
+    ] = False,
+    older: Annotated[bool, typer.Option("--older", help="Rows of earlier code or data too.")] = False,
+    results: Results = None,
+) -> None:
+    """Print what is measured, per method: all clips and each database, UF1 and UAR with 95 % interval, and published figures."""
+    from rich.console import Console
+
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.catalogue import METHODS, PROTOCOLS
+    from merbench.report import compare as tables
+    from merbench.report.leaderboard import read_leaderboard
+    from merbench.report.rows import measured_rows, published_rows
+    from merbench.report.runs import read_runs
+
+    one_of(format, "--format", FORMATS)
+    folder = results_folder(results)
+    runs, problems = read_runs(folder)
+    if leaderboard:
+        shipped, more = read_leaderboard()
+        runs, problems = runs + shipped, problems + more
+    for name in methods or []:
+        if name not in {run.file.method for run in runs}:
+            METHODS.entry(name)
+    if protocol is not None and protocol not in {run.file.protocol for run in runs}:
+        PROTOCOLS.entry(protocol)
+    runs = [run for run in runs if not methods or run.file.method in methods]
+    runs = [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
+    rows, notes = measured_rows(runs, older)
+    figures = []
+    if published if published is not None else format in ("table", "md"):
+        names = [protocol] if protocol else sorted({row.runs[0].file.protocol for row in rows})
+        figures = [figure for name in names for figure in published_rows(name)]
+    titles = {
+        part: title for name in {f["protocol"] for f in figures} for part, title in PROTOCOLS.get(name).parts.items()
+    }
+    comparison = tables.Comparison(rows, figures, problems + notes, titles)
+    if not rows and not figures and format != "json":
+        raise MerbenchError(f"there is nothing to compare in {folder}: merbench run METHOD --protocol P")
+    if format == "table":
+        if not rows:
+            typer.echo(f"no run in {folder} fits; below are published figures only")
+        tables.print_table(comparison, Console(highlight=False))
+        return
+    writers = {"md": tables.as_markdown, "latex": tables.as_latex, "csv": tables.as_csv, "json": tables.as_json}
+    typer.echo(writers[format](comparison).rstrip("\n"))
+    for note in comparison.notes:
+        typer.echo(note, err=True)

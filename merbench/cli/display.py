@@ -1,0 +1,177 @@
+"""What a user sees while a grid runs: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from merbench.contracts.methods import Progress
+from merbench.engine.execute import RunState
+from merbench.engine.folds import FoldOutcome
+from merbench.engine.plan import RunPlan
+
+PLAIN_SECONDS = 10.0
+
+
+class Pace:
+    """Folds done, their rate and the time left."""
+
+    def __init__(self, recorded: int, pending: int) -> None:
+        self.recorded, self.pending, self.done, self.failed = recorded, pending, 0, 0
+        self._started = time.monotonic()
+
+    def __str__(self) -> str:
+        said = f"{self.recorded + self.done - self.failed}/{self.recorded + self.pending} folds"
+        seconds = time.monotonic() - self._started
+        if self.done and self.pending:
+            said += f", {_rate(self.done / seconds)}"
+            if self.done < self.pending:
+                said += f", {_duration(seconds / self.done * (self.pending - self.done))} left"
+            else:
+                said += f", {_duration(seconds)}"
+        return said + (f", {self.failed} failed" if self.failed else "")
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:.1f} folds/s" if per_second >= 1 else f"{per_second * 60:.1f} folds/min"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def label(plan: RunPlan) -> str:
+    """Name a run for the display."""
+    file = plan.file
+    settings = "" if file.config_name == "default" else f" {file.config_name}"
+    return f"{file.method}{settings}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
+
+
+class PlainDisplay:
+    """Plain lines: a run's start, its pace now and then, failures at once, its end."""
+
+    def __init__(self, console: Console) -> None:
+        self.executed = 0
+        self._console = console
+        self._pace = Pace(0, 0)
+        self._spoken = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:  # noqa: ARG002
+        """Begin counting."""
+        self._pace = Pace(recorded, len(pending))
+        self._spoken = time.monotonic()
+
+    def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
+        """Count a fold; tell of failures at once."""
+        self.executed += 1
+        self._pace.done += 1
+        if outcome.failure:
+            self._pace.failed += 1
+            self._say(failure_line(plan, outcome))
+        if time.monotonic() - self._spoken > PLAIN_SECONDS:
+            self._spoken = time.monotonic()
+            self._say(f"{label(plan)}: {self._pace}")
+
+    def run_finished(self, plan: RunPlan, state: RunState) -> None:
+        """Sum up."""
+        self._say(f"{label(plan)}: {self._pace}{'' if self._pace.pending else ', recorded before'}")
+
+    def waiting(self, plan: RunPlan) -> None:
+        """Tell why nothing moves."""
+        self._say(f"{label(plan)}: another process is at work on it, waiting")
+
+    def note(self, text: str) -> None:
+        """Tell."""
+        self._say(text)
+
+
+class _FoldColumn(ProgressColumn):
+    """How far the method is within its current fold, as it tells itself."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """Return the text of the column."""
+        inner = task.fields.get("inner")
+        running = inner is not None and inner.total and not task.finished
+        return Text(f"epoch {inner.done}/{inner.total}" if running else "", style="dim")
+
+
+class LiveDisplay:
+    """One line a run: bar, folds done, rate, time left; failures above, at once."""
+
+    def __init__(self, console: Console) -> None:
+        self.executed = 0
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            TextColumn("{task.fields[pace]}"),
+            _FoldColumn(),
+            console=console,
+        )
+        self._lines: dict[str, tuple[TaskID, Pace]] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
+        """Add the run's line."""
+        pace = Pace(recorded, len(pending))
+        total = recorded + len(pending)
+        line = self._bars.add_task(label(plan), total=total, completed=recorded, pace=pace, inner=progress)
+        self._lines[plan.run_id] = (line, pace)
+
+    def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
+        """Move the bar; print failures above the lines."""
+        self.executed += 1
+        line, pace = self._lines[plan.run_id]
+        pace.done += 1
+        if outcome.failure:
+            pace.failed += 1
+            self._bars.console.print(failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
+        self._bars.update(line, advance=1, pace=str(pace))
+
+    def run_finished(self, plan: RunPlan, state: RunState) -> None:
+        """Leave the run's line as it ended."""
+        line, pace = self._lines[plan.run_id]
+        self._bars.update(line, pace=f"{pace}{'' if pace.pending else ', recorded before'}")
+
+    def waiting(self, plan: RunPlan) -> None:
+        """Tell why nothing moves."""
+        self.note(f"{label(plan)}: another process is at work on it, waiting")
+
+    def note(self, text: str) -> None:
+        """Print above the lines."""
+        self._bars.console.print(text, markup=False, soft_wrap=True)
+
+
+def failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:
+    """Say what a fold failed of."""
+    assert outcome.failure is not None
+    return f"{label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}"

@@ -1,0 +1,67 @@
+"""``merbench methods`` and ``merbench protocols``: what can be run, and how it is judged."""
+
+from typing import Annotated
+
+import typer
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Print this method's whole card.", metavar="[NAME]")] = None,
+) -> None:
+    """List the methods, or print one's card with its paper and BibTeX."""
+    from merbench.engine.catalogue import METHODS, method_card
+
+    if name is not None:
+        entry = METHODS.entry(name)
+        _print_card(method_card(entry).model_dump(mode="json", exclude_defaults=True) | {"origin": entry.origin})
+        return
+    found, problems = METHODS.load_all()
+    lines = [(m.card.name, m.card.summary, _origin(m.origin)) for m in found.values()]
+    _print_list(lines, problems)
+
+
+def protocols(
+    name: Annotated[str | None, typer.Argument(help="Print this protocol whole.", metavar="[NAME]")] = None,
+) -> None:
+    """List the protocols, or print one with its source and BibTeX."""
+    from merbench.engine.catalogue import PROTOCOLS
+    from merbench.engine.catalogue import protocol as find_protocol
+
+    if name is not None:
+        spec = find_protocol(name)
+        digest = {"spec_digest": spec.spec_digest()}
+        _print_card(spec.model_dump(mode="json", exclude_defaults=True) | digest)
+        return
+    found, problems = PROTOCOLS.load_all()
+    origins = {entry.name: entry.origin for entry in PROTOCOLS.entries()}
+    _print_list([(spec.name, spec.summary, _origin(origins[spec.name])) for spec in found.values()], problems)
+
+
+def _origin(origin: str) -> str:
+    return "" if origin == "merbench" else f" [{origin}]"
+
+
+def _print_list(lines: list[tuple[str, str, str]], problems: list[str]) -> None:
+    width = max((len(name) for name, _, _ in lines), default=0)
+    for name, summary, origin in lines:
+        typer.echo(f"{name:<{width}}  {' '.join(summary.split())}{origin}")
+    for problem in problems:
+        typer.echo(f"broken: {problem}", err=True)
+
+
+def _print_card(content: dict[str, object]) -> None:
+    """Print a card as YAML, texts of several lines as blocks, so that BibTeX can be copied from it."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    typer.echo(
+        yaml.dump(
+            content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+        ).rstrip()
+    )

@@ -1,0 +1,48 @@
+"""Options that several verbs share."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merbench.contracts.errors import MerbenchError, suggestion
+
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", help="Results folder.  [default: $MERBENCH_RESULTS, else ./results]", show_default=False),
+]
+
+
+def results_folder(given: Path | None) -> Path:
+    """Return the results folder: as given, else ``MERBENCH_RESULTS``, else ``./results``."""
+    return (given or Path(os.environ.get("MERBENCH_RESULTS") or "results")).resolve()
+
+
+def one_of(value: str, option: str, allowed: tuple[str, ...]) -> str:
+    """Return `value` if it is allowed; else say what is."""
+    if value not in allowed:
+        raise MerbenchError(f"{option} {value!r} is unknown{suggestion(value, allowed)}")
+    return value
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """Read ``0-4`` or ``0,3,5-7`` as numbers, each once, in the order given."""
+    found: list[int] = []
+    for piece in text.split(","):
+        first, dash, last = piece.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise MerbenchError(f"{option} {text!r}: write whole numbers and ranges, like 0-4 or 0,2,7")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(found))
+
+
+def key_values(pairs: list[str], option: str) -> dict[str, str]:
+    """Read ``key=value`` pairs."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise MerbenchError(f"{option} {pair!r}: write {option} key=value")
+        found[key] = value
+    return found

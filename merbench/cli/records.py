@@ -1,0 +1,65 @@
+"""``merbench show``, ``export`` and ``submit``: look at a recorded run, and pass it on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, one_of, results_folder
+
+Run = Annotated[str, typer.Argument(help="A run's id, or the beginning of it.", metavar="RUN")]
+
+
+def show(run: Run, results: Results = None) -> None:
+    """Show a run: what it is, its scores, confusion, recall of each class and results of each subject."""
+    from rich.console import Console
+
+    from merbench.report.runs import find_run, read_run
+    from merbench.report.show import print_run
+
+    print_run(read_run(find_run(results_folder(results), run)), Console(highlight=False))
+
+
+def export(
+    run: Run,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="csv, or challenge for the MEGC challenge's log.")
+    ] = "csv",  # noqa: A002
+    out: Annotated[Path | None, typer.Option("--out", help="A file; standard output if none is given.")] = None,
+    results: Results = None,
+) -> None:
+    """Write a run's predictions as a log that others can score."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.files import write_whole
+    from merbench.report.logs import to_challenge, to_csv
+    from merbench.report.runs import find_run, read_run
+
+    one_of(format, "--format", ("csv", "challenge"))
+    found = read_run(find_run(results_folder(results), run))
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.predictions.empty:
+        raise MerbenchError(f"{found.file.run_id} has no prediction yet")
+    if not found.complete:
+        typer.echo(
+            f"{found.file.run_id} has {found.folds} of {len(found.file.folds)} folds: the log is incomplete", err=True
+        )
+    text = to_csv(found.predictions) if format == "csv" else to_challenge(found.predictions, found.file.outputs)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_whole(out, text.encode())
+
+
+def submit(
+    run: Run,
+    to: Annotated[Path, typer.Option("--to", help="The leaderboard's folder in a checkout of merbench.")] = Path(
+        "results/leaderboard"
+    ),
+    results: Results = None,
+) -> None:
+    """Write a whole run in the form that the leaderboard takes, ready to be committed."""
+    from merbench.report.leaderboard import write_entry
+    from merbench.report.runs import find_run, read_run
+
+    typer.echo(f"written: {write_entry(read_run(find_run(results_folder(results), run)), to)}")

@@ -1,0 +1,132 @@
+"""``merbench run``: plan a grid, run what is missing, print the table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merbench.cli.options import Results, key_values, numbers, one_of, results_folder
+
+if TYPE_CHECKING:
+    from merbench.engine.plan import RunPlan
+
+
+def run(
+    methods: Annotated[list[str], typer.Argument(help="Methods, see merbench methods.", metavar="METHOD...")],
+    protocol: Annotated[
+        list[str], typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml; may be repeated.")
+    ],
+    data: Annotated[
+        str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")
+    ] = "auto",
+    config: Annotated[
+        list[str] | None, typer.Option(help="A configuration on the methods' cards, or METHOD:NAME for one method's.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, or METHOD:key=value; may be repeated.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")] = "0",
+    folds: Annotated[
+        list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")
+    ] = None,
+    keep_epochs: Annotated[bool, typer.Option("--keep-epochs", help="Keep predictions after each epoch.")] = False,
+    existing: Annotated[str, typer.Option(help="keep what is recorded, or redo it.")] = "keep",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, what is recorded and what would run.")
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Train and test methods on every fold of a protocol; print the table.
+
+    What is recorded is not computed again; a failed fold is. Exit code 1 if folds failed.
+    """
+    from rich.console import Console
+
+    from merbench.cli.display import LiveDisplay, PlainDisplay
+    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.data import choose_data
+    from merbench.engine.execute import check_folds, execute, failures
+    from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+
+    one_of(existing, "--existing", ("keep", "redo"))
+    request = Request(
+        methods=tuple(methods),
+        config=next((name for name in reversed(config or []) if ":" not in name), "default"),
+        configs=dict(name.split(":", 1) for name in config or [] if ":" in name),
+        settings=key_values(settings or [], "--set"),
+        seeds=numbers(seeds, "--seeds"),
+        keep_epochs=keep_epochs,
+    )
+    console = Console(highlight=False)
+    specs = [find_protocol(name) for name in dict.fromkeys(protocol)]
+    chosen = choose_data(data, specs)
+    console.print(f"data: {chosen.name}, {chosen.why}", markup=False, soft_wrap=True)
+    prepared = [PreparedProtocol.of(spec, chosen) for spec in specs]
+    for item in prepared:
+        for difference in item.split.differences:
+            console.print(f"note: differs from {item.spec.name}: {difference}", markup=False, soft_wrap=True)
+    plans = plan_runs(request, prepared)
+    runs = results_folder(results) / "runs"
+    if dry_run:
+        check_folds(plans, folds or [])
+        _print_plan(console, plans, runs, folds or [], existing)
+        return
+    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    with display:
+        states = execute(plans, runs, display, folds or [], "redo" if existing == "redo" else "keep")
+    if not display.executed and all(state.complete for state in states):
+        count = sum(len(plan.file.folds) for plan in plans)
+        console.print(f"nothing to do: all {count} folds of {len(plans)} runs are recorded")
+    _print_table(console, plans, runs)
+    if failures(states):
+        console.print(failures(states), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _print_plan(console: "object", plans: "list[RunPlan]", runs: Path, folds: list[str], existing: str) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from merbench.engine.execute import run_state
+
+    assert isinstance(console, Console)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Run", overflow="fold")
+    for name in ("Units", "Recorded", "Failed before", "Would run"):
+        table.add_column(name, justify="right")
+    notes, total = [], 0
+    for plan in plans:
+        state = run_state(plan, runs, folds, "redo" if existing == "redo" else "keep")
+        total += len(state.pending)
+        notes += state.damaged
+        units = len(state.recorded) + len(state.pending)
+        table.add_row(
+            plan.run_id, str(units), str(len(state.recorded)), str(len(state.failed)), str(len(state.pending))
+        )
+        if 0 < len(state.pending) < len(plan.file.folds):
+            notes.append(f"{plan.run_id} would run {', '.join(state.pending)}")
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False, soft_wrap=True)
+    console.print(
+        f"{total} of {sum(len(p.file.folds) for p in plans)} units would run; nothing was computed or written"
+    )
+
+
+def _print_table(console: "object", plans: "list[RunPlan]", runs: Path) -> None:
+    from rich.console import Console
+
+    from merbench.report.compare import Comparison, print_table
+    from merbench.report.rows import measured_rows
+    from merbench.report.runs import read_run
+
+    assert isinstance(console, Console)
+    rows, notes = measured_rows([read_run(runs / plan.run_id) for plan in plans])
+    print_table(Comparison(rows, [], notes), console)
+    names = sorted({plan.file.protocol for plan in plans})
+    console.print(
+        f"merbench compare --protocol {names[0]} sets this beside other runs and published figures",
+        style="dim",
+        markup=False,
+    )

@@ -1,0 +1,93 @@
+"""The card of a method, ``card.yaml`` beside its code: what it is, what it asks for, what it admits."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from merbench.contracts.inputs import InputSpec
+from merbench.contracts.names import checked_name
+
+Task = Literal["classification", "au-detection"]
+
+
+class Paper(BaseModel):
+    """Where a method was published."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    authors: str
+    year: int
+    venue: str
+    url: str | None = None
+    bibtex: str
+
+
+class Card(BaseModel):
+    """What a method says of itself. What it admits here is shown in tables, and ranked apart.
+
+    Attributes
+    ----------
+    implementation : str
+        ``module:Class`` within the method's folder.
+    configurations : dict
+        Named settings; ``default`` is what runs where none is named.
+    deterministic : bool
+        No random stream is used, so that one seed is all there is.
+    transductive : bool
+        Test clips (without labels) are used in training.
+    auxiliary : tuple of str
+        Registered databases whose clips it pretrains on, always without the held-out subjects.
+    data_seen : tuple of str
+        Data that its pretrained weights have seen.
+    au_labels_at_test : bool
+        Action-unit labels of the test clips are an input.
+    stated, reconstructed : dict
+        Choices that the paper states, and those filled in here, each with a reason.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    summary: str
+    implementation: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    paper: Paper | None = None
+    tasks: tuple[Task, ...] = ("classification",)
+    inputs: dict[str, InputSpec] = {}
+    configurations: dict[str, dict[str, Any]] = {"default": {}}
+    deterministic: bool = False
+    transductive: bool = False
+    auxiliary: tuple[str, ...] = ()
+    data_seen: tuple[str, ...] = ()
+    au_labels_at_test: bool = False
+    remark: str = ""
+    stated: dict[str, str] = {}
+    reconstructed: dict[str, str] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return checked_name(value, "method")
+
+    @field_validator("configurations")
+    @classmethod
+    def _configurations(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if "default" not in value:
+            raise ValueError("a configuration called 'default' must be there")
+        for name in value:
+            checked_name(name, "configuration")
+        return value
+
+    def admissions(self) -> list[str]:
+        """Say in a few words each what a reader of a table should know; empty for an ordinary method."""
+        said = []
+        if self.transductive:
+            said.append("transductive")
+        if self.au_labels_at_test:
+            said.append("AU labels at test")
+        if self.data_seen:
+            said.append(f"weights have seen {', '.join(self.data_seen)}")
+        if self.auxiliary:
+            said.append(f"pretrained on {', '.join(self.auxiliary)}")
+        return said + ([self.remark] if self.remark else [])

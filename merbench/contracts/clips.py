@@ -1,0 +1,90 @@
+"""The clip table: one row a clip, whatever database it comes from.
+
+A clip is identified by ``(dataset, subject, clip)``, all text, normalised once by the database's reader: ``06``, ``006``
+and ``s06`` of three databases are three subjects. Nothing is ever joined by position.
+"""
+
+import pandas as pd
+
+from merbench.contracts.digests import digest
+from merbench.contracts.errors import DataError, listed
+
+IDENTITY = ["dataset", "subject", "clip"]
+
+#: Column -> what it holds. Frame numbers are the database's own counters; a missing value is ``None`` or NaN.
+CLIP_COLUMNS = {
+    "dataset": "database, normalised: casme2, samm, smic-hs",
+    "subject": "subject within the database, normalised: sub01, 006, s03",
+    "clip": "clip within the subject: EP02_01f, 006_1_2, s03_ne_01",
+    "emotion": "the database's own emotion word, lower case; a release may know only a protocol's class",
+    "onset": "first frame of the movement",
+    "apex": "frame of the strongest movement",
+    "offset": "last frame of the movement",
+    "fps": "frames a second",
+    "aus": "action units: number, side, intensity and alternatives, or None where they are not annotated",
+    "objective_class": "objective class I to VII of Davison et al. 2018, as the sheet gives it",
+    "path": "where the clip's frames or image lie, relative to the database's folder",
+    "apex_source": "annotated | midpoint | corrected | estimated",
+}
+
+
+def clip_name(row: object) -> str:
+    """Name a clip for a message: ``casme2/sub01/EP02_01f``; `row` has the identity columns as attributes."""
+    return "/".join(str(getattr(row, column)) for column in IDENTITY)
+
+
+def clip_names(table: pd.DataFrame) -> list[str]:
+    """Name every clip of a table that has the identity columns, in the table's order."""
+    return table[IDENTITY].astype(str).agg("/".join, axis=1).tolist() if len(table) else []
+
+
+def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Validate rows as a clip table.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        At least the identity columns; others of `CLIP_COLUMNS` that are missing are filled with missing values.
+    origin : str
+        Names the source in error lines: a file, a database.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `CLIP_COLUMNS` in that order, sorted by identity, with a fresh index.
+
+    Raises
+    ------
+    DataError
+        Unknown columns, identities that are empty or no text, clips listed twice; names the rows.
+    """
+    unknown = sorted(set(rows.columns) - set(CLIP_COLUMNS))
+    if unknown:
+        raise DataError(f"{origin}: the clip table has unknown columns {listed(unknown)}")
+    missing = [column for column in IDENTITY if column not in rows.columns]
+    if missing:
+        raise DataError(f"{origin}: the clip table lacks the columns {listed(missing)}")
+    if rows.empty:
+        raise DataError(f"{origin}: no clip was found")
+    identity = rows[IDENTITY]
+    bad = ~identity.map(lambda value: isinstance(value, str) and bool(value.strip())).all(axis=1)
+    if bad.any():
+        raise DataError(f"{origin}: dataset, subject and clip must be text in row {listed(rows.index[bad].tolist())}")
+    twice = identity.duplicated(keep="first")
+    if twice.any():
+        raise DataError(f"{origin}: listed twice: {listed(clip_names(rows[twice]))}")
+    return rows.reindex(columns=list(CLIP_COLUMNS)).sort_values(IDENTITY, ignore_index=True)
+
+
+def clips_digest(clips: pd.DataFrame) -> str:
+    """Digest what is annotated of the clips: everything but where they lie on this disk, in identity order."""
+    columns = [column for column in CLIP_COLUMNS if column != "path"]
+    rows = clips.sort_values(IDENTITY)[columns].itertuples(index=False, name=None)
+    return digest([[_plain(value) for value in row] for row in rows])
+
+
+def _plain(value: object) -> str | None:
+    """Write a cell as text, alike whether its column holds whole numbers, or floats because another cell is missing."""
+    if value is None or value is pd.NA or value != value:  # NaN differs from itself
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

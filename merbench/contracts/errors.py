@@ -1,0 +1,61 @@
+"""Errors that a user can act on: one line that names the thing, what was expected and the next step."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MerbenchError(Exception):
+    """A problem with what the user gave; its text is one line, shown without a traceback.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command exits with: 2, wrong use.
+    """
+
+    exit_code = 2
+
+
+class UnknownNameError(MerbenchError):
+    """A name that nothing is registered under."""
+
+
+class DataError(MerbenchError):
+    """Data on disk that is missing, incomplete or not what it claims to be."""
+
+
+class RecordError(MerbenchError):
+    """A record that does not verify: truncated, changed, foreign, or written by a later version."""
+
+
+class PredictionError(ValueError):
+    """A method returned something that is not a prediction for the clips it was given."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Say what `name` may have been meant to be, as the tail of an error line.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    known : iterable of str
+        What would have been understood.
+
+    Returns
+    -------
+    str
+        ``" (did you mean 'ststnet'?)"``, or the known names where none is close, or ``""`` where none is known.
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
+    if close:
+        return f" (did you mean {' or '.join(repr(c) for c in close)}?)"
+    return f" (known: {', '.join(known)})" if known else ""
+
+
+def listed(items: Iterable[object], most: int = 10) -> str:
+    """Join items for an error line, naming at most `most` of them and counting the rest."""
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

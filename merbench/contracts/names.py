@@ -1,0 +1,34 @@
+"""Names from outside: which may stand in a file name as they are, and how the others are written."""
+
+import re
+from urllib.parse import quote
+
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+
+
+def checked_name(name: str, kind: str) -> str:
+    """Return `name` if it may name a method, configuration, protocol or dataset; it then is a safe path component.
+
+    Raises
+    ------
+    ValueError
+        The name is not made of lower-case letters and digits, joined by single dashes, dots or underscores.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 64:
+        raise ValueError(f"{kind} name {name!r} must be lower-case letters and digits joined by - . or _, at most 64")
+    return name
+
+
+def fold_folder(fold: str) -> str:
+    """Write a fold's name as one path component; different folds get different folders.
+
+    A fold is called ``dataset`` or ``dataset/subject``; the dataset is a checked name, the subject is any text.
+
+    Examples
+    --------
+    >>> fold_folder("samm/006")
+    'samm--006'
+    >>> fold_folder("mine/../../etc--passwd")
+    'mine--..--..--etc-%2Dpasswd'
+    """
+    return quote(fold, safe="/").replace("--", "-%2D").replace("/", "--")

@@ -1,0 +1,199 @@
+"""The files of a run: ``run.json``, a fold's ``record.json`` and predictions, and ``complete.json``, as typed contents.
+
+Predictions have the columns ``dataset, subject, clip, truth, predicted, score_<class>...``; for AU detection nullable
+``truth_<au>`` and ``score_<au>``. Metrics are always computed from them.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from merbench.contracts.cards import Task
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.digests import digest
+from merbench.contracts.errors import RecordError, listed
+from merbench.contracts.methods import Prediction, Problem
+
+SCHEMA_VERSION = 1
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+
+
+class RunKey(BaseModel):
+    """All that a prediction depends on, seed included; the fold is added by where it lies.
+
+    Paths, workers and verbosity are not in it. Packages and hardware are recorded with each fold.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    config: dict[str, Any]
+    code_digest: str
+    code_versions: dict[str, int]
+    spec_digest: str
+    split_digest: str
+    data_digest: str
+    input_digests: dict[str, str]
+    selection: str
+    seed: int
+
+    def digest(self) -> str:
+        """Return the digest of all of it."""
+        return digest(self.model_dump(mode="json"))
+
+
+class RunFile(_File):
+    """``run.json``: one method configuration, protocol, data, selection and seed.
+
+    Attributes
+    ----------
+    folds : dict of str to int
+        Fold name -> number of test clips: what a whole run has.
+    variant : str
+        Settings that differ from the named configuration, ``epochs=5``.
+    admissions : list of str
+        What the method's card admits; shown with its rows.
+    """
+
+    run_id: str
+    key: RunKey
+    method: str
+    config_name: str
+    variant: str
+    protocol: str
+    task: Task
+    outputs: list[str]
+    data: str
+    synthetic: bool
+    deterministic: bool
+    admissions: list[str]
+    folds: dict[str, int]
+    created: str
+    merbench: str
+    git_commit: str | None
+
+
+class Failure(BaseModel):
+    """What went wrong in a fold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+    message: str
+    traceback: str
+
+
+class FoldRecord(_File):
+    """``record.json``: the commit mark of a fold, written last. What it does not vouch for is not there.
+
+    Attributes
+    ----------
+    epochs : bool
+        Per-epoch predictions were asked for; they are there if the method tells of its epochs.
+    checksums : dict of str to str
+        File name beside it -> SHA-256.
+    seconds : dict of str to float
+        ``fit``, ``predict`` and ``total``.
+    peak_memory_mb : float, optional
+        Highest resident memory of the process so far.
+    """
+
+    run_id: str
+    key_digest: str
+    fold: str
+    status: Literal["ok", "failed"]
+    clips: int
+    train_clips: int
+    seconds: dict[str, float]
+    peak_memory_mb: float | None
+    threads: int
+    device: str
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+    epochs: bool
+    checksums: dict[str, str] = {}
+    failure: Failure | None = None
+    finished: str
+
+
+class CompleteFile(_File):
+    """``complete.json``: the commit mark of a whole run; vouches for the ``predictions`` file beside it."""
+
+    run_id: str
+    key_digest: str
+    predictions: str
+    sha256: str
+    clips: int = Field(ge=1)
+    seconds: float
+    mixed: list[str]
+    finished: str
+
+
+def problem_of(run: RunFile) -> Problem:
+    """Return the task and outputs of a recorded run."""
+    return Problem(run.task, tuple(run.outputs))
+
+
+def prediction_columns(problem: Problem) -> list[str]:
+    """Return the columns of a prediction table, in order."""
+    if problem.task == "classification":
+        return [*IDENTITY, "truth", "predicted", *(f"score_{name}" for name in problem.outputs)]
+    return [*IDENTITY, *(f"{kind}_{name}" for kind in ("truth", "score") for name in problem.outputs)]
+
+
+def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, problem: Problem) -> pd.DataFrame:
+    """Join identities, truth and prediction of a fold's test clips; all three are in the order of `clips`."""
+    table = clips[IDENTITY].reset_index(drop=True)
+    names = np.array(problem.outputs, dtype=object)
+    if problem.task == "classification":
+        table["truth"] = names[np.asarray(truth)]
+        table["predicted"] = names[prediction.decisions()]
+    else:
+        for column, name in enumerate(problem.outputs):
+            table[f"truth_{name}"] = pd.array(np.asarray(truth)[:, column], dtype="Float64")
+    for column, name in enumerate(problem.outputs):
+        table[f"score_{name}"] = prediction.scores[:, column]
+    return table.sort_values(IDENTITY, ignore_index=True)
+
+
+def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:
+    """Return `table` if it is a prediction table of `problem`; anything else is named.
+
+    Raises
+    ------
+    RecordError
+        Missing or foreign columns, a clip listed twice, an unknown class, a score that is no finite number.
+    """
+    expected = prediction_columns(problem)
+    missing = [column for column in expected if column not in table.columns]
+    extra = [column for column in table.columns if column not in expected]
+    if missing or extra:
+        lacks = f"lacks the columns {listed(missing)}" if missing else f"has foreign columns {listed(extra)}"
+        raise RecordError(f"{origin} {lacks}")
+    twice = table[IDENTITY].duplicated()
+    if twice.any():
+        raise RecordError(f"{origin} has a clip twice: {listed(clip_names(table[twice]))}")
+    if problem.task == "classification":
+        for column in ("truth", "predicted"):
+            strange = ~table[column].isin(problem.outputs)
+            if strange.any():
+                raise RecordError(
+                    f"{origin}: {column} {table[column][strange].iloc[0]!r} is none of {', '.join(problem.outputs)}"
+                )
+    scores = table[[f"score_{name}" for name in problem.outputs]]
+    try:
+        finite = np.isfinite(scores.to_numpy(dtype=float))
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{origin}: scores must be numbers") from error
+    if not finite.all():
+        raise RecordError(
+            f"{origin}: a score is missing or not finite for {listed(clip_names(table[~finite.all(axis=1)]))}"
+        )
+    return table[expected]

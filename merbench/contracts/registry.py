@@ -1,0 +1,129 @@
+"""One registry class for methods, protocols and databases: built-in names, and those of installed plug-ins."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from merbench.contracts.errors import MerbenchError, UnknownNameError, suggestion
+from merbench.contracts.names import checked_name
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name and where its object is to be found; nothing is imported before it is looked up.
+
+    Attributes
+    ----------
+    name : str
+        What the user writes.
+    target : str
+        ``module:object``.
+    origin : str
+        Who registered it: ``merbench``, or a distribution and its version.
+    """
+
+    name: str
+    target: str
+    origin: str
+
+    @property
+    def module(self) -> str:
+        """The module half of the target."""
+        return self.target.partition(":")[0]
+
+    def load(self) -> object:
+        """Import the target.
+
+        Raises
+        ------
+        MerbenchError
+            The import fails for whatever reason, or there is no such object; names the entry, its origin and the cause.
+        """
+        module, _, path = self.target.partition(":")
+        try:
+            found: object = importlib.import_module(module)
+            for attribute in path.split("."):
+                found = getattr(found, attribute)
+        except Exception as error:  # whatever a plug-in does wrong is its own, and is reported with its name
+            raise MerbenchError(
+                f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {error!r}"
+            ) from error
+        return found
+
+
+class Registry(Generic[Item]):
+    """Names of one kind.
+
+    Parameters
+    ----------
+    kind : str
+        ``method``, ``protocol`` or ``database``, for messages.
+    group : str
+        Entry-point group in which installed packages offer theirs.
+    builtin : callable
+        Gives name -> target of those that come with merbench.
+    convert : callable
+        ``convert(entry, loaded object)`` checks the object and makes the item; its errors name what does not fit.
+    """
+
+    def __init__(
+        self, kind: str, group: str, builtin: Callable[[], dict[str, str]], convert: Callable[[Entry, object], Item]
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self._builtin = builtin
+        self._convert = convert
+
+    def entries(self) -> list[Entry]:
+        """Return everything registered, by name; a name that two claim appears twice."""
+        found = [Entry(name, target, "merbench") for name, target in self._builtin().items()]
+        for point in entry_points(group=self.group):
+            origin = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
+            found.append(Entry(point.name, point.value, origin))
+        return sorted(set(found), key=lambda entry: (entry.name, entry.origin))
+
+    def names(self) -> list[str]:
+        """Return the registered names, each once."""
+        return sorted({entry.name for entry in self.entries()})
+
+    def entry(self, name: str) -> Entry:
+        """Find the one entry called `name`.
+
+        Raises
+        ------
+        UnknownNameError
+            Nothing has this name; says what is close.
+        MerbenchError
+            Several claim it; names them.
+        """
+        found = [entry for entry in self.entries() if entry.name == name]
+        if not found:
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{suggestion(name, self.names())}")
+        if len(found) > 1:
+            claims = " and ".join(f"{entry.origin} ({entry.target})" for entry in found)
+            raise MerbenchError(f"{self.kind} {name!r} is claimed by {claims}: uninstall one of them")
+        return found[0]
+
+    def get(self, name: str) -> Item:
+        """Look `name` up and load it; raises what :meth:`entry` and :meth:`Entry.load` raise."""
+        entry = self.entry(name)
+        try:
+            checked_name(name, self.kind)
+        except ValueError as error:
+            raise MerbenchError(f"{error} (from {entry.origin})") from error
+        return self._convert(entry, entry.load())
+
+    def load_all(self) -> tuple[dict[str, Item], list[str]]:
+        """Load everything; what can't be loaded is told in a list of lines and harms nothing else."""
+        items: dict[str, Item] = {}
+        problems: list[str] = []
+        for name in self.names():
+            try:
+                items[name] = self.get(name)
+            except MerbenchError as error:
+                problems.append(f"{self.kind} {error}" if not str(error).startswith(self.kind) else str(error))
+        return items, problems

@@ -1,0 +1,71 @@
+"""Cards and protocols are YAML files; a mistake in one is a line that names the file, the key and what was expected."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from merbench.contracts.errors import MerbenchError, suggestion
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_yaml_model(path: Path, model: type[Model]) -> Model:
+    """Read a YAML file into a pydantic model.
+
+    Raises
+    ------
+    MerbenchError
+        The file is unreadable, is no YAML mapping, or a key or value does not fit; names file, key and expectation.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MerbenchError(f"{path} can't be read: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise MerbenchError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(content, dict):
+        raise MerbenchError(f"{path} must hold a mapping of keys to values, not {type(content).__name__}")
+    return validated(model, content, str(path))
+
+
+def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model:
+    """Validate `content` as `model`; the first problem becomes one line that begins with `origin`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise MerbenchError(f"{origin}: {_first_problem(model, error)}") from error
+
+
+def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *parents, key = problem["loc"]
+        return f"unknown key {where!r}{suggestion(str(key), _keys_at(model, parents))}"
+    if problem["type"] == "missing":
+        return f"{where!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    shown = f", not {problem['input']!r}" if where and not isinstance(problem["input"], dict | list) else ""
+    return f"{where}: {message}{shown}" if where else message
+
+
+def _keys_at(model: type[BaseModel], parents: list[Any]) -> list[str]:
+    """Return the keys that are understood below the path `parents` of `model`."""
+    models = [model]
+    for parent in parents:
+        fields = [m.model_fields[parent] for m in models if parent in m.model_fields]
+        if fields:
+            models = [m for field in fields for m in _models_in(field.annotation)]
+    return [field.alias or name for m in models for name, field in m.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)

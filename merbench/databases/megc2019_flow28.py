@@ -1,0 +1,167 @@
+"""The public flow release of MEGC 2019: one 28x28 onset-to-apex flow image a clip, in either layout of its authors.
+
+HTNet's layout is flat: ``combined_3_class2_for_optical_flow.csv`` lists ``dataset, sub, filename_o, label`` and
+``STSNet_whole_norm_u_v_os/<sub>_<filename_o> .png`` holds the images (with the blank before the dot).
+STSTNet's is a tree, one folder a fold: ``<subject>/u_test/<label>/<clip>.png`` (``u_train`` repeats all others).
+
+Each image is, in RGB order, horizontal flow u, vertical flow v and optical strain, each scaled to 0..255 over the clip
+(Liong et al., FG 2019; Wang et al., arXiv 2307.14637).
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.clips import clip_name, clip_table
+from merbench.contracts.databases import DatabaseCard, Reading
+from merbench.contracts.errors import DataError, listed
+from merbench.contracts.inputs import Flow, InputSpec
+from merbench.databases.identity import normalised
+
+IMAGES = "STSNet_whole_norm_u_v_os"
+LIST = "combined_3_class2_for_optical_flow.csv"
+CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
+FLOW = Flow(span="onset-apex", size=28, channels=("u", "v", "strain"), algorithm="tvl1", normalise="clip")
+
+_SUBJECT_FORMS = {"casme2": r"sub\d+", "smic-hs": r"s\d+", "samm": r"\d+"}
+
+
+class Megc2019Flow28:
+    """Reader of the release."""
+
+    card = DatabaseCard(
+        name="megc2019-flow28",
+        title="MEGC 2019 flow images, 28x28 (public release of STSTNet's and HTNet's authors)",
+        datasets={"smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"},
+        licence="public; the underlying videos need each database's own licence",
+        source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
+        offers=(FLOW,),
+    )
+
+    def recognises(self, folder: Path) -> bool:
+        """Say whether `folder` has either layout."""
+        return (folder / LIST).exists() or (folder / IMAGES).exists() or next(folder.glob("*/u_test"), None) is not None
+
+    def read(self, folder: Path) -> Reading:
+        """Read the clip table; the label is the class word, all that the release knows of a clip."""
+        flat = [(folder / LIST).is_file(), (folder / IMAGES).is_dir()]
+        if all(flat):
+            rows, layout = pd.DataFrame(_flat_rows(folder)), "HTNet's flat layout"
+        elif any(flat):
+            lacking = IMAGES + "/" if flat[0] else LIST
+            raise DataError(f"{folder} is half a copy: {lacking} is missing beside {LIST if flat[0] else IMAGES}")
+        elif self.recognises(folder):
+            rows, layout = pd.DataFrame(_tree_rows(folder)), "STSTNet's tree"
+        else:
+            raise DataError(
+                f"{folder} is no copy of megc2019-flow28: it needs {IMAGES}/ and {LIST}, or folders <subject>/u_test/<0|1|2>/"
+            )
+        return Reading(clip_table(rows, str(folder)), layout)
+
+    def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
+        """Return the images, uint8, shape (n_clips, 28, 28, 3), channels u, v, strain."""
+        if spec != FLOW:
+            raise DataError(f"megc2019-flow28 offers {FLOW}, not {spec}")
+        images = np.empty((len(clips), 28, 28, 3), dtype=np.uint8)
+        for index, clip in enumerate(clips.itertuples()):
+            images[index] = _image(folder / str(clip.path), clip_name(clip))
+        return images
+
+
+def _flat_rows(folder: Path) -> Iterator[dict[str, str]]:
+    path = folder / LIST
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read as CSV: {error}") from error
+    missing = [column for column in ("dataset", "sub", "filename_o", "label") if column not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the columns {listed(missing)}; is it HTNet's {LIST}?")
+    images = {_stem(image): image.name for image in (folder / IMAGES).iterdir()}
+    absent = []
+    for line, row in enumerate(table.itertuples(), start=2):
+        dataset, subject, clip = _identity(row.dataset, row.sub, row.filename_o, f"{path}, line {line}")
+        image = images.get(f"{row.sub.strip()}_{row.filename_o.strip()}")
+        if image is None:
+            absent.append(f"{dataset}/{subject}/{clip}")
+            continue
+        emotion = _class(row.label, f"{path}, line {line}")
+        yield {"dataset": dataset, "subject": subject, "clip": clip, "emotion": emotion, "path": f"{IMAGES}/{image}"}
+    if absent:
+        raise DataError(
+            f"{folder / IMAGES} has no image for {listed(absent, most=len(absent))}; copy the whole folder again"
+        )
+
+
+def _tree_rows(folder: Path) -> Iterator[dict[str, str]]:
+    for subject_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        dataset = _dataset_of(subject_folder)
+        if not (subject_folder / "u_test").is_dir():
+            raise DataError(f"{subject_folder} has no u_test/; copy the whole subject folder again")
+        for image in sorted((subject_folder / "u_test").glob("*/*.png")):
+            # Images are called <clip>.png or <subject>_<clip> .png; SAMM's and SMIC's clips begin with the subject themselves.
+            names = [_stem(image), _stem(image).removeprefix(f"{subject_folder.name}_")]
+            identity = next(filter(None, (_try_identity(dataset, subject_folder.name, name) for name in names)), None)
+            if identity is None:
+                raise DataError(f"{image} is not named after a clip of {dataset}, like <clip>.png")
+            path = image.relative_to(folder).as_posix()
+            yield dict(zip(("dataset", "subject", "clip"), identity, strict=True)) | {
+                "emotion": _class(image.parent.name, str(image.parent)),
+                "path": path,
+            }
+
+
+def _identity(dataset: str, subject: str, clip: str, where: str) -> tuple[str, str, str]:
+    try:
+        found = normalised(dataset, subject, clip)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    if found[0] not in _SUBJECT_FORMS:
+        raise DataError(f"{where}: unknown dataset {dataset!r}, expected casme2, samm or smic")
+    return found
+
+
+def _try_identity(dataset: str, subject: str, clip: str) -> tuple[str, str, str] | None:
+    try:
+        return normalised(dataset, subject, clip)
+    except DataError:
+        return None
+
+
+def _dataset_of(folder: Path) -> str:
+    for dataset, form in _SUBJECT_FORMS.items():
+        if re.fullmatch(form, folder.name):
+            return dataset
+    raise DataError(f"{folder} is not called like a subject: sub01 (CASME II), s01 (SMIC) or 006 (SAMM)")
+
+
+def _class(label: str, where: str) -> str:
+    if label.strip() not in CLASSES:
+        raise DataError(f"{where}: unknown class {label!r}, expected 0 (negative), 1 (positive) or 2 (surprise)")
+    return CLASSES[label.strip()]
+
+
+def _stem(image: Path) -> str:
+    return image.name.removesuffix(".png").strip()
+
+
+def _image(path: Path, clip: str) -> npt.NDArray[np.uint8]:
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}, the image of {clip}, can't be read: {error.strerror or error}") from error
+    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    if image is None:
+        raise DataError(f"{path}, the image of {clip}, is no readable PNG; copy it again")
+    if image.shape != (28, 28, 3) or image.dtype != np.uint8:
+        raise DataError(f"{path}, the image of {clip}, is {image.dtype} {image.shape}, expected uint8 (28, 28, 3)")
+    return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR; u, v, strain are R, G, B
+
+
+DATABASE = Megc2019Flow28()

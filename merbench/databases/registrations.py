@@ -1,0 +1,106 @@
+"""Which databases this machine has, and where: ``databases.json`` in ``MERBENCH_HOME``."""
+
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_data_dir
+
+from merbench.contracts.databases import Source
+from merbench.contracts.errors import DataError, MerbenchError, suggestion
+from merbench.databases import DATABASES
+
+
+def home() -> Path:
+    """Return the folder of registrations, fetched data and the store: ``MERBENCH_HOME``, or the user's data folder."""
+    return Path(os.environ.get("MERBENCH_HOME") or user_data_dir("merbench"))
+
+
+def registered() -> dict[str, Path]:
+    """Return name -> folder of every registered database.
+
+    Raises
+    ------
+    MerbenchError
+        The file is damaged; says which.
+    """
+    path = home() / "databases.json"
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): Path(folder) for name, folder in content.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise MerbenchError(f"{path} is damaged ({error}): delete it and add your databases again") from error
+
+
+def register(name: str, folder: Path) -> Source:
+    """Read the copy of database `name` in `folder` and remember where it is; returns what was read.
+
+    Raises
+    ------
+    MerbenchError
+        Unknown name, no such folder, or not a whole copy: nothing is remembered then.
+    """
+    source = open_source(name, folder)
+    path = home() / "databases.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            content = {known: str(where) for known, where in registered().items()} | {name: str(folder.resolve())}
+            draft = path.with_suffix(".tmp")
+            draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            draft.replace(path)
+    except OSError as error:
+        raise MerbenchError(
+            f"{path} can't be written ({error.strerror or error}): set MERBENCH_HOME to a folder of yours"
+        ) from error
+    return source
+
+
+def open_source(name: str, folder: Path) -> Source:
+    """Read the copy of database `name` that lies in `folder`, registered or not.
+
+    Raises
+    ------
+    UnknownNameError
+        No database has this name.
+    DataError
+        The folder is missing, or not a whole copy.
+    """
+    database = DATABASES.get(name)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; give the folder that holds your copy of {name}")
+    return Source(database, folder, database.read(folder))
+
+
+def open_registered(name: str) -> Source:
+    """Read the registered copy of database `name`.
+
+    Raises
+    ------
+    MerbenchError
+        Unknown, or known but not registered: says how to.
+    """
+    known = registered()
+    if name not in known:
+        DATABASES.entry(name)
+        raise MerbenchError(f"database {name!r} is not registered here: merbench data add {name} PATH")
+    return open_source(name, known[name])
+
+
+def recognise(folder: Path) -> str:
+    """Return the name of the database that `folder` is a copy of.
+
+    Raises
+    ------
+    DataError
+        None of the databases, or several, know the folder for theirs.
+    """
+    databases, _ = DATABASES.load_all()
+    found = [name for name, database in databases.items() if database.recognises(folder)]
+    if len(found) != 1:
+        what = f"several databases ({', '.join(found)})" if found else "none of the known databases"
+        raise DataError(f"{folder} looks like {what}: use merbench data add NAME PATH{suggestion('', databases)}")
+    return found[0]

@@ -1,0 +1,139 @@
+"""What can be run and how it is judged: the registries of methods and protocols."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import yaml
+
+from merbench.contracts.cards import Card
+from merbench.contracts.errors import MerbenchError, suggestion
+from merbench.contracts.methods import Method, MethodConfig
+from merbench.contracts.protocols import ProtocolSpec, load_protocol
+from merbench.contracts.registry import Entry, Registry
+from merbench.contracts.yamlfiles import load_yaml_model, validated
+
+
+@dataclass(frozen=True)
+class RegisteredMethod:
+    """A method's class, its card and the folder that holds both."""
+
+    card: Card
+    cls: type[Method]
+    folder: Path
+    origin: str
+
+    def resolve(self, configuration: str = "default", settings: dict[str, str] | None = None) -> MethodConfig:
+        """Make the settings of a named configuration, with single ones changed.
+
+        Parameters
+        ----------
+        configuration : str
+            A name on the card.
+        settings : dict of str to str
+            ``--set key=value``; a value is read as YAML, so ``1e-3``, ``true`` and ``[1, 2]`` are what they look like.
+
+        Raises
+        ------
+        MerbenchError
+            Unknown configuration or key (with what was close), or a value of the wrong type.
+        """
+        if configuration not in self.card.configurations:
+            known = suggestion(configuration, self.card.configurations)
+            raise MerbenchError(f"method {self.card.name} has no configuration {configuration!r}{known}")
+        chosen = self.card.configurations[configuration] | {k: _parsed(v) for k, v in (settings or {}).items()}
+        return validated(self.cls.Config, chosen, f"settings of {self.card.name}")
+
+
+def _parsed(text: str) -> object:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):  # YAML 1.1 takes 1e-3 for text
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def method_folder(entry: Entry) -> Path:
+    """Find the folder of a method's module without running the module.
+
+    Raises
+    ------
+    MerbenchError
+        There is no such module.
+    """
+    try:
+        spec = find_spec(entry.module)
+    except Exception as error:  # importing a plug-in's parent package may do anything
+        raise MerbenchError(
+            f"method {entry.name!r} of {entry.origin}: {entry.module} can't be found: {error!r}"
+        ) from error
+    if spec is None or spec.origin is None:
+        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: there is no module {entry.module}")
+    return Path(spec.origin).parent
+
+
+def method_card(entry: Entry) -> Card:
+    """Read the card beside a method's module, without importing the module."""
+    path = method_folder(entry) / "card.yaml"
+    if not path.is_file():
+        raise MerbenchError(f"method {entry.name!r} of {entry.origin} has no card: {path} is missing")
+    card = load_yaml_model(path, Card)
+    if card.name != entry.name:
+        raise MerbenchError(f"{path} is the card of {card.name!r}, but the method is registered as {entry.name!r}")
+    return card
+
+
+def _method(entry: Entry, found: object) -> RegisteredMethod:
+    lacking = [name for name in ("Config", "fit", "predict") if not hasattr(found, name)]
+    if not isinstance(found, type) or lacking:
+        lacks = f"; it lacks {', '.join(lacking)}" if lacking else ""
+        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: {entry.target} is no method class{lacks}")
+    if not (isinstance(found.Config, type) and issubclass(found.Config, MethodConfig)):
+        raise MerbenchError(
+            f"method {entry.name!r} of {entry.origin}: its Config must be a class derived from MethodConfig"
+        )
+    return RegisteredMethod(method_card(entry), found, method_folder(entry), entry.origin)
+
+
+def _protocol(entry: Entry, found: object) -> ProtocolSpec:
+    spec = load_protocol(found) if isinstance(found, Path) else found
+    if not isinstance(spec, ProtocolSpec):
+        raise MerbenchError(
+            f"protocol {entry.name!r} of {entry.origin}: {entry.target} is neither a path nor a protocol"
+        )
+    if spec.name != entry.name:
+        raise MerbenchError(f"protocol {entry.name!r} of {entry.origin} calls itself {spec.name!r}")
+    return spec
+
+
+def _builtin_methods() -> dict[str, str]:
+    """Every folder of ``methods/`` with a card is a method; nothing else needs to be told of it."""
+    found = {}
+    for folder in files("merbench.methods").iterdir():
+        card = folder / "card.yaml"
+        if card.is_file():
+            content = yaml.safe_load(card.read_text(encoding="utf-8"))
+            found[content["name"]] = f"merbench.methods.{folder.name}.{content['implementation']}"
+    return found
+
+
+def _builtin_protocols() -> dict[str, str]:
+    names = [item.name for item in files("merbench.protocols").iterdir() if item.name.endswith(".yaml")]
+    return {name.removesuffix(".yaml"): f"merbench.protocols:{name.removesuffix('.yaml')}" for name in names}
+
+
+METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method)
+PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
+
+
+def protocol(name: str) -> ProtocolSpec:
+    """Find a protocol by its registered name, or read it from a path that ends in ``.yaml``."""
+    if name.endswith((".yaml", ".yml")):
+        return load_protocol(Path(name))
+    return PROTOCOLS.get(name)

@@ -1,0 +1,200 @@
+"""Drive a plan to its records: find what is missing, run it, write it down, put whole runs together.
+
+Only the driver writes. What executes folds gets tasks and gives outcomes, so it may be this process or many others.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
+from merbench.contracts.methods import Progress
+from merbench.engine.folds import FoldOutcome, FoldTask, run_fold
+from merbench.engine.plan import RunPlan
+from merbench.engine.store import RunFolder
+
+Existing = Literal["keep", "redo"]
+Executor = Callable[[FoldTask, Sequence[str], Progress], Iterator[FoldOutcome]]
+
+
+class Observer(Protocol):
+    """Whom the driver tells what happens; the display implements it."""
+
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
+        """Tell that a run begins; `progress` is where its method tells how far it has come within a fold."""
+
+    def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
+        """Tell that a fold is recorded."""
+
+    def run_finished(self, plan: RunPlan, state: "RunState") -> None:
+        """Tell that nothing is left to do for a run."""
+
+    def waiting(self, plan: RunPlan) -> None:
+        """Tell that another process is at work on this run, and that the driver waits for it."""
+
+    def note(self, text: str) -> None:
+        """Tell something that the user should know, such as a record that did not verify."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    recorded, pending, failed : tuple of str
+        Folds with verified predictions, folds to run, and those of the pending ones whose last try failed.
+    damaged : tuple of str
+        What did not verify, in sentences.
+    complete : bool
+        The run is compacted and verifies.
+    """
+
+    recorded: tuple[str, ...]
+    pending: tuple[str, ...]
+    failed: tuple[str, ...]
+    damaged: tuple[str, ...]
+    complete: bool
+
+
+def serial(task: FoldTask, folds: Sequence[str], progress: Progress) -> Iterator[FoldOutcome]:
+    """Run folds one after the other in this process."""
+    for fold in folds:
+        yield run_fold(task, fold, progress)
+
+
+def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Existing = "keep") -> RunState:
+    """Look up what is recorded of a run; nothing is written.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    runs : Path
+        The folder of all runs.
+    folds : sequence of str
+        Only these are asked for; all by default.
+    existing : str
+        ``redo`` counts every asked fold as pending.
+    """
+    folder = RunFolder(runs / plan.run_id)
+    asked = [fold for fold in plan.file.folds if not folds or fold in folds]
+    if existing == "redo":
+        return RunState((), tuple(asked), (), (), False)
+    recorded, failed, damaged = [], [], []
+    try:
+        folder.read_complete(plan.file)
+    except RecordError as error:
+        complete = False
+        if (folder.path / "complete.json").exists():
+            damaged.append(f"{error}; it is put together again from the folds")
+    else:
+        complete = True
+        if not plan.task.keep_epochs:
+            return RunState(tuple(asked), (), (), (), True)
+    for fold in asked:
+        if not (folder.fold_path(fold) / "record.json").exists():
+            continue
+        try:
+            record, table = folder.read_fold(fold, plan.file)
+        except RecordError as error:
+            damaged.append(f"{error}; the fold is run again")
+            continue
+        if table is None:
+            failed.append(fold)
+        elif record.epochs or not plan.task.keep_epochs:
+            recorded.append(fold)
+    pending = [fold for fold in asked if fold not in recorded]
+    return RunState(tuple(recorded), tuple(pending), tuple(failed), tuple(damaged), complete and not pending)
+
+
+def check_folds(plans: Sequence[RunPlan], folds: Sequence[str]) -> None:
+    """Refuse fold names that no run of the plan has."""
+    known = sorted({fold for plan in plans for fold in plan.file.folds})
+    for fold in folds:
+        if fold not in known:
+            raise MerbenchError(f"unknown fold {fold!r}{suggestion(fold, known)}")
+
+
+def execute(
+    plans: Sequence[RunPlan],
+    runs: Path,
+    observer: Observer,
+    folds: Sequence[str] = (),
+    existing: Existing = "keep",
+    executor: Executor = serial,
+) -> list[RunState]:
+    """Run what is missing of every run and record it.
+
+    A run that another process works on is left for the end, then waited for, and found done.
+
+    Returns
+    -------
+    list of RunState
+        In the order of `plans`; `failed` are folds that failed this time.
+
+    Raises
+    ------
+    MerbenchError
+        A record can't be written (disk full, not writable): what is recorded stays.
+    """
+    check_folds(plans, folds)
+    states: dict[int, RunState] = {}
+    for wait in (False, True):
+        for index, plan in enumerate(plans):
+            if index in states:
+                continue
+            folder = RunFolder(runs / plan.run_id)
+            if wait:
+                observer.waiting(plan)
+            with folder.lock(wait) as held:
+                if held:
+                    # What another process has just done is not done again, even where all is to be done anew.
+                    mode = "keep" if wait else existing
+                    states[index] = _execute_run(plan, runs, observer, folds, mode, executor)
+    return [states[index] for index in range(len(plans))]
+
+
+def _execute_run(
+    plan: RunPlan, runs: Path, observer: Observer, folds: Sequence[str], existing: Existing, executor: Executor
+) -> RunState:
+    folder = RunFolder(runs / plan.run_id)
+    folder.start(plan.file)
+    state = run_state(plan, runs, folds, existing)
+    for sentence in state.damaged:
+        observer.note(sentence)
+    progress = Progress()
+    observer.run_started(plan, len(state.recorded), state.pending, progress)
+    if state.pending:
+        folder.uncommit()
+    recorded, failed = list(state.recorded), []
+    for outcome in executor(plan.task, state.pending, progress):
+        folder.write_fold(outcome, plan.task, plan.file)
+        (failed if outcome.failure else recorded).append(outcome.fold)
+        observer.fold_finished(plan, outcome)
+    state = _compact(plan, folder, observer, tuple(recorded), tuple(failed))
+    observer.run_finished(plan, state)
+    return state
+
+
+def _compact(
+    plan: RunPlan, folder: RunFolder, observer: Observer, recorded: tuple[str, ...], failed: tuple[str, ...]
+) -> RunState:
+    """Put the run together once its last fold is in, whichever call brought it."""
+    if folder.is_complete(plan.file):
+        return RunState(recorded, (), failed, (), True)
+    if failed or not all((folder.fold_path(fold) / "record.json").exists() for fold in plan.file.folds):
+        return RunState(recorded, failed, failed, (), False)
+    try:
+        folder.compact(plan.file, plan.task.split)
+    except RecordError as error:
+        observer.note(f"{plan.run_id} is not whole: {error}")
+        return RunState(recorded, (), failed, (str(error),), False)
+    return RunState(recorded, (), failed, (), True)
+
+
+def failures(states: Sequence[RunState]) -> str:
+    """Say in a phrase what failed; empty where nothing did."""
+    failed = [fold for state in states for fold in state.failed]
+    return f"{len(failed)} folds failed: {listed(failed)}" if failed else ""

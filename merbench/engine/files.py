@@ -1,0 +1,118 @@
+"""Files that are there whole or not at all, and that are believed only as far as a checksum vouches for them."""
+
+import io
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+
+from merbench.contracts.digests import bytes_digest
+from merbench.contracts.errors import MerbenchError, RecordError
+from merbench.contracts.methods import Problem
+from merbench.contracts.records import SCHEMA_VERSION, check_predictions
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class FutureSchemaError(RecordError):
+    """A file that a later merbench wrote; it is left alone."""
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all: beside it, flushed to disk, then renamed.
+
+    Raises
+    ------
+    MerbenchError
+        The disk is full or the folder not writable; the draft is taken away, what was there before stays.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise MerbenchError(
+            f"{path} can't be written ({error.strerror or error}): free some space or choose another --results folder; "
+            "what is recorded so far is kept, and the same command goes on from there"
+        ) from error
+
+
+def read_json(path: Path, model: type[Model]) -> Model:
+    """Read one of our JSON files.
+
+    Raises
+    ------
+    RecordError
+        Missing, truncated, or with fields that do not fit; FutureSchemaError where a later merbench wrote it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        version = _schema_version(content)
+        if version is None:
+            raise RecordError(f"{path} is truncated or no JSON") from None
+        if version > SCHEMA_VERSION:
+            raise FutureSchemaError(
+                f"{path} has schema version {version}, this merbench reads up to {SCHEMA_VERSION}: update merbench"
+            ) from None
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise RecordError(f"{path} does not verify: {where}: {problem['msg']}") from None
+
+
+def _schema_version(content: bytes) -> int | None:
+    """Return the schema version that a JSON file claims; None if it is no JSON object."""
+    try:
+        return int(json.loads(content)["schema_version"])
+    except KeyError:
+        return SCHEMA_VERSION
+    except (ValueError, TypeError):
+        return None
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """Write a table as Parquet, in memory."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer)
+    return buffer.getvalue()
+
+
+def read_predictions(path: Path, sha256: str, problem: Problem) -> pd.DataFrame:
+    """Read a prediction file that a commit mark vouches for.
+
+    Raises
+    ------
+    RecordError
+        Missing, changed, truncated or not a prediction table of `problem`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+    if bytes_digest(content) != sha256:
+        raise RecordError(f"{path} has changed since it was recorded: its checksum differs")
+    try:
+        table = pq.read_table(pa.BufferReader(content)).to_pandas()
+    except (pa.ArrowException, ValueError) as error:
+        raise RecordError(f"{path} is no readable Parquet file: {error}") from error
+    return check_predictions(table, problem, str(path))

@@ -1,0 +1,227 @@
+"""One fold: the only place where a method meets data, and the boundary that no test label crosses.
+
+The method gets copies of its training clips, and of its test clips without labels, without names and in an order that
+means nothing. What it answers is joined with the truth outside.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from merbench.contracts.databases import persons
+from merbench.contracts.digests import derived_seed
+from merbench.contracts.errors import PredictionError
+from merbench.contracts.inputs import Inputs
+from merbench.contracts.methods import (
+    AuxiliaryData,
+    Method,
+    MethodConfig,
+    Prediction,
+    Problem,
+    Progress,
+    RunContext,
+    TrainingData,
+)
+from merbench.contracts.records import Failure, prediction_table
+from merbench.engine.randomness import preserved_modes, preserved_random_state, seeded
+from merbench.engine.split import Fold, Split
+
+COMPANY_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """Pretraining clips as read, before the held-out subjects are taken away."""
+
+    clips: pd.DataFrame
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """All that is needed to train and test folds of one run, wherever that happens.
+
+    Attributes
+    ----------
+    method : type
+        The method's class.
+    inputs : Inputs
+        Of all the split's clips, in its order.
+    seed : int
+        The run's seed; each fold's streams are hashed from it and the fold's name.
+    transductive : bool
+        Card and protocol both say so.
+    keep_epochs : bool
+        Predict the test clips after each epoch, and keep that.
+    auxiliary : mapping
+        Declared pretraining data.
+    person_of : mapping
+        Datasets that share their people.
+    """
+
+    method: type[Method]
+    config: MethodConfig
+    split: Split
+    inputs: Inputs
+    seed: int
+    transductive: bool = False
+    keep_epochs: bool = False
+    device: str = "cpu"
+    threads: int = 1
+    auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
+    person_of: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FoldOutcome:
+    """What came of a fold: predictions, or a failure; never both.
+
+    Attributes
+    ----------
+    predictions : DataFrame, optional
+        See :func:`merbench.contracts.records.prediction_table`.
+    epochs : ndarray, optional
+        Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
+    """
+
+    fold: str
+    clips: int
+    train_clips: int
+    seconds: dict[str, float]
+    predictions: pd.DataFrame | None = None
+    epochs: npt.NDArray[Any] | None = None
+    failure: Failure | None = None
+
+
+class CompanyError(PredictionError):
+    """A prediction for a clip changes with the clips it is asked for with."""
+
+
+class _EpochWatch:
+    """Predicts the test clips after each epoch, without a trace in the method's training."""
+
+    def __init__(self, inputs: Inputs, problem: Problem) -> None:
+        self.scores: list[npt.NDArray[Any]] = []
+        self._inputs = inputs
+        self._problem = problem
+
+    def __call__(self, epoch: int, method: Method) -> bool:
+        """Keep the scores of this epoch; never asks to stop."""
+        if epoch != len(self.scores) + 1:
+            raise ValueError(f"epoch_end told of epoch {epoch}, expected {len(self.scores) + 1}: epochs count from 1")
+        with preserved_random_state(), preserved_modes(method):
+            self.scores.append(method.predict(self._inputs).check(self._inputs.clips, self._problem).scores)
+        return False
+
+
+def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> FoldOutcome:
+    """Train and test one fold.
+
+    Whatever the method does wrong becomes a failure with its traceback; a `KeyboardInterrupt` passes through.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The run.
+    name : str
+        The fold.
+    progress : Progress, optional
+        Where the method tells how far it has come.
+    """
+    fold = task.split.fold(name)
+    started = time.perf_counter()
+    seconds: dict[str, float] = {}
+    result: dict[str, Any] = {}
+    try:
+        result = _predictions(task, fold, progress or Progress(), seconds)
+    except Exception as error:  # noqa: BLE001 - the fold fails with whatever its method raised; the others go on
+        text = "".join(traceback.format_exception(error))
+        result = {"failure": Failure(type=type(error).__name__, message=str(error), traceback=text)}
+    seconds["total"] = time.perf_counter() - started
+    return FoldOutcome(name, len(fold.test), len(fold.train), seconds, **result)
+
+
+def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
+    """Fit, predict, check; returns what a `FoldOutcome` keeps of it."""
+    problem = task.split.problem
+    seed = derived_seed(task.seed, fold.name)
+    # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
+    test_rows = np.random.default_rng(derived_seed(seed, "test-order")).permutation(fold.test)
+    test = task.inputs.take(test_rows)
+    clips = task.split.clips
+    train = TrainingData(
+        task.inputs.take(fold.train),
+        task.split.labels[fold.train],
+        problem,
+        (clips.dataset + "/" + clips.subject).to_numpy(dtype=object)[fold.train],
+        clips.dataset.to_numpy(dtype=object)[fold.train],
+        task.inputs.take(test_rows) if task.transductive else None,
+    )
+    watch = _EpochWatch(test, problem) if task.keep_epochs else None
+    auxiliary = _auxiliary(task, fold)
+    run = RunContext(derived_seed(seed, "method"), task.device, task.threads, progress, auxiliary=auxiliary)
+    run = run if watch is None else replace(run, on_epoch=watch)
+    with threadpool_limits(task.threads), seeded(run.stream_seed("global")):
+        begin = time.perf_counter()
+        method = task.method(task.config, problem)
+        method.fit(train, run)
+        seconds["fit"] = time.perf_counter() - begin
+        begin = time.perf_counter()
+        prediction = method.predict(test).check(test.clips, problem)
+        seconds["predict"] = time.perf_counter() - begin
+        if not task.transductive:
+            check_company(method, test, prediction, problem)
+    table = prediction_table(clips.iloc[test_rows], task.split.labels[test_rows], prediction, problem)
+    by_identity = np.argsort(test_rows)  # the split is sorted by identity, and so is the table
+    epochs = np.array(watch.scores, dtype=np.float32)[:, by_identity] if watch and watch.scores else None
+    return {"predictions": table, "epochs": epochs}
+
+
+def check_company(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
+    """Ask for one clip again, alone: the answer may not depend on the company it was first given in.
+
+    Raises
+    ------
+    CompanyError
+        Scores differ by more than 1e-5, or the label differs; a net left in training mode does this.
+    """
+    row = np.array([inputs.clips - 1])
+    alone = method.predict(inputs.take(row)).check(1, problem)
+    difference = float(np.abs(alone.scores[0] - together.scores[row[0]]).max())
+    relabelled = alone.labels is not None and alone.decisions()[0] != together.decisions()[row[0]]
+    if difference > COMPANY_TOLERANCE or relabelled:
+        raise CompanyError(
+            f"the prediction for a clip changes with the clips it is asked for with (scores by {difference:.2g}, allowed "
+            f"{COMPANY_TOLERANCE:g}): is the net in eval mode, and does nothing use statistics of the batch?"
+        )
+
+
+def _auxiliary(task: FoldTask, fold: Fold) -> Callable[[str], AuxiliaryData]:
+    """Give declared pretraining clips without the people who are tested in `fold`."""
+    held_out = set(persons(task.split.clips.iloc[fold.test], task.person_of))
+    # Only the filtered copies are reachable from what the method is handed, never the whole table or the held-out names.
+    ready = {}
+    for name, data in task.auxiliary.items():
+        people = persons(data.clips, task.person_of)
+        rows = np.flatnonzero(~np.isin(people, sorted(held_out)))
+        chosen = data.clips.iloc[rows]
+        ready[name] = AuxiliaryData(
+            data.inputs.take(rows),
+            chosen.emotion.to_numpy(dtype=object),
+            (chosen.dataset + "/" + chosen.subject).to_numpy(dtype=object),
+            chosen.dataset.to_numpy(dtype=object),
+        )
+
+    def auxiliary(name: str) -> AuxiliaryData:
+        if name not in ready:
+            raise LookupError(f"auxiliary data {name!r} is not declared on the method's card")
+        return ready[name]
+
+    return auxiliary

@@ -1,0 +1,201 @@
+"""A grid of runs: every method x protocol x seed, with all that its result depends on, before anything is computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from merbench import __version__, prepare, training
+from merbench.contracts.clips import clips_digest
+from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.inputs import Inputs, InputSpec
+from merbench.contracts.methods import MethodConfig, declared_inputs
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.contracts.records import RunFile, RunKey
+from merbench.databases.registrations import open_registered
+from merbench.engine import environment
+from merbench.engine.catalogue import METHODS, RegisteredMethod
+from merbench.engine.code import code_digest
+from merbench.engine.data import Data
+from merbench.engine.files import now
+from merbench.engine.folds import Auxiliary, FoldTask
+from merbench.engine.split import Split, make_split
+from merbench.prepare.arrays import input_digests, missing_inputs, prepare_inputs
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, methods and protocols by name.
+
+    Attributes
+    ----------
+    config : str
+        A configuration's name, for every method of the grid.
+    configs : dict of str to str
+        Method -> configuration, where it is another.
+    settings : dict of str to str
+        Single settings; ``method:key`` is for that method, ``key`` for every method of the grid.
+    seeds : tuple of int
+        A deterministic method counts the first only.
+    """
+
+    methods: tuple[str, ...]
+    config: str = "default"
+    configs: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    selection: str = "last"
+    keep_epochs: bool = False
+
+    def config_of(self, method: str) -> str:
+        """Return the name of the configuration that `method` is to run in."""
+        return self.configs.get(method, self.config)
+
+    def settings_of(self, method: str) -> dict[str, str]:
+        """Return the single settings for `method`; its own win over those for all."""
+        scoped = [(name.rpartition(":")[0], name.rpartition(":")[2], value) for name, value in self.settings.items()]
+        return {key: value for scope in ("", method) for owner, key, value in scoped if owner == scope}
+
+    def check(self) -> None:
+        """Refuse configurations and settings for methods that are not asked for."""
+        for name in [*self.configs, *(key.rpartition(":")[0] for key in self.settings if ":" in key)]:
+            if name not in self.methods:
+                raise MerbenchError(f"{name!r} is none of the methods of this run{suggestion(name, self.methods)}")
+
+
+@dataclass(frozen=True)
+class PreparedProtocol:
+    """A protocol on the chosen data, with the inputs of its clips; each input is built once for all methods."""
+
+    spec: ProtocolSpec
+    data: Data
+    split: Split
+    built: dict[InputSpec, Inputs]
+
+    @classmethod
+    def of(cls, spec: ProtocolSpec, data: Data) -> "PreparedProtocol":
+        """Split the data by the protocol; raises what :func:`merbench.engine.split.make_split` raises."""
+        return cls(spec, data, make_split(spec, data.clips, data.synthetic), {})
+
+    def inputs(self, specs: dict[str, InputSpec]) -> Inputs:
+        """Build the named inputs of the split's clips, or take them from what is built already."""
+        for spec in specs.values():
+            if spec not in self.built:
+                self.built[spec] = prepare_inputs(self.data.sources, self.split.clips, {"values": spec})
+        return Inputs({name: self.built[spec]["values"] for name, spec in specs.items()}, len(self.split.clips))
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run: what it is (its key and ``run.json``) and what executing it takes."""
+
+    file: RunFile
+    task: FoldTask
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run and of its folder."""
+        return self.file.run_id
+
+    @cached_property
+    def key_digest(self) -> str:
+        """Digest of all that the result depends on."""
+        return self.file.key.digest()
+
+
+def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[RunPlan]:
+    """Make the grid's runs, protocol by protocol, method by method, seed by seed.
+
+    Raises
+    ------
+    MerbenchError
+        An unknown method, configuration or setting; a method that the protocol or the data can't serve.
+    """
+    request.check()
+    methods = [METHODS.get(name) for name in dict.fromkeys(request.methods)]
+    plans = []
+    for protocol in protocols:
+        for method in methods:
+            config = method.resolve(request.config_of(method.card.name), request.settings_of(method.card.name))
+            task, key = _task_and_key(method, config, protocol, request)
+            seeds = request.seeds[:1] if method.card.deterministic else request.seeds
+            plans += [_plan(method, request, protocol, task, key, seed) for seed in seeds]
+    return plans
+
+
+def _task_and_key(
+    method: RegisteredMethod, config: MethodConfig, protocol: PreparedProtocol, request: Request
+) -> tuple[FoldTask, RunKey]:
+    """Make what all seeds of a method on a protocol share, with the seed 0 to be replaced."""
+    card, split, data = method.card, protocol.split, protocol.data
+    if split.problem.task not in card.tasks:
+        raise MerbenchError(
+            f"method {card.name} does {listed(card.tasks)}, protocol {protocol.spec.name} is {split.problem.task}"
+        )
+    specs = declared_inputs(method.cls, card.inputs, config)
+    lacking = missing_inputs(data.sources, specs)
+    if lacking:
+        raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}")
+    inputs = protocol.inputs(specs)
+    auxiliary = {name: _auxiliary(name, specs) for name in card.auxiliary}
+    task = FoldTask(
+        method=method.cls,
+        config=config,
+        split=split,
+        inputs=inputs,
+        seed=0,
+        transductive=card.transductive and protocol.spec.transductive,
+        keep_epochs=request.keep_epochs,
+        auxiliary=auxiliary,
+        person_of=data.person_of(),
+    )
+    digests = input_digests(inputs)
+    for name, extra in auxiliary.items():
+        digests |= {f"{name}:{key}": value for key, value in input_digests(extra.inputs).items()}
+        digests[f"{name}:clips"] = clips_digest(extra.clips)
+    key = RunKey(
+        method=card.name,
+        config=config.model_dump(mode="json"),
+        code_digest=code_digest(method.folder),
+        code_versions={"prepare": prepare.CODE_VERSION, "training": training.CODE_VERSION},
+        spec_digest=protocol.spec.spec_digest(),
+        split_digest=split.digest(),
+        data_digest=clips_digest(split.clips),
+        input_digests=digests,
+        selection=request.selection,
+        seed=0,
+    )
+    return task, key
+
+
+def _auxiliary(name: str, specs: dict[str, InputSpec]) -> Auxiliary:
+    """Read the pretraining clips of a registered database, with the inputs that the method declares."""
+    source = open_registered(name)
+    return Auxiliary(source.clips, prepare_inputs([source], source.clips, specs))
+
+
+def _plan(
+    method: RegisteredMethod, request: Request, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int
+) -> RunPlan:
+    card, spec, config_name = method.card, protocol.spec, request.config_of(method.card.name)
+    key = key.model_copy(update={"seed": seed})
+    named = method.resolve(config_name)
+    changed = {name: value for name, value in task.config if value != getattr(named, name)}
+    file = RunFile(
+        run_id=f"{card.name}-{spec.name}-s{seed}-{key.digest()[:10]}",
+        key=key,
+        method=card.name,
+        config_name=config_name,
+        variant=" ".join(f"{name}={value}" for name, value in changed.items()),
+        protocol=spec.name,
+        task=task.split.problem.task,
+        outputs=list(task.split.problem.outputs),
+        data=protocol.data.name,
+        synthetic=protocol.data.synthetic,
+        deterministic=card.deterministic,
+        admissions=card.admissions(),
+        folds={fold.name: len(fold.test) for fold in task.split.folds},
+        created=now(),
+        merbench=__version__,
+        git_commit=environment.git_commit(),
+    )
+    return RunPlan(file, replace(task, seed=seed))

@@ -1,0 +1,179 @@
+"""A protocol applied to clip tables: which clips count, what each is labelled, and who is held out when."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.digests import digest
+from merbench.contracts.errors import DataError, listed
+from merbench.contracts.methods import Problem
+from merbench.contracts.protocols import LeaveOneDatabaseOut, LeaveOneSubjectOut, ProtocolSpec
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Who is trained on and who is tested, as row numbers of the split's clips."""
+
+    name: str
+    train: npt.NDArray[np.intp]
+    test: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A protocol's clips, labels and folds.
+
+    Attributes
+    ----------
+    problem : Problem
+        Task and outputs.
+    clips : DataFrame
+        The selected rows of the clip table, sorted by identity.
+    labels : ndarray of int, shape (n_clips,)
+        Indices of classes.
+    folds : tuple of Fold
+        Sorted by name.
+    differences : list of str
+        What differs from the protocol's official list and expected counts; empty when all agree.
+    """
+
+    problem: Problem
+    clips: pd.DataFrame
+    labels: npt.NDArray[np.int64]
+    folds: tuple[Fold, ...]
+    differences: list[str] = field(default_factory=list)
+
+    def fold(self, name: str) -> Fold:
+        """Return the fold called `name`; KeyError if there is none."""
+        return {fold.name: fold for fold in self.folds}[name]
+
+    def truth(self) -> pd.DataFrame:
+        """Return ``dataset, subject, clip, truth, fold``: what every recorded prediction must agree with."""
+        table = self.clips[IDENTITY].copy()
+        table["truth"] = np.array(self.problem.outputs, dtype=object)[self.labels]
+        folds = np.full(len(table), "", dtype=object)
+        for fold in self.folds:
+            folds[fold.test] = fold.name
+        return table.assign(fold=folds)
+
+    def digest(self) -> str:
+        """Digest the identity, label and fold of every clip."""
+        return digest(self.truth().to_numpy().tolist())
+
+
+def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = False) -> Split:
+    """Apply `protocol` to a clip table.
+
+    Parameters
+    ----------
+    protocol : ProtocolSpec
+        What to apply.
+    clips : DataFrame
+        A clip table with all the protocol's datasets; rows of other datasets are passed over.
+    synthetic : bool
+        The clips were made by a program: official list and expected counts do not bind, differences are only reported.
+
+    Raises
+    ------
+    DataError
+        A clip's emotion is neither a class nor left out; a dataset has no clip; or the real clips differ from the official
+        list or the expected counts, each clip being named.
+    """
+    clips = clips[clips.dataset.isin(list(protocol.datasets))]
+    absent = sorted(set(protocol.datasets) - set(clips.dataset))
+    if absent:
+        raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, and the data has none")
+    kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
+    classes = _classes(protocol, kept)
+    problem = Problem(protocol.task, protocol.classes)
+    labels = classes.map({name: index for index, name in enumerate(protocol.classes)}).to_numpy(dtype=np.int64)
+    differences = split_differences(protocol, kept.assign(**{"class": classes}))
+    if differences and not synthetic:
+        raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
+    return Split(problem, kept, labels, FOLD_RULES[type(protocol.folds)](kept), differences)
+
+
+def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
+    out = pd.Series(False, index=clips.index)
+    for entry in protocol.left_out:
+        here = clips.dataset == entry.dataset
+        out |= here & clips.emotion.isin(entry.emotions)
+        out |= here & (clips.subject + "/" + clips["clip"]).isin(entry.clips)
+    return out
+
+
+def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
+    """Map emotions to classes, dataset by dataset; a class's own name counts as it unless it is mapped."""
+    mapping = {(dataset, name): name for dataset in protocol.datasets for name in protocol.classes}
+    for dataset, rule in protocol.datasets.items():
+        mapping |= {(dataset, word): name for name, words in rule.classes.items() for word in words}
+    found = pd.Series(
+        [mapping.get(pair) for pair in zip(clips.dataset, clips.emotion, strict=True)], index=clips.index, dtype=object
+    )
+    if found.isna().any():
+        unknown = clips[found.isna()]
+        words = sorted({f"{d}: {e!r}" for d, e in zip(unknown.dataset, unknown.emotion, strict=True)})
+        raise DataError(
+            f"protocol {protocol.name} neither maps nor leaves out the emotions {listed(words)} "
+            f"({len(unknown)} clips, first {clip_names(unknown)[0]})"
+        )
+    return found
+
+
+def split_differences(protocol: ProtocolSpec, clips: pd.DataFrame) -> list[str]:
+    """Compare clips (with a column ``class``) with the protocol's official list and expected counts, in sentences."""
+    said: list[str] = []
+    official = protocol.official()
+    if official is not None:
+        both = official.merge(
+            clips[[*IDENTITY, "class"]], on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator=True
+        )
+        missing, extra = both[both["_merge"] == "left_only"], both[both["_merge"] == "right_only"]
+        other = both[(both["_merge"] == "both") & (both["class_listed"] != both["class"])]
+        if len(missing):
+            said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
+        if len(extra):
+            said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))}")
+        if len(other):
+            names = [
+                f"{n} ({a}, listed {b})"
+                for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
+            ]
+            said.append(f"{len(other)} labelled otherwise: {listed(names, most=len(names))}")
+    expected = protocol.expected
+    if expected is not None:
+        counts = [
+            ("clips", len(clips), expected.clips),
+            ("subjects", len(clips[IDENTITY[:2]].drop_duplicates()), expected.subjects),
+        ]
+        counts += [(f"clips of {d}", int((clips.dataset == d).sum()), n) for d, n in expected.datasets.items()]
+        counts += [(f"clips of class {c}", int((clips["class"] == c).sum()), n) for c, n in expected.classes.items()]
+        said += [f"{found} {what} instead of {wanted}" for what, found, wanted in counts if found != wanted]
+    return said
+
+
+def _leave_one_out(groups: "pd.Series[str]") -> tuple[Fold, ...]:
+    group = groups.to_numpy(dtype=object)
+    return tuple(
+        Fold(name, np.flatnonzero(group != name), np.flatnonzero(group == name)) for name in sorted(set(group))
+    )
+
+
+def _leave_one_subject_out(clips: pd.DataFrame) -> tuple[Fold, ...]:
+    return _leave_one_out(clips.dataset + "/" + clips.subject)
+
+
+def _leave_one_database_out(clips: pd.DataFrame) -> tuple[Fold, ...]:
+    return _leave_one_out(clips.dataset)
+
+
+#: How each rule of a protocol file makes folds of sorted clips; a new rule is a model in the contract and a line here.
+FOLD_RULES: dict[type[Any], Callable[[pd.DataFrame], tuple[Fold, ...]]] = {
+    LeaveOneSubjectOut: _leave_one_subject_out,
+    LeaveOneDatabaseOut: _leave_one_database_out,
+}

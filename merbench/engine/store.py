@@ -1,0 +1,277 @@
+"""The records of runs on disk: written once, by rename, vouched for by checksum; nothing else counts as done.
+
+::
+
+    runs/<run>/run.json                         what the run is
+    runs/<run>/folds/<fold>/predictions.parquet what came out
+    runs/<run>/folds/<fold>/record.json         the fold's commit mark, written last
+    runs/<run>/predictions.parquet              all folds, once the last is in
+    runs/<run>/complete.json                    its commit mark
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.digests import bytes_digest
+from merbench.contracts.errors import MerbenchError, RecordError, listed
+from merbench.contracts.names import fold_folder
+from merbench.contracts.records import CompleteFile, FoldRecord, RunFile, check_predictions, problem_of
+from merbench.engine import environment
+from merbench.engine.files import FutureSchemaError, now, parquet_bytes, read_json, read_predictions, write_whole
+from merbench.engine.folds import FoldOutcome, FoldTask
+from merbench.engine.split import Split
+
+PREDICTIONS = "predictions.parquet"
+
+
+def check_against_split(table: pd.DataFrame, split: Split, origin: str) -> None:
+    """Hold the predictions of a whole run against the split: every clip once, in its fold, with its true label.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``dataset, subject, clip, truth`` and ``fold``, the fold under which the clip is recorded.
+
+    Raises
+    ------
+    RecordError
+        Foreign or missing clips, a clip under another fold, or a truth that differs; names them.
+    """
+    both = split.truth().merge(
+        table[[*IDENTITY, "truth", "fold"]], on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side"
+    )
+    wrong = {
+        "foreign clips": both.side == "right_only",
+        "no prediction for": both.side == "left_only",
+        "another truth than the protocol for": (both.side == "both") & (both.truth != both.truth_expected),
+        "under another fold": (both.side == "both") & (both.fold != both.fold_expected),
+    }
+    for what, rows in wrong.items():
+        if rows.any():
+            raise RecordError(f"{origin} has {what} {listed(clip_names(both[rows]))}")
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    path : Path
+        ``<results>/runs/<run>``; a run's id is made of checked names and a digest, so it is a safe path component.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def lock(self, wait: bool = True) -> Iterator[bool]:
+        """Hold the run for writing; a kill frees it. Gives False instead of waiting where `wait` is off and another holds it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise MerbenchError(
+                f"{self.path} can't be written ({error.strerror or error}): choose a --results folder of yours"
+            ) from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def read_run(self) -> RunFile:
+        """Read ``run.json``; :class:`RecordError` where it does not verify."""
+        return read_json(self.path / "run.json", RunFile)
+
+    def start(self, run: RunFile) -> None:
+        """Write ``run.json`` if it is not there; a damaged one is written anew.
+
+        Raises
+        ------
+        RecordError
+            The folder holds another run, or one of a later merbench.
+        """
+        path = self.path / "run.json"
+        if path.exists():
+            try:
+                found = self.read_run()
+            except FutureSchemaError:
+                raise
+            except RecordError:
+                pass  # damaged: all that it said is known, so it is written again
+            else:
+                if found.key != run.key:
+                    raise RecordError(f"{path} belongs to another run than {run.run_id}: move that folder away")
+                return
+        write_whole(path, run.model_dump_json(indent=1).encode())
+
+    def uncommit(self) -> None:
+        """Take the commit mark of the whole run away, before one of its folds is run again."""
+        (self.path / "complete.json").unlink(missing_ok=True)
+
+    def fold_path(self, fold: str) -> Path:
+        """Return the folder of a fold."""
+        return self.path / "folds" / fold_folder(fold)
+
+    def write_fold(self, outcome: FoldOutcome, task: FoldTask, run: RunFile) -> FoldRecord:
+        """Write what came of a fold, its commit mark last.
+
+        Raises
+        ------
+        MerbenchError
+            The disk is full or not writable; the fold then counts as not run.
+        """
+        folder = self.fold_path(outcome.fold)
+        (folder / "record.json").unlink(missing_ok=True)
+        files: dict[str, bytes] = {}
+        if outcome.predictions is not None:
+            files[PREDICTIONS] = parquet_bytes(outcome.predictions)
+        if outcome.epochs is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, scores=outcome.epochs)
+            files["epochs.npz"] = buffer.getvalue()
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        record = FoldRecord(
+            run_id=run.run_id,
+            key_digest=run.key.digest(),
+            fold=outcome.fold,
+            status="failed" if outcome.failure else "ok",
+            clips=outcome.clips,
+            train_clips=outcome.train_clips,
+            seconds={name: round(value, 6) for name, value in outcome.seconds.items()},
+            peak_memory_mb=environment.peak_memory_mb(),
+            threads=task.threads,
+            device=task.device,
+            packages=environment.packages(),
+            hardware=environment.hardware(),
+            epochs=task.keep_epochs,
+            checksums={name: bytes_digest(content) for name, content in files.items()},
+            failure=outcome.failure,
+            finished=now(),
+        )
+        write_whole(folder / "record.json", record.model_dump_json(indent=1).encode())
+        return record
+
+    def read_record(self, fold: str, key_digest: str) -> FoldRecord:
+        """Read a fold's commit mark.
+
+        Raises
+        ------
+        RecordError
+            There is none, it does not verify, or it belongs to another run or fold.
+        """
+        path = self.fold_path(fold) / "record.json"
+        record = read_json(path, FoldRecord)
+        if (record.fold, record.key_digest) != (fold, key_digest):
+            raise RecordError(f"{path} belongs to fold {record.fold} of another run or fold than {fold}")
+        return record
+
+    def read_fold(self, fold: str, run: RunFile) -> tuple[FoldRecord, pd.DataFrame | None]:
+        """Read and verify a fold: its record, and its predictions unless it failed.
+
+        Raises
+        ------
+        RecordError
+            Any of it does not verify; says what.
+        """
+        record = self.read_record(fold, run.key.digest())
+        if record.status == "failed":
+            return record, None
+        folder = self.fold_path(fold)
+        if PREDICTIONS not in record.checksums:
+            raise RecordError(f"{folder / 'record.json'} vouches for no {PREDICTIONS}")
+        table = read_predictions(folder / PREDICTIONS, record.checksums[PREDICTIONS], problem_of(run))
+        if len(table) != run.folds.get(fold):
+            raise RecordError(f"{folder / PREDICTIONS} has {len(table)} clips, the fold has {run.folds.get(fold)}")
+        for name, checksum in record.checksums.items():
+            if name != PREDICTIONS and bytes_digest(_bytes(folder / name)) != checksum:
+                raise RecordError(f"{folder / name} has changed since it was recorded: its checksum differs")
+        return record, table
+
+    def is_complete(self, run: RunFile) -> bool:
+        """Say whether the whole run is in and its commit mark and predictions verify."""
+        try:
+            self.read_complete(run)
+        except RecordError:
+            return False
+        return True
+
+    def read_complete(self, run: RunFile) -> tuple[CompleteFile, pd.DataFrame]:
+        """Read and verify the compacted predictions of a whole run.
+
+        Raises
+        ------
+        RecordError
+            Not there, or any of it does not verify.
+        """
+        mark = read_json(self.path / "complete.json", CompleteFile)
+        if mark.key_digest != run.key.digest():
+            raise RecordError(f"{self.path / 'complete.json'} belongs to another run")
+        table = read_predictions(self.path / PREDICTIONS, mark.sha256, problem_of(run))
+        if not len(table) == mark.clips == sum(run.folds.values()):
+            raise RecordError(
+                f"{self.path / PREDICTIONS} has {len(table)} clips, the run has {sum(run.folds.values())}"
+            )
+        return mark, table
+
+    def compact(self, run: RunFile, split: Split) -> CompleteFile:
+        """Put all folds together, verify them against the split, and write the run's commit mark.
+
+        Raises
+        ------
+        RecordError
+            A fold is missing, failed or does not verify.
+        """
+        tables, records = [], []
+        for fold in run.folds:
+            record, table = self.read_fold(fold, run)
+            if table is None:
+                raise RecordError(f"fold {fold} of {run.run_id} failed")
+            tables.append(table.assign(fold=fold))
+            records.append(record)
+        table = pd.concat(tables, ignore_index=True).sort_values(IDENTITY, ignore_index=True)
+        check_against_split(table, split, str(self.path))
+        table = table.drop(columns="fold")
+        content = parquet_bytes(check_predictions(table, problem_of(run), run.run_id))
+        write_whole(self.path / PREDICTIONS, content)
+        mark = CompleteFile(
+            run_id=run.run_id,
+            key_digest=run.key.digest(),
+            predictions=PREDICTIONS,
+            sha256=bytes_digest(content),
+            clips=len(table),
+            seconds=round(sum(record.seconds["total"] for record in records), 3),
+            mixed=_mixed(records),
+            finished=now(),
+        )
+        write_whole(self.path / "complete.json", mark.model_dump_json(indent=1).encode())
+        return mark
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _mixed(records: Sequence[FoldRecord]) -> list[str]:
+    """Name what the folds of a run were not all computed with alike."""
+    told: dict[str, set[Any]] = {}
+    for record in records:
+        facts = {**record.packages, **record.hardware, "device": record.device, "threads": record.threads}
+        for name, value in facts.items():
+            told.setdefault(name, set()).add(value)
+    return sorted(name for name, values in told.items() if len(values) > 1)

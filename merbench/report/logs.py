@@ -1,0 +1,153 @@
+"""Prediction logs: our CSV, and the format of the MEGC challenge; read, scored and written.
+
+The challenge's log has a line per fold, ``<dataset> <subject>``, and below it a line per clip, ``<clip> <truth>
+<prediction>``, classes as numbers in the protocol's order. Our CSV has the columns ``dataset, subject, clip, truth,
+predicted``, classes by name, and may have more.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.errors import DataError, listed
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.databases.identity import normalised
+
+CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
+
+#: How the challenge writes datasets that we spell otherwise.
+_CHALLENGE_NAMES = {"smic-hs": "smic"}
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log, held against the protocol's official list.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        ``dataset, subject, clip, truth, predicted``, the clips that count.
+    missing : list of str
+        Clips of the list without a prediction.
+    foreign : list of str
+        Clips of the log that the list does not have; they are not scored.
+    """
+
+    predictions: pd.DataFrame
+    missing: list[str]
+    foreign: list[str]
+
+
+def read_log(path: Path, protocol: ProtocolSpec) -> Log:
+    """Read a log in either format.
+
+    Raises
+    ------
+    DataError
+        Unreadable, neither format, an unknown class, a clip twice, or a truth that differs from the official list (columns
+        swapped?); names the line or the clips.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise DataError(f"{path} can't be read: {reason}") from error
+    first = text.lstrip().split("\n", 1)[0]
+    table = _from_csv(text, path, protocol) if "," in first else _from_challenge(text, path, protocol)
+    if table.empty:
+        raise DataError(f"{path} has no prediction")
+    twice = table[IDENTITY].duplicated()
+    if twice.any():
+        raise DataError(f"{path} has a clip twice: {listed(clip_names(table[twice]))}")
+    return _against_list(table, path, protocol)
+
+
+def _from_csv(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise DataError(f"{path} can't be read as CSV: {error}") from error
+    lacking = [column for column in CSV_COLUMNS if column not in table.columns]
+    if lacking:
+        raise DataError(f"{path} lacks the columns {listed(lacking)}: a log has {','.join(CSV_COLUMNS)}")
+    rows = []
+    for line, row in enumerate(table[CSV_COLUMNS].itertuples(index=False), start=2):
+        where = f"{path}, line {line}"
+        truth, predicted = (_class(str(word), protocol, where) for word in (row.truth, row.predicted))
+        rows.append((*_identity(str(row.dataset), str(row.subject), str(row[2]), where), truth, predicted))
+    return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
+
+
+def _from_challenge(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFrame:
+    rows, fold = [], None
+    for line, content in enumerate(text.splitlines(), start=1):
+        words, where = content.split(), f"{path}, line {line}"
+        if len(words) == 2:
+            fold = (words[0], words[1])
+        elif len(words) == 3 and fold is not None:
+            truth, predicted = (_class(word, protocol, where) for word in words[1:])
+            rows.append((*_identity(*fold, words[0], where), truth, predicted))
+        elif words:
+            expected = (
+                "'<dataset> <subject>'" if fold is None else "'<clip> <truth> <prediction>' or '<dataset> <subject>'"
+            )
+            raise DataError(f"{where}: expected {expected}, found {content.strip()!r}")
+    return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
+
+
+def _identity(dataset: str, subject: str, clip: str, where: str) -> tuple[str, str, str]:
+    try:
+        return normalised(dataset, subject, clip)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _class(word: str, protocol: ProtocolSpec, where: str) -> str:
+    """Read a class by name, or by its number in the protocol's order."""
+    names = protocol.classes
+    if word.strip() in names:
+        return word.strip()
+    if word.strip().isdigit() and int(word) < len(names):
+        return names[int(word)]
+    numbers = ", ".join(f"{index} {name}" for index, name in enumerate(names))
+    raise DataError(f"{where}: unknown class {word!r}, expected one of {numbers}")
+
+
+def _against_list(table: pd.DataFrame, path: Path, protocol: ProtocolSpec) -> Log:
+    official = protocol.official()
+    if official is None:
+        return Log(table.sort_values(IDENTITY, ignore_index=True), [], [])
+    both = official.merge(table, on=IDENTITY, how="outer", indicator=True)
+    found = both[both["_merge"] == "both"]
+    other = found[found["class"] != found.truth]
+    if len(other):
+        swapped = (found["class"] == found.predicted).all()
+        hint = "; the prediction column agrees with the list, so truth and prediction are swapped" if swapped else ""
+        raise DataError(f"{path}: the truth differs from the official list for {listed(clip_names(other))}{hint}")
+    foreign, missing = both[both["_merge"] == "right_only"], both[both["_merge"] == "left_only"]
+    if found.empty:
+        raise DataError(
+            f"{path} has no clip of protocol {protocol.name}: {listed(clip_names(foreign))} are not in its list"
+        )
+    return Log(found[CSV_COLUMNS].reset_index(drop=True), clip_names(missing), clip_names(foreign))
+
+
+def to_csv(predictions: pd.DataFrame) -> str:
+    """Write predictions, scores included, as our CSV."""
+    return str(predictions.sort_values(IDENTITY).to_csv(index=False, lineterminator="\n"))
+
+
+def to_challenge(predictions: pd.DataFrame, classes: list[str]) -> str:
+    """Write predictions in the challenge's format, a block a subject."""
+    number = {name: index for index, name in enumerate(classes)}
+    lines = []
+    for (dataset, subject), block in predictions.sort_values(IDENTITY).groupby(["dataset", "subject"], sort=False):
+        lines.append(f"{_CHALLENGE_NAMES.get(dataset, dataset)} {subject}")
+        lines += [
+            f"{clip} {number[t]} {number[p]}"
+            for clip, t, p in zip(block["clip"], block.truth, block.predicted, strict=True)
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,40 @@
+"""Published figures: one tidy table, a source each, with remarks where a figure can't be compared or can't be true.
+
+``results/published/figures.csv`` has a row per figure: ``protocol, part, method, year, kind, acc, uf1, uar, source,
+remarks``; ``remarks`` are codes, blank-separated, explained in ``remarks.yaml``. A figure is never ranked with measured ones.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import pandas as pd
+import yaml
+
+FIGURES = ["protocol", "part", "method", "year", "kind", "acc", "uf1", "uar", "source", "remarks"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """All published figures.
+
+    Attributes
+    ----------
+    figures : DataFrame
+        Columns of `FIGURES`; figures in 0..1, NaN where none was published.
+    remarks : dict of str to str
+        Code -> what it means, in a sentence.
+    """
+
+    figures: pd.DataFrame
+    remarks: dict[str, str]
+
+
+@cache
+def published() -> Published:
+    """Read the table that merbench ships."""
+    folder = files("merbench.results") / "published"
+    with (folder / "figures.csv").open(encoding="utf-8") as file:
+        figures = pd.read_csv(file, dtype={"year": "Int64", "remarks": str}, keep_default_na=True)
+    figures["remarks"] = figures.remarks.fillna("")
+    return Published(figures, yaml.safe_load((folder / "remarks.yaml").read_text(encoding="utf-8")))

@@ -1,0 +1,219 @@
+"""Table rows: seeds of one configuration, scored part by part; and published figures in the same form."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.records import RunFile
+from merbench.engine.catalogue import PROTOCOLS
+from merbench.report.published import published
+from merbench.report.runs import RecordedRun
+from merbench.scoring.table import PartScore, part_scores
+
+#: The fields of a row in JSON and CSV, in order.
+FIELDS = (
+    "method", "config", "variant", "protocol", "task", "data", "synthetic", "part", "selection", "origin", "status",
+    "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
+    "seed_sd", "run_ids",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method configuration on one protocol and data, over its seeds.
+
+    Attributes
+    ----------
+    label : str
+        What the table calls it.
+    scores : dict of str to PartScore
+        By part; empty where nothing could be scored.
+    comparable : tuple
+        Rows with the same one rank together: task, what the protocol means, every clip's label and fold, synthetic or not.
+    status : str
+        ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed).
+    remarks : list of str
+        What a reader should know: what the card admits, holes, mixed packages.
+    """
+
+    label: str
+    runs: list[RecordedRun]
+    parts: dict[str, str]
+    scores: dict[str, PartScore]
+    comparable: tuple[str, ...]
+    status: str
+    folds: int
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def admits(self) -> bool:
+        """Whether the method's card admits something that sets it apart from the others."""
+        return bool(self.runs[0].file.admissions)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the row's objects for JSON and CSV, one a part, with the keys of `FIELDS`."""
+        run = self.runs[0]
+        shared = {
+            "method": run.file.method,
+            "config": run.file.config_name,
+            "variant": run.file.variant,
+            "protocol": run.file.protocol,
+            "task": run.file.task,
+            "data": run.file.data,
+            "synthetic": run.file.synthetic,
+            "selection": run.file.key.selection,
+            "origin": run.origin,
+            "status": self.status,
+            "folds": self.folds,
+            "seeds": len(self.runs),
+            "run_ids": [each.file.run_id for each in self.runs],
+        }
+        return [_ordered(shared | _figures(self.scores.get(part)) | {"part": part}) for part in self.parts]
+
+
+def _ordered(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: record.get(name) for name in (*FIELDS, *(name for name in record if name not in FIELDS))}
+
+
+def _figures(score: PartScore | None) -> dict[str, Any]:
+    if score is None:
+        return {"clips": 0, "classes_scored": 0}
+    low_high = {
+        f"{name}_{end}": getattr(interval, end)
+        for name, interval in (("uf1", score.uf1_interval), ("uar", score.uar_interval))
+        for end in ("low", "high")
+    }
+    figures = {name: getattr(score, name) for name in ("uf1", "uar", "acc", "seed_sd")} | low_high
+    finite = {name: None if math.isnan(value) else round(value, 6) for name, value in figures.items()}
+    return {"clips": score.clips, "classes_scored": score.classes_scored} | finite
+
+
+def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[list[Row], list[str]]:
+    """Group runs into rows and score them.
+
+    Parameters
+    ----------
+    runs : sequence of RecordedRun
+        Any runs.
+    older : bool
+        Show rows of earlier code or data too, where a newer row has the same label.
+
+    Returns
+    -------
+    rows : list of Row
+        Rows that rank together stand together, best UF1 first, those with holes last.
+    notes : list of str
+        What is not shown, and why.
+    """
+    groups: dict[tuple[str, str], list[RecordedRun]] = {}
+    for run in runs:
+        groups.setdefault((run.origin, run.group), []).append(run)
+    newest: dict[tuple[str, ...], list[list[RecordedRun]]] = {}
+    for group in groups.values():
+        file = group[0].file
+        visible = (
+            group[0].origin,
+            file.method,
+            file.config_name,
+            file.variant,
+            file.protocol,
+            file.data,
+            file.key.selection,
+        )
+        newest.setdefault(visible, []).append(sorted(group, key=lambda run: run.file.key.seed))
+    rows, notes = [], []
+    for versions in newest.values():
+        versions.sort(key=lambda group: max(run.file.created for run in group), reverse=True)
+        shown = versions if older else versions[:1]
+        rows += [_row(group) for group in shown]
+        if len(versions) > len(shown):
+            notes.append(
+                f"{versions[0][0].file.method}: {len(versions) - 1} older row(s) of other code or data not shown (--older)"
+            )
+    return sorted(rows, key=_order), notes
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    score = row.scores.get("full")
+    return (row.comparable, row.status != "complete", row.admits, -(score.uf1 if score else -1.0), row.label)
+
+
+def _row(group: list[RecordedRun]) -> Row:
+    file = group[0].file
+    if file.deterministic:
+        group = group[:1]
+    parts = protocol_parts(file)
+    scored = [run.predictions for run in group if len(run.predictions)]
+    scores = {score.part: score for score in part_scores(scored, file.outputs, parts)} if scored else {}
+    failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
+    whole = all(run.complete for run in group)
+    status = "complete" if whole else "failed" if failed else "partial"
+    remarks = list(file.admissions)
+    remarks += ["synthetic data"] if file.synthetic else []
+    if not whole:
+        total = len(file.folds)
+        done = ", ".join(
+            f"seed {run.file.key.seed} has {run.folds} of {total} folds" for run in group if not run.complete
+        )
+        remarks.append(
+            f"not ranked: {done}"
+            + (f"; failed {failed[0]}" + (f" and {len(failed) - 1} more" if failed[1:] else "") if failed else "")
+        )
+    remarks += [f"does not verify: {problem}" for run in group for problem in run.problems]
+    mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
+    remarks += [f"folds differ in {', '.join(mixed)}"] if mixed else []
+    comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, str(file.synthetic))
+    return Row(_label(file), group, parts, scores, comparable, status, min(run.folds for run in group), remarks)
+
+
+def _label(file: RunFile) -> str:
+    settings = [file.config_name] if file.config_name != "default" else []
+    settings += [file.variant] if file.variant else []
+    return file.method + (f" ({', '.join(settings)})" if settings else "")
+
+
+def protocol_parts(file: RunFile) -> dict[str, str]:
+    """Return the parts of a run's protocol; those of its folds where the protocol has meanwhile gone or changed."""
+    try:
+        spec = PROTOCOLS.get(file.protocol)
+        if spec.spec_digest() == file.key.spec_digest:
+            return spec.parts
+    except MerbenchError:
+        pass
+    datasets = sorted({fold.partition("/")[0] for fold in file.folds})
+    return {"full": "Full"} | ({name: name for name in datasets} if len(datasets) > 1 else {})
+
+
+def published_rows(protocol: str) -> list[dict[str, Any]]:
+    """Return the published figures of a protocol as objects with the keys of `FIELDS`, and ``year, source, remarks``."""
+    known = published()
+    rows = []
+    for figure in known.figures[known.figures.protocol == protocol].itertuples():
+        codes = str(figure.remarks).split()
+        rows.append(
+            _ordered(
+                {
+                    "method": figure.method,
+                    "protocol": protocol,
+                    "task": "classification",
+                    "synthetic": False,
+                    "part": figure.part,
+                    "origin": "published",
+                    "status": "complete",
+                    **{
+                        name: None if pd.isna(getattr(figure, name)) else float(getattr(figure, name))
+                        for name in ("uf1", "uar", "acc")
+                    },
+                    "run_ids": [],
+                    "year": None if pd.isna(figure.year) else int(figure.year),
+                    "kind": figure.kind,
+                    "source": figure.source,
+                    "remarks": {code: known.remarks[code] for code in codes},
+                }
+            )
+        )
+    return rows

@@ -1,0 +1,120 @@
+"""Read recorded runs: their predictions as far as they verify, and what does not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.digests import digest
+from merbench.contracts.errors import MerbenchError, RecordError, suggestion
+from merbench.contracts.records import CompleteFile, RunFile
+from merbench.engine.store import RunFolder
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One run as it lies on disk.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        Of all folds that verify; may be empty.
+    folds : int
+        How many folds these are.
+    failed : dict of str to str
+        Fold -> what its method raised, in a line.
+    problems : list of str
+        What did not verify.
+    mark : CompleteFile, optional
+        The commit mark of a run that is whole and put together.
+    origin : str
+        ``measured`` here, or ``leaderboard``.
+    """
+
+    file: RunFile
+    predictions: pd.DataFrame
+    folds: int
+    failed: dict[str, str]
+    problems: list[str]
+    mark: CompleteFile | None = None
+    origin: str = "measured"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fold is in."""
+        return self.folds == len(self.file.folds)
+
+    @property
+    def group(self) -> str:
+        """Digest of all that the result depends on but the seed: runs with the same one are seeds of one row."""
+        return digest(self.file.key.model_dump(mode="json", exclude={"seed"}))
+
+
+def read_run(folder: Path) -> RecordedRun:
+    """Read one run's folder; what does not verify is left out of the predictions and named in `problems`.
+
+    Raises
+    ------
+    RecordError
+        ``run.json`` itself does not verify.
+    """
+    records = RunFolder(folder)
+    file = records.read_run()
+    problems: list[str] = []
+    if (folder / "complete.json").exists():
+        try:
+            mark, table = records.read_complete(file)
+        except RecordError as error:
+            problems.append(str(error))
+        else:
+            return RecordedRun(file, table, len(file.folds), {}, [], mark)
+    tables, failed = [], {}
+    for fold in file.folds:
+        if not (records.fold_path(fold) / "record.json").exists():
+            continue
+        try:
+            record, fold_table = records.read_fold(fold, file)
+        except RecordError as error:
+            problems.append(str(error))
+            continue
+        if record.failure:
+            failed[fold] = f"{record.failure.type}: {record.failure.message}"
+        if fold_table is not None:
+            tables.append(fold_table)
+    table = (
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=[*IDENTITY, "truth", "predicted"], dtype=str)
+    )
+    return RecordedRun(file, table, len(tables), failed, problems)
+
+
+def read_runs(results: Path) -> tuple[list[RecordedRun], list[str]]:
+    """Read every run below ``<results>/runs``; runs whose ``run.json`` does not verify are told in lines."""
+    runs, problems = [], []
+    for path in sorted((results / "runs").glob("*/run.json")):
+        try:
+            runs.append(read_run(path.parent))
+        except RecordError as error:
+            problems.append(str(error))
+    return runs, problems
+
+
+def find_run(results: Path, name: str) -> Path:
+    """Find the folder of the run whose id is `name` or begins with it.
+
+    Raises
+    ------
+    MerbenchError
+        None, or several.
+    """
+    known = sorted(path.parent.name for path in (results / "runs").glob("*/run.json"))
+    found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
+    if len(found) == 1:
+        return results / "runs" / found[0]
+    if not known:
+        raise MerbenchError(f"there is no run in {results / 'runs'}: merbench run METHOD --protocol P")
+    if found:
+        raise MerbenchError(f"{name!r} could be any of {', '.join(found)}: write more of it")
+    raise MerbenchError(f"no run is called {name!r}{suggestion(name, known)}")

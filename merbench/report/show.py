@@ -1,0 +1,104 @@
+"""One run, or one log, in detail: scores, confusion, recall of each class, results of each subject."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from merbench.report.compare import number
+from merbench.report.rows import protocol_parts
+from merbench.report.runs import RecordedRun
+from merbench.scoring.metrics import Counts
+from merbench.scoring.table import part_scores, pooled_confusion
+
+
+def print_run(run: RecordedRun, console: Console) -> None:
+    """Print a recorded run."""
+    file, key = run.file, run.file.key
+    facts = {
+        "run": file.run_id,
+        "method": f"{file.method}, configuration {file.config_name}{f', {file.variant}' if file.variant else ''}, seed {key.seed}",
+        "settings": ", ".join(f"{name}={value}" for name, value in key.config.items()) or "none",
+        "protocol": f"{file.protocol} (specification {key.spec_digest[:12]}, split {key.split_digest[:12]})",
+        "data": f"{file.data}{' (synthetic)' if file.synthetic else ''} ({key.data_digest[:12]})",
+        "inputs": ", ".join(f"{name} ({value[:12]})" for name, value in key.input_digests.items()) or "none",
+        "code": f"{key.code_digest[:12]}, merbench {file.merbench}, commit {file.git_commit or 'unknown'}",
+        "selection": key.selection,
+        "recorded": f"{run.folds} of {len(file.folds)} folds, started {file.created}",
+    }
+    for name, value in facts.items():
+        console.print(Text.assemble((f"{name:<10}", "bold"), value), soft_wrap=True)
+    for fold, why in run.failed.items():
+        console.print(Text(f"failed    {fold}: {why}", style="red"), soft_wrap=True)
+    for problem in run.problems:
+        console.print(Text(f"does not verify: {problem}", style="red"), soft_wrap=True)
+    if run.mark and run.mark.mixed:
+        console.print(Text(f"folds differ in {', '.join(run.mark.mixed)}", style="yellow"), soft_wrap=True)
+    if len(run.predictions):
+        console.print()
+        print_scores(run.predictions, file.outputs, protocol_parts(file), console, "Scores")
+
+
+def print_scores(
+    predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], console: Console, title: str
+) -> None:
+    """Print the scores of predictions by part, their confusion, the recall of each class and the results of each subject."""
+    console.print(_score_table(predictions, classes, parts, title))
+    confusion = pooled_confusion(predictions, classes)
+    console.print(_confusion_table(confusion, classes))
+    console.print(_subject_table(predictions, classes))
+
+
+def _table(title: str) -> Table:
+    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], title: str) -> Table:
+    table = _table(title)
+    table.add_column("Part")
+    for name in ("UF1", "95 %", "UAR", "95 %", "Acc", "Clips", "Classes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for score in part_scores([predictions], classes, parts):
+        if not score.clips:
+            table.add_row(escape(parts[score.part]), *["–"] * 5, "0", "0")
+            continue
+        uf1, uar = (f"{number(i.low)}–{number(i.high)}" for i in (score.uf1_interval, score.uar_interval))
+        counts = (str(score.clips), str(score.classes_scored))
+        table.add_row(
+            escape(parts[score.part]), number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts
+        )
+    return table
+
+
+def _confusion_table(confusion: Counts, classes: Sequence[str]) -> Table:
+    table = _table("Confusion: a row is the truth, a column what was predicted")
+    table.add_column("")
+    for name in (*classes, "clips", "recall", "precision", "F1"):
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    for index, name in enumerate(classes):
+        hit, actual, given = int(confusion[index, index]), int(confusion[index].sum()), int(confusion[:, index].sum())
+        counts = [f"[bold]{n}[/]" if i == index else str(n) for i, n in enumerate(confusion[index])]
+        recall, precision = (hit / n if n else None for n in (actual, given))
+        f1 = 2 * hit / (actual + given) if actual else None
+        table.add_row(escape(name), *counts, str(actual), number(recall), number(precision), number(f1))
+    return table
+
+
+def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
+    """Clips right of clips shown, by class: one subject has too few for a meaningful UF1."""
+    table = _table("Subjects: clips right / clips, by class")
+    table.add_column("Subject")
+    for name in ("all", *classes):
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    hits = predictions.assign(hit=predictions.truth == predictions.predicted)
+    for (dataset, subject), block in hits.groupby(["dataset", "subject"], sort=True):
+        cells = [f"{block.hit.sum()}/{len(block)}"]
+        for name in classes:
+            of_class = block[block.truth == name]
+            cells.append(f"{of_class.hit.sum()}/{len(of_class)}" if len(of_class) else "")
+        table.add_row(escape(f"{dataset}/{subject}"), *cells)
+    return table

@@ -1,0 +1,1 @@
+"""Scoring: data frames in, data frames out. It knows nothing of training."""

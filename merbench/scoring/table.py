@@ -1,0 +1,112 @@
+"""Score rows: the predictions of one configuration over its seeds -> one row a part, with intervals."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.scoring.intervals import Interval, bootstrap_interval
+from merbench.scoring.metrics import Counts, confusion_matrix, scores, unweighted_f1, unweighted_recall
+
+
+@dataclass(frozen=True)
+class PartScore:
+    """One part of one row: the figures of a restriction of the pooled predictions.
+
+    Attributes
+    ----------
+    part : str
+        ``full`` or a dataset.
+    clips, classes_scored : int
+        How many clips were predicted, and classes that have clips.
+    uf1, uar, acc : float
+        Means over seeds.
+    uf1_interval, uar_interval : Interval
+        Over subjects, given the trained folds.
+    seed_sd : float
+        Standard deviation of UF1 over seeds (n - 1); NaN with one seed.
+    """
+
+    part: str
+    clips: int
+    classes_scored: int
+    uf1: float
+    uar: float
+    acc: float
+    uf1_interval: Interval
+    uar_interval: Interval
+    seed_sd: float
+
+
+def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) -> tuple[Counts, list[str]]:
+    """Count each subject's clips by truth and prediction.
+
+    Parameters
+    ----------
+    seeds : sequence of DataFrame
+        A prediction table a seed; together they must cover the same subjects or some of them.
+    classes : sequence of str
+        The class set.
+
+    Returns
+    -------
+    ndarray of int, shape (n_seeds, n_subjects, n_classes, n_classes), list of str
+        Confusions, and each subject's dataset; subjects are sorted by dataset and name.
+    """
+    size = len(classes)
+    codes = {name: index for index, name in enumerate(classes)}
+    keys = [(table.dataset + "\0" + table.subject).to_numpy(dtype=object) for table in seeds]
+    subjects = np.unique(np.concatenate(keys)) if keys else np.array([], dtype=object)
+    counts = np.zeros((len(seeds), len(subjects), size, size), dtype=np.int64)
+    for index, (table, key) in enumerate(zip(seeds, keys, strict=True)):
+        truth, predicted = table.truth.map(codes).to_numpy(), table.predicted.map(codes).to_numpy()
+        np.add.at(counts[index], (np.searchsorted(subjects, key), truth, predicted), 1)
+    return counts, [subject.partition("\0")[0] for subject in subjects]
+
+
+def part_scores(seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Mapping[str, str]) -> list[PartScore]:
+    """Score the parts of one row.
+
+    Parameters
+    ----------
+    seeds : sequence of DataFrame
+        A prediction table a seed: ``dataset, subject, clip, truth, predicted, ...``.
+    classes : sequence of str
+        The protocol's class set.
+    parts : mapping of str to str
+        ``full`` and datasets, with their titles; each part is a restriction of the pooled predictions.
+    """
+    counts, datasets = subject_confusions(seeds, classes)
+    dataset_of = np.array(datasets, dtype=object)
+    rows = []
+    for part in parts:
+        inside = (dataset_of == part) | (part == "full")
+        rows.append(_part_score(part, counts[:, inside], dataset_of[inside]))
+    return rows
+
+
+def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> PartScore:
+    sizes = tuple(Counter(dataset_of.tolist()).values())  # subjects are sorted by dataset, and so are the sizes
+    pooled = counts.sum(axis=1)
+    each = [scores(confusion) for confusion in pooled]
+    uf1 = [score.uf1 for score in each]
+    return PartScore(
+        part,
+        int(pooled.sum(axis=(1, 2)).min()),
+        max(score.classes_scored for score in each),
+        float(np.mean(uf1)),
+        float(np.mean([score.uar for score in each])),
+        float(np.mean([score.acc for score in each])),
+        bootstrap_interval(counts, sizes, unweighted_f1),
+        bootstrap_interval(counts, sizes, unweighted_recall),
+        float(np.std(uf1, ddof=1)) if len(uf1) > 1 else float("nan"),
+    )
+
+
+def pooled_confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Counts:
+    """Return the confusion matrix of one prediction table."""
+    return confusion_matrix(predictions.truth.tolist(), predictions.predicted.tolist(), tuple(classes))

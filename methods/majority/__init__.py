@@ -1,0 +1,1 @@
+"""The floor: the commonest class of the training clips, whatever is shown."""

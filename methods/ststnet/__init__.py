@@ -1,0 +1,1 @@
+"""STSTNet: a shallow triple stream net on the flow image."""

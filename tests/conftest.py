@@ -1,0 +1,97 @@
+"""Fixtures for all rooms: the shared real data, a home of one's own, a small release of flow images and a protocol for it."""
+
+import csv
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("merbench", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("merbench")
+
+# dataset as the list writes it -> subjects; the numbers are alike on purpose: sub06, 006 and s06 are three people.
+SMALL_SUBJECTS = {"casme2": ("sub06", "sub07", "sub11"), "samm": ("006", "007", "011"), "smic": ("s06", "s07", "s11")}
+SMALL_LABELS = ((0, 1, 2), (0, 1, 2), (0, 1))  # of each subject's clips, in the order of the subjects
+
+SMALL_PROTOCOL = """\
+name: small
+title: Small
+summary: The classes and datasets of MEGC 2019, for however few clips.
+source: {text: made for the tests}
+classes: [negative, positive, surprise]
+datasets:
+  smic-hs:
+    title: SMIC
+    classes: {negative: [negative], positive: [positive], surprise: [surprise]}
+  casme2:
+    title: CASME II
+    classes: {negative: [disgust, repression], positive: [happiness], surprise: [surprise]}
+  samm:
+    title: SAMM
+    classes: {negative: [anger, contempt, disgust, fear, sadness], positive: [happiness], surprise: [surprise]}
+folds: leave-one-subject-out
+"""
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Return the folder of shared real data, beside the repository; without it the test is skipped, or fails if it must run."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        reason = "the shared data is not beside the repository"
+        if os.environ.get("MERBENCH_REQUIRE_SHARED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty ``MERBENCH_HOME``, so that no test reads or writes the user's registrations and results."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("MERBENCH_HOME", str(folder))
+    monkeypatch.delenv("MERBENCH_RESULTS", raising=False)
+    return folder
+
+
+@pytest.fixture
+def small_release(tmp_path: Path) -> Path:
+    """Write a copy of ``megc2019-flow28`` in its flat layout with 24 clips of 9 subjects, and return its folder.
+
+    Each of the three datasets has 3 negative, 3 positive and 2 surprise clips. A class brightens one channel of its
+    images, so that a simple classifier tells the classes apart. The same bytes at every call.
+    """
+    folder = tmp_path / "release"
+    images = folder / "STSNet_whole_norm_u_v_os"
+    images.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for dataset, subjects in SMALL_SUBJECTS.items():
+        for subject, labels in zip(subjects, SMALL_LABELS, strict=True):
+            for label in labels:
+                clip = {
+                    "casme2": f"EP{label + 1:02d}_01f",
+                    "samm": f"{subject}_{label + 1}_1",
+                    "smic": f"{subject}_{('ne', 'po', 'sur')[label]}_01",
+                }[dataset]
+                flow = rng.integers(0, 120, (28, 28, 3), dtype=np.uint8)  # u, v, strain
+                flow[:14, :, label] += 120
+                written, png = cv2.imencode(".png", flow[:, :, ::-1])  # OpenCV takes BGR
+                assert written
+                (images / f"{subject}_{clip} .png").write_bytes(png.tobytes())
+                rows.append([dataset, subject, clip, label, "", f"{subject}_{clip}.jpg", ""])
+    with (folder / "combined_3_class2_for_optical_flow.csv").open("w", newline="", encoding="utf-8") as file:
+        header = ["dataset", "sub", "filename_o", "label", "apex", "imagename", "sub_filename"]
+        csv.writer(file).writerows([header, *rows])
+    return folder
+
+
+@pytest.fixture
+def small_protocol(tmp_path: Path) -> Path:
+    """Write the protocol ``small``: MEGC 2019's classes, datasets and folds, without official list or expected counts."""
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL_PROTOCOL, encoding="utf-8")
+    return path

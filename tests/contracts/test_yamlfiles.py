@@ -1,0 +1,97 @@
+import pytest
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.yamlfiles import load_yaml_model, validated
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    width: int = 1
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    inner: Inner = Inner()
+    many: dict[str, Inner] = {}
+    row: list[Inner] = []
+    size: int = 1
+
+    @field_validator("size")
+    @classmethod
+    def _small(cls, value: int) -> int:
+        if value > 9:
+            raise ValueError("size must be a digit")
+        return value
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(content: str | bytes):
+        path = tmp_path / "card.yaml"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def test_a_file_becomes_its_model(written):
+    read = load_yaml_model(written("name: é\nmany: {a: {width: 3}}\nrow: [{width: 4}]\n"), Outer)
+    assert read == Outer(name="é", many={"a": Inner(width=3)}, row=[Inner(width=4)])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name: a\nsise: 3\n", r"unknown key 'sise' \(did you mean 'size'\?\)"),
+        ("name: a\ninner: {widht: 3}\n", r"unknown key 'inner.widht' \(did you mean 'width'\?\)"),
+        ("name: a\nmany: {x: {widht: 3}}\n", r"unknown key 'many.x.widht' \(did you mean 'width'\?\)"),
+        ("name: a\nrow: [{}, {widht: 3}]\n", r"unknown key 'row.1.widht' \(did you mean 'width'\?\)"),
+        ("size: 3\n", "'name' is missing"),
+        ("name: a\nsize: many\n", "size: .*integer.*, not 'many'"),
+        ("name: a\nsize: 10\n", "size: size must be a digit, not 10"),
+        ("name: a\nrow: [{width: x}]\n", "row.0.width: .*integer.*, not 'x'"),
+        ("- name\n", "must hold a mapping of keys to values, not list"),
+        ("", "must hold a mapping of keys to values, not NoneType"),
+        ("name: [a\nsize: 3\n", ", line [23] is not valid YAML"),
+        ("name: a\nsize: 3\n\tx: 3\n", ", line 3 is not valid YAML"),
+        ("name: !!python/object/apply:os.getcwd []\n", ", line 1 is not valid YAML"),
+        (b"name: \xff\n", "can't be read"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_file_and_the_key(written, content, said):
+    path = written(content)
+    with pytest.raises(MerbenchError, match=said) as caught:
+        load_yaml_model(path, Outer)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_control_character_is_one_line_with_the_file(written):
+    path = written("name: a\nsize: \x07\n")
+    with pytest.raises(MerbenchError, match="is not valid YAML") as caught:
+        load_yaml_model(path, Outer)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_day_that_no_calendar_has_is_an_error_with_the_file(written):
+    path = written("name: 2020-13-45\n")
+    with pytest.raises(MerbenchError, match="card.yaml"):
+        load_yaml_model(path, Outer)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(MerbenchError, match=r"absent\.yaml can't be read"):
+        load_yaml_model(tmp_path / "absent.yaml", Outer)
+    with pytest.raises(MerbenchError, match="can't be read"):
+        load_yaml_model(tmp_path, Outer)
+
+
+def test_content_from_elsewhere_is_named_by_its_origin():
+    assert validated(Outer, {"name": "a"}, "settings of x") == Outer(name="a")
+    with pytest.raises(MerbenchError, match="^settings of x: unknown key 'nam'"):
+        validated(Outer, {"name": "a", "nam": "b"}, "settings of x")

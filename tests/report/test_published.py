@@ -1,0 +1,124 @@
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from merbench.engine.catalogue import PROTOCOLS
+from merbench.report.published import FIGURES, published
+
+SMIC = (70, 51, 43)  # negative, positive, surprise
+KINDS = ["reported", "recomputed", "reproduced"]
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return published().figures
+
+
+def test_the_table_has_the_documented_columns_and_kinds(figures):
+    assert list(figures.columns) == FIGURES
+    assert set(figures.kind) == set(KINDS)
+
+
+def test_every_remark_in_the_table_is_explained_and_no_explanation_is_stale(figures):
+    used = {code for codes in figures.remarks for code in codes.split()}
+    assert used == set(published().remarks)
+    assert all(sentence.endswith(".") for sentence in published().remarks.values())
+
+
+def test_no_figure_carries_a_remark_twice(figures):
+    assert all(len(set(codes.split())) == len(codes.split()) for codes in figures.remarks)
+
+
+def test_figures_lie_between_0_and_1(figures):
+    values = figures[["acc", "uf1", "uar"]].stack().dropna()
+    assert values.between(0, 1).all()
+
+
+def test_every_row_has_a_figure_and_a_source(figures):
+    assert figures[["acc", "uf1", "uar"]].notna().any(axis=1).all()
+    assert figures.source.str.strip().astype(bool).all()
+
+
+def test_a_method_has_one_row_for_a_part_and_kind_of_a_protocol(figures):
+    assert not figures.duplicated(["protocol", "part", "method", "kind"]).any()
+
+
+def test_the_parts_are_those_of_the_protocol(figures):
+    for protocol, rows in figures.groupby("protocol"):
+        assert set(rows.part) <= set(PROTOCOLS.get(protocol).parts)
+    assert set(figures[figures.protocol == "megc2019"].part) == set(PROTOCOLS.get("megc2019").parts)
+
+
+def test_rows_are_sorted_by_kind_year_method_and_part(figures):
+    parts = {name: list(PROTOCOLS.get(name).parts) for name in figures.protocol.unique()}
+    years = figures.year.fillna(9999).astype(int)  # rows whose year is unknown come last
+    keys = [
+        (row.protocol, KINDS.index(row.kind), year, row.method.casefold(), parts[row.protocol].index(row.part))
+        for row, year in zip(figures.itertuples(), years, strict=True)
+    ]
+    assert all(before < after for before, after in pairwise(keys))
+
+
+def test_rounded_figures_have_no_more_decimals_than_their_remark_says(figures):
+    for code, decimals in {"two-decimals": 2, "three-decimals": 3}.items():
+        values = figures[figures.remarks.str.split().map(lambda codes, code=code: code in codes)][["uf1", "uar"]]
+        assert len(values)
+        assert (values == values.round(decimals)).all(axis=None)
+
+
+def test_ststnets_published_uar_is_marked_as_precision_in_all_parts_and_nobody_elses_is(figures):
+    marked = figures[figures.remarks.str.split().map(lambda codes: "uar-is-precision" in codes)]
+    assert set(marked.part) == set(PROTOCOLS.get("megc2019").parts)
+    assert set(zip(marked.method, marked.kind, strict=True)) == {("STSTNet", "reported")}
+
+
+def test_ststnets_recomputed_uar_is_the_one_its_remark_names(figures):
+    recomputed = figures[(figures.method == "STSTNet") & (figures.kind == "recomputed")]
+    assert len(recomputed) == 4
+    for uar in recomputed.uar:
+        assert f"{uar:.4f}"[1:] in published().remarks["uar-is-precision"]
+
+
+def test_only_lbp_tops_smic_pair_is_marked_as_impossible(figures):
+    (row,) = figures[figures.remarks.str.split().map(lambda codes: "impossible-pair" in codes)].itertuples()
+    assert (row.method, row.part, row.kind, row.uf1, row.uar) == ("LBP-TOP", "smic-hs", "reported", 0.2, 0.528)
+
+
+def reachable_uf1(counts, uar, within=0.00005):
+    """Smallest and largest UF1 over all 3x3 confusion matrices with these row sums whose UAR rounds to `uar`.
+
+    A matrix is its diagonal and one free entry a row; given the diagonal, all choices of the free entries are scored.
+    """
+    rows = np.array(counts)
+    diagonals = np.indices(rows + 1).reshape(3, -1).T
+    diagonals = diagonals[np.abs((diagonals / rows).mean(axis=1) - uar) <= within + 1e-12]
+    low, high = np.inf, -np.inf
+    for right in diagonals:
+        wrong = rows - right
+        to_2, to_3, to_1 = np.ogrid[tuple(slice(n + 1) for n in wrong)]  # row 1 -> 2, row 2 -> 3, row 3 -> 1
+        false = (wrong[1] - to_3 + to_1, to_2 + wrong[2] - to_1, wrong[0] - to_2 + to_3)
+        uf1 = sum(2 * tp / (2 * tp + fp + fn) for tp, fp, fn in zip(right, false, wrong, strict=True)) / 3
+        low, high = min(low, uf1.min()), max(high, uf1.max())
+    return low, high
+
+
+def test_lbp_tops_smic_pair_is_impossible_whatever_the_confusion_matrix():
+    low, _ = reachable_uf1(SMIC, 0.5280)
+    assert low > 0.35
+    assert f"{low:.4f}"[1:] in published().remarks["impossible-pair"]
+
+
+def test_the_search_finds_the_extremes_that_writing_out_every_matrix_finds():
+    counts = (3, 2, 4)
+    matrices = np.array(list(product(*(_rows_summing_to(n) for n in counts))))
+    right = matrices.diagonal(axis1=1, axis2=2)
+    uf1 = (2 * right / (matrices.sum(axis=1) + matrices.sum(axis=2))).mean(axis=1)
+    uars = (right / counts).mean(axis=1)
+    for uar in np.unique(uars):
+        found = uf1[np.isclose(uars, uar)]
+        assert reachable_uf1(counts, uar) == pytest.approx((found.min(), found.max()))
+
+
+def _rows_summing_to(total):
+    return [(a, b, total - a - b) for a in range(total + 1) for b in range(total + 1 - a)]
