@@ -39,7 +39,7 @@ app.command(epilog="Example: merbench doctor")(doctor)
 @app.callback()
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere on the line.")] = False,  # noqa: ARG001
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,  # noqa: ARG001
 ) -> None:
     if version:
         typer.echo(f"merbench {__version__}")

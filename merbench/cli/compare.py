@@ -15,7 +15,7 @@ def compare(
     ] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", "-p", help="Only this protocol.")] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, csv or json.")] = "table",  # noqa: A002
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, csv or json.")] = "table",
     published: Annotated[
         bool | None,
         typer.Option(
@@ -28,15 +28,17 @@ def compare(
     older: Annotated[bool, typer.Option("--older", help="Rows of earlier code or data too.")] = False,
     results: Results = None,
 ) -> None:
-    """Print what is measured, per method: all clips and each database, UF1 and UAR with 95 % interval, and published figures."""
+    """Print the table: per method, UF1 and UAR on all clips and on each database, and what others have published."""
     from rich.console import Console
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import METHODS, PROTOCOLS
-    from merbench.report import compare as tables
+    from merbench.report.compare import Comparison, as_csv, as_json
     from merbench.report.leaderboard import read_leaderboard
+    from merbench.report.paper import as_latex, as_markdown
     from merbench.report.rows import measured_rows, published_rows
     from merbench.report.runs import read_runs
+    from merbench.report.terminal import print_table
 
     one_of(format, "--format", FORMATS)
     folder = results_folder(results)
@@ -59,15 +61,15 @@ def compare(
     titles = {
         part: title for name in {f["protocol"] for f in figures} for part, title in PROTOCOLS.get(name).parts.items()
     }
-    comparison = tables.Comparison(rows, figures, problems + notes, titles)
+    comparison = Comparison(rows, figures, problems + notes, titles)
     if not rows and not figures and format != "json":
         raise MerbenchError(f"there is nothing to compare in {folder}: merbench run METHOD --protocol P")
     if format == "table":
         if not rows:
             typer.echo(f"no run in {folder} fits; below are published figures only")
-        tables.print_table(comparison, Console(highlight=False))
+        print_table(comparison, Console(highlight=False))
         return
-    writers = {"md": tables.as_markdown, "latex": tables.as_latex, "csv": tables.as_csv, "json": tables.as_json}
+    writers = {"md": as_markdown, "latex": as_latex, "csv": as_csv, "json": as_json}
     typer.echo(writers[format](comparison).rstrip("\n"))
     for note in comparison.notes:
         typer.echo(note, err=True)

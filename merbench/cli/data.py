@@ -20,7 +20,8 @@ def add(
     clips = source.clips
     subjects = len(clips[["dataset", "subject"]].drop_duplicates())
     typer.echo(
-        f"{name}: {source.reading.layout}, {len(clips)} clips of {subjects} subjects; registered in {home() / 'databases.json'}"
+        f"{name}: {source.reading.layout}, {len(clips)} clips of {subjects} subjects; "
+        f"registered in {home() / 'databases.json'}"
     )
     for note in source.reading.notes:
         typer.echo(f"note: {note}")
@@ -51,7 +52,8 @@ def list_() -> None:
         if name in folders:
             try:
                 clips = open_source(name, folders[name]).clips
-                here = f"{folders[name]}\n{len(clips)} clips, {len(clips[['dataset', 'subject']].drop_duplicates())} subjects"
+                subjects = len(clips[["dataset", "subject"]].drop_duplicates())
+                here = f"{folders[name]}\n{len(clips)} clips, {subjects} subjects"
             except MerbenchError as error:
                 here = f"broken: {error}"
         serves = [spec.name for spec in specs.values() if set(spec.datasets) <= set(card.datasets)]

@@ -75,7 +75,7 @@ class PlainDisplay:
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
-    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:  # noqa: ARG002
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
         """Begin counting."""
         self._pace = Pace(recorded, len(pending))
         self._spoken = time.monotonic()
@@ -111,8 +111,8 @@ class _FoldColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return the text of the column."""
-        inner = task.fields.get("inner")
-        running = inner is not None and inner.total and not task.finished
+        inner: Progress = task.fields["inner"]
+        running = inner.total and not task.finished
         return Text(f"epoch {inner.done}/{inner.total}" if running else "", style="dim")
 
 

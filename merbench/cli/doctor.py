@@ -1,58 +1,61 @@
 """``merbench doctor``: what this installation is, and what is wrong with it."""
 
-from typing import Annotated
+from pathlib import Path
 
 import typer
 
 from merbench.cli.options import Results, results_folder
 
 
-def doctor(
-    results: Results = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not import torch to look for a GPU.")] = False,
-) -> None:
+def doctor(results: Results = None) -> None:
     """Print versions, hardware, folders and plug-ins; exit code 1 if something is broken."""
-    import importlib.util
-    import os
-
-    from merbench.contracts.errors import MerbenchError
     from merbench.databases import DATABASES
-    from merbench.databases.registrations import home, open_source, registered
+    from merbench.databases.registrations import home
     from merbench.engine import environment
     from merbench.engine.catalogue import METHODS, PROTOCOLS
+    from merbench.training.devices import gpus
 
-    problems: list[str] = []
-    for name, version in environment.packages().items():
-        typer.echo(f"{name:<32} {version}")
-    for name, value in environment.hardware().items():
-        typer.echo(f"{name:<32} {value}")
-    if not quick and importlib.util.find_spec("torch"):
-        import torch  # noqa: TID253
-
-        found = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        typer.echo(f"{'GPUs':<32} {', '.join(found) or 'none'}")
-    typer.echo(f"{'commit':<32} {environment.git_commit() or 'not a checkout'}")
+    facts = {**environment.packages(), **environment.hardware()}
+    facts |= {"GPUs": ", ".join(gpus()) or "none", "commit": environment.git_commit() or "not a checkout"}
+    problems = []
     for title, folder in (("MERBENCH_HOME", home()), ("results", results_folder(results))):
-        nearest = next(path for path in (folder, *folder.parents) if path.exists())
-        writable = os.access(nearest, os.W_OK)
-        typer.echo(f"{title:<32} {folder}{'' if folder.exists() else ' (made when needed)'}")
-        if not writable:
-            problems.append(f"{title} {folder} is not writable: set it to a folder of yours")
+        facts[title] = f"{folder}{'' if folder.exists() else ' (made when needed)'}"
+        problems += _unwritable(title, folder)
     for registry in (METHODS, PROTOCOLS, DATABASES):
         items, broken = registry.load_all()
-        typer.echo(f"{registry.kind + 's':<32} {', '.join(items)}")
+        facts[f"{registry.kind}s"] = ", ".join(items)
         problems += broken
+    copies, broken = _copies()
+    for title, fact in (facts | copies).items():
+        typer.echo(f"{title:<32} {fact}")
+    for problem in problems + broken:
+        typer.echo(f"broken: {problem}", err=True)
+    if problems or broken:
+        raise typer.Exit(1)
+    typer.echo("all is well")
+
+
+def _unwritable(title: str, folder: Path) -> list[str]:
+    import os
+
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        return []
+    return [f"{title} {folder} can't be written to: set it to a folder of yours"]
+
+
+def _copies() -> tuple[dict[str, str], list[str]]:
+    """Read every registered database; returns what is there, and what is broken."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.databases.registrations import open_source, registered
+
+    found, broken = {}, []
     try:
         for name, folder in registered().items():
             try:
-                source = open_source(name, folder)
-                typer.echo(f"{name:<32} {folder}, {len(source.clips)} clips")
+                found[name] = f"{folder}, {len(open_source(name, folder).clips)} clips"
             except MerbenchError as error:
-                problems.append(f"registered {name}: {error}")
+                broken.append(f"registered {name}: {error}")
     except MerbenchError as error:
-        problems.append(str(error))
-    for problem in problems:
-        typer.echo(f"broken: {problem}", err=True)
-    if problems:
-        raise typer.Exit(1)
-    typer.echo("all is well")
+        broken.append(str(error))
+    return found, broken

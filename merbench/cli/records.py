@@ -24,7 +24,7 @@ def export(
     run: Run,
     format: Annotated[
         str, typer.Option("--format", "-f", help="csv, or challenge for the MEGC challenge's log.")
-    ] = "csv",  # noqa: A002
+    ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", help="A file; standard output if none is given.")] = None,
     results: Results = None,
 ) -> None:

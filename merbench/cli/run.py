@@ -95,7 +95,8 @@ def _print_plan(console: "object", plans: "list[RunPlan]", runs: Path, folds: li
     table.add_column("Run", overflow="fold")
     for name in ("Units", "Recorded", "Failed before", "Would run"):
         table.add_column(name, justify="right")
-    notes, total = [], 0
+    notes: list[str] = []
+    total = 0
     for plan in plans:
         state = run_state(plan, runs, folds, "redo" if existing == "redo" else "keep")
         total += len(state.pending)
@@ -117,9 +118,10 @@ def _print_plan(console: "object", plans: "list[RunPlan]", runs: Path, folds: li
 def _print_table(console: "object", plans: "list[RunPlan]", runs: Path) -> None:
     from rich.console import Console
 
-    from merbench.report.compare import Comparison, print_table
+    from merbench.report.compare import Comparison
     from merbench.report.rows import measured_rows
     from merbench.report.runs import read_run
+    from merbench.report.terminal import print_table
 
     assert isinstance(console, Console)
     rows, notes = measured_rows([read_run(runs / plan.run_id) for plan in plans])

@@ -1,7 +1,7 @@
 """The clip table: one row a clip, whatever database it comes from.
 
-A clip is identified by ``(dataset, subject, clip)``, all text, normalised once by the database's reader: ``06``, ``006``
-and ``s06`` of three databases are three subjects. Nothing is ever joined by position.
+A clip is identified by ``(dataset, subject, clip)``, all text, normalised once by the database's reader: ``06``,
+``006`` and ``s06`` of three databases are three subjects. Nothing is ever joined by position.
 """
 
 import pandas as pd

@@ -69,7 +69,7 @@ class Landmarks(_Specification):
 
 
 class ActionUnits(_Specification):
-    """Action-unit labels: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN where the database has none. Training only."""
+    """Action units, for training only: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN where there is no label."""
 
     kind: Literal["action-units"] = "action-units"
     vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
@@ -95,7 +95,7 @@ class ArrayInput:
         self.spec = spec
         self._values = values
 
-    def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:  # noqa: ARG002
+    def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:
         """Return the values of some clips.
 
         Parameters

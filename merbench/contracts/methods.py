@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -197,13 +197,12 @@ class RunContext:
 class Method(Protocol):
     """A method of micro-expression recognition. One instance lives for one fold.
 
-    It is built as ``cls(config, problem)``, where ``cls.Config`` is the class of its settings. A method whose
-    configuration changes what it asks for has a class method ``declare_inputs(config)``, else the card's inputs hold.
+    It is built as ``cls(config, problem)``, where ``cls.Config``, a `MethodConfig`, is the class of its settings. One
+    whose configuration changes what it asks for has a class method ``declare_inputs(config)``; else the card's inputs
+    hold.
     A prediction for a clip may not depend on which other clips it is asked for with (within 1e-5), unless the card says
     transductive. An optional ``diagnose(inputs) -> dict of str to ndarray`` gives what figures are drawn from.
     """
-
-    Config: ClassVar[type[MethodConfig]]
 
     def __init__(self, config: Any, problem: Problem) -> None: ...
 

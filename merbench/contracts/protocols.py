@@ -81,8 +81,8 @@ class ProtocolSpec(_Part):
     classes : tuple of str
         The class set, in the order of label numbers; every figure is computed with all of it.
     datasets : dict of str to DatasetRule
-        Which datasets' clips are used, and what their emotions count as. A class's own name always counts as it, so that
-        a release which knows only classes can serve.
+        Which datasets' clips are used, and what their emotions count as. A class's own name always counts as it, so
+        that a release which knows only classes can serve.
     left_out : tuple of LeftOut
         What is excluded, with reasons.
     folds : FoldRule

@@ -60,7 +60,8 @@ class Megc2019Flow28:
             rows, layout = pd.DataFrame(_tree_rows(folder)), "STSTNet's tree"
         else:
             raise DataError(
-                f"{folder} is no copy of megc2019-flow28: it needs {IMAGES}/ and {LIST}, or folders <subject>/u_test/<0|1|2>/"
+                f"{folder} is no copy of megc2019-flow28: it needs {IMAGES}/ and {LIST}, "
+                "or folders <subject>/u_test/<0|1|2>/"
             )
         return Reading(clip_table(rows, str(folder)), layout)
 
@@ -85,13 +86,13 @@ def _flat_rows(folder: Path) -> Iterator[dict[str, str]]:
         raise DataError(f"{path} lacks the columns {listed(missing)}; is it HTNet's {LIST}?")
     images = {_stem(image): image.name for image in (folder / IMAGES).iterdir()}
     absent = []
-    for line, row in enumerate(table.itertuples(), start=2):
-        dataset, subject, clip = _identity(row.dataset, row.sub, row.filename_o, f"{path}, line {line}")
-        image = images.get(f"{row.sub.strip()}_{row.filename_o.strip()}")
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        dataset, subject, clip = _identity(row["dataset"], row["sub"], row["filename_o"], f"{path}, line {line}")
+        image = images.get(f"{row['sub'].strip()}_{row['filename_o'].strip()}")
         if image is None:
             absent.append(f"{dataset}/{subject}/{clip}")
             continue
-        emotion = _class(row.label, f"{path}, line {line}")
+        emotion = _class(row["label"], f"{path}, line {line}")
         yield {"dataset": dataset, "subject": subject, "clip": clip, "emotion": emotion, "path": f"{IMAGES}/{image}"}
     if absent:
         raise DataError(
@@ -105,7 +106,7 @@ def _tree_rows(folder: Path) -> Iterator[dict[str, str]]:
         if not (subject_folder / "u_test").is_dir():
             raise DataError(f"{subject_folder} has no u_test/; copy the whole subject folder again")
         for image in sorted((subject_folder / "u_test").glob("*/*.png")):
-            # Images are called <clip>.png or <subject>_<clip> .png; SAMM's and SMIC's clips begin with the subject themselves.
+            # Images are called <clip>.png or <subject>_<clip> .png; SAMM and SMIC clips begin with the subject anyway.
             names = [_stem(image), _stem(image).removeprefix(f"{subject_folder.name}_")]
             identity = next(filter(None, (_try_identity(dataset, subject_folder.name, name) for name in names)), None)
             if identity is None:

@@ -17,10 +17,11 @@ from merbench.contracts.yamlfiles import load_yaml_model, validated
 
 @dataclass(frozen=True)
 class RegisteredMethod:
-    """A method's class, its card and the folder that holds both."""
+    """A method's class, that of its settings, its card and the folder that holds them."""
 
     card: Card
     cls: type[Method]
+    config_class: type[MethodConfig]
     folder: Path
     origin: str
 
@@ -43,7 +44,7 @@ class RegisteredMethod:
             known = suggestion(configuration, self.card.configurations)
             raise MerbenchError(f"method {self.card.name} has no configuration {configuration!r}{known}")
         chosen = self.card.configurations[configuration] | {k: _parsed(v) for k, v in (settings or {}).items()}
-        return validated(self.cls.Config, chosen, f"settings of {self.card.name}")
+        return validated(self.config_class, chosen, f"settings of {self.card.name}")
 
 
 def _parsed(text: str) -> object:
@@ -94,11 +95,12 @@ def _method(entry: Entry, found: object) -> RegisteredMethod:
     if not isinstance(found, type) or lacking:
         lacks = f"; it lacks {', '.join(lacking)}" if lacking else ""
         raise MerbenchError(f"method {entry.name!r} of {entry.origin}: {entry.target} is no method class{lacks}")
-    if not (isinstance(found.Config, type) and issubclass(found.Config, MethodConfig)):
+    config = getattr(found, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, MethodConfig)):
         raise MerbenchError(
             f"method {entry.name!r} of {entry.origin}: its Config must be a class derived from MethodConfig"
         )
-    return RegisteredMethod(method_card(entry), found, method_folder(entry), entry.origin)
+    return RegisteredMethod(method_card(entry), found, config, method_folder(entry), entry.origin)
 
 
 def _protocol(entry: Entry, found: object) -> ProtocolSpec:

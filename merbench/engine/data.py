@@ -80,7 +80,7 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
 
 
 def _automatic(needed: list[str]) -> Data:
-    """All the protocol's databases registered -> those; else a registered release that serves it; else say what is missing."""
+    """Take the protocol's databases if all are registered, else a release that serves, else say what is missing."""
     known = registered()
     databases, _ = DATABASES.load_all()
     cards = {name: databases[name].card for name in known if name in databases}

@@ -53,7 +53,7 @@ def _processor() -> str:
 
 @cache
 def git_commit() -> str | None:
-    """Return the commit of the checkout that merbench runs from, ``-dirty`` if it differs from it; None if it is no checkout."""
+    """Return the commit of merbench's checkout, with ``-dirty`` if files differ from it; None if it is no checkout."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

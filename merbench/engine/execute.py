@@ -168,7 +168,7 @@ def _execute_run(
     observer.run_started(plan, len(state.recorded), state.pending, progress)
     if state.pending:
         folder.uncommit()
-    recorded, failed = list(state.recorded), []
+    recorded, failed = list(state.recorded), list[str]()
     for outcome in executor(plan.task, state.pending, progress):
         folder.write_fold(outcome, plan.task, plan.file)
         (failed if outcome.failure else recorded).append(outcome.fold)

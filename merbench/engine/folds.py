@@ -198,15 +198,15 @@ def check_company(method: Method, inputs: Inputs, together: Prediction, problem:
     relabelled = alone.labels is not None and alone.decisions()[0] != together.decisions()[row[0]]
     if difference > COMPANY_TOLERANCE or relabelled:
         raise CompanyError(
-            f"the prediction for a clip changes with the clips it is asked for with (scores by {difference:.2g}, allowed "
-            f"{COMPANY_TOLERANCE:g}): is the net in eval mode, and does nothing use statistics of the batch?"
+            f"the prediction for a clip changes with the clips it is asked for with (scores by {difference:.2g}, "
+            f"allowed {COMPANY_TOLERANCE:g}): is the net in eval mode, and does nothing use statistics of the batch?"
         )
 
 
 def _auxiliary(task: FoldTask, fold: Fold) -> Callable[[str], AuxiliaryData]:
     """Give declared pretraining clips without the people who are tested in `fold`."""
     held_out = set(persons(task.split.clips.iloc[fold.test], task.person_of))
-    # Only the filtered copies are reachable from what the method is handed, never the whole table or the held-out names.
+    # Only the filtered copies can be reached from what the method is handed, never the table or the held-out names.
     ready = {}
     for name, data in task.auxiliary.items():
         people = persons(data.clips, task.person_of)

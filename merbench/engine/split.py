@@ -81,8 +81,8 @@ def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = Fa
     Raises
     ------
     DataError
-        A clip's emotion is neither a class nor left out; a dataset has no clip; or the real clips differ from the official
-        list or the expected counts, each clip being named.
+        A clip's emotion is neither a class nor left out; a dataset has no clip; or the real clips differ from the
+        official list or the expected counts, each clip being named.
     """
     clips = clips[clips.dataset.isin(list(protocol.datasets))]
     absent = sorted(set(protocol.datasets) - set(clips.dataset))
@@ -91,7 +91,7 @@ def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = Fa
     kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
     classes = _classes(protocol, kept)
     problem = Problem(protocol.task, protocol.classes)
-    labels = classes.map({name: index for index, name in enumerate(protocol.classes)}).to_numpy(dtype=np.int64)
+    labels = np.array([protocol.classes.index(name) for name in classes], dtype=np.int64)
     differences = split_differences(protocol, kept.assign(**{"class": classes}))
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")

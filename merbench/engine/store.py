@@ -73,7 +73,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self, wait: bool = True) -> Iterator[bool]:
-        """Hold the run for writing; a kill frees it. Gives False instead of waiting where `wait` is off and another holds it."""
+        """Hold the run for writing; a kill frees it. Without `wait` it gives False where another process holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)

@@ -64,6 +64,6 @@ def read_entry(folder: Path) -> RecordedRun:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
     if bytes_digest(content) != mark.sha256 or mark.key_digest != file.key.digest():
         raise RecordError(f"{folder} has changed since it was recorded: a checksum differs")
-    text = {column: str for column in ("dataset", "subject", "clip", "truth", "predicted")}
+    text = dict.fromkeys(("dataset", "subject", "clip", "truth", "predicted"), str)
     table = check_predictions(pd.read_csv(io.BytesIO(content), dtype=text), problem_of(file), str(path))
     return RecordedRun(file, table, len(file.folds), {}, [], mark, "leaderboard")

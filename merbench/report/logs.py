@@ -47,8 +47,8 @@ def read_log(path: Path, protocol: ProtocolSpec) -> Log:
     Raises
     ------
     DataError
-        Unreadable, neither format, an unknown class, a clip twice, or a truth that differs from the official list (columns
-        swapped?); names the line or the clips.
+        Unreadable, neither format, an unknown class, a clip twice, or a truth that differs from the official list
+        (columns swapped?); names the line or the clips.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -145,7 +145,7 @@ def to_challenge(predictions: pd.DataFrame, classes: list[str]) -> str:
     number = {name: index for index, name in enumerate(classes)}
     lines = []
     for (dataset, subject), block in predictions.sort_values(IDENTITY).groupby(["dataset", "subject"], sort=False):
-        lines.append(f"{_CHALLENGE_NAMES.get(dataset, dataset)} {subject}")
+        lines.append(f"{_CHALLENGE_NAMES.get(str(dataset), dataset)} {subject}")
         lines += [
             f"{clip} {number[t]} {number[p]}"
             for clip, t, p in zip(block["clip"], block.truth, block.predicted, strict=True)

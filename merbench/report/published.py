@@ -1,7 +1,7 @@
 """Published figures: one tidy table, a source each, with remarks where a figure can't be compared or can't be true.
 
 ``results/published/figures.csv`` has a row per figure: ``protocol, part, method, year, kind, acc, uf1, uar, source,
-remarks``; ``remarks`` are codes, blank-separated, explained in ``remarks.yaml``. A figure is never ranked with measured ones.
+remarks``; ``remarks`` are codes, blank-separated, explained in ``remarks.yaml``. None is ranked with measured figures.
 """
 
 from dataclasses import dataclass
@@ -35,6 +35,6 @@ def published() -> Published:
     """Read the table that merbench ships."""
     folder = files("merbench.results") / "published"
     with (folder / "figures.csv").open(encoding="utf-8") as file:
-        figures = pd.read_csv(file, dtype={"year": "Int64", "remarks": str}, keep_default_na=True)
+        figures = pd.read_csv(file).astype({"year": "Int64"})
     figures["remarks"] = figures.remarks.fillna("")
     return Published(figures, yaml.safe_load((folder / "remarks.yaml").read_text(encoding="utf-8")))

@@ -33,7 +33,7 @@ class Row:
     scores : dict of str to PartScore
         By part; empty where nothing could be scored.
     comparable : tuple
-        Rows with the same one rank together: task, what the protocol means, every clip's label and fold, synthetic or not.
+        Rows with the same one rank together: task, meaning of the protocol, each clip's label and fold, synthetic.
     status : str
         ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed).
     remarks : list of str
@@ -131,9 +131,8 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
         shown = versions if older else versions[:1]
         rows += [_row(group) for group in shown]
         if len(versions) > len(shown):
-            notes.append(
-                f"{versions[0][0].file.method}: {len(versions) - 1} older row(s) of other code or data not shown (--older)"
-            )
+            hidden, method = len(versions) - len(shown), versions[0][0].file.method
+            notes.append(f"{method}: {hidden} older rows of other code or data are not shown (--older shows them)")
     return sorted(rows, key=_order), notes
 
 
@@ -189,31 +188,25 @@ def protocol_parts(file: RunFile) -> dict[str, str]:
 
 
 def published_rows(protocol: str) -> list[dict[str, Any]]:
-    """Return the published figures of a protocol as objects with the keys of `FIELDS`, and ``year, source, remarks``."""
+    """Return the published figures of a protocol as objects with the keys of `FIELDS`, and year, source and remarks."""
     known = published()
-    rows = []
-    for figure in known.figures[known.figures.protocol == protocol].itertuples():
-        codes = str(figure.remarks).split()
-        rows.append(
-            _ordered(
-                {
-                    "method": figure.method,
-                    "protocol": protocol,
-                    "task": "classification",
-                    "synthetic": False,
-                    "part": figure.part,
-                    "origin": "published",
-                    "status": "complete",
-                    **{
-                        name: None if pd.isna(getattr(figure, name)) else float(getattr(figure, name))
-                        for name in ("uf1", "uar", "acc")
-                    },
-                    "run_ids": [],
-                    "year": None if pd.isna(figure.year) else int(figure.year),
-                    "kind": figure.kind,
-                    "source": figure.source,
-                    "remarks": {code: known.remarks[code] for code in codes},
-                }
-            )
+    return [
+        _ordered(
+            {
+                "method": figure["method"],
+                "protocol": protocol,
+                "task": "classification",
+                "synthetic": False,
+                "part": figure["part"],
+                "origin": "published",
+                "status": "complete",
+                **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
+                "run_ids": [],
+                "year": None if pd.isna(figure["year"]) else int(figure["year"]),
+                "kind": figure["kind"],
+                "source": figure["source"],
+                "remarks": {code: known.remarks[code] for code in figure["remarks"].split()},
+            }
         )
-    return rows
+        for figure in known.figures[known.figures.protocol == protocol].to_dict("records")
+    ]

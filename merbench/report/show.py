@@ -21,7 +21,9 @@ def print_run(run: RecordedRun, console: Console) -> None:
     file, key = run.file, run.file.key
     facts = {
         "run": file.run_id,
-        "method": f"{file.method}, configuration {file.config_name}{f', {file.variant}' if file.variant else ''}, seed {key.seed}",
+        "method": file.method,
+        "config": " ".join(filter(None, [file.config_name, file.variant])),
+        "seed": str(key.seed),
         "settings": ", ".join(f"{name}={value}" for name, value in key.config.items()) or "none",
         "protocol": f"{file.protocol} (specification {key.spec_digest[:12]}, split {key.split_digest[:12]})",
         "data": f"{file.data}{' (synthetic)' if file.synthetic else ''} ({key.data_digest[:12]})",
@@ -46,7 +48,7 @@ def print_run(run: RecordedRun, console: Console) -> None:
 def print_scores(
     predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], console: Console, title: str
 ) -> None:
-    """Print the scores of predictions by part, their confusion, the recall of each class and the results of each subject."""
+    """Print the scores of predictions by part, their confusion, and the results of each class and each subject."""
     console.print(_score_table(predictions, classes, parts, title))
     confusion = pooled_confusion(predictions, classes)
     console.print(_confusion_table(confusion, classes))

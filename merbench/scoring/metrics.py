@@ -1,7 +1,7 @@
 """UF1, UAR and accuracy from one confusion matrix, pooled over all folds, with the protocol's class set.
 
-MEGC 2019's guideline, after Forman and Scholz (SIGKDD Explorations 2010): pool true positives, false positives and false
-negatives over the folds, then average over classes. Averaging scores of folds is another, much lower number.
+MEGC 2019's guideline, after Forman and Scholz (SIGKDD Explorations 2010): pool true positives, false positives and
+false negatives over the folds, then average over classes. Averaging scores of folds is another, much lower number.
 """
 
 from dataclasses import dataclass

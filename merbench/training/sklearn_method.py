@@ -12,8 +12,8 @@ from merbench.contracts.methods import MethodConfig, Prediction, Problem, RunCon
 class SklearnMethod:
     """Base of methods that are a scikit-learn classifier. A subclass defines `features` and `estimator`.
 
-    The labels are the estimator's own ``predict``; the scores its ``predict_proba``, or its ``decision_function`` where it
-    has no probabilities. A class that the training clips lack gets the lowest score of all.
+    The labels are the estimator's own ``predict``; the scores its ``predict_proba``, or its ``decision_function`` where
+    it has no probabilities. A class that the training clips lack gets the lowest score of all.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig

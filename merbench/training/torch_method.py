@@ -40,7 +40,7 @@ Batch = dict[str, Tensor]
 class TorchMethod:
     """Base of methods that are a net. A subclass defines `module`, and what else of the following it wants otherwise.
 
-    The inputs of all training clips lie on the device from the first epoch on and are indexed there; no worker copies them.
+    The inputs of all training clips lie on the device from the first epoch on and are indexed there.
     """
 
     Config: ClassVar[type[TorchConfig]] = TorchConfig
@@ -58,7 +58,7 @@ class TorchMethod:
         return {name: torch.from_numpy(inputs[name].batch()) for name in inputs.names()}
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
-        """Return what the net says of a batch, shape (n_clips, n_outputs); by default the module called with the tensors."""
+        """Return the net's scores of a batch, shape (n_clips, n_outputs); by default the module gets all tensors."""
         result: Tensor = module(*batch.values())
         return result
 
@@ -86,7 +86,7 @@ class TorchMethod:
             for rows in self._batches(len(labels), order):
                 batch = {name: values[rows] for name, values in data.items()}
                 optimiser.zero_grad(set_to_none=True)
-                self.loss(self.net, batch, labels[rows]).backward()
+                self.loss(self.net, batch, labels[rows]).backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             run.progress(epoch, self.config.epochs)
             if run.epoch_end(epoch, self):
@@ -96,7 +96,7 @@ class TorchMethod:
         """Predict with the net in eval mode, at most a batch at a time."""
         self.net.eval()
         data = self._on_device(inputs)
-        rows = torch.arange(inputs.clips, device=self._device).split(self.config.batch_size)
+        rows = torch.split(torch.arange(inputs.clips, device=self._device), self.config.batch_size)
         with torch.inference_mode():
             parts = [self.scores(self.net, {name: values[r] for name, values in data.items()}) for r in rows]
         return Prediction(torch.cat(parts).double().cpu().numpy())
@@ -107,7 +107,7 @@ class TorchMethod:
     def _batches(self, clips: int, order: np.random.Generator) -> Iterator[Any]:
         """Give the rows of each batch of an epoch: slices, which cost no copy, where nothing is shuffled."""
         if self.config.shuffle:
-            yield from torch.from_numpy(order.permutation(clips)).to(self._device).split(self.config.batch_size)
+            yield from torch.split(torch.from_numpy(order.permutation(clips)).to(self._device), self.config.batch_size)
         else:
             size = self.config.batch_size
             yield from (slice(start, start + size) for start in range(0, clips, size))

@@ -17,6 +17,6 @@ class Majority(SklearnMethod):
         """Return a column of zeros: there is nothing to see."""
         return np.zeros((inputs.clips, 1))
 
-    def estimator(self, seed: int) -> DummyClassifier:  # noqa: ARG002
+    def estimator(self, seed: int) -> DummyClassifier:
         """Return scikit-learn's dummy that answers the most frequent class."""
         return DummyClassifier(strategy="most_frequent")

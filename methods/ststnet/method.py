@@ -21,7 +21,7 @@ class Config(TorchConfig):
 
 
 class Net(nn.Module):
-    """The three streams as one convolution with 3 + 5 + 8 filters: nothing in them mixes channels before they are joined.
+    """The three streams as one convolution with 3 + 5 + 8 filters: no layer mixes channels before they are joined.
 
     Flow images (n, 3, 28, 28), values 0..255 -> scores (n, classes).
     """
@@ -62,7 +62,7 @@ def from_authors_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Parameters
     ----------
     weights : mapping of str to Tensor
-        ``conv1.weight`` ... ``bn3.running_var``, ``fc.weight``, ``fc.bias``, trained on images read in BGR order (OpenCV).
+        ``conv1.weight`` ... ``bn3.running_var``, ``fc.weight``, ``fc.bias``, trained on images in OpenCV's BGR order.
 
     Returns
     -------

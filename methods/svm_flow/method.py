@@ -31,7 +31,7 @@ class SvmFlow(SklearnMethod):
         """Return the image's values scaled to 0..1, shape (n_clips, 28 * 28 * 3)."""
         return inputs["flow"].batch().reshape(inputs.clips, -1).astype(np.float64) / 255.0
 
-    def estimator(self, seed: int) -> Pipeline:  # noqa: ARG002 - nothing in it is random
+    def estimator(self, seed: int) -> Pipeline:
         """Return the pipeline."""
         svc = SVC(kernel=self.config.kernel, C=self.config.C, class_weight=self.config.class_weight)
         return make_pipeline(StandardScaler(), svc)

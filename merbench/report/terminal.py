@@ -1,0 +1,132 @@
+"""The comparison on a terminal, or in plain text where there is none."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from merbench.report.compare import (
+    FIGURES,
+    PUBLISHED_TITLE,
+    Comparison,
+    best_two,
+    counts,
+    figure_text,
+    number,
+    published_table,
+    ranks,
+    title_of,
+)
+from merbench.report.rows import Row
+from merbench.scoring.table import PartScore
+
+
+def print_table(comparison: Comparison, console: Console) -> None:
+    """Print for people: one wide table a group, or a narrow one a part where the terminal is narrow."""
+    for rows in comparison.groups():
+        _print_fitting(console, _wide(rows), [_narrow(rows, part) for part in rows[0].parts])
+        _print_note(
+            console,
+            "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds",
+        )
+        for row in rows:
+            for remark in row.remarks:
+                _print_note(console, f"{row.label}: {remark}")
+        console.print()
+    if comparison.published:
+        _print_published(comparison, console)
+    for note in comparison.notes:
+        _print_note(console, note, "yellow")
+
+
+def _print_fitting(console: Console, wide: Table, narrow: Sequence[Table]) -> None:
+    """Print a wide table where it fits, or where there is no terminal to fit; else narrow ones, one below the other."""
+    page = Console(file=console.file, width=1000, highlight=False)
+    needed = page.measure(wide).maximum
+    if console.is_terminal and needed > console.width:
+        for table in narrow:
+            console.print(table)
+    elif console.is_terminal:
+        console.print(wide)
+    else:
+        Console(file=console.file, width=needed, highlight=False).print(wide)
+
+
+def _print_note(console: Console, text: str, style: str = "dim") -> None:
+    console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
+
+
+def _cell(score: PartScore | None, name: str, best: tuple[str | None, str | None]) -> RenderableType:
+    value, interval = figure_text(score, name)
+    style = "bold" if value == best[0] else "underline" if value == best[1] else ""
+    return Text.assemble((value, style), "\n", (interval, "dim")) if interval else Text(value)
+
+
+def _base_table(title: str) -> Table:
+    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+
+
+def _wide(rows: Sequence[Row]) -> Table:
+    table = _base_table(title_of(rows))
+    table.add_column("#", justify="right")
+    table.add_column("Method", no_wrap=True)
+    for title in rows[0].parts.values():
+        for figure in FIGURES.values():
+            table.add_column(f"{escape(title)}\n{figure}", justify="right", no_wrap=True)
+    for name in ("Acc", "Clips", "Folds", "Seeds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rank = ranks(rows)
+    for index, row in enumerate(rows):
+        cells = [
+            _cell(row.scores.get(p), f, best_two(rows, p, f) if index in rank else (None, None))
+            for p in row.parts
+            for f in FIGURES
+        ]
+        full = row.scores.get("full")
+        table.add_row(
+            str(rank.get(index, "–")), escape(row.label), *cells, number(full.acc if full else None), *counts(row)
+        )
+    return table
+
+
+def _narrow(rows: Sequence[Row], part: str) -> Table:
+    table = _base_table(f"{rows[0].parts[part]}: {title_of(rows)}" if part == "full" else rows[0].parts[part])
+    for name, justify in (("#", "right"), ("Method", "left"), ("UF1", "right"), ("UAR", "right"), ("Acc", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    full = part == "full"
+    for name in ("Clips", "Folds", "Seeds") if full else ():
+        table.add_column(name, justify="right", no_wrap=True)
+    rank = ranks(rows)
+    for index, row in enumerate(rows):
+        score = row.scores.get(part)
+        cells = [_cell(score, f, best_two(rows, part, f) if index in rank else (None, None)) for f in FIGURES]
+        counted = counts(row) if full else []
+        table.add_row(
+            str(rank.get(index, "–")), escape(row.label), *cells, number(score.acc if score else None), *counted
+        )
+    return table
+
+
+def _print_published(comparison: Comparison, console: Console) -> None:
+    laid = published_table(comparison)
+
+    def table(title: str, first: int, last: int) -> Table:
+        """Make a table of the parts from `first` up to `last`."""
+        made = _base_table(title)
+        made.add_column("Method", no_wrap=first == 0 and last > 1)
+        made.add_column("Year")
+        for part in laid.titles[first:last]:
+            for figure in FIGURES.values():
+                made.add_column(f"{escape(part)}\n{figure}", justify="right", no_wrap=True)
+        made.add_column("Notes", no_wrap=True)
+        for method, year, cells, notes in laid.lines:
+            made.add_row(escape(method), year, *cells[first * len(FIGURES) : last * len(FIGURES)], escape(notes))
+        return made
+
+    count = len(laid.titles)
+    _print_fitting(console, table(PUBLISHED_TITLE, 0, count), [table(PUBLISHED_TITLE, i, i + 1) for i in range(count)])
+    for note in laid.notes:
+        _print_note(console, note)

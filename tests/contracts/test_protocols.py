@@ -1,0 +1,192 @@
+from copy import deepcopy
+
+import pytest
+import yaml
+
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.protocols import ProtocolSpec, load_protocol
+
+
+def _put(content, keys, value):
+    """Return a copy of nested `content` with `value` at the path `keys`."""
+    content = deepcopy(content)
+    at = content
+    for key in keys[:-1]:
+        at = at[key]
+    at[keys[-1]] = value
+    return content
+
+
+@pytest.fixture
+def base(small_protocol):
+    """Return the content of the small protocol, with clips left out."""
+    content = yaml.safe_load(small_protocol.read_text())
+    content["left_out"] = [{"dataset": "casme2", "emotions": ["others"], "clips": ["sub04/EP12_01f"], "reason": "why"}]
+    return content
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    def load(content) -> ProtocolSpec:
+        path = tmp_path / "changed.yaml"
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+        return load_protocol(path)
+
+    return load
+
+
+@pytest.fixture
+def listing(tmp_path, base):
+    """Return a function that writes an official list and the protocol's content with it."""
+
+    def write(text: str):
+        (tmp_path / "list.csv").write_text(text)
+        return base | {"official_list": "list.csv"}
+
+    return write
+
+
+ROWS = ["casme2,sub06,EP01_01f,negative", "samm,006,006_1_1,surprise", "smic-hs,s06,s06_po_01,positive"]
+HEADER = "dataset,subject,clip,class"
+
+
+def test_a_fold_rule_may_be_written_as_a_word_or_a_mapping(base, loaded):
+    assert loaded(base | {"folds": {"rule": "leave-one-subject-out"}}) == loaded(base)
+
+
+def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
+    assert loaded(base).parts == {"full": "Full", "smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"}
+    one = base | {"datasets": {"casme2": base["datasets"]["casme2"]}}
+    assert loaded(one).parts == {"full": "Full"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("titel",), "x", r"unknown key 'titel' \(did you mean 'title'\?\)"),
+        (("datasets", "samm", "clases"), {}, r"unknown key 'datasets.samm.clases' \(did you mean 'classes'\?\)"),
+        (("left_out", 0, "emotion"), ["x"], r"unknown key 'left_out.0.emotion' \(did you mean 'emotions'\?\)"),
+        (("source", "link"), "x", "unknown key 'source.link'"),
+        (("datasets", "samm", "classes", "negative"), ["anger", "happiness"], "datasets.samm maps .* 'happiness' to two classes"),
+        (("datasets", "samm", "classes", "negativ"), ["tense"], "datasets.samm maps to 'negativ', which is none of negative, pos"),
+        (("classes",), ["negative", "positive", "negative"], "classes: each class must be named once"),
+        (("classes",), ["negative"], "classes: .*at least 2"),
+        (("left_out", 0, "dataset"), "casme", "left_out names the dataset 'casme', which the protocol does not use"),
+        (("left_out", 0), {"dataset": "samm", "reason": "why"}, "left_out.0: name the emotions or the clips"),
+        (("left_out", 0), {"dataset": "samm", "emotions": ["other"]}, "'left_out.0.reason' is missing"),
+        (("folds",), "leave-one-actor-out", "folds: .*'leave-one-actor-out'.*'leave-one-subject-out', 'leave-one-database-out'"),
+        (("folds",), {"rule": "leave-one-subject-out", "k": 3}, "unknown key 'folds.leave-one-subject-out.k'"),
+        (("folds",), {}, "folds: "),
+        (("name",), "Small protocol", "name: protocol name 'Small protocol' must be lower-case"),
+        (("task",), "regression", "task: .*'classification', not 'regression'"),
+        (("datasets",), {}, "datasets: .*at least 1"),
+        (("expected",), {"clips": 3}, "'expected.subjects' is missing"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_and_key(base, loaded, keys, value, said):
+    with pytest.raises(MerbenchError, match=said) as caught:
+        loaded(_put(base, keys, value))
+    assert "changed.yaml: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["name", "title", "summary", "source", "classes", "datasets", "folds"])
+def test_what_a_protocol_must_say_is_asked_for(base, loaded, key):
+    with pytest.raises(MerbenchError, match=f"changed.yaml: '{key}' is missing"):
+        loaded({k: v for k, v in base.items() if k != key})
+
+
+def test_text_that_is_no_yaml_is_named_with_its_line(loaded):
+    with pytest.raises(MerbenchError, match=r"changed\.yaml, line 3 is not valid YAML"):
+        loaded("name: small\ntitle: Small\nclasses: ]\n")
+
+
+@pytest.mark.parametrize("place", ["../list.csv", "lists/../../list.csv", "/list.csv"])
+def test_an_official_list_outside_the_protocols_folder_is_refused(base, loaded, place):
+    with pytest.raises(MerbenchError, match=r"changed\.yaml: official_list must lie beside the protocol, not at"):
+        loaded(base | {"official_list": place})
+
+
+def test_an_official_list_is_read_sorted_by_identity(listing, loaded):
+    official = loaded(listing("\n".join([HEADER, *ROWS[::-1]]))).official()
+    assert [",".join(row) for row in official.to_numpy().tolist()] == ROWS
+    assert loaded(listing(HEADER) | {"official_list": None}).official() is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([HEADER, ROWS[0], ROWS[0]], "lists twice: casme2/sub06/EP01_01f"),
+        ([HEADER, ROWS[0], ROWS[0].replace("negative", "positive")], "lists twice: casme2/sub06/EP01_01f"),
+        ([HEADER, ROWS[0].replace("negative", "fear")], "names 'fear', which protocol small does not know"),
+        ([HEADER, ROWS[0].replace("casme2", "casme3")], "names 'casme3', which protocol small does not know"),
+        (ROWS, r"must have the columns dataset,subject,clip,class, not casme2,"),
+        (["dataset,clip,subject,class", *ROWS], "must have the columns dataset,subject,clip,class, not dataset,clip"),
+        ([HEADER, ROWS[0] + ",1,2"], "names "),
+        ([""], "can't be read"),
+    ],
+)
+def test_a_damaged_official_list_is_named_with_what_is_wrong(listing, loaded, lines, said):
+    with pytest.raises(DataError, match=rf"list\.csv.*{said}"):
+        loaded(listing("\n".join(lines))).official()
+
+
+def test_an_official_list_that_is_not_there_is_named(base, loaded):
+    with pytest.raises(DataError, match=r"absent\.csv of protocol small can't be read"):
+        loaded(base | {"official_list": "absent.csv"}).official()
+
+
+def test_an_official_list_needs_the_protocols_file(base):
+    with pytest.raises(MerbenchError, match="was not read from a file"):
+        ProtocolSpec(**(base | {"official_list": "list.csv"})).official()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("name",), "other"),
+        (("title",), "Other"),
+        (("summary",), "Other."),
+        (("notes",), "Other."),
+        (("source", "text"), "Other."),
+        (("datasets", "samm", "title"), "Other"),
+        (("left_out", 0, "reason"), "another"),
+        (("expected",), {"clips": 9, "subjects": 3}),
+    ],
+)
+def test_what_is_only_said_does_not_change_the_digest(base, loaded, keys, value):
+    assert loaded(_put(base, keys, value)).spec_digest() == loaded(base).spec_digest()
+
+
+def test_the_order_in_which_datasets_are_written_does_not_change_the_digest(base, loaded):
+    turned = base | {"datasets": dict(reversed(base["datasets"].items()))}
+    assert loaded(turned).spec_digest() == loaded(base).spec_digest()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("classes",), ["positive", "negative", "surprise"]),
+        (("datasets", "samm", "classes", "negative"), ["anger", "contempt", "disgust", "fear"]),
+        (("datasets", "samm", "classes"), {"negative": ["anger"], "positive": ["happiness"], "surprise": ["surprise", "fear"]}),
+        (("datasets", "casme3"), {"title": "CAS(ME)3", "classes": {"positive": ["happy"]}}),
+        (("folds",), "leave-one-database-out"),
+        (("transductive",), True),
+        (("left_out",), []),
+        (("left_out", 0, "emotions"), ["others", "fear"]),
+        (("left_out", 0, "clips"), ["sub04/EP12_02f"]),
+        (("left_out", 0, "dataset"), "samm"),
+    ],
+)
+def test_what_can_change_a_result_changes_the_digest(base, loaded, keys, value):
+    assert loaded(_put(base, keys, value)).spec_digest() != loaded(base).spec_digest()
+
+
+def test_the_content_of_the_official_list_changes_the_digest_and_its_order_does_not(base, listing, loaded):
+    digests = [
+        loaded(content).spec_digest()
+        for content in (base, listing("\n".join([HEADER, *ROWS])), listing("\n".join([HEADER, *ROWS[:2]])))
+    ]
+    assert len(set(digests)) == 3
+    # The list is looked up beside the file whenever it is asked for, so each is digested before the next is written.
+    assert loaded(listing("\n".join([HEADER, *ROWS[::-1]]))).spec_digest() == digests[1]

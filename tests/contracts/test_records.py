@@ -1,0 +1,150 @@
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from merbench.contracts.errors import RecordError
+from merbench.contracts.methods import Prediction, Problem
+from merbench.contracts.records import CompleteFile, Failure, RunKey, check_predictions, prediction_columns, prediction_table
+
+THREE = Problem("classification", ("negative", "positive", "surprise"))
+UNITS = Problem("au-detection", ("1", "4"))
+CLIPS = pd.DataFrame({"dataset": "samm", "subject": ["007", "006", "006"], "clip": ["007_3_1", "006_1_3", "006_1_2"], "path": "x"})
+SCORES = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.2, 0.2, 0.6]])
+
+
+@pytest.fixture
+def classified() -> pd.DataFrame:
+    return prediction_table(CLIPS, np.array([1, 0, 1]), Prediction(SCORES), THREE)
+
+
+@pytest.fixture
+def detected() -> pd.DataFrame:
+    truth = np.array([[1.0, np.nan], [0.0, 1.0], [np.nan, np.nan]])
+    return prediction_table(CLIPS, truth, Prediction(np.array([[0.5, -1.0], [-0.25, 2.0], [3.0, 4.0]])), UNITS)
+
+
+def test_truth_decision_and_scores_stay_with_their_clip(classified):
+    assert list(classified.columns) == prediction_columns(THREE)
+    assert classified.to_numpy().tolist() == [
+        ["samm", "006", "006_1_2", "positive", "surprise", 0.2, 0.2, 0.6],
+        ["samm", "006", "006_1_3", "negative", "negative", 0.5, 0.5, 0.0],
+        ["samm", "007", "007_3_1", "positive", "positive", 0.1, 0.7, 0.2],
+    ]
+
+
+def test_a_methods_own_labels_are_its_decision():
+    table = prediction_table(CLIPS, np.array([1, 0, 1]), Prediction(SCORES, np.array([2, 1, 0])), THREE)
+    assert table.predicted.tolist() == ["negative", "positive", "surprise"]
+
+
+def test_the_order_of_the_clips_means_nothing(classified):
+    order = [2, 0, 1]
+    shuffled = prediction_table(CLIPS.iloc[order], np.array([1, 0, 1])[order], Prediction(SCORES[order]), THREE)
+    pd.testing.assert_frame_equal(shuffled, classified)
+
+
+def test_action_units_that_are_not_annotated_have_no_truth(detected):
+    assert list(detected.columns) == ["dataset", "subject", "clip", "truth_1", "truth_4", "score_1", "score_4"]
+    assert detected["clip"].tolist() == ["006_1_2", "006_1_3", "007_3_1"]
+    assert detected.truth_1.isna().tolist() == [True, False, False]
+    assert detected.truth_4.isna().tolist() == [True, False, True]
+    assert detected.truth_1.dropna().tolist() == [0.0, 1.0]
+    assert detected.score_4.tolist() == [4.0, 2.0, -1.0]
+
+
+def test_tables_as_they_are_written_pass_the_check(classified, detected):
+    pd.testing.assert_frame_equal(check_predictions(classified, THREE, "log.csv"), classified)
+    pd.testing.assert_frame_equal(check_predictions(detected, UNITS, "log.csv"), detected)
+    turned = classified[classified.columns[::-1]]
+    assert list(check_predictions(turned, THREE, "log.csv").columns) == prediction_columns(THREE)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda t: t.drop(columns=["truth", "score_negative"]), "log.csv lacks the columns truth, score_negative"),
+        (lambda t: t.assign(score_fear=1.0), "log.csv has foreign columns score_fear"),
+        (lambda t: t.rename(columns={"subject": "sub"}), "log.csv lacks the columns subject"),
+        (lambda t: pd.concat([t, t.iloc[[1]]]), "log.csv has a clip twice: samm/006/006_1_3"),
+        (lambda t: t.assign(truth=["positive", "fear", "positive"]), "log.csv: truth 'fear' is none of negative, positive, surprise"),
+        (lambda t: t.assign(predicted=["positive", None, "positive"]), "log.csv: predicted .* is none of"),
+        (lambda t: t.assign(predicted=0), "log.csv: predicted 0 is none of"),
+        (lambda t: t.assign(score_negative=[0.1, float("nan"), 0.2]), "log.csv: a score .* not finite for samm/006/006_1_3$"),
+        (lambda t: t.assign(score_positive=[0.1, 0.3, float("inf")]), "log.csv: a score .* not finite for samm/007/007_3_1$"),
+        (lambda t: t.assign(score_positive=pd.array([0.1, None, 0.2], dtype="Float64")), "log.csv: a score is missing .*samm/006/006_1_3$"),
+        (lambda t: t.assign(score_positive="high"), "log.csv: scores must be numbers"),
+    ],
+)
+def test_what_is_no_prediction_table_is_named(classified, damage, said):
+    with pytest.raises(RecordError, match=said):
+        check_predictions(damage(classified), THREE, "log.csv")
+
+
+def test_scores_that_are_numbers_only_as_text_are_refused(classified):
+    with pytest.raises(RecordError, match=r"log\.csv: scores must be numbers"):
+        check_predictions(classified.assign(score_positive=["0.1", "0.2", "0.3"]), THREE, "log.csv")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda t: t.drop(columns=["truth_4"]), "log.csv lacks the columns truth_4"),
+        (lambda t: t.assign(predicted="1"), "log.csv has foreign columns predicted"),
+        (lambda t: t.assign(score_4=[1.0, float("nan"), 2.0]), "log.csv: a score .*samm/006/006_1_3$"),
+    ],
+)
+def test_what_is_no_detection_table_is_named(detected, damage, said):
+    with pytest.raises(RecordError, match=said):
+        check_predictions(damage(detected), UNITS, "log.csv")
+
+
+KEY = {
+    "method": "ststnet",
+    "config": {"epochs": 3},
+    "code_digest": "a",
+    "code_versions": {"training": 1},
+    "spec_digest": "b",
+    "split_digest": "c",
+    "data_digest": "d",
+    "input_digests": {"flow": "e"},
+    "selection": "last",
+    "seed": 0,
+}
+CHANGES = {
+    "method": "majority",
+    "config": {"epochs": 4},
+    "code_digest": "x",
+    "code_versions": {"training": 2},
+    "spec_digest": "x",
+    "split_digest": "x",
+    "data_digest": "x",
+    "input_digests": {"flow": "x"},
+    "selection": "inner",
+    "seed": 1,
+}
+
+
+def test_a_runs_key_depends_on_everything_in_it():
+    assert set(RunKey.model_fields) == set(KEY)
+    digests = {RunKey(**(KEY | {field: value})).digest() for field, value in CHANGES.items()}
+    assert len(digests | {RunKey(**KEY).digest()}) == len(CHANGES) + 1
+
+
+def test_a_runs_key_is_the_same_when_it_is_read_back():
+    key = RunKey(**KEY)
+    assert RunKey.model_validate_json(key.model_dump_json()).digest() == key.digest()
+
+
+def test_records_refuse_what_they_do_not_know():
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        RunKey(**KEY, workers=3)
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Failure(type="ValueError", message="x", traceback="y", fold="z")
+
+
+def test_a_run_without_clips_is_never_complete():
+    complete = {"run_id": "r", "key_digest": "k", "predictions": "p", "sha256": "s", "seconds": 1, "mixed": [], "finished": "now"}
+    assert CompleteFile(**complete, clips=1).clips == 1
+    with pytest.raises(ValidationError, match="clips"):
+        CompleteFile(**complete, clips=0)

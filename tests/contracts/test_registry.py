@@ -1,0 +1,114 @@
+from types import SimpleNamespace
+
+import pytest
+
+from merbench.contracts import registry as registry_module
+from merbench.contracts.errors import MerbenchError, UnknownNameError
+from merbench.contracts.registry import Registry
+
+BUILTIN = {"dumps": "json:dumps", "decode": "json:JSONDecoder.decode"}
+
+
+def _point(name, value, dist="plugin 1.2"):
+    package, _, version = dist.partition(" ")
+    return SimpleNamespace(name=name, value=value, dist=SimpleNamespace(name=package, version=version) if dist else None)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Return a list of entry points that count as installed in the group ``merbench.things``."""
+    points = []
+    monkeypatch.setattr(registry_module, "entry_points", lambda group: points if group == "merbench.things" else [])
+    return points
+
+
+def _registry(builtin=BUILTIN, convert=lambda entry, found: found):
+    return Registry("thing", "merbench.things", builtin.copy, convert)
+
+
+def test_names_come_from_the_library_and_from_installed_packages(installed):
+    installed.append(_point("loads", "json:loads"))
+    things = _registry()
+    assert things.names() == ["decode", "dumps", "loads"]
+    assert [entry.origin for entry in things.entries()] == ["merbench", "merbench", "plugin 1.2"]
+    import json
+
+    assert things.get("dumps") is json.dumps
+    assert things.get("decode") is json.JSONDecoder.decode
+    assert things.get("loads") is json.loads
+
+
+def test_an_unknown_name_is_told_with_what_is_close(installed):
+    with pytest.raises(UnknownNameError, match=r"^unknown thing 'dump' \(did you mean 'dumps'\?\)$"):
+        _registry().get("dump")
+    with pytest.raises(UnknownNameError, match=r"^unknown thing 'xyzzy' \(known: decode, dumps\)$"):
+        _registry().get("xyzzy")
+
+
+def test_nothing_is_imported_before_it_is_looked_up(installed):
+    installed.append(_point("broken", "no_such_module_anywhere:thing"))
+    things = _registry()
+    assert things.names() == ["broken", "decode", "dumps"]
+    assert things.entry("broken").module == "no_such_module_anywhere"
+
+
+def test_a_name_that_two_claim_is_refused_and_both_are_named(installed):
+    installed.append(_point("dumps", "pickle:dumps"))
+    things = _registry()
+    assert things.names().count("dumps") == 1
+    with pytest.raises(MerbenchError, match=r"^thing 'dumps' is claimed by merbench \(json:dumps\) and plugin 1\.2 \(pickle:dumps\)"):
+        things.get("dumps")
+
+
+def test_one_entry_that_is_found_twice_is_one(installed):
+    installed.extend([_point("loads", "json:loads"), _point("loads", "json:loads")])
+    assert _registry().get("loads")('"x"') == "x"
+
+
+@pytest.mark.parametrize(
+    "target", ["no_such_module_anywhere:thing", "json:no_such_object", "json:JSONDecoder.nothing", "json", "json:"]
+)
+def test_an_entry_that_cannot_be_loaded_is_named_with_its_origin_and_target(installed, target):
+    installed.append(_point("broken", target))
+    with pytest.raises(MerbenchError, match=rf"^'broken' of plugin 1\.2 can't be loaded from {target}: "):
+        _registry().get("broken")
+
+
+def test_a_module_that_fails_while_it_is_imported_is_named_with_the_cause(installed, tmp_path, monkeypatch):
+    (tmp_path / "merbench_test_failing.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed.append(_point("broken", "merbench_test_failing:thing"))
+    with pytest.raises(MerbenchError, match="'broken' of plugin 1.2 .*division by zero"):
+        _registry().get("broken")
+
+
+def test_an_entry_of_no_package_is_still_named(installed):
+    installed.append(_point("loads", "json:loads", dist=""))
+    assert _registry().entry("loads").origin == "an unknown package"
+
+
+def test_a_name_that_could_not_stand_in_a_path_is_refused_with_its_origin(installed):
+    installed.append(_point("../loads", "json:loads"))
+    with pytest.raises(MerbenchError, match=r"'\.\./loads' must be lower-case .*plugin 1\.2"):
+        _registry().get("../loads")
+
+
+def test_a_broken_plugin_is_reported_and_harms_nobody_else(installed):
+    installed.extend([_point("broken", "no_such_module_anywhere:thing"), _point("Bad", "json:loads"), _point("dumps", "json:loads")])
+    items, problems = _registry().load_all()
+    assert list(items) == ["decode"]
+    assert len(problems) == 3
+    for name in ("broken", "Bad", "dumps"):
+        assert sum(f"'{name}'" in problem for problem in problems) == 1
+    assert all(problem.startswith("thing ") and "plugin 1.2" in problem for problem in problems)
+
+
+def test_what_is_loaded_is_checked_with_its_entry(installed):
+    def convert(entry, found):
+        if entry.name == "decode":
+            raise MerbenchError(f"{entry.name} of {entry.origin} does not fit")
+        return (entry.name, found)
+
+    items, problems = _registry(convert=convert).load_all()
+    assert [item[0] for item in items.values()] == ["dumps"]
+    assert problems == ["thing decode of merbench does not fit"]
