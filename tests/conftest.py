@@ -1,4 +1,4 @@
-"""Fixtures for all rooms: the shared real data, a home of one's own, a small release of flow images and a protocol for it."""
+"""Fixtures for all rooms: the shared real data, a home of one's own, a small release and a protocol for it."""
 
 import csv
 import os
@@ -38,7 +38,10 @@ folds: leave-one-subject-out
 
 @pytest.fixture
 def shared() -> Path:
-    """Return the folder of shared real data, beside the repository; without it the test is skipped, or fails if it must run."""
+    """Return the folder of shared real data beside the repository.
+
+    Without it the test is skipped, or fails where ``MERBENCH_REQUIRE_SHARED=1``.
+    """
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
         reason = "the shared data is not beside the repository"
@@ -91,7 +94,7 @@ def small_release(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_protocol(tmp_path: Path) -> Path:
-    """Write the protocol ``small``: MEGC 2019's classes, datasets and folds, without official list or expected counts."""
+    """Write the protocol ``small``: MEGC 2019's classes, datasets and folds, without list or expected counts."""
     path = tmp_path / "small.yaml"
     path.write_text(SMALL_PROTOCOL, encoding="utf-8")
     return path

@@ -85,6 +85,10 @@ class Prediction:
             raise PredictionError(f"labels must be 0..{expected[1] - 1}, the classes {', '.join(problem.outputs)}")
         return Prediction(scores, labels.astype(np.int64))
 
+    def take(self, rows: npt.NDArray[np.intp]) -> "Prediction":
+        """Return the prediction of some clips, in the order of `rows`."""
+        return Prediction(self.scores[rows], None if self.labels is None else self.labels[rows])
+
     def decisions(self) -> npt.NDArray[np.int64]:
         """Return the predicted class of each clip: its label, else the first largest score."""
         return self.scores.argmax(axis=1) if self.labels is None else self.labels.astype(np.int64)

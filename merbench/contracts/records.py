@@ -150,17 +150,15 @@ def prediction_columns(problem: Problem) -> list[str]:
 
 def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, problem: Problem) -> pd.DataFrame:
     """Join identities, truth and prediction of a fold's test clips; all three are in the order of `clips`."""
-    table = clips[IDENTITY].reset_index(drop=True)
+    columns: dict[str, Any] = {column: clips[column].to_numpy() for column in IDENTITY}
     names = np.array(problem.outputs, dtype=object)
     if problem.task == "classification":
-        table["truth"] = names[np.asarray(truth)]
-        table["predicted"] = names[prediction.decisions()]
+        columns |= {"truth": names[np.asarray(truth)], "predicted": names[prediction.decisions()]}
     else:
-        for column, name in enumerate(problem.outputs):
-            table[f"truth_{name}"] = pd.array(np.asarray(truth)[:, column], dtype="Float64")
-    for column, name in enumerate(problem.outputs):
-        table[f"score_{name}"] = prediction.scores[:, column]
-    return table.sort_values(IDENTITY, ignore_index=True)
+        nullable = [pd.array(column, dtype="Float64") for column in np.asarray(truth, dtype=float).T]
+        columns |= {f"truth_{name}": column for name, column in zip(problem.outputs, nullable, strict=True)}
+    columns |= {f"score_{name}": prediction.scores[:, index] for index, name in enumerate(problem.outputs)}
+    return pd.DataFrame(columns)
 
 
 def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:
@@ -177,16 +175,13 @@ def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.
     if missing or extra:
         lacks = f"lacks the columns {listed(missing)}" if missing else f"has foreign columns {listed(extra)}"
         raise RecordError(f"{origin} {lacks}")
-    twice = table[IDENTITY].duplicated()
-    if twice.any():
-        raise RecordError(f"{origin} has a clip twice: {listed(clip_names(table[twice]))}")
-    if problem.task == "classification":
-        for column in ("truth", "predicted"):
-            strange = ~table[column].isin(problem.outputs)
-            if strange.any():
-                raise RecordError(
-                    f"{origin}: {column} {table[column][strange].iloc[0]!r} is none of {', '.join(problem.outputs)}"
-                )
+    identities = list(zip(*(table[column].tolist() for column in IDENTITY), strict=True))
+    if len(set(identities)) < len(identities):
+        raise RecordError(f"{origin} has a clip twice: {listed(clip_names(table[table[IDENTITY].duplicated()]))}")
+    for column in ("truth", "predicted") if problem.task == "classification" else ():
+        strange = set(table[column].tolist()) - set(problem.outputs)
+        if strange:
+            raise RecordError(f"{origin}: {column} {strange.pop()!r} is none of {', '.join(problem.outputs)}")
     scores = table[[f"score_{name}" for name in problem.outputs]]
     try:
         finite = np.isfinite(scores.to_numpy(dtype=float))

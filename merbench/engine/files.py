@@ -30,7 +30,10 @@ def now() -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all: beside it, flushed to disk, then renamed.
+    """Write a file so that it is there whole or not at all: beside it, then renamed.
+
+    No kill can leave a part of it. After a power cut a file may be missing or empty though it was written; checksums
+    then say so, and the fold is run again, which costs less than flushing the disk for every fold.
 
     Raises
     ------
@@ -40,10 +43,7 @@ def write_whole(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        draft.write_bytes(content)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -97,13 +97,13 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def read_predictions(path: Path, sha256: str, problem: Problem) -> pd.DataFrame:
-    """Read a prediction file that a commit mark vouches for.
+def verified_table(path: Path, sha256: str) -> pa.Table:
+    """Read a Parquet file that a commit mark vouches for.
 
     Raises
     ------
     RecordError
-        Missing, changed, truncated or not a prediction table of `problem`.
+        Missing, changed since it was recorded, or no Parquet.
     """
     try:
         content = path.read_bytes()
@@ -112,7 +112,17 @@ def read_predictions(path: Path, sha256: str, problem: Problem) -> pd.DataFrame:
     if bytes_digest(content) != sha256:
         raise RecordError(f"{path} has changed since it was recorded: its checksum differs")
     try:
-        table = pq.read_table(pa.BufferReader(content)).to_pandas()
+        return pq.read_table(pa.BufferReader(content), use_threads=False)
     except (pa.ArrowException, ValueError) as error:
         raise RecordError(f"{path} is no readable Parquet file: {error}") from error
-    return check_predictions(table, problem, str(path))
+
+
+def read_predictions(path: Path, sha256: str, problem: Problem) -> pd.DataFrame:
+    """Read a prediction file that a commit mark vouches for.
+
+    Raises
+    ------
+    RecordError
+        As :func:`verified_table`, or it is no prediction table of `problem`.
+    """
+    return check_predictions(verified_table(path, sha256).to_pandas(), problem, str(path))

@@ -160,8 +160,8 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
         task.inputs.take(fold.train),
         task.split.labels[fold.train],
         problem,
-        (clips.dataset + "/" + clips.subject).to_numpy(dtype=object)[fold.train],
-        clips.dataset.to_numpy(dtype=object)[fold.train],
+        task.split.subjects[fold.train],
+        task.split.datasets[fold.train],
         task.inputs.take(test_rows) if task.transductive else None,
     )
     watch = _EpochWatch(test, problem) if task.keep_epochs else None
@@ -178,8 +178,13 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
         seconds["predict"] = time.perf_counter() - begin
         if not task.transductive:
             check_company(method, test, prediction, problem)
-    table = prediction_table(clips.iloc[test_rows], task.split.labels[test_rows], prediction, problem)
-    by_identity = np.argsort(test_rows)  # the split is sorted by identity, and so is the table
+    by_identity = np.argsort(test_rows)  # the split is sorted by identity, and so are records
+    table = prediction_table(
+        clips.iloc[test_rows[by_identity]],
+        task.split.labels[test_rows[by_identity]],
+        prediction.take(by_identity),
+        problem,
+    )
     epochs = np.array(watch.scores, dtype=np.float32)[:, by_identity] if watch and watch.scores else None
     return {"predictions": table, "epochs": epochs}
 

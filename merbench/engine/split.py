@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,16 @@ class Split:
     labels: npt.NDArray[np.int64]
     folds: tuple[Fold, ...]
     differences: list[str] = field(default_factory=list)
+
+    @cached_property
+    def datasets(self) -> npt.NDArray[Any]:
+        """The dataset of each clip."""
+        return self.clips.dataset.to_numpy(dtype=object)
+
+    @cached_property
+    def subjects(self) -> npt.NDArray[Any]:
+        """The subject of each clip, with its dataset: ``samm/006``."""
+        return (self.clips.dataset + "/" + self.clips.subject).to_numpy(dtype=object)
 
     def fold(self, name: str) -> Fold:
         """Return the fold called `name`; KeyError if there is none."""

@@ -17,15 +17,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.names import fold_folder
-from merbench.contracts.records import CompleteFile, FoldRecord, RunFile, check_predictions, problem_of
+from merbench.contracts.records import (
+    CompleteFile,
+    FoldRecord,
+    RunFile,
+    check_predictions,
+    prediction_columns,
+    problem_of,
+)
 from merbench.engine import environment
-from merbench.engine.files import FutureSchemaError, now, parquet_bytes, read_json, read_predictions, write_whole
+from merbench.engine.files import (
+    FutureSchemaError,
+    now,
+    parquet_bytes,
+    read_json,
+    read_predictions,
+    verified_table,
+    write_whole,
+)
 from merbench.engine.folds import FoldOutcome, FoldTask
 from merbench.engine.split import Split
 
@@ -190,9 +206,7 @@ class RunFolder:
         if record.status == "failed":
             return record, None
         folder = self.fold_path(fold)
-        if PREDICTIONS not in record.checksums:
-            raise RecordError(f"{folder / 'record.json'} vouches for no {PREDICTIONS}")
-        table = read_predictions(folder / PREDICTIONS, record.checksums[PREDICTIONS], problem_of(run))
+        table = read_predictions(folder / PREDICTIONS, record.checksums.get(PREDICTIONS, "none"), problem_of(run))
         if len(table) != run.folds.get(fold):
             raise RecordError(f"{folder / PREDICTIONS} has {len(table)} clips, the fold has {run.folds.get(fold)}")
         for name, checksum in record.checksums.items():
@@ -236,12 +250,17 @@ class RunFolder:
         """
         tables, records = [], []
         for fold in run.folds:
-            record, table = self.read_fold(fold, run)
-            if table is None:
+            record = self.read_record(fold, run.key.digest())
+            if record.status == "failed":
                 raise RecordError(f"fold {fold} of {run.run_id} failed")
-            tables.append(table.assign(fold=fold))
+            path = self.fold_path(fold) / PREDICTIONS
+            part = verified_table(path, record.checksums.get(PREDICTIONS, "none"))
+            if part.column_names != prediction_columns(problem_of(run)):
+                raise RecordError(f"{path} has the columns {', '.join(part.column_names)}")
+            tables.append(part.append_column("fold", pa.array([fold] * part.num_rows)))
             records.append(record)
-        table = pd.concat(tables, ignore_index=True).sort_values(IDENTITY, ignore_index=True)
+        table = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        table = table.sort_values(IDENTITY, ignore_index=True)
         check_against_split(table, split, str(self.path))
         table = table.drop(columns="fold")
         content = parquet_bytes(check_predictions(table, problem_of(run), run.run_id))

@@ -29,16 +29,22 @@ class Log:
     Attributes
     ----------
     predictions : DataFrame
-        ``dataset, subject, clip, truth, predicted``, the clips that count.
+        ``dataset, subject, clip, truth, predicted``, the clips that count, with the log's own truth.
     missing : list of str
         Clips of the list without a prediction.
     foreign : list of str
         Clips of the log that the list does not have; they are not scored.
+    relabelled : list of str
+        Clips whose truth in the log is not the list's, with both.
+    as_listed : DataFrame
+        The same predictions with the list's truth.
     """
 
     predictions: pd.DataFrame
     missing: list[str]
     foreign: list[str]
+    relabelled: list[str]
+    as_listed: pd.DataFrame
 
 
 def read_log(path: Path, protocol: ProtocolSpec) -> Log:
@@ -47,8 +53,8 @@ def read_log(path: Path, protocol: ProtocolSpec) -> Log:
     Raises
     ------
     DataError
-        Unreadable, neither format, an unknown class, a clip twice, or a truth that differs from the official list
-        (columns swapped?); names the line or the clips.
+        Unreadable, neither format, an unknown class, a clip twice, no clip of the protocol, or truth and prediction
+        swapped; names the line or the clips.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -119,20 +125,24 @@ def _class(word: str, protocol: ProtocolSpec, where: str) -> str:
 def _against_list(table: pd.DataFrame, path: Path, protocol: ProtocolSpec) -> Log:
     official = protocol.official()
     if official is None:
-        return Log(table.sort_values(IDENTITY, ignore_index=True), [], [])
+        table = table.sort_values(IDENTITY, ignore_index=True)
+        return Log(table, [], [], [], table)
     both = official.merge(table, on=IDENTITY, how="outer", indicator=True)
-    found = both[both["_merge"] == "both"]
-    other = found[found["class"] != found.truth]
-    if len(other):
-        swapped = (found["class"] == found.predicted).all()
-        hint = "; the prediction column agrees with the list, so truth and prediction are swapped" if swapped else ""
-        raise DataError(f"{path}: the truth differs from the official list for {listed(clip_names(other))}{hint}")
+    found = both[both["_merge"] == "both"].reset_index(drop=True)
     foreign, missing = both[both["_merge"] == "right_only"], both[both["_merge"] == "left_only"]
     if found.empty:
-        raise DataError(
-            f"{path} has no clip of protocol {protocol.name}: {listed(clip_names(foreign))} are not in its list"
-        )
-    return Log(found[CSV_COLUMNS].reset_index(drop=True), clip_names(missing), clip_names(foreign))
+        raise DataError(f"{path} has no clip of protocol {protocol.name}: its list lacks {listed(clip_names(foreign))}")
+    other = found["class"] != found.truth
+    if other.any() and (found["class"] == found.predicted).all():
+        raise DataError(f"{path} has truth and prediction swapped: its predictions are the official list's classes")
+    said = zip(clip_names(found[other]), found.truth[other], found["class"][other], strict=True)
+    return Log(
+        found[CSV_COLUMNS],
+        clip_names(missing),
+        clip_names(foreign),
+        [f"{name} ({truth}, listed {listed_class})" for name, truth, listed_class in said],
+        found.assign(truth=found["class"])[CSV_COLUMNS],
+    )
 
 
 def to_csv(predictions: pd.DataFrame) -> str:

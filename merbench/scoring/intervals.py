@@ -26,7 +26,7 @@ class Interval:
 
 
 @cache
-def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.int64]:
+def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
     """Draw how often each subject is taken in each resample.
 
     Parameters
@@ -38,17 +38,16 @@ def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int 
 
     Returns
     -------
-    ndarray of int, shape (resamples, sum(sizes))
-        Each row sums to ``sizes[i]`` within dataset i.
+    ndarray of float, shape (resamples, sum(sizes))
+        Whole numbers; each row sums to ``sizes[i]`` within dataset i.
     """
     rng = np.random.default_rng(seed)
-    return np.hstack([rng.multinomial(size, np.full(size, 1 / size), size=resamples) for size in sizes])
+    draws = [rng.multinomial(size, np.full(size, 1 / size), size=resamples) for size in sizes]
+    return np.hstack(draws).astype(np.float64)
 
 
-def bootstrap_interval(
-    by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
-) -> Interval:
-    """Return the 95 % percentile interval of a figure, averaged over seeds.
+def resampled_confusions(by_subject: Counts, sizes: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Pool the confusions of the subjects drawn in each resample.
 
     Parameters
     ----------
@@ -56,15 +55,31 @@ def bootstrap_interval(
         Each subject's confusion matrix, subjects ordered by dataset.
     sizes : tuple of int
         Subjects of each dataset, in that order.
-    figure : callable
-        Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
+
+    Returns
+    -------
+    ndarray, shape (n_seeds, resamples, n_classes, n_classes)
     """
     seeds, subjects, classes, _ = by_subject.shape
-    if not subjects:
+    pooled = subject_draws(sizes) @ by_subject.reshape(seeds, subjects, classes * classes).astype(np.float64)
+    return pooled.reshape(seeds, -1, classes, classes)
+
+
+def percentile_interval(values: npt.NDArray[np.float64]) -> Interval:
+    """Return the 95 % percentile interval of a figure's values, shape (n_seeds, resamples), averaged over seeds."""
+    means = values.mean(axis=0)
+    means = means[~np.isnan(means)]
+    if not means.size:
         return Interval(float("nan"), float("nan"))
-    draws = subject_draws(sizes).astype(np.float64)
-    pooled = draws @ by_subject.reshape(seeds, subjects, classes * classes).astype(np.float64)
-    values = figure(pooled.reshape(seeds, len(draws), classes, classes)).mean(axis=0)
     tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
+    low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high))
+
+
+def bootstrap_interval(
+    by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
+) -> Interval:
+    """Return the interval of a figure, a function from confusions to values; the rest as `resampled_confusions`."""
+    if not by_subject.shape[1]:
+        return Interval(float("nan"), float("nan"))
+    return percentile_interval(figure(resampled_confusions(by_subject, sizes)))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.scoring.intervals import Interval, bootstrap_interval
+from merbench.scoring.intervals import Interval, percentile_interval, resampled_confusions
 from merbench.scoring.metrics import Counts, confusion_matrix, scores, unweighted_f1, unweighted_recall
 
 
@@ -59,13 +59,14 @@ def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) ->
     """
     size = len(classes)
     codes = {name: index for index, name in enumerate(classes)}
-    keys = [(table.dataset + "\0" + table.subject).to_numpy(dtype=object) for table in seeds]
-    subjects = np.unique(np.concatenate(keys)) if keys else np.array([], dtype=object)
+    keys = [list(zip(table.dataset.tolist(), table.subject.tolist(), strict=True)) for table in seeds]
+    subjects = sorted({key for seed in keys for key in seed})
+    place = {subject: index for index, subject in enumerate(subjects)}
     counts = np.zeros((len(seeds), len(subjects), size, size), dtype=np.int64)
-    for index, (table, key) in enumerate(zip(seeds, keys, strict=True)):
-        truth, predicted = table.truth.map(codes).to_numpy(), table.predicted.map(codes).to_numpy()
-        np.add.at(counts[index], (np.searchsorted(subjects, key), truth, predicted), 1)
-    return counts, [subject.partition("\0")[0] for subject in subjects]
+    for index, (table, seed) in enumerate(zip(seeds, keys, strict=True)):
+        truth, predicted = ([codes[name] for name in column.tolist()] for column in (table.truth, table.predicted))
+        np.add.at(counts[index], ([place[key] for key in seed], truth, predicted), 1)
+    return counts, [dataset for dataset, _ in subjects]
 
 
 def part_scores(seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Mapping[str, str]) -> list[PartScore]:
@@ -92,6 +93,7 @@ def part_scores(seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Ma
 def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> PartScore:
     sizes = tuple(Counter(dataset_of.tolist()).values())  # subjects are sorted by dataset, and so are the sizes
     pooled = counts.sum(axis=1)
+    resampled = resampled_confusions(counts, sizes) if sizes else np.zeros((1, 0, *counts.shape[2:]))
     each = [scores(confusion) for confusion in pooled]
     uf1 = [score.uf1 for score in each]
     return PartScore(
@@ -101,8 +103,8 @@ def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> Part
         float(np.mean(uf1)),
         float(np.mean([score.uar for score in each])),
         float(np.mean([score.acc for score in each])),
-        bootstrap_interval(counts, sizes, unweighted_f1),
-        bootstrap_interval(counts, sizes, unweighted_recall),
+        percentile_interval(unweighted_f1(resampled)),
+        percentile_interval(unweighted_recall(resampled)),
         float(np.std(uf1, ddof=1)) if len(uf1) > 1 else float("nan"),
     )
 

@@ -44,12 +44,18 @@ def test_inputs_are_read_by_their_kind():
         ({"name": "My method"}, "card.yaml: name: method name 'My method' must be lower-case"),
         ({"implementation": "method"}, "card.yaml: implementation: .*, not 'method'"),
         ({"implementation": "os;x:Mine"}, "card.yaml: implementation: "),
-        ({"configurations": {"quick": {}}}, "card.yaml: configurations: a configuration called 'default' must be there"),
+        (
+            {"configurations": {"quick": {}}},
+            "card.yaml: configurations: a configuration called 'default' must be there",
+        ),
         ({"configurations": {"default": {}, "a/b": {}}}, "configuration name 'a/b' must be lower-case"),
         ({"tasks": ["detection"]}, "card.yaml: tasks.0: .*, not 'detection'"),
         ({"deterministc": True}, r"unknown key 'deterministc' \(did you mean 'deterministic'\?\)"),
         ({"inputs": {"flow": {"kind": "flo"}}}, "card.yaml: inputs.flow: .*'flo'"),
-        ({"inputs": {"flow": {"kind": "flow", "sise": 3}}}, r"unknown key 'inputs.flow.flow.sise' \(did you mean 'size'\?\)"),
+        (
+            {"inputs": {"flow": {"kind": "flow", "sise": 3}}},
+            r"unknown key 'inputs.flow.flow.sise' \(did you mean 'size'\?\)",
+        ),
         ({"paper": {"titel": "x"}}, "card.yaml: "),
     ],
 )

@@ -8,7 +8,9 @@ KNOWN = {"title": "Mine", "licence": "none", "source": "nowhere"}
 
 
 def test_datasets_that_share_their_people_share_their_persons():
-    clips = pd.DataFrame({"dataset": ["smic-hs", "smic-vis", "samm", "casme2"], "subject": ["s03", "s03", "s03", "s04"]})
+    clips = pd.DataFrame(
+        {"dataset": ["smic-hs", "smic-vis", "samm", "casme2"], "subject": ["s03", "s03", "s03", "s04"]}
+    )
     found = persons(clips, {"smic-hs": "smic", "smic-vis": "smic"})
     assert found.tolist() == ["smic/s03", "smic/s03", "samm/s03", "casme2/s04"]
 

@@ -39,7 +39,9 @@ def test_lists_are_taken_too():
     ids=["clips", "classes", "turned", "flat", "batched", "none", "text", "objects", "truths", "complex"],
 )
 def test_scores_of_the_wrong_shape_or_type_are_refused(scores):
-    with pytest.raises(PredictionError, match=r"scores (have shape .*, expected \(2, 3\)|are .*, expected real numbers)"):
+    with pytest.raises(
+        PredictionError, match=r"scores (have shape .*, expected \(2, 3\)|are .*, expected real numbers)"
+    ):
         Prediction(scores).check(2, THREE)
 
 
@@ -53,7 +55,15 @@ def test_scores_that_are_no_finite_number_are_counted_by_clip(value):
 
 @pytest.mark.parametrize(
     "labels",
-    [np.array([0, 3]), np.array([-1, 0]), np.array([0]), np.array([[0, 1]]), np.array([0.0, 1.0]), np.array(["0", "1"]), GOOD],
+    [
+        np.array([0, 3]),
+        np.array([-1, 0]),
+        np.array([0]),
+        np.array([[0, 1]]),
+        np.array([0.0, 1.0]),
+        np.array(["0", "1"]),
+        GOOD,
+    ],
     ids=["above", "below", "short", "nested", "floats", "text", "scores"],
 )
 def test_labels_that_are_no_class_of_each_clip_are_refused(labels):
@@ -75,7 +85,11 @@ def test_the_decision_is_the_label_or_else_the_first_largest_score():
 
 def test_a_stream_depends_on_the_seed_and_its_name_and_starts_afresh_at_each_call():
     run = RunContext(seed=7)
-    assert run.rng("shuffle").random() == run.rng("shuffle").random() == RunContext(seed=7, device="cuda:0").rng("shuffle").random()
+    assert (
+        run.rng("shuffle").random()
+        == run.rng("shuffle").random()
+        == RunContext(seed=7, device="cuda:0").rng("shuffle").random()
+    )
     seeds = {run.stream_seed("shuffle"), run.stream_seed("init"), RunContext(seed=8).stream_seed("shuffle")}
     assert len(seeds) == 3
 

@@ -11,7 +11,9 @@ BUILTIN = {"dumps": "json:dumps", "decode": "json:JSONDecoder.decode"}
 
 def _point(name, value, dist="plugin 1.2"):
     package, _, version = dist.partition(" ")
-    return SimpleNamespace(name=name, value=value, dist=SimpleNamespace(name=package, version=version) if dist else None)
+    return SimpleNamespace(
+        name=name, value=value, dist=SimpleNamespace(name=package, version=version) if dist else None
+    )
 
 
 @pytest.fixture
@@ -56,7 +58,9 @@ def test_a_name_that_two_claim_is_refused_and_both_are_named(installed):
     installed.append(_point("dumps", "pickle:dumps"))
     things = _registry()
     assert things.names().count("dumps") == 1
-    with pytest.raises(MerbenchError, match=r"^thing 'dumps' is claimed by merbench \(json:dumps\) and plugin 1\.2 \(pickle:dumps\)"):
+    with pytest.raises(
+        MerbenchError, match=r"^thing 'dumps' is claimed by merbench \(json:dumps\) and plugin 1\.2 \(pickle:dumps\)"
+    ):
         things.get("dumps")
 
 
@@ -78,7 +82,7 @@ def test_a_module_that_fails_while_it_is_imported_is_named_with_the_cause(instal
     (tmp_path / "merbench_test_failing.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     installed.append(_point("broken", "merbench_test_failing:thing"))
-    with pytest.raises(MerbenchError, match="'broken' of plugin 1.2 .*division by zero"):
+    with pytest.raises(MerbenchError, match=r"'broken' of plugin 1\.2 .*division by zero"):
         _registry().get("broken")
 
 
@@ -94,7 +98,9 @@ def test_a_name_that_could_not_stand_in_a_path_is_refused_with_its_origin(instal
 
 
 def test_a_broken_plugin_is_reported_and_harms_nobody_else(installed):
-    installed.extend([_point("broken", "no_such_module_anywhere:thing"), _point("Bad", "json:loads"), _point("dumps", "json:loads")])
+    installed.extend(
+        [_point("broken", "no_such_module_anywhere:thing"), _point("Bad", "json:loads"), _point("dumps", "json:loads")]
+    )
     items, problems = _registry().load_all()
     assert list(items) == ["decode"]
     assert len(problems) == 3

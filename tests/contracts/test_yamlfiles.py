@@ -80,7 +80,7 @@ def test_a_control_character_is_one_line_with_the_file(written):
 
 def test_a_day_that_no_calendar_has_is_an_error_with_the_file(written):
     path = written("name: 2020-13-45\n")
-    with pytest.raises(MerbenchError, match="card.yaml"):
+    with pytest.raises(MerbenchError, match=r"card\.yaml"):
         load_yaml_model(path, Outer)
 
 
@@ -93,5 +93,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_content_from_elsewhere_is_named_by_its_origin():
     assert validated(Outer, {"name": "a"}, "settings of x") == Outer(name="a")
-    with pytest.raises(MerbenchError, match="^settings of x: unknown key 'nam'"):
+    with pytest.raises(MerbenchError, match=r"^settings of x: unknown key 'nam'"):
         validated(Outer, {"name": "a", "nam": "b"}, "settings of x")

@@ -1,0 +1,139 @@
+"""The command line, called in this process; and packages that offer methods, protocols and databases, made on the spot."""
+
+import importlib
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from merbench.cli import main
+
+NUMBER = count()
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing of the developer's terminal change what is printed."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CLICOLOR_FORCE", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def merbench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Said]:
+    """Return what runs a command line as a user would, in the folder `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["merbench", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Said(0 if ended.value.code is None else int(ended.value.code), said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def done(merbench: Callable[..., Said]) -> Callable[..., str]:
+    """Return what runs a command that must succeed, and gives its output."""
+
+    def call(*words: object) -> str:
+        said = merbench(*words)
+        assert (said.code, said.err) == (0, ""), said
+        return said.out
+
+    return call
+
+
+@pytest.fixture
+def refused(merbench: Callable[..., Said]) -> Callable[..., str]:
+    """Return what runs a command that is wrong use: exit code 2 and exactly one error line, which it gives."""
+
+    def call(*words: object) -> str:
+        said = merbench(*words)
+        assert said.code == 2, said
+        assert said.err.startswith("error: "), said.err
+        assert said.err.endswith("\n"), said.err
+        assert len(said.err.splitlines()) == 1, said.err
+        assert "Traceback" not in said.out + said.err
+        assert "error" not in said.out, said.out
+        return said.err.strip()
+
+    return call
+
+
+@pytest.fixture
+def registered(small_release: Path, done: Callable[..., str]) -> Path:
+    """Register the small release and return its folder."""
+    done("data", "add", "megc2019-flow28", small_release)
+    return small_release
+
+
+@pytest.fixture
+def small(registered: Path, small_protocol: Path) -> tuple[str, str]:
+    """Return the options of a run on the small release, which is registered, under the small protocol."""
+    return ("--protocol", str(small_protocol))
+
+
+@pytest.fixture(scope="session")
+def results_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the first test that needs recorded runs leaves a copy of them for the others."""
+    return tmp_path_factory.mktemp("once") / "results"
+
+
+@pytest.fixture
+def recorded(done: Callable[..., str], small: tuple[str, str], tmp_path: Path, results_once: Path) -> Path:
+    """Give what ``run svm-flow majority`` records on the small release, and return the folder of the runs."""
+    if not results_once.exists():
+        done("run", "svm-flow", "majority", *small)
+        shutil.copytree(tmp_path / "results", results_once)
+    else:
+        shutil.copytree(results_once, tmp_path / "results")
+    return tmp_path / "results" / "runs"
+
+
+@pytest.fixture
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Return what puts a package with entry points where Python finds it: ``offer(points, files) -> its module``.
+
+    `points` are lines of ``entry_points.txt``, `files` are name -> text; ``MODULE`` in either stands for the package,
+    which has a name of its own each time.
+    """
+    made = []
+
+    def put(points: str, files: dict[str, str]) -> str:
+        module = f"offered_{next(NUMBER)}"
+        site = tmp_path / "site" / module
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(dedent(points).replace("MODULE", module), encoding="utf-8")
+        (site / module).mkdir()
+        for name, text in {"__init__.py": "", **files}.items():
+            (site / module / name).write_text(dedent(text).replace("MODULE", module), encoding="utf-8")
+        monkeypatch.syspath_prepend(site)
+        importlib.invalidate_caches()
+        made.append(module)
+        return module
+
+    yield put
+    for name in [name for name in sys.modules if name.partition(".")[0] in made]:
+        del sys.modules[name]

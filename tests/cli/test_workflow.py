@@ -1,0 +1,419 @@
+"""From a folder on disk to a table, a log and a leaderboard entry."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pandas as pd
+import pytest
+import yaml
+
+from merbench.contracts.errors import MerbenchError, RecordError
+from merbench.contracts.protocols import load_protocol
+from merbench.report.leaderboard import read_entry, write_entry
+from merbench.report.logs import read_log
+from merbench.report.runs import find_run, read_run
+from merbench.scoring.table import part_scores
+
+MEGC_COUNTS = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM"
+
+
+def everything_below(folder):
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def figures(predictions, spec):
+    return {
+        score.part: (score.clips, score.uf1, score.uar)
+        for score in part_scores([predictions], spec.classes, spec.parts)
+    }
+
+
+def printed_scores(text):
+    """Return the figures of each part from the table that `show` and `score` print; the parts' titles may differ."""
+    table = text[text.index(" Part ") : text.index("Confusion")]
+    return sorted(line.split()[-7:] for line in table.splitlines()[2:] if line.strip())
+
+
+def test_adding_a_copy_tells_what_is_in_it(done, small_release, home):
+    said = done("data", "add", "megc2019-flow28", small_release)
+    assert "HTNet's flat layout, 24 clips of 9 subjects" in said
+    assert json.loads((home / "databases.json").read_text()) == {"megc2019-flow28": str(small_release.resolve())}
+
+
+def test_a_copy_is_found_from_another_folder_although_it_was_added_by_a_relative_path(
+    done, merbench, small_release, tmp_path, monkeypatch
+):
+    done("data", "add", "megc2019-flow28", small_release.relative_to(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "24 clips, 9 subjects" in merbench("data", "verify", "megc2019-flow28").out
+
+
+def test_the_list_of_databases_tells_how_to_add_what_is_not_here(done):
+    said = done("data", "list")
+    assert "not registered" in said
+    assert "merbench data add megc2019-flow28 PATH" in said
+
+
+def test_the_list_of_databases_tells_what_is_here_and_which_protocol_it_serves(done, registered):
+    said = done("data", "list")
+    assert "24 clips, 9 subjects" in said
+    assert "not registered" not in said
+    assert "megc2019\n" in re.sub(" +", "\n", said)
+
+
+def test_the_list_of_databases_survives_a_copy_that_has_gone(done, registered):
+    registered.rename(registered.with_name("moved"))
+    assert "broken: " in done("data", "list")
+
+
+def test_a_copy_that_was_moved_is_added_again(done, registered, tmp_path, home):
+    registered.rename(tmp_path / "moved")
+    done("data", "add", "megc2019-flow28", tmp_path / "moved")
+    assert json.loads((home / "databases.json").read_text()) == {"megc2019-flow28": str(tmp_path / "moved")}
+
+
+def test_verifying_the_whole_release_finds_the_counts_of_the_organisers(done, shared):
+    done("data", "add", "megc2019-flow28", shared / "data" / "megc2019-flow28")
+    said = done("data", "verify", "megc2019-flow28")
+    assert MEGC_COUNTS in said
+    assert "250/109/83 negative/positive/surprise" in said
+    assert "equal to the organisers' list" in said
+
+
+def test_verifying_half_a_release_names_what_is_missing_extra_and_labelled_otherwise(merbench, registered):
+    said = merbench("data", "verify", "megc2019-flow28")
+    assert said.code == 2
+    assert "8/8/8 clips of SMIC, CASME II, SAMM" in said.out
+    assert "436 missing: casme2/sub01/EP02_01f, " in said.out
+    assert "18 not in the official list: casme2/sub06/EP01_01f, " in said.out
+    assert "2 labelled otherwise: samm/007/007_3_1 (surprise, listed negative), " in said.out
+
+
+def test_a_dry_run_lists_the_units_and_writes_nothing(done, small, tmp_path, home):
+    before = everything_below(tmp_path), everything_below(home)
+    said = done("run", "svm-flow", "majority", *small, "--dry-run")
+    for method in ("svm-flow", "majority"):
+        assert re.search(rf"{method}-small-s0-[0-9a-f]{{10}} +9 +0 +0 +9", said)
+    assert "18 of 18 units would run" in said
+    assert (everything_below(tmp_path), everything_below(home)) == before
+
+
+def test_a_dry_run_tells_what_is_recorded_and_which_folds_are_left(done, small):
+    done("run", "svm-flow", *small, "--folds", "samm/006", "--folds", "casme2/sub06")
+    said = done("run", "svm-flow", *small, "--dry-run")
+    assert re.search(r"svm-flow-small-s0-[0-9a-f]{10} +9 +2 +0 +7", said)
+    assert "would run casme2/sub07, casme2/sub11, samm/007, samm/011, smic-hs/s06, smic-hs/s07, smic-hs/s11" in said
+
+
+def test_a_run_says_which_data_and_why_then_prints_the_table(done, small):
+    said = done("run", "svm-flow", "majority", *small)
+    assert said.splitlines()[0] == (
+        "data: megc2019-flow28, the registered release that holds casme2, samm, smic-hs"
+    )
+    assert re.search(r"^ 1 +svm-flow +1\.0000 ", said, re.MULTILINE)
+    assert re.search(r"^ 2 +majority +\.1818 +\.3333 ", said, re.MULTILINE)
+
+
+def test_a_folder_can_be_named_instead_of_a_registered_copy(done, small_release, small_protocol):
+    said = done("run", "majority", "--protocol", small_protocol, "--data", small_release)
+    assert "a copy of megc2019-flow28" in said.splitlines()[0]
+    assert re.search(r"^ 1 +majority +\.1818 ", said, re.MULTILINE)
+
+
+def test_a_run_of_a_registered_release_by_its_name_is_the_same_run_as_with_data_auto(done, small, recorded):
+    assert "nothing to do" in done("run", "svm-flow", "majority", *small, "--data", "megc2019-flow28")
+
+
+def test_running_again_does_nothing_and_says_so(done, small, recorded):
+    before = everything_below(recorded)
+    said = done("run", "svm-flow", "majority", *small)
+    assert "nothing to do: all 18 folds of 2 runs are recorded" in said
+    assert re.search(r"^ 1 +svm-flow ", said, re.MULTILINE)
+    assert everything_below(recorded) == before
+
+
+def test_redo_runs_all_folds_anew_with_the_same_predictions(done, small, recorded):
+    before = {path: path.read_bytes() for path in recorded.glob("*/predictions.parquet")}
+    ages = everything_below(recorded)
+    said = done("run", "svm-flow", "majority", *small, "--existing", "redo")
+    assert "nothing to do" not in said
+    assert "svm-flow seed 0: 9/9 folds" in said
+    assert {path: path.read_bytes() for path in recorded.glob("*/predictions.parquet")} == before
+    marks = [path for path in ages if path.name == "record.json"]
+    assert len(marks) == 18
+    assert all((recorded / path).stat().st_mtime_ns > ages[path] for path in marks)
+
+
+def test_a_deterministic_method_runs_one_seed_and_the_others_all(done, small, tmp_path):
+    done("run", "stratified-random", "majority", *small, "--seeds", "0-1,3")
+    seeds = sorted(re.sub("-[0-9a-f]{10}$", "", path.name) for path in (tmp_path / "results" / "runs").iterdir())
+    assert seeds == ["majority-small-s0", *(f"stratified-random-small-s{seed}" for seed in (0, 1, 3))]
+
+
+def test_settings_and_configurations_can_be_scoped_to_a_method(done, small):
+    said = done("run", "svm-flow", "majority", *small, "--set", "svm-flow:C=2", "--config", "majority:default")
+    assert "svm-flow (C=2.0)" in said
+
+
+def test_the_results_folder_can_be_an_option_or_an_environment_variable(done, small, tmp_path, monkeypatch):
+    done("run", "majority", *small, "--results", tmp_path / "mine")
+    assert not (tmp_path / "results").exists()
+    assert "nothing to do" in done("run", "majority", *small, "--results", "mine")
+    monkeypatch.setenv("MERBENCH_RESULTS", str(tmp_path / "mine"))
+    assert "nothing to do" in done("run", "majority", *small)
+    assert "majority" in done("compare")
+
+
+@pytest.mark.parametrize(
+    ("format", "start"),
+    [
+        ("table", "small on megc2019-flow28 (protocol "),
+        ("md", "**small on megc2019-flow28 (protocol "),
+        ("latex", r"% needs \usepackage{booktabs}"),
+        ("csv", "method,config,variant,protocol,"),
+        ("json", "[\n"),
+    ],
+)
+def test_compare_prints_each_format(done, recorded, format, start):
+    said = done("compare", "--format", format)
+    assert said.startswith(start)
+    assert said.index("svm-flow") < said.index("majority")
+
+
+def test_compare_shows_only_what_is_asked_for(done, recorded, small):
+    methods = [row["method"] for row in json.loads(done("compare", "majority", "--format", "json"))]
+    assert set(methods) == {"majority"}
+    assert json.loads(done("compare", "--protocol", "megc2019", "--format", "json")) == []
+    assert len(json.loads(done("compare", "--data", "megc2019-flow28", "--protocol", "small", "--format", "json"))) == 8
+    assert json.loads(done("compare", "--data", "other", "--format", "json")) == []
+
+
+def test_compare_as_json_of_nothing_is_an_empty_list(done):
+    assert json.loads(done("compare", "--format", "json")) == []
+
+
+def test_compare_as_csv_holds_what_json_holds(done, recorded):
+    rows = json.loads(done("compare", "--format", "json"))
+    table = list(csv.DictReader(io.StringIO(done("compare", "--format", "csv"))))
+    assert len(rows) == len(table) == 8
+    for row, line in zip(rows, table, strict=True):
+        assert list(line) == list(row)
+        assert line["run_ids"].split() == row["run_ids"]
+        assert float(line["uf1_low"]) == row["uf1_low"]
+        assert (line["synthetic"], row["synthetic"]) == ("false", False)
+        assert (line["seed_sd"], row["seed_sd"]) == ("", None)
+
+
+def test_published_figures_stand_beside_measured_ones_only_when_asked_for(done, recorded):
+    assert {row["origin"] for row in json.loads(done("compare", "--format", "json"))} == {"measured"}
+    assert "published" not in done("compare", "--protocol", "small", "--format", "csv")
+    rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--published"))
+    assert {row["origin"] for row in rows} == {"published"}
+    assert all(row["source"] and row["run_ids"] == [] for row in rows)
+    assert "STSTNet" in done("compare", "--protocol", "megc2019")
+    assert "STSTNet" in done("compare", "--protocol", "megc2019", "--format", "md")
+    assert "STSTNet" in done("compare", "--protocol", "megc2019", "--format", "latex", "--published")
+
+
+def test_published_figures_can_be_left_out_of_the_table(done, shared):
+    data = shared / "data" / "megc2019-flow28"
+    done("run", "majority", "--protocol", "megc2019", "--data", data)
+    assert "STSTNet" in done("compare", "--protocol", "megc2019")
+    said = done("compare", "--protocol", "megc2019", "--no-published")
+    assert "STSTNet" not in said
+    assert re.search(r"^ 1 +majority +\.2408 +\.3333 ", said, re.MULTILINE)
+
+
+def test_show_takes_the_beginning_of_an_id(done, recorded):
+    said = done("show", "svm")
+    assert re.search(r"^run +svm-flow-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
+    assert re.search(r"^recorded +9 of 9 folds", said, re.MULTILINE)
+    assert re.search(r"^ negative +9 +0 +0 +9 +1\.0000 +1\.0000 +1\.0000", said, re.MULTILINE)
+    assert re.search(r"^ samm/011 +2/2 +1/1 +1/1", said, re.MULTILINE)
+
+
+def test_show_takes_a_whole_id_although_it_is_the_beginning_of_another(done, recorded):
+    (run,) = recorded.glob("majority-*")
+    longer = recorded / f"{run.name}0"
+    longer.mkdir()
+    (longer / "run.json").write_bytes((run / "run.json").read_bytes())
+    assert "recorded  9 of 9 folds" in done("show", run.name)
+
+
+@pytest.mark.parametrize("format", ["csv", "challenge"])
+@pytest.mark.parametrize("method", ["svm-flow", "stratified-random"])
+def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_path, format, method):
+    done("run", method, *small)
+    log = tmp_path / f"log.{format}"
+    log.write_text(done("export", method, "--format", format), encoding="utf-8")
+    spec, run = load_protocol(small_protocol), read_run(find_run(tmp_path / "results", method))
+    assert figures(read_log(log, spec).predictions, spec) == figures(run.predictions, spec)
+    shown = printed_scores(done("show", method))
+    assert len(shown) == 4
+    assert printed_scores(done("score", log, *small)) == shown
+
+
+def test_an_export_to_a_file_is_what_is_printed_without_one(done, recorded, tmp_path):
+    assert done("export", "majority", "--out", tmp_path / "new" / "log.csv") == ""
+    assert (tmp_path / "new" / "log.csv").read_text(encoding="utf-8") == done("export", "majority")
+
+
+def test_an_exported_log_lists_every_clip_with_scores(done, recorded):
+    table = pd.read_csv(io.StringIO(done("export", "svm-flow")), dtype=str)
+    assert list(table.columns[:5]) == ["dataset", "subject", "clip", "truth", "predicted"]
+    assert len(table) == 24
+    assert table[["score_negative", "score_positive", "score_surprise"]].notna().all(axis=None)
+    assert {"006", "007", "011"} <= set(table.subject)
+
+
+def test_the_challenge_format_spells_datasets_and_classes_as_the_organisers_do(done, recorded):
+    lines = done("export", "svm-flow", "--format", "challenge").splitlines()
+    assert lines[:4] == ["casme2 sub06", "EP01_01f 0 0", "EP02_01f 1 1", "EP03_01f 2 2"]
+    assert lines[-3:] == ["smic s11", "s11_ne_01 0 0", "s11_po_01 1 1"]
+    assert len(lines) == 24 + 9
+
+
+def test_an_incomplete_run_is_exported_with_a_word_on_what_is_missing(merbench, done, small):
+    done("run", "majority", *small, "--folds", "samm/006")
+    said = merbench("export", "majority")
+    assert said.code == 0
+    assert "1 of 9 folds" in said.err
+    assert len(said.out.splitlines()) == 4
+
+
+def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
+    said = done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
+    (entry,) = (tmp_path / "leaderboard").iterdir()
+    assert said.strip() == f"written: {entry}"
+    run, back = read_run(find_run(tmp_path / "results", "svm-flow")), read_entry(entry)
+    assert (back.origin, back.file, back.folds, back.complete) == ("leaderboard", run.file, 9, True)
+    columns = ["dataset", "subject", "clip", "truth", "predicted"]
+    pd.testing.assert_frame_equal(back.predictions[columns], run.predictions[columns], check_dtype=False)
+    scores = [name for name in run.predictions if name.startswith("score_")]
+    pd.testing.assert_frame_equal(back.predictions[scores], run.predictions[scores], atol=5e-7, rtol=0)
+
+
+def test_the_same_run_submitted_twice_gives_the_same_bytes(done, recorded, tmp_path):
+    for folder in ("one", "two"):
+        done("submit", "svm-flow", "--to", tmp_path / folder)
+    one, two = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in
+                (tmp_path / "one", tmp_path / "two"))  # fmt: skip
+    assert one == two
+    assert {path.name for path in one} == {"run.json", "predictions.csv", "complete.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("predictions.csv", b",positive,positive,", b",positive,surprise,"),
+        ("run.json", b'"seed": 0', b'"seed": 1'),
+        ("complete.json", b'"sha256": "', b'"sha256": "0'),
+    ],
+)
+def test_a_changed_leaderboard_entry_is_refused(done, recorded, tmp_path, name, old, new):
+    done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
+    (entry,) = (tmp_path / "leaderboard").iterdir()
+    content = (entry / name).read_bytes()
+    assert old in content
+    (entry / name).write_bytes(content.replace(old, new, 1))
+    with pytest.raises(RecordError, match="changed since it was recorded"):
+        read_entry(entry)
+
+
+def test_a_leaderboard_entry_without_its_predictions_is_refused(done, recorded, tmp_path):
+    done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
+    (entry,) = (tmp_path / "leaderboard").iterdir()
+    (entry / "predictions.csv").unlink()
+    with pytest.raises(RecordError, match="can't be read"):
+        read_entry(entry)
+
+
+def test_a_run_with_holes_is_not_submitted(done, refused, small, tmp_path):
+    done("run", "majority", *small, "--folds", "samm/006")
+    assert "1 of 9 folds" in refused("submit", "majority", "--to", tmp_path / "leaderboard")
+    with pytest.raises(MerbenchError, match="1 of 9 folds"):
+        write_entry(read_run(find_run(tmp_path / "results", "majority")), tmp_path / "leaderboard")
+    assert not (tmp_path / "leaderboard").exists()
+
+
+def test_the_list_of_methods_names_each_with_a_line(done):
+    lines = done("methods").splitlines()
+    assert {line.split()[0] for line in lines} >= {"majority", "stratified-random", "svm-flow", "ststnet"}
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_a_methods_card_has_its_paper_configurations_and_origin(done):
+    card = yaml.safe_load(done("methods", "ststnet"))
+    assert (card["name"], card["origin"], card["paper"]["year"]) == ("ststnet", "merbench", 2019)
+    assert {"default", "quick"} <= set(card["configurations"])
+
+
+def test_the_bibtex_of_a_card_stands_in_lines_that_can_be_copied(done):
+    lines = [line.strip() for line in done("methods", "ststnet").splitlines()]
+    start = lines.index("@inproceedings{liong2019shallow,")
+    assert lines[start:][6] == "}"
+
+
+def test_a_methods_card_tells_what_its_inputs_are(done):
+    flow = yaml.safe_load(done("methods", "ststnet"))["inputs"]["flow"]
+    told = {"kind": "flow", "span": "onset-apex", "size": 28, "channels": ["u", "v", "strain"], "algorithm": "tvl1"}
+    assert {name: flow.get(name) for name in told} == told
+
+
+def test_a_protocols_page_has_its_source_bibtex_and_digest(done):
+    assert done("protocols").startswith("megc2019  ")
+    page = yaml.safe_load(done("protocols", "megc2019"))
+    assert page["source"]["bibtex"].startswith("@inproceedings{see2019megc,\n")
+    assert page["classes"] == ["negative", "positive", "surprise"]
+    assert re.fullmatch("[0-9a-f]{64}", page["spec_digest"])
+
+
+def test_a_protocol_of_ones_own_is_shown_by_its_path(done, small_protocol):
+    assert yaml.safe_load(done("protocols", small_protocol))["name"] == "small"
+
+
+def test_doctor_tells_versions_folders_and_databases_and_finds_all_well(done, registered, home, tmp_path):
+    said = done("doctor")
+    assert re.search(rf"^merbench +{re.escape(version('merbench'))}$", said, re.MULTILINE)
+    assert re.search(rf"^MERBENCH_HOME +{re.escape(str(home))}$", said, re.MULTILINE)
+    assert re.search(rf"^megc2019-flow28 +{re.escape(str(registered))}, 24 clips$", said, re.MULTILINE)
+    assert said.endswith("all is well\n")
+
+
+def test_doctor_tells_of_a_registered_copy_that_has_gone(merbench, registered):
+    registered.rename(registered.with_name("moved"))
+    said = merbench("doctor")
+    assert said.code == 1
+    assert said.err.startswith("broken: registered megc2019-flow28: ")
+    assert "all is well" not in said.out
+
+
+def test_the_version_is_printed(done):
+    assert done("--version") == f"merbench {version('merbench')}\n"
+
+
+def test_merbench_runs_as_a_module(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-m", "merbench", "run", "--help"], capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "200"}, check=False,
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "Usage: python -m merbench run [OPTIONS]" in found.stdout
+    assert "Example: merbench run " in found.stdout
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["run", "compare", "score", "show", "export", "submit", "methods", "protocols", "doctor"]
+    + [("data", "add"), ("data", "list"), ("data", "verify")],
+)
+def test_every_command_has_a_help_with_an_example(done, verb):
+    words = verb if isinstance(verb, tuple) else (verb,)
+    assert f"Example: merbench {' '.join(words)}" in done(*words, "--help")

@@ -1,0 +1,106 @@
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from merbench.contracts.errors import DataError
+from merbench.databases.identity import dataset_name, normalised
+
+blanks = st.sampled_from(["", " ", "\t"])
+numbers = st.integers(0, 200)
+widths = st.integers(1, 4)
+
+
+@st.composite
+def spellings(draw):
+    """Draw a clip of a known database as some list may write it, or any three texts of another."""
+    number, inner, index = draw(numbers), draw(numbers), draw(numbers)
+    digits = f"{number:0{draw(widths)}d}"
+    kind = draw(st.sampled_from(["casme2", "samm", "smic", "other"]))
+    if kind == "casme2":
+        dataset = draw(st.sampled_from(["casme2", "CASME2", "CASMEII", "CASME II", "casme_ii"]))
+        subject, clip = (
+            draw(st.sampled_from(["sub", ""])) + digits,
+            f"EP{inner:02d}_{index:02d}" + draw(st.sampled_from(["", "f"])),
+        )
+    elif kind == "samm":
+        dataset, subject = draw(st.sampled_from(["samm", "SAMM"])), digits
+        clip = f"{number:0{draw(widths)}d}_{inner}_{index}"
+    elif kind == "smic":
+        dataset, subject = (
+            draw(st.sampled_from(["smic", "SMIC", "smic-hs", "SMIC_HS", "HS"])),
+            draw(st.sampled_from(["s", ""])) + digits,
+        )
+        clip = f"s{number:0{draw(widths)}d}_{draw(st.sampled_from(['ne', 'po', 'sur']))}_{index:0{draw(widths)}d}"
+    else:
+        return draw(st.text().map("x".__add__)), draw(st.text()), draw(st.text())
+    return draw(blanks) + dataset, subject + draw(blanks), draw(blanks) + clip + draw(blanks)
+
+
+@given(spellings())
+@example(("smic", "3", "s3_ne_1"))
+@example(("xİ", "A\x1f", " b "))
+def test_what_is_normalised_stays_as_it_is(spelling):
+    once = normalised(*spelling)
+    assert normalised(*once) == once
+
+
+@given(numbers, numbers, widths, widths)
+def test_one_clip_has_one_spelling_however_its_numbers_are_padded(number, index, width, other):
+    spelled = [
+        ("SMIC", f"s{number:0{width}d}", f"s{number:0{other}d}_po_{index:0{width}d}"),
+        ("smic-hs", f"{number:0{other}d}", f"s{number}_po_{index:0{other}d}"),
+    ]
+    assert {normalised(*spelling) for spelling in spelled} == {
+        ("smic-hs", f"s{number:02d}", f"s{number:02d}_po_{index:02d}")
+    }
+    assert normalised("samm", str(number), f"{number:0{width}d}_1_2") == normalised(
+        "samm", f"{number:03d}", f"{number:03d}_1_2"
+    )
+
+
+def test_the_forms_that_lists_and_logs_write():
+    assert normalised("smic", "3", "s3_ne_1") == ("smic-hs", "s03", "s03_ne_01")
+    assert normalised("samm", "6", "006_1_2") == ("samm", "006", "006_1_2")
+    assert normalised("CASME II", "1", "EP02_01f") == ("casme2", "sub01", "EP02_01f")
+    assert normalised("casme2", "sub17", "EP01_13") == ("casme2", "sub17", "EP01_13")
+    assert normalised("casme2", "sub02", "EP02_04f") == ("casme2", "sub02", "EP02_04f")
+
+
+def test_subject_6_of_three_databases_is_three_subjects():
+    found = [
+        normalised("casme2", "06", "EP01_01f"),
+        normalised("samm", "06", "006_1_1"),
+        normalised("smic", "06", "s06_ne_01"),
+    ]
+    assert [identity[:2] for identity in found] == [("casme2", "sub06"), ("samm", "006"), ("smic-hs", "s06")]
+
+
+@pytest.mark.parametrize("name", ["smic", "SMIC", "smic-hs", " Smic_HS ", "hs"])
+def test_smic_is_its_high_speed_part(name):
+    assert dataset_name(name) == "smic-hs"
+
+
+def test_a_dataset_of_its_own_keeps_its_text_without_surrounding_blanks():
+    assert normalised(" Mine ", " a B ", " c\n") == ("mine", "a B", "c")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "subject", "clip"),
+    [
+        ("casme2", "sub01", "006_1_2"),
+        ("casme2", "s01", "EP02_01f"),
+        ("casme2", "sub01", "ep02_01f"),
+        ("casme2", "sub01", ""),
+        ("samm", "006", "007_1_2"),
+        ("samm", "sub06", "006_1_2"),
+        ("samm", "006", "006_1"),
+        ("samm", "006", "006_006_1_2"),
+        ("smic", "s03", "s04_ne_01"),
+        ("smic", "s03", "s03_an_01"),
+        ("smic", "s03", "03_ne_01"),
+        ("smic", "", "s03_ne_01"),
+    ],
+)
+def test_what_does_not_read_like_a_clip_of_its_database_is_refused_with_what_would(dataset, subject, clip):
+    with pytest.raises(DataError, match=f"subject '{subject}', clip '{clip}' are not of the form subject .*, clip .*_"):
+        normalised(dataset, subject, clip)

@@ -1,0 +1,344 @@
+import csv
+import shutil
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from merbench.protocols import megc2019
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.databases import Release, Source
+from merbench.contracts.errors import DataError
+from merbench.contracts.inputs import DynamicImage, Flow
+from merbench.contracts.protocols import load_protocol
+from merbench.databases.identity import normalised
+from merbench.databases.megc2019_flow28 import DATABASE, FLOW, IMAGES, LIST
+from merbench.prepare.arrays import input_digests, prepare_inputs
+
+FIRST = "sub06_EP01_01f .png"  # an image of the small release: casme2, sub06, EP01_01f, negative
+
+
+def _rows(folder):
+    with (folder / LIST).open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def _write(folder, rows):
+    with (folder / LIST).open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _read_all(folder):
+    clips = DATABASE.read(folder).clips
+    return clips, DATABASE.arrays(folder, clips, FLOW)
+
+
+def _digests(folder):
+    reading = DATABASE.read(folder)
+    return input_digests(prepare_inputs([Source(DATABASE, folder, reading)], reading.clips, {"flow": FLOW}))
+
+
+@pytest.fixture(params=["<clip>.png", "<subject>_<clip> .png"])
+def tree(request, small_release, tmp_path):
+    """Return the small release in the tree layout, its images called in either way, with training copies."""
+    folder = tmp_path / "tree"
+    rows = _rows(small_release)[1:]
+    for _, subject, clip, label, *_ in rows:
+        image = (small_release / IMAGES / f"{subject}_{clip} .png").read_bytes()
+        name = request.param.replace("<subject>", subject).replace("<clip>", clip)
+        for fold in {row[1] for row in rows}:
+            place = folder / fold / ("u_test" if fold == subject else "u_train") / label / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(image)
+    return folder
+
+
+def test_the_release_is_a_release():
+    assert isinstance(DATABASE, Release)
+    assert DATABASE.card.offers == (FLOW,)
+
+
+def test_a_small_copy_has_the_clips_and_classes_of_its_list(small_release):
+    reading = DATABASE.read(small_release)
+    listed = sorted(
+        (*normalised(*row[:3]), ("negative", "positive", "surprise")[int(row[3])]) for row in _rows(small_release)[1:]
+    )
+    assert reading.clips[[*IDENTITY, "emotion"]].to_numpy().tolist() == [list(row) for row in listed]
+    assert len(listed) == 24
+    assert reading.layout == "HTNet's flat layout"
+    assert (small_release / reading.clips.path[0]).is_file()
+
+
+def test_both_layouts_give_the_same_clips_and_the_same_numbers(small_release, tree):
+    flat, other = DATABASE.read(small_release), DATABASE.read(tree)
+    assert other.layout == "STSTNet's tree"
+    assert flat.clips.drop(columns="path").equals(other.clips.drop(columns="path"))
+    assert _digests(tree) == _digests(small_release)
+
+
+def test_the_order_of_rows_and_columns_in_the_list_means_nothing(small_release):
+    before, digests = DATABASE.read(small_release).clips, _digests(small_release)
+    header, *rows = _rows(small_release)
+    _write(small_release, [row[::-1] for row in [header, *rows[::-1]]])
+    assert DATABASE.read(small_release).clips.equals(before)
+    assert _digests(small_release) == digests
+
+
+def test_images_without_the_blank_in_their_names_and_unpadded_subjects_are_found(small_release):
+    before, digests = DATABASE.read(small_release).clips.drop(columns="path"), _digests(small_release)
+    for image in list((small_release / IMAGES).iterdir()):
+        image.rename(image.with_name(image.name.replace(" .png", ".png").replace("006_006", "6_006")))
+    _write(small_release, [[row[0], "6" if row[1] == "006" else row[1], *row[2:]] for row in _rows(small_release)])
+    assert DATABASE.read(small_release).clips.drop(columns="path").equals(before)
+    assert _digests(small_release) == digests
+
+
+def test_files_that_an_operating_system_adds_are_passed_over(small_release, tree):
+    for folder in (small_release, small_release / IMAGES, tree, tree / "sub06", tree / "sub06" / "u_test"):
+        (folder / ".DS_Store").write_bytes(b"x")
+    (tree / ".cache").mkdir()
+    assert len(DATABASE.read(small_release).clips) == len(DATABASE.read(tree).clips) == 24
+
+
+def test_values_come_for_the_clips_asked_for_in_their_order(small_release):
+    clips, values = _read_all(small_release)
+    assert values.shape == (24, 28, 28, 3)
+    assert values.dtype == np.uint8
+    order = np.array([7, 3, 20])
+    np.testing.assert_array_equal(DATABASE.arrays(small_release, clips.iloc[order], FLOW), values[order])
+
+
+def test_channels_are_u_v_strain_the_red_green_and_blue_of_the_image(small_release):
+    # A PNG written byte by byte, red 10, green 20, blue 30 in every pixel, in the order that the format prescribes.
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 28, 28, 8, 2, 0, 0, 0)
+    lines = zlib.compress((b"\0" + bytes([10, 20, 30]) * 28) * 28)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+    (small_release / IMAGES / FIRST).write_bytes(png)
+    clips, values = _read_all(small_release)
+    assert clip_names(clips)[0] == "casme2/sub06/EP01_01f"
+    assert np.unique(values[0].reshape(-1, 3), axis=0).tolist() == [[10, 20, 30]]
+
+
+def test_rows_and_columns_of_an_image_are_not_turned(small_release):
+    image = np.zeros((28, 28, 3), dtype=np.uint8)
+    image[3, 20] = 255
+    (small_release / IMAGES / FIRST).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    values = _read_all(small_release)[1][0]
+    assert np.argwhere(values[:, :, 0]).tolist() == [[3, 20]]
+
+
+@pytest.mark.parametrize(
+    "spec", [Flow(size=56), Flow(normalise="none"), Flow(channels=("u", "v")), DynamicImage()], ids=str
+)
+def test_another_input_than_the_one_offered_is_refused(small_release, spec):
+    clips = DATABASE.read(small_release).clips
+    with pytest.raises(DataError, match="megc2019-flow28 offers flow"):
+        DATABASE.arrays(small_release, clips, spec)
+
+
+def _png(image):
+    return lambda folder: (folder / IMAGES / FIRST).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def _bytes(change):
+    def damage(folder):
+        path = folder / IMAGES / FIRST
+        path.write_bytes(change(path.read_bytes()))
+
+    return damage
+
+
+def _list(change):
+    def damage(folder):
+        rows = _rows(folder)
+        change(rows)
+        _write(folder, rows)
+
+    return damage
+
+
+def _cell(column, value):
+    return _list(lambda rows: rows[1].__setitem__(column, value))
+
+
+IMAGE_DAMAGES = {
+    "56 x 56": (_png(np.zeros((56, 56, 3), np.uint8)), r"uint8 \(56, 56, 3\), expected uint8 \(28, 28, 3\)"),
+    "28 x 27": (_png(np.zeros((28, 27, 3), np.uint8)), r"\(28, 27, 3\), expected"),
+    "grey": (_png(np.zeros((28, 28), np.uint8)), r"\(28, 28\), expected"),
+    "with opacity": (_png(np.zeros((28, 28, 4), np.uint8)), r"\(28, 28, 4\), expected"),
+    "16 bit": (_png(np.zeros((28, 28, 3), np.uint16)), r"uint16 \(28, 28, 3\), expected uint8"),
+    "half a PNG": (_bytes(lambda content: content[: len(content) // 2]), "no readable PNG"),
+    "almost a PNG": (_bytes(lambda content: content[:-20]), "no readable PNG"),
+    "only the head of a PNG": (_bytes(lambda content: content[:33]), "no readable PNG"),
+    "a changed byte": (
+        _bytes(lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:]),
+        "no readable PNG",
+    ),
+    "an empty file": (_bytes(lambda content: b""), "no readable PNG"),
+    "text": (_bytes(lambda content: b"<html>404</html>"), "no readable PNG"),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), IMAGE_DAMAGES.values(), ids=IMAGE_DAMAGES)
+def test_a_damaged_image_is_named_with_its_clip(small_release, damage, said):
+    damage(small_release)
+    with pytest.raises(DataError, match=said) as caught:
+        _read_all(small_release)
+    assert f"{FIRST}, the image of casme2/sub06/EP01_01f, " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_image_that_vanishes_after_the_list_was_read_is_named(small_release):
+    clips = DATABASE.read(small_release).clips
+    (small_release / IMAGES / FIRST).unlink()
+    with pytest.raises(
+        DataError, match=r"sub06_EP01_01f \.png, the image of casme2/sub06/EP01_01f, can't be read: No such file"
+    ):
+        DATABASE.arrays(small_release, clips, FLOW)
+
+
+COPY_DAMAGES = {
+    "no image of a clip": (lambda folder: (folder / IMAGES / FIRST).unlink(), "no image for casme2/sub06/EP01_01f"),
+    "no list": (lambda folder: (folder / LIST).unlink(), f"half a copy: {LIST} is missing beside {IMAGES}"),
+    "no images": (lambda folder: shutil.rmtree(folder / IMAGES), f"half a copy: {IMAGES}/ is missing beside {LIST}"),
+    "neither": (
+        lambda folder: [shutil.rmtree(folder / IMAGES), (folder / LIST).unlink()],
+        "no copy of megc2019-flow28: it needs",
+    ),
+    "a row twice": (_list(lambda rows: rows.append(rows[1])), "listed twice: casme2/sub06/EP01_01f"),
+    "two labels for a clip": (
+        _list(lambda rows: rows.append([*rows[1][:3], "2", *rows[1][4:]])),
+        "twice: casme2/sub06/EP01_01f",
+    ),
+    "another class": (_cell(3, "3"), f"{LIST}, line 2: unknown class '3', expected 0 .* 1 .* 2"),
+    "a class word": (_cell(3, "negative"), f"{LIST}, line 2: unknown class 'negative'"),
+    "no class": (_cell(3, ""), f"{LIST}, line 2: unknown class ''"),
+    "another dataset": (_cell(0, "mmew"), f"{LIST}, line 2: unknown dataset 'mmew', expected casme2, samm or smic"),
+    "no clip": (_cell(2, ""), f"{LIST}, line 2: casme2: subject 'sub06', clip ''"),
+    "a bad clip name": (
+        _cell(2, "clip 1"),
+        f"{LIST}, line 2: casme2: subject 'sub06', clip 'clip 1' are not of the form",
+    ),
+    "a bad subject": (_cell(1, "s06"), f"{LIST}, line 2: casme2: subject 's06', clip 'EP01_01f' are not of the form"),
+    "a clip of another subject": (
+        _list(lambda rows: next(row for row in rows if row[0] == "samm").__setitem__(1, "007")),
+        f"{LIST}, line 10: samm: subject '007', clip '006_1_1' are not of the form",
+    ),
+    "cells moved by one": (_list(lambda rows: rows[1].insert(0, rows[1].pop())), f"{LIST}, line 2: "),
+    "column names moved by one": (_list(lambda rows: rows[0].insert(0, rows[0].pop())), f"{LIST}, line 2: "),
+    "a column without its name": (
+        _list(lambda rows: rows[0].__setitem__(3, "class")),
+        f"{LIST} lacks the columns label; is it",
+    ),
+    "no column names": (_list(lambda rows: rows.pop(0)), f"{LIST} lacks the columns dataset, sub, filename_o, label"),
+    "a row cut short": (_list(lambda rows: rows[-1].__delitem__(slice(2, None))), f"{LIST}, line 25: "),
+    "a row too long": (_list(lambda rows: rows[5].extend(["x", "y"])), f"{LIST} can't be read as CSV"),
+    "an empty list": (lambda folder: (folder / LIST).write_bytes(b""), f"{LIST} can't be read as CSV"),
+    "a list without clips": (_list(lambda rows: rows.__delitem__(slice(1, None))), "release: "),
+    "a list that is no text": (
+        lambda folder: (folder / LIST).write_bytes(b"\xff\xfe\x00\x01"),
+        f"{LIST} can't be read as CSV",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), COPY_DAMAGES.values(), ids=COPY_DAMAGES)
+def test_a_damaged_copy_is_refused_in_one_line_that_names_the_file_or_row(small_release, damage, said):
+    damage(small_release)
+    with pytest.raises(DataError, match=said) as caught:
+        DATABASE.read(small_release)
+    assert str(small_release) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_missing_image_is_named(small_release):
+    names = clip_names(DATABASE.read(small_release).clips)
+    for image in (small_release / IMAGES).iterdir():
+        image.unlink()
+    with pytest.raises(DataError, match="no image for") as caught:
+        DATABASE.read(small_release)
+    assert [name for name in names if name not in str(caught.value)] == []
+
+
+def _move(source, target):
+    def damage(folder):
+        found = next(folder.glob(source))
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        found.rename(folder / target)
+
+    return damage
+
+
+TREE_DAMAGES = {
+    "a folder that is no subject": (
+        lambda folder: (folder / "weights").mkdir(),
+        "weights is not called like a subject: sub01",
+    ),
+    "a subject without test clips": (lambda folder: shutil.rmtree(folder / "006" / "u_test"), "006 has no u_test/"),
+    "a subject whose test clips are gone": (
+        lambda folder: [image.unlink() for image in folder.glob("006/u_test/*/*")],
+        "tree/006",
+    ),
+    "another class": (_move("s06/u_test/2/*", "s06/u_test/3/s06_sur_01.png"), "3: unknown class '3', expected 0"),
+    "a misnamed image": (
+        _move("s06/u_test/2/*", "s06/u_test/2/clip.png"),
+        r"clip\.png is not named after a clip of smic-hs",
+    ),
+    "a clip of another subject": (
+        _move("006/u_test/0/*", "006/u_test/0/007_1_1.png"),
+        r"007_1_1\.png is not named after a clip of samm",
+    ),
+    "a clip in two classes": (
+        lambda folder: shutil.copy(next(folder.glob("s06/u_test/2/*")), folder / "s06/u_test/0/s06_sur_01.png"),
+        "listed twice: smic-hs/s06/s06_sur_01",
+    ),
+    "a clip under two names": (
+        lambda folder: shutil.copy(next(folder.glob("s06/u_test/2/*")), folder / "s06/u_test/2/ s06_sur_01.png"),
+        "listed twice: smic-hs/s06/s06_sur_01",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), TREE_DAMAGES.values(), ids=TREE_DAMAGES)
+def test_a_damaged_tree_is_refused_in_one_line_that_names_the_file(tree, damage, said):
+    damage(tree)
+    with pytest.raises(DataError, match=said) as caught:
+        DATABASE.read(tree)
+    assert str(tree) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_copy_is_recognised_in_either_layout_even_if_half_of_it_is_missing(small_release, tree, tmp_path):
+    assert DATABASE.recognises(small_release)
+    assert DATABASE.recognises(tree)
+    assert not DATABASE.recognises(tmp_path / "absent")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "clips.csv").write_text("x")
+    assert not DATABASE.recognises(tmp_path / "other")
+    (small_release / LIST).unlink()
+    assert DATABASE.recognises(small_release)
+
+
+def test_the_real_copy_holds_the_442_clips_of_the_official_list(shared):
+    clips, values = _read_all(shared / "data/megc2019-flow28")
+    assert len(clips) == 442
+    assert len(clips[["dataset", "subject"]].drop_duplicates()) == 68
+    assert clips.dataset.value_counts().to_dict() == {"smic-hs": 164, "casme2": 145, "samm": 133}
+    assert clips.emotion.value_counts().to_dict() == {"negative": 250, "positive": 109, "surprise": 83}
+    official = load_protocol(megc2019).official()
+    assert clips[[*IDENTITY, "emotion"]].to_numpy().tolist() == official.to_numpy().tolist()
+    assert values.shape == (442, 28, 28, 3)
+    # Each channel of each image is scaled to 0..255 by itself.
+    assert (values.min(axis=(1, 2)) <= 1).mean() > 0.95
+    assert (values.max(axis=(1, 2)) >= 254).mean() > 0.95
+
+
+def test_the_packaged_list_is_the_organisers_list(shared):
+    with (shared / "data/megc2019_official_list.csv").open(newline="") as file:
+        rows = [[*normalised(*row[:3]), ("negative", "positive", "surprise")[int(row[3])]] for row in csv.reader(file)]
+    assert load_protocol(megc2019).official().to_numpy().tolist() == sorted(rows)

@@ -1,0 +1,145 @@
+import json
+import os
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from platformdirs import user_data_dir
+
+from merbench.contracts.errors import DataError, MerbenchError, UnknownNameError
+from merbench.contracts.registry import Registry
+from merbench.databases import registrations
+from merbench.databases.megc2019_flow28 import DATABASE, LIST
+from merbench.databases.registrations import open_registered, open_source, recognise, register, registered
+
+NAME = "megc2019-flow28"
+
+
+def test_nothing_is_registered_at_first(home):
+    assert registrations.home() == home
+    assert registered() == {}
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_a_home_of_ones_own_the_users_data_folder_is_taken(monkeypatch, value):
+    monkeypatch.delenv("MERBENCH_HOME")
+    if value is not None:
+        monkeypatch.setenv("MERBENCH_HOME", value)
+    assert registrations.home() == Path(user_data_dir("merbench"))
+
+
+def test_a_registered_copy_is_found_and_read_again(small_release):
+    source = register(NAME, small_release)
+    assert registered() == {NAME: small_release}
+    again = open_registered(NAME)
+    assert again.database is DATABASE
+    assert again.folder == small_release
+    assert again.clips.equals(source.clips)
+    assert len(source.clips) == 24
+
+
+def test_a_folder_given_relative_is_remembered_from_the_root(small_release, monkeypatch):
+    monkeypatch.chdir(small_release.parent)
+    register(NAME, Path("release"))
+    monkeypatch.chdir(os.sep)
+    assert len(open_registered(NAME).clips) == 24
+
+
+def test_a_home_that_is_not_there_yet_is_made(small_release, tmp_path, monkeypatch):
+    monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "a" / "b"))
+    register(NAME, small_release)
+    assert list(registered()) == [NAME]
+
+
+def test_a_second_registration_replaces_the_first_and_leaves_the_others(small_release, tmp_path, home):
+    (home / "databases.json").write_text(json.dumps({"other": "somewhere", NAME: "long ago"}))
+    register(NAME, small_release)
+    assert registered() == {"other": Path("somewhere"), NAME: small_release}
+
+
+def test_registrations_at_the_same_time_do_not_lose_each_other(small_release, monkeypatch):
+    names = [f"copy-{number}" for number in range(8)]
+    many = Registry(
+        "database", "no.such.group", lambda: dict.fromkeys(names, "json:dumps"), lambda entry, found: DATABASE
+    )
+    monkeypatch.setattr(registrations, "DATABASES", many)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: register(name, small_release), names))
+    assert sorted(registered()) == names
+
+
+def test_what_is_no_whole_copy_is_not_remembered(small_release, home):
+    (small_release / LIST).unlink()
+    with pytest.raises(DataError, match="half a copy"):
+        register(NAME, small_release)
+    assert registered() == {}
+    assert list(home.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    for open_it in (register, open_source):
+        with pytest.raises(
+            DataError, match=f"^{re.escape(str(tmp_path / 'absent'))} is not a folder; .* your copy of {NAME}$"
+        ):
+            open_it(NAME, tmp_path / "absent")
+
+
+def test_a_registered_folder_that_has_gone_is_named(small_release):
+    register(NAME, small_release)
+    shutil.rmtree(small_release)
+    with pytest.raises(DataError, match=f"^{re.escape(str(small_release))} is not a folder"):
+        open_registered(NAME)
+
+
+def test_what_is_not_registered_is_told_with_the_command_that_would():
+    with pytest.raises(MerbenchError, match=f"'{NAME}' is not registered here: merbench data add {NAME} PATH$"):
+        open_registered(NAME)
+
+
+def test_an_unknown_database_is_told_with_what_is_close(small_release):
+    for call in (lambda: open_registered("megc2019-flow"), lambda: register("megc2019-flow", small_release)):
+        with pytest.raises(UnknownNameError, match=rf"unknown database 'megc2019-flow' \(did you mean '{NAME}'\?\)"):
+            call()
+    assert registered() == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"a": 3}', b'{"a": null}', b'"x"', b"\xff\xfe"])
+def test_a_damaged_file_of_registrations_is_named_and_left_as_it_is(small_release, home, content):
+    path = home / "databases.json"
+    path.write_bytes(content)
+    for call in (registered, lambda: open_registered(NAME), lambda: register(NAME, small_release)):
+        with pytest.raises(
+            MerbenchError, match=r"databases\.json is damaged \(.*\): delete it and add your databases again"
+        ):
+            call()
+    assert path.read_bytes() == content
+
+
+def test_a_home_that_cannot_be_written_is_told_with_what_to_set(small_release, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(
+        MerbenchError, match=r"databases\.json can't be written .*: set MERBENCH_HOME to a folder of yours"
+    ):
+        register(NAME, small_release)
+
+
+def test_a_copy_is_recognised(small_release):
+    assert recognise(small_release) == NAME
+
+
+def test_a_folder_that_no_database_knows_is_refused_with_the_command_and_the_known_names(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=f"none of the known databases: use merbench data add NAME PATH .*{NAME}"):
+        recognise(tmp_path / "empty")
+
+
+def test_a_folder_that_several_databases_know_is_refused_with_their_names(small_release, monkeypatch):
+    both = Registry(
+        "database", "no.such.group", lambda: {"one": "json:dumps", "two": "json:dumps"}, lambda entry, found: DATABASE
+    )
+    monkeypatch.setattr(registrations, "DATABASES", both)
+    with pytest.raises(DataError, match=r"several databases \(one, two\)"):
+        recognise(small_release)

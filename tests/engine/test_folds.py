@@ -1,0 +1,974 @@
+"""The boundary between methods and data: what crosses it, what may depend on what, and what becomes of a method's mistakes."""
+
+import dataclasses
+import functools
+import gc
+import random
+import subprocess
+import sys
+import types
+from collections import OrderedDict
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from merbench.contracts.clips import IDENTITY, clip_table
+from merbench.contracts.inputs import ArrayInput, Flow, Inputs
+from merbench.contracts.methods import MethodConfig, Prediction, RunContext
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.engine.catalogue import METHODS
+from merbench.engine.folds import Auxiliary, FoldTask, run_fold
+from merbench.engine.split import Fold, Split, make_split
+
+FLOW = Flow()
+CLASSES = ("negative", "positive", "surprise")
+PEOPLE = {"casme2": ("sub06", "sub07"), "samm": ("006", "007"), "smic-hs": ("s06", "s07")}
+CLIPS = 12  # of each subject; no other sequence that a method is handed has this length
+FOLDS = [f"{dataset}/{subject}" for dataset, subjects in PEOPLE.items() for subject in subjects]
+TOTAL = CLIPS * len(FOLDS)
+
+
+def spec(**changes):
+    rule = {"title": "any", "classes": {}}
+    content = {"name": "toy", "title": "Toy", "summary": "", "source": {"text": "tests"}, "classes": CLASSES}
+    return ProtocolSpec.model_validate(
+        content | {"datasets": dict.fromkeys(PEOPLE, rule), "folds": "leave-one-subject-out"} | changes
+    )
+
+
+def table(people=PEOPLE, clips=CLIPS):
+    rng = np.random.default_rng(5)
+    rows = [
+        {"dataset": d, "subject": s, "clip": f"{s}_take{n:02d}", "emotion": CLASSES[rng.integers(3)]}
+        for d, subjects in people.items()
+        for s in subjects
+        for n in range(clips)
+    ]
+    return clip_table(pd.DataFrame(rows), "toy")
+
+
+def flow(clips, labels=None, seed=7):
+    """Images of noise; a label brightens one channel."""
+    values = np.random.default_rng(seed).integers(0, 120, (clips, 28, 28, 3), dtype=np.uint8)
+    for row, label in enumerate([] if labels is None else labels):
+        values[row, :14, :, label] += 90
+    return Inputs({"flow": ArrayInput(FLOW, values)}, clips)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return make_split(spec(), table())
+
+
+@pytest.fixture(scope="module")
+def inputs(split):
+    return flow(TOTAL, split.labels)
+
+
+@pytest.fixture
+def task(split, inputs):
+    """Make a task of a method; the values of a clip are its own, so that they tell which clip it is."""
+
+    def make(method, seed=0, config=None, **options):
+        return FoldTask(method, config or method.Config(), split, inputs, seed, **options)
+
+    return make
+
+
+class Plain:
+    """Answers a made-up but fixed function of each clip."""
+
+    Config = MethodConfig
+
+    def __init__(self, config, problem):
+        self.problem = problem
+
+    def fit(self, train, run):
+        pass
+
+    def predict(self, inputs):
+        return Prediction(inputs["flow"].batch().mean(axis=(1, 2)) / 255)
+
+
+class PlainNet(Plain):
+    """A net with batch norm and dropout, trained by a loop of its own, which sets the mode once at the start."""
+
+    def fit(self, train, run):
+        torch.manual_seed(run.stream_seed("torch"))
+        self.net = nn.Sequential(
+            nn.Conv2d(3, 4, 5, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.LazyLinear(3)
+        )
+        values, labels = self.tensor(train.inputs), torch.from_numpy(train.labels)
+        self.net(values[:2])
+        optimiser = torch.optim.Adam(self.net.parameters(), lr=0.01)
+        self.net.train()
+        for epoch in range(1, 4):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(self.net(values), labels).backward()
+            optimiser.step()
+            run.epoch_end(epoch, self)
+
+    @staticmethod
+    def tensor(inputs):
+        return torch.from_numpy(inputs["flow"].batch()).permute(0, 3, 1, 2).float() / 255
+
+    def predict(self, inputs):
+        self.net.eval()
+        with torch.no_grad():
+            return Prediction(self.net(self.tensor(inputs)).numpy())
+
+
+def outcome(task, fold="samm/006"):
+    found = run_fold(task, fold)
+    assert found.failure is None, found.failure.traceback
+    return found
+
+
+def scores(predictions):
+    return predictions[[f"score_{name}" for name in CLASSES]].to_numpy()
+
+
+# --- what a method can find in what it is handed --------------------------------------------------------------------
+
+
+def reachable(*roots):
+    """Give everything that can be reached from objects, by whatever way, save through modules and classes."""
+    seen, todo = {}, list(roots)
+    while todo:
+        item = todo.pop()
+        if id(item) in seen or isinstance(item, type | types.ModuleType | types.CodeType):
+            continue
+        seen[id(item)] = item  # kept alive, so that no id is used again
+        assert len(seen) < 100_000, "the search has left what was handed over"
+        yield item
+        if isinstance(item, types.FunctionType):
+            todo += [item.__closure__, item.__defaults__, item.__kwdefaults__, item.__dict__]
+        elif isinstance(item, dict):
+            todo += [*item.keys(), *item.values()]
+        elif isinstance(item, types.GeneratorType):
+            todo += item.gi_frame.f_locals.values()
+        elif isinstance(item, np.ndarray):
+            todo.append(item.base)
+            todo += item.ravel().tolist() if item.dtype.kind in "OUSM" else []
+        elif isinstance(item, memoryview):
+            todo.append(item.obj)
+        elif isinstance(item, torch.Tensor):
+            todo.append(item._base)
+        else:
+            todo += gc.get_referents(item)
+
+
+def identities(fold):
+    dataset, subject = fold.split("/")
+    return [subject, fold, *(f"{subject}_take{n:02d}" for n in range(CLIPS)), "_take"]
+
+
+def findings(roots, fold):
+    """Name what gives a test clip of `fold` away: its names, its label, or the table of all clips."""
+    found = []
+    for item in reachable(*roots):
+        if isinstance(item, str | bytes):
+            text = item if isinstance(item, str) else item.decode("latin-1")
+            found += [f"the text {text!r}" for secret in identities(fold) if secret in text]
+        elif isinstance(item, pd.DataFrame | pd.Series | pd.Index | Split | Fold | FoldTask):
+            found.append(f"a {type(item).__name__}")
+        elif isinstance(item, np.ndarray | torch.Tensor):
+            # Only the images come one a test clip; row numbers, labels, names would be vectors.
+            if item.ndim and (len(item) == TOTAL or (len(item) == CLIPS and item.ndim == 1)):
+                found.append(f"an array of shape {tuple(item.shape)}")
+        elif isinstance(item, list | tuple | set | frozenset | dict) and len(item) in (CLIPS, TOTAL):
+            found.append(f"a {type(item).__name__} of {len(item)} things")
+    return found
+
+
+class Slots:
+    __slots__ = ("hidden",)
+
+    def __init__(self, hidden):
+        self.hidden = hidden
+
+    def method(self):
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Fields:
+    hidden: object
+
+
+def closure(hidden):
+    return lambda: hidden
+
+
+def default(hidden):
+    def function(value=hidden):
+        return value
+
+    return function
+
+
+def keyword_default(hidden):
+    def function(*, value=hidden):
+        return value
+
+    return function
+
+
+def generator(hidden):
+    yield hidden
+    yield hidden
+
+
+def started(hidden):
+    found = generator(hidden)
+    next(found)
+    return found
+
+
+def view_of(hidden):
+    values = np.array([hidden, "", ""], dtype=object)
+    return values[1:]
+
+
+HIDING_PLACES = {
+    "attribute": lambda hidden: types.SimpleNamespace(hidden=hidden),
+    "slot": Slots,
+    "field": Fields,
+    "closure": closure,
+    "default": default,
+    "keyword default": keyword_default,
+    "partial": lambda hidden: functools.partial(print, hidden),
+    "partial's keyword": lambda hidden: functools.partial(print, end=hidden),
+    "bound method": lambda hidden: Slots(hidden).method,
+    "function's attribute": lambda hidden: types.SimpleNamespace(f=functools.wraps(closure(hidden))(closure(0))),
+    "mapping": lambda hidden: types.MappingProxyType(OrderedDict(a={"b": [({hidden},)]})),
+    "key": lambda hidden: {hidden: 1},
+    "array of objects": lambda hidden: np.array([["", hidden]], dtype=object),
+    "array of text": lambda hidden: np.array([["", hidden]]),
+    "base of a view": view_of,
+    "generator": started,
+    "memory": lambda hidden: memoryview(hidden.encode()),
+    "random generator's neighbour": lambda hidden: RunContext(1, auxiliary=closure(hidden)),
+    "iterator": lambda hidden: iter([hidden]),
+}
+
+
+@pytest.mark.parametrize("place", HIDING_PLACES)
+def test_the_search_finds_a_name_wherever_it_is_hidden(place):
+    assert findings([HIDING_PLACES[place]("samm/006")], "samm/006")
+    assert not findings([HIDING_PLACES[place]("samm/007")], "samm/006")
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        lambda split: split,
+        lambda split: split.clips,
+        lambda split: split.labels,
+        lambda split: split.labels[1:],
+        lambda split: torch.from_numpy(split.labels),
+        lambda split: split.fold("samm/006"),
+        lambda split: split.fold("samm/006").test,
+        lambda split: split.labels[split.fold("samm/006").test],
+        lambda split: split.labels[split.fold("samm/006").test].tolist(),
+        lambda split: split.clips.emotion,
+    ],
+    ids=["split", "clips", "labels", "view", "tensor", "fold", "rows", "test labels", "list", "series"],
+)
+def test_the_search_finds_tables_and_labels(split, leak):
+    assert findings([closure(leak(split))], "samm/006")
+
+
+def prying(handed):
+    """Make a method that keeps all it is handed."""
+
+    class Prying(Plain):
+        def __init__(self, config, problem):
+            super().__init__(config, problem)
+            handed.append((config, problem))
+
+        def fit(self, train, run):
+            handed.append((train, run, run.rng("any"), run.progress, run.auxiliary, run.on_epoch, run.epoch_end))
+            handed.extend(run.auxiliary(name) for name in type(self).asked)
+            for epoch in (1, 2):
+                run.epoch_end(epoch, self)
+
+        def predict(self, inputs):
+            handed.append((inputs, inputs["flow"], inputs["flow"].batch()))
+            return super().predict(inputs)
+
+    Prying.asked = ()
+    return Prying
+
+
+@pytest.mark.parametrize("options", [{}, {"keep_epochs": True}, {"transductive": True}], ids=["", "epochs", "transductive"])
+@pytest.mark.parametrize("fold", FOLDS)
+def test_nothing_that_a_method_is_handed_leads_to_identities_labels_or_the_table(task, fold, options):
+    handed = []
+    outcome(task(prying(handed), **options), fold)
+    assert len(handed) >= 3
+    assert findings(handed, fold) == []
+
+
+def test_the_test_clips_are_out_of_reach_while_training(task, inputs, split):
+    reached = []
+
+    class Prying(Plain):
+        def fit(self, train, run):
+            reached.extend(item for item in reachable(self, train, run) if isinstance(item, np.ndarray) and item.ndim == 4)
+
+    outcome(task(Prying))
+    secret = {values.tobytes() for values in inputs["flow"].batch(split.fold("samm/006").test)}
+    assert [len(values) for values in reached] == [TOTAL - CLIPS]
+    assert not secret & {clip.tobytes() for values in reached for clip in values}
+
+
+def test_unlabelled_test_clips_come_only_with_leave(task, inputs, split):
+    seen = []
+
+    class Looking(Plain):
+        def fit(self, train, run):
+            seen.append(train.unlabelled)
+
+    outcome(task(Looking))
+    outcome(task(Looking, transductive=True))
+    without, given = seen
+    assert without is None
+    secret = sorted(values.tobytes() for values in inputs["flow"].batch(split.fold("samm/006").test))
+    assert sorted(values.tobytes() for values in given["flow"].batch()) == secret
+
+
+def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):
+    # s06 of HS and of VIS are one person, and no other database's 06; VIS has more clips, so that none can be told by number
+    people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06",), "samm": ("006", "008"), "other": ("s06",)}
+    clips = table(people, clips=9)
+    extra = Auxiliary(clips, flow(len(clips), seed=8))
+    aliases = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic"}
+    handed = []
+    method = prying(handed)
+    method.asked = ("extra",)
+    options = {"auxiliary": {"extra": extra}, "person_of": aliases}
+    for fold, allowed in {
+        "smic-hs/s06": {"smic-vis/s07", "samm/006", "samm/008", "other/s06"},
+        "samm/006": {"smic-vis/s06", "smic-vis/s07", "smic-hs/s06", "samm/008", "other/s06"},
+        "casme2/sub06": {"smic-vis/s06", "smic-vis/s07", "smic-hs/s06", "samm/006", "samm/008", "other/s06"},
+    }.items():
+        handed.clear()
+        outcome(task(method, **options), fold)
+        data = next(item for item in handed if not isinstance(item, tuple))
+        assert set(data.subjects) == allowed
+        assert data.datasets.tolist() == [subject.split("/")[0] for subject in data.subjects]
+        kept = np.isin((clips.dataset + "/" + clips.subject).to_numpy(dtype=object), sorted(allowed))
+        assert data.emotions.tolist() == clips.emotion[kept].tolist()
+        assert data.inputs.clips == kept.sum()
+        np.testing.assert_array_equal(data.inputs["flow"].batch(), extra.inputs["flow"].batch(np.flatnonzero(kept)))
+        absent = {f"{d}/{s}" for d, subjects in people.items() for s in subjects} - allowed
+        texts = [item for item in reachable(*handed) if isinstance(item, str)]
+        assert not [text for text in texts for name in {*absent, fold} if name in text]
+        lengths = {len(item) for item in reachable(*handed) if isinstance(item, np.ndarray)}
+        assert kept.sum() in lengths
+        assert (len(clips) in lengths) is (not absent)
+
+
+def test_auxiliary_data_that_is_not_declared_fails_the_fold(task):
+    class Asking(Plain):
+        def fit(self, train, run):
+            run.auxiliary("smic")
+
+    failure = run_fold(task(Asking), "samm/006").failure
+    assert failure.type == "LookupError"
+    assert "'smic' is not declared" in failure.message
+
+
+def test_the_order_of_the_test_clips_follows_neither_identity_nor_label(task, inputs, split):
+    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
+    orders = []
+
+    class Watching(Plain):
+        def predict(self, inputs):
+            orders.append([row_of[clip.tobytes()] for clip in inputs["flow"].batch()])
+            return super().predict(inputs)
+
+    for seed in range(40):
+        for fold in FOLDS:
+            outcome(task(Watching, seed, transductive=True), fold)
+    assert len(orders) == 240
+    places = np.arange(CLIPS)
+    identity = [np.corrcoef(places, order)[0, 1] for order in orders]
+    label = [np.corrcoef(places, split.labels[order])[0, 1] for order in orders]
+    # The correlation of a random order has mean 0 and a standard deviation of 0.3: 0.02 for the mean of 240.
+    assert abs(np.mean(identity)) < 0.08
+    assert abs(np.mean(label)) < 0.08
+    assert np.std(identity) > 0.2
+    assert len({tuple(np.argsort(order)) for order in orders}) == 240  # no two folds, no two seeds alike
+
+
+# --- what is joined with what ---------------------------------------------------------------------------------------
+
+
+def test_training_clips_come_with_their_own_labels_subjects_and_datasets(task, inputs, split):
+    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
+    seen = []
+
+    class Watching(Plain):
+        def fit(self, train, run):
+            seen.append(train)
+
+    for fold in FOLDS:
+        found = outcome(task(Watching), fold)
+        assert (found.clips, found.train_clips) == (CLIPS, TOTAL - CLIPS)
+    for fold, train in zip(FOLDS, seen, strict=True):
+        rows = [row_of[clip.tobytes()] for clip in train.inputs["flow"].batch()]
+        clips = split.clips.iloc[rows]
+        assert len(train) == len(set(rows)) == TOTAL - CLIPS
+        assert train.labels.tolist() == split.labels[rows].tolist()
+        assert train.subjects.tolist() == (clips.dataset + "/" + clips.subject).tolist()
+        assert train.datasets.tolist() == clips.dataset.tolist()
+        assert fold not in set(train.subjects)
+
+
+def test_each_answer_is_recorded_with_the_clip_it_was_given_for(task, inputs, split):
+    """An oracle that knows each image's label is right everywhere, with its own scores beside each clip."""
+    label_of = {clip.tobytes(): label for clip, label in zip(inputs["flow"].batch(), split.labels, strict=True)}
+
+    class Oracle(Plain):
+        def predict(self, inputs):
+            clips = inputs["flow"].batch()
+            labels = np.array([label_of[clip.tobytes()] for clip in clips])
+            return Prediction(clips.mean(axis=(1, 2)) / 255, labels)
+
+    parts = [outcome(task(Oracle), fold).predictions for fold in FOLDS]
+    for fold, part in zip(FOLDS, parts, strict=True):
+        assert set(part.dataset + "/" + part.subject) == {fold}
+    found = pd.concat(parts).sort_values(IDENTITY, ignore_index=True)
+    pd.testing.assert_frame_equal(found[IDENTITY], split.clips[IDENTITY])
+    assert found.truth.tolist() == [CLASSES[label] for label in split.labels]
+    assert found.predicted.tolist() == found.truth.tolist()
+    np.testing.assert_array_equal(scores(found), inputs["flow"].batch().mean(axis=(1, 2)) / 255)
+
+
+def test_what_a_method_does_to_its_training_clips_reaches_no_other_fold(task, inputs):
+    class Vandal(Plain):
+        def fit(self, train, run):
+            train.inputs["flow"].batch()[:] = 0
+            train.labels[:] = 0
+            train.subjects[:] = ""
+            if train.unlabelled:
+                train.unlabelled["flow"].batch()[:] = 0
+
+    before = inputs["flow"].batch().copy()
+    first = outcome(task(Vandal, transductive=True)).predictions
+    np.testing.assert_array_equal(inputs["flow"].batch(), before)
+    pd.testing.assert_frame_equal(first, outcome(task(Plain)).predictions)
+
+
+# --- no clip's answer depends on its company ------------------------------------------------------------------------
+
+
+class NetLeftInTraining(PlainNet):
+    def predict(self, inputs):
+        self.net[3].eval()  # dropout off: only batch norm is left as it was
+        with torch.no_grad():
+            return Prediction(self.net(self.tensor(inputs)).numpy())
+
+
+class StandardisedByTheTestClips(Plain):
+    def predict(self, inputs):
+        found = inputs["flow"].batch().mean(axis=(1, 2))
+        return Prediction((found - found.mean(axis=0)) / (found.std(axis=0) + 1))
+
+
+class LabelsByRank(Plain):
+    """The scores of a clip are its own, the labels are not."""
+
+    def predict(self, inputs):
+        found = super().predict(inputs).scores
+        return Prediction(found, np.full(inputs.clips, int(inputs.clips > 1)))
+
+
+class LabelsOnlyInCompany(Plain):
+    def predict(self, inputs):
+        found = super().predict(inputs).scores
+        return Prediction(found, (found.argmax(axis=1) + 1) % 3 if inputs.clips > 1 else None)
+
+
+class LabelsOnlyAlone(Plain):
+    def predict(self, inputs):
+        found = super().predict(inputs).scores
+        return Prediction(found, (found.argmax(axis=1) + 1) % 3 if inputs.clips == 1 else None)
+
+
+class NewNoiseAtEachCall(Plain):
+    def predict(self, inputs):
+        return Prediction(np.random.random((inputs.clips, 3)))  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        NetLeftInTraining,
+        StandardisedByTheTestClips,
+        LabelsByRank,
+        LabelsOnlyInCompany,
+        LabelsOnlyAlone,
+        NewNoiseAtEachCall,
+    ],
+)
+def test_an_answer_that_depends_on_company_fails_the_fold(task, method):
+    found = run_fold(task(method), "samm/006")
+    assert found.failure is not None
+    assert found.failure.type == "CompanyError"
+    assert found.predictions is None
+
+
+@pytest.mark.parametrize("method", [Plain, PlainNet])
+def test_an_answer_that_depends_on_the_clip_alone_passes(task, method):
+    assert outcome(task(method)).predictions is not None
+
+
+@pytest.mark.parametrize("method", [NetLeftInTraining, StandardisedByTheTestClips, LabelsByRank])
+def test_a_transductive_run_may_depend_on_company(task, method):
+    assert outcome(task(method, transductive=True)).predictions is not None
+
+
+@pytest.mark.parametrize(("shift", "passes"), [(5e-6, True), (2e-5, False)])
+def test_company_may_change_scores_by_rounding_only(task, shift, passes):
+    class Shifted(Plain):
+        def predict(self, inputs):
+            return Prediction(super().predict(inputs).scores + shift * (inputs.clips > 1))
+
+    found = run_fold(task(Shifted), "samm/006")
+    assert (found.failure is None) is passes
+
+
+def test_single_precision_of_large_scores_is_not_taken_for_company(task):
+    """A linear net on raw pixels has scores in the thousands; their last digits depend on how many clips are multiplied."""
+
+    class Linear(Plain):
+        def fit(self, train, run):
+            self.weights = run.rng("weights").standard_normal((28 * 28 * 3, 3)).astype(np.float32)
+
+        def predict(self, inputs):
+            return Prediction(inputs["flow"].batch().reshape(inputs.clips, -1).astype(np.float32) @ self.weights)
+
+    for fold in FOLDS:
+        found = outcome(task(Linear), fold)
+        assert np.abs(scores(found.predictions)).max() > 1000
+
+
+def test_a_prediction_that_works_in_place_is_judged_by_the_clips_as_they_are(task):
+    class InPlace(Plain):
+        def predict(self, inputs):
+            values = inputs["flow"].batch()
+            values //= 2
+            return Prediction(values.mean(axis=(1, 2)) / 255)
+
+    class Copying(Plain):
+        def predict(self, inputs):
+            return Prediction((inputs["flow"].batch() // 2).mean(axis=(1, 2)) / 255)
+
+    class Training(InPlace):
+        def fit(self, train, run):
+            for epoch in range(1, 4):
+                run.epoch_end(epoch, self)
+
+    expected = outcome(task(Copying)).predictions
+    for method, keep_epochs in ((InPlace, False), (Training, False), (Training, True)):
+        found = run_fold(task(method, keep_epochs=keep_epochs), "samm/006")
+        if found.failure is None:
+            pd.testing.assert_frame_equal(found.predictions, expected)
+        else:  # being told not to is as good
+            assert "read-only" in found.failure.message
+
+
+# --- predictions per epoch ------------------------------------------------------------------------------------------
+
+STSTNET = METHODS.get("ststnet")
+
+
+def short(**settings):
+    return STSTNET.resolve("quick", {"epochs": "3", "batch_size": "16", **settings})
+
+
+def kept_method(cls, kept):
+    class Kept(cls):
+        def fit(self, train, run):
+            kept.append(self)
+            super().fit(train, run)
+
+    return Kept
+
+
+def test_predictions_per_epoch_leave_ststnets_training_bit_for_bit(task):
+    nets, found = [], []
+    for keep_epochs in (False, True):
+        method = kept_method(STSTNET.cls, nets)
+        found.append(outcome(task(method, config=short(), keep_epochs=keep_epochs)))
+    without, watched = found
+    pd.testing.assert_frame_equal(without.predictions, watched.predictions, check_exact=True)
+    states = [net.net.state_dict() for net in nets]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert without.epochs is None
+    assert watched.epochs.shape == (3, CLIPS, 3)
+
+
+def test_the_last_epochs_scores_are_the_recorded_ones_in_the_order_of_identity(task):
+    found = outcome(task(STSTNET.cls, config=short(), keep_epochs=True), "casme2/sub07")
+    np.testing.assert_array_equal(found.epochs[-1], scores(found.predictions).astype(np.float32))
+    assert not np.array_equal(found.epochs[0], found.epochs[1])
+
+
+def test_the_scores_of_each_epoch_are_those_of_training_that_ends_there(task):
+    found = outcome(task(STSTNET.cls, config=short(), keep_epochs=True))
+    for epochs in (1, 2):
+        alone = outcome(task(STSTNET.cls, config=short(epochs=str(epochs))))
+        np.testing.assert_array_equal(found.epochs[epochs - 1], scores(alone.predictions).astype(np.float32))
+
+
+HELD = {
+    "attribute": (lambda net: net, lambda held: held),
+    "list": (lambda net: [net], lambda held: held[0]),
+    "dict of dicts": (lambda net: {"main": {"net": net}}, lambda held: held["main"]["net"]),
+    "other object": (lambda net: types.SimpleNamespace(net=net), lambda held: held.net),
+}
+
+
+@pytest.mark.parametrize("place", HELD)
+def test_a_method_gets_its_train_mode_back_wherever_it_holds_its_net(task, place):
+    hold, reach = HELD[place]
+    modes = []
+
+    class Holding(PlainNet):
+        @property
+        def net(self):
+            return reach(self.held)
+
+        @net.setter
+        def net(self, net):
+            self.held = hold(net)
+
+        def fit(self, train, run):
+            def watched(epoch, method):
+                stop = run.epoch_end(epoch, method)
+                modes.append([module.training for module in self.net.modules()])
+                return stop
+
+            super().fit(train, dataclasses.replace(run, on_epoch=watched))
+
+    without = outcome(task(Holding))
+    modes.clear()
+    watched = outcome(task(Holding, keep_epochs=True))
+    assert np.array(modes).shape[0] == 3
+    assert np.all(modes)
+    pd.testing.assert_frame_equal(without.predictions, watched.predictions, check_exact=True)
+
+
+def test_modules_that_were_frozen_in_eval_mode_stay_so(task):
+    modes = []
+
+    class Frozen(PlainNet):
+        def fit(self, train, run):
+            def watched(epoch, method):
+                self.net[1].eval()
+                stop = run.epoch_end(epoch, method)
+                modes.append([module.training for module in self.net])
+                return stop
+
+            super().fit(train, dataclasses.replace(run, on_epoch=watched))
+
+    outcome(task(Frozen, keep_epochs=True))
+    assert modes == [[True, False, True, True, True, True]] * 3
+
+
+def test_predictions_that_draw_at_random_leave_the_draws_of_training_alone(task):
+    class Drawing(Plain):
+        def fit(self, train, run):
+            self.drawn = np.zeros(3)
+            for epoch in range(1, 6):
+                self.drawn += [random.random(), np.random.random(), torch.rand(()).item()]  # noqa: NPY002, S311
+                run.epoch_end(epoch, self)
+
+        def predict(self, inputs):
+            random.random(), np.random.random(), torch.rand(3)  # noqa: NPY002, S311
+            return Prediction(np.tile(self.drawn, (inputs.clips, 1)))
+
+    without = outcome(task(Drawing)).predictions
+    watched = outcome(task(Drawing, keep_epochs=True))
+    pd.testing.assert_frame_equal(without, watched.predictions, check_exact=True)
+    assert watched.epochs.shape == (5, CLIPS, 3)
+
+
+def test_a_method_without_epochs_has_none_to_keep(task):
+    assert outcome(task(Plain, keep_epochs=True)).epochs is None
+
+
+def test_an_epoch_told_out_of_turn_is_named(task):
+    class FromZero(Plain):
+        def fit(self, train, run):
+            run.epoch_end(0, self)
+
+    failure = run_fold(task(FromZero, keep_epochs=True), "samm/006").failure
+    assert "epoch_end told of epoch 0, expected 1" in failure.message
+
+
+# --- random streams -------------------------------------------------------------------------------------------------
+
+
+class FromTheRun(Plain):
+    def fit(self, train, run):
+        self.shift = run.rng("shift").random(3)
+
+    def predict(self, inputs):
+        return Prediction(super().predict(inputs).scores + self.shift)
+
+
+class FromGlobals(FromTheRun):
+    """Draws from every global generator, when built, when fitted, and differently often in each fold."""
+
+    def __init__(self, config, problem):
+        super().__init__(config, problem)
+        self.first = np.random.default_rng(np.random.randint(2**31)).random()  # noqa: NPY002
+
+    def fit(self, train, run):
+        for _ in range(1 + len(train.subjects[0]) % 3):
+            self.shift = np.array([random.random(), np.random.random() + self.first, torch.rand(()).item()])  # noqa: NPY002, S311
+
+
+RANDOM = {"run": (FromTheRun, None), "globals": (FromGlobals, None), "ststnet": (STSTNET.cls, short(epochs="2"))}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_seed_gives_the_same_predictions_whatever_else_is_run_and_another_seed_others(task, name):
+    method, config = RANDOM[name]
+    folds = FOLDS[:3]
+    forward = {fold: outcome(task(method, 3, config), fold).predictions for fold in folds}
+    torch.rand(7), np.random.random(7), random.random()  # noqa: NPY002, S311
+    backward = {fold: outcome(task(method, 3, config), fold).predictions for fold in reversed(folds)}
+    alone = {folds[1]: outcome(task(method, 3, config, keep_epochs=True), folds[1]).predictions}
+    for again in (backward, alone):
+        for fold, predictions in again.items():
+            pd.testing.assert_frame_equal(predictions, forward[fold], check_exact=True)
+    other = outcome(task(method, 4, config), folds[0]).predictions
+    assert not np.array_equal(scores(other), scores(forward[folds[0]]))
+
+
+@pytest.mark.parametrize("method", [FromTheRun, FromGlobals])
+def test_folds_draw_differently(task, method):
+    shifts = [scores(outcome(task(method), fold).predictions) - scores(outcome(task(Plain), fold).predictions) for fold in FOLDS]
+    assert len({round(float(shift[0, 0]), 9) for shift in shifts}) == len(FOLDS)
+
+
+def test_streams_are_paired_between_methods_and_configurations(task):
+    seeds, orders = [], []
+
+    class Sized(MethodConfig):
+        size: int = 1
+
+    class One(Plain):
+        def fit(self, train, run):
+            seeds.append(run.seed)
+
+        def predict(self, inputs):
+            orders.append(inputs["flow"].batch().tobytes())
+            return super().predict(inputs)
+
+    class Two(One):
+        Config = Sized
+
+    for method, config in ((One, MethodConfig()), (Two, Sized(size=1)), (Two, Sized(size=2))):
+        outcome(task(method, 5, config, transductive=True))
+    assert len(seeds) == len(orders) == 3
+    assert len(set(seeds)) == len(set(orders)) == 1
+
+
+def states():
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+
+
+class FailingAfterDraws(FromGlobals):
+    def fit(self, train, run):
+        super().fit(train, run)
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("method", [FromGlobals, FailingAfterDraws, PlainNet])
+def test_global_generators_are_as_they_were_after_a_fold(task, method):
+    before = states()
+    assert (run_fold(task(method, keep_epochs=True), "samm/006").failure is None) is (method is not FailingAfterDraws)
+    assert states() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fold_computes_with_its_number_of_threads(task, threads):
+    counts = []
+
+    class Counting(PlainNet):
+        def fit(self, train, run):
+            counts.append(torch.get_num_threads())
+            super().fit(train, run)
+
+        def predict(self, inputs):
+            counts.append(torch.get_num_threads())
+            return super().predict(inputs)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        outcome(task(Counting, threads=threads))
+        assert set(counts) == {threads}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+LATE = """
+import sys
+import numpy as np, pandas as pd
+from merbench.contracts.clips import clip_table
+from merbench.contracts.inputs import Inputs
+from merbench.contracts.methods import MethodConfig, Prediction
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.engine.folds import FoldTask, run_fold
+from merbench.engine.split import make_split
+
+class Late:
+    Config = MethodConfig
+    def __init__(self, config, problem): pass
+    def fit(self, train, run):
+        import torch  # what a lazy import in a library does
+        self.shift, self.threads = torch.rand(3).tolist(), torch.get_num_threads()
+    def predict(self, inputs):
+        return Prediction(np.tile([*self.shift[:2], self.threads], (inputs.clips, 1)))
+
+assert "torch" not in sys.modules
+spec = ProtocolSpec(name="late", title="", summary="", source={"text": ""}, classes=("a", "b", "c"),
+                    datasets={"d": {"title": "", "classes": {}}}, folds="leave-one-subject-out")
+rows = pd.DataFrame({"dataset": "d", "subject": ["1", "2"], "clip": "x", "emotion": "a"})
+task = FoldTask(Late, MethodConfig(), make_split(spec, clip_table(rows, "")), Inputs({}, 2), 0)
+for time in range(2):
+    found = run_fold(task, "d/1").predictions
+    print(*found[["score_a", "score_b", "score_c"]].iloc[0])
+"""
+
+
+def test_torch_imported_by_a_fold_is_seeded_and_bound_in_that_fold_too():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    first, second = (line.split() for line in done.stdout.splitlines())
+    assert first[:2] == second[:2]
+    assert first[2] == second[2] == "1.0"
+
+
+# --- a method's mistakes --------------------------------------------------------------------------------------------
+
+
+class Raises(Plain):
+    def fit(self, train, run):
+        self.deeper()
+
+    def deeper(self):
+        raise ZeroDivisionError("by zero, somewhere deep")
+
+
+class RaisesWhenBuilt(Plain):
+    def __init__(self, config, problem):
+        raise ZeroDivisionError("by zero")
+
+
+class RaisesUnprintable(Plain):
+    def fit(self, train, run):
+        raise FileNotFoundError("no such file: face\udcff.png")  # how Python writes a file name that is no UTF-8
+
+
+class LeavesTheProgram(Plain):
+    def fit(self, train, run):
+        sys.exit("this library wants to end the program")
+
+
+def answering(function):
+    class Answering(Plain):
+        def predict(self, inputs):
+            return function(super().predict(inputs).scores)
+
+    return Answering
+
+
+def spoilt(value, row=0):
+    def function(found):
+        found[row, 1] = value
+        return Prediction(found)
+
+    return function
+
+
+MISTAKES = {
+    "raises in fit": (Raises, "ZeroDivisionError", "by zero, somewhere deep"),
+    "raises when built": (RaisesWhenBuilt, "ZeroDivisionError", "by zero"),
+    "unprintable": (RaisesUnprintable, "FileNotFoundError", "no such file"),
+    "exits": (LeavesTheProgram, "SystemExit", "wants to end the program"),
+    "too few clips": (answering(lambda s: Prediction(s[:-1])), "PredictionError", "expected (12, 3)"),
+    "too few classes": (answering(lambda s: Prediction(s[:, :2])), "PredictionError", "expected (12, 3)"),
+    "NaN": (answering(spoilt(np.nan)), "PredictionError", "1 of 12 clips have NaN"),
+    "infinite": (answering(spoilt(np.inf, 5)), "PredictionError", "infinite"),
+    "label above": (answering(lambda s: Prediction(s, np.full(len(s), 3))), "PredictionError", "labels must be 0..2"),
+    "label below": (answering(lambda s: Prediction(s, np.full(len(s), -1))), "PredictionError", "labels must be 0..2"),
+    "nothing": (answering(lambda s: None), "AttributeError", ""),
+    "bare array": (answering(lambda s: s), "AttributeError", ""),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_methods_mistake_fails_its_fold_and_keeps_the_traceback(task, mistake):
+    method, kind, message = MISTAKES[mistake]
+    found = run_fold(task(method), "samm/006")
+    assert found.predictions is None
+    assert found.epochs is None
+    assert found.failure.type == kind
+    assert message in found.failure.message
+    assert "Traceback" in found.failure.traceback
+    assert kind in found.failure.traceback
+    assert (found.clips, found.train_clips) == (CLIPS, TOTAL - CLIPS)
+    assert found.seconds["total"] > 0
+
+
+def test_the_traceback_leads_to_the_methods_line(task):
+    trace = run_fold(task(Raises), "samm/006").failure.traceback
+    assert "in deeper" in trace
+    assert "test_folds.py" in trace
+
+
+def test_a_prediction_per_epoch_that_is_wrong_fails_the_fold(task):
+    class Growing(Plain):
+        def fit(self, train, run):
+            self.fitted = False
+            run.epoch_end(1, self)
+            self.fitted = True
+
+        def predict(self, inputs):
+            found = super().predict(inputs).scores
+            return Prediction(found if self.fitted else found * np.nan)
+
+    assert run_fold(task(Growing), "samm/006").failure is None
+    assert "NaN" in run_fold(task(Growing, keep_epochs=True), "samm/006").failure.message
+
+
+@pytest.mark.parametrize("where", ["fit", "predict"])
+def test_an_interrupt_by_the_user_passes_through(task, where):
+    class Interrupted(Plain):
+        pass
+
+    def interrupt(self, *args):
+        raise KeyboardInterrupt
+
+    setattr(Interrupted, where, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_fold(task(Interrupted), "samm/006")
+
+
+def test_an_outcome_says_how_long_fit_and_predict_took(task):
+    seconds = outcome(task(Plain)).seconds
+    assert set(seconds) == {"fit", "predict", "total"}
+    assert seconds["total"] >= seconds["fit"] + seconds["predict"]

@@ -1,0 +1,122 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from merbench.engine.randomness import preserved_modes, preserved_random_state, seeded
+
+
+def draws():
+    return [random.random(), np.random.random(), torch.rand(()).item(), random.gauss(), np.random.standard_normal()]  # noqa: NPY002, S311
+
+
+def states():
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize("context", [preserved_random_state, lambda: seeded(3)], ids=["preserved", "seeded"])
+def test_what_is_drawn_inside_leaves_no_trace(context):
+    draws()  # leaves half a Gaussian pair behind, which is part of the state
+    before = states()
+    with context():
+        draws()
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    assert states() == before
+
+
+@pytest.mark.parametrize("context", [preserved_random_state, lambda: seeded(3)], ids=["preserved", "seeded"])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_states_are_put_back_after_an_error_too(context, error):
+    before = states()
+    with pytest.raises(error), context():
+        draws()
+        raise error
+    assert states() == before
+
+
+def test_inside_preserved_the_draws_go_on_as_they_would_have():
+    with preserved_random_state():
+        inside = draws()
+    assert draws() == inside
+
+
+def test_a_seed_decides_every_global_generator():
+    found = {}
+    for seed in (3, 3, 4, 2**63 - 1):
+        draws()
+        with seeded(seed):
+            found.setdefault(seed, []).append(draws())
+    assert found[3][0] == found[3][1]
+    for one, other in ((3, 4), (4, 2**63 - 1)):
+        assert all(a != b for a, b in zip(found[one][0], found[other][0], strict=True))
+
+
+def test_seeding_nests():
+    with seeded(1):
+        first = draws()
+        with seeded(2):
+            draws()
+        after = draws()
+    with seeded(1):
+        assert draws() == first
+        assert draws() == after
+
+
+class Holder:
+    def __init__(self):
+        self.net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2)))
+        self.other = nn.Dropout()
+        self.count = 3
+
+
+def modes(holder):
+    return [module.training for net in (holder.net, holder.other) for module in net.modules()]
+
+
+def test_every_modules_own_mode_is_put_back():
+    holder = Holder()
+    holder.net[1][0].eval()
+    holder.other.eval()
+    before = modes(holder)
+    assert True in before
+    assert False in before
+    with preserved_modes(holder):
+        holder.net.eval()
+        holder.other.train()
+    assert modes(holder) == before
+    with pytest.raises(ValueError, match="no"), preserved_modes(holder):
+        holder.net.eval()
+        raise ValueError("no")
+    assert modes(holder) == before
+
+
+class Slotted:
+    __slots__ = ("net",)
+
+
+class Bare:
+    pass
+
+
+@pytest.mark.parametrize("holder", [Bare(), Slotted(), 3], ids=["nothing", "slots", "number"])
+def test_a_method_without_modules_or_attributes_has_no_mode_to_put_back(holder):
+    with preserved_modes(holder):
+        pass
+
+
+def test_a_net_in_a_slot_is_put_back_too():
+    holder = Slotted()
+    holder.net = nn.Dropout()
+    with preserved_modes(holder):
+        holder.net.eval()
+    assert holder.net.training
+
+
+def test_a_method_that_is_itself_a_module_is_put_back_too():
+    method = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
+    with preserved_modes(method):
+        method.eval()
+    assert [module.training for module in method.modules()] == [True] * 3

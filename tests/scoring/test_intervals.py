@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from merbench.scoring.intervals import RESAMPLES, bootstrap_interval, subject_draws
+from merbench.scoring.metrics import accuracy, unweighted_f1, unweighted_recall
+
+
+@pytest.fixture
+def ordinary():
+    """Return the confusions of 3 seeds and 12 subjects of two datasets, right in most cases."""
+    rng = np.random.default_rng(5)
+    return rng.integers(0, 3, (3, 12, 3, 3)) + 4 * np.eye(3, dtype=int) * rng.integers(0, 2, (3, 12, 1, 1)), (7, 5)
+
+
+def _plain_uf1(matrix) -> float:
+    """Compute UF1 class by class."""
+    found = []
+    for c in range(len(matrix)):
+        hits, missed = matrix[c][c], sum(matrix[c]) - matrix[c][c]
+        wrong = sum(row[c] for row in matrix) - matrix[c][c]
+        if hits + missed:
+            found.append(2 * hits / (2 * hits + wrong + missed))
+    return sum(found) / len(found)
+
+
+def test_an_interval_equals_a_loop_over_resamples_subjects_and_seeds(ordinary):
+    by_subject, sizes = ordinary
+    values = []
+    for draw in subject_draws(sizes):
+        of_seeds = []
+        for seed in by_subject:
+            pooled = [[0] * 3 for _ in range(3)]
+            for times, matrix in zip(draw.tolist(), seed.tolist(), strict=True):
+                pooled = [
+                    [a + times * b for a, b in zip(*rows, strict=True)] for rows in zip(pooled, matrix, strict=True)
+                ]
+            of_seeds.append(_plain_uf1(pooled))
+        values.append(sum(of_seeds) / len(of_seeds))
+    assert len(values) == RESAMPLES
+    found = bootstrap_interval(by_subject, sizes, unweighted_f1)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12)
+
+
+def test_each_draw_takes_as_many_subjects_of_each_dataset_as_there_are():
+    sizes = (3, 1, 5)
+    draws = subject_draws(sizes)
+    assert draws.shape == (RESAMPLES, 9)
+    assert draws.min() == 0
+    for part, size in zip(np.split(draws, [3, 4], axis=1), sizes, strict=True):
+        assert set(part.sum(axis=1).tolist()) == {size}
+
+
+def test_every_subject_is_drawn_once_on_average_and_draws_differ():
+    draws = subject_draws((16, 24, 28))
+    assert np.abs(draws.mean(axis=0) - 1).max() < 0.12  # 5 standard errors of a mean of 2000 draws
+    assert len(np.unique(draws, axis=0)) == RESAMPLES
+
+
+def test_draws_are_the_same_each_time():
+    first = subject_draws((4, 3)).copy()
+    subject_draws.cache_clear()
+    np.testing.assert_array_equal(subject_draws((4, 3)), first)
+    assert not np.array_equal(subject_draws((4, 3), seed=1), first)
+
+
+@pytest.mark.parametrize("figure", [unweighted_f1, unweighted_recall, accuracy])
+def test_an_interval_holds_the_figure_of_ordinary_data_and_is_the_same_each_time(ordinary, figure):
+    by_subject, sizes = ordinary
+    found = bootstrap_interval(by_subject, sizes, figure)
+    point = figure(by_subject.sum(axis=1)).mean()
+    assert 0 <= found.low < point < found.high <= 1
+    subject_draws.cache_clear()
+    assert bootstrap_interval(by_subject, sizes, figure) == found
+
+
+def test_subjects_that_are_all_alike_leave_nothing_open():
+    one = np.array([[3, 1, 0], [0, 2, 1], [1, 0, 4]])
+    found = bootstrap_interval(np.tile(one, (2, 6, 1, 1)), (4, 2), unweighted_f1)
+    assert (found.low, found.high) == pytest.approx((_plain_uf1(one.tolist()),) * 2, abs=1e-12)
+
+
+def test_one_subject_a_dataset_leaves_nothing_open(ordinary):
+    by_subject = ordinary[0][:, :2]
+    found = bootstrap_interval(by_subject, (1, 1), unweighted_f1)
+    assert found.low == pytest.approx(found.high, abs=1e-12)
+
+
+def test_datasets_do_not_lend_each_other_subjects():
+    # Everybody of the first dataset is right, nobody of the second: within datasets every draw has the same accuracy.
+    right, wrong = np.diag([2, 2]), np.array([[0, 2], [2, 0]])
+    by_subject = np.array([[right] * 3 + [wrong] * 3])
+    apart, together = (bootstrap_interval(by_subject, sizes, accuracy) for sizes in ((3, 3), (6,)))
+    assert (apart.low, apart.high) == (0.5, 0.5)
+    assert together.low < 0.5 < together.high
+
+
+def test_all_seeds_of_a_subject_are_drawn_together():
+    # What one seed gets right the other gets wrong: drawn together, the mean over seeds is always a half.
+    right, wrong = np.diag([2, 2]), np.array([[0, 2], [2, 0]])
+    both = np.array([[right, wrong, right, wrong], [wrong, right, wrong, right]])
+    found, single = bootstrap_interval(both, (4,), accuracy), bootstrap_interval(both[:1], (4,), accuracy)
+    assert (found.low, found.high) == (0.5, 0.5)
+    assert single.low < 0.5 < single.high
+
+
+def test_more_subjects_make_a_narrower_interval(ordinary):
+    by_subject, sizes = ordinary
+    few = bootstrap_interval(by_subject, sizes, unweighted_f1)
+    many = bootstrap_interval(np.tile(by_subject, (1, 4, 1, 1)), (7, 5) * 4, unweighted_f1)
+    assert many.high - many.low < 0.7 * (few.high - few.low)
+
+
+def test_without_subjects_there_is_no_interval():
+    found = bootstrap_interval(np.zeros((2, 0, 3, 3), dtype=int), (), unweighted_f1)
+    assert np.isnan([found.low, found.high]).all()
