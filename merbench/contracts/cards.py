@@ -42,6 +42,8 @@ class Card(BaseModel):
         Data that its pretrained weights have seen.
     au_labels_at_test : bool
         Action-unit labels of the test clips are an input.
+    remark : str
+        What tables say of it, such as "reconstruction".
     stated, reconstructed : dict
         Choices that the paper states, and those filled in here, each with a reason.
     """
@@ -90,4 +92,4 @@ class Card(BaseModel):
             said.append(f"weights have seen {', '.join(self.data_seen)}")
         if self.auxiliary:
             said.append(f"pretrained on {', '.join(self.auxiliary)}")
-        return said + ([self.remark] if self.remark else [])
+        return said

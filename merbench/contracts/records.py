@@ -56,10 +56,14 @@ class RunFile(_File):
     ----------
     folds : dict of str to int
         Fold name -> number of test clips: what a whole run has.
+    parts : dict of str to str
+        Reporting parts of the protocol and their titles: ``full``, and datasets.
     variant : str
         Settings that differ from the named configuration, ``epochs=5``.
     admissions : list of str
-        What the method's card admits; shown with its rows.
+        What the method's card admits, such as "transductive"; its rows rank apart.
+    remark : str
+        The card's remark, shown with its rows.
     """
 
     run_id: str
@@ -68,12 +72,14 @@ class RunFile(_File):
     config_name: str
     variant: str
     protocol: str
+    parts: dict[str, str]
     task: Task
     outputs: list[str]
     data: str
     synthetic: bool
     deterministic: bool
     admissions: list[str]
+    remark: str
     folds: dict[str, int]
     created: str
     merbench: str

@@ -67,9 +67,9 @@ def figure_text(score: PartScore | None, name: str) -> tuple[str, str]:
 def ranks(rows: Sequence[Row]) -> dict[int, int]:
     """Rank rows by UF1 of the full part: place in the sequence -> rank from 1.
 
-    Rows with holes, and rows whose card admits something that sets them apart, have none.
+    Rows with holes have none.
     """
-    fit = [i for i, row in enumerate(rows) if row.status == "complete" and not row.admits and "full" in row.scores]
+    fit = [i for i, row in enumerate(rows) if row.status == "complete" and "full" in row.scores]
     fit.sort(key=lambda i: -rows[i].scores["full"].uf1)
     return {index: rank for rank, index in enumerate(fit, start=1)}
 
@@ -104,6 +104,7 @@ def title_of(rows: Sequence[Row]) -> str:
     file = rows[0].runs[0].file
     data = sorted({row.runs[0].file.data for row in rows})
     kind = ", synthetic data" if file.synthetic else ""
+    kind += ", methods whose cards admit more than the others" if file.admissions else ""
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from merbench.contracts.errors import MerbenchError
 from merbench.contracts.records import RunFile
-from merbench.engine.catalogue import PROTOCOLS
 from merbench.report.published import published
 from merbench.report.runs import RecordedRun
 from merbench.scoring.table import PartScore, part_scores
@@ -33,7 +31,8 @@ class Row:
     scores : dict of str to PartScore
         By part; empty where nothing could be scored.
     comparable : tuple
-        Rows with the same one rank together: task, meaning of the protocol, each clip's label and fold, synthetic.
+        Rows with the same one rank together: task, meaning of the protocol, each clip's label and fold; synthetic
+        data, and methods whose card admits something, stand apart.
     status : str
         ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed).
     remarks : list of str
@@ -42,7 +41,6 @@ class Row:
 
     label: str
     runs: list[RecordedRun]
-    parts: dict[str, str]
     scores: dict[str, PartScore]
     comparable: tuple[str, ...]
     status: str
@@ -50,9 +48,9 @@ class Row:
     remarks: list[str] = field(default_factory=list)
 
     @property
-    def admits(self) -> bool:
-        """Whether the method's card admits something that sets it apart from the others."""
-        return bool(self.runs[0].file.admissions)
+    def parts(self) -> dict[str, str]:
+        """Reporting parts and their titles."""
+        return self.runs[0].file.parts
 
     def records(self) -> list[dict[str, Any]]:
         """Return the row's objects for JSON and CSV, one a part, with the keys of `FIELDS`."""
@@ -138,20 +136,19 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
 
 def _order(row: Row) -> tuple[Any, ...]:
     score = row.scores.get("full")
-    return (row.comparable, row.status != "complete", row.admits, -(score.uf1 if score else -1.0), row.label)
+    return (row.comparable, row.status != "complete", -(score.uf1 if score else -1.0), row.label)
 
 
 def _row(group: list[RecordedRun]) -> Row:
     file = group[0].file
     if file.deterministic:
         group = group[:1]
-    parts = protocol_parts(file)
     scored = [run.predictions for run in group if len(run.predictions)]
-    scores = {score.part: score for score in part_scores(scored, file.outputs, parts)} if scored else {}
+    scores = {score.part: score for score in part_scores(scored, file.outputs, file.parts)} if scored else {}
     failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
     whole = all(run.complete for run in group)
     status = "complete" if whole else "failed" if failed else "partial"
-    remarks = list(file.admissions)
+    remarks = [*file.admissions, *filter(None, [file.remark])]
     remarks += ["synthetic data"] if file.synthetic else []
     if not whole:
         total = len(file.folds)
@@ -165,26 +162,15 @@ def _row(group: list[RecordedRun]) -> Row:
     remarks += [f"does not verify: {problem}" for run in group for problem in run.problems]
     mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
     remarks += [f"folds differ in {', '.join(mixed)}"] if mixed else []
-    comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, str(file.synthetic))
-    return Row(_label(file), group, parts, scores, comparable, status, min(run.folds for run in group), remarks)
+    apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
+    comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
+    return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
 
 
 def _label(file: RunFile) -> str:
     settings = [file.config_name] if file.config_name != "default" else []
     settings += [file.variant] if file.variant else []
     return file.method + (f" ({', '.join(settings)})" if settings else "")
-
-
-def protocol_parts(file: RunFile) -> dict[str, str]:
-    """Return the parts of a run's protocol; those of its folds where the protocol has meanwhile gone or changed."""
-    try:
-        spec = PROTOCOLS.get(file.protocol)
-        if spec.spec_digest() == file.key.spec_digest:
-            return spec.parts
-    except MerbenchError:
-        pass
-    datasets = sorted({fold.partition("/")[0] for fold in file.folds})
-    return {"full": "Full"} | ({name: name for name in datasets} if len(datasets) > 1 else {})
 
 
 def published_rows(protocol: str) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from merbench.report.compare import number
-from merbench.report.rows import protocol_parts
 from merbench.report.runs import RecordedRun
 from merbench.scoring.metrics import Counts
 from merbench.scoring.table import part_scores, pooled_confusion
@@ -42,7 +41,7 @@ def print_run(run: RecordedRun, console: Console) -> None:
         console.print(Text(f"folds differ in {', '.join(run.mark.mixed)}", style="yellow"), soft_wrap=True)
     if len(run.predictions):
         console.print()
-        print_scores(run.predictions, file.outputs, protocol_parts(file), console, "Scores")
+        print_scores(run.predictions, file.outputs, file.parts, console, "Scores")
 
 
 def print_scores(

@@ -61,8 +61,9 @@ def resampled_confusions(by_subject: Counts, sizes: tuple[int, ...]) -> npt.NDAr
     ndarray, shape (n_seeds, resamples, n_classes, n_classes)
     """
     seeds, subjects, classes, _ = by_subject.shape
-    pooled = subject_draws(sizes) @ by_subject.reshape(seeds, subjects, classes * classes).astype(np.float64)
-    return pooled.reshape(seeds, -1, classes, classes)
+    flat = np.moveaxis(by_subject, 1, 0).reshape(subjects, -1).astype(np.float64)
+    pooled = subject_draws(sizes) @ flat  # one product for all seeds
+    return np.moveaxis(pooled.reshape(-1, seeds, classes, classes), 1, 0)
 
 
 def percentile_interval(values: npt.NDArray[np.float64]) -> Interval:
