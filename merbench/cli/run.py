@@ -8,6 +8,8 @@ import typer
 from merbench.cli.options import Results, key_values, numbers, one_of, results_folder
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from merbench.engine.plan import RunPlan
 
 
@@ -83,19 +85,18 @@ def run(
         raise typer.Exit(1)
 
 
-def _print_plan(console: "object", plans: "list[RunPlan]", runs: Path, folds: list[str], existing: str) -> None:
+def _print_plan(console: "Console", plans: "list[RunPlan]", runs: Path, folds: list[str], existing: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from merbench.engine.execute import run_state
 
-    assert isinstance(console, Console)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Run", overflow="fold")
     for name in ("Units", "Recorded", "Failed before", "Would run"):
         table.add_column(name, justify="right")
     notes: list[str] = []
+    folds_of: dict[tuple[str, ...], list[str]] = {}
     total = 0
     for plan in plans:
         state = run_state(plan, runs, folds, "redo" if existing == "redo" else "keep")
@@ -105,9 +106,11 @@ def _print_plan(console: "object", plans: "list[RunPlan]", runs: Path, folds: li
         table.add_row(
             plan.run_id, str(units), str(len(state.recorded)), str(len(state.failed)), str(len(state.pending))
         )
-        if 0 < len(state.pending) < len(plan.file.folds):
-            notes.append(f"{plan.run_id} would run {', '.join(state.pending)}")
+        if state.pending:
+            folds_of.setdefault(state.pending, []).append(plan.run_id)
     console.print(table)
+    for pending, run_ids in folds_of.items():
+        notes.append(f"would run, of {', '.join(run_ids)}: {', '.join(pending)}")
     for note in notes:
         console.print(note, markup=False, soft_wrap=True)
     console.print(
@@ -115,15 +118,13 @@ def _print_plan(console: "object", plans: "list[RunPlan]", runs: Path, folds: li
     )
 
 
-def _print_table(console: "object", plans: "list[RunPlan]", runs: Path) -> None:
-    from rich.console import Console
+def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None:
 
     from merbench.report.compare import Comparison
     from merbench.report.rows import measured_rows
     from merbench.report.runs import read_run
     from merbench.report.terminal import print_table
 
-    assert isinstance(console, Console)
     rows, notes = measured_rows([read_run(runs / plan.run_id) for plan in plans])
     print_table(Comparison(rows, [], notes), console)
     names = sorted({plan.file.protocol for plan in plans})
@@ -131,4 +132,5 @@ def _print_table(console: "object", plans: "list[RunPlan]", runs: Path) -> None:
         f"merbench compare --protocol {names[0]} sets this beside other runs and published figures",
         style="dim",
         markup=False,
+        soft_wrap=True,
     )

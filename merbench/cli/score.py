@@ -1,9 +1,12 @@
 """``merbench score``: score somebody's prediction log under a protocol."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def score(
@@ -26,11 +29,15 @@ def score(
     print_scores(found.predictions, list(spec.classes), spec.parts, console, f"{log.name} under {spec.name}")
     if found.relabelled:
         listed = scores(pooled_confusion(found.as_listed, spec.classes))
-        figures = f"UF1 {number(listed.uf1)}, UAR {number(listed.uar)}"
-        text = f"{len(found.relabelled)} clips have another truth than the official list: {', '.join(found.relabelled)}"
-        console.print(f"{text}; with the list's truth {figures}", style="yellow", markup=False, soft_wrap=True)
-    for names, what in ((found.missing, "no prediction for"), (found.foreign, "not in the protocol, not scored:")):
-        if names:
-            console.print(
-                f"{len(names)} clips, {what} {', '.join(names)}", style="yellow", markup=False, soft_wrap=True
-            )
+        _tell(console, "truth differs from the official list for", found.relabelled)
+        console.print(f"with the list's truth: UF1 {number(listed.uf1)}, UAR {number(listed.uar)}", style="yellow")
+    if found.missing:
+        _tell(console, "no prediction for", found.missing)
+    if found.foreign:
+        _tell(console, "not in the protocol and not scored:", found.foreign)
+
+
+def _tell(console: "Console", what: str, clips: list[str]) -> None:
+    """Name clips, every one of them."""
+    count = f"{len(clips)} clip{'s' if len(clips) > 1 else ''}"
+    console.print(f"{what} {count}: {', '.join(clips)}", style="yellow", markup=False, soft_wrap=True)

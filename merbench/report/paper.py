@@ -1,6 +1,7 @@
 """The comparison as Markdown and LaTeX."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from merbench.report.compare import (
     FIGURES,
@@ -16,32 +17,73 @@ from merbench.report.compare import (
 )
 from merbench.report.rows import Row
 
+INTERVALS = "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds."
+LAST = ["Acc", "Clips", "Folds", "Seeds"]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A figure as printed, its interval, and its place in the column: 1 best, 2 second best, 0 any other."""
+
+    value: str
+    interval: str
+    place: int
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row as printed, all but its markup."""
+
+    rank: str
+    label: str
+    cells: list[_Cell]
+    last: list[str]
+
+
+def _lines(rows: Sequence[Row]) -> list[_Line]:
+    rank, lines = ranks(rows), []
+    best = {(part, figure): best_two(rows, part, figure) for part in rows[0].parts for figure in FIGURES}
+    for index, row in enumerate(rows):
+        cells = []
+        for part, figure in best:
+            value, interval = figure_text(row.scores.get(part), figure)
+            ranked = index in rank and value in best[part, figure]
+            cells.append(_Cell(value, interval, best[part, figure].index(value) + 1 if ranked else 0))
+        full = row.scores.get("full")
+        last = [number(full.acc if full else None), *counts(row)]
+        lines.append(_Line(str(rank.get(index, "–")), row.label, cells, last))
+    return lines
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    return [f"{row.label}: {remark}" for row in rows for remark in row.remarks]
+
 
 def as_markdown(comparison: Comparison) -> str:
     """Write GitHub Markdown tables: best in bold, second best in italics."""
-    lines: list[str] = []
+    text: list[str] = []
     for rows in comparison.groups():
         heads = [f"{title} {figure}" for title in rows[0].parts.values() for figure in FIGURES.values()]
-        body = _paper_lines(rows, _markdown_escape, lambda t: f"**{t}**", lambda t: f"*{t}*", lambda v, i: f"{v} [{i}]")
-        lines += [f"**{_markdown_escape(title_of(rows))}**", ""]
-        lines += _markdown_table(["#", "Method", *map(_markdown_escape, heads), "Acc", "Clips", "Folds", "Seeds"], body)
-        lines += [
-            "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds.",
-            "",
+        body = [
+            [line.rank, _markdown_escape(line.label), *map(_markdown_cell, line.cells), *line.last]
+            for line in _lines(rows)
         ]
-        lines += [f"- {_markdown_escape(f'{row.label}: {remark}')}" for row in rows for remark in row.remarks]
+        text += [f"**{_markdown_escape(title_of(rows))}**", ""]
+        text += _markdown_table(["#", "Method", *map(_markdown_escape, heads), *LAST], body)
+        text += [INTERVALS, "", *(f"- {_markdown_escape(remark)}" for remark in _remarks(rows)), ""]
     if comparison.published:
         laid = published_table(comparison)
-        heads = [
-            "Method",
-            "Year",
-            *(f"{part} {figure}" for part in laid.titles for figure in FIGURES.values()),
-            "Notes",
-        ]
+        figures = [f"{part} {figure}" for part in laid.titles for figure in FIGURES.values()]
         body = [[*map(_markdown_escape, (method, year, *cells, notes))] for method, year, cells, notes in laid.lines]
-        lines += ["", f"**{PUBLISHED_TITLE}**", "", *_markdown_table(heads, body)]
-        lines += [f"- {_markdown_escape(text)}" for text in laid.notes]
-    return "\n".join(lines) + "\n"
+        text += [f"**{PUBLISHED_TITLE}**", ""]
+        text += _markdown_table(["Method", "Year", *map(_markdown_escape, figures), "Notes"], body)
+        text += [f"- {_markdown_escape(note)}" for note in laid.notes]
+    return "\n".join(text).rstrip() + "\n"
+
+
+def _markdown_cell(cell: _Cell) -> str:
+    mark = ("", "**", "*")[cell.place]
+    return f"{mark}{cell.value}{mark}" + (f" [{cell.interval}]" if cell.interval else "")
 
 
 def _markdown_table(heads: list[str], body: Iterable[list[str]]) -> list[str]:
@@ -55,30 +97,6 @@ def _markdown_escape(text: str) -> str:
     return text.replace("\n", " ")
 
 
-def _paper_lines(
-    rows: Sequence[Row],
-    quoted: Callable[[str], str],
-    best: Callable[[str], str],
-    second: Callable[[str], str],
-    joined: Callable[[str, str], str],
-) -> list[list[str]]:
-    """Return the lines of a paper's table: rank, method, figures with intervals, accuracy, counts."""
-    rank, lines = ranks(rows), []
-    for index, row in enumerate(rows):
-        cells = []
-        for part in row.parts:
-            for figure in FIGURES:
-                value, interval = figure_text(row.scores.get(part), figure)
-                first, runner_up = best_two(rows, part, figure) if index in rank else (None, None)
-                shown = best(value) if value == first else second(value) if value == runner_up else value
-                cells.append(joined(shown, interval) if interval else shown)
-        full = row.scores.get("full")
-        lines.append(
-            [str(rank.get(index, "–")), quoted(row.label), *cells, number(full.acc if full else None), *counts(row)]
-        )
-    return lines
-
-
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -87,6 +105,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "–": "--",
     "±": r"$\pm$",
+    "\n": " ",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 
@@ -97,38 +116,39 @@ def latex_escape(text: str) -> str:
 
 
 def as_latex(comparison: Comparison) -> str:
-    """Write LaTeX tables (booktabs): best in bold, second best underlined, intervals small beside the figures."""
-    lines = [r"% needs \usepackage{booktabs}"]
+    """Write LaTeX tables (booktabs): best in bold, second best underlined, intervals small beneath the figures."""
+    text = [r"% needs \usepackage{booktabs}"]
     for rows in comparison.groups():
-        parts = list(rows[0].parts.values())
-        body = _paper_lines(
-            rows, latex_escape, lambda t: rf"\textbf{{{t}}}", lambda t: rf"\underline{{{t}}}", _latex_cell
-        )
-        remarks = [f"{row.label}: {remark}" for row in rows for remark in row.remarks]
-        lines += _latex_table(
-            title_of(rows), parts, ["Acc", "Clips", "Folds", "Seeds"], [line[1:] for line in body], remarks
-        )
+        body = []
+        for line in _lines(rows):
+            last = [latex_escape(cell) for cell in line.last]
+            body.append([latex_escape(line.label), *map(_latex_figure, line.cells), *last])
+            body.append(["", *(rf"\tiny {latex_escape(cell.interval)}" for cell in line.cells), *[""] * len(last)])
+        titles = list(rows[0].parts.values())
+        text += _latex_table(title_of(rows), titles, LAST, body, [INTERVALS, *_remarks(rows)])
     if comparison.published:
         laid = published_table(comparison)
         body = [[*map(latex_escape, (method, *cells, year, notes))] for method, year, cells, notes in laid.lines]
-        lines += _latex_table(PUBLISHED_TITLE, laid.titles, ["Year", "Notes"], body, laid.notes)
-    return "\n".join(lines) + "\n"
+        text += _latex_table(PUBLISHED_TITLE, laid.titles, ["Year", "Notes"], body, laid.notes)
+    return "\n".join(text) + "\n"
 
 
-def _latex_cell(value: str, interval: str) -> str:
-    return rf"{value} {{\tiny[{latex_escape(interval)}]}}"
+def _latex_figure(cell: _Cell) -> str:
+    value = latex_escape(cell.value)
+    return (value, rf"\textbf{{{value}}}", rf"\underline{{{value}}}")[cell.place]
 
 
 def _latex_table(
     caption: str, parts: list[str], last: list[str], body: list[list[str]], notes: Sequence[str]
 ) -> list[str]:
+    """Write one table; its notes follow as a paragraph of their own, since they may be longer than a page's float."""
     width = len(FIGURES)
     spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{latex_escape(part)}}}" for part in parts)
     rules = "".join(rf"\cmidrule(lr){{{2 + i * width}-{1 + (i + 1) * width}}}" for i in range(len(parts)))
     heads = " & ".join(["Method", *(figure for _ in parts for figure in FIGURES.values()), *last])
     return [
-        r"\begin{table}[t]",
-        r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
+        r"\begin{table*}[t]",
+        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{latex_escape(caption)}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(parts) * width)}{'r' * len(last)}}}",
         r"\toprule",
@@ -136,15 +156,10 @@ def _latex_table(
         rules,
         rf"{heads} \\",
         r"\midrule",
-        *(" & ".join(latex_dash(cell) for cell in line) + r" \\" for line in body),
+        *(" & ".join(line) + r" \\" for line in body),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par {latex_escape(note)}" for note in notes),
-        r"\end{table}",
+        r"\end{table*}",
+        rf"{{\footnotesize\noindent {' '.join(latex_escape(note) for note in notes)}\par}}",
         "",
     ]
-
-
-def latex_dash(cell: str) -> str:
-    """Write the dash of a missing figure, and the sign of a spread, as LaTeX does."""
-    return cell.replace("–", "--").replace("±", r"$\pm$")

@@ -86,7 +86,7 @@ def _figures(score: PartScore | None) -> dict[str, Any]:
         for end in ("low", "high")
     }
     figures = {name: getattr(score, name) for name in ("uf1", "uar", "acc", "seed_sd")} | low_high
-    finite = {name: None if math.isnan(value) else round(value, 6) for name, value in figures.items()}
+    finite = {name: None if math.isnan(value) else value for name, value in figures.items()}
     return {"clips": score.clips, "classes_scored": score.classes_scored} | finite
 
 

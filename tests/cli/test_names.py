@@ -101,12 +101,17 @@ def test_names_of_subjects_are_printed_as_they_are(done, odd):
 def test_a_log_with_such_names_makes_the_round_trip(done, odd, tmp_path):
     done("run", "svm-flow", *odd)
     for format in ("csv", "challenge"):
-        done("export", "svm-flow", "--format", format, "--out", f"{WILD.replace('/', '')}.{format}")
-        said = done("score", f"{WILD.replace('/', '')}.{format}", "--protocol", "odd.yaml")
-        assert said.startswith(f"{WILD.replace('/', '')}.{format} under odd_one-out")
+        done("export", "svm-flow", "--format", format, "--out", f"log.{format}")
+        said = done("score", f"log.{format}", "--protocol", "odd.yaml")
         assert re.search(r"^ Full +1\.0000 ", said, re.MULTILINE)
         assert re.search(rf"^ {re.escape(WILD)} +1\.0000 ", said, re.MULTILINE)
         assert re.search(rf"^ {re.escape(WILD)}2 +1\.0000 ", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["[red]<b>|_%.csv", "[bold].csv", "a\\[].csv", "a\\", "[[.csv"])
+def test_the_name_of_a_log_is_printed_as_it_is(done, tmp_path, name):
+    (tmp_path / name).write_text("samm 006\n006_1_2 0 0\n", encoding="utf-8")
+    assert done("score", name, "--protocol", "megc2019").splitlines()[0].strip() == f"{name} under megc2019"
 
 
 @pytest.mark.parametrize("words", [("methods",), ("protocols",), ("data", "verify")])
