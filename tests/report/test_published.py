@@ -6,7 +6,8 @@ import pytest
 from merbench.engine.catalogue import PROTOCOLS
 from merbench.report.published import FIGURES, published
 
-SMIC = (70, 51, 43)  # negative, positive, surprise
+COUNTS = {"smic-hs": (70, 51, 43), "casme2": (88, 32, 25), "samm": (92, 26, 15)}  # negative, positive, surprise
+SMIC = COUNTS["smic-hs"]
 KINDS = ["reported", "recomputed", "reproduced"]
 
 
@@ -80,11 +81,6 @@ def test_ststnets_recomputed_uar_is_the_one_its_remark_names(figures):
         assert f"{uar:.4f}"[1:] in published().remarks["uar-is-precision"]
 
 
-def test_only_lbp_tops_smic_pair_is_marked_as_impossible(figures):
-    (row,) = figures[figures.remarks.str.split().map(lambda codes: "impossible-pair" in codes)].itertuples()
-    assert (row.method, row.part, row.kind, row.uf1, row.uar) == ("LBP-TOP", "smic-hs", "reported", 0.2, 0.528)
-
-
 def reachable_uf1(counts, uar, within=0.00005):
     """Smallest and largest UF1 over all 3x3 confusion matrices with these row sums whose UAR rounds to `uar`.
 
@@ -107,6 +103,24 @@ def test_lbp_tops_smic_pair_is_impossible_whatever_the_confusion_matrix():
     low, _ = reachable_uf1(SMIC, 0.5280)
     assert low > 0.35
     assert f"{low:.4f}"[1:] in published().remarks["impossible-pair"]
+
+
+def test_exactly_the_pairs_that_no_confusion_matrix_gives_are_marked_as_impossible(figures):
+    pairs = figures[figures.part.isin(list(COUNTS)) & figures.uf1.notna() & figures.uar.notna()]
+    marked, impossible = set(), set()
+    for row in pairs.itertuples():
+        codes = row.remarks.split()
+        half = {"two-decimals": 0.005, "three-decimals": 0.0005}.get(
+            next((c for c in codes if c.endswith("-decimals")), ""), 0.00005
+        )
+        if "uar-is-precision" in codes or "uar-derived" in codes:
+            continue
+        low, high = reachable_uf1(COUNTS[row.part], row.uar, half)
+        if not low - half <= row.uf1 <= high + half:
+            impossible.add((row.method, row.part))
+        if "impossible-pair" in codes:
+            marked.add((row.method, row.part))
+    assert marked == impossible == {("LBP-TOP", "smic-hs"), ("RCN-A", "casme2"), ("RCN-A", "samm")}
 
 
 def test_the_search_finds_the_extremes_that_writing_out_every_matrix_finds():
