@@ -11,7 +11,7 @@ FORMATS = ("table", "md", "latex", "csv", "json")
 
 def compare(
     methods: Annotated[
-        list[str] | None, typer.Argument(help="Only these methods.", metavar="[METHOD]...", show_default=False)
+        list[str] | None, typer.Argument(help="Only these methods.", metavar="METHOD", show_default=False)
     ] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", "-p", help="Only this protocol.")] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
@@ -19,7 +19,7 @@ def compare(
     published: Annotated[
         bool | None,
         typer.Option(
-            "--published/--no-published", help="Published figures too.  [default: in table and md]", show_default=False
+            "--published/--no-published", help="Published figures too (by default in table and md).", show_default=False
         ),
     ] = None,
     leaderboard: Annotated[

@@ -6,22 +6,35 @@ import typer
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Print this method's whole card.", metavar="[NAME]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this method's whole card.", metavar="NAME")] = None,
 ) -> None:
     """List the methods, or print one's card with its paper and BibTeX."""
+    from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import METHODS, method_card
 
     if name is not None:
-        entry = METHODS.entry(name)
-        _print_card(method_card(entry).model_dump(mode="json", exclude_defaults=True) | {"origin": entry.origin})
+        method = METHODS.get(name)
+        content = method.card.model_dump(mode="json", exclude_defaults=True)
+        content["inputs"] = {key: str(spec) for key, spec in method.card.inputs.items()} or "none"
+        content["settings"] = method.resolve().model_dump(mode="json") or "none"
+        _print_card(content | {"origin": method.origin})
         return
-    found, problems = METHODS.load_all()
-    lines = [(m.card.name, m.card.summary, _origin(m.origin)) for m in found.values()]
+    lines, problems = [], []
+    for known in METHODS.names():
+        try:
+            entry = METHODS.entry(known)
+            card = method_card(entry)
+            if entry.origin != "merbench":  # of our own the card says enough, and torch need not be imported
+                METHODS.get(known)
+        except MerbenchError as error:
+            problems.append(str(error))
+        else:
+            lines.append((card.name, card.summary, _origin(entry.origin)))
     _print_list(lines, problems)
 
 
 def protocols(
-    name: Annotated[str | None, typer.Argument(help="Print this protocol whole.", metavar="[NAME]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this protocol whole.", metavar="NAME")] = None,
 ) -> None:
     """List the protocols, or print one with its source and BibTeX."""
     from merbench.engine.catalogue import PROTOCOLS
@@ -59,9 +72,9 @@ def _print_card(content: dict[str, object]) -> None:
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
+    def mapping(dumper: yaml.SafeDumper, value: dict[str, object]) -> yaml.MappingNode:
+        return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=False)
+
     Dumper.add_representer(str, text)
-    typer.echo(
-        yaml.dump(
-            content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
-        ).rstrip()
-    )
+    Dumper.add_representer(dict, mapping)
+    typer.echo(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110).rstrip())

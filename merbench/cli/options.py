@@ -10,7 +10,7 @@ from merbench.contracts.errors import MerbenchError, suggestion
 
 Results = Annotated[
     Path | None,
-    typer.Option("--results", help="Results folder.  [default: $MERBENCH_RESULTS, else ./results]", show_default=False),
+    typer.Option("--results", help="Results folder (by default MERBENCH_RESULTS, else ./results).", show_default=False),
 ]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    methods: Annotated[list[str], typer.Argument(help="Methods, see merbench methods.", metavar="METHOD...")],
+    methods: Annotated[list[str], typer.Argument(help="Methods, see merbench methods.", metavar="METHOD")],
     protocol: Annotated[
         list[str], typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml; may be repeated.")
     ],

@@ -1,0 +1,733 @@
+"""The driver: everything is run once, whatever fails, stops or is killed on the way, and the result is the same.
+
+Run as a script, this file is the driver that the tests kill.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from merbench.contracts.clips import clip_table
+from merbench.contracts.databases import DatabaseCard, Reading, Source
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.inputs import Flow
+from merbench.contracts.methods import MethodConfig, Prediction
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.engine.data import Data
+from merbench.engine.execute import execute, failures, run_state
+from merbench.engine.folds import run_fold
+from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.store import RunFolder
+from merbench.report.runs import read_run
+
+SUBJECTS = "abcdef"
+FOLDS = [f"toy/{subject}" for subject in SUBJECTS]
+
+
+class Toy:
+    """A release of three clips a subject, in memory."""
+
+    card = DatabaseCard(name="toy", title="Toy", datasets={"toy": "Toy"}, licence="", source="", offers=(Flow(),))
+
+    def arrays(self, folder, clips, spec):
+        return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
+
+
+def toy_plans(method, seeds=(0,), subjects=SUBJECTS, **request):
+    """Plan runs of `method` under the name of stratified-random, whose card asks for the flow image."""
+    spec = ProtocolSpec.model_validate(
+        {
+            "name": "toy",
+            "title": "Toy",
+            "summary": "",
+            "source": {"text": "tests"},
+            "classes": ["negative", "positive", "surprise"],
+            "datasets": {"toy": {"title": "Toy", "classes": {}}},
+            "folds": "leave-one-subject-out",
+        }
+    )
+    rows = [
+        {"dataset": "toy", "subject": subject, "clip": f"c{n}", "emotion": spec.classes[n]}
+        for subject in subjects
+        for n in range(3)
+    ]
+    source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
+    prepared = PreparedProtocol.of(spec, Data("toy", "for the tests", (source,)))
+    plans = plan_runs(Request(("stratified-random",), seeds=seeds, **request), [prepared])
+    return [replace(plan, task=replace(plan.task, method=method, config=method.Config())) for plan in plans]
+
+
+class Counted:
+    """Draws its answers at random, and writes down each fold that it is trained in: in a list, and in a file if told."""
+
+    Config = MethodConfig
+    trained: list = []
+    log: Path | None = None
+    seconds = 0.0
+
+    def __init__(self, config, problem):
+        pass
+
+    def fit(self, train, run):
+        (fold,) = set(FOLDS) - set(train.subjects) - self.absent
+        self.fold = fold
+        self.trained.append(fold)
+        if self.log:
+            with self.log.open("a") as file:
+                file.write(f"{fold} {run.seed}\n")
+        time.sleep(self.seconds)
+        self.weights = run.rng("weights").standard_normal((3, 3))
+        for epoch in (1, 2):
+            run.progress(epoch, 2)
+            run.epoch_end(epoch, self)
+
+    absent = frozenset()
+
+    def predict(self, inputs):
+        return Prediction(np.tanh(inputs["flow"].batch().mean(axis=(1, 2)) / 99 @ self.weights))
+
+
+@pytest.fixture
+def method():
+    """Return a method with a list of its own."""
+
+    class Mine(Counted):
+        trained = []
+
+    return Mine
+
+
+class Watcher:
+    """Keeps all that the driver tells."""
+
+    def __init__(self):
+        self.notes, self.started, self.outcomes, self.finished, self.waited, self.steps = [], [], [], [], [], []
+
+    def run_started(self, plan, recorded, pending, progress):
+        self.started.append((plan.task.seed, recorded, tuple(pending)))
+        self.progress = progress
+
+    def fold_finished(self, plan, outcome):
+        self.outcomes.append(outcome)
+        self.steps.append((self.progress.done, self.progress.total))
+
+    def run_finished(self, plan, state):
+        self.finished.append(state)
+
+    def waiting(self, plan):
+        self.waited.append(plan.task.seed)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def go(plans, runs, *args, **options):
+    watcher = Watcher()
+    return execute(plans, runs, watcher, *args, **options), watcher
+
+
+def predictions(plan, runs):
+    """Return what tables read; it must be there whole."""
+    run = read_run(runs / plan.run_id)
+    assert run.problems == []
+    assert run.mark is not None
+    return run.predictions
+
+
+def undisturbed(plan):
+    """Return what the folds give, one after the other, without driver or records."""
+    found = []
+    for fold in plan.file.folds:
+        outcome = run_fold(plan.task, fold)
+        assert outcome.failure is None, outcome.failure.traceback
+        found.append(outcome.predictions)
+    return pd.concat(found, ignore_index=True)
+
+
+def same(found, expected):
+    pd.testing.assert_frame_equal(found, expected, check_exact=True, check_dtype=False)
+
+
+# --- all is done once -----------------------------------------------------------------------------------------------
+
+
+def test_every_fold_is_run_once_and_a_second_call_runs_none(tmp_path, method):
+    plans = toy_plans(method, seeds=(0, 1))
+    states, watcher = go(plans, tmp_path)
+    assert method.trained == FOLDS * 2
+    assert watcher.started == [(0, 0, tuple(FOLDS)), (1, 0, tuple(FOLDS))]
+    assert [outcome.fold for outcome in watcher.outcomes] == FOLDS * 2
+    assert all(state.complete and state.recorded == tuple(FOLDS) and not state.pending for state in states)
+    assert watcher.finished == states
+    assert watcher.notes == watcher.waited == []
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again, watcher = go(plans, tmp_path)
+    assert len(method.trained) == 12
+    assert all(state.complete and not state.pending for state in again)
+    assert watcher.started == [(0, 6, ()), (1, 6, ())]
+    assert watcher.notes == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == written
+    for plan in plans:
+        same(predictions(plan, tmp_path), undisturbed(plan))
+
+
+def test_looking_at_the_state_of_a_run_writes_nothing(tmp_path, method):
+    (plan,) = toy_plans(method)
+    state = run_state(plan, tmp_path / "runs")
+    assert (state.recorded, state.pending, state.complete) == ((), tuple(FOLDS), False)
+    assert list(tmp_path.iterdir()) == []
+    assert method.trained == []
+
+
+def test_the_observer_reads_how_far_the_method_has_come(tmp_path, method):
+    _, watcher = go(toy_plans(method), tmp_path)
+    assert watcher.steps == [(2, 2)] * 6
+
+
+def test_some_folds_first_and_the_rest_later_make_the_same_run(tmp_path, method):
+    (plan,) = toy_plans(method)
+    (state,), _ = go([plan], tmp_path / "parts", ["toy/d", "toy/b"])
+    assert method.trained == ["toy/b", "toy/d"]
+    assert not state.complete
+    assert read_run(tmp_path / "parts" / plan.run_id).folds == 2
+    (state,), watcher = go([plan], tmp_path / "parts")
+    assert method.trained == ["toy/b", "toy/d", "toy/a", "toy/c", "toy/e", "toy/f"]
+    assert watcher.started == [(0, 2, ("toy/a", "toy/c", "toy/e", "toy/f"))]
+    assert state.complete
+    go([plan], tmp_path / "whole")
+    files = [(tmp_path / name / plan.run_id / "predictions.parquet").read_bytes() for name in ("parts", "whole")]
+    assert files[0] == files[1]
+
+
+def test_asking_for_folds_of_a_finished_run_runs_none(tmp_path, method):
+    (plan,) = toy_plans(method)
+    go([plan], tmp_path)
+    (state,), _ = go([plan], tmp_path, ["toy/c"])
+    assert len(method.trained) == 6
+    assert state.recorded == ("toy/c",)
+    assert state.complete
+
+
+def test_an_unknown_fold_is_refused_before_anything_is_run_or_written(tmp_path, method):
+    with pytest.raises(MerbenchError, match=r"unknown fold 'toy/g' \(did you mean 'toy/"):
+        go(toy_plans(method), tmp_path / "runs", ["toy/a", "toy/g"])
+    assert method.trained == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_redo_computes_again_what_is_asked_for(tmp_path, method):
+    (plan,) = toy_plans(method)
+    go([plan], tmp_path)
+    before = predictions(plan, tmp_path)
+    (state,), _ = go([plan], tmp_path, ["toy/c"], existing="redo")
+    assert method.trained == [*FOLDS, "toy/c"]
+    assert state.complete
+    (state,), watcher = go([plan], tmp_path, existing="redo")
+    assert method.trained == [*FOLDS, "toy/c", *FOLDS]
+    assert watcher.started == [(0, 0, tuple(FOLDS))]
+    same(predictions(plan, tmp_path), before)
+
+
+def test_redo_keeps_nothing_of_what_was_there(tmp_path, method):
+    class Other(method):
+        def predict(self, inputs):
+            return Prediction(-super().predict(inputs).scores)
+
+    (plan,), (other,) = toy_plans(method), toy_plans(Other)
+    go([plan], tmp_path)
+    go([other], tmp_path)
+    same(predictions(plan, tmp_path), undisturbed(plan))  # the same key: what is recorded stands
+    go([other], tmp_path, existing="redo")
+    same(predictions(plan, tmp_path), undisturbed(other))
+
+
+def test_epochs_asked_for_later_are_run_and_kept_once(tmp_path, method):
+    (plan,), (watched,) = toy_plans(method), toy_plans(method, keep_epochs=True)
+    go([plan], tmp_path)
+    before = predictions(plan, tmp_path)
+    assert not list(tmp_path.rglob("epochs.npz"))
+    (state,), watcher = go([watched], tmp_path)
+    assert watcher.started == [(0, 0, tuple(FOLDS))]
+    assert state.complete
+    same(predictions(plan, tmp_path), before)
+    for fold in FOLDS:
+        folder = RunFolder(tmp_path / plan.run_id).fold_path(fold)
+        with np.load(folder / "epochs.npz", allow_pickle=False) as stored:
+            assert stored["scores"].shape == (2, 3, 3)
+            inside = before[before.subject == fold.split("/")[1]]
+            last = inside[[f"score_{name}" for name in plan.file.outputs]].to_numpy(dtype=np.float32)
+            np.testing.assert_array_equal(stored["scores"][-1], last)
+    for again in (watched, plan):
+        (state,), watcher = go([again], tmp_path)
+        assert watcher.started == [(0, 6, ())]
+        assert state.complete
+    assert len(method.trained) == 12
+
+
+def test_a_method_without_epochs_is_not_run_again_and_again_for_them(tmp_path):
+    trained = []
+
+    class Bare(Counted):
+        def fit(self, train, run):
+            trained.append(1)
+            self.weights = np.eye(3)
+
+    (plan,) = toy_plans(Bare, keep_epochs=True)
+    for _ in range(2):
+        (state,), _ = go([plan], tmp_path)
+    assert state.complete
+    assert len(trained) == 6
+
+
+def test_predictions_do_not_depend_on_the_order_or_number_of_runs(tmp_path, method):
+    plans = toy_plans(method, seeds=(0, 1, 2))
+
+    def backwards(task, folds, progress):
+        for fold in reversed(folds):
+            yield run_fold(task, fold, progress)
+
+    go(plans, tmp_path / "forward")
+    go(plans[::-1], tmp_path / "backward", executor=backwards)
+    for plan in plans:
+        found = predictions(plan, tmp_path / "forward")
+        same(found, undisturbed(plan))
+        same(predictions(plan, tmp_path / "backward"), found)
+    assert not predictions(plans[0], tmp_path / "forward").equals(predictions(plans[1], tmp_path / "forward"))
+
+
+# --- a fold fails ---------------------------------------------------------------------------------------------------
+
+
+def raises(scores):
+    raise ZeroDivisionError("in the middle of it")
+
+
+MISTAKES = {
+    "raises": (raises, "ZeroDivisionError", "in the middle of it"),
+    "shape": (lambda scores: Prediction(scores[:2]), "PredictionError", "expected (3, 3)"),
+    "NaN": (lambda scores: Prediction(scores + np.nan), "PredictionError", "NaN"),
+    "labels": (lambda scores: Prediction(scores, np.array([0, 1, 3])), "PredictionError", "labels must be 0..2"),
+    "company": (lambda scores: Prediction(scores / len(scores)), "CompanyError", "changes with the clips"),
+    "exit": (lambda scores: sys.exit("enough"), "SystemExit", "enough"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_failed_fold_is_kept_with_its_traceback_the_others_go_on_and_it_is_tried_again(tmp_path, method, mistake):
+    spoil, kind, message = MISTAKES[mistake]
+    broken = {"toy/c"}
+
+    class Failing(method):
+        def predict(self, inputs):
+            found = super().predict(inputs)
+            return spoil(found.scores) if self.fold in broken else found
+
+    (plan,) = toy_plans(Failing)
+    (state,), watcher = go([plan], tmp_path)
+    assert method.trained == FOLDS
+    assert (state.failed, state.pending, state.complete) == (("toy/c",), ("toy/c",), False)
+    assert failures([state]) == "1 folds failed: toy/c"
+    assert [outcome.fold for outcome in watcher.outcomes if outcome.failure] == ["toy/c"]
+    folder = tmp_path / plan.run_id
+    assert not (folder / "complete.json").exists()
+    record = json.loads((folder / "folds/toy--c/record.json").read_text())
+    assert record["status"] == "failed"
+    assert record["failure"]["type"] == kind
+    assert message in record["failure"]["message"]
+    assert "Traceback" in record["failure"]["traceback"]
+    assert record["checksums"] == {}
+    run = read_run(folder)
+    assert (run.folds, run.complete) == (5, False)
+    assert list(run.failed) == ["toy/c"]
+    assert set(run.predictions.subject) == set("abdef")
+
+    go([plan], tmp_path)
+    assert method.trained == [*FOLDS, "toy/c"]
+    broken.clear()
+    looked_up = run_state(plan, tmp_path)
+    assert (looked_up.failed, looked_up.pending) == (("toy/c",), ("toy/c",))
+    (state,), watcher = go([plan], tmp_path)
+    assert watcher.started == [(0, 5, ("toy/c",))]
+    assert method.trained == [*FOLDS, "toy/c", "toy/c"]
+    assert state.complete
+    assert failures([state]) == ""
+    same(predictions(plan, tmp_path), undisturbed(plan))
+
+
+def test_a_fold_that_failed_is_no_longer_part_of_a_run_that_was_whole(tmp_path, method):
+    (plan,) = toy_plans(method)
+    go([plan], tmp_path)
+
+    class Failing(method):
+        def predict(self, inputs):
+            raise ValueError("not any more")
+
+    (broken,) = toy_plans(Failing)
+    (state,), _ = go([broken], tmp_path, ["toy/c"], existing="redo")
+    assert not state.complete
+    run = read_run(tmp_path / plan.run_id)
+    assert (run.folds, run.complete, list(run.failed)) == (5, False, ["toy/c"])
+    assert "c" not in set(run.predictions.subject)
+
+
+def test_an_interrupt_passes_through_and_leaves_what_is_recorded(tmp_path, method):
+    class Interrupted(method):
+        active = True
+
+        def predict(self, inputs):
+            if self.fold == "toy/d" and self.active:
+                raise KeyboardInterrupt
+            return super().predict(inputs)
+
+    plans = toy_plans(Interrupted, seeds=(0, 1))
+    with pytest.raises(KeyboardInterrupt):
+        go(plans, tmp_path)
+    assert method.trained == FOLDS[:4]
+    state = run_state(plans[0], tmp_path)
+    assert (state.recorded, state.pending, state.failed) == (tuple(FOLDS[:3]), tuple(FOLDS[3:]), ())
+    Interrupted.active = False
+    states, _ = go(plans, tmp_path)
+    assert method.trained[4:] == FOLDS[3:] + FOLDS
+    assert all(state.complete for state in states)
+    same(predictions(plans[0], tmp_path), undisturbed(plans[0]))
+
+
+# --- folders and disks that do not work -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blocked", ["", "{run}", "{run}/folds", "{run}/folds/toy--c", "{run}/predictions.parquet/x"])
+def test_a_file_or_folder_in_the_way_is_named_and_what_is_recorded_stays(tmp_path, method, blocked):
+    (plan,) = toy_plans(method)
+    where = tmp_path / "runs" / blocked.format(run=plan.run_id)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_text("in the way")
+    with pytest.raises(MerbenchError, match="can't be written") as caught:
+        go([plan], tmp_path / "runs")
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "runs") in str(caught.value)
+    where.unlink()
+    if blocked.endswith("/x"):
+        where.parent.rmdir()
+    done = len(method.trained)
+    (state,), _ = go([plan], tmp_path / "runs")
+    assert state.complete
+    assert len(method.trained) == 6 + (1 if blocked.endswith("toy--c") else 0) if done else 6
+    same(predictions(plan, tmp_path / "runs"), undisturbed(plan))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_results_folder_that_is_not_writable_is_named(tmp_path, method):
+    (plan,) = toy_plans(method)
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(MerbenchError, match=r"can't be written \(Permission denied\): choose a --results folder"):
+            go([plan], tmp_path / "runs")
+    finally:
+        tmp_path.chmod(0o755)
+    assert method.trained == []
+
+
+# --- several at once, and kills -------------------------------------------------------------------------------------
+
+
+def test_a_run_that_another_process_holds_is_left_for_the_end(tmp_path, method):
+    plans = toy_plans(method, seeds=(0, 1))
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with RunFolder(tmp_path / plans[0].run_id).lock():
+            held.set()
+            release.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(20)
+
+    class Releasing(Watcher):
+        def waiting(self, plan):
+            super().waiting(plan)
+            release.set()
+
+    watcher = Releasing()
+    states = execute(plans, tmp_path, watcher)
+    thread.join()
+    assert watcher.waited == [0]
+    assert [started[0] for started in watcher.started] == [1, 0]
+    assert all(state.complete for state in states)
+    assert [state.recorded for state in states] == [tuple(FOLDS)] * 2
+
+
+@pytest.mark.parametrize("existing", ["keep", "redo"])
+def test_what_another_process_has_done_meanwhile_is_not_done_again(tmp_path, method, existing):
+    (plan,) = toy_plans(method)
+    held, go_on = threading.Event(), threading.Event()
+
+    class Holding(method):
+        trained = []
+
+        def fit(self, train, run):
+            super().fit(train, run)
+            held.set()
+            assert go_on.wait(20)
+
+    (holding,) = toy_plans(Holding)
+    thread = threading.Thread(target=go, args=([holding], tmp_path))
+    thread.start()
+    assert held.wait(20)
+
+    class Waiting(Watcher):
+        def waiting(self, plan):
+            super().waiting(plan)
+            go_on.set()
+
+    watcher = Waiting()
+    (state,) = execute([plan], tmp_path, watcher, existing=existing)
+    thread.join()
+    assert state.complete
+    assert Holding.trained == FOLDS
+    assert method.trained == []
+    assert watcher.started == [(0, 6, ())]
+
+
+SMALL = "abc"
+MOMENTS = ("half written", "before the rename", "after the rename")
+
+
+class Small(Counted):
+    absent = frozenset({"toy/d", "toy/e", "toy/f"})
+
+
+def main(root):
+    """Play every scene in a process of its own, forked here; the tests look at what is left."""
+    for name, scene in SCENES.items():
+        folder = root / name
+        folder.mkdir()
+        scene(folder)
+
+
+def forked(function):
+    """Run in a new process, which ends with the function."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        function()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def wait(child):
+    return os.waitpid(child, 0)[1]
+
+
+def writing(method, folder, **plan):
+    class Writing(method):
+        log = folder / "log"
+
+    return toy_plans(Writing, **plan)
+
+
+def killed_at(moment, number, folder):
+    """Run three folds, and kill this process at a moment of the number-th file that is written."""
+    count = 0
+    ordinary_open, ordinary_replace = Path.open, Path.replace
+
+    def due(now):
+        nonlocal count
+        count += now == MOMENTS[0]
+        if (count, now) == (number, moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class HalfWritten:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            self.file.write(content[: len(content) // 2])
+            self.file.flush()
+            due(MOMENTS[0])
+            return self.file.write(content[len(content) // 2 :])
+
+    def open_(path, mode="r", *args, **options):
+        file = ordinary_open(path, mode, *args, **options)
+        return HalfWritten(file) if "w" in mode else file
+
+    def replace_(path, target):
+        due(MOMENTS[1])
+        found = ordinary_replace(path, target)
+        due(MOMENTS[2])
+        return found
+
+    Path.open, Path.replace = open_, replace_
+    go(writing(Small, folder, subjects=SMALL), folder / "runs")
+
+
+def kills_while_writing(root):
+    ended = {}
+    for number in range(1, 20):
+        for moment in MOMENTS:
+            folder = root / f"{number:02d} {moment}"
+            folder.mkdir()
+            ended[folder.name] = wait(forked(lambda m=moment, n=number, f=folder: killed_at(m, n, f)))
+        if not any(ended[f"{number:02d} {moment}"] for moment in MOMENTS):
+            break
+    (root / "ended.json").write_text(json.dumps(ended))
+
+
+class Slow(Counted):
+    seconds = 0.03
+
+
+def kills_while_training(root):
+    """Kill from outside when the first, the third, ... fold of two runs is being trained."""
+    for number in (1, 3, 6, 7, 10):
+        folder = root / f"{number:02d}"
+        folder.mkdir()
+        log = folder / "log"
+        log.touch()
+        child = forked(lambda f=folder: go(writing(Slow, f, seeds=(0, 1)), f / "runs"))
+        while len(log.read_text().splitlines()) < number:
+            time.sleep(0.001)
+        time.sleep(0.01)
+        os.kill(child, signal.SIGKILL)
+        wait(child)
+
+
+def both_at_once(root):
+    """Two drivers, three runs, one folder."""
+
+    def drive():
+        while not (root / "go").exists():
+            time.sleep(0.001)
+        go(writing(Slow, root, seeds=(0, 1, 2)), root / "runs")
+
+    children = [forked(drive) for _ in range(2)]
+    (root / "go").touch()
+    (root / "ended.json").write_text(json.dumps([wait(child) for child in children]))
+
+
+def one_killed_beside_another(root):
+    """Two drivers on one run; the one at work is killed, the one that waits takes over."""
+    (root / "log").touch()
+
+    def drive():
+        go(writing(Slow, root), root / "runs")
+
+    first = forked(drive)
+    while not (root / "log").read_text():
+        time.sleep(0.001)
+    second = forked(drive)
+    while len((root / "log").read_text().splitlines()) < 3:
+        time.sleep(0.001)
+    os.kill(first, signal.SIGKILL)
+    (root / "ended.json").write_text(json.dumps([wait(first), wait(second)]))
+
+
+SCENES = {
+    "writing": kills_while_writing,
+    "training": kills_while_training,
+    "both": both_at_once,
+    "beside": one_killed_beside_another,
+}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Play the scenes once, in a process that has loaded nothing that does not bear a fork."""
+    root = tmp_path_factory.mktemp("scenes")
+    done = subprocess.run([sys.executable, __file__, root], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def logged(folder):
+    """Return the trainings told in a log, a line each."""
+    log = folder / "log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_killed_at_any_moment_of_any_write_the_same_command_finishes_with_the_same_result(scenes):
+    ended = json.loads((scenes / "writing" / "ended.json").read_text())
+    killed = [name for name, status in ended.items() if status == signal.SIGKILL]
+    assert len(killed) >= 3 * 9  # run.json, three folds with two files each, the two files of the whole run
+    assert sorted(set(ended.values())) == [0, signal.SIGKILL]
+    expected = undisturbed(toy_plans(Small, subjects=SMALL)[0])
+    for name in killed:
+        folder = scenes / "writing" / name
+        before = Counter(logged(folder))
+        assert set(before.values()) <= {1}
+        (plan,) = writing(Small, folder, subjects=SMALL)
+        recorded = run_state(plan, folder / "runs").recorded
+        (state,), watcher = go([plan], folder / "runs")
+        assert state.complete, name
+        assert len(watcher.outcomes) == 3 - len(recorded), name
+        after = Counter(logged(folder))
+        assert len(after) == 3
+        assert sum(after.values()) <= 4, name  # the fold in flight, and no other, is run again
+        assert len(recorded) >= sum(before.values()) - 1, name
+        same(predictions(plan, folder / "runs"), expected)
+
+
+@pytest.mark.parametrize("number", [1, 3, 6, 7, 10])
+def test_killed_while_training_the_same_command_goes_on_from_there(scenes, number):
+    folder = scenes / "training" / f"{number:02d}"
+    before = logged(folder)
+    assert len(before) == number
+    plans = writing(Slow, folder, seeds=(0, 1))
+    states, _ = go(plans, folder / "runs")
+    assert all(state.complete for state in states)
+    counts = Counter(logged(folder))
+    assert len(counts) == 12
+    assert [line for line, count in counts.items() if count > 1] == [before[-1]]
+    assert counts[before[-1]] == 2
+    for plan in plans:
+        same(predictions(plan, folder / "runs"), undisturbed(replace(plan, task=replace(plan.task, method=Counted))))
+
+
+def test_two_at_once_neither_repeat_nor_corrupt_anything(scenes):
+    folder = scenes / "both"
+    assert json.loads((folder / "ended.json").read_text()) == [0, 0]
+    counts = Counter(logged(folder))
+    assert len(counts) == 18
+    assert set(counts.values()) == {1}
+    for plan in toy_plans(Counted, seeds=(0, 1, 2)):
+        state = run_state(plan, folder / "runs")
+        assert state.complete
+        assert state.damaged == ()
+        same(predictions(plan, folder / "runs"), undisturbed(plan))
+
+
+def test_a_driver_that_waits_takes_over_from_one_that_is_killed(scenes):
+    folder = scenes / "beside"
+    assert json.loads((folder / "ended.json").read_text()) == [signal.SIGKILL, 0]
+    counts = Counter(logged(folder))
+    assert len(counts) == 6
+    assert sum(counts.values()) <= 7
+    (plan,) = toy_plans(Counted)
+    same(predictions(plan, folder / "runs"), undisturbed(plan))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

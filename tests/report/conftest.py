@@ -1,0 +1,148 @@
+"""Runs with the predictions that a test wants, recorded the way the engine records them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from merbench.contracts.clips import clip_table
+from merbench.contracts.digests import digest
+from merbench.contracts.inputs import Inputs
+from merbench.contracts.methods import MethodConfig, Prediction, Progress
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.contracts.records import Failure, RunFile, RunKey, prediction_table
+from merbench.engine.execute import execute
+from merbench.engine.folds import FoldOutcome, FoldTask
+from merbench.engine.plan import RunPlan
+from merbench.engine.split import make_split
+from merbench.report.compare import Comparison
+from merbench.report.rows import measured_rows
+from merbench.report.runs import read_runs
+
+CLASSES = ("negative", "positive", "surprise")
+
+
+class Silent:
+    """Hears what the driver tells and says nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *given: None
+
+
+@dataclass
+class Recorder:
+    """Records runs below ``results/runs``; ``answers`` are ``dataset/subject/clip`` -> truth and prediction."""
+
+    results: Path
+    titles: dict[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        answers: Mapping[str, tuple[str, str]],
+        *,
+        method: str = "toy",
+        seed: int = 0,
+        code: str = "first",
+        folds: Sequence[str] = (),
+        failing: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> Path:
+        """Record a run and return its folder; `folds` are all by default, `failing` are folds and their messages."""
+        failing = failing or {}
+        identities = [name.split("/") for name in answers]
+        truth = [truth for truth, _ in answers.values()]
+        rows = pd.DataFrame(identities, columns=["dataset", "subject", "clip"]).assign(emotion=truth)
+        spec = self._protocol(fields.get("protocol", "toys"), sorted({dataset for dataset, _, _ in identities}))
+        split = make_split(spec, clip_table(rows, "the test"))
+        names = split.clips[["dataset", "subject", "clip"]].agg("/".join, axis=1)
+        chosen = np.array([CLASSES.index(answers[name][1]) for name in names])
+        scores = np.eye(len(CLASSES))[chosen]
+
+        def answer(task: FoldTask, pending: Sequence[str], progress: Progress) -> Iterator[FoldOutcome]:
+            for name in pending:
+                fold = split.fold(name)
+                told: dict[str, Any] = {
+                    "predictions": prediction_table(
+                        split.clips.iloc[fold.test], split.labels[fold.test], Prediction(scores[fold.test]), split.problem
+                    )
+                }
+                if name in failing:
+                    told = {"failure": Failure(type="ValueError", message=failing[name], traceback="Traceback")}
+                yield FoldOutcome(name, len(fold.test), len(fold.train), {"total": 0.1}, **told)
+
+        key = RunKey(
+            method=method,
+            config={"variant": fields.get("variant", "")},
+            code_digest=digest(code),
+            code_versions={},
+            spec_digest=spec.spec_digest(),
+            split_digest=split.digest(),
+            data_digest=digest(fields.get("data", "toy-data")),
+            input_digests={},
+            selection="last",
+            seed=seed,
+        )
+        about = {
+            "method": method, "config_name": "default", "variant": "", "protocol": spec.name, "parts": spec.parts,
+            "task": "classification", "outputs": list(CLASSES), "data": "toy-data", "synthetic": False,
+            "deterministic": False, "admissions": [], "remark": "", "created": "2026-01-01T00:00:00+00:00",
+            "merbench": "0", "git_commit": None, "folds": {fold.name: len(fold.test) for fold in split.folds},
+        }  # fmt: skip
+        file = RunFile(run_id=f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key=key, **about | fields)
+        task = FoldTask(object, MethodConfig(), split, Inputs({}, len(rows)), seed)  # type: ignore[arg-type]
+        execute([RunPlan(file, task)], self.results / "runs", Silent(), folds, executor=answer)
+        return self.results / "runs" / file.run_id
+
+    def _protocol(self, name: str, datasets: Sequence[str]) -> ProtocolSpec:
+        rules = {name: {"title": self.titles.get(name, name), "classes": {}} for name in datasets}
+        return ProtocolSpec(
+            name=name, title=name, summary=name, source={"text": name}, classes=CLASSES, datasets=rules,
+            folds="leave-one-subject-out",
+        )  # fmt: skip
+
+    def compared(self, older: bool = False) -> Comparison:
+        """Compare everything that is recorded."""
+        runs, problems = read_runs(self.results)
+        rows, notes = measured_rows(runs, older)
+        return Comparison(rows, [], problems + notes)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Recorder:
+    """Return what records runs in `tmp_path`."""
+    return Recorder(tmp_path)
+
+
+#: Seven clips of three people in two datasets; the figures that follow from them are derived where they are used.
+NEG, POS, SUR = CLASSES
+ANSWERS = {
+    "alpha/s1/c1": (NEG, NEG),
+    "alpha/s1/c2": (POS, NEG),
+    "alpha/s2/c1": (NEG, NEG),
+    "alpha/s2/c2": (POS, POS),
+    "beta/t1/c1": (NEG, SUR),
+    "beta/t1/c2": (SUR, SUR),
+    "beta/t1/c3": (NEG, NEG),
+}
+
+
+@pytest.fixture
+def answers() -> dict[str, tuple[str, str]]:
+    """Return truth and prediction of seven clips; five are right."""
+    return dict(ANSWERS)
+
+
+@pytest.fixture
+def right() -> dict[str, tuple[str, str]]:
+    """Return the same clips, all predicted right."""
+    return {name: (truth, truth) for name, (truth, _) in ANSWERS.items()}
+
+
+@pytest.fixture
+def wrong() -> dict[str, tuple[str, str]]:
+    """Return the same clips, all predicted negative."""
+    return {name: (truth, NEG) for name, (truth, _) in ANSWERS.items()}
