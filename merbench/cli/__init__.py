@@ -16,6 +16,8 @@ from merbench.cli.run import run
 from merbench.cli.score import score
 from merbench.contracts.errors import MerbenchError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="merbench",
     help="A benchmark harness and leaderboard for micro-expression recognition.",
@@ -36,14 +38,20 @@ app.command(epilog="Example: merbench protocols megc2019")(protocols)
 app.command(epilog="Example: merbench doctor")(doctor)
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,  # noqa: ARG001
-) -> None:
-    if version:
+def _version(asked: bool) -> None:
+    if asked:
         typer.echo(f"merbench {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    """Take the options of merbench itself; both have acted by the time this is called."""
 
 
 def main() -> None:
@@ -65,7 +73,7 @@ def main() -> None:
             raise
         sys.exit(_told(str(error), error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_told("stopped; what is recorded is kept, the same command goes on from there", 130))
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader, head say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -73,6 +81,8 @@ def main() -> None:
         if debug:
             raise
         sys.exit(_told(f"unforeseen {type(error).__name__}: {error} (run it again with --debug for the traceback)", 1))
+    if code == INTERRUPTED:
+        _told("stopped; what is recorded is kept, the same command goes on from there", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

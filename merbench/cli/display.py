@@ -11,6 +11,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from merbench.contracts.methods import Progress
+from merbench.contracts.names import shown
 from merbench.engine.execute import RunState
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.plan import RunPlan
@@ -174,4 +175,4 @@ class LiveDisplay:
 def failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:
     """Say what a fold failed of."""
     assert outcome.failure is not None
-    return f"{label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}"
+    return shown(f"{label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}")

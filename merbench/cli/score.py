@@ -39,5 +39,7 @@ def score(
 
 def _tell(console: "Console", what: str, clips: list[str]) -> None:
     """Name clips, every one of them."""
+    from merbench.contracts.names import shown
+
     count = f"{len(clips)} clip{'s' if len(clips) > 1 else ''}"
-    console.print(f"{what} {count}: {', '.join(clips)}", style="yellow", markup=False, soft_wrap=True)
+    console.print(shown(f"{what} {count}: {', '.join(clips)}"), style="yellow", markup=False, soft_wrap=True)

@@ -67,9 +67,13 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     if rows.empty:
         raise DataError(f"{origin}: no clip was found")
     identity = rows[IDENTITY]
-    bad = ~identity.map(lambda value: isinstance(value, str) and bool(value.strip())).all(axis=1)
+    bad = ~identity.map(lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable()).all(
+        axis=1
+    )
     if bad.any():
-        raise DataError(f"{origin}: dataset, subject and clip must be text in row {listed(rows.index[bad].tolist())}")
+        raise DataError(
+            f"{origin}: dataset, subject and clip must be printable text in row {listed(rows.index[bad].tolist())}"
+        )
     twice = identity.duplicated(keep="first")
     if twice.any():
         raise DataError(f"{origin}: listed twice: {listed(clip_names(rows[twice]))}")

@@ -1,6 +1,6 @@
 """The database contract: a folder on disk becomes a clip table; a release offers ready-made arrays besides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -108,6 +108,11 @@ class Source:
     def clips(self) -> pd.DataFrame:
         """The clip table."""
         return self.reading.clips
+
+
+def person_of(sources: Iterable[Source]) -> dict[str, str]:
+    """Return which datasets share their people, over all sources."""
+    return {dataset: name for source in sources for dataset, name in source.database.card.person_of.items()}
 
 
 def persons(clips: pd.DataFrame, aliases: Mapping[str, str]) -> npt.NDArray[Any]:

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from merbench.contracts.names import shown
+
 
 class MerbenchError(Exception):
     """A problem with what the user gave; its text is one line, shown without a traceback.
@@ -14,6 +16,9 @@ class MerbenchError(Exception):
     """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(" ".join(line.strip() for line in message.splitlines())))
 
 
 class UnknownNameError(MerbenchError):
@@ -47,7 +52,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     str
         ``" (did you mean 'ststnet'?)"``, or the known names where none is close, or ``""`` where none is known.
     """
-    known = sorted(known)
+    known = sorted(set(known))
     close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
     if close:
         return f" (did you mean {' or '.join(repr(c) for c in close)}?)"

@@ -19,8 +19,10 @@ class _Specification(BaseModel):
 
     def __str__(self) -> str:
         """Name the kind and its settings in a few words: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
-        kind, *settings = (v for name, v in self if not (name.endswith("_jitter") and v == 0))
-        return f"{kind}({', '.join('/'.join(map(str, v)) if isinstance(v, tuple) else str(v) for v in settings)})"
+        (_, kind), *settings = self
+        words = ["/".join(map(str, v)) if isinstance(v, tuple) else str(v) for n, v in settings if "jitter" not in n]
+        words += [f"{name}={value}" for name, value in settings if "jitter" in name and value]
+        return f"{kind}({', '.join(words)})"
 
 
 class Flow(_Specification):
@@ -96,7 +98,7 @@ class ArrayInput:
         self._values = values
 
     def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:
-        """Return the values of some clips.
+        """Return the values of some clips, as a copy that the method may work on in place.
 
         Parameters
         ----------
@@ -109,7 +111,7 @@ class ArrayInput:
         -------
         ndarray, shape (n_rows, ...)
         """
-        return self._values[rows]
+        return np.array(self._values[rows])
 
 
 class Inputs:

@@ -17,7 +17,7 @@ from merbench.contracts.inputs import Inputs, InputSpec
 class MethodConfig(BaseModel):
     """Base of every method's settings: named, typed, with defaults; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Names from outside: which may stand in a file name as they are, and how the others are written."""
+"""Names from outside: which may stand in a file name as they are, and how the others are written and shown."""
 
 import re
 from urllib.parse import quote
@@ -29,6 +29,18 @@ def fold_folder(fold: str) -> str:
     >>> fold_folder("samm/006")
     'samm--006'
     >>> fold_folder("mine/../../etc--passwd")
-    'mine--..--..--etc-%2Dpasswd'
+    'mine--..%2F..%2Fetc--passwd'
     """
-    return quote(fold, safe="/").replace("--", "-%2D").replace("/", "--")
+    dataset, slash, subject = fold.partition("/")
+    return quote(dataset, safe="") + (f"--{quote(subject, safe='')}" if slash else "")
+
+
+def shown(text: str) -> str:
+    r"""Write text from outside for a terminal: control characters as their escapes, so that they can't act there.
+
+    Examples
+    --------
+    >>> shown("red \x1b[31m")
+    'red \\x1b[31m'
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

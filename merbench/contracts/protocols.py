@@ -155,7 +155,8 @@ class ProtocolSpec(_Part):
         """Digest what the protocol means: all that can change a clip's selection, label, fold or score."""
         meaning = self.model_dump(mode="json", include={"task", "classes", "left_out", "folds", "transductive"})
         meaning["datasets"] = {
-            name: rule.model_dump(mode="json", include={"classes"}) for name, rule in self.datasets.items()
+            name: {label: sorted(words) for label, words in rule.classes.items()}
+            for name, rule in self.datasets.items()
         }
         meaning["left_out"] = [entry.model_dump(mode="json", exclude={"reason"}) for entry in self.left_out]
         official = self.official()

@@ -31,7 +31,7 @@ class RunKey(BaseModel):
     Paths, workers and verbosity are not in it. Packages and hardware are recorded with each fold.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     method: str
     config: dict[str, Any]
@@ -42,6 +42,7 @@ class RunKey(BaseModel):
     data_digest: str
     input_digests: dict[str, str]
     selection: str
+    transductive: bool
     seed: int
 
     def digest(self) -> str:
@@ -189,10 +190,9 @@ def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.
         if strange:
             raise RecordError(f"{origin}: {column} {strange.pop()!r} is none of {', '.join(problem.outputs)}")
     scores = table[[f"score_{name}" for name in problem.outputs]]
-    try:
-        finite = np.isfinite(scores.to_numpy(dtype=float))
-    except (TypeError, ValueError) as error:
-        raise RecordError(f"{origin}: scores must be numbers") from error
+    if not all(pd.api.types.is_numeric_dtype(kind) for kind in scores.dtypes):
+        raise RecordError(f"{origin}: scores must be numbers")
+    finite = np.isfinite(scores.to_numpy(dtype=float))
     if not finite.all():
         raise RecordError(
             f"{origin}: a score is missing or not finite for {listed(clip_names(table[~finite.all(axis=1)]))}"

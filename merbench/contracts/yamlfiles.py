@@ -12,6 +12,19 @@ from merbench.contracts.errors import MerbenchError, suggestion
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice, where YAML would let the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def load_yaml_model(path: Path, model: type[Model]) -> Model:
     """Read a YAML file into a pydantic model.
 
@@ -21,10 +34,10 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
         The file is unreadable, is no YAML mapping, or a key or value does not fit; names file, key and expectation.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise MerbenchError(f"{path} can't be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise MerbenchError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', error)}") from error
@@ -42,7 +55,8 @@ def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
+    # A misspelt key is the cause where another is missing.
+    problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *parents, key = problem["loc"]

@@ -29,6 +29,7 @@ LIST = "combined_3_class2_for_optical_flow.csv"
 CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
 FLOW = Flow(span="onset-apex", size=28, channels=("u", "v", "strain"), algorithm="tvl1", normalise="clip")
 
+COLUMNS = ["dataset", "subject", "clip", "emotion", "path"]
 _SUBJECT_FORMS = {"casme2": r"sub\d+", "smic-hs": r"s\d+", "samm": r"\d+"}
 
 
@@ -51,19 +52,22 @@ class Megc2019Flow28:
     def read(self, folder: Path) -> Reading:
         """Read the clip table; the label is the class word, all that the release knows of a clip."""
         flat = [(folder / LIST).is_file(), (folder / IMAGES).is_dir()]
+        notes = []
         if all(flat):
-            rows, layout = pd.DataFrame(_flat_rows(folder)), "HTNet's flat layout"
+            rows, layout = pd.DataFrame(_flat_rows(folder), columns=COLUMNS), "HTNet's flat layout"
+            unlisted = sorted({image.name for image in (folder / IMAGES).iterdir()} - {Path(p).name for p in rows.path})
+            notes = [f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"] if unlisted else []
         elif any(flat):
             lacking = IMAGES + "/" if flat[0] else LIST
             raise DataError(f"{folder} is half a copy: {lacking} is missing beside {LIST if flat[0] else IMAGES}")
         elif self.recognises(folder):
-            rows, layout = pd.DataFrame(_tree_rows(folder)), "STSTNet's tree"
+            rows, layout = pd.DataFrame(_tree_rows(folder), columns=COLUMNS), "STSTNet's tree"
         else:
             raise DataError(
                 f"{folder} is no copy of megc2019-flow28: it needs {IMAGES}/ and {LIST}, "
                 "or folders <subject>/u_test/<0|1|2>/"
             )
-        return Reading(clip_table(rows, str(folder)), layout)
+        return Reading(clip_table(rows, str(folder)), layout, notes)
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
         """Return the images, uint8, shape (n_clips, 28, 28, 3), channels u, v, strain."""
@@ -105,7 +109,10 @@ def _tree_rows(folder: Path) -> Iterator[dict[str, str]]:
         dataset = _dataset_of(subject_folder)
         if not (subject_folder / "u_test").is_dir():
             raise DataError(f"{subject_folder} has no u_test/; copy the whole subject folder again")
-        for image in sorted((subject_folder / "u_test").glob("*/*.png")):
+        images = sorted((subject_folder / "u_test").glob("*/*.png"))
+        if not images:
+            raise DataError(f"{subject_folder / 'u_test'} has no image; copy the whole subject folder again")
+        for image in images:
             # Images are called <clip>.png or <subject>_<clip> .png; SAMM and SMIC clips begin with the subject anyway.
             names = [_stem(image), _stem(image).removeprefix(f"{subject_folder.name}_")]
             identity = next(filter(None, (_try_identity(dataset, subject_folder.name, name) for name in names)), None)

@@ -50,7 +50,7 @@ class RegisteredMethod:
 def _parsed(text: str) -> object:
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # ValueError: a date that no calendar has
         return text
     if isinstance(value, str):  # YAML 1.1 takes 1e-3 for text
         try:
@@ -115,13 +115,20 @@ def _protocol(entry: Entry, found: object) -> ProtocolSpec:
 
 
 def _builtin_methods() -> dict[str, str]:
-    """Every folder of ``methods/`` with a card is a method; nothing else needs to be told of it."""
+    """Every folder of ``methods/`` with a card is a method; nothing else needs to be told of it.
+
+    A card that can't be read is found under its folder's name, where looking it up says what is wrong with it.
+    """
     found = {}
-    for folder in files("merbench.methods").iterdir():
-        card = folder / "card.yaml"
-        if card.is_file():
-            content = yaml.safe_load(card.read_text(encoding="utf-8"))
-            found[content["name"]] = f"merbench.methods.{folder.name}.{content['implementation']}"
+    for folder in sorted(Path(str(files("merbench.methods"))).iterdir()):
+        if not (folder / "card.yaml").is_file():
+            continue
+        try:
+            card = load_yaml_model(folder / "card.yaml", Card)
+        except MerbenchError:
+            found[folder.name.replace("_", "-")] = f"merbench.methods.{folder.name}"
+        else:
+            found[card.name] = f"merbench.methods.{folder.name}.{card.implementation}"
     return found
 
 

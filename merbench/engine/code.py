@@ -7,8 +7,10 @@ from typing import Any
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import MerbenchError
 
-#: Files of a method's folder that describe it; what of the card matters enters a key by itself.
-_DESCRIPTIONS = {".md", ".yaml", ".yml", ".txt", ".pyc"}
+
+def _describes(path: Path) -> bool:
+    """Say whether a file only describes the method; what of the card matters enters a key by itself."""
+    return path.name == "card.yaml" or path.suffix in (".md", ".pyc")
 
 
 def code_digest(folder: Path) -> str:
@@ -21,22 +23,18 @@ def code_digest(folder: Path) -> str:
     """
     parts = {}
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if (
-            not path.is_file()
-            or "__pycache__" in path.parts
-            or path.suffix in _DESCRIPTIONS
-            or path.name.startswith(".")
-        ):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
+        if hidden or _describes(path) or not path.is_file():
             continue
-        parts[name] = syntax_digest(path) if path.suffix == ".py" else bytes_digest(path.read_bytes())
+        parts[inside.as_posix()] = syntax_digest(path) if path.suffix == ".py" else bytes_digest(path.read_bytes())
     return digest(parts)
 
 
 def syntax_digest(path: Path) -> str:
     """Digest the syntax tree of one Python file, without docstrings and positions; the same on every Python version."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        tree = ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise MerbenchError(f"{path} is no valid Python: {error}") from error
     return digest(_plain(tree))

@@ -39,10 +39,6 @@ class Data:
         """The clip tables of all sources, one after the other."""
         return pd.concat([source.clips for source in self.sources], ignore_index=True)
 
-    def person_of(self) -> dict[str, str]:
-        """Return which datasets share their people, over all sources."""
-        return {k: v for source in self.sources for k, v in source.database.card.person_of.items()}
-
 
 def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
     """Settle ``--data``.

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -46,10 +47,27 @@ def write_whole(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise MerbenchError(
             f"{path} can't be written ({error.strerror or error}): free some space or choose another --results folder; "
             "what is recorded so far is kept, and the same command goes on from there"
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Take a file away if it is there.
+
+    Raises
+    ------
+    MerbenchError
+        It can't be taken away.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MerbenchError(
+            f"{path} can't be removed ({error.strerror or error}): clear the way or choose another --results folder"
         ) from error
 
 

@@ -6,9 +6,11 @@ from functools import cached_property
 
 from merbench import __version__, prepare, training
 from merbench.contracts.clips import clips_digest
+from merbench.contracts.databases import person_of
 from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, declared_inputs
+from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.records import RunFile, RunKey
 from merbench.databases.registrations import open_registered
@@ -136,7 +138,10 @@ def _task_and_key(
     if lacking:
         raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}")
     inputs = protocol.inputs(specs)
-    auxiliary = {name: _auxiliary(name, specs) for name in card.auxiliary}
+    others = {name: open_registered(name) for name in card.auxiliary}
+    auxiliary = {
+        name: Auxiliary(source.clips, prepare_inputs([source], source.clips, specs)) for name, source in others.items()
+    }
     task = FoldTask(
         method=method.cls,
         config=config,
@@ -146,7 +151,7 @@ def _task_and_key(
         transductive=card.transductive and protocol.spec.transductive,
         keep_epochs=request.keep_epochs,
         auxiliary=auxiliary,
-        person_of=data.person_of(),
+        person_of=person_of([*data.sources, *others.values()]),
     )
     digests = input_digests(inputs)
     for name, extra in auxiliary.items():
@@ -162,15 +167,10 @@ def _task_and_key(
         data_digest=clips_digest(split.clips),
         input_digests=digests,
         selection=request.selection,
+        transductive=task.transductive,
         seed=0,
     )
     return task, key
-
-
-def _auxiliary(name: str, specs: dict[str, InputSpec]) -> Auxiliary:
-    """Read the pretraining clips of a registered database, with the inputs that the method declares."""
-    source = open_registered(name)
-    return Auxiliary(source.clips, prepare_inputs([source], source.clips, specs))
 
 
 def _plan(
@@ -185,7 +185,7 @@ def _plan(
         key=key,
         method=card.name,
         config_name=config_name,
-        variant=" ".join(f"{name}={value}" for name, value in changed.items()),
+        variant=shown(" ".join(f"{name}={value}" for name, value in changed.items())),
         protocol=spec.name,
         parts=spec.parts,
         task=task.split.problem.task,

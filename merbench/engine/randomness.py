@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,12 +44,36 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def preserved_modes(method: object) -> Iterator[None]:
-    """Put the train/eval mode of every torch module that `method` holds as an attribute back as it was."""
+    """Put the train/eval mode of every torch module that `method` holds back as it was."""
     torch: Any = sys.modules.get("torch")
-    held = [value for value in vars(method).values() if torch and isinstance(value, torch.nn.Module)]
+    held = list(_held_modules(method, torch.nn.Module, set())) if torch else []
     modes = [(module, module.training) for parent in held for module in parent.modules()]
     try:
         yield
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _held_modules(value: object, module: type, seen: set[int]) -> Iterator[Any]:
+    """Find the modules that can be reached from `value` through attributes, mappings and sequences."""
+    if id(value) in seen or isinstance(value, str | bytes | int | float | type | np.ndarray):
+        return
+    seen.add(id(value))
+    if isinstance(value, module):
+        yield value
+        return
+    if isinstance(value, Mapping):
+        inside = list(value.values())
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = list(value)
+    else:
+        slots = [name for cls in type(value).__mro__ for name in _slots(cls)]
+        inside = [*getattr(value, "__dict__", {}).values(), *(getattr(value, name, None) for name in slots)]
+    for item in inside:
+        yield from _held_modules(item, module, seen)
+
+
+def _slots(cls: type) -> list[str]:
+    slots = cls.__dict__.get("__slots__", ())
+    return [slots] if isinstance(slots, str) else list(slots)

@@ -101,12 +101,19 @@ def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = Fa
         raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, and the data has none")
     kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
     classes = _classes(protocol, kept)
+    if kept.empty:
+        raise DataError(f"protocol {protocol.name} leaves every clip out")
     problem = Problem(protocol.task, protocol.classes)
     labels = np.array([protocol.classes.index(name) for name in classes], dtype=np.int64)
     differences = split_differences(protocol, kept.assign(**{"class": classes}))
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
-    return Split(problem, kept, labels, FOLD_RULES[type(protocol.folds)](kept), differences)
+    folds = FOLD_RULES[type(protocol.folds)](kept)
+    for fold in folds:
+        if not len(fold.train) or not len(fold.test):
+            side = "tested" if len(fold.train) else "trained on"
+            raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}")
+    return Split(problem, kept, labels, folds, differences)
 
 
 def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":

@@ -39,6 +39,7 @@ from merbench.engine.files import (
     parquet_bytes,
     read_json,
     read_predictions,
+    remove,
     verified_table,
     write_whole,
 )
@@ -134,7 +135,7 @@ class RunFolder:
 
     def uncommit(self) -> None:
         """Take the commit mark of the whole run away, before one of its folds is run again."""
-        (self.path / "complete.json").unlink(missing_ok=True)
+        remove(self.path / "complete.json")
 
     def fold_path(self, fold: str) -> Path:
         """Return the folder of a fold."""
@@ -149,7 +150,7 @@ class RunFolder:
             The disk is full or not writable; the fold then counts as not run.
         """
         folder = self.fold_path(outcome.fold)
-        (folder / "record.json").unlink(missing_ok=True)
+        remove(folder / "record.json")
         files: dict[str, bytes] = {}
         if outcome.predictions is not None:
             files[PREDICTIONS] = parquet_bytes(outcome.predictions)

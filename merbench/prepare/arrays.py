@@ -9,7 +9,7 @@ import pandas as pd
 
 from merbench.contracts.databases import Release, Source
 from merbench.contracts.digests import bytes_digest, digest
-from merbench.contracts.errors import MerbenchError
+from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 
 
@@ -47,6 +47,10 @@ def prepare_inputs(sources: Sequence[Source], clips: pd.DataFrame, specs: Mappin
     lacking = missing_inputs(sources, specs)
     if lacking:
         raise MerbenchError(f"this data can't serve {'; '.join(lacking)}")
+    held = {dataset for source in sources for dataset in source.database.card.datasets}
+    strange = sorted(set(clips.dataset) - held)
+    if strange:
+        raise MerbenchError(f"no source holds the clips of {listed(strange)}")
     return Inputs({name: ArrayInput(spec, _values(sources, clips, spec)) for name, spec in specs.items()}, len(clips))
 
 

@@ -65,5 +65,7 @@ def read_entry(folder: Path) -> RecordedRun:
     if bytes_digest(content) != mark.sha256 or mark.key_digest != file.key.digest():
         raise RecordError(f"{folder} has changed since it was recorded: a checksum differs")
     text = dict.fromkeys(("dataset", "subject", "clip", "truth", "predicted"), str)
-    table = check_predictions(pd.read_csv(io.BytesIO(content), dtype=text), problem_of(file), str(path))
+    table = check_predictions(
+        pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False), problem_of(file), str(path)
+    )
     return RecordedRun(file, table, len(file.folds), {}, [], mark, "leaderboard")

@@ -18,6 +18,9 @@ from merbench.databases.identity import normalised
 
 CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
 
+#: Truth that differs from the list for more than this share of clips, while predictions do not, is in the wrong column.
+SWAPPED = 0.05
+
 #: How the challenge writes datasets that we spell otherwise.
 _CHALLENGE_NAMES = {"smic-hs": "smic"}
 
@@ -116,7 +119,7 @@ def _class(word: str, protocol: ProtocolSpec, where: str) -> str:
     names = protocol.classes
     if word.strip() in names:
         return word.strip()
-    if word.strip().isdigit() and int(word) < len(names):
+    if word.strip().isdecimal() and int(word) < len(names):
         return names[int(word)]
     numbers = ", ".join(f"{index} {name}" for index, name in enumerate(names))
     raise DataError(f"{where}: unknown class {word!r}, expected one of {numbers}")
@@ -125,15 +128,20 @@ def _class(word: str, protocol: ProtocolSpec, where: str) -> str:
 def _against_list(table: pd.DataFrame, path: Path, protocol: ProtocolSpec) -> Log:
     official = protocol.official()
     if official is None:
-        table = table.sort_values(IDENTITY, ignore_index=True)
-        return Log(table, [], [], [], table)
+        here = table.dataset.isin(list(protocol.datasets))
+        found = table[here].sort_values(IDENTITY, ignore_index=True)
+        if found.empty:
+            raise DataError(
+                f"{path} has no clip of protocol {protocol.name}, which is on {', '.join(protocol.datasets)}"
+            )
+        return Log(found, [], clip_names(table[~here]), [], found)
     both = official.merge(table, on=IDENTITY, how="outer", indicator=True)
     found = both[both["_merge"] == "both"].reset_index(drop=True)
     foreign, missing = both[both["_merge"] == "right_only"], both[both["_merge"] == "left_only"]
     if found.empty:
         raise DataError(f"{path} has no clip of protocol {protocol.name}: its list lacks {listed(clip_names(foreign))}")
     other = found["class"] != found.truth
-    if other.any() and (found["class"] == found.predicted).all():
+    if other.mean() > SWAPPED and (found["class"] != found.predicted).mean() < SWAPPED:
         raise DataError(f"{path} has truth and prediction swapped: its predictions are the official list's classes")
     said = zip(clip_names(found[other]), found.truth[other], found["class"][other], strict=True)
     return Log(

@@ -92,7 +92,7 @@ def _markdown_table(heads: list[str], body: Iterable[list[str]]) -> list[str]:
 
 
 def _markdown_escape(text: str) -> str:
-    for mark in "\\|*_`<>[]":
+    for mark in "\\|*_`<>[]~&":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("\n", " ")
 
@@ -103,6 +103,7 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "–": "--",
     "±": r"$\pm$",
     "\n": " ",

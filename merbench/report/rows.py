@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -131,7 +131,19 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
         if len(versions) > len(shown):
             hidden, method = len(versions) - len(shown), versions[0][0].file.method
             notes.append(f"{method}: {hidden} older rows of other code or data are not shown (--older shows them)")
-    return sorted(rows, key=_order), notes
+    return sorted(_told_apart(rows), key=_order), notes
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
+    """Add the data to the label of each row where rows that rank together come from different data."""
+    data: dict[tuple[str, ...], set[str]] = {}
+    for row in rows:
+        data.setdefault(row.comparable, set()).add(row.runs[0].file.data)
+    several = {comparable for comparable, names in data.items() if len(names) > 1}
+    return [
+        replace(row, label=f"{row.label} on {row.runs[0].file.data}") if row.comparable in several else row
+        for row in rows
+    ]
 
 
 def _order(row: Row) -> tuple[Any, ...]:

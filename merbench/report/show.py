@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from merbench.contracts.names import shown
 from merbench.report.compare import number
 from merbench.report.runs import RecordedRun
 from merbench.scoring.metrics import Counts
@@ -32,9 +32,9 @@ def print_run(run: RecordedRun, console: Console) -> None:
         "recorded": f"{run.folds} of {len(file.folds)} folds, started {file.created}",
     }
     for name, value in facts.items():
-        console.print(Text.assemble((f"{name:<10}", "bold"), value), soft_wrap=True)
+        console.print(Text.assemble((f"{name:<10}", "bold"), shown(value)), soft_wrap=True)
     for fold, why in run.failed.items():
-        console.print(Text(f"failed    {fold}: {why}", style="red"), soft_wrap=True)
+        console.print(Text(shown(f"failed    {fold}: {why}"), style="red"), soft_wrap=True)
     for problem in run.problems:
         console.print(Text(f"does not verify: {problem}", style="red"), soft_wrap=True)
     if run.mark and run.mark.mixed:
@@ -55,7 +55,7 @@ def print_scores(
 
 
 def _table(title: str) -> Table:
-    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], title: str) -> Table:
@@ -65,12 +65,12 @@ def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mappi
         table.add_column(name, justify="right", no_wrap=True)
     for score in part_scores([predictions], classes, parts):
         if not score.clips:
-            table.add_row(escape(parts[score.part]), *["–"] * 5, "0", "0")
+            table.add_row(Text(shown(parts[score.part])), *["–"] * 5, "0", "0")
             continue
         uf1, uar = (f"{number(i.low)}–{number(i.high)}" for i in (score.uf1_interval, score.uar_interval))
         counts = (str(score.clips), str(score.classes_scored))
         table.add_row(
-            escape(parts[score.part]), number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts
+            Text(shown(parts[score.part])), number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts
         )
     return table
 
@@ -79,13 +79,13 @@ def _confusion_table(confusion: Counts, classes: Sequence[str]) -> Table:
     table = _table("Confusion: a row is the truth, a column what was predicted")
     table.add_column("")
     for name in (*classes, "clips", "recall", "precision", "F1"):
-        table.add_column(escape(name), justify="right", no_wrap=True)
+        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
     for index, name in enumerate(classes):
         hit, actual, given = int(confusion[index, index]), int(confusion[index].sum()), int(confusion[:, index].sum())
         counts = [f"[bold]{n}[/]" if i == index else str(n) for i, n in enumerate(confusion[index])]
         recall, precision = (hit / n if n else None for n in (actual, given))
         f1 = 2 * hit / (actual + given) if actual else None
-        table.add_row(escape(name), *counts, str(actual), number(recall), number(precision), number(f1))
+        table.add_row(Text(shown(name)), *counts, str(actual), number(recall), number(precision), number(f1))
     return table
 
 
@@ -94,12 +94,12 @@ def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
     table = _table("Subjects: clips right / clips, by class")
     table.add_column("Subject")
     for name in ("all", *classes):
-        table.add_column(escape(name), justify="right", no_wrap=True)
+        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
     hits = predictions.assign(hit=predictions.truth == predictions.predicted)
     for (dataset, subject), block in hits.groupby(["dataset", "subject"], sort=True):
         cells = [f"{block.hit.sum()}/{len(block)}"]
         for name in classes:
             of_class = block[block.truth == name]
             cells.append(f"{of_class.hit.sum()}/{len(of_class)}" if len(of_class) else "")
-        table.add_row(escape(f"{dataset}/{subject}"), *cells)
+        table.add_row(Text(shown(f"{dataset}/{subject}")), *cells)
     return table

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from merbench.contracts.names import shown
 from merbench.report.compare import (
     FIGURES,
     PUBLISHED_TITLE,
@@ -56,7 +56,7 @@ def _print_fitting(console: Console, wide: Table, narrow: Sequence[Table]) -> No
 
 
 def _print_note(console: Console, text: str, style: str = "dim") -> None:
-    console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
+    console.print(Text(shown(text), style=style), soft_wrap=not console.is_terminal)
 
 
 def _cell(score: PartScore | None, name: str, best: tuple[str | None, str | None]) -> RenderableType:
@@ -66,7 +66,7 @@ def _cell(score: PartScore | None, name: str, best: tuple[str | None, str | None
 
 
 def _base_table(title: str) -> Table:
-    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
 
 
 def _wide(rows: Sequence[Row]) -> Table:
@@ -75,7 +75,7 @@ def _wide(rows: Sequence[Row]) -> Table:
     table.add_column("Method", no_wrap=True)
     for title in rows[0].parts.values():
         for figure in FIGURES.values():
-            table.add_column(f"{escape(title)}\n{figure}", justify="right", no_wrap=True)
+            table.add_column(Text(f"{shown(title)}\n{figure}"), justify="right", no_wrap=True)
     for name in ("Acc", "Clips", "Folds", "Seeds"):
         table.add_column(name, justify="right", no_wrap=True)
     rank = ranks(rows)
@@ -87,7 +87,7 @@ def _wide(rows: Sequence[Row]) -> Table:
         ]
         full = row.scores.get("full")
         table.add_row(
-            str(rank.get(index, "–")), escape(row.label), *cells, number(full.acc if full else None), *counts(row)
+            str(rank.get(index, "–")), Text(shown(row.label)), *cells, number(full.acc if full else None), *counts(row)
         )
     return table
 
@@ -95,7 +95,7 @@ def _wide(rows: Sequence[Row]) -> Table:
 def _narrow(rows: Sequence[Row], part: str) -> Table:
     table = _base_table(f"{rows[0].parts[part]}: {title_of(rows)}" if part == "full" else rows[0].parts[part])
     for name, justify in (("#", "right"), ("Method", "left"), ("UF1", "right"), ("UAR", "right"), ("Acc", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=name != "Method")  # type: ignore[arg-type]
     full = part == "full"
     for name in ("Clips", "Folds", "Seeds") if full else ():
         table.add_column(name, justify="right", no_wrap=True)
@@ -105,7 +105,7 @@ def _narrow(rows: Sequence[Row], part: str) -> Table:
         cells = [_cell(score, f, best_two(rows, part, f) if index in rank else (None, None)) for f in FIGURES]
         counted = counts(row) if full else []
         table.add_row(
-            str(rank.get(index, "–")), escape(row.label), *cells, number(score.acc if score else None), *counted
+            str(rank.get(index, "–")), Text(shown(row.label)), *cells, number(score.acc if score else None), *counted
         )
     return table
 
@@ -120,10 +120,11 @@ def _print_published(comparison: Comparison, console: Console) -> None:
         made.add_column("Year")
         for part in laid.titles[first:last]:
             for figure in FIGURES.values():
-                made.add_column(f"{escape(part)}\n{figure}", justify="right", no_wrap=True)
+                made.add_column(Text(f"{shown(part)}\n{figure}"), justify="right", no_wrap=True)
         made.add_column("Notes", no_wrap=True)
         for method, year, cells, notes in laid.lines:
-            made.add_row(escape(method), year, *cells[first * len(FIGURES) : last * len(FIGURES)], escape(notes))
+            figures = cells[first * len(FIGURES) : last * len(FIGURES)]
+            made.add_row(*map(Text, (shown(method), year, *figures, notes)))
         return made
 
     count = len(laid.titles)

@@ -1,4 +1,4 @@
-"""The command line, called in this process; and packages that offer methods, protocols and databases, made on the spot."""
+"""The command line, called in this process; and packages that offer methods, protocols and databases."""
 
 import importlib
 import shutil

@@ -86,7 +86,7 @@ def test_a_failed_fold_is_tried_again_and_the_others_are_not(merbench, done, toy
     assert merbench("run", "toy", *small).code == 1
     dry = done("run", "toy", *small, "--dry-run")
     assert re.search(r"^ toy-small-s0-[0-9a-f]{10} +9 +8 +1 +1 *$", dry, re.MULTILINE)
-    assert "would run samm/006" in dry
+    assert re.search("^would run.* samm/006$", dry, re.MULTILINE)
     (run,) = (tmp_path / "results" / "runs").glob("toy-*")
     ages = {path: path.stat().st_mtime_ns for path in run.glob("folds/*/record.json")}
     (tmp_path / "mended").touch()
@@ -102,9 +102,8 @@ def test_compare_and_show_tell_of_the_hole(merbench, done, toy, small):
     assert "failed samm/006: ValueError: no face" in done("compare")
     assert "failed    samm/006: ValueError: no face" in done("show", "toy")
     rows = json.loads(done("compare", "--format", "json"))
-    assert [(row["part"], row["status"], row["clips"], row["folds"]) for row in rows] == [
-        ("full", "failed", 21, 8), ("casme2", "failed", 8, 8), ("samm", "failed", 5, 8), ("smic-hs", "failed", 8, 8)
-    ]  # fmt: skip
+    assert {row["part"]: row["clips"] for row in rows} == {"full": 21, "casme2": 8, "samm": 5, "smic-hs": 8}
+    assert {(row["status"], row["folds"]) for row in rows} == {("failed", 8)}
 
 
 @pytest.mark.parametrize("format", ["table", "md", "latex", "csv", "json"])

@@ -109,14 +109,13 @@ def test_a_dry_run_tells_what_is_recorded_and_which_folds_are_left(done, small):
     done("run", "svm-flow", *small, "--folds", "samm/006", "--folds", "casme2/sub06")
     said = done("run", "svm-flow", *small, "--dry-run")
     assert re.search(r"svm-flow-small-s0-[0-9a-f]{10} +9 +2 +0 +7", said)
-    assert "would run casme2/sub07, casme2/sub11, samm/007, samm/011, smic-hs/s06, smic-hs/s07, smic-hs/s11" in said
+    left = "casme2/sub07, casme2/sub11, samm/007, samm/011, smic-hs/s06, smic-hs/s07, smic-hs/s11"
+    assert re.search(rf"^would run.* {left}$", said, re.MULTILINE)
 
 
 def test_a_run_says_which_data_and_why_then_prints_the_table(done, small):
     said = done("run", "svm-flow", "majority", *small)
-    assert said.splitlines()[0] == (
-        "data: megc2019-flow28, the registered release that holds casme2, samm, smic-hs"
-    )
+    assert said.splitlines()[0] == ("data: megc2019-flow28, the registered release that holds casme2, samm, smic-hs")
     assert re.search(r"^ 1 +svm-flow +1\.0000 ", said, re.MULTILINE)
     assert re.search(r"^ 2 +majority +\.1818 +\.3333 ", said, re.MULTILINE)
 
@@ -361,10 +360,11 @@ def test_the_bibtex_of_a_card_stands_in_lines_that_can_be_copied(done):
     assert lines[start:][6] == "}"
 
 
-def test_a_methods_card_tells_what_its_inputs_are(done):
-    flow = yaml.safe_load(done("methods", "ststnet"))["inputs"]["flow"]
-    told = {"kind": "flow", "span": "onset-apex", "size": 28, "channels": ["u", "v", "strain"], "algorithm": "tvl1"}
-    assert {name: flow.get(name) for name in told} == told
+def test_a_methods_card_tells_what_its_inputs_and_settings_are(done):
+    card = yaml.safe_load(done("methods", "ststnet"))
+    for word in ("flow", "onset-apex", "28", "strain", "tvl1"):
+        assert word in str(card["inputs"]["flow"])
+    assert card["settings"]["epochs"] == 800
 
 
 def test_a_protocols_page_has_its_source_bibtex_and_digest(done):
@@ -411,9 +411,10 @@ def test_merbench_runs_as_a_module(tmp_path):
 
 @pytest.mark.parametrize(
     "verb",
-    ["run", "compare", "score", "show", "export", "submit", "methods", "protocols", "doctor"]
-    + [("data", "add"), ("data", "list"), ("data", "verify")],
-)
+    [
+        "run", "compare", "score", "show", "export", "submit", "methods", "protocols", "doctor", "data add",
+        "data list", "data verify",
+    ],
+)  # fmt: skip
 def test_every_command_has_a_help_with_an_example(done, verb):
-    words = verb if isinstance(verb, tuple) else (verb,)
-    assert f"Example: merbench {' '.join(words)}" in done(*words, "--help")
+    assert f"Example: merbench {verb}" in done(*verb.split(), "--help")

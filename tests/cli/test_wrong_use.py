@@ -339,11 +339,11 @@ def test_debug_changes_nothing_of_what_succeeds(done):
 
 
 def test_something_unforeseen_is_one_line_that_says_how_to_see_more(merbench, monkeypatch):
-    def broken(self):
+    def broken(self, name):
         raise RuntimeError("the roof\nis on fire")
 
-    monkeypatch.setattr("merbench.contracts.registry.Registry.load_all", broken)
-    said = merbench("methods")
+    monkeypatch.setattr("merbench.contracts.registry.Registry.get", broken)
+    said = merbench("methods", "majority")
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines() == [
         "error: unforeseen RuntimeError: the roof is on fire (run it again with --debug for the traceback)"

@@ -22,14 +22,13 @@ def test_whatever_a_card_admits_is_said():
         au_labels_at_test=True,
         data_seen=("imagenet", "casme2"),
         auxiliary=("samm-lv",),
-        remark="half a net",
+        remark="reconstruction",  # said beside the name, no admission
     )
     assert card.admissions() == [
         "transductive",
         "AU labels at test",
         "weights have seen imagenet, casme2",
         "pretrained on samm-lv",
-        "half a net",
     ]
 
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
 from merbench.contracts.methods import Prediction, Problem
 from merbench.contracts.records import (
@@ -22,15 +23,20 @@ CLIPS = pd.DataFrame(
 SCORES = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [0.2, 0.2, 0.6]])
 
 
+def _table(clips, truth, prediction, problem):
+    """Return the prediction table sorted by identity: the order of its rows is nobody's business."""
+    return prediction_table(clips, truth, prediction, problem).sort_values(IDENTITY, ignore_index=True)
+
+
 @pytest.fixture
 def classified() -> pd.DataFrame:
-    return prediction_table(CLIPS, np.array([1, 0, 1]), Prediction(SCORES), THREE)
+    return _table(CLIPS, np.array([1, 0, 1]), Prediction(SCORES), THREE)
 
 
 @pytest.fixture
 def detected() -> pd.DataFrame:
     truth = np.array([[1.0, np.nan], [0.0, 1.0], [np.nan, np.nan]])
-    return prediction_table(CLIPS, truth, Prediction(np.array([[0.5, -1.0], [-0.25, 2.0], [3.0, 4.0]])), UNITS)
+    return _table(CLIPS, truth, Prediction(np.array([[0.5, -1.0], [-0.25, 2.0], [3.0, 4.0]])), UNITS)
 
 
 def test_truth_decision_and_scores_stay_with_their_clip(classified):
@@ -43,13 +49,13 @@ def test_truth_decision_and_scores_stay_with_their_clip(classified):
 
 
 def test_a_methods_own_labels_are_its_decision():
-    table = prediction_table(CLIPS, np.array([1, 0, 1]), Prediction(SCORES, np.array([2, 1, 0])), THREE)
+    table = _table(CLIPS, np.array([1, 0, 1]), Prediction(SCORES, np.array([2, 1, 0])), THREE)
     assert table.predicted.tolist() == ["negative", "positive", "surprise"]
 
 
 def test_the_order_of_the_clips_means_nothing(classified):
     order = [2, 0, 1]
-    shuffled = prediction_table(CLIPS.iloc[order], np.array([1, 0, 1])[order], Prediction(SCORES[order]), THREE)
+    shuffled = _table(CLIPS.iloc[order], np.array([1, 0, 1])[order], Prediction(SCORES[order]), THREE)
     pd.testing.assert_frame_equal(shuffled, classified)
 
 
@@ -155,6 +161,16 @@ def test_a_runs_key_depends_on_everything_in_it():
 def test_a_runs_key_is_the_same_when_it_is_read_back():
     key = RunKey(**KEY)
     assert RunKey.model_validate_json(key.model_dump_json()).digest() == key.digest()
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_setting_that_is_no_finite_number_is_refused_or_kept_apart_from_a_missing_one(value):
+    missing = RunKey(**(KEY | {"config": {"C": None}})).digest()
+    try:
+        found = RunKey(**(KEY | {"config": {"C": value}})).digest()
+    except ValueError:
+        return
+    assert found != missing
 
 
 def test_records_refuse_what_they_do_not_know():

@@ -20,6 +20,7 @@ class Config(MethodConfig):
     shuffle: bool = False
     kernel: Literal["rbf", "linear"] = "rbf"
     weights: str | None = "balanced"
+    gamma: float | str = "scale"
     sizes: tuple[int, ...] = (1,)
 
 
@@ -62,6 +63,8 @@ def test_a_configuration_is_what_the_card_says_over_the_methods_own_defaults(min
         ("shuffle", "false", False),
         ("kernel", "rbf", "rbf"),
         ("weights", "null", None),
+        ("gamma", "1e-3", 0.001),
+        ("gamma", "scale", "scale"),
         ("sizes", "[4, 5]", (4, 5)),
     ],
 )

@@ -109,7 +109,8 @@ def test_labels_are_those_of_the_list(protocol, clips):
     listed = {"/".join(row[:3]): row[3] for row in _official_rows()}
     assert dict(zip(clip_names(truth), truth.truth, strict=True)) == listed
     assert [protocol.classes[label] for label in split.labels] == truth.truth.tolist()
-    assert truth.fold.tolist() == (truth.dataset + "/" + truth.subject).tolist()
+    assert truth.fold.tolist() == split.subjects.tolist() == (truth.dataset + "/" + truth.subject).tolist()
+    assert split.datasets.tolist() == truth.dataset.tolist()
 
 
 def test_subjects_06_006_and_s06_are_three_folds(protocol, clips):
@@ -206,7 +207,12 @@ def test_clips_are_left_out_by_emotion_and_by_clip_in_their_own_dataset_only(sma
     )
     small_protocol.write_text(small_protocol.read_text() + left_out)
     table = _table(
-        *SMALL, "casme2/sub08/1 disgust", "casme2/sub08/2 disgust", "casme2/sub09/1 others", "samm/sub08/1 anger"
+        *SMALL,
+        "casme2/sub08/1 disgust",
+        "casme2/sub08/2 disgust",
+        "casme2/sub09/1 others",
+        "samm/sub08/1 anger",
+        "samm/sub08/2 happiness",
     )
     gone = ["casme2/sub07/EP01_01f", "casme2/sub08/1", "casme2/sub09/1", "samm/006/006_1_1"]
     split = make_split(load_protocol(small_protocol), table)

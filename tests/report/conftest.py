@@ -67,7 +67,10 @@ class Recorder:
                 fold = split.fold(name)
                 told: dict[str, Any] = {
                     "predictions": prediction_table(
-                        split.clips.iloc[fold.test], split.labels[fold.test], Prediction(scores[fold.test]), split.problem
+                        split.clips.iloc[fold.test],
+                        split.labels[fold.test],
+                        Prediction(scores[fold.test]),
+                        split.problem,
                     )
                 }
                 if name in failing:

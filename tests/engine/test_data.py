@@ -1,0 +1,224 @@
+"""Which data a grid runs on: settled once, said in a sentence, refused with what is missing."""
+
+import itertools
+
+import pytest
+from pydantic import ValidationError
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.protocols import ProtocolSpec, load_protocol
+from merbench.databases.registrations import register
+from merbench.engine.data import choose_data
+
+NUMBERS = itertools.count()
+
+DATABASE = """\
+import pandas as pd
+
+from merbench.contracts.clips import clip_table
+from merbench.contracts.databases import DatabaseCard, Reading
+from merbench.contracts.inputs import Flow
+
+
+class Made:
+    card = DatabaseCard(name="{name}", title="Made", datasets=dict.fromkeys({datasets}, "made"), licence="none",
+                        source="made", synthetic={synthetic}, offers={offers}, person_of={persons})
+
+    def recognises(self, folder):
+        return (folder / "{name}.txt").exists()
+
+    def read(self, folder):
+        rows = [dict(dataset=d, subject="1", clip="x", emotion="positive") for d in self.card.datasets]
+        return Reading(clip_table(pd.DataFrame(rows), "made"), "made")
+
+    def arrays(self, folder, clips, spec):
+        raise NotImplementedError
+
+
+DATABASE = Made()
+"""
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    """Install a database of frames (or of what it offers) and register a copy of it."""
+
+    def make(name, datasets, synthetic=False, offers=None, persons=None, content=DATABASE, registered=True):
+        package = f"toydata{next(NUMBERS)}"
+        site = tmp_path / f"site-{package}"
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        text = content.format(name=name, datasets=datasets, synthetic=synthetic, offers=offers, persons=persons or {})
+        (site / f"{package}.py").write_text(text)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[merbench.databases]\n{name} = {package}:DATABASE\n")
+        monkeypatch.syspath_prepend(site)
+        folder = tmp_path / f"copy-{name}"
+        folder.mkdir()
+        (folder / f"{name}.txt").touch()
+        if registered:
+            register(name, folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def small(small_protocol):
+    return load_protocol(small_protocol)
+
+
+def test_a_registered_release_serves_by_itself(small, small_release):
+    register("megc2019-flow28", small_release)
+    data = choose_data("auto", [small])
+    assert data.name == "megc2019-flow28"
+    assert data.why == "the registered release that holds casme2, samm, smic-hs"
+    assert len(data.clips) == 24
+    assert data.clips[IDENTITY].duplicated().sum() == 0
+    assert not data.synthetic
+
+
+def test_a_release_may_be_asked_for_by_name_or_by_folder(small, small_release):
+    by_folder = choose_data(str(small_release), [small])
+    assert by_folder.name == "megc2019-flow28"
+    assert str(small_release) in by_folder.why
+    assert "a copy of megc2019-flow28" in by_folder.why
+    register("megc2019-flow28", small_release)
+    by_name = choose_data("megc2019-flow28", [small])
+    assert (by_name.name, by_name.why) == ("megc2019-flow28", "as asked for")
+    assert by_name.clips.equals(by_folder.clips)
+
+
+def test_nothing_registered_is_told_with_the_next_step(small):
+    with pytest.raises(MerbenchError) as caught:
+        choose_data("auto", [small])
+    assert str(caught.value) == (
+        "no data is registered for casme2, samm, smic-hs: merbench data add megc2019-flow28 PATH serves all of them"
+    )
+
+
+def test_data_known_but_not_registered_is_told_with_the_next_step(small):
+    with pytest.raises(MerbenchError, match="'megc2019-flow28' is not registered here: merbench data add megc2019-flow28"):
+        choose_data("megc2019-flow28", [small])
+
+
+@pytest.mark.parametrize("name", ["megc2019-flow", "megc2019_flow28", "MEGC2019-flow28"])
+def test_an_unknown_name_is_told_with_what_is_close(small, name):
+    with pytest.raises(MerbenchError, match=f"unknown database '{name}' .did you mean 'megc2019-flow28'"):
+        choose_data(name, [small])
+
+
+def test_a_folder_that_is_no_copy_of_anything_is_told(small, tmp_path):
+    with pytest.raises(DataError, match="looks like none of the known databases"):
+        choose_data(str(tmp_path), [small])
+
+
+def test_a_registered_copy_that_has_gone_is_told(small, small_release):
+    register("megc2019-flow28", small_release)
+    small_release.rename(small_release.with_name("moved"))
+    with pytest.raises(DataError, match="release is not a folder"):
+        choose_data("auto", [small])
+
+
+def test_the_databases_themselves_come_before_a_release(small, small_release, database):
+    register("megc2019-flow28", small_release)
+    database("full", ["smic-hs", "casme2"])
+    assert choose_data("auto", [small]).name == "megc2019-flow28"  # samm is missing: the release serves all
+    database("sammframes", ["samm"])
+    data = choose_data("auto", [small])
+    assert data.name == "full+sammframes"
+    assert data.why == "all the protocol's databases are registered"
+    assert set(data.clips.dataset) == {"smic-hs", "casme2", "samm"}
+
+
+def test_some_databases_but_not_all_are_refused_with_what_is_missing(small, database):
+    database("full", ["smic-hs", "casme2"])
+    with pytest.raises(MerbenchError, match=r"no data is registered for samm \(registered: casme2, smic-hs\)"):
+        choose_data("auto", [small])
+
+
+def test_synthetic_databases_never_stand_in_for_real_ones(small, database):
+    database("made", ["smic-hs", "casme2", "samm"], synthetic=True)
+    with pytest.raises(MerbenchError, match="no data is registered for casme2, samm, smic-hs"):
+        choose_data("auto", [small])
+    assert choose_data("made", [small]).synthetic
+
+
+def test_a_release_that_was_made_by_a_program_is_not_taken_by_itself_for_real_data(small, database):
+    database("made", ["smic-hs", "casme2", "samm"], synthetic=True, offers="(Flow(),)")
+    try:
+        data = choose_data("auto", [small])
+    except MerbenchError:
+        return
+    assert data.synthetic
+    assert "synthetic" in data.why
+
+
+def test_a_release_that_lacks_a_dataset_is_passed_over(small, database, small_release):
+    database("a-release", ["smic-hs", "casme2"], offers="(Flow(),)")
+    with pytest.raises(MerbenchError, match="no data is registered"):
+        choose_data("auto", [small])
+    register("megc2019-flow28", small_release)
+    assert choose_data("auto", [small]).name == "megc2019-flow28"
+
+
+def test_several_databases_may_be_joined_by_plus(small, database):
+    database("full", ["smic-hs", "casme2"])
+    database("sammframes", ["samm"])
+    data = choose_data("sammframes+full", [small])
+    assert data.name == "sammframes+full"
+    assert len(data.sources) == 2
+
+
+def test_data_that_lacks_a_dataset_is_refused_with_what_it_holds(small, database):
+    database("full", ["smic-hs", "casme2"])
+    with pytest.raises(MerbenchError, match="data 'full' has no clips of samm; it holds casme2, smic-hs"):
+        choose_data("full", [small])
+
+
+@pytest.mark.parametrize("request_", ["megc2019-flow28+full", "full+full"])
+def test_a_dataset_from_two_sources_is_refused(small, small_release, database, request_):
+    register("megc2019-flow28", small_release)
+    database("full", ["smic-hs", "casme2", "samm"])
+    with pytest.raises(MerbenchError, match=r"has casme2, samm, smic-hs twice; name each dataset's source once"):
+        choose_data(request_, [small])
+
+
+def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
+    register("megc2019-flow28", small_release)
+    other = ProtocolSpec.model_validate(
+        {
+            "name": "other",
+            "title": "",
+            "summary": "",
+            "source": {"text": ""},
+            "classes": ["a", "b"],
+            "datasets": {"mmew": {"title": "", "classes": {}}},
+            "folds": "leave-one-subject-out",
+        }
+    )
+    with pytest.raises(MerbenchError, match="no data is registered for .*mmew"):
+        choose_data("auto", [small, other])
+    with pytest.raises(MerbenchError, match="has no clips of mmew"):
+        choose_data("megc2019-flow28", [small, other])
+
+
+def test_who_is_who_is_gathered_from_all_sources(small, database):
+    database("full", ["smic-hs", "smic-vis", "casme2"], persons={"smic-hs": "smic", "smic-vis": "smic"})
+    database("sammframes", ["samm"], persons={"samm": "samm"})
+    data = choose_data("full+sammframes", [small])
+    assert data.person_of() == {"smic-hs": "smic", "smic-vis": "smic", "samm": "samm"}
+
+
+def test_a_broken_database_of_another_package_harms_nobody(small, small_release, database):
+    register("megc2019-flow28", small_release)
+    database("broken", ["samm"], content="raise ImportError('no such luck')", registered=False)
+    assert choose_data("auto", [small]).name == "megc2019-flow28"
+    assert choose_data(str(small_release), [small]).name == "megc2019-flow28"
+
+
+def test_data_is_settled_and_can_not_be_changed(small, small_release):
+    data = choose_data(str(small_release), [small])
+    with pytest.raises((AttributeError, ValidationError)):
+        data.name = "other"

@@ -1,0 +1,624 @@
+"""Records on disk: what is whole is believed, what is not is named, run again, and never counted."""
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from merbench.contracts.clips import IDENTITY, clip_table
+from merbench.contracts.databases import DatabaseCard, Reading, Source
+from merbench.contracts.digests import bytes_digest
+from merbench.contracts.errors import MerbenchError, RecordError
+from merbench.contracts.inputs import Flow
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.engine.data import Data
+from merbench.engine.execute import execute, run_state
+from merbench.engine.folds import run_fold
+from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.store import RunFolder, check_against_split
+from merbench.report.runs import read_run, read_runs
+
+CLASSES = ["negative", "positive", "surprise"]
+SUBJECTS = {"samm": ("006", "007", "011"), "smic-hs": ("s11",)}  # three clips each
+FOLDS = [f"{dataset}/{subject}" for dataset, subjects in SUBJECTS.items() for subject in subjects]
+FOLD, LAST = FOLDS[0], FOLDS[-1]
+
+
+class Toy:
+    """A release of three clips a subject, in memory."""
+
+    card = DatabaseCard(
+        name="toy", title="", datasets={"samm": "", "smic-hs": ""}, licence="", source="", offers=(Flow(),)
+    )
+
+    def recognises(self, folder):
+        return False
+
+    def read(self, folder):
+        raise NotImplementedError
+
+    def arrays(self, folder, clips, spec):
+        return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
+
+
+def plans_of(method, **request):
+    spec = ProtocolSpec.model_validate(
+        {
+            "name": "toy",
+            "title": "Toy",
+            "summary": "",
+            "source": {"text": "tests"},
+            "classes": CLASSES,
+            "datasets": {name: {"title": name, "classes": {}} for name in SUBJECTS},
+            "folds": "leave-one-subject-out",
+        }
+    )
+    rows = [
+        {"dataset": dataset, "subject": subject, "clip": f"{subject}_{n + 1}_1", "emotion": CLASSES[n]}
+        for dataset, subjects in SUBJECTS.items()
+        for subject in subjects
+        for n in range(3)
+    ]
+    source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
+    return plan_runs(Request((method,), **request), [PreparedProtocol.of(spec, Data("toy", "", (source,)))])
+
+
+class Watcher:
+    def __init__(self):
+        self.notes, self.outcomes = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def fold_finished(self, plan, outcome):
+        self.outcomes.append(outcome.fold)
+
+    def ignore(self, *args):
+        pass
+
+    run_started = run_finished = waiting = ignore
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plans_of("stratified-random")[0]
+
+
+@pytest.fixture(scope="module")
+def ststnet():
+    return plans_of("ststnet", settings={"epochs": "2"}, keep_epochs=True)[0]
+
+
+@pytest.fixture(scope="module")
+def finished(plan, ststnet, tmp_path_factory):
+    """Run everything once; tests damage copies of it."""
+    folder = tmp_path_factory.mktemp("finished")
+    for state in execute([plan, ststnet], folder, Watcher()):
+        assert state.complete
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+def go(plan, runs, *args, **options):
+    watcher = Watcher()
+    (state,) = execute([plan], runs, watcher, *args, **options)
+    return state, watcher
+
+
+@pytest.fixture
+def whole(plan, runs, finished):
+    """Return the folder of a finished run, and its predictions."""
+    folder = shutil.copytree(finished / plan.run_id, runs / plan.run_id)
+    return folder, read_run(folder).predictions
+
+
+@pytest.fixture
+def part(whole):
+    """Return the folder of a run that lacks its last fold, so that tables read the folds themselves."""
+    folder, _ = whole
+    shutil.rmtree(folder / "folds" / "smic-hs--s11")
+    (folder / "complete.json").unlink()
+    (folder / "predictions.parquet").unlink()
+    return folder
+
+
+def edit(path, **changes):
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | changes))
+
+
+def rewrite(folder, change):
+    """Change a prediction table and make the commit mark vouch for it."""
+    path = folder / "predictions.parquet"
+    change(pd.read_parquet(path)).to_parquet(path, index=False)
+    record = json.loads((folder / "record.json").read_text())
+    record["checksums"]["predictions.parquet"] = bytes_digest(path.read_bytes())
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+def rewriting(change):
+    return lambda folder: rewrite(folder, change)
+
+
+def cell(column, value, kind=None):
+    def change(table):
+        table[column] = table[column].astype(kind or object)
+        table.loc[1, column] = value(table.loc[1, column]) if callable(value) else value
+        return table if kind is not object else table
+
+    return rewriting(change)
+
+
+def truncate(name, keep=0.5):
+    def change(folder):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(len(content) * keep)])
+
+    return change
+
+
+def flip(name):
+    def change(folder):
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+
+    return change
+
+
+def next_class(name):
+    return CLASSES[(CLASSES.index(name) + 1) % 3]
+
+
+def copy_record(folder):
+    shutil.copy(folder.parent / "samm--007" / "record.json", folder / "record.json")
+
+
+def copy_fold(folder):
+    shutil.rmtree(folder)
+    shutil.copytree(folder.parent / "samm--007", folder)
+
+
+def copy_fold_under_this_name(folder):
+    copy_fold(folder)
+    edit(folder / "record.json", fold=FOLD)
+
+
+def vouch_for_nothing(folder):
+    edit(folder / "record.json", checksums={})
+
+
+def without(*names):
+    def change(folder):
+        content = json.loads((folder / "record.json").read_text())
+        (folder / "record.json").write_text(json.dumps({k: v for k, v in content.items() if k not in names}))
+
+    return change
+
+
+CHANGED = "has changed since it was recorded"
+DAMAGE = {
+    "predictions truncated": (truncate("predictions.parquet"), CHANGED),
+    "predictions empty": (truncate("predictions.parquet", 0), CHANGED),
+    "one byte changed": (flip("predictions.parquet"), CHANGED),
+    "predictions gone": (lambda folder: (folder / "predictions.parquet").unlink(), "can't be read"),
+    "no table at all": (
+        lambda folder: (
+            (folder / "predictions.parquet").write_bytes(b"PAR1 nothing"),
+            edit(folder / "record.json", checksums={"predictions.parquet": bytes_digest(b"PAR1 nothing")}),
+        ),
+        "no readable Parquet",
+    ),
+    "column missing": (rewriting(lambda t: t.drop(columns="score_surprise")), "lacks the columns score_surprise"),
+    "truth missing": (rewriting(lambda t: t.drop(columns="truth")), "lacks the columns truth"),
+    "column too many": (rewriting(lambda t: t.assign(extra=1)), "has foreign columns extra"),
+    "clip twice": (
+        rewriting(lambda t: pd.concat([t.iloc[:2], t.iloc[:1]], ignore_index=True)),
+        "has a clip twice: samm/006/006_1_1",
+    ),
+    "clip missing": (rewriting(lambda t: t.iloc[1:]), "has 2 clips, the fold has 3"),
+    "clip too many": (
+        rewriting(lambda t: pd.concat([t, t.iloc[:1].assign(clip="006_9_9")], ignore_index=True)),
+        "has 4 clips, the fold has 3",
+    ),
+    "foreign clip": (cell("clip", "006_9_9"), "006_9_9"),
+    "foreign subject": (cell("subject", "060"), "060"),
+    "truth changed": (cell("truth", next_class), "truth"),
+    "all truths changed": (rewriting(lambda t: t.assign(truth=t.truth.map(next_class))), "truth"),
+    "truth unknown": (cell("truth", "others"), "'others' is none of negative, positive, surprise"),
+    "prediction unknown": (cell("predicted", "Negative"), "'Negative' is none of"),
+    "prediction empty": (cell("predicted", None), "is none of"),
+    "score NaN": (cell("score_positive", np.nan, float), "a score is missing or not finite for samm/006/006_2_1"),
+    "score infinite": (cell("score_positive", np.inf, float), "a score is missing or not finite"),
+    "score is text": (rewriting(lambda t: t.assign(score_positive="high")), "scores must be numbers"),
+    "record truncated": (truncate("record.json"), "record.json is truncated or no JSON"),
+    "record empty": (truncate("record.json", 0), "record.json is truncated or no JSON"),
+    "record is no object": (lambda folder: (folder / "record.json").write_text("[1]"), "truncated or no JSON"),
+    "record is no text": (lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"), "truncated or no JSON"),
+    "record lacks a field": (without("checksums", "status"), "record.json does not verify: status"),
+    "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "does not verify: clips"),
+    "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "does not verify: mood"),
+    "record of the future": (lambda f: edit(f / "record.json", schema_version=2), "schema version 2"),
+    "record of the future with other fields": (
+        lambda f: edit(f / "record.json", schema_version=7, mood="good"),
+        "schema version 7.*update merbench",
+    ),
+    "record of another fold": (copy_record, "belongs to fold samm/007"),
+    "folder of another fold": (copy_fold, "belongs to fold samm/007"),
+    "folder of another fold, renamed": (copy_fold_under_this_name, "samm/007/007_1_1"),
+    "record of another run": (lambda f: edit(f / "record.json", key_digest="0" * 64), "belongs to .*another run"),
+    "record vouches for nothing": (vouch_for_nothing, "predictions.parquet"),
+}
+
+
+#: Damage that only whoever knows the protocol's clips can see.
+FOREIGN = ("foreign clip", "foreign subject", "truth changed", "all truths changed", "folder of another fold, renamed")
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_fold_is_named_not_counted_and_run_again(plan, runs, part, damage):
+    change, message = DAMAGE[damage]
+    change(part / "folds" / "samm--006")
+    if damage not in FOREIGN:
+        found = read_run(part)
+        assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1])
+        assert (found.folds, found.complete) == (2, False)
+        assert len(found.problems) == 1
+        assert pd.Series(found.problems).str.contains(message).all(), found.problems
+    assert run_state(plan, runs).pending == (FOLD, LAST)
+    state, watcher = go(plan, runs)
+    assert watcher.outcomes == [FOLD, LAST]
+    assert len(watcher.notes) == 1
+    assert pd.Series(watcher.notes).str.contains(message).all(), watcher.notes
+    assert "samm--006" in watcher.notes[0]
+    assert "run again" in watcher.notes[0]
+    assert state.complete
+    found = read_run(part)
+    assert found.problems == []
+    expected = pd.concat([run_fold(plan.task, fold).predictions for fold in FOLDS], ignore_index=True)
+    pd.testing.assert_frame_equal(found.predictions, expected, check_exact=True, check_dtype=False)
+
+
+@pytest.mark.parametrize("damage", FOREIGN)
+def test_folds_that_were_never_held_against_the_protocol_do_not_pass_for_a_whole_run(whole, damage):
+    folder, _ = whole
+    (folder / "complete.json").unlink()
+    DAMAGE[damage][0](folder / "folds" / "samm--006")
+    found = read_run(folder)
+    assert found.problems or not found.complete
+
+
+EPOCHS = {
+    "changed": (flip("epochs.npz"), CHANGED),
+    "truncated": (truncate("epochs.npz"), CHANGED),
+    "gone": (lambda folder: (folder / "epochs.npz").unlink(), "can't be read"),
+}
+
+
+@pytest.mark.parametrize("damage", EPOCHS)
+def test_damaged_predictions_per_epoch_are_named_and_made_again(ststnet, runs, finished, damage):
+    change, message = EPOCHS[damage]
+    shutil.copytree(finished / ststnet.run_id, runs / ststnet.run_id)
+    folder = runs / ststnet.run_id / "folds" / "samm--006"
+    with np.load(folder / "epochs.npz", allow_pickle=False) as stored:
+        before = stored["scores"]
+    assert before.shape == (2, 3, 3)
+    change(folder)
+    state, watcher = go(ststnet, runs)
+    assert watcher.outcomes == [FOLD]
+    assert message in watcher.notes[0]
+    assert state.complete
+    with np.load(folder / "epochs.npz", allow_pickle=False) as stored:
+        np.testing.assert_array_equal(stored["scores"], before)
+
+
+def test_a_fold_without_commit_mark_is_not_there(plan, runs, part):
+    (part / "folds" / "samm--006" / "record.json").unlink()
+    found = read_run(part)
+    assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1])
+    assert found.folds == 2
+    state, watcher = go(plan, runs)
+    assert watcher.outcomes == [FOLD, LAST]
+    assert state.complete
+
+
+# --- the whole run --------------------------------------------------------------------------------------------------
+
+
+def swap_predictions(folder):
+    """Other predictions, whole and readable, that the mark does not vouch for."""
+    path = folder / "predictions.parquet"
+    table = pd.read_parquet(path)
+    table.assign(predicted=table.truth).to_parquet(path, index=False)
+
+
+WHOLE = {
+    "predictions truncated": (truncate("predictions.parquet"), CHANGED),
+    "one byte changed": (flip("predictions.parquet"), CHANGED),
+    "other predictions": (swap_predictions, CHANGED),
+    "predictions gone": (lambda f: (f / "predictions.parquet").unlink(), "can't be read"),
+    "mark truncated": (truncate("complete.json"), "complete.json is truncated"),
+    "mark with another checksum": (lambda f: edit(f / "complete.json", sha256="0" * 64), CHANGED),
+    "mark with another number": (lambda f: edit(f / "complete.json", clips=11), "12 clips"),
+    "mark of another run": (lambda f: edit(f / "complete.json", key_digest="0" * 64), "belongs to another run"),
+    "mark of the future": (lambda f: edit(f / "complete.json", schema_version=2), "schema version 2"),
+    "mark of the future with other fields": (lambda f: edit(f / "complete.json", schema_version=3, x=1), "version 3"),
+}
+
+
+@pytest.mark.parametrize("damage", WHOLE)
+def test_damage_to_the_whole_runs_files_is_named_and_mended_from_the_folds(plan, runs, whole, damage):
+    change, message = WHOLE[damage]
+    folder, before = whole
+    original = (folder / "predictions.parquet").read_bytes()
+    change(folder)
+    found = read_run(folder)
+    assert len(found.problems) == 1
+    assert message in found.problems[0]
+    assert found.mark is None
+    pd.testing.assert_frame_equal(found.predictions.sort_values(IDENTITY, ignore_index=True), before)
+    state, watcher = go(plan, runs)
+    assert watcher.outcomes == []
+    assert len(watcher.notes) == 1
+    assert message in watcher.notes[0]
+    assert state.complete
+    found = read_run(folder)
+    assert found.problems == []
+    assert (folder / "predictions.parquet").read_bytes() == original
+
+
+def test_the_folds_of_a_whole_run_are_its_log_and_not_read_again(plan, runs, whole):
+    folder, before = whole
+    shutil.rmtree(folder / "folds")
+    state, watcher = go(plan, runs)
+    assert state.complete
+    assert watcher.outcomes == []
+    pd.testing.assert_frame_equal(read_run(folder).predictions, before)
+
+
+def test_a_run_that_lost_its_mark_and_a_fold_runs_that_fold(plan, runs, whole):
+    folder, before = whole
+    truncate("predictions.parquet")(folder)
+    flip("predictions.parquet")(folder / "folds" / "samm--006")
+    state, watcher = go(plan, runs)
+    assert watcher.outcomes == [FOLD]
+    assert len(watcher.notes) == 2
+    assert state.complete
+    pd.testing.assert_frame_equal(read_run(folder).predictions, before)
+
+
+def test_a_run_with_all_folds_but_not_yet_put_together_counts_and_is_put_together(plan, runs, whole):
+    folder, before = whole
+    (folder / "complete.json").unlink()
+    (folder / "predictions.parquet").unlink()
+    found = read_run(folder)
+    assert found.folds == len(FOLDS)
+    pd.testing.assert_frame_equal(found.predictions.sort_values(IDENTITY, ignore_index=True), before)
+    state, watcher = go(plan, runs)
+    assert state.complete
+    assert watcher.outcomes == []
+    assert read_run(folder).mark is not None
+
+
+RUN_FILE = {
+    "truncated": truncate("run.json"),
+    "empty": truncate("run.json", 0),
+    "field missing": lambda f: (f / "run.json").write_text('{"schema_version": 1}'),
+    "wrong value": lambda f: edit(f / "run.json", folds="all"),
+}
+
+
+@pytest.mark.parametrize("damage", RUN_FILE)
+def test_a_damaged_run_file_is_named_and_written_again(plan, runs, whole, damage):
+    folder, before = whole
+    RUN_FILE[damage](folder)
+    with pytest.raises(RecordError, match=r"run\.json"):
+        read_run(folder)
+    found, problems = read_runs(runs.parent)
+    assert found == []
+    assert len(problems) == 1
+    assert "run.json" in problems[0]
+    state, watcher = go(plan, runs)
+    assert state.complete
+    assert watcher.outcomes == []
+    assert read_run(folder).file.key == plan.file.key
+    pd.testing.assert_frame_equal(read_run(folder).predictions, before)
+
+
+def test_a_run_file_that_lacks_a_fold_is_mended_too(plan, runs, whole):
+    """Else the table would go on refusing the run while nothing is left to do for it."""
+    folder, before = whole
+    edit(folder / "run.json", folds={fold: n for fold, n in plan.file.folds.items() if fold != FOLD})
+    assert read_run(folder).problems
+    go(plan, runs)
+    found = read_run(folder)
+    assert found.problems == []
+    assert found.file.folds == plan.file.folds
+    pd.testing.assert_frame_equal(found.predictions, before)
+
+
+@pytest.mark.parametrize("changes", [{}, {"mood": "good"}, {"folds": [1]}], ids=["same fields", "more", "other"])
+@pytest.mark.parametrize("existing", ["keep", "redo"])
+def test_a_run_file_of_a_later_merbench_is_left_alone_and_nothing_is_run(plan, runs, whole, changes, existing):
+    folder, _ = whole
+    edit(folder / "run.json", schema_version=2, **changes)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    watcher = Watcher()
+    with pytest.raises(RecordError, match=r"run\.json has schema version 2.*update merbench"):
+        execute([plan], runs, watcher, existing=existing)
+    assert watcher.outcomes == []
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    with pytest.raises(RecordError, match="schema version 2"):
+        read_run(folder)
+
+
+def test_a_folder_that_holds_another_run_is_left_alone(plan, runs, whole):
+    folder, _ = whole
+    content = json.loads((folder / "run.json").read_text())
+    content["key"]["seed"] = 5
+    (folder / "run.json").write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="belongs to another run than"):
+        go(plan, runs)
+    assert json.loads((folder / "run.json").read_text()) == content
+
+
+def test_a_damaged_run_harms_no_other(plan, ststnet, runs, finished):
+    shutil.copytree(finished, runs, dirs_exist_ok=True)
+    truncate("run.json")(runs / plan.run_id)
+    found, problems = read_runs(runs.parent)
+    assert [run.file.method for run in found] == ["ststnet"]
+    assert len(problems) == 1
+
+
+# --- what a record holds --------------------------------------------------------------------------------------------
+
+
+def test_a_fold_record_vouches_for_its_files_and_tells_how_they_came_about(plan, runs, whole):
+    folder, _ = whole
+    fold = folder / "folds" / "samm--006"
+    record = json.loads((fold / "record.json").read_text())
+    assert sorted(path.name for path in fold.iterdir()) == ["predictions.parquet", "record.json"]
+    assert record["checksums"] == {"predictions.parquet": bytes_digest((fold / "predictions.parquet").read_bytes())}
+    assert (record["fold"], record["status"], record["clips"], record["train_clips"]) == (FOLD, "ok", 3, 9)
+    assert (record["run_id"], record["key_digest"]) == (plan.run_id, plan.key_digest)
+    assert (record["threads"], record["device"], record["schema_version"]) == (1, "cpu", 1)
+    assert {"python", "numpy", "pandas", "merbench"} <= set(record["packages"])
+    assert record["hardware"]["cores"] >= 1
+    assert record["seconds"]["total"] > 0
+    table = pd.read_parquet(fold / "predictions.parquet")
+    assert list(table.columns) == [*IDENTITY, "truth", "predicted", *(f"score_{name}" for name in CLASSES)]
+    assert table["clip"].tolist() == ["006_1_1", "006_2_1", "006_3_1"]
+    assert table.truth.tolist() == CLASSES
+
+
+def test_the_whole_runs_table_is_in_the_order_of_identity_and_its_mark_sums_up(plan, runs, whole):
+    folder, table = whole
+    pd.testing.assert_frame_equal(table[[*IDENTITY, "truth"]], plan.task.split.truth().drop(columns="fold"), check_dtype=False)
+    mark = json.loads((folder / "complete.json").read_text())
+    assert (mark["run_id"], mark["clips"], mark["mixed"]) == (plan.run_id, 12, [])
+    seconds = [json.loads(path.read_text())["seconds"]["total"] for path in folder.glob("folds/*/record.json")]
+    assert mark["seconds"] == pytest.approx(sum(seconds), abs=1e-3)
+
+
+def test_folds_computed_with_different_packages_or_hardware_are_flagged(plan, runs, whole):
+    folder, _ = whole
+    path = folder / "folds" / "samm--006" / "record.json"
+    record = json.loads(path.read_text())
+    record["packages"]["numpy"] = "1.0"
+    record["hardware"]["processor"] = "another"
+    record["threads"] = 2
+    path.write_text(json.dumps(record))
+    (folder / "complete.json").unlink()
+    go(plan, runs)
+    assert json.loads((folder / "complete.json").read_text())["mixed"] == ["numpy", "processor", "threads"]
+
+
+def test_a_records_folder_stays_below_the_run_whatever_a_subject_is_called(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    names = ["x/../../up", "x//etc", "x/a--b", "x/a/b", "x", "x/.", "x/..", "x/é ü", "x/a\\b"]
+    paths = [folder.fold_path(name) for name in names]
+    assert len(set(paths)) == len(names)
+    assert all(path.resolve().parent == (tmp_path / "run" / "folds").resolve() for path in paths)
+
+
+def test_predictions_are_held_against_the_split(plan):
+    split = plan.task.split
+    good = split.truth()
+    check_against_split(good, split, "here")
+    for changed, message in (
+        (good.iloc[1:], "here has no prediction for samm/006/006_1_1"),
+        (good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")), "here has foreign clips samm/006/006_7_7"),
+        (good.assign(truth=good.truth.where(good.subject != "s11", "surprise")), "another truth .* smic-hs/s11/s11_1_1"),
+        (good.assign(fold=good.fold.replace("samm/006", "samm/007")), "under another fold samm/006/006_1_1"),
+    ):
+        with pytest.raises(RecordError, match=message):
+            check_against_split(changed, split, "here")
+
+
+# --- disk full ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """Give a disk that is full at the n-th write, after half of it."""
+
+    class Disk:
+        full_at = 0
+        writes = 0
+
+    ordinary = Path.open
+
+    class Guarded:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            Disk.writes += 1
+            if Disk.writes == Disk.full_at:
+                self.file.write(content[: len(content) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return self.file.write(content)
+
+    def guarded(path, mode="r", *args, **options):
+        file = ordinary(path, mode, *args, **options)
+        return Guarded(file) if "w" in mode else file
+
+    monkeypatch.setattr(Path, "open", guarded)
+    return Disk
+
+
+FILES = 1 + 2 * len(FOLDS) + 2  # run.json, the folds with two files each, the two files of the whole run
+
+
+@pytest.mark.parametrize("number", range(1, FILES + 1))
+def test_a_full_disk_is_named_keeps_what_is_recorded_and_the_next_call_completes(plan, runs, disk, number):
+    disk.full_at = number
+    folder = runs / plan.run_id
+    with pytest.raises(MerbenchError, match=r"can't be written \(No space left on device\): free some space") as caught:
+        go(plan, runs)
+    assert disk.writes == number
+    named = Path(str(caught.value).split(" can't be written")[0])
+    assert folder in named.parents
+    assert not named.exists()
+    assert not [path.name for path in runs.rglob("*") if path.name.endswith(".tmp")]
+    recorded = run_state(plan, runs).recorded
+    done = min(max(number - 2, 0) // 2, len(FOLDS))
+    assert recorded == tuple(FOLDS[:done])
+    state, watcher = go(plan, runs)
+    assert state.complete
+    assert watcher.outcomes == FOLDS[done:]
+    assert watcher.notes == []
+    assert read_run(folder).problems == []
+
+
+def test_a_full_disk_at_a_second_try_leaves_the_first_result_or_none(plan, runs, whole, disk):
+    folder, before = whole
+    for number in (1, 2):
+        disk.writes, disk.full_at = 0, number
+        with pytest.raises(MerbenchError, match="No space left"):
+            go(plan, runs, [FOLD], existing="redo")
+        found = read_run(folder)
+        assert found.problems == []
+        assert (found.folds, found.complete) == (3, False)
+        disk.full_at = 0
+        state, watcher = go(plan, runs)
+        assert watcher.outcomes == [FOLD]
+        assert state.complete
+        pd.testing.assert_frame_equal(read_run(folder).predictions, before)

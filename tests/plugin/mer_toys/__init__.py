@@ -1,0 +1,1 @@
+"""Toys for merbench, in a package of their own."""

@@ -1,0 +1,1 @@
+"""A method that can not be imported."""

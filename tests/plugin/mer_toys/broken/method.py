@@ -1,0 +1,1 @@
+raise RuntimeError("[bold]a toy\nbroke")

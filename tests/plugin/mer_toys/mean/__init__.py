@@ -1,0 +1,1 @@
+"""The class whose mean brightness is nearest."""

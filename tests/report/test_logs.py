@@ -1,0 +1,54 @@
+"""Logs and leaderboard entries hold any text as it is."""
+
+import pytest
+
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.report.leaderboard import read_entry, write_entry
+from merbench.report.logs import read_log, to_challenge, to_csv
+from merbench.report.runs import read_run
+
+SPEC = ProtocolSpec(
+    name="toys", title="Toys", summary="Toys", source={"text": "the test"},
+    classes=("negative", "positive", "surprise"), datasets={"alpha": {"title": "Alpha", "classes": {}}},
+    folds="leave-one-subject-out",
+)  # fmt: skip
+COLUMNS = ["dataset", "subject", "clip", "truth", "predicted"]
+
+
+def answers_with(subject, clip):
+    return {f"alpha/{subject}/{clip}": ("negative", "positive"), "alpha/s2/c1": ("positive", "positive")}
+
+
+def rows_of(table):
+    return sorted(table[COLUMNS].itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    ("subject", "clip"),
+    [("NA", "null"), ("nan", "None"), ("007", "1e5"), ("1.0", "01"), ("a,b", 'c"d'), ("é", "微表情"), ("a\nb", "c;d")],
+)
+def test_any_name_survives_a_csv_log_and_a_leaderboard_entry(record, tmp_path, subject, clip):
+    run = read_run(record(answers_with(subject, clip)))
+    log = tmp_path / "log.csv"
+    log.write_text(to_csv(run.predictions), encoding="utf-8", newline="")
+    assert rows_of(read_log(log, SPEC).predictions) == rows_of(run.predictions)
+    assert (subject, clip) in {row[1:3] for row in rows_of(run.predictions)}
+    assert rows_of(read_entry(write_entry(run, tmp_path / "leaderboard")).predictions) == rows_of(run.predictions)
+
+
+@pytest.mark.parametrize(("subject", "clip"), [("NA", "null"), ("007", "1e5"), ("a;b", 'c"d'), ("é", "微表情")])
+def test_names_without_blanks_survive_the_challenges_format(record, tmp_path, subject, clip):
+    run = read_run(record(answers_with(subject, clip)))
+    log = tmp_path / "log.txt"
+    log.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
+    assert rows_of(read_log(log, SPEC).predictions) == rows_of(run.predictions)
+
+
+def test_a_log_that_was_read_and_written_is_the_same_log(record, answers, tmp_path):
+    run = read_run(record(answers))
+    spec = SPEC.model_copy(update={"datasets": dict.fromkeys(("alpha", "beta"), SPEC.datasets["alpha"])})
+    log = tmp_path / "log.txt"
+    log.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
+    again = read_log(log, spec).predictions
+    assert to_challenge(again, run.file.outputs) == log.read_text(encoding="utf-8")
+    assert log.read_text(encoding="utf-8").splitlines()[:3] == ["alpha s1", "c1 0 0", "c2 1 0"]

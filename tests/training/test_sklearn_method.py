@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from merbench.contracts.inputs import ArrayInput, Flow, Inputs
+from merbench.contracts.methods import MethodConfig, Problem, RunContext, TrainingData
+from merbench.training.sklearn_method import SklearnMethod
+
+PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
+
+ESTIMATORS = {
+    "probabilities": lambda seed: LogisticRegression(),
+    "decision": lambda seed: SVC(),
+    "one against one": lambda seed: SVC(decision_function_shape="ovo"),
+    "linear": lambda seed: LinearSVC(random_state=seed),
+    "ridge": lambda seed: RidgeClassifier(),
+    "neighbours": lambda seed: KNeighborsClassifier(3),
+    "tree": lambda seed: DecisionTreeClassifier(random_state=seed, max_features=1),
+    "pipeline": lambda seed: make_pipeline(StandardScaler(), SVC(class_weight="balanced")),
+    "dummy": lambda seed: DummyClassifier(strategy="most_frequent"),
+}
+
+
+def inputs(values):
+    return Inputs({"values": ArrayInput(Flow(), values)}, len(values))
+
+
+def clips(labels, seed=0):
+    values = np.random.default_rng(seed).standard_normal((len(labels), 4))
+    values[np.arange(len(labels)), labels] += 1.5
+    return values
+
+
+def method_of(estimator):
+    class Adapted(SklearnMethod):
+        def features(self, given):
+            return given["values"].batch()
+
+        def estimator(self, seed):
+            return estimator(seed)
+
+    return Adapted(MethodConfig(), PROBLEM)
+
+
+def fitted(estimator, labels, seed=3):
+    method = method_of(estimator)
+    labels = np.array(labels)
+    method.fit(TrainingData(inputs(clips(labels)), labels, PROBLEM, labels, labels), RunContext(seed=seed))
+    return method
+
+
+ALL = [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2, 1, 0, 0]
+TEST = clips(np.array([0, 1, 2] * 10), seed=5)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_labels_are_the_estimators_own_and_scores_its_probabilities_or_decisions(name):
+    method = fitted(ESTIMATORS[name], ALL)
+    seed = RunContext(seed=3).stream_seed("estimator") % 2**32
+    bare = ESTIMATORS[name](seed).fit(clips(np.array(ALL)), ALL)
+    found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
+    assert found.labels.tolist() == bare.predict(TEST).tolist()
+    expected = bare.predict_proba(TEST) if hasattr(bare, "predict_proba") else bare.decision_function(TEST)
+    np.testing.assert_array_equal(found.scores, expected)
+
+
+@pytest.mark.parametrize("present", [(0, 1), (0, 2), (1, 2)])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_class_that_the_training_clips_lack_is_never_answered_and_never_scored_above_another(name, present):
+    method = fitted(ESTIMATORS[name], [present[n % 2] for n in range(12)])
+    found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
+    (absent,) = {0, 1, 2} - set(present)
+    assert absent not in found.decisions()
+    assert set(found.decisions()) <= set(present)
+    assert (found.scores[:, [absent]] <= found.scores).all()
+    # Each column stands for its own class: where the estimator is sure of one, that one is scored higher.
+    first, second = present
+    ahead = found.scores[:, first] - found.scores[:, second]
+    told = np.abs(ahead) > 1e-9
+    assert (found.labels[told] == np.where(ahead > 0, first, second)[told]).all()
+
+
+@pytest.mark.parametrize("labels", [ALL, [0, 1] * 6, [2, 0] * 6], ids=["all", "without surprise", "without positive"])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_clips_answer_is_the_same_alone_and_in_company(name, labels):
+    method = fitted(ESTIMATORS[name], labels)
+    together = method.predict(inputs(TEST))
+    for row in range(len(TEST)):
+        alone = method.predict(inputs(TEST[row : row + 1]))
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-9)
+        assert alone.labels[0] == together.labels[row]
+
+
+def test_a_single_class_in_training_is_answered_by_an_estimator_that_bears_it():
+    found = fitted(ESTIMATORS["dummy"], [1] * 5).predict(inputs(TEST)).check(len(TEST), PROBLEM)
+    assert set(found.decisions()) == {1}
+    assert (found.scores == [0, 1, 0]).all()
+
+
+def test_the_estimators_seed_comes_from_the_run():
+    seeds = []
+
+    def seeing(seed):
+        seeds.append(seed)
+        return DummyClassifier()
+
+    for seed in (3, 3, 4, 2**62):
+        fitted(seeing, ALL, seed)
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_what_a_method_leaves_out_is_named():
+    method = SklearnMethod(MethodConfig(), PROBLEM)
+    with pytest.raises(NotImplementedError, match=r"SklearnMethod must define features\(inputs\)"):
+        method.features(inputs(TEST))
+    with pytest.raises(NotImplementedError, match=r"SklearnMethod must define estimator\(seed\)"):
+        method.estimator(1)
