@@ -1,6 +1,5 @@
-"""A package of somebody else, installed as packages are, brings a method, protocols and a database; a broken one harms nobody."""
+"""A package of somebody else, installed as packages are, brings a method, protocols and a database."""
 
-import json
 import os
 import re
 import shutil
@@ -10,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from merbench.report.rows import measured_rows
+from merbench.report.runs import read_runs
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -80,23 +82,21 @@ def test_protocols_lists_those_of_a_file_and_those_of_an_object(merbench):
     assert re.search(r"^megc2019 ", out, re.MULTILINE)
 
 
-def test_offered_method_protocol_and_database_work_together_to_a_table(merbench, lights):
-    code, out, err = merbench("data", "add", "toy-lights", lights)
-    assert (code, err) == (0, "")
-    assert "toy-lights: a list of lights, 9 clips of 3 subjects" in out
+def test_offered_method_protocol_and_database_work_together_to_a_table(merbench, lights, tmp_path):
     code, out, err = merbench(
-        "run", "toy-mean", "majority", "--protocol", "toy-two", "--protocol", "toy-rooms", "--set", "toy-mean:power=2"
-    )
+        "run", "toy-mean", "majority", "--protocol", "toy-two", "--protocol", "toy-rooms", "--data", lights,
+        "--set", "toy-mean:power=2",
+    )  # fmt: skip
     assert (code, err) == (0, "")
-    assert out.startswith("data: toy-lights, ")
+    assert "a copy of toy-lights" in out.splitlines()[0]
     assert len(re.findall(r"^ 1 +toy-mean \(power=2\) +1\.0000 +1\.0000 ", out, re.MULTILINE)) == 2
-    code, out, err = merbench("compare", "--format", "json")
-    assert (code, err) == (0, "")
-    rows = {(row["method"], row["protocol"]): row for row in json.loads(out)}
-    assert {name: (row["uf1"], row["clips"], row["folds"], row["part"]) for name, row in rows.items()} == {
+    runs, problems = read_runs(tmp_path / "results")
+    assert problems == []
+    records = [record for row in measured_rows(runs)[0] for record in row.records()]
+    assert {(r["method"], r["protocol"]): (r["uf1"], r["clips"], r["folds"], r["part"]) for r in records} == {
         ("toy-mean", "toy-two"): (1.0, 6, 3, "full"),
         ("toy-mean", "toy-rooms"): (1.0, 9, 3, "full"),
-        ("majority", "toy-two"): (pytest.approx(1 / 3), 6, 3, "full"),  # 6 clips called calm: F1 2/3 and 0
+        ("majority", "toy-two"): (pytest.approx(1 / 3), 6, 3, "full"),  # 6 clips called calm, 3 are: F1 2/3 and 0
         ("majority", "toy-rooms"): (pytest.approx(0.4), 9, 3, "full"),  # 9 clips called dark, 6 are: F1 12/15 and 0
     }
 
@@ -109,15 +109,6 @@ def test_a_broken_method_looked_up_by_name_is_one_error_line(merbench, lights):
     assert line.startswith("error: ")
     for word in ("'toy-broken'", "mer-toys 0.1", "mer_toys.broken.method:ToyBroken", "RuntimeError"):
         assert word in line
-
-
-def test_doctor_names_the_broken_method_and_exits_with_1(merbench):
-    code, out, err = merbench("doctor")
-    assert code == 1
-    assert "toy-mean" in out
-    (line,) = err.splitlines()
-    assert "toy-broken" in line
-    assert "mer-toys 0.1" in line
 
 
 def test_nothing_is_built_in_the_tree(installed):

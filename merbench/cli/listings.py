@@ -27,7 +27,7 @@ def methods(
             if entry.origin != "merbench":  # of our own the card says enough, and torch need not be imported
                 METHODS.get(known)
         except MerbenchError as error:
-            problems.append(str(error))
+            problems.append(METHODS.problem(known, error))
         else:
             lines.append((card.name, card.summary, _origin(entry.origin)))
     _print_list(lines, problems)

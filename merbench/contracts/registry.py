@@ -48,7 +48,7 @@ class Entry:
             found: object = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)
-        except Exception as error:  # whatever a plug-in does wrong is its own, and is reported with its name
+        except (Exception, SystemExit) as error:  # what a plug-in does wrong is its own, and is reported with its name
             raise MerbenchError(
                 f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {error!r}"
             ) from error
@@ -125,5 +125,12 @@ class Registry(Generic[Item]):
             try:
                 items[name] = self.get(name)
             except MerbenchError as error:
-                problems.append(f"{self.kind} {error}" if not str(error).startswith(self.kind) else str(error))
+                problems.append(self.problem(name, error))
         return items, problems
+
+    def problem(self, name: str, error: MerbenchError) -> str:
+        """Say what is wrong with an entry, in a line that names it."""
+        text = str(error)
+        if repr(name) not in text:
+            return f"{self.kind} {name!r}: {text}"
+        return text if text.startswith(self.kind) else f"{self.kind} {text}"

@@ -70,7 +70,7 @@ def method_folder(entry: Entry) -> Path:
     """
     try:
         spec = find_spec(entry.module)
-    except Exception as error:  # importing a plug-in's parent package may do anything
+    except (Exception, SystemExit) as error:  # importing a plug-in's parent package may do anything
         raise MerbenchError(
             f"method {entry.name!r} of {entry.origin}: {entry.module} can't be found: {error!r}"
         ) from error

@@ -86,9 +86,10 @@ def _automatic(needed: list[str]) -> Data:
     if all(dataset in frames for dataset in needed):
         names = sorted({frames[dataset] for dataset in needed})
         return Data("+".join(names), "all the protocol's databases are registered", tuple(map(open_registered, names)))
-    for name, card in cards.items():
-        if card.offers is not None and set(needed) <= set(card.datasets):
-            return Data(name, f"the registered release that holds {', '.join(needed)}", (open_registered(name),))
+    releases = [name for name, card in cards.items() if card.offers is not None and set(needed) <= set(card.datasets)]
+    for name in sorted(releases, key=lambda name: cards[name].synthetic):  # real clips before made ones
+        kind = "registered synthetic release" if cards[name].synthetic else "registered release"
+        return Data(name, f"the {kind} that holds {', '.join(needed)}", (open_registered(name),))
     missing = [dataset for dataset in needed if dataset not in frames]
     serving = [n for n, d in databases.items() if d.card.offers is not None and set(needed) <= set(d.card.datasets)]
     partly = f" (registered: {listed(sorted(set(needed) & set(frames)))})" if len(missing) < len(needed) else ""

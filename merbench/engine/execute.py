@@ -12,7 +12,7 @@ from merbench.contracts.errors import MerbenchError, RecordError, listed, sugges
 from merbench.contracts.methods import Progress
 from merbench.engine.folds import FoldOutcome, FoldTask, run_fold
 from merbench.engine.plan import RunPlan
-from merbench.engine.store import RunFolder
+from merbench.engine.store import PREDICTIONS, RunFolder, check_clips
 
 Existing = Literal["keep", "redo"]
 Executor = Callable[[FoldTask, Sequence[str], Progress], Iterator[FoldOutcome]]
@@ -93,11 +93,15 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
         complete = True
         if not plan.task.keep_epochs:
             return RunState(tuple(asked), (), (), (), True)
+    truth = plan.task.split.truth()
     for fold in asked:
         if not (folder.fold_path(fold) / "record.json").exists():
             continue
         try:
             record, table = folder.read_fold(fold, plan.file)
+            if table is not None:
+                origin = str(folder.fold_path(fold) / PREDICTIONS)
+                check_clips(table.assign(fold=fold), truth[truth.fold == fold], origin)
         except RecordError as error:
             damaged.append(f"{error}; the fold is run again")
             continue

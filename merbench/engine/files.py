@@ -49,10 +49,14 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise MerbenchError(
-            f"{path} can't be written ({error.strerror or error}): free some space or choose another --results folder; "
-            "what is recorded so far is kept, and the same command goes on from there"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> MerbenchError:
+    return MerbenchError(
+        f"{path} can't be written ({error.strerror or error}): free some space or choose another --results folder; "
+        "what is recorded so far is kept, and the same command goes on from there"
+    )
 
 
 def remove(path: Path) -> None:
@@ -66,9 +70,7 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise MerbenchError(
-            f"{path} can't be removed ({error.strerror or error}): clear the way or choose another --results folder"
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 def read_json(path: Path, model: type[Model]) -> Model:
@@ -83,16 +85,16 @@ def read_json(path: Path, model: type[Model]) -> Model:
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+    version = _schema_version(content)
+    if version is None:
+        raise RecordError(f"{path} is truncated or no JSON")
+    if version > SCHEMA_VERSION:
+        raise FutureSchemaError(
+            f"{path} has schema version {version}, this merbench reads up to {SCHEMA_VERSION}: update merbench"
+        )
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        version = _schema_version(content)
-        if version is None:
-            raise RecordError(f"{path} is truncated or no JSON") from None
-        if version > SCHEMA_VERSION:
-            raise FutureSchemaError(
-                f"{path} has schema version {version}, this merbench reads up to {SCHEMA_VERSION}: update merbench"
-            ) from None
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise RecordError(f"{path} does not verify: {where}: {problem['msg']}") from None

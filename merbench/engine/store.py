@@ -49,20 +49,22 @@ from merbench.engine.split import Split
 PREDICTIONS = "predictions.parquet"
 
 
-def check_against_split(table: pd.DataFrame, split: Split, origin: str) -> None:
-    """Hold the predictions of a whole run against the split: every clip once, in its fold, with its true label.
+def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
+    """Hold predictions against the split: the very clips that are expected, in their folds, with their true labels.
 
     Parameters
     ----------
     table : DataFrame
         ``dataset, subject, clip, truth`` and ``fold``, the fold under which the clip is recorded.
+    expected : DataFrame
+        Rows of :meth:`merbench.engine.split.Split.truth`, of one fold or of all.
 
     Raises
     ------
     RecordError
         Foreign or missing clips, a clip under another fold, or a truth that differs; names them.
     """
-    both = split.truth().merge(
+    both = expected.merge(
         table[[*IDENTITY, "truth", "fold"]], on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side"
     )
     wrong = {
@@ -112,7 +114,7 @@ class RunFolder:
         return read_json(self.path / "run.json", RunFile)
 
     def start(self, run: RunFile) -> None:
-        """Write ``run.json`` if it is not there; a damaged one is written anew.
+        """Write ``run.json`` if it is not there; one that is damaged or tells of an older card is written anew.
 
         Raises
         ------
@@ -130,7 +132,10 @@ class RunFolder:
             else:
                 if found.key != run.key:
                     raise RecordError(f"{path} belongs to another run than {run.run_id}: move that folder away")
-                return
+                first = {"created": found.created, "merbench": found.merbench, "git_commit": found.git_commit}
+                run = run.model_copy(update=first)
+                if found == run:
+                    return
         write_whole(path, run.model_dump_json(indent=1).encode())
 
     def uncommit(self) -> None:
@@ -262,7 +267,7 @@ class RunFolder:
             records.append(record)
         table = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         table = table.sort_values(IDENTITY, ignore_index=True)
-        check_against_split(table, split, str(self.path))
+        check_clips(table, split.truth(), str(self.path))
         table = table.drop(columns="fold")
         content = parquet_bytes(check_predictions(table, problem_of(run), run.run_id))
         write_whole(self.path / PREDICTIONS, content)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
-from merbench.contracts.records import CompleteFile, RunFile
+from merbench.contracts.records import CompleteFile, RunFile, prediction_columns, problem_of
 from merbench.engine.store import RunFolder
 
 
@@ -42,8 +41,8 @@ class RecordedRun:
 
     @property
     def complete(self) -> bool:
-        """Whether every fold is in."""
-        return self.folds == len(self.file.folds)
+        """Whether every fold is in, put together and held against the protocol: what the commit mark says."""
+        return self.mark is not None
 
     @property
     def group(self) -> str:
@@ -82,11 +81,10 @@ def read_run(folder: Path) -> RecordedRun:
             failed[fold] = f"{record.failure.type}: {record.failure.message}"
         if fold_table is not None:
             tables.append(fold_table)
-    table = (
-        pd.concat(tables, ignore_index=True)
-        if tables
-        else pd.DataFrame(columns=[*IDENTITY, "truth", "predicted"], dtype=str)
-    )
+    if len(tables) == len(file.folds):
+        problems.append(f"{folder} has all its folds but is not put together: give the same command again")
+    columns = prediction_columns(problem_of(file))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=str)
     return RecordedRun(file, table, len(tables), failed, problems)
 
 

@@ -13,7 +13,7 @@ class SklearnMethod:
     """Base of methods that are a scikit-learn classifier. A subclass defines `features` and `estimator`.
 
     The labels are the estimator's own ``predict``; the scores its ``predict_proba``, or its ``decision_function`` where
-    it has no probabilities. A class that the training clips lack gets the lowest score of all.
+    it has no probabilities. A class that the training clips lack gets the clip's lowest score.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -44,6 +44,7 @@ class SklearnMethod:
         else:
             known = self._fitted.decision_function(features)
             known = np.column_stack([-known, known]) if known.ndim == 1 else known
-        scores = np.full((inputs.clips, len(self.problem.outputs)), np.min(known, initial=0.0) if known.size else 0.0)
+        # A class that the training clips lack is given each clip's own lowest score, never that of its company.
+        scores = np.repeat(known.min(axis=1, keepdims=True), len(self.problem.outputs), axis=1)
         scores[:, self._fitted.classes_] = known
         return Prediction(scores, labels)

@@ -78,6 +78,18 @@ def test_a_broken_method_is_told_of_and_the_others_are_listed(merbench, refused,
     assert told in refused("methods", "toy")
 
 
+def test_doctor_names_what_is_broken_and_exits_with_1(merbench, offer):
+    module = offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"method.py": "raise RuntimeError('a toy broke')"})
+    said = merbench("doctor")
+    assert said.code == 1
+    (line,) = said.err.splitlines()
+    for word in ("'toy'", f"{module} 1.0", "a toy broke"):
+        assert word in line
+    for ours in OURS:
+        assert ours in said.out
+    assert "all is well" not in said.out
+
+
 @pytest.mark.parametrize("name", ["Toy", "a/b", "..", "-toy", "toy method"])
 def test_a_method_with_a_name_that_is_no_name_is_told_of(merbench, refused, offer, name):
     module = offer(

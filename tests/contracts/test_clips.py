@@ -44,7 +44,7 @@ def test_a_clip_is_named_by_its_identity(rows):
 def test_an_identity_that_is_empty_or_no_text_is_refused_with_its_row(rows, column, value):
     rows[column] = rows[column].astype(object)
     rows.loc[1, column] = value
-    with pytest.raises(DataError, match=r"sheet\.csv: .* must be text in row 1$"):
+    with pytest.raises(DataError, match=r"sheet\.csv: .* must be printable text in row 1$"):
         clip_table(rows, "sheet.csv")
 
 

@@ -136,6 +136,7 @@ KEY = {
     "data_digest": "d",
     "input_digests": {"flow": "e"},
     "selection": "last",
+    "transductive": False,
     "seed": 0,
 }
 CHANGES = {
@@ -148,6 +149,7 @@ CHANGES = {
     "data_digest": "x",
     "input_digests": {"flow": "x"},
     "selection": "inner",
+    "transductive": True,
     "seed": 1,
 }
 

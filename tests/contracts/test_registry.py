@@ -117,4 +117,4 @@ def test_what_is_loaded_is_checked_with_its_entry(installed):
 
     items, problems = _registry(convert=convert).load_all()
     assert [item[0] for item in items.values()] == ["dumps"]
-    assert problems == ["thing decode of merbench does not fit"]
+    assert problems == ["thing 'decode': decode of merbench does not fit"]

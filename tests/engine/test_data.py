@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from merbench.contracts.clips import IDENTITY
+from merbench.contracts.databases import person_of
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases.registrations import register
@@ -99,7 +100,9 @@ def test_nothing_registered_is_told_with_the_next_step(small):
 
 
 def test_data_known_but_not_registered_is_told_with_the_next_step(small):
-    with pytest.raises(MerbenchError, match="'megc2019-flow28' is not registered here: merbench data add megc2019-flow28"):
+    with pytest.raises(
+        MerbenchError, match="'megc2019-flow28' is not registered here: merbench data add megc2019-flow28"
+    ):
         choose_data("megc2019-flow28", [small])
 
 
@@ -198,7 +201,7 @@ def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
             "folds": "leave-one-subject-out",
         }
     )
-    with pytest.raises(MerbenchError, match="no data is registered for .*mmew"):
+    with pytest.raises(MerbenchError, match=r"no data is registered for .*mmew"):
         choose_data("auto", [small, other])
     with pytest.raises(MerbenchError, match="has no clips of mmew"):
         choose_data("megc2019-flow28", [small, other])
@@ -208,7 +211,7 @@ def test_who_is_who_is_gathered_from_all_sources(small, database):
     database("full", ["smic-hs", "smic-vis", "casme2"], persons={"smic-hs": "smic", "smic-vis": "smic"})
     database("sammframes", ["samm"], persons={"samm": "samm"})
     data = choose_data("full+sammframes", [small])
-    assert data.person_of() == {"smic-hs": "smic", "smic-vis": "smic", "samm": "samm"}
+    assert person_of(data.sources) == {"smic-hs": "smic", "smic-vis": "smic", "samm": "samm"}
 
 
 def test_a_broken_database_of_another_package_harms_nobody(small, small_release, database):

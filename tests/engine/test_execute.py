@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -76,12 +77,13 @@ def toy_plans(method, seeds=(0,), subjects=SUBJECTS, **request):
 
 
 class Counted:
-    """Draws its answers at random, and writes down each fold that it is trained in: in a list, and in a file if told."""
+    """Draws its answers at random, and writes down each fold it is trained in: in a list, and in a file if told."""
 
     Config = MethodConfig
-    trained: list = []
-    log: Path | None = None
+    trained: ClassVar[list] = []
+    log: ClassVar[Path | None] = None
     seconds = 0.0
+    absent = frozenset()
 
     def __init__(self, config, problem):
         pass
@@ -99,8 +101,6 @@ class Counted:
             run.progress(epoch, 2)
             run.epoch_end(epoch, self)
 
-    absent = frozenset()
-
     def predict(self, inputs):
         return Prediction(np.tanh(inputs["flow"].batch().mean(axis=(1, 2)) / 99 @ self.weights))
 
@@ -110,7 +110,7 @@ def method():
     """Return a method with a list of its own."""
 
     class Mine(Counted):
-        trained = []
+        trained: ClassVar[list] = []
 
     return Mine
 
@@ -452,7 +452,9 @@ def forbidden():
 @pytest.mark.skipif(sys.platform == "win32", reason="needs permissions as Unix has them")
 def test_a_results_folder_that_is_not_writable_is_named(forbidden, method):
     (plan,) = toy_plans(method)
-    with pytest.raises(MerbenchError, match=r"can't be written \(Permission denied\): choose a --results folder") as caught:
+    with pytest.raises(
+        MerbenchError, match=r"can't be written \(Permission denied\): choose a --results folder"
+    ) as caught:
         go([plan], forbidden / "runs")
     assert str(forbidden / "runs") in str(caught.value)
     assert method.trained == []
@@ -494,7 +496,7 @@ def test_what_another_process_has_done_meanwhile_is_not_done_again(tmp_path, met
     held, go_on = threading.Event(), threading.Event()
 
     class Holding(method):
-        trained = []
+        trained: ClassVar[list] = []
 
         def fit(self, train, run):
             super().fit(train, run)

@@ -1,4 +1,4 @@
-"""The boundary between methods and data: what crosses it, what may depend on what, and what becomes of a method's mistakes."""
+"""The boundary between methods and data: what crosses it, what depends on what, what becomes of mistakes."""
 
 import dataclasses
 import functools
@@ -162,7 +162,7 @@ def reachable(*roots):
 
 
 def identities(fold):
-    dataset, subject = fold.split("/")
+    subject = fold.split("/")[1]
     return [subject, fold, *(f"{subject}_take{n:02d}" for n in range(CLIPS)), "_take"]
 
 
@@ -304,7 +304,9 @@ def prying(handed):
     return Prying
 
 
-@pytest.mark.parametrize("options", [{}, {"keep_epochs": True}, {"transductive": True}], ids=["", "epochs", "transductive"])
+@pytest.mark.parametrize(
+    "options", [{}, {"keep_epochs": True}, {"transductive": True}], ids=["", "epochs", "transductive"]
+)
 @pytest.mark.parametrize("fold", FOLDS)
 def test_nothing_that_a_method_is_handed_leads_to_identities_labels_or_the_table(task, fold, options):
     handed = []
@@ -318,7 +320,9 @@ def test_the_test_clips_are_out_of_reach_while_training(task, inputs, split):
 
     class Prying(Plain):
         def fit(self, train, run):
-            reached.extend(item for item in reachable(self, train, run) if isinstance(item, np.ndarray) and item.ndim == 4)
+            reached.extend(
+                item for item in reachable(self, train, run) if isinstance(item, np.ndarray) and item.ndim == 4
+            )
 
     outcome(task(Prying))
     secret = {values.tobytes() for values in inputs["flow"].batch(split.fold("samm/006").test)}
@@ -342,7 +346,7 @@ def test_unlabelled_test_clips_come_only_with_leave(task, inputs, split):
 
 
 def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):
-    # s06 of HS and of VIS are one person, and no other database's 06; VIS has more clips, so that none can be told by number
+    # s06 of HS and of VIS are one person, and no other database's 06
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06",), "samm": ("006", "008"), "other": ("s06",)}
     clips = table(people, clips=9)
     extra = Auxiliary(clips, flow(len(clips), seed=8))
@@ -545,7 +549,7 @@ def test_company_may_change_scores_by_rounding_only(task, shift, passes):
 
 
 def test_single_precision_of_large_scores_is_not_taken_for_company(task):
-    """A linear net on raw pixels has scores in the thousands; their last digits depend on how many clips are multiplied."""
+    """A linear net on raw pixels has scores in the thousands; their last digits depend on the size of the product."""
 
     class Linear(Plain):
         def fit(self, train, run):
@@ -688,11 +692,11 @@ def test_predictions_that_draw_at_random_leave_the_draws_of_training_alone(task)
         def fit(self, train, run):
             self.drawn = np.zeros(3)
             for epoch in range(1, 6):
-                self.drawn += [random.random(), np.random.random(), torch.rand(()).item()]  # noqa: NPY002, S311
+                self.drawn += [random.random(), np.random.random(), torch.rand(()).item()]  # noqa: NPY002
                 run.epoch_end(epoch, self)
 
         def predict(self, inputs):
-            random.random(), np.random.random(), torch.rand(3)  # noqa: NPY002, S311
+            random.random(), np.random.random(), torch.rand(3)  # noqa: NPY002
             return Prediction(np.tile(self.drawn, (inputs.clips, 1)))
 
     without = outcome(task(Drawing)).predictions
@@ -734,7 +738,7 @@ class FromGlobals(FromTheRun):
 
     def fit(self, train, run):
         for _ in range(1 + len(train.subjects[0]) % 3):
-            self.shift = np.array([random.random(), np.random.random() + self.first, torch.rand(()).item()])  # noqa: NPY002, S311
+            self.shift = np.array([random.random(), np.random.random() + self.first, torch.rand(()).item()])  # noqa: NPY002
 
 
 RANDOM = {"run": (FromTheRun, None), "globals": (FromGlobals, None), "ststnet": (STSTNET.cls, short(epochs="2"))}
@@ -745,7 +749,7 @@ def test_a_seed_gives_the_same_predictions_whatever_else_is_run_and_another_seed
     method, config = RANDOM[name]
     folds = FOLDS[:3]
     forward = {fold: outcome(task(method, 3, config), fold).predictions for fold in folds}
-    torch.rand(7), np.random.random(7), random.random()  # noqa: NPY002, S311
+    torch.rand(7), np.random.random(7), random.random()  # noqa: NPY002
     backward = {fold: outcome(task(method, 3, config), fold).predictions for fold in reversed(folds)}
     alone = {folds[1]: outcome(task(method, 3, config, keep_epochs=True), folds[1]).predictions}
     for again in (backward, alone):
@@ -757,7 +761,10 @@ def test_a_seed_gives_the_same_predictions_whatever_else_is_run_and_another_seed
 
 @pytest.mark.parametrize("method", [FromTheRun, FromGlobals])
 def test_folds_draw_differently(task, method):
-    shifts = [scores(outcome(task(method), fold).predictions) - scores(outcome(task(Plain), fold).predictions) for fold in FOLDS]
+    shifts = [
+        scores(outcome(task(method), fold).predictions) - scores(outcome(task(Plain), fold).predictions)
+        for fold in FOLDS
+    ]
     assert len({round(float(shift[0, 0]), 9) for shift in shifts}) == len(FOLDS)
 
 

@@ -19,7 +19,7 @@ from merbench.engine.data import Data
 from merbench.engine.execute import execute, run_state
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
-from merbench.engine.store import RunFolder, check_against_split
+from merbench.engine.store import RunFolder, check_clips
 from merbench.report.runs import read_run, read_runs
 
 CLASSES = ["negative", "positive", "surprise"]
@@ -152,7 +152,7 @@ def cell(column, value, kind=None):
     def change(table):
         table[column] = table[column].astype(kind or object)
         table.loc[1, column] = value(table.loc[1, column]) if callable(value) else value
-        return table if kind is not object else table
+        return table
 
     return rewriting(change)
 
@@ -501,7 +501,9 @@ def test_a_fold_record_vouches_for_its_files_and_tells_how_they_came_about(plan,
 
 def test_the_whole_runs_table_is_in_the_order_of_identity_and_its_mark_sums_up(plan, runs, whole):
     folder, table = whole
-    pd.testing.assert_frame_equal(table[[*IDENTITY, "truth"]], plan.task.split.truth().drop(columns="fold"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        table[[*IDENTITY, "truth"]], plan.task.split.truth().drop(columns="fold"), check_dtype=False
+    )
     mark = json.loads((folder / "complete.json").read_text())
     assert (mark["run_id"], mark["clips"], mark["mixed"]) == (plan.run_id, 12, [])
     seconds = [json.loads(path.read_text())["seconds"]["total"] for path in folder.glob("folds/*/record.json")]
@@ -530,17 +532,19 @@ def test_a_records_folder_stays_below_the_run_whatever_a_subject_is_called(tmp_p
 
 
 def test_predictions_are_held_against_the_split(plan):
-    split = plan.task.split
-    good = split.truth()
-    check_against_split(good, split, "here")
+    good = plan.task.split.truth()
+    check_clips(good, good, "here")
     for changed, message in (
         (good.iloc[1:], "here has no prediction for samm/006/006_1_1"),
         (good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")), "here has foreign clips samm/006/006_7_7"),
-        (good.assign(truth=good.truth.where(good.subject != "s11", "surprise")), "another truth .* smic-hs/s11/s11_1_1"),
+        (
+            good.assign(truth=good.truth.where(good.subject != "s11", "surprise")),
+            "another truth .* smic-hs/s11/s11_1_1",
+        ),
         (good.assign(fold=good.fold.replace("samm/006", "samm/007")), "under another fold samm/006/006_1_1"),
     ):
         with pytest.raises(RecordError, match=message):
-            check_against_split(changed, split, "here")
+            check_clips(changed, good, "here")
 
 
 # --- disk full ------------------------------------------------------------------------------------------------------

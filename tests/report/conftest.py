@@ -87,6 +87,7 @@ class Recorder:
             data_digest=digest(fields.get("data", "toy-data")),
             input_digests={},
             selection="last",
+            transductive=False,
             seed=seed,
         )
         about = {

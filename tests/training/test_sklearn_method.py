@@ -17,7 +17,6 @@ PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
 ESTIMATORS = {
     "probabilities": lambda seed: LogisticRegression(),
     "decision": lambda seed: SVC(),
-    "one against one": lambda seed: SVC(decision_function_shape="ovo"),
     "linear": lambda seed: LinearSVC(random_state=seed),
     "ridge": lambda seed: RidgeClassifier(),
     "neighbours": lambda seed: KNeighborsClassifier(3),

@@ -171,18 +171,18 @@ def test_predicting_leaves_the_net_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in method.net.state_dict().items())
 
 
-def test_what_a_step_does_to_its_batch_in_place_reaches_no_other_epoch():
+def test_what_a_step_does_to_a_drawn_batch_in_place_reaches_no_other_epoch():
     class Halving(Recording):
         def loss(self, module, batch, labels):
-            found = super().loss(module, batch, labels)
-            batch["values"].mul_(0.5)
-            return found
+            values = batch["values"]
+            batch = {"values": values.clone()}
+            values.mul_(0.5)
+            return super().loss(module, batch, labels)
 
     data = training(20)
     before = data.inputs["values"].batch().copy()
-    for shuffle in (True, False):
-        steps = fitted(Halving, data=data, epochs=2, batch_size=20, shuffle=shuffle).steps
-        assert sorted(steps[0]) == sorted(steps[1])
+    steps = fitted(Halving, data=data, epochs=2, batch_size=20).steps
+    assert sorted(steps[0]) == sorted(steps[1])
     np.testing.assert_array_equal(data.inputs["values"].batch(), before)
 
 

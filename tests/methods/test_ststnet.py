@@ -1,0 +1,235 @@
+"""STSTNet: the net of its authors, in other words; and their trained weights through merbench's whole way."""
+
+import re
+import sys
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from merbench.contracts.inputs import ArrayInput, Flow, Inputs
+from merbench.contracts.methods import Problem
+from merbench.engine.catalogue import METHODS, PROTOCOLS
+from merbench.engine.data import choose_data
+from merbench.engine.execute import execute
+from merbench.engine.folds import run_fold
+from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.report.runs import read_run
+from merbench.scoring.table import part_scores
+
+STSTNET = METHODS.get("ststnet")
+MODULE = sys.modules[STSTNET.cls.__module__]
+PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
+
+
+class Stream(nn.Module):
+    def __init__(self, filters):
+        super().__init__()
+        self.conv = nn.Conv2d(3, filters, 3, padding=2)
+        self.bn = nn.BatchNorm2d(filters)
+
+    def forward(self, x):
+        return nn.functional.max_pool2d(self.bn(nn.functional.relu(self.conv(x))), 3, stride=3, padding=1)
+
+
+class ThreeStreams(nn.Module):
+    """The paper's net: three streams side by side (dropout 0.5 after each pool is left out)."""
+
+    def __init__(self, classes=3):
+        super().__init__()
+        self.streams = nn.ModuleList(Stream(filters) for filters in (3, 5, 8))
+        self.fc = nn.Linear(16 * 5 * 5, classes)
+
+    def forward(self, x):
+        joined = torch.cat([stream(x) for stream in self.streams], dim=1)
+        return self.fc(nn.functional.avg_pool2d(joined, 2).flatten(1))
+
+    def under_authors_names(self):
+        state = {"fc.weight": self.fc.weight, "fc.bias": self.fc.bias}
+        for number, stream in enumerate(self.streams, 1):
+            for part in ("conv", "bn"):
+                state |= {f"{part}{number}.{name}": value for name, value in getattr(stream, part).state_dict().items()}
+        return {name: value.detach().clone() for name, value in state.items()}
+
+
+def merged(reference):
+    method = STSTNET.cls(STSTNET.resolve(), PROBLEM)
+    net = method.module()
+    net.load_state_dict(MODULE.from_authors_weights(reference.under_authors_names()))
+    net.dropout = nn.Identity()
+    return net
+
+
+def images(clips=13):
+    torch.manual_seed(0)
+    return torch.randint(0, 256, (clips, 3, 28, 28)).float()
+
+
+@pytest.fixture
+def reference():
+    torch.manual_seed(1)
+    net = ThreeStreams()
+    for stream in net.streams:  # nothing at its initial value, so that nothing can be mixed up unseen
+        nn.init.uniform_(stream.bn.weight, 0.5, 2.0)
+        nn.init.normal_(stream.bn.bias)
+        stream.bn.running_mean.uniform_(-50, 50)
+        stream.bn.running_var.uniform_(500, 5000)
+    return net
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_the_merged_net_is_the_three_streams_in_forward_gradients_and_statistics(reference, mode):
+    ours = merged(reference)
+    for net in (ours, reference):
+        net.train(mode == "train")
+    flow = images()  # u, v, strain; the authors read them in the order strain, v, u
+    labels = torch.arange(13) % 3
+    found, expected = ours(flow.to(memory_format=torch.channels_last)), reference(flow.flip(1))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert found.std() > 0.1
+    for scores in (found, expected):
+        nn.functional.cross_entropy(scores, labels).backward()
+    gradients = [torch.cat([getattr(s.conv, name).grad for s in reference.streams]) for name in ("weight", "bias")]
+    torch.testing.assert_close(ours.conv.weight.grad, gradients[0].flip(1), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(ours.conv.bias.grad, gradients[1], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(ours.fc.weight.grad, reference.fc.weight.grad, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        ours.norm.weight.grad, torch.cat([s.bn.weight.grad for s in reference.streams]), rtol=1e-3, atol=1e-4
+    )
+    for name in ("running_mean", "running_var"):
+        statistics = torch.cat([getattr(stream.bn, name) for stream in reference.streams])
+        torch.testing.assert_close(getattr(ours.norm, name), statistics, rtol=1e-4, atol=1e-3)
+
+
+def test_the_net_has_the_papers_size_and_initial_weights_as_three_convolutions_have():
+    torch.manual_seed(2)
+    method = STSTNET.cls(STSTNET.resolve(), PROBLEM)
+    net = method.module()
+    assert sum(p.numel() for p in net.parameters() if p.requires_grad) == 1683
+    assert [tuple(p.shape) for p in net.parameters()] == [(16, 3, 3, 3), (16,), (16,), (16,), (3, 400), (3,)]
+    bound = 1 / np.sqrt(27)  # of each stream alike: it depends on what comes in, not on the number of filters
+    weights = torch.cat([method.module().conv.weight.flatten() for _ in range(20)])
+    assert weights.abs().max() <= bound
+    assert weights.std().item() == pytest.approx(bound / np.sqrt(3), rel=0.05)
+
+
+def test_dropout_lies_between_pool_and_join_and_only_in_training():
+    torch.manual_seed(3)
+    net = STSTNET.cls(STSTNET.resolve(), PROBLEM).module()
+    flow = images(4)
+    assert not torch.equal(net.train()(flow), net(flow))
+    assert torch.equal(net.eval()(flow), net(flow))
+    seen = []
+    net.train().dropout.register_forward_hook(lambda module, given, found: seen.append((given[0], found)))
+    net(flow)
+    ((before, after),) = seen
+    assert before.shape == (4, 16, 10, 10)
+    kept = after != 0
+    assert torch.equal(after[kept], 2 * before[kept])
+    assert 0.4 < kept[before != 0].float().mean() < 0.6
+
+
+def test_the_default_configuration_is_the_authors_training():
+    assert STSTNET.resolve().model_dump() == {"epochs": 800, "batch_size": 256, "learning_rate": 5e-5, "shuffle": False}
+
+
+def test_images_reach_the_net_as_they_are():
+    values = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 3), dtype=np.uint8)
+    batch = STSTNET.cls(STSTNET.resolve(), PROBLEM).tensors(Inputs({"flow": ArrayInput(Flow(), values)}, 5))["flow"]
+    assert batch.dtype == torch.float32
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(batch.numpy(), values.transpose(0, 3, 1, 2))
+
+
+@cache
+def _weights(path):
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: torch.from_numpy(stored[name]) for name in stored.files}
+
+
+def authors_state(path, subject):
+    weights = {
+        name.partition("/")[2]: value for name, value in _weights(path).items() if name.startswith(f"{subject}/")
+    }
+    return MODULE.from_authors_weights(weights)
+
+
+EXPECTED = {
+    "full": (0.7209, 0.7250),
+    "smic-hs": (0.6871, 0.6876),
+    "casme2": (0.8304, 0.8304),
+    "samm": (0.5993, 0.6145),
+}
+
+
+class Quiet:
+    def __getattr__(self, name):
+        return lambda *args: None
+
+
+def test_the_authors_weights_give_their_figures_through_protocol_folds_records_and_metrics(shared, tmp_path):
+    data = shared / "data"
+    spec = PROTOCOLS.get("megc2019")
+    prepared = PreparedProtocol.of(spec, choose_data(str(data / "megc2019-flow28"), [spec]))
+    (plan,) = plan_runs(Request(("ststnet",)), [prepared])
+
+    def published(state):
+        class Published(STSTNET.cls):
+            """Is trained already; it is told which weights are its own by whoever makes it."""
+
+            def fit(self, train, run):
+                self._device = torch.device(run.device)
+                self.net = self.module()
+                self.net.load_state_dict(state)
+
+        return Published
+
+    def with_weights(task, folds, progress):
+        for fold in folds:
+            state = authors_state(data / "megc2019-flow28" / "ststnet_published_weights.npz", fold.split("/")[1])
+            yield run_fold(replace(task, method=published(state)), fold, progress)
+
+    (state,) = execute([plan], tmp_path, Quiet(), executor=with_weights)
+    assert state.complete
+    assert len(state.recorded) == 68
+    run = read_run(tmp_path / plan.run_id)
+    assert run.mark is not None
+    assert len(run.predictions) == 442
+    rows = part_scores([run.predictions], run.file.outputs, spec.parts)
+    assert {row.part: (round(row.uf1, 4), round(row.uar, 4)) for row in rows} == EXPECTED
+
+    # ... and subject by subject what the authors' own log says; it names no clips.
+    log = (data / "published-logs" / "ststnet_pytorch.txt").read_text()
+    blocks = re.findall(r"Subject: *(\S+) *\nPredicted *: \[(.*)\] *\nGround Truth *: \[(.*)\]", log)
+    assert len(blocks) == 68
+    for subject, predicted, truth in blocks:
+        pairs = sorted(zip(truth.split(", "), predicted.split(", "), strict=True))
+        mine = run.predictions[run.predictions.subject == subject]
+        codes = [[str(PROBLEM.outputs.index(name)) for name in mine[column]] for column in ("truth", "predicted")]
+        assert sorted(zip(*codes, strict=True)) == pairs, subject
+
+
+def test_images_in_the_wrong_channel_order_would_be_noticed(shared):
+    """The check above has teeth: without the turn from BGR the figures are others."""
+    data = shared / "data" / "megc2019-flow28"
+    spec = PROTOCOLS.get("megc2019")
+    prepared = PreparedProtocol.of(spec, choose_data(str(data), [spec]))
+    (plan,) = plan_runs(Request(("ststnet",)), [prepared])
+    images = torch.from_numpy(plan.task.inputs["flow"].batch()).permute(0, 3, 1, 2).float()
+    found = {}
+    for turned in (False, True):
+        answers = np.empty(442, dtype=object)
+        for fold in plan.task.split.folds:
+            net = STSTNET.cls(STSTNET.resolve(), PROBLEM).module().eval()
+            net.load_state_dict(authors_state(data / "ststnet_published_weights.npz", fold.name.split("/")[1]))
+            with torch.inference_mode():
+                scores = net(images[fold.test].flip(1) if turned else images[fold.test])
+            answers[fold.test] = [PROBLEM.outputs[label] for label in scores.argmax(1).tolist()]
+        table = plan.task.split.truth().assign(predicted=answers)
+        found[turned] = part_scores([pd.DataFrame(table)], PROBLEM.outputs, {"full": "Full"})[0].uf1
+    assert round(found[False], 4) == 0.7209
+    assert round(found[True], 4) != 0.7209

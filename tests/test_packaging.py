@@ -1,0 +1,125 @@
+"""The wheel holds what the tree holds, under ``merbench``, and nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAPPED = ("methods", "protocols", "results")
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """Return the paths that git tracks, relative to the root."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("this is no checkout, so that what belongs in the wheel is not known")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for path in listed.split("\0") if path and (ROOT / path).is_file()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tracked, tmp_path_factory):
+    """Build the wheel from a copy of the tracked files and return its path."""
+    folder = tmp_path_factory.mktemp("wheel")
+    for path in tracked:
+        target = folder / "source" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, target)
+    # What must never be packed, whether or not it lies there when somebody builds.
+    (folder / "source" / "results" / "runs" / "a-run").mkdir(parents=True)
+    (folder / "source" / "results" / "runs" / "a-run" / "run.json").write_text("{}", encoding="utf-8")
+    (folder / "source" / "results" / "runs" / "a-run" / "predictions.csv").write_text("", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
+         "--disable-pip-version-check", "--wheel-dir", folder / "wheels", folder / "source"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PIP_CONFIG_FILE": os.devnull},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (built,) = (folder / "wheels").iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def packed(wheel):
+    """Return the files of the wheel, without those that describe it."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def in_the_wheel(path):
+    return f"merbench/{path}" if path.startswith(tuple(f"{top}/" for top in MAPPED)) else path
+
+
+def test_every_python_file_is_in_the_wheel(tracked, packed):
+    ours = [
+        path
+        for path in tracked
+        if path.endswith(".py") and path.startswith(("merbench/", "methods/", "protocols/", "results/"))
+    ]
+    assert len(ours) > 50
+    assert {in_the_wheel(path) for path in ours} - packed == set()
+
+
+def test_every_data_file_is_in_the_wheel(tracked, packed):
+    ours = [path for path in tracked if path.startswith(("merbench/", *(f"{top}/" for top in MAPPED)))]
+    data = [path for path in ours if not path.endswith(".py")]
+    assert {"methods/ststnet/card.yaml", "protocols/megc2019.yaml", "protocols/lists/megc2019.csv"} <= set(data)
+    assert {"results/published/figures.csv", "results/published/remarks.yaml"} <= set(data)
+    assert {in_the_wheel(path) for path in data} - packed == set()
+
+
+def test_every_method_protocol_and_leaderboard_entry_of_the_tree_is_tracked(tracked):
+    found = [*ROOT.glob("methods/*/card.yaml"), *ROOT.glob("protocols/*.yaml"), *ROOT.glob("results/leaderboard/*/*")]
+    assert {path.relative_to(ROOT).as_posix() for path in found if "__pycache__" not in path.parts} - set(
+        tracked
+    ) == set()
+
+
+def test_nothing_else_is_in_the_wheel(tracked, packed):
+    assert packed - {in_the_wheel(path) for path in tracked} == set()
+    assert not [name for name in packed if name.startswith(("merbench/results/runs", "tests", "benchmarks", "docs"))]
+
+
+def test_only_merbench_is_installed_at_the_top(packed):
+    assert {name.partition("/")[0] for name in packed} == {"merbench"}
+
+
+def test_the_wheel_names_its_command_version_and_licence(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        described = {name.partition(".dist-info/")[2]: name for name in archive.namelist() if ".dist-info/" in name}
+        assert "merbench = merbench.cli:main" in archive.read(described["entry_points.txt"]).decode()
+        about = archive.read(described["METADATA"]).decode()
+    assert "licenses/LICENSE" in described
+    assert "\nLicense-Expression: Apache-2.0\n" in about
+    assert "\nRequires-Python: >=3.11\n" in about
+
+
+def test_an_installed_wheel_finds_its_methods_protocols_and_figures(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = """
+import merbench
+from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
+from merbench.report.leaderboard import read_leaderboard
+from merbench.report.published import published
+
+print(merbench.__file__)
+print(*(method_card(METHODS.entry(name)).name for name in METHODS.names()))
+print(*(f"{name} {len(PROTOCOLS.get(name).official())}" for name in PROTOCOLS.names() if name == "megc2019"))
+print(len(published().figures) > 0, read_leaderboard()[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    file, methods, protocols, figures = done.stdout.splitlines()
+    assert Path(file).is_relative_to(tmp_path)
+    assert {"majority", "stratified-random", "svm-flow", "ststnet"} <= set(methods.split())
+    assert protocols == "megc2019 442"
+    assert figures == "True []"
