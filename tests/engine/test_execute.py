@@ -522,12 +522,12 @@ def test_what_another_process_has_done_meanwhile_is_not_done_again(tmp_path, met
     assert watcher.started == [(0, 6, ())]
 
 
-SMALL = "abc"
+SMALL = "ab"
 MOMENTS = ("half written", "before the rename", "after the rename")
 
 
 class Small(Counted):
-    absent = frozenset({"toy/d", "toy/e", "toy/f"})
+    absent = frozenset(FOLDS[2:])
 
 
 def main(root):
@@ -570,7 +570,7 @@ def writing(method, folder, **plan):
 
 
 def killed_at(moment, number, folder):
-    """Run three folds, and kill this process at a moment of the number-th file that is written."""
+    """Run two folds, and kill this process at a moment of the number-th file that is written."""
     count = 0
     ordinary_open, ordinary_replace = Path.open, Path.replace
 
@@ -696,7 +696,7 @@ def logged(folder):
 def test_killed_at_any_moment_of_any_write_the_same_command_finishes_with_the_same_result(scenes):
     ended = json.loads((scenes / "writing" / "ended.json").read_text())
     killed = [name for name, status in ended.items() if status == signal.SIGKILL]
-    assert len(killed) >= 3 * 9  # run.json, three folds with two files each, the two files of the whole run
+    assert len(killed) >= 3 * 7  # run.json, two folds with two files each, the two files of the whole run
     assert sorted(set(ended.values())) == [0, signal.SIGKILL]
     expected = undisturbed(toy_plans(Small, subjects=SMALL)[0])
     for name in killed:
@@ -707,10 +707,10 @@ def test_killed_at_any_moment_of_any_write_the_same_command_finishes_with_the_sa
         recorded = run_state(plan, folder / "runs").recorded
         (state,), watcher = go([plan], folder / "runs")
         assert state.complete, name
-        assert len(watcher.outcomes) == 3 - len(recorded), name
+        assert len(watcher.outcomes) == 2 - len(recorded), name
         after = Counter(logged(folder))
-        assert len(after) == 3
-        assert sum(after.values()) <= 4, name  # the fold in flight, and no other, is run again
+        assert len(after) == 2
+        assert sum(after.values()) <= 3, name  # the fold in flight, and no other, is run again
         assert len(recorded) >= sum(before.values()) - 1, name
         same(predictions(plan, folder / "runs"), expected)
 

@@ -1,8 +1,5 @@
 """What every method that comes with merbench must bear."""
 
-from dataclasses import replace
-
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -50,26 +47,3 @@ def test_every_named_configuration_of_a_card_holds(plan_of, name):
     for configuration in METHODS.get(name).card.configurations:
         outcome = run_fold(plan_of(name, config=configuration).task, "smic-hs/s11")
         assert outcome.failure is None, outcome.failure.traceback
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_a_method_leaves_its_clips_as_they_are(plan_of, name):
-    plan = plan_of(name)
-    kept = []
-
-    class Watched(plan.task.method):
-        def fit(self, train, run):
-            before = {key: train.inputs[key].batch().copy() for key in train.inputs.names()}
-            super().fit(train, run)
-            kept.extend(np.array_equal(train.inputs[key].batch(), value) for key, value in before.items())
-
-        def predict(self, inputs):
-            before = {key: inputs[key].batch().copy() for key in inputs.names()}
-            found = super().predict(inputs)
-            kept.extend(np.array_equal(inputs[key].batch(), value) for key, value in before.items())
-            return found
-
-    task = replace(plan.task, method=Watched)
-    assert run_fold(task, "casme2/sub06").failure is None
-    assert all(kept)
-    assert len(kept) == 3 * len(list(task.inputs.names()))  # fit, all together, one alone

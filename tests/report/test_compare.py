@@ -305,11 +305,13 @@ def test_a_damaged_fold_is_named_and_not_counted(record, right):
         assert f"does not verify: {path} has changed since it was recorded" in text
 
 
-def test_the_damaged_table_of_a_whole_run_is_named_and_its_folds_are_read(record, answers):
+def test_the_damaged_table_of_a_whole_run_is_named_and_its_folds_are_shown_without_rank(record, answers):
     folder = record(answers)
     before = rows_of(record)
     damage(folder / "predictions.parquet")
-    assert rows_of(record) == before
+    assert [row | {"status": "complete"} for row in rows_of(record)] == before
+    assert {row["status"] for row in rows_of(record)} == {"partial"}
+    assert ranks(record.compared().rows) == {}
     assert f"does not verify: {folder / 'predictions.parquet'} has changed" in printed(record.compared(), width=None)
 
 
