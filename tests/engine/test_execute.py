@@ -562,9 +562,22 @@ def wait(child):
     return os.waitpid(child, 0)[1]
 
 
-def writing(method, folder, **plan):
+def logged(folder):
+    """Return the trainings told in a log, a line each."""
+    log = folder / "log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def writing(method, folder, stuck_at=0, **plan):
+    """Plan with a method that writes down what it trains, and, at the n-th training, waits to be killed."""
+
     class Writing(method):
         log = folder / "log"
+
+        def fit(self, train, run):
+            super().fit(train, run)
+            if len(logged(folder)) == stuck_at:
+                time.sleep(300)
 
     return toy_plans(Writing, **plan)
 
@@ -625,22 +638,19 @@ def kills_while_writing(root):
     (root / "ended.json").write_text(json.dumps(ended))
 
 
-class Slow(Counted):
-    seconds = 0.03
-
-
 def kills_while_training(root):
-    """Kill from outside when the first, the third, ... fold of two runs is being trained."""
+    """Kill from outside while the first, the third, ... fold of two runs is being trained."""
     for number in (1, 3, 6, 7, 10):
         folder = root / f"{number:02d}"
         folder.mkdir()
-        log = folder / "log"
-        log.touch()
-        child = forked(lambda f=folder: go(writing(Slow, f, seeds=(0, 1)), f / "runs"))
-        until(lambda log=log, number=number: len(log.read_text().splitlines()) >= number)
-        time.sleep(0.01)
+        child = forked(lambda f=folder, n=number: go(writing(Counted, f, n, seeds=(0, 1)), f / "runs"))
+        until(lambda f=folder, n=number: len(logged(f)) == n)
         os.kill(child, signal.SIGKILL)
         wait(child)
+
+
+class Slow(Counted):
+    seconds = 0.03
 
 
 def both_at_once(root):
@@ -657,15 +667,14 @@ def both_at_once(root):
 
 def one_killed_beside_another(root):
     """Two drivers on one run; the one at work is killed, the one that waits takes over."""
-    (root / "log").touch()
 
-    def drive():
-        go(writing(Slow, root), root / "runs")
+    def drive(stuck_at=0):
+        go(writing(Counted, root, stuck_at), root / "runs")
 
-    first = forked(drive)
-    until((root / "log").read_text)
+    first = forked(lambda: drive(stuck_at=3))
+    until(lambda: len(logged(root)) == 3)
     second = forked(drive)
-    until(lambda: len((root / "log").read_text().splitlines()) >= 3)
+    time.sleep(0.2)  # it waits by now, or comes later: what is left must be the same
     os.kill(first, signal.SIGKILL)
     (root / "ended.json").write_text(json.dumps([wait(first), wait(second)]))
 
@@ -685,12 +694,6 @@ def scenes(tmp_path_factory):
     done = subprocess.run([sys.executable, __file__, root], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return root
-
-
-def logged(folder):
-    """Return the trainings told in a log, a line each."""
-    log = folder / "log"
-    return log.read_text().splitlines() if log.exists() else []
 
 
 def test_killed_at_any_moment_of_any_write_the_same_command_finishes_with_the_same_result(scenes):
@@ -720,13 +723,12 @@ def test_killed_while_training_the_same_command_goes_on_from_there(scenes, numbe
     folder = scenes / "training" / f"{number:02d}"
     before = logged(folder)
     assert len(before) == number
-    plans = writing(Slow, folder, seeds=(0, 1))
+    plans = writing(Counted, folder, seeds=(0, 1))
     states, _ = go(plans, folder / "runs")
     assert all(state.complete for state in states)
     counts = Counter(logged(folder))
     assert len(counts) == 12
-    assert [line for line, count in counts.items() if count > 1] == [before[-1]]
-    assert counts[before[-1]] == 2
+    assert {line: count for line, count in counts.items() if count > 1} == {before[-1]: 2}
     for plan in plans:
         same(predictions(plan, folder / "runs"), undisturbed(replace(plan, task=replace(plan.task, method=Counted))))
 
@@ -749,7 +751,7 @@ def test_a_driver_that_waits_takes_over_from_one_that_is_killed(scenes):
     assert json.loads((folder / "ended.json").read_text()) == [signal.SIGKILL, 0]
     counts = Counter(logged(folder))
     assert len(counts) == 6
-    assert sum(counts.values()) <= 7
+    assert sum(counts.values()) == 7
     (plan,) = toy_plans(Counted)
     same(predictions(plan, folder / "runs"), undisturbed(plan))
 
