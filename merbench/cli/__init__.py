@@ -76,7 +76,7 @@ def main() -> None:
         code = INTERRUPTED
     except BrokenPipeError:  # the reader, head say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(1 if "run" in arguments[:1] else 0)  # a grid that ended so is not done
     except Exception as error:
         if debug:
             raise

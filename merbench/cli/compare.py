@@ -1,10 +1,14 @@
 """``merbench compare``: the table that goes into the paper."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merbench.cli.options import Results, one_of, results_folder
+
+if TYPE_CHECKING:
+    from merbench.contracts.protocols import ProtocolSpec
+    from merbench.report.rows import Row
 
 FORMATS = ("table", "md", "latex", "csv", "json")
 
@@ -54,13 +58,13 @@ def compare(
     runs = [run for run in runs if not methods or run.file.method in methods]
     runs = [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
     rows, notes = measured_rows(runs, older)
-    figures = []
+    figures: list[dict[str, object]] = []
+    titles: dict[str, str] = {}
     if published if published is not None else format in ("table", "md"):
-        names = [protocol] if protocol else sorted({row.runs[0].file.protocol for row in rows})
-        figures = [figure for name in names for figure in published_rows(name)]
-    titles = {
-        part: title for name in {f["protocol"] for f in figures} for part, title in PROTOCOLS.get(name).parts.items()
-    }
+        for name in [protocol] if protocol else sorted({row.runs[0].file.protocol for row in rows}):
+            spec = _registered(name, rows)
+            figures += published_rows(name) if spec else []
+            titles |= spec.parts if spec else {}
     comparison = Comparison(rows, figures, problems + notes, titles)
     if not rows and not figures and format != "json":
         raise MerbenchError(f"there is nothing to compare in {folder}: merbench run METHOD --protocol P")
@@ -73,3 +77,14 @@ def compare(
     typer.echo(writers[format](comparison).rstrip("\n"))
     for note in comparison.notes:
         typer.echo(note, err=True)
+
+
+def _registered(name: str, rows: "list[Row]") -> "ProtocolSpec | None":
+    """Return the registered protocol if that is what the rows mean by its name; else published figures don't apply."""
+    from merbench.engine.catalogue import PROTOCOLS
+
+    if name not in PROTOCOLS.names():
+        return None
+    spec = PROTOCOLS.get(name)
+    meant = {row.runs[0].file.key.spec_digest for row in rows if row.runs[0].file.protocol == name}
+    return spec if meant <= {spec.spec_digest()} else None

@@ -97,7 +97,8 @@ def verify(name: Annotated[str, typer.Argument(help="A registered database.", me
             continue
         split = make_split(protocol, clips, synthetic=True)
         counts = "/".join(str((split.labels == index).sum()) for index in range(len(protocol.classes)))
-        against = "equal to the organisers' list" if protocol.official_list else "as its counts say"
+        against = "equal to the organisers' list" if protocol.official_list else "with the counts it expects"
+        against = against if protocol.official_list or protocol.expected else "which expects no particular counts"
         typer.echo(f"{protocol.name}: {len(split.clips)} clips, {counts} {'/'.join(protocol.classes)}", nl=False)
         typer.echo(f": differs: {'; '.join(split.differences)}" if split.differences else f", {against}")
         wrong |= bool(split.differences) and not card.synthetic

@@ -81,10 +81,16 @@ class Card(BaseModel):
             checked_name(name, "configuration")
         return value
 
-    def admissions(self) -> list[str]:
-        """Say in a few words each what a reader of a table should know; empty for an ordinary method."""
+    def admissions(self, transductive: bool) -> list[str]:
+        """Say in a few words each what a reader of a table should know; empty for an ordinary method.
+
+        Parameters
+        ----------
+        transductive : bool
+            Whether the protocol let the method use what its card admits there.
+        """
         said = []
-        if self.transductive:
+        if transductive:
             said.append("transductive")
         if self.au_labels_at_test:
             said.append("AU labels at test")

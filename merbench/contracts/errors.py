@@ -1,7 +1,8 @@
 """Errors that a user can act on: one line that names the thing, what was expected and the next step."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from merbench.contracts.names import shown
 
@@ -19,6 +20,17 @@ class MerbenchError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(shown(" ".join(line.strip() for line in message.splitlines())))
+
+
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
+    """Turn whatever a plug-in's code raises into one line that says whose it is; our own errors pass as they are."""
+    try:
+        yield
+    except MerbenchError:
+        raise
+    except Exception as error:
+        raise MerbenchError(f"{what} failed: {error!r}") from error
 
 
 class UnknownNameError(MerbenchError):

@@ -5,7 +5,7 @@ digest is part of what a result is keyed by.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ Span = Literal["onset-apex", "onset-offset", "clip"]
 
 class _Specification(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Labels rather than pictures: never handed out with test clips, unless the card admits it.
+    training_only: ClassVar[bool] = False
 
     def __str__(self) -> str:
         """Name the kind and its settings in a few words: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
@@ -73,6 +76,8 @@ class Landmarks(_Specification):
 class ActionUnits(_Specification):
     """Action units, for training only: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN where there is no label."""
 
+    training_only: ClassVar[bool] = True
+
     kind: Literal["action-units"] = "action-units"
     vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
 
@@ -113,6 +118,10 @@ class ArrayInput:
         """
         return np.array(self._values[rows])
 
+    def take(self, rows: npt.NDArray[np.intp]) -> "ArrayInput":
+        """Return a copy for some clips."""
+        return ArrayInput(self.spec, self.batch(np.asarray(rows)))
+
 
 class Inputs:
     """The named inputs of a set of clips, in an order that means nothing.
@@ -138,5 +147,9 @@ class Inputs:
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Inputs":
         """Return a **copy** for some clips: what is handed to a method holds no other clip, not even by reference."""
-        arrays = {name: ArrayInput(a.spec, a.batch(np.asarray(rows))) for name, a in self._arrays.items()}
-        return Inputs(arrays, len(rows))
+        return Inputs({name: array.take(rows) for name, array in self._arrays.items()}, len(rows))
+
+    def pictures(self) -> "Inputs":
+        """Return these inputs without those that are labels, such as action units."""
+        arrays = {name: array for name, array in self._arrays.items() if not array.spec.training_only}
+        return Inputs(arrays, self.clips)

@@ -123,6 +123,13 @@ class ProtocolSpec(_Part):
             raise ValueError("each class must be named once")
         return tuple(checked_name(name, "class") for name in value)
 
+    @field_validator("datasets")
+    @classmethod
+    def _dataset_names(cls, value: dict[str, DatasetRule]) -> dict[str, DatasetRule]:
+        if "full" in value:
+            raise ValueError("a dataset can't be called 'full', which is the part of all clips")
+        return {checked_name(name, "dataset"): rule for name, rule in value.items()}
+
     @field_validator("folds", mode="before")
     @classmethod
     def _rule_by_name(cls, value: Any) -> Any:

@@ -43,6 +43,7 @@ class RunKey(BaseModel):
     input_digests: dict[str, str]
     selection: str
     transductive: bool
+    au_labels_at_test: bool
     seed: int
 
     def digest(self) -> str:

@@ -68,15 +68,23 @@ class Registry(Generic[Item]):
         Gives name -> target of those that come with merbench.
     convert : callable
         ``convert(entry, loaded object)`` checks the object and makes the item; its errors name what does not fit.
+    check : callable, optional
+        ``check(entry)`` looks at what lies beside the object, such as a card, before the object is imported.
     """
 
     def __init__(
-        self, kind: str, group: str, builtin: Callable[[], dict[str, str]], convert: Callable[[Entry, object], Item]
+        self,
+        kind: str,
+        group: str,
+        builtin: Callable[[], dict[str, str]],
+        convert: Callable[[Entry, object], Item],
+        check: Callable[[Entry], object] | None = None,
     ) -> None:
         self.kind = kind
         self.group = group
         self._builtin = builtin
         self._convert = convert
+        self._check = check
 
     def entries(self) -> list[Entry]:
         """Return everything registered, by name; a name that two claim appears twice."""
@@ -115,6 +123,8 @@ class Registry(Generic[Item]):
             checked_name(name, self.kind)
         except ValueError as error:
             raise MerbenchError(f"{error} (from {entry.origin})") from error
+        if self._check is not None:
+            self._check(entry)
         return self._convert(entry, entry.load())
 
     def load_all(self) -> tuple[dict[str, Item], list[str]]:

@@ -8,7 +8,7 @@ from filelock import FileLock
 from platformdirs import user_data_dir
 
 from merbench.contracts.databases import Source
-from merbench.contracts.errors import DataError, MerbenchError, suggestion
+from merbench.contracts.errors import DataError, MerbenchError, blaming, suggestion
 from merbench.databases import DATABASES
 
 
@@ -72,7 +72,12 @@ def open_source(name: str, folder: Path) -> Source:
     database = DATABASES.get(name)
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder that holds your copy of {name}")
-    return Source(database, folder, database.read(folder))
+    with blaming(f"reading {folder} as {name}"):
+        reading = database.read(folder)
+    strange = sorted(set(reading.clips.dataset) - set(database.card.datasets))
+    if strange:
+        raise DataError(f"{folder}: {name} gave clips of {', '.join(strange)}, which are not on its card")
+    return Source(database, folder, reading)
 
 
 def open_registered(name: str) -> Source:
@@ -99,7 +104,10 @@ def recognise(folder: Path) -> str:
         None of the databases, or several, know the folder for theirs.
     """
     databases, _ = DATABASES.load_all()
-    found = [name for name, database in databases.items() if database.recognises(folder)]
+    found = []
+    for name, database in databases.items():
+        with blaming(f"asking {name} whether it knows {folder}"):
+            found += [name] if database.recognises(folder) else []
     if len(found) != 1:
         what = f"several databases ({', '.join(found)})" if found else "none of the known databases"
         raise DataError(f"{folder} looks like {what}: use merbench data add NAME PATH{suggestion('', databases)}")

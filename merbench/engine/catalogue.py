@@ -137,7 +137,7 @@ def _builtin_protocols() -> dict[str, str]:
     return {name.removesuffix(".yaml"): f"merbench.protocols:{name.removesuffix('.yaml')}" for name in names}
 
 
-METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method)
+METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method, method_card)
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 
 

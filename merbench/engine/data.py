@@ -87,7 +87,8 @@ def _automatic(needed: list[str]) -> Data:
         names = sorted({frames[dataset] for dataset in needed})
         return Data("+".join(names), "all the protocol's databases are registered", tuple(map(open_registered, names)))
     releases = [name for name, card in cards.items() if card.offers is not None and set(needed) <= set(card.datasets)]
-    for name in sorted(releases, key=lambda name: cards[name].synthetic):  # real clips before made ones
+    if releases:
+        name = min(releases, key=lambda name: cards[name].synthetic)  # real clips before made ones
         kind = "registered synthetic release" if cards[name].synthetic else "registered release"
         return Data(name, f"the {kind} that holds {', '.join(needed)}", (open_registered(name),))
     missing = [dataset for dataset in needed if dataset not in frames]

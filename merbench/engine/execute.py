@@ -199,6 +199,7 @@ def _compact(
 
 
 def failures(states: Sequence[RunState]) -> str:
-    """Say in a phrase what failed; empty where nothing did."""
+    """Say in a phrase what failed, or could not be put together; empty where nothing did."""
     failed = [fold for state in states for fold in state.failed]
-    return f"{len(failed)} folds failed: {listed(failed)}" if failed else ""
+    said = [f"{len(failed)} fold{'s' * (len(failed) > 1)} failed: {listed(failed)}"] if failed else []
+    return "; ".join(said + [problem for state in states for problem in state.damaged])

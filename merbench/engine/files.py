@@ -22,12 +22,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class FutureSchemaError(RecordError):
-    """A file that a later merbench wrote; it is left alone."""
+    """A file that a later merbench wrote; a run that has one in ``run.json`` is left alone."""
 
 
 def now() -> str:
-    """Return the time in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Return the time in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -54,7 +54,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _unwritable(path: Path, error: OSError) -> MerbenchError:
     return MerbenchError(
-        f"{path} can't be written ({error.strerror or error}): free some space or choose another --results folder; "
+        f"{path} can't be written ({error.strerror or error}): free some space or choose another folder; "
         "what is recorded so far is kept, and the same command goes on from there"
     )
 
@@ -106,7 +106,7 @@ def _schema_version(content: bytes) -> int | None:
         return int(json.loads(content)["schema_version"])
     except KeyError:
         return SCHEMA_VERSION
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

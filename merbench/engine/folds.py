@@ -31,7 +31,8 @@ from merbench.contracts.methods import (
     TrainingData,
 )
 from merbench.contracts.records import Failure, prediction_table
-from merbench.engine.randomness import preserved_modes, preserved_random_state, seeded
+from merbench.engine import environment
+from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.split import Fold, Split
 
 COMPANY_TOLERANCE = 1e-5
@@ -59,6 +60,8 @@ class FoldTask:
         The run's seed; each fold's streams are hashed from it and the fold's name.
     transductive : bool
         Card and protocol both say so.
+    au_labels_at_test : bool
+        The card admits that labels of the test clips are an input.
     keep_epochs : bool
         Predict the test clips after each epoch, and keep that.
     auxiliary : mapping
@@ -73,6 +76,7 @@ class FoldTask:
     inputs: Inputs
     seed: int
     transductive: bool = False
+    au_labels_at_test: bool = False
     keep_epochs: bool = False
     device: str = "cpu"
     threads: int = 1
@@ -86,6 +90,8 @@ class FoldOutcome:
 
     Attributes
     ----------
+    packages, hardware, peak_memory_mb
+        Of the process that ran the fold, which need not be the one that records it.
     predictions : DataFrame, optional
         See :func:`merbench.contracts.records.prediction_table`.
     epochs : ndarray, optional
@@ -96,6 +102,9 @@ class FoldOutcome:
     clips: int
     train_clips: int
     seconds: dict[str, float]
+    packages: dict[str, str] = field(default_factory=environment.packages)
+    hardware: dict[str, Any] = field(default_factory=environment.hardware)
+    peak_memory_mb: float | None = field(default_factory=environment.peak_memory_mb)
     predictions: pd.DataFrame | None = None
     epochs: npt.NDArray[Any] | None = None
     failure: Failure | None = None
@@ -117,8 +126,8 @@ class _EpochWatch:
         """Keep the scores of this epoch; never asks to stop."""
         if epoch != len(self.scores) + 1:
             raise ValueError(f"epoch_end told of epoch {epoch}, expected {len(self.scores) + 1}: epochs count from 1")
-        with preserved_random_state(), preserved_modes(method):
-            self.scores.append(method.predict(self._inputs).check(self._inputs.clips, self._problem).scores)
+        with preserved_random_state(), preserved_method(method):
+            self.scores.append(_checked(method.predict(self._inputs), self._inputs, self._problem).scores)
         return False
 
 
@@ -147,10 +156,18 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
             # A method that imports torch as late as in fit did so unseeded and on all cores: once, it is done again.
             result = _predictions(task, fold, progress or Progress(), seconds)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises is its fold's failure
-        text = "".join(traceback.format_exception(error))
-        result = {"failure": Failure(type=type(error).__name__, message=str(error), traceback=text)}
+        text = _readable(lambda raised: "".join(traceback.format_exception(raised)), error)
+        result = {"failure": Failure(type=type(error).__name__, message=_readable(str, error), traceback=text)}
     seconds["total"] = time.perf_counter() - started
     return FoldOutcome(name, len(fold.test), len(fold.train), seconds, **result)
+
+
+def _readable(write: Callable[[BaseException], str], error: BaseException) -> str:
+    """Write an error so that it can be recorded, whatever the method put into it."""
+    try:
+        return write(error).encode("utf-8", "backslashreplace").decode()
+    except Exception as second:  # noqa: BLE001 - its own __str__ may raise anything
+        return f"{type(error).__name__}, which can't be written: {type(second).__name__}"
 
 
 def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
@@ -159,7 +176,8 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
     seed = derived_seed(task.seed, fold.name)
     # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
     test_rows = np.random.default_rng(derived_seed(seed, "test-order")).permutation(fold.test)
-    test = task.inputs.take(test_rows)
+    shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
+    test = shown.take(test_rows)
     clips = task.split.clips
     train = TrainingData(
         task.inputs.take(fold.train),
@@ -167,7 +185,7 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
         problem,
         task.split.subjects[fold.train],
         task.split.datasets[fold.train],
-        task.inputs.take(test_rows) if task.transductive else None,
+        shown.take(test_rows) if task.transductive else None,
     )
     watch = _EpochWatch(test, problem) if task.keep_epochs else None
     auxiliary = _auxiliary(task, fold)
@@ -179,7 +197,7 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
         method.fit(train, run)
         seconds["fit"] = time.perf_counter() - begin
         begin = time.perf_counter()
-        prediction = method.predict(test).check(test.clips, problem)
+        prediction = _checked(method.predict(test), test, problem)
         seconds["predict"] = time.perf_counter() - begin
         if not task.transductive:
             check_company(method, test, prediction, problem)
@@ -194,6 +212,13 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
     return {"predictions": table, "epochs": epochs}
 
 
+def _checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:
+    """Return a method's answer if it is a prediction for these clips; PredictionError says what it is instead."""
+    if not isinstance(answer, Prediction):
+        raise PredictionError(f"predict returned {type(answer).__name__}, expected a Prediction")
+    return answer.check(inputs.clips, problem)
+
+
 def check_company(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
     """Ask for one clip again, alone: the answer may not depend on the company it was first given in.
 
@@ -204,7 +229,8 @@ def check_company(method: Method, inputs: Inputs, together: Prediction, problem:
         training mode does this.
     """
     row = np.array([inputs.clips - 1])
-    first, alone = together.take(row), method.predict(inputs.take(row)).check(1, problem)
+    one = inputs.take(row)
+    first, alone = together.take(row), _checked(method.predict(one), one, problem)
     # Relative to large scores: single precision rounds differently in products of different sizes.
     difference = float(np.abs(alone.scores - first.scores).max() / max(1.0, float(np.abs(first.scores).max())))
     labelled = alone.labels is not None or first.labels is not None

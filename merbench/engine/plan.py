@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from merbench import __version__, prepare, training
+from merbench import __version__, engine, prepare, training
 from merbench.contracts.clips import clips_digest
-from merbench.contracts.databases import person_of
+from merbench.contracts.databases import person_of, persons
+from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, declared_inputs
@@ -22,6 +23,9 @@ from merbench.engine.files import now
 from merbench.engine.folds import Auxiliary, FoldTask
 from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_inputs
+
+#: Rooms whose code changes what a method gets, how it is run or what it learns.
+ROOMS = {"engine": engine, "prepare": prepare, "training": training}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class PreparedProtocol:
     @classmethod
     def of(cls, spec: ProtocolSpec, data: Data) -> "PreparedProtocol":
         """Split the data by the protocol; raises what :func:`merbench.engine.split.make_split` raises."""
-        return cls(spec, data, make_split(spec, data.clips, data.synthetic), {})
+        return cls(spec, data, make_split(spec, data.clips, data.synthetic, person_of(data.sources)), {})
 
     def inputs(self, specs: dict[str, InputSpec]) -> Inputs:
         """Build the named inputs of the split's clips, or take them from what is built already."""
@@ -121,7 +125,7 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
             task, key = _task_and_key(method, config, protocol, request)
             seeds = request.seeds[:1] if method.card.deterministic else request.seeds
             plans += [_plan(method, request, protocol, task, key, seed) for seed in seeds]
-    return plans
+    return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
 
 def _task_and_key(
@@ -149,6 +153,7 @@ def _task_and_key(
         inputs=inputs,
         seed=0,
         transductive=card.transductive and protocol.spec.transductive,
+        au_labels_at_test=card.au_labels_at_test,
         keep_epochs=request.keep_epochs,
         auxiliary=auxiliary,
         person_of=person_of([*data.sources, *others.values()]),
@@ -157,17 +162,19 @@ def _task_and_key(
     for name, extra in auxiliary.items():
         digests |= {f"{name}:{key}": value for key, value in input_digests(extra.inputs).items()}
         digests[f"{name}:clips"] = clips_digest(extra.clips)
+        digests[f"{name}:people"] = digest(persons(extra.clips, task.person_of).tolist())
     key = RunKey(
         method=card.name,
         config=config.model_dump(mode="json"),
-        code_digest=code_digest(method.folder),
-        code_versions={"prepare": prepare.CODE_VERSION, "training": training.CODE_VERSION},
+        code_digest=code_digest(method.folder, method.cls.__module__),
+        code_versions={name: room.CODE_VERSION for name, room in ROOMS.items()},
         spec_digest=protocol.spec.spec_digest(),
         split_digest=split.digest(),
         data_digest=clips_digest(split.clips),
         input_digests=digests,
         selection=request.selection,
         transductive=task.transductive,
+        au_labels_at_test=task.au_labels_at_test,
         seed=0,
     )
     return task, key
@@ -193,7 +200,7 @@ def _plan(
         data=protocol.data.name,
         synthetic=protocol.data.synthetic,
         deterministic=card.deterministic,
-        admissions=card.admissions(),
+        admissions=card.admissions(task.transductive),
         remark=card.remark,
         folds={fold.name: len(fold.test) for fold in task.split.folds},
         created=now(),

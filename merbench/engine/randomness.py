@@ -2,8 +2,9 @@
 
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,24 +44,35 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def preserved_modes(method: object) -> Iterator[None]:
-    """Put the train/eval mode of every torch module that `method` holds back as it was."""
+def preserved_method(method: object) -> Iterator[None]:
+    """Put the torch modules and random generators that `method` holds back as they were: mode, and state."""
     torch: Any = sys.modules.get("torch")
-    held = list(_held_modules(method, torch.nn.Module, set())) if torch else []
-    modes = [(module, module.training) for parent in held for module in parent.modules()]
+    kinds = (np.random.Generator, random.Random, *((torch.nn.Module, torch.Generator) if torch else ()))
+    restore = [undo for held in _held(method, kinds, set()) for undo in _restoring(held, torch)]
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for undo in restore:
+            undo()
 
 
-def _held_modules(value: object, module: type, seen: set[int]) -> Iterator[Any]:
-    """Find the modules that can be reached from `value` through attributes, mappings and sequences."""
+def _restoring(held: Any, torch: Any) -> list[Callable[[], object]]:
+    """Return what puts a module or generator back as it is now."""
+    if isinstance(held, np.random.Generator):
+        return [partial(setattr, held.bit_generator, "state", held.bit_generator.state)]
+    if isinstance(held, random.Random):
+        return [partial(held.setstate, held.getstate())]
+    if isinstance(held, torch.Generator):
+        return [partial(held.set_state, held.get_state())]
+    return [partial(setattr, module, "training", module.training) for module in held.modules()]
+
+
+def _held(value: object, kinds: tuple[type, ...], seen: set[int]) -> Iterator[Any]:
+    """Find objects of some kinds that can be reached from `value` through attributes, mappings and sequences."""
     if id(value) in seen or isinstance(value, str | bytes | int | float | type | np.ndarray):
         return
     seen.add(id(value))
-    if isinstance(value, module):
+    if isinstance(value, kinds):
         yield value
         return
     if isinstance(value, Mapping):
@@ -71,7 +83,7 @@ def _held_modules(value: object, module: type, seen: set[int]) -> Iterator[Any]:
         slots = [name for cls in type(value).__mro__ for name in _slots(cls)]
         inside = [*getattr(value, "__dict__", {}).values(), *(getattr(value, name, None) for name in slots)]
     for item in inside:
-        yield from _held_modules(item, module, seen)
+        yield from _held(item, kinds, seen)
 
 
 def _slots(cls: type) -> list[str]:

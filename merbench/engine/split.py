@@ -1,6 +1,6 @@
 """A protocol applied to clip tables: which clips count, what each is labelled, and who is held out when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.databases import persons
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.methods import Problem
@@ -73,11 +74,18 @@ class Split:
         return table.assign(fold=folds)
 
     def digest(self) -> str:
-        """Digest the identity, label and fold of every clip."""
-        return digest(self.truth().to_numpy().tolist())
+        """Digest the identity, label and fold of every clip, and who is trained on in each fold."""
+        names = clip_names(self.clips)
+        trained = {fold.name: digest([names[row] for row in fold.train]) for fold in self.folds}
+        return digest([self.truth().to_numpy().tolist(), trained])
 
 
-def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = False) -> Split:
+def make_split(
+    protocol: ProtocolSpec,
+    clips: pd.DataFrame,
+    synthetic: bool = False,
+    person_of: Mapping[str, str] | None = None,
+) -> Split:
     """Apply `protocol` to a clip table.
 
     Parameters
@@ -88,6 +96,10 @@ def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = Fa
         A clip table with all the protocol's datasets; rows of other datasets are passed over.
     synthetic : bool
         The clips were made by a program: official list and expected counts do not bind, differences are only reported.
+
+    person_of : mapping of str to str, optional
+        Datasets that share their people (SMIC's cameras) -> a name in common: who is tested is not trained on, under
+        whatever dataset.
 
     Raises
     ------
@@ -108,12 +120,18 @@ def make_split(protocol: ProtocolSpec, clips: pd.DataFrame, synthetic: bool = Fa
     differences = split_differences(protocol, kept.assign(**{"class": classes}))
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
-    folds = FOLD_RULES[type(protocol.folds)](kept)
+    people = persons(kept, person_of or {})
+    folds = tuple(_without_tested(fold, people) for fold in FOLD_RULES[type(protocol.folds)](protocol.folds, kept))
     for fold in folds:
         if not len(fold.train) or not len(fold.test):
             side = "tested" if len(fold.train) else "trained on"
             raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}")
     return Split(problem, kept, labels, folds, differences)
+
+
+def _without_tested(fold: Fold, people: npt.NDArray[Any]) -> Fold:
+    """Take clips of the people who are tested out of what is trained on."""
+    return Fold(fold.name, fold.train[~np.isin(people[fold.train], list(set(people[fold.test])))], fold.test)
 
 
 def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
@@ -182,16 +200,16 @@ def _leave_one_out(groups: "pd.Series[str]") -> tuple[Fold, ...]:
     )
 
 
-def _leave_one_subject_out(clips: pd.DataFrame) -> tuple[Fold, ...]:
+def _leave_one_subject_out(rule: LeaveOneSubjectOut, clips: pd.DataFrame) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(clips.dataset + "/" + clips.subject)
 
 
-def _leave_one_database_out(clips: pd.DataFrame) -> tuple[Fold, ...]:
+def _leave_one_database_out(rule: LeaveOneDatabaseOut, clips: pd.DataFrame) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(clips.dataset)
 
 
-#: How each rule of a protocol file makes folds of sorted clips; a new rule is a model in the contract and a line here.
-FOLD_RULES: dict[type[Any], Callable[[pd.DataFrame], tuple[Fold, ...]]] = {
+#: Rule of a protocol file -> ``f(rule, sorted clips) -> folds``; a new one is a model in the contract and a line here.
+FOLD_RULES: dict[type[Any], Callable[[Any, pd.DataFrame], tuple[Fold, ...]]] = {
     LeaveOneSubjectOut: _leave_one_subject_out,
     LeaveOneDatabaseOut: _leave_one_database_out,
 }

@@ -32,7 +32,6 @@ from merbench.contracts.records import (
     prediction_columns,
     problem_of,
 )
-from merbench.engine import environment
 from merbench.engine.files import (
     FutureSchemaError,
     now,
@@ -47,6 +46,7 @@ from merbench.engine.folds import FoldOutcome, FoldTask
 from merbench.engine.split import Split
 
 PREDICTIONS = "predictions.parquet"
+EPOCHS = "epochs.npz"
 
 
 def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
@@ -110,8 +110,11 @@ class RunFolder:
             lock.release()
 
     def read_run(self) -> RunFile:
-        """Read ``run.json``; :class:`RecordError` where it does not verify."""
-        return read_json(self.path / "run.json", RunFile)
+        """Read ``run.json``; :class:`RecordError` where it does not verify or is that of another folder."""
+        run = read_json(self.path / "run.json", RunFile)
+        if run.run_id != self.path.name:
+            raise RecordError(f"{self.path / 'run.json'} is that of {run.run_id}: a copied folder is no run of its own")
+        return run
 
     def start(self, run: RunFile) -> None:
         """Write ``run.json`` if it is not there; one that is damaged or tells of an older card is written anew.
@@ -162,7 +165,7 @@ class RunFolder:
         if outcome.epochs is not None:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, scores=outcome.epochs)
-            files["epochs.npz"] = buffer.getvalue()
+            files[EPOCHS] = buffer.getvalue()
         for name, content in files.items():
             write_whole(folder / name, content)
         record = FoldRecord(
@@ -173,11 +176,11 @@ class RunFolder:
             clips=outcome.clips,
             train_clips=outcome.train_clips,
             seconds={name: round(value, 6) for name, value in outcome.seconds.items()},
-            peak_memory_mb=environment.peak_memory_mb(),
+            peak_memory_mb=outcome.peak_memory_mb,
             threads=task.threads,
             device=task.device,
-            packages=environment.packages(),
-            hardware=environment.hardware(),
+            packages=outcome.packages,
+            hardware=outcome.hardware,
             epochs=task.keep_epochs,
             checksums={name: bytes_digest(content) for name, content in files.items()},
             failure=outcome.failure,
@@ -215,9 +218,8 @@ class RunFolder:
         table = read_predictions(folder / PREDICTIONS, record.checksums.get(PREDICTIONS, "none"), problem_of(run))
         if len(table) != run.folds.get(fold):
             raise RecordError(f"{folder / PREDICTIONS} has {len(table)} clips, the fold has {run.folds.get(fold)}")
-        for name, checksum in record.checksums.items():
-            if name != PREDICTIONS and bytes_digest(_bytes(folder / name)) != checksum:
-                raise RecordError(f"{folder / name} has changed since it was recorded: its checksum differs")
+        if EPOCHS in record.checksums and bytes_digest(_bytes(folder / EPOCHS)) != record.checksums[EPOCHS]:
+            raise RecordError(f"{folder / EPOCHS} has changed since it was recorded: its checksum differs")
         return record, table
 
     def is_complete(self, run: RunFile) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from merbench.contracts.databases import Release, Source
 from merbench.contracts.digests import bytes_digest, digest
-from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.errors import MerbenchError, blaming, listed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 
 
@@ -56,17 +56,24 @@ def prepare_inputs(sources: Sequence[Source], clips: pd.DataFrame, specs: Mappin
 
 def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
     dataset = clips.dataset.to_numpy()
-    values: npt.NDArray[Any] | None = None
+    parts: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[Any]]] = {}
     for source in sources:
+        name = source.database.card.name
         rows = np.flatnonzero(np.isin(dataset, list(source.database.card.datasets)))
         assert isinstance(source.database, Release)  # missing_inputs has seen to it
-        part = source.database.arrays(source.folder, clips.iloc[rows], spec)
+        with blaming(f"getting {spec} from {name}"):
+            part = np.asarray(source.database.arrays(source.folder, clips.iloc[rows], spec))
         if len(part) != len(rows):
-            raise MerbenchError(f"{source.database.card.name} gave {len(part)} arrays of {spec} for {len(rows)} clips")
-        if values is None:
-            values = np.empty((len(clips), *part.shape[1:]), dtype=part.dtype)
+            raise MerbenchError(f"{name} gave {len(part)} arrays of {spec} for {len(rows)} clips")
+        parts[name] = (rows, part)
+    kinds = {name: f"{part.dtype} {part.shape[1:]}" for name, (_, part) in parts.items()}
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(f"{name} gives {kind}" for name, kind in kinds.items())
+        raise MerbenchError(f"the sources don't agree on {spec}: {told}")
+    _, first = next(iter(parts.values()))
+    values = np.empty((len(clips), *first.shape[1:]), dtype=first.dtype)
+    for rows, part in parts.values():
         values[rows] = part
-    assert values is not None
     return values
 
 

@@ -64,8 +64,14 @@ def read_entry(folder: Path) -> RecordedRun:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
     if bytes_digest(content) != mark.sha256 or mark.key_digest != file.key.digest():
         raise RecordError(f"{folder} has changed since it was recorded: a checksum differs")
+    if file.run_id != folder.name:
+        raise RecordError(f"{folder} holds the run {file.run_id}: the folder must be called after it")
     text = dict.fromkeys(("dataset", "subject", "clip", "truth", "predicted"), str)
-    table = check_predictions(
-        pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False), problem_of(file), str(path)
-    )
+    try:
+        read = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False)
+    except ValueError as error:
+        raise RecordError(f"{path} is no readable CSV: {error}") from error
+    table = check_predictions(read, problem_of(file), str(path))
+    if not len(table) == mark.clips == sum(file.folds.values()):
+        raise RecordError(f"{path} has {len(table)} clips, the run has {sum(file.folds.values())}")
     return RecordedRun(file, table, len(file.folds), {}, [], mark, "leaderboard")

@@ -159,7 +159,17 @@ def to_csv(predictions: pd.DataFrame) -> str:
 
 
 def to_challenge(predictions: pd.DataFrame, classes: list[str]) -> str:
-    """Write predictions in the challenge's format, a block a subject."""
+    """Write predictions in the challenge's format, a block a subject.
+
+    Raises
+    ------
+    DataError
+        A name has a blank in it, which this format can't tell from the end of the name.
+    """
+    blank = predictions[IDENTITY].apply(lambda column: column.str.contains(r"\s")).any(axis=1)
+    if blank.any():
+        names = listed(clip_names(predictions[blank]))
+        raise DataError(f"the challenge's format has no room for names with blanks ({names}): use --format csv")
     number = {name: index for index, name in enumerate(classes)}
     lines = []
     for (dataset, subject), block in predictions.sort_values(IDENTITY).groupby(["dataset", "subject"], sort=False):

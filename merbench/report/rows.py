@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from merbench.contracts.errors import listed
 from merbench.contracts.records import RunFile
 from merbench.report.published import published
 from merbench.report.runs import RecordedRun
@@ -107,11 +108,12 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
     notes : list of str
         What is not shown, and why.
     """
-    groups: dict[tuple[str, str], list[RecordedRun]] = {}
+    groups: dict[tuple[str, ...], dict[int, RecordedRun]] = {}
     for run in runs:
-        groups.setdefault((run.origin, run.group), []).append(run)
+        groups.setdefault((run.origin, run.file.protocol, run.group), {}).setdefault(run.file.key.seed, run)
     newest: dict[tuple[str, ...], list[list[RecordedRun]]] = {}
-    for group in groups.values():
+    for by_seed in groups.values():
+        group = [by_seed[seed] for seed in sorted(by_seed)]
         file = group[0].file
         visible = (
             group[0].origin,
@@ -122,7 +124,7 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
             file.data,
             file.key.selection,
         )
-        newest.setdefault(visible, []).append(sorted(group, key=lambda run: run.file.key.seed))
+        newest.setdefault(visible, []).append(group)
     rows, notes = [], []
     for versions in newest.values():
         versions.sort(key=lambda group: max(run.file.created for run in group), reverse=True)
@@ -153,30 +155,34 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 def _row(group: list[RecordedRun]) -> Row:
     file = group[0].file
-    if file.deterministic:
-        group = group[:1]
+    if file.deterministic:  # one seed is all there is: a whole one, if any
+        group = [max(group, key=lambda run: (run.complete, run.folds))]
     scored = [run.predictions for run in group if len(run.predictions)]
     scores = {score.part: score for score in part_scores(scored, file.outputs, file.parts)} if scored else {}
-    failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
-    whole = all(run.complete for run in group)
-    status = "complete" if whole else "failed" if failed else "partial"
-    remarks = [*file.admissions, *filter(None, [file.remark])]
-    remarks += ["synthetic data"] if file.synthetic else []
-    if not whole:
-        total = len(file.folds)
-        done = ", ".join(
-            f"seed {run.file.key.seed} has {run.folds} of {total} folds" for run in group if not run.complete
-        )
-        remarks.append(
-            f"not ranked: {done}"
-            + (f"; failed {failed[0]}" + (f" and {len(failed) - 1} more" if failed[1:] else "") if failed else "")
-        )
-    remarks += [f"does not verify: {problem}" for run in group for problem in run.problems]
-    mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
-    remarks += [f"folds differ in {', '.join(mixed)}"] if mixed else []
+    failed = any(run.failed for run in group)
+    status = "complete" if all(run.complete for run in group) else "failed" if failed else "partial"
     apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
-    return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
+    return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), _remarks(group))
+
+
+def _remarks(group: list[RecordedRun]) -> list[str]:
+    """Say what a reader of the row should know: what the card says, holes, what does not verify, mixed machines."""
+    file = group[0].file
+    said = [*file.admissions, *filter(None, [file.remark]), *["synthetic data"] * file.synthetic]
+    holes = [_hole(run) for run in group if not run.complete]
+    failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
+    if holes:
+        said.append(f"not ranked: {', '.join(holes)}" + (f"; failed {listed(failed, most=1)}" if failed else ""))
+    said += [f"does not verify: {problem}" for run in group for problem in run.problems]
+    mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
+    return said + ([f"folds differ in {', '.join(mixed)}"] if mixed else [])
+
+
+def _hole(run: RecordedRun) -> str:
+    total = len(run.file.folds)
+    lacks = f"has {run.folds} of {total} folds" if run.folds < total else "is not put together"
+    return f"seed {run.file.key.seed} {lacks}"
 
 
 def _label(file: RunFile) -> str:

@@ -81,7 +81,7 @@ def read_run(folder: Path) -> RecordedRun:
             failed[fold] = f"{record.failure.type}: {record.failure.message}"
         if fold_table is not None:
             tables.append(fold_table)
-    if len(tables) == len(file.folds):
+    if len(tables) == len(file.folds) and not problems:
         problems.append(f"{folder} has all its folds but is not put together: give the same command again")
     columns = prediction_columns(problem_of(file))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=str)

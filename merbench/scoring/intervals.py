@@ -46,8 +46,10 @@ def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int 
     return np.hstack(draws).astype(np.float64)
 
 
-def resampled_confusions(by_subject: Counts, sizes: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Pool the confusions of the subjects drawn in each resample.
+def bootstrap_interval(
+    by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
+) -> Interval:
+    """Return the 95 % percentile interval of a figure, averaged over seeds.
 
     Parameters
     ----------
@@ -55,32 +57,18 @@ def resampled_confusions(by_subject: Counts, sizes: tuple[int, ...]) -> npt.NDAr
         Each subject's confusion matrix, subjects ordered by dataset.
     sizes : tuple of int
         Subjects of each dataset, in that order.
-
-    Returns
-    -------
-    ndarray, shape (n_seeds, resamples, n_classes, n_classes)
+    figure : callable
+        Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
     """
     seeds, subjects, classes, _ = by_subject.shape
+    if not subjects:
+        return Interval(float("nan"), float("nan"))
     flat = np.moveaxis(by_subject, 1, 0).reshape(subjects, -1).astype(np.float64)
-    pooled = subject_draws(sizes) @ flat  # one product for all seeds
-    return np.moveaxis(pooled.reshape(-1, seeds, classes, classes), 1, 0)
-
-
-def percentile_interval(values: npt.NDArray[np.float64]) -> Interval:
-    """Return the 95 % percentile interval of a figure's values, shape (n_seeds, resamples), averaged over seeds."""
-    means = values.mean(axis=0)
-    means = means[~np.isnan(means)]
-    if not means.size:
+    pooled = (subject_draws(sizes) @ flat).reshape(-1, seeds, classes, classes)  # one product for all seeds
+    values = figure(pooled).mean(axis=1)
+    values = values[~np.isnan(values)]
+    if not values.size:
         return Interval(float("nan"), float("nan"))
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high))
-
-
-def bootstrap_interval(
-    by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
-) -> Interval:
-    """Return the interval of a figure, a function from confusions to values; the rest as `resampled_confusions`."""
-    if not by_subject.shape[1]:
-        return Interval(float("nan"), float("nan"))
-    return percentile_interval(figure(resampled_confusions(by_subject, sizes)))

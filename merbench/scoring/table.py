@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.scoring.intervals import Interval, percentile_interval, resampled_confusions
+from merbench.scoring.intervals import Interval, bootstrap_interval
 from merbench.scoring.metrics import Counts, confusion_matrix, scores, unweighted_f1, unweighted_recall
 
 
@@ -93,7 +93,6 @@ def part_scores(seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Ma
 def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> PartScore:
     sizes = tuple(Counter(dataset_of.tolist()).values())  # subjects are sorted by dataset, and so are the sizes
     pooled = counts.sum(axis=1)
-    resampled = resampled_confusions(counts, sizes) if sizes else np.zeros((1, 0, *counts.shape[2:]))
     each = [scores(confusion) for confusion in pooled]
     uf1 = [score.uf1 for score in each]
     return PartScore(
@@ -103,8 +102,8 @@ def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> Part
         float(np.mean(uf1)),
         float(np.mean([score.uar for score in each])),
         float(np.mean([score.acc for score in each])),
-        percentile_interval(unweighted_f1(resampled)),
-        percentile_interval(unweighted_recall(resampled)),
+        bootstrap_interval(counts, sizes, unweighted_f1),
+        bootstrap_interval(counts, sizes, unweighted_recall),
         float(np.std(uf1, ddof=1)) if len(uf1) > 1 else float("nan"),
     )
 

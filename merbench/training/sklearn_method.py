@@ -13,7 +13,7 @@ class SklearnMethod:
     """Base of methods that are a scikit-learn classifier. A subclass defines `features` and `estimator`.
 
     The labels are the estimator's own ``predict``; the scores its ``predict_proba``, or its ``decision_function`` where
-    it has no probabilities. A class that the training clips lack gets the clip's lowest score.
+    it has no probabilities. A class that the training clips lack gets the clip's lowest score, or 0 if that is lower.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig

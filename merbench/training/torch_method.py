@@ -73,8 +73,9 @@ class TorchMethod:
     def fit(self, train: TrainingData, run: RunContext) -> None:
         """Train the net: ``config.epochs`` passes, telling the harness of each."""
         torch.set_num_threads(run.threads)
-        keep_freed_memory()
         self._device = torch.device(run.device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         torch.manual_seed(run.stream_seed("torch"))
         self.net = self.module().to(self._device)
         data = self._on_device(train.inputs)

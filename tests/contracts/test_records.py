@@ -137,6 +137,7 @@ KEY = {
     "input_digests": {"flow": "e"},
     "selection": "last",
     "transductive": False,
+    "au_labels_at_test": False,
     "seed": 0,
 }
 CHANGES = {
@@ -150,6 +151,7 @@ CHANGES = {
     "input_digests": {"flow": "x"},
     "selection": "inner",
     "transductive": True,
+    "au_labels_at_test": True,
     "seed": 1,
 }
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -52,8 +53,14 @@ class Toy:
         return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
 
 
-def toy_plans(method, seeds=(0,), subjects=SUBJECTS, **request):
+def toy_plans(method, seeds=(0,), subjects=SUBJECTS, keep_epochs=False):
     """Plan runs of `method` under the name of stratified-random, whose card asks for the flow image."""
+    plans = _plans(seeds, subjects, keep_epochs)
+    return [replace(plan, task=replace(plan.task, method=method, config=method.Config())) for plan in plans]
+
+
+@cache
+def _plans(seeds, subjects, keep_epochs):
     spec = ProtocolSpec.model_validate(
         {
             "name": "toy",
@@ -72,8 +79,7 @@ def toy_plans(method, seeds=(0,), subjects=SUBJECTS, **request):
     ]
     source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
     prepared = PreparedProtocol.of(spec, Data("toy", "for the tests", (source,)))
-    plans = plan_runs(Request(("stratified-random",), seeds=seeds, **request), [prepared])
-    return [replace(plan, task=replace(plan.task, method=method, config=method.Config())) for plan in plans]
+    return plan_runs(Request(("stratified-random",), seeds=seeds, keep_epochs=keep_epochs), [prepared])
 
 
 class Counted:
@@ -628,6 +634,7 @@ def killed_at(moment, number, folder):
 
 def kills_while_writing(root):
     ended = {}
+    toy_plans(Small, subjects=SMALL)  # planned once, here, for all
     for number in range(1, 20):
         for moment in MOMENTS:
             folder = root / f"{number:02d} {moment}"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.engine.randomness import preserved_modes, preserved_random_state, seeded
+from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
 
 
 def draws():
@@ -88,7 +88,7 @@ def test_every_modules_own_mode_is_put_back():
     before = modes(holder)
     assert True in before
     assert False in before
-    with preserved_modes(holder):
+    with preserved_method(holder):
         holder.net.eval()
         holder.other.train()
     assert modes(holder) == before
@@ -98,7 +98,7 @@ def test_modes_are_put_back_after_an_error_too():
     holder = Holder()
 
     def failing():
-        with preserved_modes(holder):
+        with preserved_method(holder):
             holder.net.eval()
             raise ValueError("no")
 
@@ -117,20 +117,20 @@ class Bare:
 
 @pytest.mark.parametrize("holder", [Bare(), Slotted()], ids=["nothing", "slots"])
 def test_a_method_without_modules_or_attributes_has_no_mode_to_put_back(holder):
-    with preserved_modes(holder):
+    with preserved_method(holder):
         pass
 
 
 def test_a_net_in_a_slot_is_put_back_too():
     holder = Slotted()
     holder.net = nn.Dropout()
-    with preserved_modes(holder):
+    with preserved_method(holder):
         holder.net.eval()
     assert holder.net.training
 
 
 def test_a_method_that_is_itself_a_module_is_put_back_too():
     method = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
-    with preserved_modes(method):
+    with preserved_method(method):
         method.eval()
     assert [module.training for module in method.modules()] == [True] * 3

@@ -88,6 +88,7 @@ class Recorder:
             input_digests={},
             selection="last",
             transductive=False,
+            au_labels_at_test=False,
             seed=seed,
         )
         about = {

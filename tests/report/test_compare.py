@@ -188,6 +188,13 @@ def test_a_deterministic_method_counts_one_seed(record, answers):
     assert {row["seeds"] for row in rows_of(record)} == {1}
 
 
+def test_a_whole_seed_of_a_deterministic_method_counts_rather_than_one_with_a_hole(record, answers):
+    record(answers, seed=0, deterministic=True, folds=["alpha/s1"])
+    whole = record(answers, seed=1, deterministic=True)
+    (full, *_) = rows_of(record)
+    assert (full["status"], full["seeds"], full["run_ids"]) == ("complete", 1, [whole.name])
+
+
 def test_rows_come_best_first_and_those_with_holes_last(record, answers, right, wrong):
     record(wrong, method="worst")
     record(right, method="holey", folds=["alpha/s1"])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.report.leaderboard import read_entry, write_entry
 from merbench.report.logs import read_log, to_challenge, to_csv
@@ -42,6 +43,13 @@ def test_names_without_blanks_survive_the_challenges_format(record, tmp_path, su
     log = tmp_path / "log.txt"
     log.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
     assert rows_of(read_log(log, SPEC).predictions) == rows_of(run.predictions)
+
+
+@pytest.mark.parametrize(("subject", "clip"), [("s 1", "c1"), ("s1", "c 1")])
+def test_names_with_blanks_are_refused_by_the_challenges_format_which_could_not_tell_them_apart(record, subject, clip):
+    run = read_run(record(answers_with(subject, clip)))
+    with pytest.raises(MerbenchError, match=f"{subject}|{clip}"):
+        to_challenge(run.predictions, run.file.outputs)
 
 
 def test_a_log_that_was_read_and_written_is_the_same_log(record, answers, tmp_path):
