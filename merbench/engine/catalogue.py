@@ -137,6 +137,12 @@ def _builtin_protocols() -> dict[str, str]:
     return {name.removesuffix(".yaml"): f"merbench.protocols:{name.removesuffix('.yaml')}" for name in names}
 
 
+def _check_own_card(entry: Entry) -> None:
+    """Read the card of a method of ours first: where it is broken, its implementation is not known."""
+    if entry.origin == "merbench":
+        method_card(entry)
+
+
 METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method, method_card)
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 

@@ -13,7 +13,7 @@ def _describes(path: Path) -> bool:
     return path.name == "card.yaml" or path.suffix in (".md", ".pyc")
 
 
-def code_digest(folder: Path, module: str) -> str:
+def code_digest(folder: Path, module: str = "") -> str:
     """Digest a method's folder: the syntax trees of its Python files, and the bytes of data files such as weights.
 
     Parameters
@@ -21,7 +21,8 @@ def code_digest(folder: Path, module: str) -> str:
     folder : Path
         The folder.
     module : str
-        Name of the method's module, which lies in the folder: ``merbench.methods.ststnet.method``.
+        Name of the method's module, which lies in the folder: ``merbench.methods.ststnet.method``. Without it, imports
+        are not looked at.
 
     Raises
     ------
@@ -73,8 +74,8 @@ def _refuse_imports_from_outside(tree: ast.Module, path: Path, depth: int, packa
             if outside and package:
                 line = getattr(node, "lineno", 0)
                 raise MerbenchError(
-                    f"{path}, line {line}: {name} lies outside the method's folder, and recorded results would not notice "
-                    "its changes: put a copy into the folder"
+                    f"{path}, line {line}: {name} lies outside the method's folder, and recorded results would not "
+                    "notice its changes: put a copy into the folder"
                 )
 
 

@@ -102,9 +102,9 @@ class FoldOutcome:
     clips: int
     train_clips: int
     seconds: dict[str, float]
-    packages: dict[str, str] = field(default_factory=environment.packages)
-    hardware: dict[str, Any] = field(default_factory=environment.hardware)
-    peak_memory_mb: float | None = field(default_factory=environment.peak_memory_mb)
+    packages: dict[str, str] = field(default_factory=lambda: environment.packages())
+    hardware: dict[str, Any] = field(default_factory=lambda: environment.hardware())
+    peak_memory_mb: float | None = field(default_factory=lambda: environment.peak_memory_mb())
     predictions: pd.DataFrame | None = None
     epochs: npt.NDArray[Any] | None = None
     failure: Failure | None = None

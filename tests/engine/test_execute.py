@@ -350,7 +350,7 @@ def test_a_failed_fold_is_kept_with_its_traceback_the_others_go_on_and_it_is_tri
     (state,), watcher = go([plan], tmp_path)
     assert method.trained == FOLDS
     assert (state.failed, state.pending, state.complete) == (("toy/c",), ("toy/c",), False)
-    assert failures([state]) == "1 folds failed: toy/c"
+    assert failures([state]) == "1 fold failed: toy/c"
     assert [outcome.fold for outcome in watcher.outcomes if outcome.failure] == ["toy/c"]
     folder = tmp_path / plan.run_id
     assert not (folder / "complete.json").exists()

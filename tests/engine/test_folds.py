@@ -921,8 +921,8 @@ MISTAKES = {
     "infinite": (answering(spoilt(np.inf, 5)), "PredictionError", "infinite"),
     "label above": (answering(lambda s: Prediction(s, np.full(len(s), 3))), "PredictionError", "labels must be 0..2"),
     "label below": (answering(lambda s: Prediction(s, np.full(len(s), -1))), "PredictionError", "labels must be 0..2"),
-    "nothing": (answering(lambda s: None), "AttributeError", ""),
-    "bare array": (answering(lambda s: s), "AttributeError", ""),
+    "nothing": (answering(lambda s: None), "PredictionError", "expected a Prediction"),
+    "bare array": (answering(lambda s: s), "PredictionError", "expected a Prediction"),
 }
 
 

@@ -319,7 +319,7 @@ def test_a_method_is_transductive_only_where_the_protocol_is_too(plan_one, toy):
     swap(toy / "card.yaml", "inputs:", "transductive: true\ninputs:")
     plan = plan_one()
     assert not plan.task.transductive
-    assert plan.file.admissions == ["transductive"]
+    assert plan.file.admissions == []
 
 
 @pytest.mark.parametrize("room", ["training", "prepare"])
