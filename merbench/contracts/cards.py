@@ -90,7 +90,7 @@ class Card(BaseModel):
             Whether the protocol let the method use what its card admits there.
         """
         said = []
-        if transductive:
+        if self.transductive and transductive:
             said.append("transductive")
         if self.au_labels_at_test:
             said.append("AU labels at test")

@@ -143,7 +143,7 @@ def _check_own_card(entry: Entry) -> None:
         method_card(entry)
 
 
-METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method, method_card)
+METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method, _check_own_card)
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 
 

@@ -14,6 +14,8 @@ from merbench.scoring.intervals import Interval
 from merbench.scoring.table import PartScore
 
 FIGURES = {"uf1": "UF1", "uar": "UAR"}
+INTERVALS = "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds."
+LAST = ["Acc", "Clips", "Folds", "Seeds"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,41 @@ def title_of(rows: Sequence[Row]) -> str:
     kind += ", methods whose cards admit more than the others" if file.admissions else ""
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as printed, its interval, and its place in the column: 1 best, 2 second best, 0 any other."""
+
+    value: str
+    interval: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row as printed, all but its markup; `cells` by part and figure, `last` as `LAST`."""
+
+    rank: str
+    label: str
+    cells: dict[tuple[str, str], Cell]
+    last: list[str]
+
+
+def table_lines(rows: Sequence[Row]) -> list[Line]:
+    """Lay the rows of one group out: ranks, figures of every part with their places, counts."""
+    rank, lines = ranks(rows), []
+    best = {(part, figure): best_two(rows, part, figure) for part in rows[0].parts for figure in FIGURES}
+    for index, row in enumerate(rows):
+        cells = {}
+        for part, figure in best:
+            value, interval = figure_text(row.scores.get(part), figure)
+            ranked = index in rank and value in best[part, figure]
+            cells[part, figure] = Cell(value, interval, best[part, figure].index(value) + 1 if ranked else 0)
+        full = row.scores.get("full")
+        last = [number(full.acc if full else None), *counts(row)]
+        lines.append(Line(str(rank.get(index, "–")), row.label, cells, last))
+    return lines
 
 
 PUBLISHED_TITLE = "Published figures of the same protocol: not run here, not ranked, mind the notes"

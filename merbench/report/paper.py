@@ -1,58 +1,19 @@
 """The comparison as Markdown and LaTeX."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from merbench.report.compare import (
     FIGURES,
+    INTERVALS,
+    LAST,
     PUBLISHED_TITLE,
+    Cell,
     Comparison,
-    best_two,
-    counts,
-    figure_text,
-    number,
     published_table,
-    ranks,
+    table_lines,
     title_of,
 )
 from merbench.report.rows import Row
-
-INTERVALS = "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds."
-LAST = ["Acc", "Clips", "Folds", "Seeds"]
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """A figure as printed, its interval, and its place in the column: 1 best, 2 second best, 0 any other."""
-
-    value: str
-    interval: str
-    place: int
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A row as printed, all but its markup."""
-
-    rank: str
-    label: str
-    cells: list[_Cell]
-    last: list[str]
-
-
-def _lines(rows: Sequence[Row]) -> list[_Line]:
-    rank, lines = ranks(rows), []
-    best = {(part, figure): best_two(rows, part, figure) for part in rows[0].parts for figure in FIGURES}
-    for index, row in enumerate(rows):
-        cells = []
-        for part, figure in best:
-            value, interval = figure_text(row.scores.get(part), figure)
-            ranked = index in rank and value in best[part, figure]
-            cells.append(_Cell(value, interval, best[part, figure].index(value) + 1 if ranked else 0))
-        full = row.scores.get("full")
-        last = [number(full.acc if full else None), *counts(row)]
-        lines.append(_Line(str(rank.get(index, "–")), row.label, cells, last))
-    return lines
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
@@ -65,8 +26,8 @@ def as_markdown(comparison: Comparison) -> str:
     for rows in comparison.groups():
         heads = [f"{title} {figure}" for title in rows[0].parts.values() for figure in FIGURES.values()]
         body = [
-            [line.rank, _markdown_escape(line.label), *map(_markdown_cell, line.cells), *line.last]
-            for line in _lines(rows)
+            [line.rank, _markdown_escape(line.label), *map(_markdown_cell, line.cells.values()), *line.last]
+            for line in table_lines(rows)
         ]
         text += [f"**{_markdown_escape(title_of(rows))}**", ""]
         text += _markdown_table(["#", "Method", *map(_markdown_escape, heads), *LAST], body)
@@ -81,7 +42,7 @@ def as_markdown(comparison: Comparison) -> str:
     return "\n".join(text).rstrip() + "\n"
 
 
-def _markdown_cell(cell: _Cell) -> str:
+def _markdown_cell(cell: Cell) -> str:
     mark = ("", "**", "*")[cell.place]
     return f"{mark}{cell.value}{mark}" + (f" [{cell.interval}]" if cell.interval else "")
 
@@ -121,10 +82,12 @@ def as_latex(comparison: Comparison) -> str:
     text = [r"% needs \usepackage{booktabs}"]
     for rows in comparison.groups():
         body = []
-        for line in _lines(rows):
+        for line in table_lines(rows):
             last = [latex_escape(cell) for cell in line.last]
-            body.append([latex_escape(line.label), *map(_latex_figure, line.cells), *last])
-            body.append(["", *(rf"\tiny {latex_escape(cell.interval)}" for cell in line.cells), *[""] * len(last)])
+            body.append([latex_escape(line.label), *map(_latex_figure, line.cells.values()), *last])
+            body.append(
+                ["", *(rf"\tiny {latex_escape(cell.interval)}" for cell in line.cells.values()), *[""] * len(last)]
+            )
         titles = list(rows[0].parts.values())
         text += _latex_table(title_of(rows), titles, LAST, body, [INTERVALS, *_remarks(rows)])
     if comparison.published:
@@ -134,7 +97,7 @@ def as_latex(comparison: Comparison) -> str:
     return "\n".join(text) + "\n"
 
 
-def _latex_figure(cell: _Cell) -> str:
+def _latex_figure(cell: Cell) -> str:
     value = latex_escape(cell.value)
     return (value, rf"\textbf{{{value}}}", rf"\underline{{{value}}}")[cell.place]
 

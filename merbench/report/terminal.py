@@ -10,28 +10,23 @@ from rich.text import Text
 from merbench.contracts.names import shown
 from merbench.report.compare import (
     FIGURES,
+    INTERVALS,
+    LAST,
     PUBLISHED_TITLE,
+    Cell,
     Comparison,
-    best_two,
-    counts,
-    figure_text,
-    number,
     published_table,
-    ranks,
+    table_lines,
     title_of,
 )
 from merbench.report.rows import Row
-from merbench.scoring.table import PartScore
 
 
 def print_table(comparison: Comparison, console: Console) -> None:
     """Print for people: one wide table a group, or a narrow one a part where the terminal is narrow."""
     for rows in comparison.groups():
         _print_fitting(console, _wide(rows), [_narrow(rows, part) for part in rows[0].parts])
-        _print_note(
-            console,
-            "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds",
-        )
+        _print_note(console, INTERVALS)
         for row in rows:
             for remark in row.remarks:
                 _print_note(console, f"{row.label}: {remark}")
@@ -59,10 +54,9 @@ def _print_note(console: Console, text: str, style: str = "dim") -> None:
     console.print(Text(shown(text), style=style), soft_wrap=not console.is_terminal)
 
 
-def _cell(score: PartScore | None, name: str, best: tuple[str | None, str | None]) -> RenderableType:
-    value, interval = figure_text(score, name)
-    style = "bold" if value == best[0] else "underline" if value == best[1] else ""
-    return Text.assemble((value, style), "\n", (interval, "dim")) if interval else Text(value)
+def _cell(cell: Cell) -> RenderableType:
+    value = (cell.value, ("", "bold", "underline")[cell.place])
+    return Text.assemble(value, "\n", (cell.interval, "dim")) if cell.interval else Text(cell.value)
 
 
 def _base_table(title: str) -> Table:
@@ -76,37 +70,23 @@ def _wide(rows: Sequence[Row]) -> Table:
     for title in rows[0].parts.values():
         for figure in FIGURES.values():
             table.add_column(Text(f"{shown(title)}\n{figure}"), justify="right", no_wrap=True)
-    for name in ("Acc", "Clips", "Folds", "Seeds"):
+    for name in LAST:
         table.add_column(name, justify="right", no_wrap=True)
-    rank = ranks(rows)
-    for index, row in enumerate(rows):
-        cells = [
-            _cell(row.scores.get(p), f, best_two(rows, p, f) if index in rank else (None, None))
-            for p in row.parts
-            for f in FIGURES
-        ]
-        full = row.scores.get("full")
-        table.add_row(
-            str(rank.get(index, "–")), Text(shown(row.label)), *cells, number(full.acc if full else None), *counts(row)
-        )
+    for line in table_lines(rows):
+        table.add_row(line.rank, Text(shown(line.label)), *map(_cell, line.cells.values()), *line.last)
     return table
 
 
 def _narrow(rows: Sequence[Row], part: str) -> Table:
-    table = _base_table(f"{rows[0].parts[part]}: {title_of(rows)}" if part == "full" else rows[0].parts[part])
-    for name, justify in (("#", "right"), ("Method", "left"), ("UF1", "right"), ("UAR", "right"), ("Acc", "right")):
-        table.add_column(name, justify=justify, no_wrap=name != "Method")  # type: ignore[arg-type]
     full = part == "full"
-    for name in ("Clips", "Folds", "Seeds") if full else ():
+    table = _base_table(f"{rows[0].parts[part]}: {title_of(rows)}" if full else rows[0].parts[part])
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("Method")
+    for name in [*FIGURES.values(), *(LAST if full else ())]:
         table.add_column(name, justify="right", no_wrap=True)
-    rank = ranks(rows)
-    for index, row in enumerate(rows):
-        score = row.scores.get(part)
-        cells = [_cell(score, f, best_two(rows, part, f) if index in rank else (None, None)) for f in FIGURES]
-        counted = counts(row) if full else []
-        table.add_row(
-            str(rank.get(index, "–")), Text(shown(row.label)), *cells, number(score.acc if score else None), *counted
-        )
+    for line in table_lines(rows):
+        cells = [_cell(line.cells[part, figure]) for figure in FIGURES]
+        table.add_row(line.rank, Text(shown(line.label)), *cells, *(line.last if full else ()))
     return table
 
 

@@ -215,3 +215,35 @@ def test_a_file_that_is_no_python_is_named_with_its_line(folder, content, said):
     (folder / "parts" / "layer.py").write_bytes(content)
     with pytest.raises(MerbenchError, match=rf"layer\.py is no valid Python: .*{said}"):
         code_digest(folder)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from ..other.method import Net",
+        "from .. import other",
+        "import mine.nets",
+        "from mine.nets import Net",
+        "from mine import x",
+    ],
+)
+def test_imports_of_own_code_from_outside_the_folder_are_refused(tmp_path, line):
+    (tmp_path / "method.py").write_text(f"import numpy\n{line}\n", encoding="utf-8")
+    with pytest.raises(MerbenchError, match=r"method\.py, line 2: .* lies outside the method's folder"):
+        code_digest(tmp_path, "mine.methods.toy.method")
+
+
+@pytest.mark.parametrize(
+    "line", ["from .net import Net", "from mine.methods.toy.net import Net", "import torch", "from minerals import x"]
+)
+def test_imports_within_the_folder_and_of_other_packages_are_fine(tmp_path, line):
+    (tmp_path / "method.py").write_text(f"{line}\n", encoding="utf-8")
+    assert code_digest(tmp_path, "mine.methods.toy.method") == code_digest(tmp_path)
+
+
+def test_of_merbench_a_method_may_import_rooms_but_no_other_method(tmp_path):
+    (tmp_path / "method.py").write_text("from merbench.training.layers import FastDropout\n", encoding="utf-8")
+    assert code_digest(tmp_path, "merbench.methods.toy.method")
+    (tmp_path / "method.py").write_text("from merbench.methods.ststnet.method import Net\n", encoding="utf-8")
+    with pytest.raises(MerbenchError, match="outside the method's folder"):
+        code_digest(tmp_path, "merbench.methods.toy.method")

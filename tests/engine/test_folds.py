@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from merbench.contracts.clips import IDENTITY, clip_table
-from merbench.contracts.inputs import ArrayInput, Flow, Inputs
+from merbench.contracts.inputs import ActionUnits, ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, RunContext
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.catalogue import METHODS
@@ -343,6 +343,50 @@ def test_unlabelled_test_clips_come_only_with_leave(task, inputs, split):
     assert without is None
     secret = sorted(values.tobytes() for values in inputs["flow"].batch(split.fold("samm/006").test))
     assert sorted(values.tobytes() for values in given["flow"].batch()) == secret
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+def test_labels_among_the_inputs_are_kept_from_the_test_clips_unless_the_card_admits_it(split, inputs, admitted):
+    units = ActionUnits(vocabulary=(1, 4))
+    shown = np.arange(2.0 * TOTAL).reshape(TOTAL, 2)
+    both = Inputs({"flow": inputs["flow"], "units": ArrayInput(units, shown)}, TOTAL)
+    seen = {}
+
+    class Looking(Plain):
+        def fit(self, train, run):
+            seen["train"] = train.inputs["units"].batch()
+            seen["unlabelled"] = sorted(train.unlabelled.names())
+            reached = [item for item in reachable(train, run) if isinstance(item, np.ndarray)]
+            seen["reached"] = sum(item.shape == (CLIPS, 2) for item in reached)
+
+        def predict(self, inputs):
+            seen.setdefault("test", sorted(inputs.names()))
+            return super().predict(inputs)
+
+    task = FoldTask(Looking, MethodConfig(), split, both, 0, transductive=True, au_labels_at_test=admitted)
+    outcome(task)
+    np.testing.assert_array_equal(seen["train"], shown[split.fold("samm/006").train])
+    assert seen["test"] == seen["unlabelled"] == (["flow", "units"] if admitted else ["flow"])
+    assert seen["reached"] == admitted
+
+
+def test_the_held_out_person_is_trained_on_under_no_other_dataset():
+    people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06", "s08"), "samm": ("s06",)}
+    protocol = spec(datasets={name: {"title": "any", "classes": {}} for name in people})
+    cameras = {"smic-hs": "smic", "smic-vis": "smic"}
+    split = make_split(protocol, table(people), person_of=cameras)
+    inputs = flow(len(split.clips), split.labels)
+    seen = {}
+    for fold in split.folds:
+
+        class Looking(Plain):
+            def fit(self, train, run):
+                seen[fold.name] = set(train.subjects)  # noqa: B023 - called at once
+
+        outcome(FoldTask(Looking, MethodConfig(), split, inputs, 0, person_of=cameras), fold.name)
+    everyone = {f"{dataset}/{subject}" for dataset, subjects in people.items() for subject in subjects}
+    both = {"smic-vis/s06", "smic-hs/s06"}
+    assert seen == {name: everyone - (both if name in both else {name}) for name in everyone}
 
 
 def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):

@@ -322,7 +322,7 @@ def test_a_method_is_transductive_only_where_the_protocol_is_too(plan_one, toy):
     assert plan.file.admissions == []
 
 
-@pytest.mark.parametrize("room", ["training", "prepare"])
+@pytest.mark.parametrize("room", ["engine", "prepare", "training"])
 def test_the_code_versions_of_shared_rooms_are_in_the_key(plan_one, toy, monkeypatch, room):
     before = plan_one().run_id
     monkeypatch.setattr(f"merbench.{room}.CODE_VERSION", merbench.training.CODE_VERSION + 100)

@@ -107,6 +107,30 @@ def test_modes_are_put_back_after_an_error_too():
     assert all(modes(holder))
 
 
+GENERATORS = {
+    "numpy": (np.random.default_rng, lambda made: made.random()),
+    "numpy as it was": (np.random.RandomState, lambda made: made.random_sample()),
+    "python": (random.Random, lambda made: made.random()),
+    "torch": (lambda seed: torch.Generator().manual_seed(seed), lambda made: torch.rand((), generator=made).item()),
+}
+
+
+@pytest.mark.parametrize("place", ["attribute", "list", "net"])
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_a_generator_that_the_method_holds_is_put_back(kind, place):
+    make, draw = GENERATORS[kind]
+    made, holder = make(5), Holder()
+    draw(made)
+    if place == "net":
+        holder.net.noise = made
+    else:
+        holder.noise = [made] if place == "list" else made
+    with preserved_method(holder):
+        first = draw(made)
+        assert draw(made) != first
+    assert draw(made) == first
+
+
 class Slotted:
     __slots__ = ("net",)
 

@@ -7,7 +7,7 @@ from merbench.protocols import megc2019
 
 from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError
-from merbench.contracts.protocols import LeaveOneDatabaseOut, load_protocol
+from merbench.contracts.protocols import LeaveOneDatabaseOut, ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
 from merbench.engine.split import make_split
 
@@ -299,3 +299,24 @@ def test_the_small_release_has_a_fold_for_each_of_its_subjects(small, small_rele
     split = make_split(small, open_source("megc2019-flow28", small_release).clips)
     assert [len(fold.test) for fold in split.folds] == [3, 3, 2] * 3
     assert [fold.name for fold in split.folds][::3] == ["casme2/sub06", "samm/006", "smic-hs/s06"]
+
+
+def test_a_person_who_is_tested_is_not_trained_on_under_another_dataset():
+    names = {"smic-hs": ("s01", "s02"), "smic-vis": ("s01", "s02")}
+    rows = [
+        {"dataset": dataset, "subject": subject, "clip": f"{subject}_{take}", "emotion": "positive"}
+        for dataset, subjects in names.items()
+        for subject in subjects
+        for take in (1, 2)
+    ]
+    spec = ProtocolSpec(
+        name="cameras", title="", summary="", source={"text": ""}, classes=("negative", "positive"),
+        datasets={name: {"title": name, "classes": {}} for name in names}, folds="leave-one-subject-out",
+    )  # fmt: skip
+    clips = clip_table(pd.DataFrame(rows), "here")
+    apart, alike = (make_split(spec, clips, person_of=people) for people in ({}, dict.fromkeys(names, "smic")))
+    for fold in alike.folds:
+        assert set(alike.clips.subject.iloc[fold.train]).isdisjoint(alike.clips.subject.iloc[fold.test])
+    assert len(apart.fold("smic-hs/s01").train) == 6
+    assert len(alike.fold("smic-hs/s01").train) == 4
+    assert apart.digest() != alike.digest()

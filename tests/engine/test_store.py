@@ -470,6 +470,15 @@ def test_a_folder_that_holds_another_run_is_left_alone(plan, runs, whole):
     assert json.loads((folder / "run.json").read_text()) == content
 
 
+def test_a_copied_run_is_not_counted_a_second_time(plan, runs, whole):
+    folder, _ = whole
+    shutil.copytree(folder, runs / f"{plan.run_id}-copy")
+    found, problems = read_runs(runs.parent)
+    assert [run.file.run_id for run in found] == [plan.run_id]
+    assert len(problems) == 1
+    assert "copied folder" in problems[0]
+
+
 def test_a_damaged_run_harms_no_other(plan, ststnet, runs, finished):
     shutil.copytree(finished, runs, dirs_exist_ok=True)
     truncate("run.json")(runs / plan.run_id)
