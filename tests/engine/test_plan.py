@@ -453,6 +453,8 @@ from merbench.contracts.inputs import Flow
 
 PEOPLE = {{"smic-vis": ["s06", "s07"], "smic-hs": ["s06", "s11"], "extra": ["s06", "x1"]}}
 
+WORD = ["happiness", "disgust"]
+
 
 class More:
     card = DatabaseCard(
@@ -470,12 +472,12 @@ class More:
 
     def read(self, folder):
         shift = int((folder / "more.txt").read_text())
-        rows = [dict(dataset=d, subject=s, clip=f"c{{n}}", emotion="happiness", path=f"p{{n}}")
+        rows = [dict(dataset=d, subject=s, clip=f"c{{n}}", emotion=WORD[shift == 8], path=f"p{{n}}")
                 for d, people in PEOPLE.items() for s in people for n in range(2 + (shift == 7))]
         return Reading(clip_table(pd.DataFrame(rows), "more"), "made")
 
     def arrays(self, folder, clips, spec):
-        return np.full((len(clips), 28, 28, 3), int((folder / "more.txt").read_text()), dtype=np.uint8)
+        return np.full((len(clips), 28, 28, 3), (folder / "more.txt").read_text() == "6", dtype=np.uint8)
 
 
 DATABASE = More()
@@ -514,7 +516,7 @@ def test_the_pretraining_database_says_who_is_who_even_where_the_tested_data_doe
         assert seen["people"] == everyone - held_out, fold
 
 
-@pytest.mark.parametrize("content", ["6", "7"], ids=["values", "clips"])
+@pytest.mark.parametrize("content", ["6", "7", "8"], ids=["values", "clips", "emotions"])
 def test_pretraining_clips_and_their_values_are_in_the_key(plan_one, more, content):
     before = plan_one()
     (more / "more.txt").write_text(content)
@@ -553,13 +555,48 @@ def test_every_method_that_comes_with_merbench_can_be_planned_on_the_release(pla
     assert len({plan_one(name).run_id for name in names}) == len(names)
 
 
-def test_synthetic_data_is_said_to_be_so(prepared, toy):
+def other_data(prepared, clips=None, **card):
+    """The same data with other annotations, or another card."""
     source = prepared.data.sources[0]
 
-    class Made(type(source.database)):
-        card = source.database.card.model_copy(update={"synthetic": True})
+    class Other(type(source.database)):
+        pass
 
-    data = Data("made", "for a test", (Source(Made(), source.folder, source.reading),))
-    (plan,) = plan_runs(Request(("toy",)), [PreparedProtocol.of(prepared.spec, data)])
+    Other.card = source.database.card.model_copy(update=card)
+    reading = source.reading if clips is None else replace(source.reading, clips=clips)
+    data = Data("other", "for a test", (Source(Other(), source.folder, reading),))
+    return PreparedProtocol.of(prepared.spec, data)
+
+
+def key_of(prepared):
+    return plan_runs(Request(("svm-flow",)), [prepared])[0].file.key
+
+
+def test_an_annotation_that_changes_neither_label_nor_pixel_is_in_the_key(prepared):
+    clips = prepared.data.clips
+    before = key_of(prepared)
+    assert key_of(other_data(prepared, clips.copy())) == before
+    for column, value in (("onset", 17), ("emotion", "disgust"), ("aus", "4+R12")):
+        changed = clips.assign(**{column: clips[column].astype(object)})
+        changed.loc[0, column] = value
+        after = key_of(other_data(prepared, changed))
+        assert after.digest() != before.digest(), column
+        assert (after.split_digest, after.input_digests) == (before.split_digest, before.input_digests), column
+
+
+def test_who_is_the_same_person_is_in_the_key_where_it_changes_who_is_trained_on(prepared, small_release):
+    shared = {"smic-hs": "filmed together", "casme2": "filmed together"}
+    before = key_of(prepared)
+    assert key_of(other_data(prepared, person_of=shared)) == before  # s06 and sub06 are two even so
+
+    clips = prepared.data.clips
+    clips = clips.assign(subject=clips.subject.replace({"sub06": "06", "s06": "06"}))
+    apart, together = other_data(prepared, clips), other_data(prepared, clips, person_of=shared)
+    assert key_of(together).digest() != key_of(apart).digest()
+    assert key_of(together).split_digest != key_of(apart).split_digest
+
+
+def test_synthetic_data_is_said_to_be_so(prepared, toy):
+    (plan,) = plan_runs(Request(("toy",)), [other_data(prepared, synthetic=True)])
     assert plan.file.synthetic
-    assert plan.file.data == "made"
+    assert plan.file.data == "other"
