@@ -1,5 +1,6 @@
 """The command line: one file a verb, thin; heavy packages are imported inside the verb that needs them."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -56,6 +57,9 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 some folds failed or something unforeseen, 2 wrong use."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no dash gets a question mark, not a traceback
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]

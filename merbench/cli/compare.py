@@ -37,6 +37,7 @@ def compare(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import METHODS, PROTOCOLS
+    from merbench.engine.catalogue import protocol as find_protocol
     from merbench.report.compare import Comparison, as_csv, as_json
     from merbench.report.leaderboard import read_leaderboard
     from merbench.report.paper import as_latex, as_markdown
@@ -45,6 +46,7 @@ def compare(
     from merbench.report.terminal import print_table
 
     one_of(format, "--format", FORMATS)
+    protocol = find_protocol(protocol).name if protocol and protocol.endswith((".yaml", ".yml")) else protocol
     folder = results_folder(results)
     runs, problems = read_runs(folder)
     if leaderboard:
@@ -55,6 +57,7 @@ def compare(
             METHODS.entry(name)
     if protocol is not None and protocol not in {run.file.protocol for run in runs}:
         PROTOCOLS.entry(protocol)
+    total = len(runs)
     runs = [run for run in runs if not methods or run.file.method in methods]
     runs = [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
     rows, notes = measured_rows(runs, older)
@@ -67,7 +70,8 @@ def compare(
             titles |= spec.parts if spec else {}
     comparison = Comparison(rows, figures, problems + notes, titles)
     if not rows and not figures and format != "json":
-        raise MerbenchError(f"there is nothing to compare in {folder}: merbench run METHOD --protocol P")
+        found = f"none of the {total} runs in {folder} fits" if total else f"there is no run in {folder}"
+        raise MerbenchError(f"{found}, so there is nothing to compare: merbench run METHOD --protocol P")
     if format == "table":
         if not rows:
             typer.echo(f"no run in {folder} fits; below are published figures only")

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from merbench.report.logs import Log
+
 
 def score(
     log: Annotated[Path, typer.Argument(help="Our CSV, or the MEGC challenge's format.", metavar="LOG")],
@@ -26,7 +28,6 @@ def score(
     spec = find_protocol(protocol)
     found = read_log(log, spec)
     console = Console(highlight=False)
-    print_scores(found.predictions, list(spec.classes), spec.parts, console, f"{log.name} under {spec.name}")
     if found.relabelled:
         listed = scores(pooled_confusion(found.as_listed, spec.classes))
         _tell(console, "truth differs from the official list for", found.relabelled)
@@ -35,6 +36,14 @@ def score(
         _tell(console, "no prediction for", found.missing)
     if found.foreign:
         _tell(console, "not in the protocol and not scored:", found.foreign)
+    print_scores(found.predictions, list(spec.classes), spec.parts, console, _title(log, spec.name, found))
+
+
+def _title(log: Path, protocol: str, found: "Log") -> str:
+    """Name log and protocol, and how much of the protocol the log has."""
+    clips = len(found.predictions)
+    part = f": {clips} of {clips + len(found.missing)} clips" if found.missing else ""
+    return f"{log.name} under {protocol}{part}"
 
 
 def _tell(console: "Console", what: str, clips: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from merbench.contracts.cards import Task
 from merbench.contracts.digests import derived_seed
@@ -18,6 +18,19 @@ class MethodConfig(BaseModel):
     """Base of every method's settings: named, typed, with defaults; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, values: Any) -> Any:
+        """Refuse true and false where a number is meant; pydantic would take them for 1 and 0."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if (
+                isinstance(value, bool)
+                and name in cls.model_fields
+                and cls.model_fields[name].annotation in (int, float)
+            ):
+                raise ValueError(f"{name} must be a number, not {str(value).lower()}")
+        return values
 
 
 @dataclass(frozen=True)

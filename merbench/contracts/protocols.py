@@ -186,7 +186,8 @@ class ProtocolSpec(_Part):
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False)
         except (OSError, ValueError) as error:
-            raise DataError(f"the official list {path} of protocol {self.name} can't be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"the official list {path} of protocol {self.name} can't be read: {reason}") from error
         if list(table.columns) != [*IDENTITY, "class"]:
             raise DataError(f"{path} must have the columns dataset,subject,clip,class, not {','.join(table.columns)}")
         strange = sorted(set(table["class"]) - set(self.classes)) + sorted(set(table["dataset"]) - set(self.datasets))

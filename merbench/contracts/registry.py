@@ -49,9 +49,10 @@ class Entry:
             for attribute in path.split("."):
                 found = getattr(found, attribute)
         except (Exception, SystemExit) as error:  # what a plug-in does wrong is its own, and is reported with its name
-            raise MerbenchError(
-                f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {error!r}"
-            ) from error
+            why = (
+                f"{error.filename}, line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else repr(error)
+            )
+            raise MerbenchError(f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {why}") from error
         return found
 
 

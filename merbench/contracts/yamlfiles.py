@@ -36,7 +36,7 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
-        raise MerbenchError(f"{path} can't be read: {error}") from error
+        raise MerbenchError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -61,6 +61,9 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         *parents, key = problem["loc"]
         return f"unknown key {where!r}{suggestion(str(key), _keys_at(model, parents))}"
+    if problem["type"] == "union_tag_invalid":
+        tag, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"].replace("'", "").split(", ")
+        return f"{where}: unknown {tag!r}{suggestion(tag, known)}"
     if problem["type"] == "missing":
         return f"{where!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")

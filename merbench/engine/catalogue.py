@@ -148,7 +148,16 @@ PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _
 
 
 def protocol(name: str) -> ProtocolSpec:
-    """Find a protocol by its registered name, or read it from a path that ends in ``.yaml``."""
-    if name.endswith((".yaml", ".yml")):
-        return load_protocol(Path(name))
-    return PROTOCOLS.get(name)
+    """Find a protocol by its registered name, or read it from a path that ends in ``.yaml``.
+
+    Raises
+    ------
+    MerbenchError
+        Unknown, unreadable, or a file that takes a registered name for something else.
+    """
+    if not name.endswith((".yaml", ".yml")):
+        return PROTOCOLS.get(name)
+    spec = load_protocol(Path(name))
+    if spec.name in PROTOCOLS.names() and PROTOCOLS.get(spec.name).spec_digest() != spec.spec_digest():
+        raise MerbenchError(f"{name} calls itself {spec.name!r}, which is another protocol: give it a name of its own")
+    return spec

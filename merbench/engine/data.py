@@ -58,10 +58,12 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
     needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
     if request == "auto":
         return _automatic(needed)
-    if Path(request).is_dir() and request not in DATABASES.names():
+    if request and Path(request).is_dir() and request not in DATABASES.names():
         name = recognise(Path(request))
         data = Data(name, f"the folder {request}, a copy of {name}", (open_source(name, Path(request)),))
     else:
+        if not request or (set(request) & {"/", "\\"} and request not in DATABASES.names()):
+            raise MerbenchError(f"--data {request!r} is neither a folder nor a database: see merbench data list")
         data = Data(request, "as asked for", tuple(open_registered(name) for name in request.split("+")))
     held = [dataset for source in data.sources for dataset in source.database.card.datasets]
     lacking = sorted(set(needed) - set(held))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
 from merbench.contracts.methods import Progress
 from merbench.engine.folds import FoldOutcome, FoldTask, run_fold
@@ -83,8 +84,10 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
     if existing == "redo":
         return RunState((), tuple(asked), (), (), False)
     recorded, failed, damaged = [], [], []
+    truth = plan.task.split.truth()
     try:
-        folder.read_complete(plan.file)
+        _, whole = folder.read_complete(plan.file)
+        check_clips(whole.merge(truth[[*IDENTITY, "fold"]], on=IDENTITY, how="left"), truth, str(folder.path))
     except RecordError as error:
         complete = False
         if (folder.path / "complete.json").exists():
@@ -93,7 +96,6 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
         complete = True
         if not plan.task.keep_epochs:
             return RunState(tuple(asked), (), (), (), True)
-    truth = plan.task.split.truth()
     for fold in asked:
         if not (folder.fold_path(fold) / "record.json").exists():
             continue
@@ -164,9 +166,9 @@ def _execute_run(
     plan: RunPlan, runs: Path, observer: Observer, folds: Sequence[str], existing: Existing, executor: Executor
 ) -> RunState:
     folder = RunFolder(runs / plan.run_id)
-    folder.start(plan.file)
+    mended = folder.start(plan.file)
     state = run_state(plan, runs, folds, existing)
-    for sentence in state.damaged:
+    for sentence in filter(None, [mended, *state.damaged]):
         observer.note(sentence)
     progress = Progress()
     observer.run_started(plan, len(state.recorded), state.pending, progress)

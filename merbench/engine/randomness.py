@@ -47,7 +47,12 @@ def seeded(seed: int) -> Iterator[None]:
 def preserved_method(method: object) -> Iterator[None]:
     """Put the torch modules and random generators that `method` holds back as they were: mode, and state."""
     torch: Any = sys.modules.get("torch")
-    kinds = (np.random.Generator, random.Random, *((torch.nn.Module, torch.Generator) if torch else ()))
+    kinds = (
+        np.random.Generator,
+        np.random.RandomState,
+        random.Random,
+        *((torch.nn.Module, torch.Generator) if torch else ()),
+    )
     restore = [undo for held in _held(method, kinds, set()) for undo in _restoring(held, torch)]
     try:
         yield
@@ -60,11 +65,13 @@ def _restoring(held: Any, torch: Any) -> list[Callable[[], object]]:
     """Return what puts a module or generator back as it is now."""
     if isinstance(held, np.random.Generator):
         return [partial(setattr, held.bit_generator, "state", held.bit_generator.state)]
+    if isinstance(held, np.random.RandomState):
+        return [partial(held.set_state, held.get_state())]
     if isinstance(held, random.Random):
         return [partial(held.setstate, held.getstate())]
     if isinstance(held, torch.Generator):
         return [partial(held.set_state, held.get_state())]
-    return [partial(setattr, module, "training", module.training) for module in held.modules()]
+    return [partial(setattr, held, "training", held.training)]
 
 
 def _held(value: object, kinds: tuple[type, ...], seen: set[int]) -> Iterator[Any]:
@@ -74,7 +81,6 @@ def _held(value: object, kinds: tuple[type, ...], seen: set[int]) -> Iterator[An
     seen.add(id(value))
     if isinstance(value, kinds):
         yield value
-        return
     if isinstance(value, Mapping):
         inside = list(value.values())
     elif isinstance(value, list | tuple | set | frozenset):

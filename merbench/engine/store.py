@@ -116,30 +116,36 @@ class RunFolder:
             raise RecordError(f"{self.path / 'run.json'} is that of {run.run_id}: a copied folder is no run of its own")
         return run
 
-    def start(self, run: RunFile) -> None:
+    def start(self, run: RunFile) -> str:
         """Write ``run.json`` if it is not there; one that is damaged or tells of an older card is written anew.
+
+        Returns
+        -------
+        str
+            What was damaged, in a sentence; empty where nothing was.
 
         Raises
         ------
         RecordError
             The folder holds another run, or one of a later merbench.
         """
-        path = self.path / "run.json"
+        path, note = self.path / "run.json", ""
         if path.exists():
             try:
                 found = self.read_run()
             except FutureSchemaError:
                 raise
-            except RecordError:
-                pass  # damaged: all that it said is known, so it is written again
+            except RecordError as error:
+                note = f"{error}; it is written again"
             else:
                 if found.key != run.key:
                     raise RecordError(f"{path} belongs to another run than {run.run_id}: move that folder away")
                 first = {"created": found.created, "merbench": found.merbench, "git_commit": found.git_commit}
                 run = run.model_copy(update=first)
                 if found == run:
-                    return
+                    return ""
         write_whole(path, run.model_dump_json(indent=1).encode())
+        return note
 
     def uncommit(self) -> None:
         """Take the commit mark of the whole run away, before one of its folds is run again."""

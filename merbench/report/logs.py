@@ -76,7 +76,8 @@ def read_log(path: Path, protocol: ProtocolSpec) -> Log:
 
 def _from_csv(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFrame:
     try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True)
+        table.columns = [str(column).strip().lower() for column in table.columns]
     except ValueError as error:
         raise DataError(f"{path} can't be read as CSV: {error}") from error
     lacking = [column for column in CSV_COLUMNS if column not in table.columns]
@@ -117,8 +118,8 @@ def _identity(dataset: str, subject: str, clip: str, where: str) -> tuple[str, s
 def _class(word: str, protocol: ProtocolSpec, where: str) -> str:
     """Read a class by name, or by its number in the protocol's order."""
     names = protocol.classes
-    if word.strip() in names:
-        return word.strip()
+    if word.strip().lower() in names:
+        return word.strip().lower()
     if word.strip().isdecimal() and int(word) < len(names):
         return names[int(word)]
     numbers = ", ".join(f"{index} {name}" for index, name in enumerate(names))

@@ -109,21 +109,18 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
         What is not shown, and why.
     """
     groups: dict[tuple[str, ...], dict[int, RecordedRun]] = {}
+    measured = {run.file.key.digest() for run in runs if run.origin == "measured"}
     for run in runs:
+        if run.origin == "leaderboard" and run.file.key.digest() in measured:
+            continue  # the same run, shipped and made again here
         groups.setdefault((run.origin, run.file.protocol, run.group), {}).setdefault(run.file.key.seed, run)
     newest: dict[tuple[str, ...], list[list[RecordedRun]]] = {}
     for by_seed in groups.values():
         group = [by_seed[seed] for seed in sorted(by_seed)]
         file = group[0].file
-        visible = (
-            group[0].origin,
-            file.method,
-            file.config_name,
-            file.variant,
-            file.protocol,
-            file.data,
-            file.key.selection,
-        )
+        key = file.key
+        asked = (file.protocol, key.spec_digest, key.split_digest, file.data, key.selection)
+        visible = (group[0].origin, file.method, file.config_name, file.variant, *asked)
         newest.setdefault(visible, []).append(group)
     rows, notes = [], []
     for versions in newest.values():
@@ -137,15 +134,18 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
 
 
 def _told_apart(rows: list[Row]) -> list[Row]:
-    """Add the data to the label of each row where rows that rank together come from different data."""
+    """Add data and origin to the labels where rows that rank together differ in them."""
     data: dict[tuple[str, ...], set[str]] = {}
+    origins: dict[tuple[str, ...], set[str]] = {}
     for row in rows:
         data.setdefault(row.comparable, set()).add(row.runs[0].file.data)
-    several = {comparable for comparable, names in data.items() if len(names) > 1}
-    return [
-        replace(row, label=f"{row.label} on {row.runs[0].file.data}") if row.comparable in several else row
-        for row in rows
-    ]
+        origins.setdefault(row.comparable, set()).add(row.runs[0].origin)
+    told = []
+    for row in rows:
+        on = f" on {row.runs[0].file.data}" if len(data[row.comparable]) > 1 else ""
+        origin = f" [{row.runs[0].origin}]" if len(origins[row.comparable]) > 1 else ""
+        told.append(replace(row, label=row.label + on + origin))
+    return told
 
 
 def _order(row: Row) -> tuple[Any, ...]:
@@ -163,7 +163,13 @@ def _row(group: list[RecordedRun]) -> Row:
     status = "complete" if all(run.complete for run in group) else "failed" if failed else "partial"
     apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
-    return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), _remarks(group))
+    remarks = _remarks(group)
+    full = scores.get("full")
+    if full and full.classes_scored < len(file.outputs):
+        remarks.append(
+            f"UF1 and UAR are means over the {full.classes_scored} of {len(file.outputs)} classes that have clips"
+        )
+    return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
 
 
 def _remarks(group: list[RecordedRun]) -> list[str]:

@@ -60,7 +60,7 @@ def _table(title: str) -> Table:
 
 def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], title: str) -> Table:
     table = _table(title)
-    table.add_column("Part")
+    table.add_column("Part", no_wrap=True, min_width=8)
     for name in ("UF1", "95 %", "UAR", "95 %", "Acc", "Clips", "Classes"):
         table.add_column(name, justify="right", no_wrap=True)
     for score in part_scores([predictions], classes, parts):

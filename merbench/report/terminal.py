@@ -7,6 +7,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from merbench.contracts.errors import listed
 from merbench.contracts.names import shown
 from merbench.report.compare import (
     FIGURES,
@@ -25,8 +26,11 @@ from merbench.report.rows import Row
 def print_table(comparison: Comparison, console: Console) -> None:
     """Print for people: one wide table a group, or a narrow one a part where the terminal is narrow."""
     for rows in comparison.groups():
-        _print_fitting(console, _wide(rows), [_narrow(rows, part) for part in rows[0].parts])
+        _print_fitting(console, _wide(rows), _narrow(rows))
         _print_note(console, INTERVALS)
+        runs = [run.file.run_id for row in rows for run in row.runs if run.origin == "measured"]
+        if runs:
+            _print_note(console, f"merbench show RUN tells more of {listed(runs, most=6)}")
         for row in rows:
             for remark in row.remarks:
                 _print_note(console, f"{row.label}: {remark}")
@@ -77,16 +81,28 @@ def _wide(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _narrow(rows: Sequence[Row], part: str) -> Table:
-    full = part == "full"
-    table = _base_table(f"{rows[0].parts[part]}: {title_of(rows)}" if full else rows[0].parts[part])
+def _narrow(rows: Sequence[Row]) -> list[Table]:
+    """Make a table a part, and one of the counts."""
+    lines = table_lines(rows)
+    tables = []
+    for part, title in rows[0].parts.items():
+        table = _narrow_table(f"{title}: {title_of(rows)}" if part == "full" else title, list(FIGURES.values()))
+        for line in lines:
+            cells = [_cell(line.cells[part, figure]) for figure in FIGURES]
+            table.add_row(line.rank, Text(shown(line.label)), *cells)
+        tables.append(table)
+    counted = _narrow_table("Full: accuracy and what was counted", LAST)
+    for line in lines:
+        counted.add_row(line.rank, Text(shown(line.label)), *line.last)
+    return [*tables, counted]
+
+
+def _narrow_table(title: str, columns: list[str]) -> Table:
+    table = _base_table(title)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("Method")
-    for name in [*FIGURES.values(), *(LAST if full else ())]:
+    table.add_column("Method", min_width=10, overflow="fold")
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    for line in table_lines(rows):
-        cells = [_cell(line.cells[part, figure]) for figure in FIGURES]
-        table.add_row(line.rank, Text(shown(line.label)), *cells, *(line.last if full else ()))
     return table
 
 
