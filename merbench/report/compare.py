@@ -56,7 +56,7 @@ def number(value: float | None) -> str:
 
 
 def _interval(interval: Interval) -> str:
-    return "–" if math.isnan(interval.low) else f"{interval.low:.3f}–{interval.high:.3f}".replace("0.", ".")
+    return "" if math.isnan(interval.low) else f"{interval.low:.3f}–{interval.high:.3f}".replace("0.", ".")
 
 
 def figure_text(score: PartScore | None, name: str) -> tuple[str, str]:

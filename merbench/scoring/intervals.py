@@ -49,7 +49,7 @@ def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int 
 def bootstrap_interval(
     by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
 ) -> Interval:
-    """Return the 95 % percentile interval of a figure, averaged over seeds; NaN where a dataset has but one subject.
+    """Return the 95 % percentile interval of a figure, averaged over seeds; NaN where no dataset has two subjects to draw from.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def bootstrap_interval(
         Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
     """
     seeds, subjects, classes, _ = by_subject.shape
-    if not subjects or min(sizes) < 2:  # one subject can only be drawn as it is, which says nothing of others
+    if not subjects or max(sizes) < 2:  # a single subject can only be drawn as it is
         return Interval(float("nan"), float("nan"))
     flat = np.moveaxis(by_subject, 1, 0).reshape(subjects, -1).astype(np.float64)
     pooled = (subject_draws(sizes) @ flat).reshape(-1, seeds, classes, classes)  # one product for all seeds

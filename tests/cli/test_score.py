@@ -131,7 +131,7 @@ def test_a_clip_twice_is_named_also_in_another_spelling(refused, our_log):
     assert "samm/006/006_1_2" in said
 
 
-@pytest.mark.parametrize("word", ["3", "-1", "happy", "", "Negative", "²", "1.0"])
+@pytest.mark.parametrize("word", ["3", "-1", "happy", "", "negatively", "²", "1.0"])
 def test_an_unknown_class_is_named_with_its_line(refused, our_log, word):
     path, lines = our_log
     lines[3] = f"casme2,sub02,EP11_01,surprise,{word}"

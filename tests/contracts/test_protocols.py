@@ -85,7 +85,7 @@ def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
         (
             ("folds",),
             "leave-one-actor-out",
-            "folds: .*'leave-one-actor-out'.*'leave-one-subject-out', 'leave-one-database-out'",
+            "folds: unknown 'leave-one-actor-out' .did you mean 'leave-one-subject-out'",
         ),
         (("folds",), {"rule": "leave-one-subject-out", "k": 3}, "unknown key 'folds.leave-one-subject-out.k'"),
         (("folds",), {}, "folds: "),
