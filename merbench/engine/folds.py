@@ -9,12 +9,13 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
@@ -162,6 +163,12 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
     return FoldOutcome(name, len(fold.test), len(fold.train), seconds, **result)
 
 
+@lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> ThreadpoolController:  # noqa: ARG001 - the key of the cache
+    """Find the native thread pools; they are looked for again only when further modules, and libraries, were loaded."""
+    return ThreadpoolController()
+
+
 def _readable(write: Callable[[BaseException], str], error: BaseException) -> str:
     """Write an error so that it can be recorded, whatever the method put into it."""
     try:
@@ -191,7 +198,7 @@ def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[s
     auxiliary = _auxiliary(task, fold)
     run = RunContext(derived_seed(seed, "method"), task.device, task.threads, progress, auxiliary=auxiliary)
     run = run if watch is None else replace(run, on_epoch=watch)
-    with threadpool_limits(task.threads), seeded(run.stream_seed("global")):
+    with _thread_pools(len(sys.modules)).limit(limits=task.threads), seeded(run.stream_seed("global")):
         begin = time.perf_counter()
         method = task.method(task.config, problem)
         method.fit(train, run)
@@ -228,6 +235,8 @@ def check_company(method: Method, inputs: Inputs, together: Prediction, problem:
         Scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs; a net left in
         training mode does this.
     """
+    if inputs.clips < 2:
+        return  # it was alone
     row = np.array([inputs.clips - 1])
     one = inputs.take(row)
     first, alone = together.take(row), _checked(method.predict(one), one, problem)

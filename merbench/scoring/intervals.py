@@ -49,7 +49,7 @@ def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int 
 def bootstrap_interval(
     by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
 ) -> Interval:
-    """Return the 95 % percentile interval of a figure, averaged over seeds; NaN where no dataset has two subjects to draw from.
+    """Return the 95 % percentile interval of a figure, averaged over seeds; NaN without two subjects to draw from.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -29,7 +28,7 @@ class SvmFlow(SklearnMethod):
 
     def features(self, inputs: Inputs) -> npt.NDArray[Any]:
         """Return the image's values scaled to 0..1, shape (n_clips, 28 * 28 * 3)."""
-        return inputs["flow"].batch().reshape(inputs.clips, -1).astype(np.float64) / 255.0
+        return inputs["flow"].batch().reshape(inputs.clips, -1) / 255.0
 
     def estimator(self, seed: int) -> Pipeline:
         """Return the pipeline."""
