@@ -1,14 +1,14 @@
 """``merbench compare``: the table that goes into the paper."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from merbench.cli.options import Results, one_of, results_folder
 
 if TYPE_CHECKING:
-    from merbench.contracts.protocols import ProtocolSpec
     from merbench.report.rows import Row
+    from merbench.report.runs import RecordedRun
 
 FORMATS = ("table", "md", "latex", "csv", "json")
 
@@ -36,12 +36,11 @@ def compare(
     from rich.console import Console
 
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.catalogue import METHODS, PROTOCOLS
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.report.compare import Comparison, as_csv, as_json
     from merbench.report.leaderboard import read_leaderboard
     from merbench.report.paper import as_latex, as_markdown
-    from merbench.report.rows import measured_rows, published_rows
+    from merbench.report.rows import measured_rows
     from merbench.report.runs import read_runs
     from merbench.report.terminal import print_table
 
@@ -52,25 +51,15 @@ def compare(
     if leaderboard:
         shipped, more = read_leaderboard()
         runs, problems = runs + shipped, problems + more
-    for name in methods or []:
-        if name not in {run.file.method for run in runs}:
-            METHODS.entry(name)
-    if protocol is not None and protocol not in {run.file.protocol for run in runs}:
-        PROTOCOLS.entry(protocol)
-    total = len(runs)
-    runs = [run for run in runs if not methods or run.file.method in methods]
-    runs = [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
-    rows, notes = measured_rows(runs, older)
-    figures: list[dict[str, object]] = []
+    fitting = _fitting(runs, methods or [], protocol, data)
+    rows, notes = measured_rows(fitting, older)
+    figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
     if published if published is not None else format in ("table", "md"):
-        for name in [protocol] if protocol else sorted({row.runs[0].file.protocol for row in rows}):
-            spec = _registered(name, rows)
-            figures += published_rows(name) if spec else []
-            titles |= spec.parts if spec else {}
+        figures, titles = _published([protocol] if protocol else sorted({run.file.protocol for run in fitting}), rows)
     comparison = Comparison(rows, figures, problems + notes, titles)
     if not rows and not figures and format != "json":
-        found = f"none of the {total} runs in {folder} fits" if total else f"there is no run in {folder}"
+        found = f"none of the {len(runs)} runs in {folder} fits" if runs else f"there is no run in {folder}"
         raise MerbenchError(f"{found}, so there is nothing to compare: merbench run METHOD --protocol P")
     if format == "table":
         if not rows:
@@ -83,12 +72,33 @@ def compare(
         typer.echo(note, err=True)
 
 
-def _registered(name: str, rows: "list[Row]") -> "ProtocolSpec | None":
-    """Return the registered protocol if that is what the rows mean by its name; else published figures don't apply."""
-    from merbench.engine.catalogue import PROTOCOLS
+def _fitting(
+    runs: "list[RecordedRun]", methods: list[str], protocol: str | None, data: str | None
+) -> "list[RecordedRun]":
+    """Choose runs; a name that neither a run nor the registry has is refused."""
+    from merbench.engine.catalogue import METHODS, PROTOCOLS
 
-    if name not in PROTOCOLS.names():
-        return None
-    spec = PROTOCOLS.get(name)
-    meant = {row.runs[0].file.key.spec_digest for row in rows if row.runs[0].file.protocol == name}
-    return spec if meant <= {spec.spec_digest()} else None
+    for name in methods:
+        if name not in {run.file.method for run in runs}:
+            METHODS.entry(name)
+    if protocol is not None and protocol not in {run.file.protocol for run in runs}:
+        PROTOCOLS.entry(protocol)
+    runs = [run for run in runs if not methods or run.file.method in methods]
+    return [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
+
+
+def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return published figures and their parts' titles, where the rows mean the registered protocol by its name."""
+    from merbench.engine.catalogue import PROTOCOLS
+    from merbench.report.rows import published_rows
+
+    figures: list[dict[str, Any]] = []
+    titles: dict[str, str] = {}
+    for name in set(names) & set(PROTOCOLS.names()):
+        spec = PROTOCOLS.get(name)
+        if {row.runs[0].file.key.spec_digest for row in rows if row.runs[0].file.protocol == name} <= {
+            spec.spec_digest()
+        }:
+            figures += published_rows(name)
+            titles |= spec.parts
+    return figures, titles
