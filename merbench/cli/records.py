@@ -14,10 +14,12 @@ def show(run: Run, results: Results = None) -> None:
     """Show a run: what it is, its scores, confusion, recall of each class and results of each subject."""
     from rich.console import Console
 
-    from merbench.report.runs import find_run, read_run
+    from merbench.report.runs import find_run, first_record, read_run
     from merbench.report.show import print_run
 
-    print_run(read_run(find_run(results_folder(results), run)), Console(highlight=False))
+    folder = find_run(results_folder(results), run)
+    found = read_run(folder)
+    print_run(found, Console(highlight=False), first_record(folder, found))
 
 
 def export(

@@ -229,6 +229,9 @@ def _checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:
 def check_company(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
     """Ask for one clip again, alone: the answer may not depend on the company it was first given in.
 
+    One clip a fold is asked for, which costs little; over a protocol's folds, each in its random order, that finds
+    statistics of the batch, ranks within it and look-ups by position.
+
     Raises
     ------
     CompanyError

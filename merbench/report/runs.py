@@ -7,7 +7,7 @@ import pandas as pd
 
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
-from merbench.contracts.records import CompleteFile, RunFile, prediction_columns, problem_of
+from merbench.contracts.records import CompleteFile, FoldRecord, RunFile, prediction_columns, problem_of
 from merbench.engine.store import RunFolder
 
 
@@ -86,6 +86,16 @@ def read_run(folder: Path) -> RecordedRun:
     columns = prediction_columns(problem_of(file))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=str)
     return RecordedRun(file, table, len(tables), failed, problems)
+
+
+def first_record(folder: Path, run: RecordedRun) -> FoldRecord | None:
+    """Read the record of the run's first fold that verifies: what it was computed with; None if none does."""
+    for fold in run.file.folds:
+        try:
+            return RunFolder(folder).read_record(fold, run.file.key.digest())
+        except RecordError:
+            continue
+    return None
 
 
 def read_runs(results: Path) -> tuple[list[RecordedRun], list[str]]:

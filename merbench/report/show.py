@@ -9,14 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from merbench.contracts.names import shown
+from merbench.contracts.records import FoldRecord
 from merbench.report.compare import number
 from merbench.report.runs import RecordedRun
 from merbench.scoring.metrics import Counts
 from merbench.scoring.table import part_scores, pooled_confusion
 
 
-def print_run(run: RecordedRun, console: Console) -> None:
-    """Print a recorded run."""
+def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = None) -> None:
+    """Print a recorded run; `record`, that of one of its folds, tells what it was computed with."""
     file, key = run.file, run.file.key
     facts = {
         "run": file.run_id,
@@ -31,6 +32,12 @@ def print_run(run: RecordedRun, console: Console) -> None:
         "selection": key.selection,
         "recorded": f"{run.folds} of {len(file.folds)} folds, started {file.created}",
     }
+    if record:
+        machine = f"{record.hardware.get('processor')}, {record.hardware.get('system')}"
+        facts["machine"] = f"{machine}; {record.device}, {record.threads} thread{'s' * (record.threads > 1)} a fold"
+        facts["packages"] = ", ".join(f"{name} {version}" for name, version in record.packages.items())
+    if run.mark:
+        facts["took"] = f"{run.mark.seconds:.1f} s, all folds together"
     for name, value in facts.items():
         console.print(Text.assemble((f"{name:<10}", "bold"), shown(value)), soft_wrap=True)
     for fold, why in run.failed.items():
