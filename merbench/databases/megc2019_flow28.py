@@ -74,8 +74,14 @@ class Megc2019Flow28:
         if spec != FLOW:
             raise DataError(f"megc2019-flow28 offers {FLOW}, not {spec}")
         images = np.empty((len(clips), 28, 28, 3), dtype=np.uint8)
+        unusable = []
         for index, clip in enumerate(clips.itertuples()):
-            images[index] = _image(folder / str(clip.path), clip_name(clip))
+            try:
+                images[index] = _image(folder / str(clip.path), clip_name(clip))
+            except DataError as error:
+                unusable.append(error)
+        if unusable:
+            raise DataError("; ".join(map(str, unusable)))  # all of them, so that they can be mended at once
         return images
 
 

@@ -15,6 +15,7 @@ from merbench.contracts.inputs import DynamicImage, Flow
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.identity import normalised
 from merbench.databases.megc2019_flow28 import DATABASE, FLOW, IMAGES, LIST
+from merbench.databases.registrations import open_source
 from merbench.prepare.arrays import input_digests, prepare_inputs
 
 FIRST = "sub06_EP01_01f .png"  # an image of the small release: casme2, sub06, EP01_01f, negative
@@ -342,3 +343,13 @@ def test_the_packaged_list_is_the_organisers_list(shared):
     with (shared / "data/megc2019_official_list.csv").open(newline="") as file:
         rows = [[*normalised(*row[:3]), ("negative", "positive", "surprise")[int(row[3])]] for row in csv.reader(file)]
     assert load_protocol(megc2019).official().to_numpy().tolist() == sorted(rows)
+
+
+def test_all_unusable_images_are_named_at_once(small_release):
+    images = sorted((small_release / IMAGES).iterdir())
+    images[0].write_bytes(b"")
+    images[5].write_bytes(b"no picture")
+    source = open_source("megc2019-flow28", small_release)
+    with pytest.raises(DataError) as caught:
+        prepare_inputs([source], source.clips, {"flow": FLOW})
+    assert all(image.name in str(caught.value) for image in (images[0], images[5]))
