@@ -77,7 +77,7 @@ def verify(name: Annotated[str, typer.Argument(help="A registered database.", me
     from merbench.databases.registrations import open_registered
     from merbench.engine.catalogue import PROTOCOLS
     from merbench.engine.split import make_split
-    from merbench.prepare.arrays import prepare_inputs
+    from merbench.prepare.arrays import prepare_input
 
     source = open_registered(name)
     clips, card = source.clips, source.database.card
@@ -88,7 +88,7 @@ def verify(name: Annotated[str, typer.Argument(help="A registered database.", me
     for note in source.reading.notes:
         typer.echo(f"note: {note}")
     for spec in card.offers or ():
-        prepare_inputs([source], clips, {"values": spec})
+        prepare_input([source], clips, spec)
         typer.echo(f"every clip has {spec}")
     wrong = False
     specs, _ = PROTOCOLS.load_all()

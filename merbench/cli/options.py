@@ -14,6 +14,10 @@ Results = Annotated[
 ]
 
 
+#: A longer range is a slip of the finger.
+MOST_NUMBERS = 10_000
+
+
 def results_folder(given: Path | None) -> Path:
     """Return the results folder: as given, else ``MERBENCH_RESULTS``, else ``./results``."""
     return (given or Path(os.environ.get("MERBENCH_RESULTS") or "results")).resolve()
@@ -33,6 +37,8 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
         first, dash, last = piece.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise MerbenchError(f"{option} {text!r}: write whole numbers and ranges, like 0-4 or 0,2,7")
+        if int(last or first) - int(first) >= MOST_NUMBERS:
+            raise MerbenchError(f"{option} {text!r} asks for more than {MOST_NUMBERS} numbers")
         found += range(int(first), int(last or first) + 1)
     return tuple(dict.fromkeys(found))
 

@@ -10,7 +10,7 @@ from merbench.cli.options import Results, key_values, numbers, one_of, results_f
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from merbench.engine.plan import RunPlan
+    from merbench.engine.plan import Request, RunPlan
 
 
 def run(
@@ -48,17 +48,10 @@ def run(
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.engine.data import choose_data
     from merbench.engine.execute import check_folds, execute, failures
-    from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+    from merbench.engine.plan import PreparedProtocol, plan_runs
 
     one_of(existing, "--existing", ("keep", "redo"))
-    request = Request(
-        methods=tuple(methods),
-        config=next((name for name in reversed(config or []) if ":" not in name), "default"),
-        configs=dict(name.split(":", 1) for name in config or [] if ":" in name),
-        settings=key_values(settings or [], "--set"),
-        seeds=numbers(seeds, "--seeds"),
-        keep_epochs=keep_epochs,
-    )
+    request = _request(methods, config or [], settings or [], seeds, keep_epochs)
     console = Console(highlight=False)
     specs = [find_protocol(name) for name in dict.fromkeys(protocol)]
     chosen = choose_data(data, specs)
@@ -83,6 +76,20 @@ def run(
     if failures(states):
         console.print(failures(states), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
+
+
+def _request(methods: list[str], config: list[str], settings: list[str], seeds: str, keep_epochs: bool) -> "Request":
+    """Read the options that say what to run; ``METHOD:NAME`` is one method's configuration, ``NAME`` all others'."""
+    from merbench.engine.plan import Request
+
+    return Request(
+        methods=tuple(methods),
+        config=next((name for name in reversed(config) if ":" not in name), "default"),
+        configs=dict(name.split(":", 1) for name in config if ":" in name),
+        settings=key_values(settings, "--set"),
+        seeds=numbers(seeds, "--seeds"),
+        keep_epochs=keep_epochs,
+    )
 
 
 def _print_plan(console: "Console", plans: "list[RunPlan]", runs: Path, folds: list[str], existing: str) -> None:

@@ -9,7 +9,7 @@ from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import person_of, persons
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed, suggestion
-from merbench.contracts.inputs import Inputs, InputSpec
+from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, declared_inputs
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
@@ -22,7 +22,7 @@ from merbench.engine.data import Data
 from merbench.engine.files import now
 from merbench.engine.folds import Auxiliary, FoldTask
 from merbench.engine.split import Split, make_split
-from merbench.prepare.arrays import input_digests, missing_inputs, prepare_inputs
+from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
 
 #: Rooms whose code changes what a method gets, how it is run or what it learns.
 ROOMS = {"engine": engine, "prepare": prepare, "training": training}
@@ -75,7 +75,7 @@ class PreparedProtocol:
     spec: ProtocolSpec
     data: Data
     split: Split
-    built: dict[InputSpec, Inputs]
+    built: dict[InputSpec, ArrayInput]
 
     @classmethod
     def of(cls, spec: ProtocolSpec, data: Data) -> "PreparedProtocol":
@@ -86,8 +86,8 @@ class PreparedProtocol:
         """Build the named inputs of the split's clips, or take them from what is built already."""
         for spec in specs.values():
             if spec not in self.built:
-                self.built[spec] = prepare_inputs(self.data.sources, self.split.clips, {"values": spec})
-        return Inputs({name: self.built[spec]["values"] for name, spec in specs.items()}, len(self.split.clips))
+                self.built[spec] = prepare_input(self.data.sources, self.split.clips, spec)
+        return Inputs({name: self.built[spec] for name, spec in specs.items()}, len(self.split.clips))
 
 
 @dataclass(frozen=True)

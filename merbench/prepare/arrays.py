@@ -44,14 +44,24 @@ def prepare_inputs(sources: Sequence[Source], clips: pd.DataFrame, specs: Mappin
     DataError
         A file is unreadable or not as expected.
     """
+    _refuse_missing(sources, specs)
+    return Inputs({name: prepare_input(sources, clips, spec) for name, spec in specs.items()}, len(clips))
+
+
+def _refuse_missing(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -> None:
     lacking = missing_inputs(sources, specs)
     if lacking:
         raise MerbenchError(f"this data can't serve {'; '.join(lacking)}")
+
+
+def prepare_input(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec) -> ArrayInput:
+    """Build one input of `clips`; raises what :func:`prepare_inputs` raises."""
+    _refuse_missing(sources, {spec.kind: spec})
     held = {dataset for source in sources for dataset in source.database.card.datasets}
     strange = sorted(set(clips.dataset) - held)
     if strange:
         raise MerbenchError(f"no source holds the clips of {listed(strange)}")
-    return Inputs({name: ArrayInput(spec, _values(sources, clips, spec)) for name, spec in specs.items()}, len(clips))
+    return ArrayInput(spec, _values(sources, clips, spec))
 
 
 def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:

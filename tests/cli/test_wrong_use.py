@@ -50,6 +50,7 @@ def an_image(release, stem="sub06_EP01_01f"):
         (["svm-flow", "--seeds", "3-1"], ["--seeds '3-1'", "0-4"]),
         (["svm-flow", "--seeds", ""], ["--seeds ''", "0-4"]),
         (["svm-flow", "--seeds", "-1"], ["--seeds '-1'", "0-4"]),
+        (["svm-flow", "--seeds", "0-999999999"], ["--seeds '0-999999999'", "10000"]),
         (["svm-flow", "--existing", "overwrite"], ["--existing 'overwrite'", "keep, redo"]),
         (["svm-flow", "--folds", "casme2/sub66"], ["unknown fold 'casme2/sub66'", "did you mean 'casme2/sub06'"]),
         (["svm-flow", "--worker", "2"], ["--worker", "merbench run --help"]),
