@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,29 @@ class DatabaseCard(BaseModel):
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What a reader did to one clip, or found doubtful about it.
+
+    Attributes
+    ----------
+    clip : str
+        ``casme2/sub01/EP02_01f``, or the sheet's row where there is no such clip.
+    kind : str
+        ``left out``: not in the clip table; ``corrected``: a known error of the sheet; ``repaired``: by a stated rule,
+        such as an apex outside the clip; ``noted``: left as it is.
+    reason : str
+        Why, alike for all clips with the same reason, so that they can be listed by it.
+    detail : str
+        What is this clip's alone: numbers, a file.
+    """
+
+    clip: str
+    kind: Literal["left out", "corrected", "repaired", "noted"]
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Reading:
     """What was found in a database's folder.
 
@@ -64,12 +87,24 @@ class Reading:
     layout : str
         Which of the known layouts the folder has, in words.
     notes : list of str
-        What a reader should know: repaired, left out, doubtful.
+        What a reader should know of the copy as a whole.
+    remarks : list of Remark
+        What was done to, or is doubtful about, single clips; nothing is dropped or changed without one.
+    cropped : bool
+        The frames are faces already, not whole pictures.
+    variant : str
+        Which of several made versions this copy is (a synthetic stand-in); part of the data's name in tables.
+    made_with : str, optional
+        Digest of the program and settings that made the copy; part of the data's digest.
     """
 
     clips: pd.DataFrame
     layout: str
     notes: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    cropped: bool = False
+    variant: str = ""
+    made_with: str | None = None
 
 
 @runtime_checkable
@@ -82,8 +117,23 @@ class Database(Protocol):
         """Say by a cheap look whether `folder` is a copy of this database."""
         ...
 
-    def read(self, folder: Path) -> Reading:
-        """Read the clip table; :class:`~merbench.contracts.errors.DataError` where something is missing or wrong."""
+    def read(self, folder: Path, corrections: bool = True) -> Reading:
+        """Read the clip table; :class:`~merbench.contracts.errors.DataError` where something is missing or wrong.
+
+        With `corrections`, known errors of the annotation sheet are mended, and each mended clip gets a remark.
+        """
+        ...
+
+
+@runtime_checkable
+class FrameDatabase(Database, Protocol):
+    """A database of frames, from which any input can be prepared."""
+
+    def frames(self, folder: Path, path: str) -> dict[int, Path]:
+        """Return number -> file of the frames of the clip at `path` (the clip table's column), in order of number.
+
+        Numbers are the annotation sheet's own counters, parsed from the file names.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Span = Literal["onset-apex", "onset-offset", "clip"]
 
@@ -19,54 +19,108 @@ class _Specification(BaseModel):
 
     #: Labels rather than pictures: never handed out with test clips, unless the card admits it.
     training_only: ClassVar[bool] = False
+    #: Settings that a name shows whatever their value; others are shown where they differ from the default.
+    named_by: ClassVar[tuple[str, ...]] = ()
 
     def __str__(self) -> str:
         """Name the kind and its settings in a few words: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
-        (_, kind), *settings = self
-        words = ["/".join(map(str, v)) if isinstance(v, tuple) else str(v) for n, v in settings if "jitter" not in n]
-        words += [f"{name}={value}" for name, value in settings if "jitter" in name and value]
-        return f"{kind}({', '.join(words)})"
+        values = {name: "/".join(map(str, v)) if isinstance(v, tuple) else v for name, v in self if name != "kind"}
+        words = [str(values.pop(name)) for name in self.named_by]
+        fields = type(self).model_fields
+        words += [f"{name}={value}" for name, value in values.items() if getattr(self, name) != fields[name].default]
+        return f"{fields['kind'].default}({', '.join(words)})"
 
 
-class Flow(_Specification):
-    """Optical flow between two frames: ``(size, size, channels)`` a clip.
+class _Picture(_Specification):
+    """What every input that is made of face pictures says.
 
-    Jitter windows let a draw of the random generator move onset and apex by up to that many frames while training.
-    ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as STSTNet's authors publish it.
+    ``faces`` finds the face in a whole frame: by 68 landmarks (dlib, the extra ``faces``), by OpenCV's Haar cascade, or
+    takes the pictures as delivered; ``auto`` takes cropped trees as delivered and whole frames by landmarks where dlib is
+    installed, else by Haar, and is settled, and told, before anything is built. ``align="onset"`` moves every frame of
+    a clip by the onset frame's transform, ``"frame"`` each by its own, which adds the detector's jitter to the movement.
     """
+
+    faces: Literal["auto", "landmarks", "haar", "delivered"] = "auto"
+    align: Literal["onset", "frame"] = "onset"
+
+
+class Flow(_Picture):
+    """Optical flow between the first and the last frame of a span: ``(size, size, channels)`` a clip.
+
+    The flow is computed on grey faces of ``face_size`` pixels, in pixels of these, and brought to ``size`` by averaging.
+    Jitter windows let a draw of the random generator move onset and apex by up to that many frames while training.
+
+    ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as STSTNet's authors publish it; ``"none"``
+    gives float32 pixels; ``"hsv"`` gives one RGB picture (uint8) of ``channels=("u", "v")``, hue the direction, value the
+    magnitude. ``mask="face"`` divides what lies outside brows and jaw by 3, as MEDN's authors do, which needs landmarks.
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ("span", "size", "channels", "algorithm", "normalise")
 
     kind: Literal["flow"] = "flow"
     span: Span = "onset-apex"
     size: int = Field(28, ge=8)
     channels: tuple[Literal["u", "v", "strain", "magnitude"], ...] = ("u", "v", "strain")
     algorithm: Literal["tvl1", "farneback"] = "tvl1"
-    normalise: Literal["clip", "none"] = "clip"
+    normalise: Literal["clip", "none", "hsv"] = "clip"
+    mask: Literal["none", "face"] = "none"
+    face_size: int = Field(128, ge=16)
     onset_jitter: int = Field(0, ge=0)
     apex_jitter: int = Field(0, ge=0)
 
+    @model_validator(mode="after")
+    def _consistent(self) -> "Flow":
+        if self.normalise == "hsv" and self.channels != ("u", "v"):
+            raise ValueError("normalise: hsv is a picture of the channels u and v: write channels: [u, v]")
+        if not self.channels:
+            raise ValueError("name at least one channel")
+        if self.mask == "face" and self.faces == "haar":
+            raise ValueError("mask: face needs landmarks, which faces: haar does not give")
+        return self
 
-class Frames(_Specification):
-    """Face frames: ``(count, size, size, channels)`` a clip, uint8; ``count=None`` gives every frame (ragged)."""
+
+class Frames(_Picture):
+    """Face frames: ``(count, size, size, channels)`` a clip, uint8; ``count=None`` gives every frame (ragged).
+
+    ``sampling`` places the count over the span: ``"uniform"`` takes the nearest frame at equal steps,
+    ``"interpolated"`` blends its two neighbours, ``"phase"`` gives the rise (onset to apex) and the decay (apex to
+    offset) the same number of steps, the apex being one of them (only over ``onset-offset``).
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ("span", "count", "size", "colour")
 
     kind: Literal["frames"] = "frames"
     span: Span = "onset-offset"
     count: int | None = Field(8, ge=2)
     size: int = Field(112, ge=8)
     colour: Literal["grey", "rgb"] = "grey"
+    sampling: Literal["uniform", "interpolated", "phase"] = "uniform"
     onset_jitter: int = Field(0, ge=0)
     apex_jitter: int = Field(0, ge=0)
 
+    @model_validator(mode="after")
+    def _consistent(self) -> "Frames":
+        if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
+            raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
+        if self.sampling == "interpolated" and self.count is None:
+            raise ValueError("sampling: interpolated needs a count")
+        return self
 
-class DynamicImage(_Specification):
-    """The whole clip in one picture by approximate rank pooling: ``(size, size, 3)`` a clip, uint8."""
+
+class DynamicImage(_Picture):
+    """The whole clip in one picture by approximate rank pooling: ``(size, size, 3)`` a clip, uint8, RGB."""
+
+    named_by: ClassVar[tuple[str, ...]] = ("span", "size")
 
     kind: Literal["dynamic-image"] = "dynamic-image"
     span: Span = "onset-offset"
     size: int = Field(112, ge=8)
 
 
-class Landmarks(_Specification):
-    """Facial landmarks of the onset frame: ``(points, 2)`` a clip, x and y in pixels of the prepared face."""
+class Landmarks(_Picture):
+    """Facial landmarks of the onset frame: ``(points, 2)`` a clip, float32, x and y in pixels of the prepared face."""
+
+    named_by: ClassVar[tuple[str, ...]] = ("points", "size")
 
     kind: Literal["landmarks"] = "landmarks"
     points: Literal[5, 68] = 68
@@ -77,6 +131,7 @@ class ActionUnits(_Specification):
     """Action units, for training only: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN where there is no label."""
 
     training_only: ClassVar[bool] = True
+    named_by: ClassVar[tuple[str, ...]] = ("vocabulary",)
 
     kind: Literal["action-units"] = "action-units"
     vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)

@@ -49,7 +49,7 @@ class Megc2019Flow28:
         """Say whether `folder` has either layout."""
         return (folder / LIST).exists() or (folder / IMAGES).exists() or next(folder.glob("*/u_test"), None) is not None
 
-    def read(self, folder: Path) -> Reading:
+    def read(self, folder: Path, corrections: bool = True) -> Reading:
         """Read the clip table; the label is the class word, all that the release knows of a clip."""
         flat = [(folder / LIST).is_file(), (folder / IMAGES).is_dir()]
         notes = []
