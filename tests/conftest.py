@@ -1,8 +1,10 @@
 """Fixtures for all rooms: the shared real data, a home of one's own, a small release and a protocol for it."""
 
 import csv
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -49,6 +51,17 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def miniature() -> ModuleType:
+    """Return the module ``tests/miniature.py``, which writes miniature copies of databases."""
+    spec = importlib.util.spec_from_file_location("miniature", Path(__file__).with_name("miniature.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)

@@ -20,17 +20,17 @@ PLAIN_SECONDS = 10.0
 
 
 class Pace:
-    """Folds done, their rate and the time left."""
+    """Folds or clips done, their rate and the time left."""
 
-    def __init__(self, recorded: int, pending: int) -> None:
+    def __init__(self, recorded: int, pending: int, unit: str = "folds") -> None:
         self.recorded, self.pending, self.done, self.failed = recorded, pending, 0, 0
-        self._started = time.monotonic()
+        self._unit, self._started = unit, time.monotonic()
 
     def __str__(self) -> str:
-        said = f"{self.recorded + self.done - self.failed}/{self.recorded + self.pending} folds"
+        said = f"{self.recorded + self.done - self.failed}/{self.recorded + self.pending} {self._unit}"
         seconds = time.monotonic() - self._started
         if self.done and self.pending:
-            said += f", {_rate(self.done / seconds)}"
+            said += f", {_rate(self.done / max(seconds, 1e-3), self._unit)}"
             if self.done < self.pending:
                 said += f", {_duration(seconds / self.done * (self.pending - self.done))} left"
             else:
@@ -38,8 +38,8 @@ class Pace:
         return said + (f", {self.failed} failed" if self.failed else "")
 
 
-def _rate(per_second: float) -> str:
-    return f"{per_second:.1f} folds/s" if per_second >= 1 else f"{per_second * 60:.1f} folds/min"
+def _rate(per_second: float, unit: str) -> str:
+    return f"{per_second:.1f} {unit}/s" if per_second >= 1 else f"{per_second * 60:.1f} {unit}/min"
 
 
 def _duration(seconds: float) -> str:
@@ -54,6 +54,51 @@ def label(plan: RunPlan) -> str:
     file = plan.file
     settings = "" if file.config_name == "default" else f" {file.config_name}"
     return f"{file.method}{settings}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
+
+
+class PreparationDisplay:
+    """What a user sees while clips are made or inputs prepared: a line each, live on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            TextColumn("{task.fields[pace]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._lines: dict[str, tuple[TaskID, Pace]] = {}
+        self._spoken = 0.0
+        self._notes: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Move the line of `what`, or begin it; elsewhere than on a terminal speak now and then, and at the end."""
+        if what not in self._lines:
+            pace = Pace(done, total - done, "clips")
+            self._lines[what] = (self._bars.add_task(shown(what), total=total, completed=done, pace=pace), pace)
+            self._spoken = time.monotonic()
+        line, pace = self._lines[what]
+        pace.done = done - pace.recorded
+        self._bars.update(line, completed=done, pace=str(pace))
+        if not self._console.is_terminal and (done == total or time.monotonic() - self._spoken > PLAIN_SECONDS):
+            self._spoken = time.monotonic()
+            self._console.print(f"{shown(what)}: {pace}", markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Tell, once."""
+        if text not in self._notes:
+            self._notes.add(text)
+            self._bars.console.print(shown(text), markup=False, soft_wrap=True)
 
 
 class PlainDisplay:

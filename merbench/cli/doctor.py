@@ -47,13 +47,13 @@ def _unwritable(title: str, folder: Path) -> list[str]:
 def _copies() -> tuple[dict[str, str], list[str]]:
     """Read every registered database; returns what is there, and what is broken."""
     from merbench.contracts.errors import MerbenchError
-    from merbench.databases.registrations import open_source, registered
+    from merbench.databases.registrations import open_registered, registered
 
     found, broken = {}, []
     try:
-        for name, folder in registered().items():
+        for name, entry in registered().items():
             try:
-                found[name] = f"{folder}, {len(open_source(name, folder).clips)} clips"
+                found[name] = f"{entry.folder}, {len(open_registered(name).clips)} clips"
             except MerbenchError as error:
                 broken.append(f"registered {name}: {error}")
     except MerbenchError as error:

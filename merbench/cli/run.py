@@ -44,7 +44,8 @@ def run(
     """
     from rich.console import Console
 
-    from merbench.cli.display import LiveDisplay, PlainDisplay
+    from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
+    from merbench.databases.synthetic.database import SMALL
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.engine.data import choose_data
     from merbench.engine.execute import check_folds, execute, failures
@@ -54,13 +55,19 @@ def run(
     request = _request(methods, config or [], settings or [], seeds, keep_epochs)
     console = Console(highlight=False)
     specs = [find_protocol(name) for name in dict.fromkeys(protocol)]
-    chosen = choose_data(data, specs)
-    console.print(f"data: {chosen.name}, {chosen.why}", markup=False, soft_wrap=True)
-    prepared = [PreparedProtocol.of(spec, chosen) for spec in specs]
-    for item in prepared:
-        for difference in item.split.differences:
-            console.print(f"note: differs from {item.spec.name}: {difference}", markup=False, soft_wrap=True)
-    plans = plan_runs(request, prepared)
+    with PreparationDisplay(console) as watcher:
+        chosen = choose_data(data, specs, watcher)
+        watcher.note(f"data: {chosen.name}, {chosen.why}")
+        if any(source.database.card.name == SMALL for source in chosen.sources):
+            asked, request = request, request.for_a_first_look()
+            for name in sorted(request.configs.keys() - asked.configs.keys()):
+                short = f"{name}:{request.configs[name]}"
+                watcher.note(f"configuration {short}, for a first look; --config {name}:default trains at full length")
+        prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
+        for item in prepared:
+            if item.split.differences:
+                watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+        plans = plan_runs(request, prepared)
     runs = results_folder(results) / "runs"
     if dry_run:
         check_folds(plans, folds or [])
@@ -84,7 +91,7 @@ def _request(methods: list[str], config: list[str], settings: list[str], seeds: 
 
     return Request(
         methods=tuple(methods),
-        config=next((name for name in reversed(config) if ":" not in name), "default"),
+        config=next((name for name in reversed(config) if ":" not in name), None),
         configs=dict(name.split(":", 1) for name in config if ":" in name),
         settings=key_values(settings, "--set"),
         seeds=numbers(seeds, "--seeds"),
@@ -121,7 +128,7 @@ def _print_plan(console: "Console", plans: "list[RunPlan]", runs: Path, folds: l
     for note in notes:
         console.print(note, markup=False, soft_wrap=True)
     console.print(
-        f"{total} of {sum(len(p.file.folds) for p in plans)} units would run; nothing was computed or written"
+        f"{total} of {sum(len(p.file.folds) for p in plans)} units would run; nothing was trained or recorded"
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.names import checked_name
@@ -32,6 +32,8 @@ class Card(BaseModel):
         ``module:Class`` within the method's folder.
     configurations : dict
         Named settings; ``default`` is what runs where none is named.
+    short : str, optional
+        The configuration for a first look, taken on the small stand-in where the user names none.
     deterministic : bool
         No random stream is used, so that one seed is all there is.
     transductive : bool
@@ -58,6 +60,7 @@ class Card(BaseModel):
     tasks: tuple[Task, ...] = ("classification",)
     inputs: dict[str, InputSpec] = {}
     configurations: dict[str, dict[str, Any]] = {"default": {}}
+    short: str | None = None
     deterministic: bool = False
     transductive: bool = False
     auxiliary: tuple[str, ...] = ()
@@ -80,6 +83,12 @@ class Card(BaseModel):
         for name in value:
             checked_name(name, "configuration")
         return value
+
+    @model_validator(mode="after")
+    def _short_is_a_configuration(self) -> "Card":
+        if self.short is not None and self.short not in self.configurations:
+            raise ValueError(f"short names {self.short!r}, which is none of the configurations")
+        return self
 
     def admissions(self, transductive: bool) -> list[str]:
         """Say in a few words each what a reader of a table should know; empty for an ordinary method.

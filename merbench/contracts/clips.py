@@ -4,6 +4,8 @@ A clip is identified by ``(dataset, subject, clip)``, all text, normalised once 
 ``006`` and ``s06`` of three databases are three subjects. Nothing is ever joined by position.
 """
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from merbench.contracts.digests import digest
@@ -26,6 +28,7 @@ CLIP_COLUMNS = {
     "path": "where the clip's frames or image lie, relative to the database's folder",
     "apex_source": "annotated | midpoint | corrected | estimated",
 }
+APEX_SOURCES = ("annotated", "midpoint", "corrected", "estimated")
 
 
 def clip_name(row: object) -> str:
@@ -56,7 +59,8 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        Unknown columns, identities that are empty or no text, clips listed twice; names the rows.
+        Unknown columns, identities that are empty or no text, clips listed twice, frame numbers that are none or not in
+        order, a frame rate that is not above 0, an emotion that is no text, an unknown apex source; names the rows.
     """
     unknown = sorted(set(rows.columns) - set(CLIP_COLUMNS))
     if unknown:
@@ -77,7 +81,27 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     twice = identity.duplicated(keep="first")
     if twice.any():
         raise DataError(f"{origin}: listed twice: {listed(clip_names(rows[twice]))}")
-    return rows.reindex(columns=list(CLIP_COLUMNS)).sort_values(IDENTITY, ignore_index=True)
+    table = rows.reindex(columns=list(CLIP_COLUMNS)).sort_values(IDENTITY, ignore_index=True)
+    for wrong, what in _wrong_values(table):
+        if wrong.any():
+            raise DataError(f"{origin}: {what} in {listed(clip_names(table[wrong]))}")
+    return table
+
+
+def _wrong_values(table: pd.DataFrame) -> Iterator[tuple["pd.Series[bool]", str]]:
+    """Yield which rows break each rule, and the rule; a value that is missing breaks none."""
+    for column in ("emotion", "apex_source", "objective_class", "path"):
+        text = table[column].map(lambda value: isinstance(value, str) and bool(value.strip()))
+        yield table[column].notna() & ~text, f"{column} must be text"
+    known = table.apex_source.isin(APEX_SOURCES)
+    yield table.apex_source.notna() & ~known, f"apex_source must be one of {', '.join(APEX_SOURCES)}"
+    numbers = table[["onset", "apex", "offset", "fps"]].apply(pd.to_numeric, errors="coerce")
+    for column in ("onset", "apex", "offset"):
+        whole = (numbers[column] >= 0) & (numbers[column] % 1 == 0)
+        yield table[column].notna() & ~whole, f"{column} must be a whole frame number, not below 0,"
+    yield table.fps.notna() & ~((numbers.fps > 0) & (numbers.fps < float("inf"))), "fps must be a number above 0"
+    for first, second in (("onset", "apex"), ("apex", "offset"), ("onset", "offset")):
+        yield numbers[first] > numbers[second], f"{first} must not lie after {second}"
 
 
 def clips_digest(clips: pd.DataFrame) -> str:

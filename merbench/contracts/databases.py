@@ -155,6 +155,11 @@ class Source:
     reading: Reading
 
     @property
+    def name(self) -> str:
+        """Name of the data in tables: the database's, and which of several made versions it is."""
+        return "-".join(filter(None, [self.database.card.name, self.reading.variant]))
+
+    @property
     def clips(self) -> pd.DataFrame:
         """The clip table."""
         return self.reading.clips

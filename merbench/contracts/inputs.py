@@ -34,10 +34,10 @@ class _Specification(BaseModel):
 class _Picture(_Specification):
     """What every input that is made of face pictures says.
 
-    ``faces`` finds the face in a whole frame: by 68 landmarks (dlib, the extra ``faces``), by OpenCV's Haar cascade, or
-    takes the pictures as delivered; ``auto`` takes cropped trees as delivered and whole frames by landmarks where dlib is
-    installed, else by Haar, and is settled, and told, before anything is built. ``align="onset"`` moves every frame of
-    a clip by the onset frame's transform, ``"frame"`` each by its own, which adds the detector's jitter to the movement.
+    ``faces`` finds the face in a whole frame: by 68 landmarks (dlib, the extra ``faces``), by OpenCV's Haar cascade,
+    or takes the pictures as delivered; ``auto`` takes cropped trees as delivered and whole frames by landmarks where
+    dlib is installed, else by Haar, and is settled, and told, before anything is built. ``align="onset"`` moves every
+    frame of a clip by the onset frame's transform, ``"frame"`` each by its own, which adds the detector's jitter.
     """
 
     faces: Literal["auto", "landmarks", "haar", "delivered"] = "auto"
@@ -47,12 +47,13 @@ class _Picture(_Specification):
 class Flow(_Picture):
     """Optical flow between the first and the last frame of a span: ``(size, size, channels)`` a clip.
 
-    The flow is computed on grey faces of ``face_size`` pixels, in pixels of these, and brought to ``size`` by averaging.
+    The flow is computed on grey faces of ``face_size`` pixels, in these pixels, and brought to ``size`` by averaging.
     Jitter windows let a draw of the random generator move onset and apex by up to that many frames while training.
 
     ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as STSTNet's authors publish it; ``"none"``
-    gives float32 pixels; ``"hsv"`` gives one RGB picture (uint8) of ``channels=("u", "v")``, hue the direction, value the
-    magnitude. ``mask="face"`` divides what lies outside brows and jaw by 3, as MEDN's authors do, which needs landmarks.
+    gives float32 pixels; ``"hsv"`` gives one RGB picture (uint8) of ``channels=("u", "v")``, hue the direction, value
+    the magnitude. ``mask="face"`` divides what lies outside brows and jaw by 3, as MEDN's authors do; it needs
+    landmarks.
     """
 
     named_by: ClassVar[tuple[str, ...]] = ("span", "size", "channels", "algorithm", "normalise")
@@ -74,8 +75,8 @@ class Flow(_Picture):
             raise ValueError("normalise: hsv is a picture of the channels u and v: write channels: [u, v]")
         if not self.channels:
             raise ValueError("name at least one channel")
-        if self.mask == "face" and self.faces == "haar":
-            raise ValueError("mask: face needs landmarks, which faces: haar does not give")
+        if self.mask == "face" and self.faces in ("haar", "delivered"):
+            raise ValueError(f"mask: face needs landmarks, which faces: {self.faces} does not give")
         return self
 
 
@@ -102,8 +103,8 @@ class Frames(_Picture):
     def _consistent(self) -> "Frames":
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
-        if self.sampling == "interpolated" and self.count is None:
-            raise ValueError("sampling: interpolated needs a count")
+        if self.count is None and (self.sampling == "interpolated" or self.onset_jitter or self.apex_jitter):
+            raise ValueError("interpolated sampling and jitter need a count")
         return self
 
 
@@ -123,6 +124,7 @@ class Landmarks(_Picture):
     named_by: ClassVar[tuple[str, ...]] = ("points", "size")
 
     kind: Literal["landmarks"] = "landmarks"
+    faces: Literal["auto", "landmarks"] = "auto"
     points: Literal[5, 68] = 68
     size: int = Field(112, ge=8)
 
@@ -150,12 +152,17 @@ class ArrayInput:
     spec : InputSpec
         What the values are.
     values : ndarray, shape (n_clips, ...)
-        One entry a clip.
+        One entry a clip. A specification with a jitter window has a second axis, of the shifted versions, of which the
+        first is the annotated one; clips of different length (``count=None``) are an array of arrays.
+    prepared : mapping of str to str, optional
+        Database -> the specification as it was settled there, where it says more than `spec`.
     """
 
-    def __init__(self, spec: InputSpec, values: npt.NDArray[Any]) -> None:
+    def __init__(self, spec: InputSpec, values: npt.NDArray[Any], prepared: Mapping[str, str] | None = None) -> None:
         self.spec = spec
+        self.prepared = dict(prepared or {})
         self._values = values
+        self._shifted = bool(getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0))
 
     def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:
         """Return the values of some clips, as a copy that the method may work on in place.
@@ -171,11 +178,30 @@ class ArrayInput:
         -------
         ndarray, shape (n_rows, ...)
         """
-        return np.array(self._values[rows])
+        values = _copied(self._values[rows])
+        if not self._shifted:
+            return values
+        versions = np.zeros(len(values), int) if rng is None else rng.integers(values.shape[1], size=len(values))
+        return np.array(values[np.arange(len(values)), versions])
+
+    def stored(self) -> npt.NDArray[Any]:
+        """Return all that is held, not copied, for digests: read it, and leave it as it is."""
+        return self._values
 
     def take(self, rows: npt.NDArray[np.intp]) -> "ArrayInput":
         """Return a copy for some clips."""
-        return ArrayInput(self.spec, self.batch(np.asarray(rows)))
+        return ArrayInput(self.spec, _copied(self._values[np.asarray(rows)]), self.prepared)
+
+
+def _copied(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return _as_objects([value.copy() for value in values]) if values.dtype == object else np.array(values)
+
+
+def _as_objects(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    found = np.empty(len(arrays), dtype=object)
+    for index, array in enumerate(arrays):
+        found[index] = array
+    return found
 
 
 class Inputs:

@@ -62,6 +62,8 @@ class RunFile(_File):
         Reporting parts of the protocol and their titles: ``full``, and datasets.
     variant : str
         Settings that differ from the named configuration, ``epochs=5``.
+    prepared : dict of str to dict of str to str
+        Input -> database -> how the input was made there, where that says more than the card: how faces were found.
     admissions : list of str
         What the method's card admits, such as "transductive"; its rows rank apart.
     remark : str
@@ -78,6 +80,7 @@ class RunFile(_File):
     task: Task
     outputs: list[str]
     data: str
+    prepared: dict[str, dict[str, str]] = {}
     synthetic: bool
     deterministic: bool
     admissions: list[str]

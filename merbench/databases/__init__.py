@@ -1,11 +1,16 @@
 """Databases on disk: one file each, from folders and annotation sheet to the clip table."""
 
-from merbench.contracts.databases import Database, DatabaseCard
+from merbench.contracts.databases import Database, DatabaseCard, FrameDatabase, Release
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.registry import Entry, Registry
 
 _BUILTIN = {
+    "casme2": "merbench.databases.casme2:DATABASE",
     "megc2019-flow28": "merbench.databases.megc2019_flow28:DATABASE",
+    "samm": "merbench.databases.samm:DATABASE",
+    "smic-hs": "merbench.databases.smic_hs:DATABASE",
+    "synthetic-full": "merbench.databases.synthetic.database:FULL_DATABASE",
+    "synthetic-small": "merbench.databases.synthetic.database:SMALL_DATABASE",
 }
 
 
@@ -14,6 +19,10 @@ def _database(entry: Entry, found: object) -> Database:
         raise MerbenchError(f"database {entry.name!r} of {entry.origin}: {entry.target} lacks card, recognises or read")
     if found.card.name != entry.name:
         raise MerbenchError(f"database {entry.name!r} of {entry.origin} calls itself {found.card.name!r}")
+    kind, what = (FrameDatabase, "frames") if found.card.offers is None else (Release, "arrays")
+    if not isinstance(found, kind):
+        ready = "offers no ready-made inputs" if kind is FrameDatabase else "offers ready-made inputs"
+        raise MerbenchError(f"database {entry.name!r} of {entry.origin}: its card {ready}, but {what} is lacking")
     return found
 
 

@@ -3,13 +3,41 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from platformdirs import user_data_dir
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from merbench.contracts.databases import Source
 from merbench.contracts.errors import DataError, MerbenchError, blaming, suggestion
 from merbench.databases import DATABASES
+from merbench.databases.synthetic.settings import MANIFEST
+
+
+class Registration(BaseModel):
+    """Where a copy of a database lies, and how it is to be read.
+
+    Attributes
+    ----------
+    folder : Path
+        Absolute.
+    corrections : bool
+        Whether known errors of its annotation sheet are mended.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path
+    corrections: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folder_alone(cls, value: Any) -> Any:
+        return {"folder": value} if isinstance(value, str) else value  # all that earlier versions wrote
+
+
+_FILE = TypeAdapter(dict[str, Registration])
 
 
 def home() -> Path:
@@ -17,8 +45,8 @@ def home() -> Path:
     return Path(os.environ.get("MERBENCH_HOME") or user_data_dir("merbench"))
 
 
-def registered() -> dict[str, Path]:
-    """Return name -> folder of every registered database.
+def registered() -> dict[str, Registration]:
+    """Return the registration of every registered database, by name.
 
     Raises
     ------
@@ -29,13 +57,13 @@ def registered() -> dict[str, Path]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): Path(folder) for name, folder in content.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise MerbenchError(f"{path} is damaged ({error}): delete it and add your databases again") from error
+        return _FILE.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise MerbenchError(f"{path} is damaged ({what}): delete it and add your databases again") from error
 
 
-def register(name: str, folder: Path) -> Source:
+def register(name: str, folder: Path, corrections: bool = True) -> Source:
     """Read the copy of database `name` in `folder` and remember where it is; returns what was read.
 
     Raises
@@ -43,12 +71,13 @@ def register(name: str, folder: Path) -> Source:
     MerbenchError
         Unknown name, no such folder, or not a whole copy: nothing is remembered then.
     """
-    source = open_source(name, folder)
+    source = open_source(name, folder, corrections)
     path = home() / "databases.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            content = {known: str(where) for known, where in registered().items()} | {name: str(folder.resolve())}
+            known = registered() | {name: Registration(folder=folder.resolve(), corrections=corrections)}
+            content = {name: entry.model_dump(mode="json") for name, entry in known.items()}
             draft = path.with_suffix(".tmp")
             draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             draft.replace(path)
@@ -59,7 +88,7 @@ def register(name: str, folder: Path) -> Source:
     return source
 
 
-def open_source(name: str, folder: Path) -> Source:
+def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
     """Read the copy of database `name` that lies in `folder`, registered or not.
 
     Raises
@@ -72,8 +101,11 @@ def open_source(name: str, folder: Path) -> Source:
     database = DATABASES.get(name)
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder that holds your copy of {name}")
+    made = [place for place in (folder, *folder.resolve().parents) if (place / MANIFEST).exists()]
+    if made and not database.card.synthetic:
+        raise DataError(f"{folder} belongs to a synthetic stand-in, not to {name}: use it with --data {made[0]}")
     with blaming(f"reading {folder} as {name}"):
-        reading = database.read(folder)
+        reading = database.read(folder, corrections)
     strange = sorted(set(reading.clips.dataset) - set(database.card.datasets))
     if strange:
         raise DataError(f"{folder}: {name} gave clips of {', '.join(strange)}, which are not on its card")
@@ -92,7 +124,7 @@ def open_registered(name: str) -> Source:
     if name not in known:
         DATABASES.entry(name)
         raise MerbenchError(f"database {name!r} is not registered here: merbench data add {name} PATH")
-    return open_source(name, known[name])
+    return open_source(name, known[name].folder, known[name].corrections)
 
 
 def recognise(folder: Path) -> str:
@@ -108,7 +140,10 @@ def recognise(folder: Path) -> str:
     for name, database in databases.items():
         with blaming(f"asking {name} whether it knows {folder}"):
             found += [name] if database.recognises(folder) else []
-    if len(found) != 1:
+    held = {name: set(databases[name].card.datasets) for name in found}
+    # The parts of a stand-in look like copies of the databases that it stands in for.
+    whole = [name for name in found if all(held[name] >= other for other in held.values())]
+    if len(whole) != 1:
         what = f"several databases ({', '.join(found)})" if found else "none of the known databases"
         raise DataError(f"{folder} looks like {what}: use merbench data add NAME PATH{suggestion('', databases)}")
-    return found[0]
+    return whole[0]

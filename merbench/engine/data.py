@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import Source
+from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
+from merbench.databases.synthetic.database import SMALL, STAND_INS, stand_in
+from merbench.prepare.store import Silent, Watcher
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,13 @@ class Data:
         """The clip tables of all sources, one after the other."""
         return pd.concat([source.clips for source in self.sources], ignore_index=True)
 
+    def digest(self, clips: pd.DataFrame) -> str:
+        """Digest what is annotated of some of its clips, and what made them if a program did."""
+        made = {source.name: source.reading.made_with for source in self.sources if source.reading.made_with}
+        return digest([clips_digest(clips), made]) if made else clips_digest(clips)
 
-def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
+
+def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watcher | None = None) -> Data:
     """Settle ``--data``.
 
     Parameters
@@ -49,6 +59,8 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
         ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one.
     protocols : sequence of ProtocolSpec
         All the grid's protocols; the data must serve every one.
+    watcher : Watcher, optional
+        Is told how the making of a synthetic stand-in goes.
 
     Raises
     ------
@@ -56,15 +68,17 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
         Unknown or unregistered data, data that lacks a dataset, or, under ``auto``, nothing registered that serves.
     """
     needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
+    watcher = watcher or Silent()
     if request == "auto":
-        return _automatic(needed)
+        return _automatic(needed, watcher)
     if request and Path(request).is_dir() and request not in DATABASES.names():
         name = recognise(Path(request))
-        data = Data(name, f"the folder {request}, a copy of {name}", (open_source(name, Path(request)),))
+        source = open_source(name, Path(request))
+        data = Data(source.name, f"the folder {request}, a copy of {name}", (source,))
     else:
         if not request or (set(request) & {"/", "\\"} and request not in DATABASES.names()):
             raise MerbenchError(f"--data {request!r} is neither a folder nor a database: see merbench data list")
-        data = Data(request, "as asked for", tuple(open_registered(name) for name in request.split("+")))
+        data = _data("as asked for", [_open(name, watcher) for name in request.split("+")])
     held = [dataset for source in data.sources for dataset in source.database.card.datasets]
     lacking = sorted(set(needed) - set(held))
     if lacking:
@@ -77,24 +91,59 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec]) -> Data:
     return data
 
 
-def _automatic(needed: list[str]) -> Data:
-    """Take the protocol's databases if all are registered, else a release that serves, else say what is missing."""
+def _data(why: str, sources: list[Source]) -> Data:
+    return Data("+".join(source.name for source in sources), why, tuple(sources))
+
+
+def open_named(request: str, watcher: Watcher) -> Source:
+    """Open one database: a registered one or a stand-in by name, or the folder that holds a copy of one."""
+    if request not in DATABASES.names() and Path(request).is_dir():
+        return open_source(recognise(Path(request)), Path(request))
+    return _open(request, watcher)
+
+
+def _open(name: str, watcher: Watcher) -> Source:
+    """Open a registered database; a stand-in that is not there yet, or that an older merbench made, is made."""
+    if name in STAND_INS:
+        return stand_in(name, partial(watcher.preparing, f"making {name}"))
+    return open_registered(name)
+
+
+def _automatic(needed: list[str], watcher: Watcher) -> Data:
+    """Take the protocol's databases if all are registered, else a release that serves, else the synthetic stand-in.
+
+    If some of the databases are registered but not all, the user meant real data: say what is missing.
+    """
     known = registered()
     databases, _ = DATABASES.load_all()
     cards = {name: databases[name].card for name in known if name in databases}
-    frames = {
-        d: name for name, card in cards.items() if card.offers is None for d in card.datasets if not card.synthetic
-    }
+    frames: dict[str, list[str]] = {}
+    for name, card in cards.items():
+        if card.offers is None and not card.synthetic:
+            for dataset in card.datasets:
+                frames.setdefault(dataset, []).append(name)
     if all(dataset in frames for dataset in needed):
-        names = sorted({frames[dataset] for dataset in needed})
-        return Data("+".join(names), "all the protocol's databases are registered", tuple(map(open_registered, names)))
+        several = [f"{dataset} ({' and '.join(frames[dataset])})" for dataset in needed if len(frames[dataset]) > 1]
+        if several:
+            raise MerbenchError(f"several registered databases hold {listed(several)}: say which with --data NAME+NAME")
+        names = sorted({frames[dataset][0] for dataset in needed})
+        return _data("all the protocol's databases are registered", [open_registered(name) for name in names])
     releases = [name for name, card in cards.items() if card.offers is not None and set(needed) <= set(card.datasets)]
     if releases:
         name = min(releases, key=lambda name: cards[name].synthetic)  # real clips before made ones
         kind = "registered synthetic release" if cards[name].synthetic else "registered release"
-        return Data(name, f"the {kind} that holds {', '.join(needed)}", (open_registered(name),))
-    missing = [dataset for dataset in needed if dataset not in frames]
-    serving = [n for n, d in databases.items() if d.card.offers is not None and set(needed) <= set(d.card.datasets)]
-    partly = f" (registered: {listed(sorted(set(needed) & set(frames)))})" if len(missing) < len(needed) else ""
+        return _data(f"the {kind} that holds {', '.join(needed)}", [open_registered(name)])
+    there, missing = sorted(set(needed) & set(frames)), [dataset for dataset in needed if dataset not in frames]
+    if not there and set(needed) <= set(DATABASES.get(SMALL).card.datasets):
+        why = "a synthetic stand-in, since no database of the protocol is registered: it says nothing about people"
+        watcher.note(f"data: {SMALL}, {why}")
+        return Data(SMALL, why, (_open(SMALL, watcher),))
+    serving = [
+        name
+        for name, database in databases.items()
+        if database.card.offers is not None and set(needed) <= set(database.card.datasets)
+    ]
+    partly = f" (registered: {listed(there)})" if there else ""
     hint = f": merbench data add {serving[0]} PATH serves all of them" if serving else ": merbench data add NAME PATH"
-    raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}")
+    instead = f", or --data {SMALL} runs on a stand-in" if there else ""
+    raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")

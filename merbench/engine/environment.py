@@ -17,6 +17,7 @@ PACKAGES = (
     "scipy",
     "torch",
     "opencv-contrib-python-headless",
+    "dlib-bin",
 )
 
 

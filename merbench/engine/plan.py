@@ -16,13 +16,14 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.records import RunFile, RunKey
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
-from merbench.engine.catalogue import METHODS, RegisteredMethod
+from merbench.engine.catalogue import METHODS, RegisteredMethod, method_card
 from merbench.engine.code import code_digest
 from merbench.engine.data import Data
 from merbench.engine.files import now
 from merbench.engine.folds import Auxiliary, FoldTask
 from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
+from merbench.prepare.store import Silent, Watcher
 
 #: Rooms whose code changes what a method gets, how it is run or what it learns.
 ROOMS = {"engine": engine, "prepare": prepare, "training": training}
@@ -35,7 +36,7 @@ class Request:
     Attributes
     ----------
     config : str
-        A configuration's name, for every method of the grid.
+        A configuration's name, for every method of the grid; ``default`` where none is given.
     configs : dict of str to str
         Method -> configuration, where it is another.
     settings : dict of str to str
@@ -45,7 +46,7 @@ class Request:
     """
 
     methods: tuple[str, ...]
-    config: str = "default"
+    config: str | None = None
     configs: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
@@ -54,7 +55,15 @@ class Request:
 
     def config_of(self, method: str) -> str:
         """Return the name of the configuration that `method` is to run in."""
-        return self.configs.get(method, self.config)
+        return self.configs.get(method, self.config or "default")
+
+    def for_a_first_look(self) -> "Request":
+        """Take the short configuration of each method whose card names one, unless the user named a configuration."""
+        if self.config is not None:
+            return self
+        short = {name: method_card(METHODS.entry(name)).short for name in dict.fromkeys(self.methods)}
+        chosen = {name: config for name, config in short.items() if config is not None}
+        return replace(self, configs=chosen | self.configs)
 
     def settings_of(self, method: str) -> dict[str, str]:
         """Return the single settings for `method`; its own win over those for all."""
@@ -76,17 +85,19 @@ class PreparedProtocol:
     data: Data
     split: Split
     built: dict[InputSpec, ArrayInput]
+    watcher: Watcher
 
     @classmethod
-    def of(cls, spec: ProtocolSpec, data: Data) -> "PreparedProtocol":
+    def of(cls, spec: ProtocolSpec, data: Data, watcher: Watcher | None = None) -> "PreparedProtocol":
         """Split the data by the protocol; raises what :func:`merbench.engine.split.make_split` raises."""
-        return cls(spec, data, make_split(spec, data.clips, data.synthetic, person_of(data.sources)), {})
+        split = make_split(spec, data.clips, data.synthetic, person_of(data.sources))
+        return cls(spec, data, split, {}, watcher or Silent())
 
     def inputs(self, specs: dict[str, InputSpec]) -> Inputs:
         """Build the named inputs of the split's clips, or take them from what is built already."""
         for spec in specs.values():
             if spec not in self.built:
-                self.built[spec] = prepare_input(self.data.sources, self.split.clips, spec)
+                self.built[spec] = prepare_input(self.data.sources, self.split.clips, spec, self.watcher)
         return Inputs({name: self.built[spec] for name, spec in specs.items()}, len(self.split.clips))
 
 
@@ -144,7 +155,8 @@ def _task_and_key(
     inputs = protocol.inputs(specs)
     others = {name: open_registered(name) for name in card.auxiliary}
     auxiliary = {
-        name: Auxiliary(source.clips, prepare_inputs([source], source.clips, specs)) for name, source in others.items()
+        name: Auxiliary(source.clips, prepare_inputs([source], source.clips, specs, protocol.watcher))
+        for name, source in others.items()
     }
     task = FoldTask(
         method=method.cls,
@@ -170,7 +182,7 @@ def _task_and_key(
         code_versions={name: room.CODE_VERSION for name, room in ROOMS.items()},
         spec_digest=protocol.spec.spec_digest(),
         split_digest=split.digest(),
-        data_digest=clips_digest(split.clips),
+        data_digest=data.digest(split.clips),
         input_digests=digests,
         selection=request.selection,
         transductive=task.transductive,
@@ -198,6 +210,7 @@ def _plan(
         task=task.split.problem.task,
         outputs=list(task.split.problem.outputs),
         data=protocol.data.name,
+        prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
         deterministic=card.deterministic,
         admissions=card.admissions(task.transductive),

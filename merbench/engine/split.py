@@ -1,6 +1,6 @@
 """A protocol applied to clip tables: which clips count, what each is labelled, and who is held out when."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -95,8 +95,8 @@ def make_split(
     clips : DataFrame
         A clip table with all the protocol's datasets; rows of other datasets are passed over.
     synthetic : bool
-        The clips were made by a program: official list and expected counts do not bind, differences are only reported.
-
+        The clips were made by a program: the official list says nothing of them, and expected counts do not bind,
+        differences are only reported.
     person_of : mapping of str to str, optional
         Datasets that share their people (SMIC's cameras) -> a name in common: who is tested is not trained on, under
         whatever dataset.
@@ -107,19 +107,18 @@ def make_split(
         A clip's emotion is neither a class nor left out; a dataset has no clip; or the real clips differ from the
         official list or the expected counts, each clip being named.
     """
-    clips = clips[clips.dataset.isin(list(protocol.datasets))]
     absent = sorted(set(protocol.datasets) - set(clips.dataset))
     if absent:
         raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, and the data has none")
-    kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
-    classes = _classes(protocol, kept)
+    kept = selected(protocol, clips)
     if kept.empty:
         raise DataError(f"protocol {protocol.name} leaves every clip out")
     problem = Problem(protocol.task, protocol.classes)
-    labels = np.array([protocol.classes.index(name) for name in classes], dtype=np.int64)
-    differences = split_differences(protocol, kept.assign(**{"class": classes}))
+    labels = np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
+    differences = split_differences(protocol, kept, list(protocol.datasets), listed_clips=not synthetic)
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
+    kept = kept.drop(columns="class")
     people = persons(kept, person_of or {})
     folds = tuple(_without_tested(fold, people) for fold in FOLD_RULES[type(protocol.folds)](protocol.folds, kept))
     for fold in folds:
@@ -127,6 +126,19 @@ def make_split(
             side = "tested" if len(fold.train) else "trained on"
             raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}")
     return Split(problem, kept, labels, folds, differences)
+
+
+def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips that `protocol` uses, by identity, with a column ``class``; other datasets are passed over.
+
+    Raises
+    ------
+    DataError
+        A clip's emotion is neither a class nor left out.
+    """
+    clips = clips[clips.dataset.isin(list(protocol.datasets))]
+    kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
+    return kept.assign(**{"class": _classes(protocol, kept)})
 
 
 def _without_tested(fold: Fold, people: npt.NDArray[Any]) -> Fold:
@@ -161,35 +173,57 @@ def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
     return found
 
 
-def split_differences(protocol: ProtocolSpec, clips: pd.DataFrame) -> list[str]:
-    """Compare clips (with a column ``class``) with the protocol's official list and expected counts, in sentences."""
+def split_differences(
+    protocol: ProtocolSpec, clips: pd.DataFrame, datasets: Sequence[str], listed_clips: bool = True
+) -> list[str]:
+    """Compare clips with what a protocol expects, in sentences.
+
+    Parameters
+    ----------
+    protocol : ProtocolSpec
+        Its official list and expected counts.
+    clips : DataFrame
+        As :func:`selected` returns them.
+    datasets : sequence of str
+        The datasets to compare: all the protocol's, or those at hand; counts over all datasets are then left out.
+    listed_clips : bool
+        Compare with the official list clip by clip, besides the counts.
+    """
     said: list[str] = []
-    official = protocol.official()
+    official = protocol.official() if listed_clips else None
     if official is not None:
-        both = official.merge(
-            clips[[*IDENTITY, "class"]], on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator=True
-        )
-        missing, extra = both[both["_merge"] == "left_only"], both[both["_merge"] == "right_only"]
-        other = both[(both["_merge"] == "both") & (both["class_listed"] != both["class"])]
-        if len(missing):
-            said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
-        if len(extra):
-            said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))}")
-        if len(other):
-            names = [
-                f"{n} ({a}, listed {b})"
-                for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
-            ]
-            said.append(f"{len(other)} labelled otherwise: {listed(names, most=len(names))}")
+        said += _differing_clips(official[official.dataset.isin(list(datasets))], clips)
     expected = protocol.expected
-    if expected is not None:
-        counts = [
+    if expected is None:
+        return said
+    counts = [(f"clips of {d}", int((clips.dataset == d).sum()), expected.datasets.get(d)) for d in datasets]
+    if set(datasets) == set(protocol.datasets):
+        whole = [
             ("clips", len(clips), expected.clips),
             ("subjects", len(clips[IDENTITY[:2]].drop_duplicates()), expected.subjects),
         ]
-        counts += [(f"clips of {d}", int((clips.dataset == d).sum()), n) for d, n in expected.datasets.items()]
-        counts += [(f"clips of class {c}", int((clips["class"] == c).sum()), n) for c, n in expected.classes.items()]
-        said += [f"{found} {what} instead of {wanted}" for what, found, wanted in counts if found != wanted]
+        classes = [(f"clips of class {c}", int((clips["class"] == c).sum()), n) for c, n in expected.classes.items()]
+        counts = [*whole, *counts, *classes]
+    return said + [f"{found} {what} instead of {n}" for what, found, n in counts if n is not None and found != n]
+
+
+def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame) -> list[str]:
+    both = official.merge(
+        clips[[*IDENTITY, "class"]], on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator=True
+    )
+    missing, extra = both[both["_merge"] == "left_only"], both[both["_merge"] == "right_only"]
+    other = both[(both["_merge"] == "both") & (both["class_listed"] != both["class"])]
+    said = []
+    if len(missing):
+        said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
+    if len(extra):
+        said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))}")
+    if len(other):
+        names = [
+            f"{n} ({a}, listed {b})"
+            for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
+        ]
+        said.append(f"{len(other)} labelled otherwise: {listed(names, most=len(names))}")
     return said
 
 

@@ -1,16 +1,25 @@
 """The inputs of a set of clips: asked of each clip's database, put together in the order of the clips."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.contracts.databases import Release, Source
+from merbench.contracts.action_units import Coding
+from merbench.contracts.clips import clip_name
+from merbench.contracts.databases import FrameDatabase, Release, Source
 from merbench.contracts.digests import bytes_digest, digest
-from merbench.contracts.errors import MerbenchError, blaming, listed
-from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
+from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
+from merbench.contracts.inputs import ActionUnits, ArrayInput, Frames, Inputs, InputSpec
+from merbench.prepare.build import build
+from merbench.prepare.frames import ClipFrames
+from merbench.prepare.settle import lacking_for, settled, told
+from merbench.prepare.store import Shelf, ShelfFile, Silent, Watcher, remove_file
+
+Array = npt.NDArray[Any]
 
 
 def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -> list[str]:
@@ -19,14 +28,19 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
     for source in sources:
         offers = source.database.card.offers
         for name, spec in specs.items():
-            if offers is None or spec not in offers:
-                has = "no ready-made arrays" if offers is None else f"only {'; '.join(map(str, offers))}"
-                said.append(f"input {name!r}, {spec}: {source.database.card.name} has {has}")
+            if offers is None:
+                lacking = lacking_for(settled(spec, source.reading.cropped))
+            else:
+                lacking = None if spec in offers else f"has only {'; '.join(map(str, offers))}"
+            if lacking is not None:
+                said.append(f"input {name!r}, {spec}: {source.database.card.name} {lacking}")
     return said
 
 
-def prepare_inputs(sources: Sequence[Source], clips: pd.DataFrame, specs: Mapping[str, InputSpec]) -> Inputs:
-    """Build the declared inputs of `clips`, in memory.
+def prepare_inputs(
+    sources: Sequence[Source], clips: pd.DataFrame, specs: Mapping[str, InputSpec], watcher: Watcher | None = None
+) -> Inputs:
+    """Build the declared inputs of `clips`, or take them from the store.
 
     Parameters
     ----------
@@ -36,16 +50,18 @@ def prepare_inputs(sources: Sequence[Source], clips: pd.DataFrame, specs: Mappin
         Rows of their clip tables.
     specs : mapping of str to InputSpec
         By the method's own names.
+    watcher : Watcher, optional
+        Is told how it goes.
 
     Raises
     ------
     MerbenchError
         A source can't give what is declared; says what is missing.
     DataError
-        A file is unreadable or not as expected.
+        A file is unreadable or not as expected, or in some clips no face is found; all such clips are named.
     """
     _refuse_missing(sources, specs)
-    return Inputs({name: prepare_input(sources, clips, spec) for name, spec in specs.items()}, len(clips))
+    return Inputs({name: prepare_input(sources, clips, spec, watcher) for name, spec in specs.items()}, len(clips))
 
 
 def _refuse_missing(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -> None:
@@ -54,25 +70,30 @@ def _refuse_missing(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -
         raise MerbenchError(f"this data can't serve {'; '.join(lacking)}")
 
 
-def prepare_input(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec) -> ArrayInput:
+def prepare_input(
+    sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, watcher: Watcher | None = None
+) -> ArrayInput:
     """Build one input of `clips`; raises what :func:`prepare_inputs` raises."""
     _refuse_missing(sources, {spec.kind: spec})
     held = {dataset for source in sources for dataset in source.database.card.datasets}
     strange = sorted(set(clips.dataset) - held)
     if strange:
         raise MerbenchError(f"no source holds the clips of {listed(strange)}")
-    return ArrayInput(spec, _values(sources, clips, spec))
+    values = _values(sources, clips, spec, watcher or Silent())
+    how = {source.database.card.name: str(settled(spec, source.reading.cropped)) for source in sources}
+    return ArrayInput(spec, values, {name: text for name, text in how.items() if text != str(spec)})
 
 
-def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
+def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:
     dataset = clips.dataset.to_numpy()
-    parts: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[Any]]] = {}
+    parts: dict[str, tuple[npt.NDArray[np.intp], Array]] = {}
     for source in sources:
         name = source.database.card.name
         rows = np.flatnonzero(np.isin(dataset, list(source.database.card.datasets)))
-        assert isinstance(source.database, Release)  # missing_inputs has seen to it
+        if not len(rows):
+            continue
         with blaming(f"getting {spec} from {name}"):
-            part = np.asarray(source.database.arrays(source.folder, clips.iloc[rows], spec))
+            part = np.asarray(_provider(source)(source, clips.iloc[rows], spec, watcher))
         if len(part) != len(rows):
             raise MerbenchError(f"{name} gave {len(part)} arrays of {spec} for {len(rows)} clips")
         parts[name] = (rows, part)
@@ -87,11 +108,107 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec) -> 
     return values
 
 
+def _provider(source: Source) -> Callable[[Source, pd.DataFrame, InputSpec, Watcher], Array]:
+    return _released if isinstance(source.database, Release) else _prepared
+
+
+def _released(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:  # noqa: ARG001
+    assert isinstance(source.database, Release)
+    return source.database.arrays(source.folder, clips, spec)
+
+
+def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:
+    spec = settled(spec, source.reading.cropped)
+    if isinstance(spec, ActionUnits):  # labels: read off the clip table, nothing to be kept
+        return np.stack([build(spec, clip) for clip in clip_frames(source, clips)])
+    watcher.note(f"{source.name}: {spec}, faces {told(spec)}")
+    shelf = Shelf(ShelfFile(database=source.name, spec=spec))
+    wanted = clip_frames(source, clips)
+    arrays = []
+    for clip, path in zip(wanted, shelf.provide(wanted, partial(build, spec), watcher), strict=True):
+        try:
+            arrays.append(shelf.read(path))
+        except DataError as error:
+            watcher.note(f"{error}: {clip.name} is built anew")
+            remove_file(path)
+            arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), watcher)[0]))
+    return _ragged(arrays) if isinstance(spec, Frames) and spec.count is None else np.stack(arrays)
+
+
+def _ragged(arrays: list[Array]) -> Array:
+    values = np.empty(len(arrays), dtype=object)
+    for index, array in enumerate(arrays):  # assigned at once, arrays of one shape would become rows
+        values[index] = array
+    return values
+
+
+def fill_store(source: Source, spec: InputSpec, watcher: Watcher, workers: int | None = None) -> int:
+    """Build `spec` of all clips of a database of frames into the store, loading none; returns how many clips it has.
+
+    Raises
+    ------
+    DataError
+        Some clips can't be built; all others are kept. Names each.
+    """
+    clips = clip_frames(source, source.clips)
+    spec = settled(spec, source.reading.cropped)
+    if not isinstance(spec, ActionUnits):
+        Shelf(ShelfFile(database=source.name, spec=spec)).provide(clips, partial(build, spec), watcher, workers)
+    return len(clips)
+
+
+def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
+    """Find the frames of some clips of a database of frames.
+
+    Raises
+    ------
+    DataError
+        A clip's folder has no frame any more; names the clip.
+    """
+    assert isinstance(source.database, FrameDatabase)
+    found = []
+    marks = clips[["onset", "apex", "offset"]].astype(int).to_numpy().tolist()  # floats beside clips that have none
+    for row, (onset, apex, offset) in zip(clips.itertuples(), marks, strict=True):
+        files = source.database.frames(source.folder, str(row.path))
+        if not files:
+            raise DataError(f"{source.folder / str(row.path)} holds no frame of {clip_name(row)}; copy it again")
+        coding = row.aus if isinstance(row.aus, Coding) else None
+        found.append(ClipFrames(clip_name(row), onset, apex, offset, files, source.reading.cropped, coding))
+    return found
+
+
+def unreadable_frames(source: Source, watcher: Watcher, every: bool = False) -> list[str]:
+    """Decode each clip's onset, apex and offset frame, or every frame, and say what is wrong with those that fail."""
+    clips, said = clip_frames(source, source.clips), []
+    what = f"{source.name}: decoding {'every frame' if every else 'onset, apex and offset'}"
+    for done, clip in enumerate(clips):
+        watcher.preparing(what, done, len(clips))
+        numbers = clip.files if every else dict.fromkeys(map(clip.nearest, (clip.onset, clip.apex, clip.offset)))
+        for number in numbers:
+            try:
+                clip.image(number)
+            except DataError as error:
+                said.append(str(error))
+    watcher.preparing(what, len(clips), len(clips))
+    return said
+
+
 def input_digests(inputs: Inputs) -> dict[str, str]:
     """Digest each input: its specification and the values, clip by clip, in the order given."""
     found = {}
     for name in sorted(inputs.names()):
-        values = np.ascontiguousarray(inputs[name].batch())
-        described = [inputs[name].spec.model_dump(mode="json"), str(values.dtype), list(values.shape)]
-        found[name] = digest([described, bytes_digest(values.data)])
+        values = inputs[name].stored()
+        spec = inputs[name].spec
+        # Defaults are left out, so that a setting that a later version adds does not make every result another one.
+        settings = {"kind": spec.kind} | spec.model_dump(mode="json", exclude_defaults=True)
+        described = [settings, str(values.dtype), list(values.shape)]
+        if values.dtype == object:
+            content = digest([[str(v.dtype), list(v.shape), _digest(v)] for v in values])
+        else:
+            content = _digest(values)
+        found[name] = digest([described, content])
     return found
+
+
+def _digest(values: Array) -> str:
+    return bytes_digest(np.ascontiguousarray(values).data)

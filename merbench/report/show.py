@@ -28,6 +28,9 @@ def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = No
         "protocol": f"{file.protocol} (specification {key.spec_digest[:12]}, split {key.split_digest[:12]})",
         "data": f"{file.data}{' (synthetic)' if file.synthetic else ''} ({key.data_digest[:12]})",
         "inputs": ", ".join(f"{name} ({value[:12]})" for name, value in key.input_digests.items()) or "none",
+        "prepared": "; ".join(
+            f"{name} of {data}: {how}" for name, made in file.prepared.items() for data, how in made.items()
+        ),
         "code": f"{key.code_digest[:12]}, merbench {file.merbench}, commit {file.git_commit or 'unknown'}",
         "selection": key.selection,
         "recorded": f"{run.folds} of {len(file.folds)} folds, started {file.created}",
@@ -39,6 +42,8 @@ def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = No
     if run.mark:
         facts["took"] = f"{run.mark.seconds:.1f} s, all folds together"
     for name, value in facts.items():
+        if not value:
+            continue
         console.print(Text.assemble((f"{name:<10}", "bold"), shown(value)), soft_wrap=True)
     for fold, why in run.failed.items():
         console.print(Text(shown(f"failed    {fold}: {why}"), style="red"), soft_wrap=True)

@@ -37,7 +37,7 @@ class Odd:
     )
     def recognises(self, folder):
         return (folder / "odd").exists()
-    def read(self, folder):
+    def read(self, folder, corrections=True):
         rows = [
             {{"dataset": dataset, "subject": f"{{WILD}}{{subject}}", "clip": f"{{clip}}{{WILD}}", "emotion": emotion}}
             for dataset in ("odd_one", "odd_two") for subject in range(2) for clip, emotion in enumerate((WILD, "joy"))

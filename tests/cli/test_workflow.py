@@ -42,8 +42,10 @@ def printed_scores(text):
 
 def test_adding_a_copy_tells_what_is_in_it(done, small_release, home):
     said = done("data", "add", "megc2019-flow28", small_release)
-    assert "HTNet's flat layout, 24 clips of 9 subjects" in said
-    assert json.loads((home / "databases.json").read_text()) == {"megc2019-flow28": str(small_release.resolve())}
+    assert "HTNet's flat layout, 24 clips, 9 subjects" in said
+    assert json.loads((home / "databases.json").read_text()) == {
+        "megc2019-flow28": {"folder": str(small_release.resolve()), "corrections": True}
+    }
 
 
 def test_a_copy_is_found_from_another_folder_although_it_was_added_by_a_relative_path(
@@ -64,7 +66,7 @@ def test_the_list_of_databases_tells_how_to_add_what_is_not_here(done):
 def test_the_list_of_databases_tells_what_is_here_and_which_protocol_it_serves(done, registered):
     said = done("data", "list")
     assert "24 clips, 9 subjects" in said
-    assert "not registered" not in said
+    assert "merbench data add megc2019-flow28" not in said
     assert "megc2019\n" in re.sub(" +", "\n", said)
 
 
@@ -76,7 +78,7 @@ def test_the_list_of_databases_survives_a_copy_that_has_gone(done, registered):
 def test_a_copy_that_was_moved_is_added_again(done, registered, tmp_path, home):
     registered.rename(tmp_path / "moved")
     done("data", "add", "megc2019-flow28", tmp_path / "moved")
-    assert json.loads((home / "databases.json").read_text()) == {"megc2019-flow28": str(tmp_path / "moved")}
+    assert json.loads((home / "databases.json").read_text())["megc2019-flow28"]["folder"] == str(tmp_path / "moved")
 
 
 def test_verifying_the_whole_release_finds_the_counts_of_the_organisers(done, shared):
@@ -413,7 +415,7 @@ def test_merbench_runs_as_a_module(tmp_path):
     "verb",
     [
         "run", "compare", "score", "show", "export", "submit", "methods", "protocols", "doctor", "data add",
-        "data list", "data verify",
+        "data list", "data verify", "data prepare", "data show", "data synthesize",
     ],
 )  # fmt: skip
 def test_every_command_has_a_help_with_an_example(done, verb):

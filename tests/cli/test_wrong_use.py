@@ -96,10 +96,15 @@ def test_a_wrong_word_is_named(refused, words, told):
         assert phrase in said
 
 
-def test_without_any_registered_data_the_command_that_adds_some_is_named(refused, small_protocol):
+def test_with_some_of_the_databases_registered_the_missing_ones_are_named(
+    refused, done, small_protocol, tmp_path, miniature
+):
+    miniature.write_smic(tmp_path / "smic")
+    done("data", "add", "smic-hs", tmp_path / "smic")
     said = refused("run", "majority", "--protocol", small_protocol)
-    assert "casme2, samm, smic-hs" in said
+    assert "no data is registered for casme2, samm (registered: smic-hs)" in said
     assert "merbench data add megc2019-flow28 PATH" in said
+    assert "--data synthetic-small" in said
 
 
 def test_named_data_that_is_not_registered_is_told_how_to_add(refused, small_protocol):

@@ -68,3 +68,9 @@ def test_what_does_not_fit_a_card_is_named(change, said):
 def test_what_a_card_must_say_is_asked_for(key):
     with pytest.raises(MerbenchError, match=f"^card.yaml: '{key}' is missing$"):
         validated(Card, {k: v for k, v in MINIMAL.items() if k != key}, "card.yaml")
+
+
+def test_the_short_configuration_must_be_one_of_the_configurations():
+    assert Card(**MINIMAL, configurations={"default": {}, "quick": {"epochs": 2}}, short="quick").short == "quick"
+    with pytest.raises(MerbenchError, match="short names 'fast', which is none of the configurations"):
+        validated(Card, MINIMAL | {"short": "fast"}, "card.yaml")

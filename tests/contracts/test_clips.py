@@ -98,3 +98,54 @@ def test_the_digest_is_alike_for_all_ways_to_miss_a_value(rows, missing):
     table = clip_table(rows, "sheet.csv")
     assert clips_digest(table.assign(apex=pd.Series([missing] * 3, dtype=object))) == clips_digest(table)
     assert clips_digest(table.assign(apex="None")) != clips_digest(table)
+
+
+@pytest.fixture
+def annotated(rows) -> pd.DataFrame:
+    return rows.assign(
+        apex=[12, None, 34.0], offset=[15, 25, 40], fps=200, apex_source=["annotated", None, "corrected"]
+    )
+
+
+def test_annotation_in_order_is_taken_whatever_is_missing_of_it(rows, annotated):
+    table = clip_table(annotated, "sheet.csv")
+    assert table.apex.tolist()[0] == 34
+    assert table.apex.isna().sum() == 1
+    clip_table(annotated.assign(onset=[12, None, 30], offset=[12, None, None]), "sheet.csv")
+    clip_table(annotated.assign(emotion=None, fps=None, apex_source=None), "sheet.csv")
+
+
+WRONG = {
+    "onset": ([10, 20.5, 30], "onset must be a whole frame number"),
+    "apex": ([12, "x", 34], "apex must be a whole frame number"),
+    "offset": ([15, -1, 40], "offset must be a whole frame number"),
+    "onset after apex": ([10, 26, 30], "onset must not lie after offset"),
+    "fps": ([200, 0, 200], "fps must be a number above 0"),
+    "fps without end": ([200, float("inf"), 200], "fps must be a number above 0"),
+    "fps in words": ([200, "fast", 200], "fps must be a number above 0"),
+    "emotion": (["anger", 3, "fear"], "emotion must be text"),
+    "emotion of blanks": (["anger", " ", "fear"], "emotion must be text"),
+    "objective_class": (["I", 1, "I"], "objective_class must be text"),
+    "apex_source": (["annotated", "guessed", "midpoint"], "apex_source must be one of annotated, midpoint, corrected"),
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"), [(name.split()[0], *row) for name, row in WRONG.items()], ids=WRONG
+)
+def test_a_value_that_can_not_be_is_refused_with_its_clip(annotated, column, values, said):
+    with pytest.raises(DataError, match=rf"^sheet\.csv: {said}.* in casme2/sub02/EP01_01f$"):
+        clip_table(annotated.assign(**{column: pd.Series(values, dtype=object)}), "sheet.csv")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"apex": [12, 19, 34]}, "onset must not lie after apex"),
+        ({"apex": [12, 26, 34]}, "apex must not lie after offset"),
+        ({"apex": None, "offset": [15, 19, 40]}, "onset must not lie after offset"),
+    ],
+)
+def test_onset_apex_and_offset_out_of_order_are_refused_with_the_clip(annotated, numbers, said):
+    with pytest.raises(DataError, match=rf"^sheet\.csv: {said} in casme2/sub02/EP01_01f$"):
+        clip_table(annotated.assign(**numbers), "sheet.csv")

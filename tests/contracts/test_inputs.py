@@ -46,3 +46,50 @@ def test_what_is_taken_is_a_copy_that_holds_no_other_clip():
 
 def test_a_method_may_take_clips_without_declaring_an_input():
     assert Inputs({}, 4).take(np.array([1, 2, 3])).clips == 3
+
+
+def test_an_input_is_named_by_what_differs_from_its_defaults():
+    assert (
+        str(Flow(faces="haar", face_size=96))
+        == "flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar, face_size=96)"
+    )
+    assert str(Frames(count=None, span="clip")) == "frames(clip, None, 112, grey)"
+    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "why"),
+    [
+        (Flow, {"normalise": "hsv"}, "picture of the channels u and v"),
+        (Flow, {"channels": ()}, "at least one channel"),
+        (Frames, {"sampling": "phase", "count": 2}, "at least 3"),
+        (Frames, {"sampling": "phase", "span": "onset-apex"}, "span onset-offset"),
+        (Frames, {"sampling": "interpolated", "count": None}, "need a count"),
+        (Frames, {"apex_jitter": 1, "count": None}, "need a count"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(kind, settings, why):
+    with pytest.raises(ValidationError, match=why):
+        kind(**settings)
+
+
+def test_a_shifted_version_is_drawn_for_each_clip_and_all_are_taken_along():
+    values = np.arange(4 * 3).reshape(4, 3, 1)  # clip, version
+    one = ArrayInput(Flow(apex_jitter=1), values)
+    assert one.batch()[:, 0].tolist() == [0, 3, 6, 9]
+    draws = [one.batch(rng=np.random.default_rng(seed))[:, 0] for seed in range(30)]
+    assert {tuple(draw // 3) for draw in draws} == {(0, 1, 2, 3)}
+    assert [set(column % 3) for column in np.transpose(draws)] == [{0, 1, 2}] * 4
+    taken = one.take(np.array([2]))
+    assert taken.batch()[:, 0].tolist() == [6]
+    assert {int(taken.batch(rng=np.random.default_rng(seed))[0, 0]) for seed in range(30)} == {6, 7, 8}
+
+
+def test_clips_of_several_lengths_are_copied_one_by_one():
+    values = np.empty(2, dtype=object)
+    values[:] = [np.zeros(3), np.zeros(5)]
+    one = ArrayInput(Frames(count=None), values)
+    for handed in (one.batch(), one.take(np.array([0, 1])).batch()):
+        handed[0][:] = 9
+    assert one.batch()[0].tolist() == [0, 0, 0]
+    assert [len(each) for each in one.batch(np.array([1]))] == [5]

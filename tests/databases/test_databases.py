@@ -29,7 +29,8 @@ from merbench.contracts.databases import DatabaseCard
 class Mine:
     card = DatabaseCard(name="{name}", title="Mine", datasets={{"mine": "Mine"}}, licence="none", source="here")
     def recognises(self, folder): return False
-    def read(self, folder): raise NotImplementedError
+    def read(self, folder, corrections=True): raise NotImplementedError
+    def frames(self, folder, path): raise NotImplementedError
 
 DATABASE = Mine()
 """
@@ -37,7 +38,7 @@ DATABASE = Mine()
 
 def test_every_database_of_the_library_loads_under_its_name():
     items, problems = DATABASES.load_all()
-    assert "megc2019-flow28" in items
+    assert set(items) >= {"casme2", "megc2019-flow28", "samm", "smic-hs"}
     assert problems == []
     for name, database in items.items():
         assert isinstance(database, Database)
@@ -68,3 +69,12 @@ def test_a_database_whose_card_is_no_card_is_reported_and_harms_nobody_else(plug
     assert "mine" not in items
     assert len(problems) == 1
     assert "'mine' of plugin 1" in problems[0]
+
+
+def test_a_database_without_what_its_card_says_it_has_is_refused(plugin):
+    plugin("merbench_test_frameless", WHOLE.replace("def frames", "def pictures").format(name="mine"))
+    with pytest.raises(MerbenchError, match=r"'mine' of plugin 1: its card offers no ready-made inputs, but frames is"):
+        DATABASES.get("mine")
+    plugin("merbench_test_arrayless", WHOLE.replace('"here"', '"here", offers=()').format(name="mine"))
+    with pytest.raises(MerbenchError, match=r"'mine' of plugin 1: its card offers ready-made inputs, but arrays is"):
+        DATABASES.get("mine")

@@ -12,7 +12,14 @@ from merbench.contracts.errors import DataError, MerbenchError, UnknownNameError
 from merbench.contracts.registry import Registry
 from merbench.databases import registrations
 from merbench.databases.megc2019_flow28 import DATABASE, LIST
-from merbench.databases.registrations import open_registered, open_source, recognise, register, registered
+from merbench.databases.registrations import (
+    Registration,
+    open_registered,
+    open_source,
+    recognise,
+    register,
+    registered,
+)
 
 NAME = "megc2019-flow28"
 
@@ -32,7 +39,7 @@ def test_without_a_home_of_ones_own_the_users_data_folder_is_taken(monkeypatch, 
 
 def test_a_registered_copy_is_found_and_read_again(small_release):
     source = register(NAME, small_release)
-    assert registered() == {NAME: small_release}
+    assert registered() == {NAME: Registration(folder=small_release)}
     again = open_registered(NAME)
     assert again.database is DATABASE
     assert again.folder == small_release
@@ -56,7 +63,7 @@ def test_a_home_that_is_not_there_yet_is_made(small_release, tmp_path, monkeypat
 def test_a_second_registration_replaces_the_first_and_leaves_the_others(small_release, tmp_path, home):
     (home / "databases.json").write_text(json.dumps({"other": "somewhere", NAME: "long ago"}))
     register(NAME, small_release)
-    assert registered() == {"other": Path("somewhere"), NAME: small_release}
+    assert registered() == {"other": Registration(folder=Path("somewhere")), NAME: Registration(folder=small_release)}
 
 
 def test_registrations_at_the_same_time_do_not_lose_each_other(small_release, monkeypatch):
@@ -143,3 +150,30 @@ def test_a_folder_that_several_databases_know_is_refused_with_their_names(small_
     monkeypatch.setattr(registrations, "DATABASES", both)
     with pytest.raises(DataError, match=r"several databases \(one, two\)"):
         recognise(small_release)
+
+
+def test_a_registration_remembers_whether_the_sheets_errors_are_mended(small_release, home):
+    register(NAME, small_release, corrections=False)
+    assert registered()[NAME] == Registration(folder=small_release, corrections=False)
+
+
+def test_a_registration_of_an_earlier_version_is_read(small_release, home):
+    (home / "databases.json").write_text(json.dumps({NAME: str(small_release)}))
+    assert len(open_registered(NAME).clips) == 24
+
+
+@pytest.mark.parametrize("place", [".", "casme2"])
+def test_a_part_of_a_synthetic_stand_in_never_passes_for_the_real_database(miniature, tmp_path, place):
+    miniature.write_casme2(tmp_path / "made" / "casme2")
+    assert len(open_source("casme2", tmp_path / "made" / place).clips) == 6
+    (tmp_path / "made" / "synthetic.json").write_text("{}")
+    with pytest.raises(DataError, match=r"belongs to a synthetic stand-in, not to casme2: use it with --data .*made$"):
+        open_source("casme2", tmp_path / "made" / place)
+
+
+def test_a_folder_with_several_databases_is_not_taken_for_one_of_them(miniature, tmp_path):
+    miniature.write_casme2(tmp_path / "all" / "c")
+    assert recognise(tmp_path / "all") == "casme2"
+    miniature.write_samm(tmp_path / "all" / "s")
+    with pytest.raises(DataError, match=r"looks like several databases \(casme2, samm\)"):
+        recognise(tmp_path / "all")

@@ -46,7 +46,7 @@ class Toy:
     def recognises(self, folder):
         return False
 
-    def read(self, folder):
+    def read(self, folder, corrections=True):
         raise NotImplementedError
 
     def arrays(self, folder, clips, spec):

@@ -179,6 +179,8 @@ def findings(roots, fold):
             # Only the images come one a test clip; row numbers, labels, names would be vectors.
             if item.ndim and (len(item) == TOTAL or (len(item) == CLIPS and item.ndim == 1)):
                 found.append(f"an array of shape {tuple(item.shape)}")
+        elif isinstance(item, dict) and item.keys() == Flow.model_fields.keys():
+            pass  # the settings of an input, which happen to be as many as there are clips
         elif isinstance(item, list | tuple | set | frozenset | dict) and len(item) in (CLIPS, TOTAL):
             found.append(f"a {type(item).__name__} of {len(item)} things")
     return found

@@ -470,7 +470,7 @@ class More:
     def recognises(self, folder):
         return (folder / "more.txt").exists()
 
-    def read(self, folder):
+    def read(self, folder, corrections=True):
         shift = int((folder / "more.txt").read_text())
         rows = [dict(dataset=d, subject=s, clip=f"c{{n}}", emotion=WORD[shift == 8], path=f"p{{n}}")
                 for d, people in PEOPLE.items() for s in people for n in range(2 + (shift == 7))]
@@ -600,3 +600,10 @@ def test_synthetic_data_is_said_to_be_so(prepared, toy):
     (plan,) = plan_runs(Request(("toy",)), [other_data(prepared, synthetic=True)])
     assert plan.file.synthetic
     assert plan.file.data == "other"
+
+
+def test_for_a_first_look_the_short_configuration_is_taken_where_the_card_has_one_and_the_user_named_none():
+    request = Request(("ststnet", "svm-flow")).for_a_first_look()
+    assert (request.config_of("ststnet"), request.config_of("svm-flow")) == ("quick", "default")
+    assert Request(("ststnet",), config="default").for_a_first_look().config_of("ststnet") == "default"
+    assert Request(("ststnet",), configs={"ststnet": "default"}).for_a_first_look().config_of("ststnet") == "default"

@@ -9,7 +9,7 @@ from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeaveOneDatabaseOut, ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
-from merbench.engine.split import make_split
+from merbench.engine.split import make_split, selected, split_differences
 
 
 @pytest.fixture
@@ -258,7 +258,8 @@ def test_synthetic_clips_are_only_reported_to_differ(protocol, damaged, clips):
     table = damaged[0]
     split = make_split(protocol, table, synthetic=True)
     assert len(split.clips) == 432
-    assert split.differences[0].startswith("12 missing: ")
+    assert split.differences[0] == "432 clips instead of 442"
+    assert not any("missing" in said for said in split.differences)  # the official list says nothing of made clips
     assert len(split.folds) == 70
     assert make_split(protocol, clips, synthetic=True).differences == []
 
@@ -320,3 +321,15 @@ def test_a_person_who_is_tested_is_not_trained_on_under_another_dataset():
     assert len(apart.fold("smic-hs/s01").train) == 6
     assert len(alike.fold("smic-hs/s01").train) == 4
     assert apart.digest() != alike.digest()
+
+
+def test_one_database_is_held_against_its_part_of_a_protocol(protocol, clips):
+    part = clips[clips.dataset == "casme2"].iloc[1:]
+    kept = selected(protocol, part)
+    assert set(kept["class"]) == {"negative", "positive", "surprise"}
+    said = split_differences(protocol, kept, ["casme2"])
+    assert said == [
+        f"1 missing: {clip_names(clips[clips.dataset == 'casme2'])[0]}",
+        "144 clips of casme2 instead of 145",
+    ]
+    assert split_differences(protocol, selected(protocol, clips[clips.dataset == "samm"]), ["samm"]) == []

@@ -1,13 +1,17 @@
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading, Source
-from merbench.contracts.errors import MerbenchError
-from merbench.contracts.inputs import ArrayInput, DynamicImage, Flow, Inputs, Landmarks
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.inputs import ActionUnits, ArrayInput, DynamicImage, Flow, Frames, Inputs, Landmarks
 from merbench.databases.megc2019_flow28 import DATABASE, FLOW
-from merbench.prepare.arrays import input_digests, missing_inputs, prepare_inputs
+from merbench.prepare import settle
+from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
+from merbench.prepare.store import kept_shelves
 
 
 class Constant:
@@ -22,7 +26,7 @@ class Constant:
     def recognises(self, folder):
         return False
 
-    def read(self, folder):
+    def read(self, folder, corrections=True):
         raise NotImplementedError
 
     def arrays(self, folder, clips, spec):
@@ -70,7 +74,6 @@ def test_what_a_source_cannot_give_is_told_with_what_it_has(tmp_path):
     sources = [
         _source(Constant("mine"), tmp_path, [1]),
         _source(Constant("yours", offers=(FLOW, DynamicImage())), tmp_path, [2]),
-        _source(Constant("frames", offers=None), tmp_path, [3]),
     ]
     wanted = {"image": DynamicImage(), "flow": Flow(size=56)}
     said = missing_inputs(sources, wanted)
@@ -78,12 +81,21 @@ def test_what_a_source_cannot_give_is_told_with_what_it_has(tmp_path):
         f"input 'image', {DynamicImage()}: mine has only {FLOW}",
         f"input 'flow', {Flow(size=56)}: mine has only {FLOW}",
         f"input 'flow', {Flow(size=56)}: yours has only {FLOW}; {DynamicImage()}",
-        f"input 'image', {DynamicImage()}: frames has no ready-made arrays",
-        f"input 'flow', {Flow(size=56)}: frames has no ready-made arrays",
     ]
     with pytest.raises(MerbenchError, match="this data can't serve input 'image'") as caught:
         prepare_inputs(sources, _all_clips(sources), wanted)
     assert all(line in str(caught.value) for line in said)
+
+
+def test_landmarks_without_dlib_are_told_with_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(settle, "landmarks_installed", lambda: False)
+    sources = [_pictures(tmp_path, 1)]
+    said = missing_inputs(sources, {"points": Landmarks(), "flow": Flow(), "faces": Frames(faces="landmarks")})
+    assert [line.partition(":")[0] for line in said] == [
+        f"input 'points', {Landmarks()}",
+        "input 'faces', frames(onset-offset, 8, 112, grey, faces=landmarks)",
+    ]
+    assert all("uv sync --extra faces" in line for line in said)
 
 
 def test_a_source_that_gives_too_few_arrays_is_named(tmp_path):
@@ -101,6 +113,140 @@ def test_the_release_serves_its_own_input(small_release):
     source = Source(DATABASE, small_release, DATABASE.read(small_release))
     inputs = prepare_inputs([source], source.clips, {"flow": FLOW})
     np.testing.assert_array_equal(inputs["flow"].batch(), DATABASE.arrays(small_release, source.clips, FLOW))
+
+
+class Pictures:
+    """A database of cropped frames, 16 x 16, of several lengths; frame n of clip c is grey 10 c + n."""
+
+    card = DatabaseCard(name="pictures", title="x", datasets={"pictures": "x"}, licence="x", source="x")
+
+    def recognises(self, folder):
+        return False
+
+    def read(self, folder, corrections=True):
+        raise NotImplementedError
+
+    def frames(self, folder, path):
+        return {int(file.stem): file for file in sorted((folder / path).glob("*.png"))}
+
+
+def _pictures(folder, clips, cropped=True):
+    rows = []
+    for clip in range(clips):
+        (folder / str(clip)).mkdir(parents=True)
+        for number in range(5 + clip):
+            cv2.imwrite(str(folder / str(clip) / f"{number}.png"), np.full((16, 16), 10 * clip + number, np.uint8))
+        aus = [read_coding("4+L12"), read_coding("1 or 2"), None][clip % 3]
+        rows.append(
+            {"dataset": "pictures", "subject": "s", "clip": str(clip), "emotion": "joy", "onset": 0, "apex": 2}
+            | {"offset": 4, "fps": 200, "aus": aus, "path": str(clip), "apex_source": "annotated"}
+        )
+    return Source(Pictures(), folder, Reading(clip_table(pd.DataFrame(rows), "test"), "none", cropped=cropped))
+
+
+class Told:
+    def __init__(self):
+        self.notes = []
+
+    def preparing(self, what, done, total):
+        pass
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+SMALL_FRAMES = Frames(count=3, size=8)
+
+
+def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
+    source = _pictures(tmp_path, 3)
+    values = prepare_input([source], source.clips.iloc[[2, 0]], SMALL_FRAMES).batch()
+    assert (values.shape, values.dtype) == ((2, 3, 8, 8, 1), np.uint8)
+    assert values[:, :, 0, 0, 0].tolist() == [[20, 22, 24], [0, 2, 4]]
+    assert fill_store(source, SMALL_FRAMES, Told()) == 3
+    (kept,) = kept_shelves()
+    assert kept.arrays == 3
+    assert kept.file.spec == SMALL_FRAMES.model_copy(update={"faces": "delivered"})
+
+
+def test_how_faces_were_found_is_told_and_kept_with_the_input(tmp_path):
+    source = _pictures(tmp_path, 1)
+    watcher = Told()
+    found = prepare_input([source], source.clips, SMALL_FRAMES, watcher)
+    assert found.prepared == {"pictures": "frames(onset-offset, 3, 8, grey, faces=delivered)"}
+    assert watcher.notes == ["pictures: frames(onset-offset, 3, 8, grey, faces=delivered), faces as delivered"]
+
+
+def test_a_corrupted_array_is_named_and_built_again(tmp_path):
+    source = _pictures(tmp_path, 3)
+    first = prepare_input([source], source.clips, SMALL_FRAMES).batch()
+    path = kept_shelves()[0].files()[1]
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    watcher = Told()
+    np.testing.assert_array_equal(prepare_input([source], source.clips, SMALL_FRAMES, watcher).batch(), first)
+    assert any(str(path) in note and "is built anew" in note for note in watcher.notes)
+    assert not any("anew" in note for note in _notes_of(source))
+
+
+def _notes_of(source):
+    watcher = Told()
+    prepare_input([source], source.clips, SMALL_FRAMES, watcher)
+    return watcher.notes
+
+
+def test_every_frame_of_each_clip_makes_a_ragged_input(tmp_path):
+    source = _pictures(tmp_path, 3)
+    ragged = prepare_input([source], source.clips, Frames(count=None, size=8, span="clip"))
+    assert [len(values) for values in ragged.batch()] == [5, 6, 7]
+    alike = prepare_input([source], source.clips, Frames(count=None, size=8))  # onset to offset: 5 frames in each
+    assert [values.shape for values in alike.batch()] == [(5, 8, 8, 1)] * 3
+    digests = input_digests(Inputs({"a": ragged, "b": alike, "c": ragged.take(np.array([0, 1, 2]))}, 3))
+    assert digests["a"] == digests["c"] != digests["b"]
+
+
+def test_a_jitter_window_is_drawn_from_by_the_generator_and_left_alone_without_one(tmp_path):
+    source = _pictures(tmp_path, 3)
+    spec = Frames(count=2, size=8, span="onset-apex", apex_jitter=1)
+    found = prepare_input([source], source.clips, spec)
+    assert found.batch()[:, :, 0, 0, 0].tolist() == [[0, 2], [10, 12], [20, 22]]
+    draws = {tuple(found.batch(rng=np.random.default_rng(seed))[:, 1, 0, 0, 0] % 10) for seed in range(40)}
+    assert {apex for draw in draws for apex in draw} == {1, 2, 3}
+    again = found.take(np.array([1])).batch(rng=np.random.default_rng(3))
+    assert again.shape == (1, 2, 8, 8, 1)
+
+
+def test_action_units_are_labels_with_a_mask(tmp_path):
+    source = _pictures(tmp_path, 3)
+    values = prepare_input([source], source.clips, ActionUnits(vocabulary=(1, 4, 12))).batch()
+    np.testing.assert_array_equal(values, [[0, 1, 1], [np.nan, 0, 0], [np.nan] * 3])
+    assert kept_shelves() == []
+
+
+def test_a_clip_whose_frames_have_gone_is_named(tmp_path):
+    source = _pictures(tmp_path, 2)
+    for path in (tmp_path / "1").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="holds no frame of pictures/s/1; copy it again"):
+        prepare_input([source], source.clips, SMALL_FRAMES)
+
+
+def test_every_clip_without_a_face_is_named_and_no_crop_is_guessed(tmp_path):
+    source = _pictures(tmp_path, 3, cropped=False)
+    with pytest.raises(DataError, match="3 clips can't be prepared") as caught:
+        prepare_input([source], source.clips, Frames(count=3, size=8, faces="haar"))
+    assert all(f"pictures/s/{clip}" in str(caught.value) for clip in range(3))
+
+
+def test_a_release_and_a_database_of_frames_serve_side_by_side(tmp_path):
+    spec = Frames(count=3, size=8)
+
+    class Ready(Constant):
+        def arrays(self, folder, clips, spec):
+            return np.full((len(clips), 3, 8, 8, 1), 99, np.uint8)
+
+    sources = [_pictures(tmp_path, 2), _source(Ready("ready", offers=(spec,)), tmp_path, [1, 2])]
+    values = prepare_input(sources, _all_clips(sources).iloc[::-1], spec).batch()
+    assert values[:, 0, 0, 0, 0].tolist() == [99, 99, 10, 0]
 
 
 def _digest(values, spec=FLOW):

@@ -325,7 +325,8 @@ def test_the_damaged_table_of_a_whole_run_is_named_and_its_folds_are_shown_witho
 def test_a_whole_run_with_its_table_and_a_fold_damaged_has_a_hole(record, answers):
     folder = record(answers)
     damage(folder / "predictions.parquet")
-    damage(folder / "folds" / "beta--t1" / "record.json")
+    mark = folder / "folds" / "beta--t1" / "record.json"
+    mark.write_bytes(mark.read_bytes()[:-2])
     (full, *_) = rows_of(record)
     assert (full["status"], full["folds"]) == ("partial", 2)
     assert str(folder / "folds" / "beta--t1" / "record.json") in printed(record.compared(), width=None)

@@ -24,7 +24,7 @@ class ToyLights:
     def recognises(self, folder):
         return (folder / "lights.csv").is_file()
 
-    def read(self, folder):
+    def read(self, folder, corrections=True):
         if not self.recognises(folder):
             raise DataError(f"{folder} has no lights.csv")
         table = pd.read_csv(folder / "lights.csv", dtype=str)

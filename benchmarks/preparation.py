@@ -1,0 +1,107 @@
+"""Preparing flow into the store, against the same OpenCV calls in a bare thread pool; and what memory it takes.
+
+Run: uv run python benchmarks/preparation.py [--clips 24] [--rounds 3]
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import cv2
+import numpy as np
+from _timing import interleaved, print_ratios
+
+from merbench.contracts.inputs import Flow
+from merbench.databases.synthetic.database import SMALL, stand_in
+from merbench.prepare.arrays import clip_frames
+from merbench.prepare.build import build
+from merbench.prepare.frames import ClipFrames
+from merbench.prepare.store import Shelf, ShelfFile, Silent
+
+MEMORY_CLIPS = (100, 1600)
+
+
+def bare(clip: ClipFrames) -> np.ndarray:
+    """Do for a clip what the specification asks for, with OpenCV alone."""
+    onset, apex = (cv2.imread(str(clip.files[number])) for number in (clip.onset, clip.apex))
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    grey = cv2.cvtColor(onset, cv2.COLOR_BGR2GRAY)
+    x, y, width, _ = cascade.detectMultiScale(grey, 1.1, 5, minSize=(grey.shape[0] // 8,) * 2)[0]
+    scale = 128 / (1.2 * width)
+    matrix = np.array([[scale, 0, 64 - scale * (x + width / 2)], [0, scale, 64 - scale * (y + width / 2)]])
+    first, last = (cv2.cvtColor(cv2.warpAffine(f, matrix, (128, 128)), cv2.COLOR_BGR2GRAY) for f in (onset, apex))
+    field = cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
+    (u_y, u_x), (v_y, v_x) = (np.gradient(field[:, :, channel]) for channel in (0, 1))
+    strain = np.sqrt(u_x**2 + v_y**2 + (u_y + v_x) ** 2 / 2)
+    small = cv2.resize(np.dstack([field, strain]), (28, 28), interpolation=cv2.INTER_AREA)
+    low, high = small.min(axis=(0, 1)), small.max(axis=(0, 1))
+    return np.rint(255 * (small - low) / (high - low)).astype(np.uint8)
+
+
+def compare_with_bare(clips: list[ClipFrames], rounds: int) -> None:
+    """Print the times of both."""
+    cores = len(os.sched_getaffinity(0))
+
+    def opencv() -> None:
+        cv2.setNumThreads(1)
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(bare, clips))
+
+    def merbench() -> None:
+        with tempfile.TemporaryDirectory() as home:
+            os.environ["MERBENCH_HOME"] = home
+            _store(clips, Flow(faces="haar"))
+
+    seconds = interleaved({"OpenCV in a bare thread pool": opencv, "merbench, into the store": merbench}, rounds)
+    print(f"TV-L1 flow of {len(clips)} clips, whole frames to 28x28, on {cores} cores, seconds")
+    print_ratios(seconds, "OpenCV in a bare thread pool", 1.0, "s")
+    print("aim: merbench at most 1.10 times the bare calls, that is at least 0.91x")
+
+
+def _store(clips: list[ClipFrames], spec: Flow) -> None:
+    Shelf(ShelfFile(database="timed", spec=spec)).provide(clips, partial(build, spec), Silent())
+
+
+def print_memory() -> None:
+    """Print how much memory preparing few and many clips takes, each in a process of its own."""
+    print("peak memory of preparing so many clips (Farneback), MB")
+    for count in MEMORY_CLIPS:
+        done = subprocess.run(
+            [sys.executable, __file__, "--memory-of", str(count)], capture_output=True, text=True, check=True
+        )
+        print(f"{count:>6} clips {done.stdout.strip():>8}")
+
+
+def memory_of(clips: list[ClipFrames], count: int) -> float:
+    """Prepare `count` clips, copies under other names, and return the process's peak memory in MB."""
+    many = [replace(clips[index % len(clips)], name=f"timed/sub01/{index}") for index in range(count)]
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["MERBENCH_HOME"] = home
+        _store(many, Flow(faces="haar", algorithm="farneback"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    source = stand_in(SMALL)
+    clips = clip_frames(source, source.clips)
+    if options.memory_of:
+        print(f"{memory_of(clips, options.memory_of):.0f}")
+        return
+    compare_with_bare(clips[: options.clips], options.rounds)
+    print_memory()
+
+
+if __name__ == "__main__":
+    main()

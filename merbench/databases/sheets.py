@@ -1,0 +1,262 @@
+"""Annotation sheets: the rows of the one table that is looked for, wherever it stands in an Excel file.
+
+The header row is found by its column names, so a title above it, moved or further columns do no harm. Values are read
+as stored: no formula is computed, nothing is executed.
+"""
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from merbench.contracts.errors import DataError, listed
+
+_HEADER_ROWS = 30  # SAMM's header stands on row 14, below a title and a key
+_MOST_ROWS = 20_000  # the largest database has some 7500 clips
+_MOST_COLUMNS = 100
+_MOST_BYTES = 200 * 2**20  # unpacked
+_LARGEST_NUMBER = 10**12
+
+_Row = tuple[int, tuple[Any, ...]]  # as a spreadsheet counts them, from 1; its cells, the first one first
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is looked for.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Headers under which it is known; case, blanks and punctuation mean nothing.
+    kind : {"text", "number"}
+        Numbers are frame numbers and the like: whole, not negative.
+    required : bool
+        Whether a sheet without it is refused; its cells are missing otherwise.
+    """
+
+    names: tuple[str, ...]
+    kind: Literal["text", "number"] = "text"
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of a table.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    title : str
+        The sheet within it.
+    rows : DataFrame
+        The columns asked for, indexed by row number as a spreadsheet shows it. Text has no surrounding blanks; a
+        missing cell, also ``/``, is None. What is no number in a number column is left as the text that stands there.
+    letters : dict of str to str
+        Column -> its letter in the spreadsheet, of those that are there.
+    """
+
+    path: Path
+    title: str
+    rows: pd.DataFrame
+    letters: dict[str, str]
+
+    def where(self, row: int, column: str | None = None) -> str:
+        """Name a row, or a cell, as one finds it in a spreadsheet program: ``coding.xlsx, Sheet1, cell D5``."""
+        place = f"cell {self.letters[column]}{row}" if column in self.letters else f"row {row}"
+        return f"{self.path.name}, {self.title}, {place}"
+
+
+def read_sheet(path: Path, columns: Mapping[str, Column]) -> Sheet:
+    """Read the table with the given columns from an Excel file, ``.xlsx`` or ``.xls``, told apart by content.
+
+    Of several sheets that have all the required columns, the one with most rows is taken. Rows without any of the
+    columns are passed over.
+
+    Raises
+    ------
+    DataError
+        The file is missing, too large, encrypted, damaged or no Excel file; no sheet has the required columns in its
+        first 30 rows; the table is empty; a cell holds a formula whose value was not stored. One line that names file,
+        sheet, row or cell, and the next step.
+    """
+    grids = list(_grids(path))
+    found = [(title, rows, header) for title, rows in grids if (header := _header(rows, columns))]
+    whole = [each for each in found if not _lacking(each[2][1], columns)]
+    if not whole:
+        raise DataError(_no_header(path, grids, found, columns))
+    title, rows, (header_row, places) = max(whole, key=lambda each: len(each[1]))
+    letters = {name: _letter(place) for name, place in places.items()}
+    table = {}
+    for number, cells in rows:
+        values = {name: _value(cells[place], columns[name].kind) for name, place in places.items()}
+        if number > header_row and any(value is not None for value in values.values()):
+            table[number] = values
+    if not table:
+        raise DataError(f"{path}, {title}: there is no row below the header on row {header_row}; copy the sheet again")
+    # Column by column and as objects: pandas would make floats of numbers among which one is missing.
+    filled = {name: pd.Series([row.get(name) for row in table.values()], list(table), object) for name in columns}
+    sheet = Sheet(path, title, pd.DataFrame(filled), letters)
+    _refuse_formulas(sheet, places)
+    return sheet
+
+
+# --- the file ---
+
+
+def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
+    """Yield the title and the filled rows of every sheet of a file; whatever is wrong with the file is one line."""
+    try:
+        size, head = path.stat().st_size, _head(path)
+        if head.startswith(b"PK"):
+            with zipfile.ZipFile(path) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+        if size > _MOST_BYTES:
+            raise DataError(
+                f"{path} is too large for an annotation sheet ({size / 2**20:.0f} MiB): is it the right file?"
+            )
+        if head.startswith(b"PK"):
+            yield from _xlsx(path)
+        elif head.startswith(b"\xd0\xcf\x11\xe0"):
+            yield from _xls(path)
+        else:
+            what = "empty" if not size else "no Excel file"
+            raise DataError(f"{path} is {what}: copy the annotation sheet again, or save it as .xlsx")
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+    except Exception as error:
+        # The two packages raise whatever comes up on a damaged file; an .xlsx with a password is no zip but such a
+        # container as .xls files are.
+        locked = "encrypted" in str(error).lower() or "workbook in OLE2" in str(error)
+        why = "it is protected by a password" if locked else f"it is damaged: {error}"
+        todo = "open it in a spreadsheet program and save it without one" if locked else "copy it again"
+        raise DataError(f"{path} can't be read, {why}; {todo}") from error
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)
+
+
+def _xlsx(path: Path, stored_values: bool = True) -> Iterator[tuple[str, list[_Row]]]:
+    import openpyxl
+
+    with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of styles and the like, lost on a reader
+        book = openpyxl.load_workbook(file, read_only=True, data_only=stored_values)
+        for sheet in book.worksheets:
+            sheet.reset_dimensions()  # some programs write wrong ones
+            rows = sheet.iter_rows(max_col=_MOST_COLUMNS, values_only=True)
+            yield sheet.title, _filled(path, sheet.title, enumerate(rows, start=1))
+
+
+def _xls(path: Path) -> Iterator[tuple[str, list[_Row]]]:
+    import xlrd
+
+    with xlrd.open_workbook(str(path), logfile=io.StringIO(), on_demand=True) as book:
+        for title in book.sheet_names():
+            sheet = book.sheet_by_name(title)
+            rows = ((n + 1, [_xls_value(cell) for cell in sheet.row(n)[:_MOST_COLUMNS]]) for n in range(sheet.nrows))
+            yield title, _filled(path, title, rows)
+
+
+def _xls_value(cell: Any) -> object:
+    """Return what a cell holds; its type is written as a number beside the value."""
+    kinds: dict[int, object] = {3: f"date {cell.value}", 4: bool(cell.value), 5: "#error"}
+    return kinds.get(cell.ctype, cell.value)
+
+
+def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
+    """Keep the rows that hold anything, all of one width."""
+    kept: list[_Row] = []
+    for number, cells in rows:
+        if cells.count(None) + cells.count("") == len(cells):  # quick: some files have a million such rows
+            continue
+        kept.append((number, (*cells, *[None] * (_MOST_COLUMNS - len(cells)))))
+        if len(kept) > _MOST_ROWS:
+            raise DataError(f"{path}, {title} has more than {_MOST_ROWS} rows: is it the right file?")
+    return kept
+
+
+# --- the table ---
+
+
+def _header(rows: Sequence[_Row], columns: Mapping[str, Column]) -> tuple[int, dict[str, int]] | None:
+    """Find the row that names most of the columns; its number, and column -> place in the row."""
+    best: tuple[int, dict[str, int]] | None = None
+    for number, cells in rows:
+        if number > _HEADER_ROWS:
+            break
+        known = {_plain(cell): place for place, cell in reversed(list(enumerate(cells))) if isinstance(cell, str)}
+        places = {
+            name: known[spelling]
+            for name, column in columns.items()
+            for spelling in [next((s for s in map(_plain, column.names) if s in known), None)]
+            if spelling is not None
+        }
+        if places and (best is None or len(places) > len(best[1])):
+            best = number, places
+    return best
+
+
+def _lacking(places: Mapping[str, int], columns: Mapping[str, Column]) -> list[str]:
+    return [column.names[0] for name, column in columns.items() if column.required and name not in places]
+
+
+def _no_header(path: Path, grids: Any, found: Any, columns: Mapping[str, Column]) -> str:
+    """Say what the sheet that comes nearest lacks."""
+    if not found:
+        needed = [column.names[0] for column in columns.values() if column.required]
+        return (
+            f"{path}: none of the first {_HEADER_ROWS} rows of its sheets ({listed(title for title, _ in grids)}) "
+            f"names the columns {listed(needed)}; is it the annotation sheet?"
+        )
+    title, rows, (number, places) = max(found, key=lambda each: len(each[2][1]))
+    there = [str(cell).strip() for cell in dict(rows)[number] if cell is not None]
+    lacking = listed(_lacking(places, columns))
+    return f"{path}, {title}: the header on row {number} lacks the columns {lacking}; it has {listed(there, most=20)}"
+
+
+def _value(cell: object, kind: str) -> str | int | None:
+    """Read a cell as text or as a frame number; None where it is missing."""
+    text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else "" if cell is None else str(cell)
+    text = " ".join(text.split())
+    if text in ("", "/"):
+        return None
+    if kind == "number" and not isinstance(cell, bool) and re.fullmatch(r"[0-9]{1,12}(\.0*)?", text):
+        return int(text.partition(".")[0])
+    return text
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[\W_]", "", str(name)).lower()
+
+
+def _letter(place: int) -> str:
+    """Name a column as spreadsheets do: A to Z, AA, AB ..."""
+    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
+
+
+def _refuse_formulas(sheet: Sheet, places: Mapping[str, int]) -> None:
+    """Refuse missing cells that are formulas in truth: the program that wrote the file did not store their values."""
+    missing = sheet.rows[list(places)].isna()
+    if not _head(sheet.path).startswith(b"PK") or not missing.any(axis=None):
+        return  # an .xls always stores values
+    for title, rows in _xlsx(sheet.path, stored_values=False):
+        if title != sheet.title:
+            continue
+        for number, cells in rows:
+            for name, place in places.items():
+                formula = cells[place] is not None and str(getattr(cells[place], "text", cells[place])).startswith("=")
+                if formula and number in missing.index and missing.loc[number, name]:
+                    raise DataError(
+                        f"{sheet.path}, {title}: cell {sheet.letters[name]}{number} holds a formula without a stored "
+                        "value; open the file in a spreadsheet program and save it"
+                    )

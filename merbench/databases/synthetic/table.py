@@ -1,0 +1,158 @@
+"""The table P(emotion class | action units, database), the draw from it, and the best scores that it allows.
+
+The numbers of clips a class and database are fixed, and action units are drawn given the class; that is the same joint
+distribution. A class's own distribution of action unit sets is mixed with one that all classes share, by the share
+``MIXED``: the more is shared, the less action units tell. Sets follow what is common in the databases' sheets; the
+weights are made up. Sides and intensities are drawn without looking at the class, so they tell nothing of it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from merbench.scoring.metrics import accuracy, unweighted_f1, unweighted_recall
+
+CLASSES = ("negative", "positive", "surprise")
+DATASETS = ("casme2", "samm", "smic-hs")
+
+#: Share of the distribution that all classes have in common.
+MIXED = {"default": 0.31, "ambiguous": 0.6}
+
+#: Weights of a class's own action unit sets in CASME II, SAMM and SMIC-HS.
+OWN: dict[str, dict[str, tuple[float, float, float]]] = {
+    "negative": {
+        "4": (20, 21, 20),
+        "4+7": (18, 19, 16),
+        "4+9": (8, 4, 6),
+        "9": (8, 5, 7),
+        "10": (5, 3, 5),
+        "14": (12, 14, 9),
+        "15": (6, 6, 9),
+        "17": (9, 9, 10),
+        "7": (7, 8, 8),
+        "20": (2, 4, 4),
+        "23": (3, 4, 3),
+        "24": (2, 3, 3),
+    },
+    "positive": {
+        "12": (46, 50, 46),
+        "6+12": (32, 26, 30),
+        "12+25": (6, 8, 10),
+        "6": (4, 4, 4),
+        "14": (8, 8, 6),
+        "7": (4, 4, 4),
+    },
+    "surprise": {
+        "1+2": (46, 44, 44),
+        "1+2+5": (12, 14, 12),
+        "1+2+25": (8, 10, 12),
+        "5": (8, 8, 8),
+        "2": (8, 8, 8),
+        "1": (8, 8, 8),
+        "4": (6, 4, 4),
+        "25": (4, 4, 4),
+    },
+}
+
+#: Weights of the sets that any class may show.
+SHARED = {
+    "4": 15,
+    "4+7": 11,
+    "14": 11,
+    "12": 13,
+    "1+2": 11,
+    "7": 8,
+    "6+12": 6,
+    "17": 5,
+    "9": 4,
+    "1": 4,
+    "2": 4,
+    "15": 4,
+    "5": 2,
+    "10": 2,
+}
+
+#: Clips a class, in the order of `CLASSES`. ``full`` is MEGC 2019.
+COUNTS = {
+    "full": {"casme2": (88, 32, 25), "samm": (92, 26, 15), "smic-hs": (70, 51, 43)},
+    "small": {"casme2": (16, 10, 8), "samm": (16, 10, 7), "smic-hs": (14, 11, 8)},
+}
+
+#: Each database's own emotion words and their weights; within a class they tell nothing of the action units.
+WORDS: dict[str, dict[str, dict[str, float]]] = {
+    "casme2": {
+        "negative": {"disgust": 61, "repression": 27},
+        "positive": {"happiness": 1},
+        "surprise": {"surprise": 1},
+    },
+    "samm": {
+        "negative": {"anger": 57, "contempt": 12, "disgust": 9, "fear": 8, "sadness": 6},
+        "positive": {"happiness": 1},
+        "surprise": {"surprise": 1},
+    },
+    "smic-hs": {"negative": {"negative": 1}, "positive": {"positive": 1}, "surprise": {"surprise": 1}},
+}
+
+#: Objective classes of Davison et al. 2018, of the sets above; all others are VII.
+OBJECTIVE = {
+    **dict.fromkeys(("12", "6+12", "12+25"), "I"),
+    **dict.fromkeys(("1+2", "5", "25", "1+2+25", "1+2+5"), "II"),
+    **dict.fromkeys(("4", "4+7", "23"), "III"),
+    **dict.fromkeys(("9", "10", "4+9"), "IV"),
+    **dict.fromkeys(("1", "15"), "V"),
+    "20": "VI",
+}
+
+#: All action unit sets, in the order of the columns below.
+SETS = tuple(dict.fromkeys([*(name for own in OWN.values() for name in own), *SHARED]))
+
+
+def sets_given_class(table: str, dataset: str) -> npt.NDArray[np.float64]:
+    """Return P(action unit set | class) in a database, shape (n_classes, n_sets)."""
+    column = DATASETS.index(dataset)
+    own = np.array([[OWN[name].get(units, (0, 0, 0))[column] for units in SETS] for name in CLASSES], dtype=float)
+    shared = np.array([SHARED.get(units, 0) for units in SETS], dtype=float)
+    mixed = MIXED[table]
+    return np.asarray((1 - mixed) * own / own.sum(axis=1, keepdims=True) + mixed * shared / shared.sum())
+
+
+def joint(table: str, dataset: str, size: str = "full") -> npt.NDArray[np.float64]:
+    """Return the expected clips of each class and action unit set, shape (n_classes, n_sets)."""
+    return np.asarray(COUNTS[size][dataset], dtype=float)[:, None] * sets_given_class(table, dataset)
+
+
+def class_given_sets(table: str, dataset: str, size: str = "full") -> npt.NDArray[np.float64]:
+    """Return the table itself: P(class | action unit set) in a database, shape (n_classes, n_sets)."""
+    clips = joint(table, dataset, size)
+    return np.asarray(clips / clips.sum(axis=0))
+
+
+def ambiguous(clips: Iterable[tuple[str, str, str]]) -> list[bool]:
+    """Say of each clip (dataset, action unit set, class) whether its database has its set with several classes."""
+    clips = list(clips)
+    found = Counter((dataset, units) for dataset, units, _ in set(clips))
+    return [found[dataset, units] > 1 for dataset, units, _ in clips]
+
+
+def ceiling(table: str, size: str = "full", datasets: Iterable[str] = DATASETS) -> dict[str, float]:
+    """Return the scores of who knows the action units, the database and the table, and names the likeliest class.
+
+    The confusion matrix is the expected one, pooled over the databases, so no draw of labels enters. The likeliest
+    class maximises accuracy, not UF1: weights on the classes, tuned on the same labels, gain .01 to .06 in UF1.
+    """
+    confusion = sum(_confusion(joint(table, name, size), class_given_sets(table, name, size)) for name in datasets)
+    return scores(np.asarray(confusion))
+
+
+def _confusion(clips: npt.NDArray[np.float64], posterior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    choice = np.eye(len(CLASSES))[posterior.argmax(axis=0)]
+    return np.asarray(clips @ choice)
+
+
+def scores(confusion: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return UF1, UAR and accuracy of a confusion matrix, which may hold expected counts."""
+    measures: dict[str, Callable[[Any], Any]] = {"uf1": unweighted_f1, "uar": unweighted_recall, "acc": accuracy}
+    return {name: float(measure(confusion)) for name, measure in measures.items()}

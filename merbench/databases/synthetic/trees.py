@@ -1,0 +1,267 @@
+"""Writes a stand-in to disk in the layouts and with the annotation sheets of CASME II, SAMM and SMIC-HS.
+
+The databases' own readers read what is written here; they need nothing beside the pictures and sheets, and the sheets
+are the same bytes whatever the strength. A clip is written under another name and then renamed, the manifest last of
+all: what a killed write left is completed by the next one, and never looks whole.
+"""
+
+import io
+import json
+import os
+import re
+import shutil
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from merbench.contracts.errors import DataError
+from merbench.databases.synthetic.clips import Clip, Film, draw_subject, plan
+from merbench.databases.synthetic.settings import MANIFEST, Settings, generator_digest
+from merbench.databases.synthetic.table import CLASSES, DATASETS, OBJECTIVE
+
+UNFINISHED = f"{MANIFEST}.part"
+ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
+JPEG_QUALITY = 95
+
+
+def write(
+    settings: Settings,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+) -> None:
+    """Write a stand-in: ``casme2/``, ``samm/``, ``smic-hs/`` and, last, ``synthetic.json``.
+
+    Threads do the work, since nearly all of it is done in OpenCV and NumPy, which let others run meanwhile; each takes
+    a subject at a time. A second process waits for the first, and then finds the work done.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to write.
+    folder : Path
+        Where; new, empty, or left unfinished by a write with the same settings. A finished one is left as it is.
+    progress : callable, optional
+        ``progress(clips done, clips in all)``, called from the threads, one at a time.
+    workers : int, optional
+        How many threads; as many as there are cores by default.
+
+    Raises
+    ------
+    DataError
+        The folder holds something else, or can't be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            if not _finished(settings, folder):
+                _write(settings, folder, progress or (lambda _done, _total: None), workers or os.cpu_count() or 1)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: the stand-in can't be written: {error.strerror or error}; clips that are done are kept, "
+            "write again to go on"
+        ) from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a finished stand-in, or None where there is none.
+
+    Raises
+    ------
+    DataError
+        The file is no manifest.
+    """
+    return _read_json(folder / MANIFEST)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read: {error}; delete the folder and write the stand-in again") from error
+    if not isinstance(found, dict) or not isinstance(found.get("generator"), str):
+        raise DataError(f"{path} is not what a stand-in's manifest is; delete the folder and write the stand-in again")
+    return found
+
+
+def _finished(settings: Settings, folder: Path) -> bool:
+    """Say whether the stand-in is there; if not, mark the folder as one in which it is being written."""
+    manifest = read_manifest(folder)
+    begun = manifest or _read_json(folder / UNFINISHED)
+    if begun is None:
+        if any(path.name != ".lock" for path in folder.iterdir()):
+            raise DataError(f"{folder} is not empty and holds no stand-in: name a new folder")
+        _replace(folder / UNFINISHED, json.dumps({"generator": generator_digest(settings)}).encode())
+    elif begun["generator"] != generator_digest(settings):
+        raise DataError(
+            f"{folder} holds a stand-in of other settings or another version: delete it or name a new folder"
+        )
+    return manifest is not None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _write(settings: Settings, folder: Path, progress: Callable[[int, int], None], workers: int) -> None:
+    clips = plan(settings)
+    for dataset in DATASETS:
+        _write_sheets([clip for clip in clips if clip.dataset == dataset], folder / dataset)
+    subjects = [list(group) for _, group in groupby(clips, key=lambda clip: (clip.dataset, clip.subject))]
+    subjects.sort(key=len, reverse=True)  # the longest first, so that no thread is left with one at the end
+    lock, stop, done = threading.Lock(), threading.Event(), [0]
+
+    def subject(own: list[Clip]) -> None:
+        for _ in _write_subject(settings, own, folder):
+            with lock:
+                done[0] += 1
+                progress(done[0], len(clips))
+            if stop.is_set():
+                return
+
+    with ThreadPoolExecutor(workers) as pool:
+        tasks = [pool.submit(subject, own) for own in subjects]
+        try:
+            for task in as_completed(tasks):
+                task.result()
+        finally:  # where one failed or the user broke off, the others end after the clip that they are at
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    _replace(folder / UNFINISHED, json.dumps(_manifest(settings, clips), indent=1, sort_keys=True).encode())
+    (folder / UNFINISHED).replace(folder / MANIFEST)
+
+
+def _manifest(settings: Settings, clips: list[Clip]) -> dict[str, Any]:
+    return {
+        "generator": generator_digest(settings),
+        "settings": settings.model_dump(mode="json"),
+        "clips": dict(Counter(clip.dataset for clip in clips)),
+        "subjects": dict(Counter(dataset for dataset, _ in {(clip.dataset, clip.subject) for clip in clips})),
+        "classes": {name: sum(clip.label == name for clip in clips) for name in CLASSES},
+        "synthetic": "drawn by a program; scores on it say nothing about people",
+    }
+
+
+def _write_subject(settings: Settings, clips: list[Clip], folder: Path) -> Iterable[Clip]:
+    """Write one subject's clips, and give each back when it is on disk."""
+    person = None
+    for clip in clips:
+        place = folder / clip_folder(clip)
+        if not place.is_dir():
+            person = person or draw_subject(settings, clip.dataset, clip.subject)
+            _write_clip(Film(settings, clip, person), place)
+        yield clip
+
+
+def clip_folder(clip: Clip) -> Path:
+    """Return where a clip's frames lie within the stand-in."""
+    if clip.dataset == "casme2":
+        return Path("casme2", "CASME2-RAW", clip.subject, clip.clip)
+    if clip.dataset == "samm":
+        return Path("samm", "SAMM", clip.subject, clip.clip)
+    return Path("smic-hs", "HS", clip.subject, "micro", clip.emotion, clip.clip)
+
+
+def frame_name(clip: Clip, number: int) -> str:
+    """Return the file name of a frame, in the spelling of its database."""
+    if clip.dataset == "casme2":
+        return f"img{number:0{clip.digits}d}.jpg"
+    if clip.dataset == "samm":
+        return f"{clip.subject}_{number:0{clip.digits}d}.jpg"
+    return f"image{number:0{clip.digits}d}.bmp"
+
+
+def _write_clip(film: Film, place: Path) -> None:
+    part = place.with_name(f".{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for number in range(film.clip.first, film.clip.last + 1):
+        name = frame_name(film.clip, number)
+        (part / name).write_bytes(encoded(film.frame(number), Path(name).suffix))
+    part.rename(place)
+
+
+def encoded(picture: npt.NDArray[np.uint8], suffix: str) -> bytes:
+    """Return a picture (grey, or red, green, blue) as the bytes of a file."""
+    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
+    return cv2.imencode(suffix, np.ascontiguousarray(ordered), options)[1].tobytes()
+
+
+def _write_sheets(clips: list[Clip], folder: Path) -> None:
+    """Write the annotation of one database; SMIC has none."""
+    folder.mkdir(exist_ok=True)
+    if clips[0].dataset == "casme2":
+        _save_sheet(folder / "CASME2-coding-20190701.xlsx", "Sheet1", _casme2_rows(clips))
+        classes = [(clip.subject[3:], clip.clip, ROMAN.index(_objective(clip)) + 1) for clip in clips]
+        header = ("Subject", "Filename", "Objective Class")
+        _save_sheet(folder / "CASME2-ObjectiveClasses.xlsx", "Sheet1", [header, *classes])
+    elif clips[0].dataset == "samm":
+        _save_sheet(folder / "SAMM_Micro_FACS_Codes_v2.xlsx", "MICRO_ONLY", _samm_rows(clips))
+
+
+def _casme2_rows(clips: list[Clip]) -> list[tuple[Any, ...]]:
+    frames = ("OnsetFrame", "ApexFrame", "OffsetFrame")
+    header = ("Subject", "Filename", None, *frames, None, "Action Units", "Estimated Emotion")
+    return [header] + [
+        (clip.subject[3:], clip.clip, None, clip.onset, clip.apex, clip.offset, None, _units(clip), clip.emotion)
+        for clip in clips
+    ]
+
+
+def _samm_rows(clips: list[Clip]) -> list[tuple[Any, ...]]:
+    """Return SAMM's rows: thirteen of preamble, the header, the clips."""
+    frames = ("Onset Frame", "Apex Frame", "Offset Frame", "Duration")
+    labels = ("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes")
+    rows: list[tuple[Any, ...]] = [("Synthetic stand-in in the layout of SAMM",), *[(None,)] * 12]
+    rows.append(("Subject", "Filename", "Inducement Code", *frames, *labels))
+    for clip in clips:
+        names = (clip.subject, clip.clip, int(clip.clip.split("_")[1]))
+        numbers = (clip.onset, clip.apex, clip.offset, clip.offset - clip.onset + 1)
+        rows.append((*names, *numbers, "Micro - 1/2", _units(clip), clip.emotion.capitalize(), _objective(clip), None))
+    return rows
+
+
+def _units(clip: Clip) -> str | int:
+    """Write a clip's action units as its sheet does: SAMM with intensities, CASME II a lone number as a number."""
+    if clip.dataset == "samm":
+        return "+".join(map(str, clip.units))
+    text = "+".join(f"{unit.side}{unit.number}" for unit in clip.units)
+    return int(text) if text.isdecimal() else text
+
+
+def _objective(clip: Clip) -> str:
+    return OBJECTIVE.get(clip.au_set, "VII")
+
+
+def _save_sheet(path: Path, title: str, rows: list[tuple[Any, ...]]) -> None:
+    """Write an Excel file whose bytes depend on `rows` alone: openpyxl and zip files remember the time of writing."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.title = title
+    for row in rows:
+        book.active.append(row)
+    saved, content = io.BytesIO(), io.BytesIO()
+    book.save(saved)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "docProps/core.xml":
+                data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2000-01-01T00:00:00Z", data)
+            new.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    _replace(path, content.getvalue())

@@ -1,0 +1,201 @@
+"""One input of one clip, from its frames: what every specification means, in one place."""
+
+from collections.abc import Callable
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from merbench.contracts.errors import DataError
+from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, InputSpec, Landmarks
+from merbench.prepare import flow, pictures, sampling
+from merbench.prepare.faces import Alignment, Points, find_face
+from merbench.prepare.frames import ClipFrames, Image
+
+Array = npt.NDArray[Any]
+PictureSpec = Flow | Frames | DynamicImage | Landmarks
+
+
+def build(spec: InputSpec, clip: ClipFrames) -> Array:
+    """Build one input of one clip; shape and type are those that the specification's docstring names.
+
+    Parameters
+    ----------
+    spec : InputSpec
+        ``faces`` is settled, see :func:`merbench.prepare.settle.settled`.
+    clip : ClipFrames
+        Every frame that is needed is read and aligned once.
+
+    Returns
+    -------
+    ndarray
+        With a leading axis over :func:`variants` if the specification has a jitter window.
+
+    Raises
+    ------
+    FaceNotFoundError
+        Names clip and file.
+    DataError
+        A frame is unreadable, or is not of the onset frame's size.
+    MerbenchError
+        Landmarks are asked for and dlib is not installed; or every frame is asked for, and jitter.
+    """
+    if isinstance(spec, ActionUnits):
+        return _action_units(spec, clip)
+    faces = _Faces(spec, clip)
+    if isinstance(spec, Landmarks):
+        return pictures.landmarks(faces.points(spec.size), spec.points)
+    if isinstance(spec, DynamicImage):
+        numbers = sampling.within(faces.numbers, *_ends(spec, clip, clip.onset, clip.apex))
+        return pictures.dynamic_image((_rgb(faces.face(number, spec.size)) for number in numbers), len(numbers))
+    of_annotation: Callable[[int, int], Array]
+    of_annotation = _flows(spec, clip, faces) if isinstance(spec, Flow) else _sampled(spec, clip, faces)
+    built = [of_annotation(*shifted(clip, *shift)) for shift in variants(spec)]
+    return np.stack(built) if _jittered(spec) else built[0]
+
+
+def variants(spec: InputSpec) -> list[tuple[int, int]]:
+    """Return by how many frames onset and apex are moved in each variant of an input; the first is (0, 0).
+
+    All combinations within the jitter windows; just the first where the specification has none.
+    """
+    if not isinstance(spec, Flow | Frames):
+        return [(0, 0)]
+    onsets, apexes = (range(-window, window + 1) for window in (spec.onset_jitter, spec.apex_jitter))
+    return sorted(product(onsets, apexes), key=lambda shift: (shift != (0, 0), shift))
+
+
+def shifted(clip: ClipFrames, onset_shift: int, apex_shift: int) -> tuple[int, int]:
+    """Return onset and apex moved by that many frames, as far as the clip allows.
+
+    The onset stays before the annotated apex and within the frames on disk, the apex after the moved onset and not
+    after the offset. What is not moved stays as annotated, whatever its order.
+    """
+    onset, apex = clip.onset, clip.apex
+    if onset_shift:
+        onset = max(min(onset + onset_shift, apex - 1), min(clip.files))
+    if apex_shift:
+        apex = max(min(apex + apex_shift, clip.offset), onset + 1)
+    return onset, apex
+
+
+class _Faces:
+    """The faces of a clip: every frame decoded and aligned once, by the onset frame's transform or by its own."""
+
+    def __init__(self, spec: PictureSpec, clip: ClipFrames) -> None:
+        assert spec.faces != "auto"  # settled before anything is built
+        self._spec, self._clip, self._found = spec, clip, spec.faces
+        self._kept: dict[int, Image] = {}
+        self.numbers = sorted(clip.files)
+
+    def face(self, number: int, size: int) -> Image:
+        """Return the face of a frame, BGR, `size` x `size`."""
+        if number not in self._kept:
+            self._kept[number] = self._aligned(number, size)
+        return self._kept[number]
+
+    def points(self, size: int) -> Points:
+        """Return the onset frame's 68 landmarks in pixels of a face of `size`."""
+        return self._onset[1].points(size)
+
+    @cached_property
+    def _onset(self) -> tuple[Image, Alignment]:
+        number = self._clip.nearest(self._clip.onset)
+        image = self._clip.image(number)
+        return image, find_face(image, self._found, self._where(number))
+
+    def _aligned(self, number: int, size: int) -> Image:
+        onset, alignment = self._onset
+        if number == self._clip.nearest(self._clip.onset):
+            return alignment.apply(onset, size)
+        image = self._clip.image(number)
+        if self._spec.align == "frame":
+            return find_face(image, self._found, self._where(number)).apply(image, size)
+        if image.shape != onset.shape:
+            raise DataError(
+                f"{self._where(number)}: {_shape(image)} pixels, where the onset frame has {_shape(onset)}; "
+                "copy the clip again, or prepare it with align: frame"
+            )
+        return alignment.apply(image, size)
+
+    def _where(self, number: int) -> str:
+        return f"{self._clip.name}, frame {number} ({self._clip.files[number]})"
+
+
+def _flows(spec: Flow, clip: ClipFrames, faces: _Faces) -> Callable[[int, int], Array]:
+    """Return what builds the flow for an onset and an apex; a pair of frames that comes again is not computed again."""
+    known: dict[tuple[int, ...], Array] = {}
+
+    def of_annotation(onset: int, apex: int) -> Array:
+        pair = tuple(sampling.nearest(faces.numbers, _ends(spec, clip, onset, apex)))
+        if pair not in known:
+            known[pair] = _flow(spec, faces, *pair)
+        return known[pair]
+
+    return of_annotation
+
+
+def _flow(spec: Flow, faces: _Faces, first: int, last: int) -> Array:
+    before, after = (_grey(faces.face(number, spec.face_size))[:, :, 0] for number in (first, last))
+    values = flow.channels(flow.flow(before, after, spec.algorithm), spec.channels)
+    mask = None
+    if spec.mask == "face":
+        values = flow.damp_outside(values, flow.face_mask(faces.points(spec.face_size), spec.face_size))
+        mask = flow.face_mask(faces.points(spec.size), spec.size)
+    values = flow.resize(values, spec.size)
+    if spec.normalise == "hsv":
+        return flow.colour(values, mask)
+    return flow.to_bytes(values) if spec.normalise == "clip" else values
+
+
+def _sampled(spec: Frames, clip: ClipFrames, faces: _Faces) -> Callable[[int, int], Array]:
+    """Return what builds the frames for an onset and an apex."""
+    convert = _rgb if spec.colour == "rgb" else _grey
+
+    def of_annotation(onset: int, apex: int) -> Array:
+        first, last = _ends(spec, clip, onset, apex)
+        if spec.count is None:
+            numbers = sampling.within(faces.numbers, first, last)
+        elif spec.sampling == "phase":
+            numbers = sampling.nearest(faces.numbers, sampling.phase(onset, apex, clip.offset, spec.count))
+        elif spec.sampling == "uniform":
+            numbers = sampling.nearest(faces.numbers, sampling.uniform(first, last, spec.count))
+        else:
+            mixed = sampling.neighbours(faces.numbers, sampling.uniform(first, last, spec.count))
+            return np.stack([convert(_blend(faces, spec.size, *each)) for each in mixed])
+        return np.stack([convert(faces.face(number, spec.size)) for number in numbers])
+
+    return of_annotation
+
+
+def _blend(faces: _Faces, size: int, before: int, after: int, weight: float) -> Image:
+    return np.asarray(cv2.addWeighted(faces.face(before, size), 1 - weight, faces.face(after, size), weight, 0))
+
+
+def _action_units(spec: ActionUnits, clip: ClipFrames) -> Array:
+    if clip.aus is None:
+        return np.full(len(spec.vocabulary), np.nan, dtype=np.float32)
+    return clip.aus.vector(spec.vocabulary)
+
+
+def _ends(spec: Flow | Frames | DynamicImage, clip: ClipFrames, onset: int, apex: int) -> tuple[int, int]:
+    return sampling.ends(spec.span, onset, apex, clip.offset, list(clip.files))
+
+
+def _jittered(spec: Flow | Frames) -> bool:
+    return bool(spec.onset_jitter or spec.apex_jitter)
+
+
+def _rgb(image: Image) -> Image:
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _grey(image: Image) -> Image:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))[:, :, None]
+
+
+def _shape(image: Image) -> str:
+    return f"{image.shape[1]} x {image.shape[0]}"

@@ -1,0 +1,232 @@
+"""Where the face is: found in one picture, then every frame is brought to the same square.
+
+``landmarks`` aligns as MEDN's authors do (github.com/CXHu1008/Micro-expression-Data-Processing, processing_tools.py):
+dlib's frontal detector with one upsampling and its 68 points; the line between the eye centres is turned horizontal;
+five anchors (eye centres, nose tip, mouth corners) give a box, and the face is a square about its centre, 2.4 times as
+wide as the box's longer side; what lies outside the picture is grey 128. ``haar`` takes the box of OpenCV's
+frontal-face cascade as a square, somewhat enlarged and unturned. ``delivered`` takes the whole picture; one that is not
+square is stretched to a square, the habit with the databases' own crops.
+
+A face is only taken where there is no doubt which one is meant: a wrong crop is worse than none.
+"""
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.prepare.frames import Image
+
+Points = npt.NDArray[np.float64]
+Found = Literal["landmarks", "haar", "delivered"]
+
+#: Side of the face square, in longer sides of the anchors' box (MEDN's test script).
+ENLARGE = 2.4
+#: Side of the face square, in widths of Haar's box, which by itself may end above the chin.
+HAAR_ENLARGE = 1.2
+#: dlib's confidence from which on a lone find counts: clothes and backgrounds reach .3, sharp frontal faces .6 to 2.
+CONFIDENT = 0.3
+#: A second find is a rival if it is at least this confident, and at least this wide, relative to the first.
+RIVAL_CONFIDENCE, RIVAL_WIDTH = 0.5, 0.75
+#: Share of the face square that must lie inside the picture.
+INSIDE = 0.5
+
+BORDER = (128, 128, 128)
+LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # left and right in the picture
+NOSE_TIP, MOUTH_CORNERS = 30, (48, 54)
+
+#: How to get landmarks.
+INSTALL = "uv sync --extra faces, or pip install 'merbench[faces]'"
+
+_LANDMARKS_PACKAGES = ("dlib", "face_recognition_models")
+_NEXT = "look at it, and leave the clip out or name another way to find faces (landmarks, haar, delivered)"
+_cv2: Any = cv2  # its type stubs miss the module `data`
+_of_thread = threading.local()
+_loading = threading.Lock()
+
+
+class FaceNotFoundError(DataError):
+    """A picture shows no face, or it is in doubt which face is meant."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How a picture is brought to the face square.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (2, 3)
+        Picture coordinates (pixel centres are whole numbers) to the face square, whose edges are 0 and 1.
+    landmarks : ndarray, shape (68, 2), optional
+        x and y in the picture, dlib's order; None unless the face was found by them.
+    """
+
+    matrix: npt.NDArray[np.float64]
+    landmarks: Points | None = None
+
+    def apply(self, image: Image, size: int) -> Image:
+        """Return the face, `size` x `size`: one bilinear warp, averaged where it shrinks to less than half."""
+        shrinking = 1 / max(np.linalg.norm(size * self.matrix[:, :2], axis=0))
+        fine = max(1, int(shrinking))  # bilinear alone would skip pixels, and flow would see their noise
+        side = size * fine
+        large = cv2.warpAffine(image, self._pixels(side), (side, side), flags=cv2.INTER_LINEAR, borderValue=BORDER)
+        return np.asarray(cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA) if fine > 1 else large)
+
+    def points(self, size: int) -> Points:
+        """Return the landmarks in pixels of a face of `size`, shape (68, 2); only where there are any."""
+        assert self.landmarks is not None
+        matrix = self._pixels(size)
+        return self.landmarks @ matrix[:, :2].T + matrix[:, 2]
+
+    def _pixels(self, size: int) -> npt.NDArray[np.float64]:
+        """Return the matrix to pixel centres: the square's edge lies half a pixel before the first of them."""
+        return size * self.matrix - [[0, 0, 0.5], [0, 0, 0.5]]
+
+
+def landmarks_installed() -> bool:
+    """Say whether dlib and its 68-point model are installed (the extra ``faces``); imports neither."""
+    return all(find_spec(name) is not None for name in _LANDMARKS_PACKAGES)
+
+
+def find_face(image: Image, faces: Found, where: str) -> Alignment:
+    """Find the face of a picture.
+
+    Several threads may call this at once; the same picture always gives the same answer.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3)
+        BGR.
+    faces : {"landmarks", "haar", "delivered"}
+        How.
+    where : str
+        Names the picture in error lines: the clip and its file.
+
+    Raises
+    ------
+    FaceNotFoundError
+        No face; several of similar size; or a face square that lies mostly outside the picture.
+    MerbenchError
+        Landmarks are asked for and dlib is not installed.
+    """
+    height, width = image.shape[:2]
+    points = _landmarks(image, where) if faces == "landmarks" else None
+    if points is not None:
+        matrix = _upright(points)
+    elif faces == "haar":
+        matrix = _haar(image, where)
+    else:
+        matrix = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height]])
+    if _inside(matrix, width, height) < INSIDE:
+        raise FaceNotFoundError(f"{where}: the face lies mostly outside the picture; {_NEXT}")
+    return Alignment(matrix, points)
+
+
+def eye_centres(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the centres of the left and the right eye of 68 points, shape (2, 2)."""
+    return np.stack([points[LEFT_EYE].mean(axis=0), points[RIGHT_EYE].mean(axis=0)])
+
+
+def five_points(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the five anchors of 68 points: left and right eye centre, nose tip, left and right mouth corner."""
+    return np.concatenate([eye_centres(points), points[[NOSE_TIP, *MOUTH_CORNERS]]])
+
+
+def _upright(points: Points) -> npt.NDArray[np.float64]:
+    """Return the matrix to the square about the anchors once the eye line is horizontal."""
+    left, right = eye_centres(points)
+    cos, sin = (right - left) / np.linalg.norm(right - left)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    anchors = five_points(points) @ turn.T
+    low, high = anchors.min(axis=0), anchors.max(axis=0)
+    return _square(turn, (low + high) / 2, ENLARGE * float((high - low).max()))
+
+
+def _square(turn: npt.NDArray[np.float64], centre: npt.NDArray[np.float64], side: float) -> npt.NDArray[np.float64]:
+    return np.column_stack([turn / side, 0.5 - centre / side])
+
+
+def _inside(matrix: npt.NDArray[np.float64], width: int, height: int) -> float:
+    """Return the share of the face square, on a grid of 32 x 32, that lies inside the picture."""
+    steps = (np.arange(32) + 0.5) / 32
+    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    x, y = np.linalg.solve(matrix[:, :2], (grid - matrix[:, 2]).T)
+    return float(((x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)).mean())
+
+
+def _the_one(finds: list[tuple[float, float]], where: str) -> int:
+    """Return which of the finds, each (confidence, width), is the face that is meant: the clearly largest sure one."""
+    best = max((confidence for confidence, _ in finds), default=0.0)
+    sure = [index for index, (confidence, _) in enumerate(finds) if confidence >= RIVAL_CONFIDENCE * best]
+    sure.sort(key=lambda index: -finds[index][1])
+    if not sure:
+        raise FaceNotFoundError(f"{where}: no face is found; {_NEXT}")
+    if len(sure) > 1 and finds[sure[1]][1] > RIVAL_WIDTH * finds[sure[0]][1]:
+        raise FaceNotFoundError(f"{where}: {len(sure)} faces are found, and which is meant is in doubt; {_NEXT}")
+    return sure[0]
+
+
+def _landmarks(image: Image, where: str) -> Points:
+    predictor = _predictor()
+    boxes, confidences, _ = _detector().run(np.ascontiguousarray(image[:, :, ::-1]), 1, CONFIDENT)
+    finds = [(confidence, box.width()) for box, confidence in zip(boxes, confidences, strict=True)]
+    box = boxes[_the_one(finds, where)]
+    shape = predictor(np.ascontiguousarray(image[:, :, ::-1]), box)
+    return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
+
+
+def _haar(image: Image, where: str) -> npt.NDArray[np.float64]:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    least = min(grey.shape) // 8  # databases of faces show no smaller ones; patterns that look like faces are small
+    boxes, _, confidences = _cascade().detectMultiScale3(
+        grey, scaleFactor=1.1, minNeighbors=5, minSize=(least, least), outputRejectLevels=True
+    )
+    x, y, width, height = boxes[
+        _the_one([(float(c), float(box[2])) for c, box in zip(confidences, boxes, strict=True)], where)
+    ]
+    centre = np.array([x + (width - 1) / 2, y + (height - 1) / 2])
+    return _square(np.eye(2), centre, HAAR_ENLARGE * float(max(width, height)))
+
+
+def _detector() -> Any:
+    """Return this thread's detector: it keeps state while it looks."""
+    if not hasattr(_of_thread, "detector"):
+        import dlib
+
+        _of_thread.detector = dlib.get_frontal_face_detector()
+    return _of_thread.detector
+
+
+def _cascade() -> Any:
+    """Return this thread's cascade: it keeps state while it looks."""
+    if not hasattr(_of_thread, "cascade"):
+        _of_thread.cascade = cv2.CascadeClassifier(_cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    return _of_thread.cascade
+
+
+def _predictor() -> Any:
+    """Return the 68-point model, 100 MB that all threads share: it keeps no state."""
+    with _loading:
+        return _load_predictor()
+
+
+@cache
+def _load_predictor() -> Any:
+    if not landmarks_installed():
+        raise MerbenchError(f"68 landmarks need {' and '.join(_LANDMARKS_PACKAGES)}: {INSTALL}")
+    import dlib
+
+    models = find_spec("face_recognition_models")  # found, not imported: its __init__ needs packages long gone
+    assert models is not None
+    assert models.origin is not None
+    path = Path(models.origin).parent / "models" / "shape_predictor_68_face_landmarks.dat"
+    if not path.is_file():
+        raise MerbenchError(f"{path} is missing; install it again: {INSTALL}")
+    return dlib.shape_predictor(str(path))

@@ -1,0 +1,150 @@
+"""Optical flow of a pair of faces, what is derived from it, and how it is written."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from merbench.prepare.frames import Image
+
+Field = npt.NDArray[np.float32]
+Algorithm = Literal["tvl1", "farneback"]
+Channel = Literal["u", "v", "strain", "magnitude"]
+
+_cv2: Any = cv2  # its type stubs miss what contrib adds
+
+#: What lies outside the face is divided by this, and its colours end at this many times their mean (MEDN's authors).
+OUTSIDE = 3
+
+
+def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
+    """Return the movement from one grey picture to another.
+
+    ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
+    with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2.
+
+    Parameters
+    ----------
+    first, last : ndarray of uint8, shape (height, width)
+        Grey.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width, 2)
+        u, in pixels to the right, and v, in pixels **down**: what is at (x, y) of `first` is at (x + u, y + v) of
+        `last`. Exactly 0 where both are the same picture.
+    """
+    if np.array_equal(first, last):  # scaled to 0..255, what an algorithm leaves of nothing would look like movement
+        return np.zeros((*first.shape, 2), dtype=np.float32)
+    if algorithm == "tvl1":
+        field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
+    else:
+        field = cv2.calcOpticalFlowFarneback(
+            first, last, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0
+        )
+    return np.asarray(field, dtype=np.float32)
+
+
+def strain(field: Field) -> Field:
+    """Return the optical strain of a field, shape (height, width).
+
+    The size of the strain tensor, which stretching and shearing raise and moving or turning as a whole does not
+    (Shreve et al. 2011; Liong et al., FG 2019)::
+
+        sqrt(u_x^2 + v_y^2 + (u_y + v_x)^2 / 2)
+
+    with derivatives by central differences, one-sided at the edges.
+    """
+    u_y, u_x = np.gradient(field[:, :, 0])
+    v_y, v_x = np.gradient(field[:, :, 1])
+    return np.asarray(np.sqrt(u_x**2 + v_y**2 + (u_y + v_x) ** 2 / 2), dtype=np.float32)
+
+
+def magnitude(field: Field) -> Field:
+    """Return the length of each vector, ``sqrt(u^2 + v^2)``, shape (height, width)."""
+    return np.hypot(field[:, :, 0], field[:, :, 1])
+
+
+def channels(field: Field, names: Sequence[Channel]) -> Field:
+    """Return the named channels of a field, shape (height, width, len(names))."""
+    derive = {"u": lambda: field[:, :, 0], "v": lambda: field[:, :, 1], "strain": lambda: strain(field)}
+    derive["magnitude"] = lambda: magnitude(field)
+    return np.stack([derive[name]() for name in names], axis=-1)
+
+
+def resize(values: Field, size: int) -> Field:
+    """Bring channels to `size` x `size` by averaging, or bilinear where they grow; vectors keep their length."""
+    if values.shape[:2] == (size, size):
+        return values
+    way = cv2.INTER_AREA if size < values.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (size, size), interpolation=way)).reshape(size, size, -1)
+
+
+def to_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Scale each channel to 0..255 over the clip: the least becomes 0, the greatest 255, rounded; a constant one 0.
+
+    So are the published images of STSTNet's authors: in all 442 each of the channels u, v and strain spans 0 to 255.
+
+    Parameters
+    ----------
+    values : ndarray, shape (height, width, channels)
+    """
+    exact = values.astype(np.float64)
+    low, high = exact.min(axis=(0, 1)), exact.max(axis=(0, 1))
+    share = (exact - low) / np.where(high > low, high - low, 1.0)
+    return np.asarray(np.rint(255.0 * share), dtype=np.uint8)
+
+
+def face_mask(points: npt.NDArray[Any], size: int) -> npt.NDArray[np.bool_]:
+    """Return what lies within brows and jaw, shape (size, size).
+
+    The outline of MEDN's authors: left brow 21 to 17, jaw 0 to 16, right brow 26 to 23, brows lifted by size / 10.
+
+    Parameters
+    ----------
+    points : ndarray, shape (68, 2)
+        Landmarks, in pixels of the face of `size`.
+    """
+    outline = points[[*range(21, 16, -1), *range(17), *range(26, 22, -1)]].astype(np.int32)
+    brows = np.r_[:5, 22:26]
+    outline[brows, 1] -= size // 10
+    mask = np.zeros((size, size), dtype=np.uint8)
+    cv2.fillPoly(mask, [outline], 1)
+    return mask.astype(bool)
+
+
+def damp_outside(values: Field, mask: npt.NDArray[np.bool_]) -> Field:
+    """Divide what lies outside the mask by 3; `values` has the shape (height, width, channels)."""
+    return np.where(mask[:, :, None], values, values / OUTSIDE)
+
+
+def colour(field: Field, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.uint8]:
+    """Write a field as a picture, as MEDN's authors do: hue the direction, full saturation, value the magnitude.
+
+    The hue is half the angle in degrees, from the right (red) by way of down; the value runs from 0 for the shortest
+    to 255 for the longest vector of this field, so the size of the movement is lost. Turn or mirror **vectors** (a
+    mirrored field has u negated) and then colour them, never the picture, whose hues would be wrong.
+
+    Parameters
+    ----------
+    field : ndarray of float32, shape (height, width, 2)
+        u and v, already damped outside the face where `mask` is given.
+    mask : ndarray of bool, shape (height, width), optional
+        The face; colours outside end at 3 times their mean.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        RGB.
+    """
+    length, angle = cv2.cartToPolar(field[:, :, 0], field[:, :, 1], angleInDegrees=True)
+    hsv = np.full((*length.shape, 3), 255, dtype=np.uint8)
+    hsv[:, :, 0] = (angle / 2).astype(np.uint8) % 180
+    hsv[:, :, 2] = to_bytes(length[:, :, None])[:, :, 0]
+    picture = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+    if mask is not None and not mask.all():
+        outside = picture[~mask]
+        picture[~mask] = np.minimum(outside, OUTSIDE * outside.mean()).astype(np.uint8)
+    return picture

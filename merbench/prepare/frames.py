@@ -1,0 +1,67 @@
+"""The frames of one clip, read when they are asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from merbench.contracts.action_units import Coding
+from merbench.contracts.errors import DataError
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ClipFrames:
+    """What an input is built from: one clip's annotated frame numbers, files and action units.
+
+    Attributes
+    ----------
+    name : str
+        ``casme2/sub01/EP02_01f``.
+    onset, apex, offset : int
+        In the database's own counters; frames of these numbers may be missing, the nearest that is there is then taken.
+    files : mapping of int to Path
+        Number -> file, in order of number; at least one.
+    cropped : bool
+        The pictures are faces already.
+    aus : Coding, optional
+        The clip's action units; None where its database has none.
+    """
+
+    name: str
+    onset: int
+    apex: int
+    offset: int
+    files: Mapping[int, Path]
+    cropped: bool = False
+    aus: Coding | None = None
+
+    def nearest(self, number: float) -> int:
+        """Return the number of the frame that lies nearest to `number`; of two, the earlier."""
+        return min(self.files, key=lambda known: (abs(known - number), known))
+
+    def image(self, number: int) -> Image:
+        """Read a frame, BGR, shape (height, width, 3).
+
+        Raises
+        ------
+        DataError
+            The file is unreadable or no picture; names it and the clip.
+        """
+        path = self.files[number]
+        try:
+            content = np.fromfile(path, dtype=np.uint8)
+        except OSError as error:
+            raise DataError(f"{path}, a frame of {self.name}, can't be read: {error.strerror or error}") from error
+        try:
+            image: Any = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+        except cv2.error:  # a header that claims more pixels than OpenCV reads
+            image = None
+        if image is None:
+            raise DataError(f"{path}, a frame of {self.name}, is no readable picture; copy it again")
+        return np.asarray(image, dtype=np.uint8)

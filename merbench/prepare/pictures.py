@@ -1,0 +1,44 @@
+"""Pictures and points of a whole clip: the dynamic image, and the landmarks that a method may ask for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from merbench.prepare.faces import five_points
+from merbench.prepare.flow import to_bytes
+from merbench.prepare.frames import Image
+
+
+def rank_weights(count: int) -> npt.NDArray[np.float64]:
+    """Return the weight of each of `count` frames in approximate rank pooling (Bilen et al., CVPR 2016).
+
+    Of the running mean at time i the weight is ``2 i - T - 1``, so frame t of T, counted from 1, has in all::
+
+        sum over i from t to T of (2 i - T - 1) / i
+    """
+    time = np.arange(1, count + 1)
+    return np.cumsum(((2 * time - count - 1) / time)[::-1])[::-1]
+
+
+def dynamic_image(frames: Iterable[Image], count: int) -> Image:
+    """Put a clip into one picture: the frames by their rank weights, then 0..255 over all channels together.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray, shape (height, width, channels)
+        In order; taken one by one, never held together.
+    count : int
+        How many they are. One frame, or frames that are all alike, give a black picture.
+    """
+    first, pooled = None, np.zeros(())
+    for weight, frame in zip(rank_weights(count), frames, strict=True):
+        first = frame.astype(np.float64) if first is None else first
+        pooled = pooled + weight * (frame - first)  # the weights add up to 0: a clip that stands still is exactly 0
+    return to_bytes(pooled.reshape(-1, 1, 1)).reshape(pooled.shape)
+
+
+def landmarks(points: npt.NDArray[Any], count: int) -> npt.NDArray[np.float32]:
+    """Return 68 points as they are, or the 5 of eye centres, nose tip and mouth corners; shape (count, 2)."""
+    return np.asarray(points if count == 68 else five_points(points), dtype=np.float32)

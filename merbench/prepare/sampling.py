@@ -1,0 +1,88 @@
+"""Which frames of a clip stand for it: positions on the database's own frame counter, and the frames nearest to them.
+
+Pure functions of numbers; frames that are missing are replaced by the nearest that is there.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from merbench.contracts.inputs import Span
+
+Positions = npt.NDArray[np.float64]
+
+
+def ends(span: Span, onset: int, apex: int, offset: int, numbers: Sequence[int]) -> tuple[int, int]:
+    """Return the first and the last frame number of a span.
+
+    Parameters
+    ----------
+    span : {"onset-apex", "onset-offset", "clip"}
+        ``clip`` is all that is on disk, whatever the annotation says.
+    onset, apex, offset : int
+        As annotated.
+    numbers : sequence of int
+        The frames on disk.
+    """
+    if span == "clip":
+        return min(numbers), max(numbers)
+    return onset, apex if span == "onset-apex" else offset
+
+
+def uniform(first: float, last: float, count: int) -> Positions:
+    """Return `count` positions at equal steps from `first` to `last`, both included."""
+    return np.linspace(first, last, count)
+
+
+def phase(onset: float, apex: float, offset: float, count: int) -> Positions:
+    """Return `count` positions of which one is the apex: rise and decay get the same number of steps.
+
+    Where `count` is even there is one step too many, and the rise gets it: 8 frames are onset, three, apex, two,
+    offset.
+    """
+    decay = (count - 1) // 2
+    return np.concatenate([np.linspace(onset, apex, count - decay), np.linspace(apex, offset, decay + 1)[1:]])
+
+
+def nearest(numbers: Sequence[int], positions: npt.ArrayLike) -> list[int]:
+    """Return the frame nearest to each position; of two equally near, the earlier.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        The frames on disk, ascending; there may be gaps.
+    positions : array_like of float
+        Where a frame is wanted.
+    """
+    known = np.asarray(numbers)
+    lower, upper, weight = _between(known, np.asarray(positions, dtype=np.float64))
+    return [int(number) for number in np.where(weight > 0.5, known[upper], known[lower])]
+
+
+def neighbours(numbers: Sequence[int], positions: npt.ArrayLike) -> list[tuple[int, int, float]]:
+    """Return, for each position, the frames before and after it and the weight (0 to 1) of the one after.
+
+    Frames that are missing are bridged: the neighbours are frames on disk. At a frame, both are that frame; beyond the
+    ends, the end.
+    """
+    known = np.asarray(numbers)
+    lower, upper, weight = _between(known, np.asarray(positions, dtype=np.float64))
+    return [(int(a), int(b), float(w)) for a, b, w in zip(known[lower], known[upper], weight, strict=True)]
+
+
+def within(numbers: Sequence[int], first: int, last: int) -> list[int]:
+    """Return every frame on disk from the one nearest to `first` to the one nearest to `last`."""
+    low, high = nearest(numbers, [first, last])
+    return [number for number in numbers if low <= number <= high]
+
+
+def _between(
+    known: npt.NDArray[np.int_], positions: Positions
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Positions]:
+    """Return the indices of each position's neighbours and how far it lies from the lower to the upper one."""
+    inside = np.clip(positions, known[0], known[-1])
+    lower = np.searchsorted(known, inside, side="right") - 1
+    upper = np.where(known[lower] == inside, lower, lower + 1)
+    gap = np.maximum(known[upper] - known[lower], 1)
+    return lower, upper, (inside - known[lower]) / gap

@@ -1,0 +1,310 @@
+"""The store: what was prepared once is not computed again.
+
+A *shelf* holds one input of one database: a folder ``<database>/<kind>-<digest>/`` with ``shelf.json``, which says what
+it is, and a file a clip, ``<key>-<checksum>.npy``. The key is made of all that the array depends on besides the shelf:
+the clip's annotation, and names, sizes and times of its frame files; the checksum is the array file's own. A file is
+written beside and renamed, so it is there whole or not at all: a killed build goes on with what is missing, a changed
+clip is built anew, and a changed byte is found when the file is read.
+"""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from merbench.contracts.digests import bytes_digest, digest
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.inputs import InputSpec
+from merbench.databases.registrations import home
+from merbench.prepare import CODE_VERSION
+from merbench.prepare.frames import ClipFrames
+
+Array = npt.NDArray[Any]
+
+_CHECKSUM_DIGITS = 16
+
+
+class Watcher(Protocol):
+    """Who is told how the preparation goes."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` clips of an input are there."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        ...
+
+
+class Silent:
+    """A watcher that keeps everything to itself."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Pass over."""
+
+    def note(self, text: str) -> None:
+        """Pass over."""
+
+
+class ShelfFile(BaseModel):
+    """``shelf.json``: what a shelf holds.
+
+    Attributes
+    ----------
+    database : str
+        Name of the database.
+    spec : InputSpec
+        The input, with ``faces`` settled.
+    code_version : int
+        ``merbench.prepare.CODE_VERSION`` that built it.
+    opencv : str
+        Version of OpenCV, whose flow it is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    database: str
+    spec: InputSpec
+    code_version: int = CODE_VERSION
+    opencv: str = cv2.__version__
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this merbench and this OpenCV would build the same."""
+        return (self.code_version, self.opencv) == (CODE_VERSION, cv2.__version__)
+
+
+def store_folder() -> Path:
+    """Return the store's folder, within ``MERBENCH_HOME``."""
+    return home() / "store"
+
+
+def clip_key(clip: ClipFrames) -> str:
+    """Digest what a clip's arrays depend on: its annotation, and name, size and time of each of its frame files."""
+    annotated = [clip.name, clip.onset, clip.apex, clip.offset, clip.cropped]
+    files = []
+    for number, path in clip.files.items():
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}, a frame of {clip.name}, can't be read: {error.strerror or error}") from error
+        files.append([number, path.name, status.st_size, status.st_mtime_ns])
+    return digest([annotated, files])[:32]
+
+
+class Shelf:
+    """One input of one database.
+
+    Parameters
+    ----------
+    file : ShelfFile
+        Which.
+    """
+
+    def __init__(self, file: ShelfFile) -> None:
+        self.file = file
+        name = f"{file.spec.kind}-{digest(file.model_dump(mode='json'))[:12]}"
+        self.folder = store_folder() / file.database / name
+
+    def arrays(self) -> dict[str, Path]:
+        """Return key -> file of the clips that are there."""
+        return {path.name.partition("-")[0]: path for path in sorted(self.folder.glob("*-*.npy"))}
+
+    def provide(
+        self,
+        clips: Sequence[ClipFrames],
+        build: Callable[[ClipFrames], Array],
+        watcher: Watcher,
+        workers: int | None = None,
+    ) -> list[Path]:
+        """Build what is missing of `clips`, in parallel, and return the file of each.
+
+        Two processes may call this at once: the second waits, and finds everything there. Memory does not grow with the
+        number of clips.
+
+        Raises
+        ------
+        DataError
+            Some clips can't be built; all others are, and are kept. Names each.
+        MerbenchError
+            The store can't be written.
+        """
+        keys = [clip_key(clip) for clip in clips]
+        there = self.arrays()
+        if not set(keys) <= set(there):
+            with self._alone(watcher):
+                there = self.arrays()
+                missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in there}
+                self._build(missing, len(clips), build, watcher, workers)
+                there = self.arrays()
+        return [there[key] for key in keys]
+
+    def read(self, path: Path) -> Array:
+        """Read and verify one file; raises DataError if it is not what was written."""
+        content = _bytes(path)
+        if path.stem.partition("-")[2] != bytes_digest(content)[:_CHECKSUM_DIGITS]:
+            raise DataError(f"{path} has changed since it was built")
+        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+
+    def _build(
+        self,
+        missing: Mapping[str, ClipFrames],
+        total: int,
+        build: Callable[[ClipFrames], Array],
+        watcher: Watcher,
+        workers: int | None,
+    ) -> None:
+        what, done = f"{self.file.database}: {self.file.spec}", total - len(missing)
+        watcher.preparing(what, done, total)
+        failed = []
+        for key, future in _in_parallel(missing, build, workers):
+            try:
+                self._write(key, future.result())
+            except DataError as error:
+                failed.append(str(error))
+            else:
+                done += 1
+                watcher.preparing(what, done, total)
+        if failed:
+            raise DataError(f"{what}: {len(failed)} clips can't be prepared: {'; '.join(failed)}")
+
+    def _write(self, key: str, array: Array) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+        content = buffer.getvalue()
+        with _writing(self.folder):
+            draft = self.folder / f".{key}.{os.getpid()}.tmp"
+            try:
+                draft.write_bytes(content)
+                draft.replace(self.folder / f"{key}-{bytes_digest(content)[:_CHECKSUM_DIGITS]}.npy")
+            finally:
+                draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def _alone(self, watcher: Watcher) -> Iterator[None]:
+        """Hold the shelf's lock, which a kill frees; the first to come writes down what the shelf is."""
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                watcher.note(f"{self.file.database}: another process prepares {self.file.spec}, waiting")
+                lock.acquire()
+        try:
+            with _writing(self.folder):
+                for draft in self.folder.glob(".*.tmp"):  # of a build that was killed: nobody else is at work here now
+                    draft.unlink(missing_ok=True)
+                draft = self.folder / ".shelf.tmp"
+                draft.write_text(self.file.model_dump_json(indent=1), encoding="utf-8")
+                draft.replace(self.folder / "shelf.json")
+            yield
+        finally:
+            lock.release()
+
+
+def _in_parallel(
+    work: Mapping[str, ClipFrames], build: Callable[[ClipFrames], Array], workers: int | None
+) -> Iterator[tuple[str, Future[Array]]]:
+    """Run `build` over `work` in threads and yield what is done; few are in flight, so memory stays flat.
+
+    Threads do: nearly all the time is OpenCV's, which lets other threads run (dlib does not: landmarks are found one
+    clip at a time). OpenCV's own threads are switched off meanwhile, because clips in parallel scale better than the
+    loops within one.
+    """
+    count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    pool = ThreadPoolExecutor(count)
+    flying: dict[Future[Array], str] = {}
+    try:
+        for key, clip in work.items():
+            flying[pool.submit(build, clip)] = key
+            while len(flying) >= 2 * count:
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    yield flying.pop(future), future
+        while flying:
+            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                yield flying.pop(future), future
+    finally:
+        pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(own_threads)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MerbenchError(
+            f"the store {folder} can't be written ({error.strerror or error}): free some space "
+            "(merbench data list --store --prune) or set MERBENCH_HOME to another folder; what is built is kept"
+        ) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A shelf as it lies in the store."""
+
+    folder: Path
+    file: ShelfFile | None
+    arrays: int
+    size: int
+
+    def files(self) -> list[Path]:
+        """Return the files of its arrays."""
+        return sorted(self.folder.glob("*-*.npy"))
+
+    def remove(self) -> None:
+        """Take it away.
+
+        Raises
+        ------
+        MerbenchError
+            A process builds it at this moment, or it can't be removed.
+        """
+        with _writing(self.folder):
+            try:
+                with FileLock(self.folder / ".lock", timeout=0):
+                    shutil.rmtree(self.folder)
+            except Timeout:
+                raise MerbenchError(f"{self.folder} is being filled by another process: try again later") from None
+            with suppress(OSError):
+                self.folder.parent.rmdir()  # its database's folder, if that was the last
+
+
+def kept_shelves() -> list[Kept]:
+    """List the shelves of the store; one whose ``shelf.json`` does not read has no file."""
+    found = []
+    for folder in sorted(path for path in store_folder().glob("*/*") if path.is_dir()):
+        try:
+            file = ShelfFile.model_validate_json(_bytes(folder / "shelf.json"))
+        except (DataError, ValidationError):
+            file = None
+        sizes = [path.stat().st_size for path in folder.glob("*-*.npy")]
+        found.append(Kept(folder, file, len(sizes), sum(sizes)))
+    return found
+
+
+def remove_file(path: Path) -> None:
+    """Take one array away."""
+    with _writing(path.parent):
+        path.unlink(missing_ok=True)

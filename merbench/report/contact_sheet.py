@@ -1,0 +1,147 @@
+"""Contact sheets: what a clip looks like, and what methods see of it, in one picture a row."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.clips import clip_name, clip_names
+from merbench.contracts.databases import Release, Source
+from merbench.contracts.errors import MerbenchError, suggestion
+from merbench.contracts.inputs import Flow, Frames, InputSpec
+from merbench.prepare.arrays import clip_frames
+from merbench.prepare.build import build
+from merbench.prepare.frames import ClipFrames
+from merbench.prepare.settle import settled
+
+Picture = npt.NDArray[np.uint8]
+
+SIDE = 144
+#: Clips on a sheet that names none.
+MOST_CLIPS = 12
+#: What changed from onset to apex is shown this many times as strong, around grey.
+EXAGGERATED = 6
+_TEXT, _LINE = 0.42, 18
+_TITLES = ("onset", "rise", "apex", "decay", "offset", f"change x{EXAGGERATED}", "flow", "strain")
+
+
+def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
+    """Return the row of the clip that `wanted` names, or the first clips of each dataset and emotion.
+
+    Parameters
+    ----------
+    source : Source
+        A database at hand.
+    wanted : str, optional
+        ``dataset/subject/clip``, or its end as far as it names one clip.
+
+    Raises
+    ------
+    MerbenchError
+        No clip, or several, are called so.
+    """
+    clips = source.clips
+    if wanted is None:
+        turns = clips.assign(turn=clips.groupby(["dataset", "emotion"]).cumcount()).sort_values("turn", kind="stable")
+        return turns.groupby("dataset").head(MOST_CLIPS // clips.dataset.nunique()).sort_index()
+    names = clip_names(clips)
+    matching = [index for index, name in enumerate(names) if f"/{name}".endswith(f"/{wanted.strip('/')}")]
+    if not matching:
+        ends = [name.partition("/")[2] for name in names]
+        close = suggestion(wanted, ends)
+        hint = close if "did you mean" in close else f" (they are called like {names[0]})"
+        raise MerbenchError(f"{source.name} has no clip {wanted!r}{hint}")
+    if len(matching) > 1:
+        raise MerbenchError(
+            f"{source.name} has several clips {wanted!r}: {', '.join(names[index] for index in matching[:5])}"
+        )
+    return clips.iloc[matching]
+
+
+def contact_sheet(source: Source, clips: pd.DataFrame) -> Picture:
+    """Draw a row a clip: five frames from onset to offset, what changed, flow and strain; or a release's channels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        RGB.
+
+    Raises
+    ------
+    DataError
+        A clip can't be read, or no face is found; names it.
+    """
+    if isinstance(source.database, Release):
+        pictures = [_released(source, clips.iloc[[index]]) for index in range(len(clips))]
+    else:
+        pictures = [_prepared(clip, source.reading.cropped) for clip in clip_frames(source, clips)]
+    return np.vstack([_row(_caption(clip), each) for clip, each in zip(clips.itertuples(), pictures, strict=True)])
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write an RGB picture as PNG; raises MerbenchError if the file can't be written."""
+    _, png = cv2.imencode(".png", np.ascontiguousarray(picture[:, :, ::-1]))
+    try:
+        path.write_bytes(png.tobytes())
+    except OSError as error:
+        raise MerbenchError(
+            f"{path} can't be written ({error.strerror or error}): name another file with --out"
+        ) from error
+
+
+def _caption(clip: Any) -> str:
+    said = [clip_name(clip), str(clip.emotion)]
+    if not pd.isna(clip.onset):
+        source = "" if clip.apex_source == "annotated" else f" ({clip.apex_source})"
+        said.append(f"frames {clip.onset:.0f}, {clip.apex:.0f}{source}, {clip.offset:.0f} at {clip.fps:g} a second")
+        said.append(f"AU {'none annotated' if pd.isna(clip.aus) else clip.aus}")
+    return "   ".join(said)
+
+
+def _prepared(clip: ClipFrames, cropped: bool) -> list[tuple[str, Picture]]:
+    frames = _built(Frames(count=5, size=SIDE, colour="rgb", sampling="phase"), clip, cropped)
+    change = 128 + EXAGGERATED * (frames[2].astype(float) - frames[0]).mean(axis=-1)
+    flow = _built(Flow(size=SIDE, channels=("u", "v"), normalise="hsv", face_size=SIDE), clip, cropped)
+    strain = _built(Flow(size=SIDE, channels=("strain",), face_size=SIDE), clip, cropped)
+    pictures = [*frames, _grey(change), flow, _grey(strain[:, :, 0])]
+    return list(zip(_TITLES, pictures, strict=True))
+
+
+def _built(spec: InputSpec, clip: ClipFrames, cropped: bool) -> npt.NDArray[Any]:
+    return build(settled(spec, cropped), clip)
+
+
+def _released(source: Source, clip: pd.DataFrame) -> list[tuple[str, Picture]]:
+    assert isinstance(source.database, Release)
+    pictures: list[tuple[str, Picture]] = []
+    for spec in source.database.card.offers or ():
+        values = source.database.arrays(source.folder, clip, spec)[0]
+        names = spec.channels if isinstance(spec, Flow) else [spec.kind] * values.shape[-1]
+        for index, name in enumerate(names):
+            large = cv2.resize(values[:, :, index], (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+            pictures.append((name, _grey(large)))
+    return pictures
+
+
+def _grey(values: npt.NDArray[Any]) -> Picture:
+    return np.repeat(np.clip(np.rint(values), 0, 255).astype(np.uint8)[:, :, None], 3, axis=-1)
+
+
+def _row(caption: str, pictures: list[tuple[str, Picture]]) -> Picture:
+    """Put pictures beside one another, each under its title, all under the caption."""
+    titled = [np.vstack([_text(title, SIDE, 110), picture]) for title, picture in pictures]
+    body = np.hstack(titled)
+    width = max(body.shape[1], 8 * SIDE)
+    body = np.pad(body, ((0, 6), (0, width - body.shape[1]), (0, 0)), constant_values=255)
+    return np.vstack([_text(caption, width, 0), body])
+
+
+def _text(text: str, width: int, ink: int) -> Picture:
+    line = np.full((_LINE, width, 3), 255, dtype=np.uint8)
+    plain = text.encode("ascii", "replace").decode()
+    return np.asarray(
+        cv2.putText(line, plain, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, _TEXT, (ink, ink, ink), 1, cv2.LINE_AA)
+    )

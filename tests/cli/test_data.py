@@ -1,0 +1,190 @@
+"""``merbench data``: from a database's own folders to inputs in the store, and what is said on the way."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+PROTOCOL = """\
+name: tiny
+title: Tiny
+summary: Two classes on three databases, for however few clips.
+source: {text: made for the tests}
+classes: [negative, other]
+datasets:
+  casme2: {title: CASME II, classes: {negative: [disgust, repression, sadness], other: [happiness, surprise, others]}}
+  samm: {title: SAMM, classes: {negative: [contempt, disgust], other: [happiness, other]}}
+  smic-hs: {title: SMIC, classes: {negative: [negative], other: [positive, surprise]}}
+folds: leave-one-subject-out
+"""
+
+
+@pytest.fixture
+def copies(miniature, tmp_path):
+    """Write a small cropped copy of each of the three databases; return name -> folder."""
+    return {
+        "casme2": miniature.write_casme2(tmp_path / "c", tree="Cropped", prefix="reg_img"),
+        "samm": miniature.write_samm(tmp_path / "s", tree="SAMM_CROP"),
+        "smic-hs": miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS", prefix="reg_image"),
+    }
+
+
+@pytest.fixture
+def added(copies, done):
+    """Register them."""
+    for name, folder in copies.items():
+        done("data", "add", name, folder)
+    return copies
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Write the protocol and return the options of a run under it."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(PROTOCOL, encoding="utf-8")
+    return ("--protocol", path)
+
+
+def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
+    said = done("data", "add", "casme2", copies["casme2"])
+    assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
+    assert "6 clips, 3 subjects" in said
+    assert "repaired: 1 clip, the sheet has no apex: the middle is taken" in said
+    assert "merbench data verify casme2 names the clips" in said
+
+
+def test_verifying_names_each_clip_by_reason_and_what_differs_from_the_protocol(merbench, added):
+    said = merbench("data", "verify", "casme2")
+    assert said.code == 2  # made-up clips are not the official ones
+    assert re.search(r"repaired: 1 clip, the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
+    assert re.search(r"noted: 1 clip, the apex is the onset\n  casme2/sub03/EP21_2", said.out)
+    assert "megc2019, its part of casme2: " in said.out
+    assert "145 missing: casme2/sub01/EP02_01f, " in said.out
+    assert "not in the official list: casme2/sub01/EP21_01f" in said.out
+
+
+def test_verifying_finds_a_picture_that_cannot_be_decoded(merbench, added):
+    image = next(added["smic-hs"].rglob("*sur_51/reg_image000009.bmp"))
+    image.write_bytes(image.read_bytes()[:60])
+    said = merbench("data", "verify", "smic-hs")
+    assert f"unreadable: {image}, a frame of smic-hs/s03/s03_sur_51, is no readable picture" in said.out
+    assert said.code == 2
+
+
+def test_corrections_can_be_left_out_and_that_is_remembered(done, copies, home):
+    done("data", "add", "samm", copies["samm"], "--no-corrections")
+    assert '"corrections": false' in (home / "databases.json").read_text()
+
+
+def test_registered_databases_serve_a_run_by_themselves_and_the_second_takes_all_from_the_store(done, added, tiny):
+    said = done("run", "svm-flow", *tiny)
+    assert said.splitlines()[0] == "data: casme2+samm+smic-hs, all the protocol's databases are registered"
+    assert "faces as delivered" in said
+    assert "6/6 clips" in said
+    assert "svm-flow seed 0: 9/9 folds" in said
+    again = done("run", "svm-flow", *tiny)
+    assert "nothing to do" in again
+    assert " clips/s" not in again
+
+
+def test_the_databases_do_not_serve_what_their_folder_is_given_for_alone(refused, copies, tiny):
+    assert "has no clips of samm, smic-hs" in refused("run", "majority", *tiny, "--data", copies["casme2"])
+
+
+def test_preparing_beforehand_fills_the_store_that_a_run_takes_from(done, added, tiny, home):
+    said = done("data", "prepare", "--for", "svm-flow")
+    assert said.count("is there for") == 3
+    assert "casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip) is there for 6 clips" in said
+    assert len(list((home / "store").glob("*/*/*.npy"))) == 15
+    assert " clips/s" not in done("run", "svm-flow", *tiny)
+    listed = done("data", "list")
+    assert "prepared flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=delivered): 6" in " ".join(listed.split())
+
+
+def test_the_store_is_listed_and_what_nobody_can_use_is_pruned(done, added, home):
+    done("data", "prepare", "smic-hs", "--for", "svm-flow")
+    kept = sorted((home / "store").glob("smic-hs/*/*.npy"))
+    assert len(kept) == 5
+    assert "can't be used" not in done("data", "list", "--store")
+    changed = next(added["smic-hs"].rglob("s1_ne_51/*100.bmp"))
+    changed.touch()
+    assert "1 arrays can't be used by what is registered: --prune removes them" in done("data", "list", "--store")
+    assert "removed 1 arrays" in done("data", "list", "--store", "--prune")
+    assert len(set(kept) & set((home / "store").glob("smic-hs/*/*.npy"))) == 4
+    (home / "databases.json").unlink()
+    assert "its database is not registered" in done("data", "list", "--store")
+    done("data", "list", "--store", "--prune")
+    assert list((home / "store").rglob("*.npy")) == []
+
+
+def test_pruning_needs_the_word_store(refused):
+    assert "--store --prune" in refused("data", "list", "--prune")
+
+
+def test_without_a_database_of_frames_there_is_nothing_to_prepare(refused, registered):
+    assert "no database of frames is registered: merbench data add NAME PATH" in refused("data", "prepare")
+    assert "release of ready-made arrays" in refused("data", "prepare", "megc2019-flow28")
+
+
+def test_a_clip_without_a_face_stops_the_run_by_name_and_keeps_the_others(refused, miniature, tmp_path, tiny, done):
+    miniature.write_casme2(tmp_path / "c")  # whole frames, which show no face
+    miniature.write_samm(tmp_path / "s", tree="SAMM_CROP")
+    miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS")
+    for name, folder in (("casme2", "c"), ("samm", "s"), ("smic-hs", "m")):
+        done("data", "add", name, tmp_path / folder)
+    said = refused("run", "svm-flow", *tiny)
+    assert "6 clips can't be prepared: " in said
+    assert "casme2/sub01/EP21_01f" in said
+    assert "no face is found" in said
+
+
+def picture(path):
+    return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_a_contact_sheet_shows_a_clip(done, added, tmp_path):
+    said = done("data", "show", "casme2", "sub01/EP21_01f", "--out", "clip.png")
+    assert "clip.png: 1 clip of casme2" in said
+    assert picture(tmp_path / "clip.png").shape[1] == 8 * 144
+
+
+def test_a_contact_sheet_of_a_release_shows_its_channels(done, registered, tmp_path):
+    done("data", "show", "megc2019-flow28")
+    assert picture(tmp_path / "megc2019-flow28.png").std() > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["casme2", "EP99_01"], "casme2 has no clip 'EP99_01'"),
+        (["casme2", "sub01/EP21_01"], "did you mean 'sub01/EP21_01f'"),
+        (["nothing"], "unknown database 'nothing'"),
+        (["casme2", "--out", "clip.jpg"], "give the name of a .png file"),
+        (["casme2", "--out", "no/such/folder/clip.png"], "clip.png can't be written"),
+    ],
+)
+def test_what_cannot_be_shown_is_told(refused, added, words, told):
+    assert told in refused("data", "show", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tiny"], "SIZE 'tiny' is unknown"),
+        (["small", "--table", "vague"], "--table 'vague' is unknown"),
+        (["small", "--colour", "red"], "--colour 'red' is unknown"),
+        (["small", "--strength", "2"], "--strength"),
+        (["small", "--pixels", "5"], "--pixels"),
+        (["small", "--seed", "3"], "add --out FOLDER"),
+    ],
+)
+def test_a_stand_in_that_cannot_be_made_is_told(refused, words, told):
+    assert told in refused("data", "synthesize", *words)
+
+
+def test_a_folder_that_holds_something_else_is_never_written_into(refused, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    assert "is not empty and holds no stand-in" in refused("data", "synthesize", "--out", tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir() if path.name != ".lock"] == ["thesis.txt"]

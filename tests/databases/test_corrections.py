@@ -1,0 +1,53 @@
+import pytest
+
+from merbench.databases.corrections import corrections_for, known_corrections
+from merbench.databases.identity import normalised
+
+APEX = next(known for known in known_corrections() if known.column == "apex" and known.dataset == "samm")
+OFFSET = next(known for known in known_corrections() if known.column == "offset")
+
+
+def about(known, frames=None, **numbers):
+    """Ask for corrections of the clip of `known`, which spans 40 frames around its value unless told otherwise."""
+    numbers = {"onset": known.value - 20, "apex": known.value + 50, "offset": known.value + 20} | numbers
+    return corrections_for((known.dataset, known.subject, known.clip), numbers, frames or range(known.value + 100))
+
+
+def test_every_correction_names_a_clip_as_merbench_does_with_reason_and_source():
+    keys = [(known.dataset, known.subject, known.clip, known.column) for known in known_corrections()]
+    assert len(keys) == len(set(keys)) == 5
+    for known in known_corrections():
+        identity = (known.dataset, known.subject, known.clip)
+        assert normalised(*identity) == identity
+        assert known.reason
+        assert known.source
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 10**6])
+def test_a_value_that_is_a_frame_within_the_clip_is_taken_where_the_sheet_says_something_else(wrong):
+    assert about(APEX, apex=wrong) == [APEX]
+
+
+def test_an_offset_is_taken_without_regard_to_the_apex():
+    assert about(OFFSET, apex=OFFSET.value + 5, offset=OFFSET.value + 30) == [OFFSET]
+
+
+def test_a_sheet_that_is_right_is_left_as_it_is():
+    assert about(APEX, apex=APEX.value) == []
+
+
+def test_a_copy_without_that_frame_is_left_as_it_is():
+    assert about(APEX, frames=[APEX.value - 1, APEX.value + 1]) == []
+
+
+@pytest.mark.parametrize("span", [{"onset": APEX.value + 1}, {"offset": APEX.value - 1}])
+def test_a_value_outside_the_clip_is_not_taken(span):
+    assert about(APEX, **span) == []
+    assert about(OFFSET, onset=OFFSET.value + 1) == []
+
+
+def test_another_clip_is_left_as_it_is():
+    numbers = {"onset": 1, "apex": None, "offset": 10**6}
+    other = (APEX.dataset, APEX.subject, APEX.clip + "1")
+    assert corrections_for(other, numbers, range(10**4)) == []
+    assert corrections_for(("casme2", APEX.subject, APEX.clip), numbers, range(10**4)) == []

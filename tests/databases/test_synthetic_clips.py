@@ -1,0 +1,241 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from merbench.protocols import megc2019
+
+from merbench.contracts.protocols import load_protocol
+from merbench.databases.identity import normalised
+from merbench.databases.synthetic import clips as module
+from merbench.databases.synthetic.clips import Film, draw_subject, plan, stream
+from merbench.databases.synthetic.face import FRAME
+from merbench.databases.synthetic.motion import PICTURE, PICTURE_PIXELS
+from merbench.databases.synthetic.settings import Settings, generator_digest
+from merbench.databases.synthetic.table import DATASETS
+
+TINY = Settings(pixels=96)
+FULL = plan(Settings(size="full"))
+
+
+def _films(clip, settings=TINY):
+    """Return the clip at strength 0, one half and 1."""
+    person = draw_subject(settings, clip.dataset, clip.subject)
+    return [Film(settings.model_copy(update={"strength": s}), clip, person) for s in (0.0, 0.5, 1.0)]
+
+
+def _some(dataset, count=3):
+    return [clip for clip in plan(TINY) if clip.dataset == dataset][::7][:count]
+
+
+# The leak gate.
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_onset_apex_and_offset_are_the_same_bytes_at_every_strength_and_a_frame_between_is_not(dataset):
+    for clip in _some(dataset):
+        films = _films(clip)
+        for number in (clip.first, clip.onset, clip.apex, clip.offset, clip.last):
+            frames = [film.frame(number) for film in films]
+            assert all(np.array_equal(frame, frames[0]) for frame in frames), (clip.clip, number)
+        between = [film.frame((clip.onset + clip.apex) // 2) for film in films]
+        assert not np.array_equal(between[0], between[1])
+        assert not np.array_equal(between[1], between[2])
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_middle_frame_and_the_neighbours_of_the_apex_are_the_same_bytes_at_every_strength(dataset):
+    for clip in _some(dataset):
+        films = _films(clip)
+        for number in ((clip.onset + clip.offset) // 2, clip.apex - 1, clip.apex + 1, clip.onset + 1, clip.offset - 1):
+            frames = [film.frame(number) for film in films]
+            assert all(np.array_equal(frame, frames[0]) for frame in frames), (clip.clip, number)
+
+
+def test_in_no_clip_of_full_does_the_movement_at_these_frames_depend_on_the_strength():
+    for clip in FULL:
+        still = {clip.onset, clip.apex, clip.offset, (clip.onset + clip.offset) // 2, clip.apex - 1, clip.apex + 1}
+        times = clip.times()[[number - clip.first for number in still]]
+        resting = np.abs(times - np.rint(times))
+        assert resting.max() <= module.motion.REST, clip
+
+
+def test_at_strength_0_a_class_leaves_no_trace_in_any_frame():
+    clip = _some("casme2")[0]
+    weak = TINY.model_copy(update={"strength": 0.0})
+    person = draw_subject(weak, clip.dataset, clip.subject)
+    other = dataclasses.replace(clip, label="surprise" if clip.label != "surprise" else "negative")
+    for number in range(clip.first, clip.last, 5):
+        assert np.array_equal(Film(weak, clip, person).frame(number), Film(weak, other, person).frame(number))
+
+
+def test_the_plan_does_not_depend_on_strength_size_of_frames_or_colour():
+    for change in ({"strength": 0.0}, {"pixels": 96}, {"colour": "rgb"}):
+        assert plan(Settings(**change)) == plan(Settings())
+    assert plan(Settings(seed=1)) != plan(Settings())
+
+
+# What is drawn.
+
+
+def test_full_has_the_subjects_of_megc_2019_each_with_at_least_one_clip():
+    official = load_protocol(megc2019).official()
+    real = set(official[["dataset", "subject"]].itertuples(index=False, name=None))
+    assert {normalised(clip.dataset, clip.subject, clip.clip)[:2] for clip in FULL} == real
+    assert len(real) == 68
+
+
+def test_small_has_12_subjects_about_100_clips_and_every_class_in_every_database():
+    clips = plan(Settings())
+    assert len({(clip.dataset, clip.subject) for clip in clips}) == 12
+    assert 95 <= len(clips) <= 105
+    assert len({(clip.dataset, clip.label) for clip in clips}) == 9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_names_are_of_the_databases_grammars_each_once_and_with_numbers_that_no_real_clip_has(seed):
+    names = [normalised(c.dataset, c.subject, c.clip) for c in plan(Settings(size="full", seed=seed))]
+    assert len(set(names)) == 442
+    for dataset, _, clip in names:
+        number = {"casme2": clip[2:4], "samm": clip.split("_")[1], "smic-hs": clip.split("_")[-1]}[dataset]
+        assert int(number) >= {"casme2": 21, "samm": 8, "smic-hs": 51}[dataset]
+
+
+def test_clips_last_0_1_to_0_5_seconds_and_move_by_half_a_pixel_to_two():
+    for clip in FULL:
+        assert 0.1 <= (clip.offset - clip.onset) / module.FPS[clip.dataset] <= 0.5
+        assert clip.first <= clip.onset < clip.apex < clip.offset <= clip.last
+        assert 0.5 <= clip.peak <= 2
+
+
+def test_the_apex_of_smic_is_where_its_reader_puts_it():
+    for clip in FULL:
+        if clip.dataset == "smic-hs":
+            assert (clip.first, clip.last) == (clip.onset, clip.offset)
+            assert clip.apex == (clip.first + clip.last) // 2
+
+
+def test_durations_do_not_tell_the_class():
+    seconds = {}
+    for seed in range(8):
+        for clip in plan(Settings(size="full", seed=seed)):
+            seconds.setdefault(clip.label, []).append((clip.offset - clip.onset) / module.FPS[clip.dataset])
+    means = [np.mean(values) for values in seconds.values()]
+    assert max(means) - min(means) < 0.012  # the standard error of a mean is about .004
+
+
+# Pictures.
+
+
+def test_a_frame_is_the_same_each_time_and_noise_differs_from_frame_to_frame():
+    clip = _some("samm")[0]
+    person = draw_subject(TINY, clip.dataset, clip.subject)
+    once, again = (Film(TINY, clip, person) for _ in range(2))
+    assert np.array_equal(once.frame(clip.apex), again.frame(clip.apex))
+    noise = once.frame(clip.onset + 1)[:10].astype(float) - once.frame(clip.onset)[:10]
+    assert 0.7 < noise.std() / (module.NOISE * np.sqrt(2)) < 1.4
+
+
+@pytest.mark.parametrize(("colour", "shape"), [("grey", (96, 96)), ("rgb", (96, 96, 3))])
+def test_frames_are_grey_or_colour_of_the_size_asked_for(colour, shape):
+    settings = Settings(pixels=96, colour=colour)
+    clip = plan(settings)[0]
+    frame = Film(settings, clip, draw_subject(settings, clip.dataset, clip.subject)).frame(clip.onset)
+    assert frame.shape == shape
+    assert frame.dtype == np.uint8
+    assert frame.std() > 20
+
+
+def test_subjects_have_different_faces_and_each_always_its_own():
+    faces = [draw_subject(TINY, "samm", name).skin for name in ("006", "006", "007")]
+    np.testing.assert_array_equal(faces[0], faces[1])
+    assert np.abs(faces[0] - faces[2]).mean() > 3
+
+
+def test_what_moves_at_the_apex_is_the_clips_peak_where_its_action_units_lie():
+    clip = _some("casme2")[1]
+    film = _films(clip)[2]
+    moved = film.movement[clip.apex - clip.first]
+    sides = moved[4] * film.fields[4] + moved[5] * film.fields[5]
+    longest = np.hypot(*sides.reshape(2, -1)).max()
+    assert longest / (PICTURE / PICTURE_PIXELS) == pytest.approx(clip.peak, rel=1e-4)
+    assert longest * 96 / FRAME == pytest.approx(clip.peak * PICTURE / PICTURE_PIXELS * 96 / FRAME)
+
+
+def test_eyeballs_stay_where_they_are_when_lids_move():
+    clip = dataclasses.replace(_some("casme2")[0], units=(module.ActionUnit(5, "", "C"),), peak=2.0)
+    film = _films(clip, Settings(pixels=192))[2]
+    still = film.movement[clip.onset - clip.first].astype(np.float32)
+    lifted = still.copy()
+    lifted[4:6] = 2 * PICTURE / PICTURE_PIXELS
+    before, after = film._warped(still), film._warped(lifted)
+    anatomy = film.person.anatomy
+    pupil = (np.abs(np.abs(film.x) - anatomy.eye[0]) < 0.03) & (np.abs(film.y) < 0.02)
+    lid = (np.abs(np.abs(film.x) - anatomy.eye[0]) < 0.1) & (np.abs(film.y + anatomy.eye_size[1]) < 0.03)
+    change = np.abs(after - before)[..., 0]
+    assert change[pupil].max() < 4
+    assert change[lid].max() > 20
+
+
+def test_the_background_does_not_move():
+    clip = max(FULL, key=lambda clip: clip.offset - clip.onset)
+    film = _films(clip)[2]
+    first, last = (film._warped(film.movement[n].astype(np.float32)) for n in (0, -1))
+    assert np.array_equal(first[:20, :8], last[:20, :8])
+    assert not np.array_equal(first, last)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_opencv_finds_one_face_of_the_expected_size_in_every_onset_frame_of_small(dataset):
+    from merbench.prepare.faces import find_face
+
+    settings = Settings()
+    for name in sorted({clip.subject for clip in plan(settings) if clip.dataset == dataset})[:2]:
+        person = draw_subject(settings, dataset, name)
+        for clip in [c for c in plan(settings) if (c.dataset, c.subject) == (dataset, name)][:4]:
+            frame = Film(settings, clip, person).frame(clip.onset)
+            found = find_face(np.repeat(frame[..., None], 3, axis=2), "haar", clip.clip)
+            side = FRAME / settings.pixels / np.linalg.norm(found.matrix[:, 0])
+            assert side == pytest.approx(PICTURE, rel=0.08)
+
+
+# Streams and digest.
+
+
+def test_streams_depend_on_their_names_alone():
+    assert stream(TINY, "a", 1).random() == stream(Settings(strength=0), "a", 1).random()
+    assert stream(TINY, "a", 1).random() != stream(TINY, "a", 2).random()
+    assert stream(TINY, "a", 1).random() != stream(Settings(seed=1), "a", 1).random()
+
+
+def test_the_digest_tells_settings_apart_and_code_but_not_comments(monkeypatch, tmp_path):
+    from merbench.databases.synthetic import settings as source
+
+    folder = source.Path(source.__file__).parent
+    for name in source.GENERATOR:
+        (tmp_path / f"{name}.py").write_text((folder / f"{name}.py").read_text())
+    before = generator_digest(Settings())
+    assert generator_digest(Settings(seed=1)) != before
+    assert generator_digest(Settings(strength=0.5)) != before
+    monkeypatch.setattr(source, "__file__", str(tmp_path / "settings.py"))
+    assert generator_digest(Settings()) == before
+    table = (tmp_path / "table.py").read_text()
+    (tmp_path / "table.py").write_text(table.replace('"""The table', '"""A table') + "\n# a remark\n")
+    assert generator_digest(Settings()) == before
+    (tmp_path / "table.py").write_text(table.replace('"ambiguous": 0.6', '"ambiguous": 0.61'))
+    assert generator_digest(Settings()) != before
+
+
+def test_a_new_version_is_another_digest(monkeypatch):
+    from merbench.databases.synthetic import settings as source
+
+    before = generator_digest(Settings())
+    monkeypatch.setattr(source, "VERSION", source.VERSION + 1)
+    assert generator_digest(Settings()) != before
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": "large"}, {"strength": 1.5}, {"pixels": 8}, {"colour": "blue"}, {"seed": -1}, {"speed": 1}]
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Settings(**wrong)

@@ -1,0 +1,89 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from merbench.databases.synthetic import table
+from merbench.databases.synthetic.clips import plan
+from merbench.databases.synthetic.settings import Settings
+from merbench.scoring.metrics import confusion_matrix
+
+TABLES = ("default", "ambiguous")
+EACH = list(itertools.product(TABLES, table.DATASETS))
+
+
+def _triples(clips):
+    return [(clip.dataset, clip.au_set, clip.label) for clip in clips]
+
+
+@pytest.mark.parametrize(("name", "dataset"), EACH)
+def test_the_table_is_a_distribution_over_classes_for_every_action_unit_set(name, dataset):
+    posterior = table.class_given_sets(name, dataset)
+    assert posterior.shape == (len(table.CLASSES), len(table.SETS))
+    assert (posterior >= 0).all()
+    np.testing.assert_allclose(posterior.sum(axis=0), 1)
+
+
+@pytest.mark.parametrize(("name", "dataset"), EACH)
+def test_the_table_and_what_is_drawn_from_are_one_joint_distribution(name, dataset):
+    counts = np.array(table.COUNTS["full"][dataset])
+    joint = table.sets_given_class(name, dataset) * counts[:, None]
+    np.testing.assert_allclose(table.class_given_sets(name, dataset) * joint.sum(axis=0), joint)
+
+
+def test_action_units_alone_reach_the_stated_scores():
+    assert 0.75 <= table.ceiling("default")["uf1"] <= 0.82
+    assert table.ceiling("ambiguous")["uf1"] < 0.65
+
+
+def test_the_ceiling_is_what_naming_the_likeliest_class_scores_on_very_many_clips():
+    rng = np.random.default_rng(1)
+    truth, named = [], []
+    for dataset in table.DATASETS:
+        choice = table.class_given_sets("default", dataset).argmax(axis=0)
+        for label, count in enumerate(table.COUNTS["full"][dataset]):
+            sets = rng.choice(len(table.SETS), size=200 * count, p=table.sets_given_class("default", dataset)[label])
+            truth += [table.CLASSES[label]] * len(sets)
+            named += [table.CLASSES[index] for index in choice[sets]]
+    drawn = table.scores(confusion_matrix(truth, named, table.CLASSES))
+    assert drawn == pytest.approx(table.ceiling("default"), abs=0.01)
+
+
+def test_the_ambiguous_table_has_the_share_of_ambiguous_clips_of_cas_me_3():
+    shares = [
+        np.mean(table.ambiguous(_triples(plan(Settings(size="full", table="ambiguous", seed=seed)))))
+        for seed in range(6)
+    ]
+    assert np.mean(shares) == pytest.approx(0.888, abs=0.03)
+    assert np.mean(table.ambiguous(_triples(plan(Settings(size="full"))))) < np.mean(shares)
+
+
+def test_a_clip_is_ambiguous_where_its_set_occurs_with_another_class_in_its_own_database():
+    clips = [
+        ("casme2", "4", "negative"),
+        ("casme2", "4", "surprise"),
+        ("samm", "4", "negative"),
+        ("samm", "12", "positive"),
+        ("samm", "12", "positive"),
+    ]
+    assert table.ambiguous(clips) == [True, True, False, False, False]
+
+
+def test_objective_classes_are_named_for_sets_that_are_drawn():
+    assert set(table.OBJECTIVE) <= set(table.SETS)
+    assert table.OBJECTIVE["6+12"] == "I"
+    assert "14" not in table.OBJECTIVE  # VII
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+@pytest.mark.parametrize("name", TABLES)
+def test_every_class_has_exactly_its_number_of_clips_in_every_database(size, name):
+    clips = plan(Settings(size=size, table=name, seed=3))
+    for dataset, counts in table.COUNTS[size].items():
+        drawn = [sum(clip.dataset == dataset and clip.label == label for clip in clips) for label in table.CLASSES]
+        assert tuple(drawn) == counts
+
+
+def test_full_has_the_counts_of_megc_2019():
+    assert [sum(counts) for counts in table.COUNTS["full"].values()] == [145, 133, 164]
+    assert np.sum(list(table.COUNTS["full"].values()), axis=0).tolist() == [250, 109, 83]

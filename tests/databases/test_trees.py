@@ -1,0 +1,141 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merbench.contracts.errors import DataError
+from merbench.databases.trees import Place, numbered_frames, picture_size, survey
+
+
+def touch(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def test_frames_are_numbered_by_the_last_digits_of_their_names_and_come_in_that_order(tmp_path):
+    touch(tmp_path, "006_1_2_00123.jpg", "img9.JPG", "reg_image000010.bmp", "frame 11 (a).png", "12.jpeg")
+    assert {number: path.name for number, path in numbered_frames(tmp_path).items()} == {
+        9: "img9.JPG",
+        10: "reg_image000010.bmp",
+        11: "frame 11 (a).png",
+        12: "12.jpeg",
+        123: "006_1_2_00123.jpg",
+    }
+    assert list(numbered_frames(tmp_path)) == [9, 10, 11, 12, 123]
+
+
+@given(st.sets(st.integers(0, 10**9), max_size=20), st.data())
+def test_any_zero_fill_gives_the_same_numbers(tmp_path_factory, numbers, data):
+    folder = tmp_path_factory.mktemp("clip")
+    touch(folder, *(f"img{number:0{data.draw(st.integers(1, 12))}d}.jpg" for number in numbers))
+    assert set(numbered_frames(folder)) == numbers
+
+
+def test_stray_files_and_folders_are_passed_over(tmp_path):
+    touch(
+        tmp_path,
+        "img1.jpg",
+        "img2.jpg.lnk",
+        "Thumbs.db",
+        ".DS_Store",
+        "._img3.jpg",
+        "cover.jpg",
+        "list4.txt",
+        "img5.mp4",
+    )
+    (tmp_path / "img6.jpg").mkdir()
+    assert list(numbered_frames(tmp_path)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("img1.jpg", "img01.jpg"), ("img1.jpg", "img1.PNG"), ("a_7.bmp", "b_7.bmp")]
+)
+def test_two_pictures_of_one_number_are_named(tmp_path, one, other):
+    touch(tmp_path, one, other, "img8.jpg")
+    with pytest.raises(DataError, match=r"are both frame \d; remove one of them$") as caught:
+        numbered_frames(tmp_path)
+    assert one in str(caught.value)
+    assert other in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(DataError, match=r"away can't be read \(No such file or directory\): check its permissions"):
+        numbered_frames(tmp_path / "away")
+
+
+def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(
+        DataError, match=r"can't be read \(Permission denied\): check its permissions, or copy it again$"
+    ):
+        numbered_frames(tmp_path)
+
+
+@pytest.mark.parametrize("target", [".", "..", "loop", "../../.."])
+def test_a_link_that_leads_back_is_one_line(tmp_path, target):
+    folder = touch(tmp_path / "a" / "b", "img1.jpg")
+    (folder / "loop").symlink_to(target)
+    with pytest.raises(
+        DataError, match=r"b/loop is a link that leads back to itself or to a folder above it: remove it$"
+    ):
+        numbered_frames(folder)
+    with pytest.raises(DataError, match="remove it"):
+        list(survey(tmp_path, ends=lambda place: False))
+
+
+def test_two_links_that_lead_to_each_other_are_one_line(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(DataError, match="is a link that leads back to itself"):
+        Place.of(tmp_path)
+
+
+def test_other_links_count_as_what_they_lead_to(tmp_path):
+    touch(tmp_path / "elsewhere" / "clip", "img1.jpg")
+    here = touch(tmp_path / "here")
+    (here / "clip").symlink_to(tmp_path / "elsewhere" / "clip")
+    (here / "img2.jpg").symlink_to(tmp_path / "elsewhere" / "clip" / "img1.jpg")
+    (here / "nowhere").symlink_to(tmp_path / "away")
+    place = Place.of(here)
+    assert place.folders == ("clip",)
+    assert "img2.jpg" in place.files
+    assert list(numbered_frames(here)) == [2]
+    assert list(numbered_frames(here / "clip")) == [1]
+
+
+def test_a_survey_goes_three_levels_down_the_upper_ones_first_and_ends_where_it_is_told(tmp_path):
+    for path in ("a/b/c/d/e", "f/g", "f/.hidden", "__MACOSX/x"):
+        (tmp_path / path).mkdir(parents=True)
+    seen = [
+        str(place.path.relative_to(tmp_path)) for place in survey(tmp_path, ends=lambda place: place.path.name == "f")
+    ]
+    assert seen == [".", "a", "f", "a/b", "a/b/c"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+@pytest.mark.parametrize("shape", [(5, 9, 3), (33, 17, 3), (480, 640, 3), (7, 7)])
+def test_the_size_of_a_picture_is_read_from_its_head(tmp_path, suffix, shape):
+    path = tmp_path / f"img1{suffix}"
+    written, content = cv2.imencode(suffix, np.zeros(shape, np.uint8))
+    assert written
+    path.write_bytes(content.tobytes())
+    assert picture_size(path) == (shape[1], shape[0])
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM"]))
+def test_what_has_no_such_head_has_no_size(tmp_path_factory, content, head):
+    path = tmp_path_factory.getbasetemp() / "any.jpg"
+    path.write_bytes(head + content)
+    size = picture_size(path)
+    assert size is None or (size[0] > 0 and size[1] > 0)
+    path.write_bytes(head)
+    assert picture_size(path) is None

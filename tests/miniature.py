@@ -1,0 +1,167 @@
+"""Miniature copies of databases, in their own layouts and sheet formats: a few clips, tiny pictures, made-up rows.
+
+The rows show what real sheets are known to hold: subjects as text and as numbers, action units as numbers and in every
+spelling, an apex that is ``/``, outside its clip or equal to the onset, names in several forms.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+Grid = list[list[Any]]
+
+# Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, Action Units, Estimated Emotion; then the objective class.
+CASME2_ROWS = [
+    ["01", "EP21_01f", 46, 49, 53, 12, "happiness", 1],
+    ["01", "EP21_02", 3, 5, 8, "4+L10", "disgust", 4],
+    ["02", "EP26_02_01", 10, "/", 15, "?", "others", 7],
+    ["02", "EP29f", 7, 30, 12, "L1+L2", "surprise", 2],
+    [3, "EP21_2", 5, 5, 9, "4 + 7", "repression", 3],
+    [3, "EP27_03f", 1, 4, 6, None, "sadness", 5],
+]
+# Subject, Filename, Onset, Apex, Offset, Action Units, Estimated Emotion, Objective Classes; the digits of a frame.
+SAMM_ROWS = [
+    ["006", "006_8_1", 562, 565, 570, "A12B+R15", "Happiness", "I", 5],
+    ["006", "006_8_2", 99, 101, 104, "(R6 or R12)+R15", "Contempt", "VII", 4],
+    ["011", "011_9_1", 12340, 12350, 12345, "10A/B", "Disgust", "IV", 5],
+    ["030", "030_8_1", 5, 7, 9, "soft focus", "Other", "VII", 5],
+]
+# Clip as its folder is called, first and last frame, digits of a frame.
+SMIC_CLIPS = [
+    ["s1_ne_51", 100, 106, 6],
+    ["s1_po_51", 20, 23, 6],
+    ["s3_sur_51", 9, 12, 6],
+    ["s11_ne_52", 1234567, 1234571, 6],
+    ["s11_po_51", 1, 5, 5],
+]
+_SMIC_CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
+
+
+def write_casme2(
+    folder: Path,
+    rows: Sequence[Sequence[Any]] = CASME2_ROWS,
+    sheet: str | None = "CASME2-coding-20140508.xlsx",
+    classes: str | None = "CASME2-ObjectiveClasses.xlsx",
+    tree: str = "CASME2-RAW",
+    prefix: str = "img",
+    margin: int = 2,
+    side: int = 8,
+) -> Path:
+    """Write a copy of CASME II and return `folder`; `margin` frames lie before onset and after offset."""
+    for subject, clip, onset, _, offset, *_ in rows:
+        place = folder / tree / f"sub{int(subject):02d}" / clip
+        write_frames(place, range(max(onset - margin, 1), offset + margin + 1), prefix + "{}.jpg", side)
+    if sheet:
+        write_sheet(folder / sheet, casme2_grid(rows))
+    if classes:
+        write_sheet(
+            folder / classes, [["Subject", "Filename", "Objective Class"], *([*row[:2], row[7]] for row in rows)]
+        )
+    return folder
+
+
+def casme2_grid(rows: Sequence[Sequence[Any]] = CASME2_ROWS) -> Grid:
+    """Return the cells of CASME II's sheet: two columns without a name, the header on row 1."""
+    header = [
+        "Subject",
+        "Filename",
+        None,
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        None,
+        "Action Units",
+        "Estimated Emotion",
+    ]
+    return [header, *([*row[:2], None, *row[2:5], None, *row[5:7]] for row in rows)]
+
+
+def write_samm(
+    folder: Path,
+    rows: Sequence[Sequence[Any]] = SAMM_ROWS,
+    sheet: str | None = "SAMM_Micro_FACS_Codes_v2.xlsx",
+    tree: str = "SAMM",
+    preamble: int = 13,
+    side: int = 8,
+) -> Path:
+    """Write a copy of SAMM and return `folder`; `preamble` rows stand above the sheet's header."""
+    for subject, clip, onset, _, offset, *_, digits in rows:
+        place = folder / tree / f"{int(subject):03d}" / clip
+        write_frames(place, range(onset, offset + 1), f"{int(subject):03d}_{{:0{digits}d}}.jpg", side)
+    if sheet:
+        write_sheet(folder / sheet, samm_grid(rows, preamble), titles=("MICRO_ONLY",))
+    return folder
+
+
+def samm_grid(rows: Sequence[Sequence[Any]] = SAMM_ROWS, preamble: int = 13) -> Grid:
+    """Return the cells of SAMM's sheet: title and key, the header, a formula in the column Duration."""
+    header = [
+        "Subject",
+        "Filename",
+        "Inducement Code",
+        "Onset Frame",
+        "Apex Frame",
+        "Offset Frame",
+        "Duration",
+        "Micro",
+    ]
+    header += ["Action Units", "Estimated Emotion", "Objective Classes", "Notes"]
+    key = [["A made-up sheet"], [], ["Symbol", "Meaning"], ["/", "or"]]
+    filled = [
+        [*row[:2], row[1][4], *row[2:5], f"=F{line}-D{line}+1", "Micro - 1/2", *row[5:8], None]
+        for line, row in enumerate(rows, start=preamble + 2)
+    ]
+    return [*(key + [[]] * preamble)[:preamble], header, *filled]
+
+
+def write_smic(
+    folder: Path,
+    clips: Sequence[Sequence[Any]] = SMIC_CLIPS,
+    tree: str = "HS",
+    prefix: str = "image",
+    side: int = 8,
+) -> Path:
+    """Write a copy of SMIC-HS and return `folder`."""
+    for clip, first, last, digits in clips:
+        subject, code, _ = clip.split("_")
+        place = folder / tree / subject / "micro" / _SMIC_CLASSES[code] / clip
+        write_frames(place, range(first, last + 1), f"{prefix}{{:0{digits}d}}.bmp", side)
+        (folder / tree / subject / "non_micro").mkdir(exist_ok=True)
+    return folder
+
+
+def write_frames(place: Path, numbers: Iterable[int], name: str, side: int = 8) -> None:
+    """Write a picture for each number, named by formatting `name` with it; a pattern that moves with the number."""
+    place.mkdir(parents=True, exist_ok=True)
+    y, x = np.mgrid[:side, :side]
+    for number in numbers:
+        picture = ((13 * (x + number) + 7 * y) % 256).astype(np.uint8)
+        written, content = cv2.imencode(Path(name).suffix, cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+        assert written
+        (place / name.format(number)).write_bytes(content.tobytes())
+
+
+def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Sheet2", "Sheet3")) -> Path:
+    """Write cells to the first sheet of an Excel file, by its extension .xlsx or .xls; the other sheets are empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".xls":
+        import xlwt
+
+        book = xlwt.Workbook()
+        sheets = [book.add_sheet(title) for title in titles]
+        for number, row in enumerate(grid):
+            for place, cell in enumerate(row):
+                if cell is not None:
+                    sheets[0].write(number, place, cell)
+    else:
+        import openpyxl
+
+        book = openpyxl.Workbook(write_only=True)
+        sheets = [book.create_sheet(title) for title in titles]
+        for row in grid:
+            sheets[0].append(row)
+    book.save(path)
+    return path

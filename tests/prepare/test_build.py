@@ -1,0 +1,261 @@
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from merbench.contracts.action_units import ActionUnit, Coding
+from merbench.contracts.errors import DataError
+from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
+from merbench.prepare import flow
+from merbench.prepare.build import build, shifted, variants
+from merbench.prepare.faces import FaceNotFoundError, find_face, landmarks_installed
+from merbench.prepare.frames import ClipFrames
+from merbench.prepare.pictures import dynamic_image
+
+ONSET, APEX, OFFSET = 12, 16, 21
+NUMBERS = [number for number in range(10, 25) if number != 18]  # one frame is missing
+SIZE = 48
+
+with_dlib = pytest.mark.skipif(not landmarks_installed(), reason="dlib is not installed (the extra faces)")
+
+
+def _write(folder, images):
+    files = {}
+    for number, image in images.items():
+        files[number] = folder / f"img{number}.png"
+        assert cv2.imwrite(str(files[number]), image)
+    return ClipFrames("casme2/sub01/EP02_01f", ONSET, APEX, OFFSET, files, cropped=True)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Return a clip of plain frames whose grey value is ten times their number."""
+    return _write(tmp_path, {number: np.full((SIZE, SIZE, 3), 10 * number, np.uint8) for number in NUMBERS})
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """Return a clip of a real face that moves to the right until the apex and back, at 2.5 picture pixels a frame."""
+    astronaut = np.ascontiguousarray(skimage.data.astronaut()[:256, 96:352, ::-1])
+    height = {n: max(0, 4 - abs(n - APEX)) for n in NUMBERS}
+    return _write(
+        tmp_path,
+        {
+            n: cv2.warpAffine(
+                astronaut, np.array([[1, 0, 2.5 * height[n]], [0, 1, 0]]), (256, 256), borderMode=cv2.BORDER_REPLICATE
+            )
+            for n in NUMBERS
+        },
+    )
+
+
+def _frames(clip, **settings):
+    """Return the numbers of the frames that a specification takes, read off their grey values."""
+    values = build(Frames(faces="delivered", size=8, **settings), clip)
+    assert values.dtype == np.uint8
+    assert values.shape[-3:] == (8, 8, 1)
+    assert (values == values[..., :1, :1, :]).all()
+    return (values[..., 0, 0, 0] / 10).tolist()
+
+
+def test_uniform_frames_are_the_nearest_that_exist(clip):
+    assert _frames(clip, count=5, span="onset-apex") == [12, 13, 14, 15, 16]
+    assert _frames(clip, count=4) == [12, 15, 17, 21]  # 18 is missing
+    assert _frames(clip, count=3, span="clip") == [10, 17, 24]
+
+
+def test_interpolated_frames_are_blends_across_what_is_missing(clip):
+    assert _frames(clip, count=4, sampling="interpolated") == [12, 15, 18, 21]
+    fifths = _frames(clip, count=21, span="onset-apex", sampling="interpolated")
+    np.testing.assert_allclose(fifths, np.arange(12, 16.1, 0.2))
+
+
+def test_phase_frames_hold_the_apex_in_the_middle(clip):
+    assert _frames(clip, count=5, sampling="phase") == [12, 14, 16, 19, 21]  # 18.5 is half-way to the offset
+
+
+def test_every_frame_of_the_span_is_given_where_no_count_is(clip):
+    assert _frames(clip, count=None) == [12, 13, 14, 15, 16, 17, 19, 20, 21]
+    assert _frames(clip, count=None, span="clip") == NUMBERS
+
+
+def test_colour_frames_are_red_green_blue(clip):
+    cv2.imwrite(str(clip.files[ONSET]), np.full((SIZE, SIZE, 3), (10, 20, 30), np.uint8))  # OpenCV writes BGR
+    values = build(Frames(faces="delivered", size=8, count=2, colour="rgb"), clip)
+    assert values.shape == (2, 8, 8, 3)
+    assert values[:, 0, 0].tolist() == [[30, 20, 10], [210, 210, 210]]
+
+
+@pytest.mark.parametrize("normalise", ["none", "clip"])
+def test_flow_goes_from_onset_to_apex_in_pixels_of_the_face(moving, normalise):
+    channels = ("u", "v", "strain", "magnitude")
+    spec = Flow(faces="delivered", size=16, face_size=64, channels=channels, normalise=normalise)
+    values = build(spec, moving)
+    assert values.shape == (16, 16, 4)
+    if normalise == "none":
+        assert values.dtype == np.float32
+        u, v, strain, magnitude = np.median(values, axis=(0, 1))
+        assert u == pytest.approx(2.5, abs=0.15)  # 10 picture pixels are 2.5 of a face of 64
+        assert abs(v) < 0.1
+        assert magnitude == pytest.approx(u, abs=0.1)
+        assert strain < 0.2
+    else:
+        assert values.dtype == np.uint8
+        raw = build(spec.model_copy(update={"normalise": "none"}), moving)
+        np.testing.assert_array_equal(values, flow.to_bytes(raw))
+
+
+def test_flow_over_the_other_spans_ends_elsewhere(moving):
+    settings = {"faces": "delivered", "size": 16, "face_size": 64, "channels": ("u",), "normalise": "none"}
+    assert abs(np.median(build(Flow(span="onset-offset", **settings), moving))) < 0.1  # it moves there and back
+    onset_moved = ClipFrames(moving.name, 15, APEX, OFFSET, moving.files, cropped=True)
+    assert np.median(build(Flow(**settings), onset_moved)) == pytest.approx(2.5 / 4, abs=0.15)
+    assert np.median(build(Flow(span="clip", **settings), onset_moved)) == pytest.approx(0, abs=0.1)
+
+
+def test_a_coloured_flow_is_the_colouring_of_the_raw_flow(moving):
+    raw = build(Flow(faces="delivered", size=16, face_size=64, channels=("u", "v"), normalise="none"), moving)
+    values = build(Flow(faces="delivered", size=16, face_size=64, channels=("u", "v"), normalise="hsv"), moving)
+    assert values.dtype == np.uint8
+    np.testing.assert_array_equal(values, flow.colour(raw))
+
+
+@with_dlib
+def test_with_a_mask_what_lies_outside_the_face_is_divided(moving):
+    settings = {
+        "faces": "landmarks",
+        "size": 64,
+        "face_size": 64,
+        "channels": ("u", "v", "strain"),
+        "normalise": "none",
+    }
+    plain, masked = build(Flow(**settings), moving), build(Flow(mask="face", **settings), moving)
+    image = moving.image(ONSET)
+    mask = flow.face_mask(find_face(image, "landmarks", "").points(64), 64)
+    assert 0.1 < mask.mean() < 0.7
+    np.testing.assert_array_equal(masked[mask], plain[mask])
+    np.testing.assert_allclose(masked[~mask], plain[~mask] / 3, rtol=1e-6)
+    settings |= {"channels": ("u", "v"), "normalise": "hsv"}
+    np.testing.assert_array_equal(build(Flow(mask="face", **settings), moving), flow.colour(masked[:, :, :2], mask))
+
+
+@pytest.mark.parametrize(("span", "count"), [("onset-apex", 5), ("onset-offset", 9), ("clip", 14)])
+def test_a_dynamic_image_holds_every_frame_of_the_span(moving, span, count):
+    rgb = build(Frames(faces="delivered", span=span, size=32, count=None, colour="rgb"), moving)
+    assert len(rgb) == count
+    values = build(DynamicImage(faces="delivered", span=span, size=32), moving)
+    assert values.shape == (32, 32, 3)
+    assert values.dtype == np.uint8
+    np.testing.assert_array_equal(values, dynamic_image(rgb, count))
+
+
+@with_dlib
+@pytest.mark.parametrize("points", [5, 68])
+def test_landmarks_are_those_of_the_onset_frame_in_pixels_of_the_face(moving, points):
+    values = build(Landmarks(faces="landmarks", points=points, size=100), moving)
+    assert values.shape == (points, 2)
+    assert values.dtype == np.float32
+    eyes = values[:2] if points == 5 else np.stack([values[36:42].mean(axis=0), values[42:48].mean(axis=0)])
+    assert eyes[0, 1] == pytest.approx(eyes[1, 1], abs=1e-3)
+    assert 0 < eyes[0, 0] < 50 < eyes[1, 0] < 100
+
+
+@with_dlib
+def test_the_onset_frame_moves_the_clip_unless_each_frame_is_asked_to_move_itself(moving):
+    settings = {"faces": "landmarks", "face_size": 64, "size": 16, "channels": ("u",), "normalise": "none"}
+    moved = build(Flow(**settings), moving)
+    followed = build(Flow(align="frame", **settings), moving)
+    assert np.median(moved) > 4  # 10 pixels, in a face of 115, brought to 64
+    assert abs(np.median(followed)) < 1
+
+
+def test_action_units_are_those_of_the_coding_and_nan_without_one(clip):
+    spec = ActionUnits(vocabulary=(1, 4, 12))
+    coded = ClipFrames(clip.name, ONSET, APEX, OFFSET, clip.files, aus=Coding(((ActionUnit(4, "L"),),)))
+    np.testing.assert_array_equal(build(spec, coded), np.array([0, 1, 0], dtype=np.float32))
+    values = build(spec, clip)
+    assert values.dtype == np.float32
+    assert values.shape == (3,)
+    assert np.isnan(values).all()
+
+
+def test_variants_are_all_shifts_within_the_windows_and_none_comes_first():
+    assert variants(Flow()) == variants(ActionUnits()) == variants(DynamicImage()) == [(0, 0)]
+    found = variants(Frames(onset_jitter=1, apex_jitter=2))
+    assert found[0] == (0, 0)
+    assert sorted(found) == [(onset, apex) for onset in (-1, 0, 1) for apex in (-2, -1, 0, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("shift", "expected"),
+    [
+        ((0, 0), (12, 16)),
+        ((-1, 2), (11, 18)),
+        ((-9, 0), (10, 16)),  # the first file
+        ((9, 0), (15, 16)),  # before the apex
+        ((0, 9), (12, 21)),  # the offset
+        ((0, -9), (12, 13)),
+        ((9, -9), (15, 16)),
+    ],
+)
+def test_shifted_onset_and_apex_stay_in_order_and_in_the_clip(clip, shift, expected):
+    assert shifted(clip, *shift) == expected
+
+
+@pytest.mark.parametrize(("onset", "apex", "offset"), [(14, 14, 14), (16, 14, 20), (2, 90, 99)])
+def test_odd_annotation_stands_as_it_is_where_nothing_is_shifted(clip, onset, apex, offset):
+    odd = ClipFrames(clip.name, onset, apex, offset, clip.files)
+    assert shifted(odd, 0, 0) == (onset, apex)
+    assert len(_frames(odd, count=3, span="onset-apex", onset_jitter=1, apex_jitter=1)) == 9
+
+
+def test_jitter_adds_an_axis_of_variants(clip):
+    taken = _frames(clip, count=2, span="onset-apex", onset_jitter=1, apex_jitter=1)
+    assert taken[0] == [12, 16]
+    spec = Frames(count=2, span="onset-apex", onset_jitter=1, apex_jitter=1)
+    assert taken == [list(shifted(clip, *shift)) for shift in variants(spec)]
+
+
+def test_flow_with_jitter_holds_the_flow_of_each_pair(moving):
+    settings = {"faces": "delivered", "size": 16, "face_size": 32, "normalise": "none"}
+    values = build(Flow(onset_jitter=1, **settings), moving)
+    assert values.shape == (3, 16, 16, 3)
+    np.testing.assert_array_equal(values[0], build(Flow(**settings), moving))
+    later = ClipFrames(moving.name, ONSET + 1, APEX, OFFSET, moving.files)
+    np.testing.assert_array_equal(values[2], build(Flow(**settings), later))
+
+
+def test_every_frame_is_read_once_and_every_pair_computed_once(moving, monkeypatch):
+    read, computed = [], []
+    image, of_pair = ClipFrames.image, flow.flow
+    monkeypatch.setattr(ClipFrames, "image", lambda self, number: read.append(number) or image(self, number))
+    monkeypatch.setattr(flow, "flow", lambda *pair: computed.append(pair) or of_pair(*pair))
+    build(Flow(faces="delivered", face_size=16, size=16, onset_jitter=2, apex_jitter=2), moving)
+    assert sorted(read) == [10, 11, 12, 13, 14, 15, 16, 17]
+    # Of 25 shifts the apexes 17 and 18 are one, as frame 18 is missing, and an apex at the onset 14 moves to 15.
+    assert len(computed) == 19
+    read.clear()
+    build(Frames(faces="delivered", size=8, count=20, sampling="interpolated"), moving)
+    assert sorted(read) == [12, 13, 14, 15, 16, 17, 19, 20, 21]
+
+
+def test_without_a_face_the_clip_and_the_onset_frame_are_named(clip):
+    with pytest.raises(FaceNotFoundError, match=r"casme2/sub01/EP02_01f, frame 12 \(.*img12\.png\): no face"):
+        build(Flow(faces="haar"), clip)
+
+
+def test_a_frame_of_another_size_is_named_unless_each_frame_is_moved_by_itself(clip):
+    cv2.imwrite(str(clip.files[APEX]), np.zeros((30, 40, 3), dtype=np.uint8))
+    with pytest.raises(
+        DataError, match=r"frame 16 \(.*img16\.png\): 40 x 30 pixels, where the onset frame has 48 x 48"
+    ):
+        build(Frames(faces="delivered", count=3), clip)
+    assert build(Frames(faces="delivered", count=3, align="frame"), clip).shape == (3, 112, 112, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", None], ids=["empty", "not a picture", "cut short"])
+def test_an_unreadable_frame_is_named(clip, content):
+    path = clip.files[APEX]
+    path.write_bytes(path.read_bytes()[:-20] if content is None else content)
+    with pytest.raises(DataError, match=r"img16\.png, a frame of casme2/sub01/EP02_01f, is no readable picture"):
+        build(Frames(faces="delivered", count=3, span="onset-apex"), clip)

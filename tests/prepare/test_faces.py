@@ -1,0 +1,228 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.prepare import faces
+from merbench.prepare.faces import Alignment, FaceNotFoundError, find_face, five_points
+
+SIZE = 128
+# Marked by hand in scikit-image's astronaut: left and right pupil, nose tip, left and right mouth corner.
+MARKED = np.array([(203.5, 101), (246, 103), (223, 127), (203, 140), (245, 141)])
+WHERE = "casme2/sub01/EP02_01f, frame 46 (/data/img46.jpg)"
+
+with_dlib = pytest.mark.skipif(not faces.landmarks_installed(), reason="dlib is not installed (the extra faces)")
+both_ways = pytest.mark.parametrize("way", [pytest.param("landmarks", marks=with_dlib), "haar"])
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    """Return the one real face: BGR, 512 x 512, the face about 100 pixels wide."""
+    return np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
+
+
+def _moved(image, turn=0.0, scale=1.0, shift=(0, 0)):
+    """Return the picture moved, and the matrix that says where its points are now."""
+    matrix = cv2.getRotationMatrix2D((225, 120), turn, scale)
+    matrix[:, 2] += shift
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), matrix
+
+
+def _land(alignment, points, size=SIZE):
+    """Return where points of a picture land in the prepared face, found by drawing them: no formula of the code."""
+    landed = []
+    rows, columns = np.arange(600), np.arange(1100)
+    for x, y in points:
+        dot = 255 * np.outer(np.exp(-((rows - y) ** 2) / 18), np.exp(-((columns - x) ** 2) / 18))
+        face = Alignment(alignment.matrix).apply(dot.astype(np.uint8), size).astype(float)
+        landed.append([(place * face).sum() / face.sum() for place in np.indices(face.shape)[::-1]])
+    return np.array(landed)
+
+
+MOVES = {
+    "turned by 6 degrees": {"turn": 6},
+    "turned by 10 the other way": {"turn": -10},
+    "shifted": {"shift": (70, 55)},
+    "larger": {"scale": 1.5},
+    "smaller, turned and shifted": {"turn": 8, "scale": 0.8, "shift": (-30, 20)},
+}
+
+
+@with_dlib
+def test_landmarks_put_the_eyes_level_and_the_face_in_the_middle(astronaut):
+    left, right, nose, left_mouth, right_mouth = _land(find_face(astronaut, "landmarks", WHERE), MARKED)
+    assert abs(left[1] - right[1]) < 2
+    assert left[0] == pytest.approx(SIZE - right[0], abs=4)
+    assert left[1] < nose[1] < left_mouth[1]
+    assert 0.3 * SIZE < right[0] - left[0] < 0.45 * SIZE
+    assert abs(left_mouth[1] - right_mouth[1]) < 3
+
+
+@with_dlib
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_wherever_the_face_is_landmarks_bring_its_points_to_the_same_places(astronaut, move):
+    still = _land(find_face(astronaut, "landmarks", WHERE), MARKED)
+    moved, matrix = _moved(astronaut, **move)
+    landed = _land(find_face(moved, "landmarks", WHERE), MARKED @ matrix[:, :2].T + matrix[:, 2])
+    assert abs(landed[0, 1] - landed[1, 1]) < 2  # the eyes are level again
+    assert np.linalg.norm(landed[1] - landed[0]) == pytest.approx(np.linalg.norm(still[1] - still[0]), rel=0.05)
+    assert np.linalg.norm(landed - still, axis=1).max() < 0.04 * SIZE
+
+
+@pytest.mark.parametrize("move", [{"shift": (70, 55)}, {"scale": 1.5}], ids=["shifted", "larger"])
+def test_wherever_the_face_is_haar_brings_its_points_to_the_same_places(astronaut, move):
+    still = _land(find_face(astronaut, "haar", WHERE), MARKED)
+    moved, matrix = _moved(astronaut, **move)
+    landed = _land(find_face(moved, "haar", WHERE), MARKED @ matrix[:, :2].T + matrix[:, 2])
+    assert np.linalg.norm(landed - still, axis=1).max() < 0.06 * SIZE
+
+
+def test_haar_does_not_turn_the_face_and_shows_it_from_brows_to_mouth(astronaut):
+    alignment = find_face(astronaut, "haar", WHERE)
+    assert alignment.landmarks is None
+    scale = alignment.matrix[0, 0]
+    np.testing.assert_allclose(alignment.matrix[:, :2], [[scale, 0], [0, scale]])
+    landed = _land(alignment, MARKED)
+    assert (landed > 0.2 * SIZE).all()
+    assert (landed < 0.8 * SIZE).all()
+
+
+@both_ways
+def test_a_face_in_poor_light_is_found_at_the_same_place(astronaut, way):
+    bright = _land(find_face(astronaut, way, WHERE), MARKED)
+    dark = _land(find_face((astronaut * 0.25).astype(np.uint8), way, WHERE), MARKED)
+    assert np.linalg.norm(dark - bright, axis=1).max() < 0.05 * SIZE
+
+
+@with_dlib
+def test_the_landmarks_found_are_where_a_person_marked_them(astronaut):
+    points = find_face(astronaut, "landmarks", WHERE).landmarks
+    assert points.shape == (68, 2)
+    assert np.linalg.norm(five_points(points) - MARKED, axis=1).max() < 4
+
+
+@with_dlib
+def test_points_land_where_the_picture_shows_them(astronaut):
+    alignment = find_face(_moved(astronaut, turn=8)[0], "landmarks", WHERE)
+    for size in (64, 200):
+        np.testing.assert_allclose(
+            five_points(alignment.points(size)), _land(alignment, five_points(alignment.landmarks), size), atol=0.6
+        )
+
+
+@both_ways
+def test_two_faces_of_equal_size_are_refused(astronaut, way):
+    twice = np.concatenate([astronaut[:300], astronaut[:300]], axis=1)
+    with pytest.raises(FaceNotFoundError, match=r"2 faces are found.*which is meant is in doubt"):
+        find_face(twice, way, WHERE)
+
+
+@both_ways
+def test_of_two_faces_one_of_half_the_size_the_larger_is_taken(astronaut, way):
+    small = cv2.resize(astronaut[:300], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    both = np.full((300, 800, 3), 128, dtype=np.uint8)
+    both[:, :512] = astronaut[:300]
+    both[100:250, 530:786] = small
+    landed = _land(find_face(both, way, WHERE), MARKED)
+    assert np.linalg.norm(landed - _land(find_face(astronaut, way, WHERE), MARKED), axis=1).max() < 0.04 * SIZE
+
+
+@both_ways
+def test_a_picture_without_a_face_is_refused_in_one_line_that_names_clip_and_file(astronaut, way):
+    with pytest.raises(FaceNotFoundError, match="no face is found") as caught:
+        find_face(np.ascontiguousarray(astronaut[220:]), way, WHERE)
+    assert isinstance(caught.value, DataError)
+    assert WHERE in str(caught.value)
+    assert "leave the clip out" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "picture", [np.zeros((40, 60, 3), np.uint8), np.full((9, 9, 3), 255, np.uint8)], ids=["black", "tiny"]
+)
+def test_pictures_that_hold_nothing_are_refused(picture, way):
+    with pytest.raises(FaceNotFoundError, match="no face is found"):
+        find_face(picture, way, WHERE)
+
+
+@pytest.mark.parametrize(("shift", "found"), [(0.4, True), (0.6, False)])
+def test_a_face_whose_square_lies_mostly_outside_the_picture_is_refused(astronaut, monkeypatch, shift, found):
+    square = faces._square(np.eye(2), np.array([511.5 + (shift - 0.5) * 100, 200.0]), 100.0)
+    monkeypatch.setattr(faces, "_haar", lambda image, where: square)
+    if found:
+        assert (find_face(astronaut, "haar", WHERE).apply(astronaut, 10)[:, -1] == faces.BORDER).all()
+    else:
+        with pytest.raises(FaceNotFoundError, match="mostly outside the picture"):
+            find_face(astronaut, "haar", WHERE)
+
+
+def test_a_doubtful_find_does_not_stand_in_the_way_of_a_sure_one():
+    assert faces._the_one([(0.3, 90), (1.2, 90)], WHERE) == 1
+    assert faces._the_one([(1.2, 50), (0.3, 90)], WHERE) == 0
+
+
+def test_delivered_takes_the_whole_picture(astronaut):
+    square = np.ascontiguousarray(astronaut[:128, 100:228])
+    alignment = find_face(square, "delivered", WHERE)
+    assert alignment.landmarks is None
+    np.testing.assert_array_equal(alignment.apply(square, 128), square)
+    halved = alignment.apply(square, 64)
+    np.testing.assert_allclose(halved, cv2.resize(square, (64, 64), interpolation=cv2.INTER_AREA), atol=1)
+
+
+def test_a_delivered_picture_that_is_not_square_is_stretched():
+    wide = np.zeros((60, 200, 3), dtype=np.uint8)
+    wide[:, 100:] = 255  # the right half
+    wide[45:, :, 1] = 77  # the lowest quarter
+    face = find_face(wide, "delivered", WHERE).apply(wide, 40)
+    assert face.shape == (40, 40, 3)
+    assert (face[:, 21:, 0] == 255).all()
+    assert (face[:, :19, 0] == 0).all()
+    assert (face[31:, :, 1] == 77).all()
+    assert (face[:29, :19, 1] == 0).all()
+
+
+def test_what_lies_outside_the_picture_is_grey(astronaut):
+    corner = Alignment(faces._square(np.eye(2), np.array([0.0, 0.0]), 100.0)).apply(astronaut, 50)
+    assert (corner[:24, :24] == 128).all()
+    assert (corner[27:, 27:] != 128).any()
+
+
+def test_a_face_that_shrinks_is_averaged_not_thinned_out():
+    noise = np.random.default_rng(0).normal(128, 40, (512, 512, 1)).clip(0, 255).astype(np.uint8).repeat(3, axis=2)
+    face = find_face(noise, "delivered", WHERE).apply(noise, 64)
+    assert face.std() == pytest.approx(noise.std() / 8, rel=0.15)  # 64 pixels make one
+
+
+@both_ways
+def test_threads_find_what_one_finds_alone(astronaut, way):
+    pictures = [_moved(astronaut, shift=(9 * step, 0))[0] for step in range(3)]
+    alone = [find_face(picture, way, WHERE).matrix for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda picture: find_face(picture, way, WHERE).matrix, pictures * 2))
+    np.testing.assert_array_equal(together, alone * 2)
+
+
+@pytest.fixture
+def no_dlib(monkeypatch):
+    monkeypatch.setattr(faces, "find_spec", lambda name: None)
+    faces._load_predictor.cache_clear()
+    yield
+    faces._load_predictor.cache_clear()
+
+
+def test_landmarks_without_dlib_say_how_to_install_it(astronaut, no_dlib):
+    with pytest.raises(MerbenchError, match=r"uv sync --extra faces.*pip install 'merbench\[faces\]'") as caught:
+        find_face(astronaut, "landmarks", WHERE)
+    assert "\n" not in str(caught.value)
+
+
+def test_dlib_is_imported_only_where_it_is_used():
+    code = "import merbench.prepare.build, sys; sys.exit('dlib' in sys.modules or 'pkg_resources' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,214 @@
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from merbench.prepare import flow
+from merbench.prepare.flow import channels, colour, damp_outside, face_mask, magnitude, resize, strain, to_bytes
+
+SIZE = 96
+ROWS, COLUMNS = np.indices((SIZE, SIZE)).astype(np.float32)
+FIELDS = arrays(np.float32, (6, 7, 2), elements=st.floats(-8, 8, width=32))
+
+
+@pytest.fixture(scope="module")
+def texture():
+    """Return a grey picture with detail, 256 x 256: a face and what surrounds it."""
+    return cv2.cvtColor(skimage.data.astronaut()[:256, 96:352], cv2.COLOR_RGB2GRAY)
+
+
+def _pair(texture, u, v):
+    """Return a picture and what it becomes when what is at (x, y) moves to (x + u, y + v)."""
+    first = cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    x, y = COLUMNS.copy(), ROWS.copy()
+    for _ in range(20):  # where from comes what is now at (x, y)
+        x, y = COLUMNS - cv2.remap(u, x, y, cv2.INTER_LINEAR), ROWS - cv2.remap(v, x, y, cv2.INTER_LINEAR)
+    return first, cv2.remap(first, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _bump(x, y, width=10.0):
+    return np.exp(-((COLUMNS - x) ** 2 + (ROWS - y) ** 2) / (2 * width**2)).astype(np.float32)
+
+
+INSIDE = slice(12, -12)
+
+
+@pytest.mark.parametrize("algorithm", ["tvl1", "farneback"])
+@pytest.mark.parametrize(("u", "v"), [(1.5, 0), (0, 1), (-1, 0.5)], ids=["right", "down", "left and down"])
+def test_flow_points_where_the_picture_goes_u_right_and_v_down(texture, algorithm, u, v):
+    still, moved = _pair(texture, np.full_like(COLUMNS, u), np.full_like(COLUMNS, v))
+    field = flow.flow(still, moved, algorithm)
+    assert field.shape == (SIZE, SIZE, 2)
+    assert field.dtype == np.float32
+    np.testing.assert_allclose(np.median(field[INSIDE, INSIDE], axis=(0, 1)), [u, v], atol=0.15)
+
+
+@pytest.mark.parametrize("algorithm", ["tvl1", "farneback"])
+def test_flow_finds_a_brow_that_rises_where_it_rises(texture, algorithm):
+    up = -1.5 * _bump(40, 36)
+    field = flow.flow(*_pair(texture, np.zeros_like(up), up), algorithm)
+    assert np.hypot(field[:, :, 0], field[:, :, 1] - up)[INSIDE, INSIDE].mean() < 0.1
+    assert field[36, 40, 1] == pytest.approx(-1.5, abs=0.4)
+    assert abs(field[80, 80]).max() < 0.2
+
+
+@pytest.mark.parametrize("algorithm", ["tvl1", "farneback"])
+def test_a_picture_that_stays_has_no_flow_and_gives_no_picture_of_noise(texture, algorithm):
+    first = cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    field = flow.flow(first, first, algorithm)
+    assert (to_bytes(field) == 0).all()
+
+
+@given(field=FIELDS)
+def test_strain_is_the_formula_point_by_point(field):
+    height, width = field.shape[:2]
+
+    def slope(line, at):
+        low, high = max(at - 1, 0), min(at + 1, len(line) - 1)
+        return (float(line[high]) - float(line[low])) / (high - low)
+
+    expected = np.zeros((height, width))
+    for y in range(height):
+        for x in range(width):
+            u_x, v_x = (slope(field[y, :, channel], x) for channel in (0, 1))
+            u_y, v_y = (slope(field[:, x, channel], y) for channel in (0, 1))
+            shear = (u_y + v_x) / 2
+            expected[y, x] = (u_x**2 + v_y**2 + shear**2 + shear**2) ** 0.5
+    np.testing.assert_allclose(strain(field), expected, atol=1e-4, rtol=1e-4)
+
+
+@given(field=FIELDS, u=st.floats(-5, 5), v=st.floats(-5, 5), turn=st.floats(-0.1, 0.1))
+def test_moving_or_turning_the_whole_head_adds_no_strain(field, u, v, turn):
+    rows, columns = np.indices(field.shape[:2])
+    moved = field + np.stack([u - turn * rows, v + turn * columns], axis=-1).astype(np.float32)
+    np.testing.assert_allclose(strain(moved), strain(field), atol=1e-3)
+
+
+def test_stretching_by_a_tenth_strains_by_a_tenth():
+    stretched = np.stack([0.1 * COLUMNS, 0 * ROWS], axis=-1)
+    np.testing.assert_allclose(strain(stretched), 0.1, rtol=1e-3)
+
+
+def test_channels_come_in_the_order_asked_for():
+    field = np.random.default_rng(0).normal(size=(9, 8, 2)).astype(np.float32)
+    values = channels(field, ("magnitude", "v", "strain", "u"))
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values[:, :, [3, 1]], field)
+    np.testing.assert_array_equal(values[:, :, 2], strain(field))
+    np.testing.assert_allclose(values[:, :, 0], (field**2).sum(axis=-1) ** 0.5, rtol=1e-5)
+    np.testing.assert_array_equal(values[:, :, 0], magnitude(field))
+
+
+def test_a_smaller_field_holds_the_averages_in_the_pixels_of_the_large_one():
+    values = np.random.default_rng(0).normal(size=(12, 12, 3)).astype(np.float32)
+    np.testing.assert_allclose(resize(values, 4), values.reshape(4, 3, 4, 3, 3).mean(axis=(1, 3)), atol=1e-6)
+    assert resize(values[:, :, :1], 5).shape == (5, 5, 1)
+    np.testing.assert_allclose(resize(np.full((8, 8, 2), 1.5, np.float32), 20), 1.5, rtol=1e-6)
+    assert resize(values, 12) is values
+
+
+@given(values=arrays(np.float32, (4, 5, 3), elements=st.floats(-100, 100, width=32)))
+def test_each_channel_spans_0_to_255_and_keeps_its_order(values):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        written = to_bytes(values)
+    assert written.dtype == np.uint8
+    for channel in range(3):
+        plain, low, high = written[:, :, channel], values[:, :, channel].min(), values[:, :, channel].max()
+        if low == high:
+            assert (plain == 0).all()
+            continue
+        assert (plain.min(), plain.max()) == (0, 255)
+        exact = (values[:, :, channel].astype(float) - low) / (float(high) - low) * 255
+        assert abs(plain - exact).max() <= 0.51
+
+
+def _outline_points(size):
+    """Return 68 points: a round jaw from ear to ear, brows above, the rest in the middle."""
+    points = np.full((68, 2), 0.5)
+    around = np.linspace(np.pi, 0, 17)
+    points[:17] = np.column_stack([0.5 + 0.4 * np.cos(around), 0.5 + 0.4 * np.sin(around)])
+    points[17:22] = np.column_stack([np.linspace(0.15, 0.45, 5), np.full(5, 0.4)])
+    points[22:27] = np.column_stack([np.linspace(0.55, 0.85, 5), np.full(5, 0.4)])
+    return points * size
+
+
+def test_the_mask_is_what_lies_between_jaw_and_lifted_brows():
+    mask = face_mask(_outline_points(100), 100)
+    assert mask.shape == (100, 100)
+    assert mask[50, 50]
+    assert mask[88, 50]  # just above the chin
+    assert not mask[93, 50]
+    assert not mask[50, 5]
+    assert not mask[50, 95]
+    assert mask[32, 20:80].all()  # brows at 40, lifted by 10
+    assert not mask[28].any()
+    assert 0.4 < mask.mean() < 0.6
+
+
+def test_a_mask_that_reaches_beyond_the_picture_is_cut_off():
+    mask = face_mask(_outline_points(100) * 2 - 50, 100)
+    assert mask[20:].all()  # brows at 30, lifted by 10
+    assert not mask[:20].any()
+
+
+def test_outside_the_mask_a_third_is_left():
+    values = np.full((2, 2, 3), 6, dtype=np.float32)
+    damped = damp_outside(values, np.array([[True, False], [False, True]]))
+    assert damped.dtype == np.float32
+    assert damped[:, :, 1].tolist() == [[6, 2], [2, 6]]
+
+
+@pytest.mark.parametrize(
+    ("u", "v", "rgb"),
+    [(2, 0, (255, 0, 0)), (0, 2, (128, 255, 0)), (-2, 0, (0, 255, 255)), (0, -2, (128, 0, 255))],
+    ids=["right red", "down chartreuse", "left cyan", "up violet"],
+)
+def test_the_hue_is_the_direction(u, v, rgb):
+    field = np.zeros((4, 4, 2), dtype=np.float32)
+    field[1, 2] = u, v
+    picture = colour(field)
+    assert picture.dtype == np.uint8
+    np.testing.assert_allclose(picture[1, 2].astype(int), rgb, atol=4)
+    assert (picture[0] == 0).all()
+
+
+def test_the_value_is_the_length_between_the_shortest_and_the_longest_vector():
+    field = np.zeros((1, 5, 2), dtype=np.float32)
+    field[0, :, 0] = [1, 2, 3, 4, 5]
+    assert colour(field)[0, :, 0].tolist() == [0, 64, 128, 191, 255]
+    np.testing.assert_array_equal(colour(10 * field), colour(field))
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_field_that_is_the_same_everywhere_is_black(value):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (colour(np.full((5, 5, 2), value, dtype=np.float32), np.ones((5, 5), bool)) == 0).all()
+
+
+def test_outside_the_mask_colours_end_at_three_times_their_mean():
+    field = np.zeros((10, 10, 2), dtype=np.float32)
+    field[:, :, 0] = np.linspace(0.01, 0.1, 100).reshape(10, 10)
+    field[0, 0], field[9, 9] = (2, 0), (4, 0)
+    mask = np.zeros((10, 10), dtype=bool)
+    mask[5:] = True
+    plain, capped = colour(field), colour(field, mask)
+    np.testing.assert_array_equal(capped[5:], plain[5:])
+    limit = int(3 * plain[:5].mean())
+    assert plain[0, 0, 0] > limit
+    np.testing.assert_array_equal(capped[:5], np.minimum(plain[:5], limit))
+
+
+def test_vectors_can_be_mirrored_and_then_coloured_but_the_picture_can_not(texture):
+    still, moved = _pair(texture, 1.5 * _bump(30, 60), -1.2 * _bump(60, 30))
+    field = flow.flow(still, moved)
+    mirrored = np.ascontiguousarray(field[:, ::-1] * np.array([-1, 1], dtype=np.float32))
+    truth = colour(flow.flow(np.ascontiguousarray(still[:, ::-1]), np.ascontiguousarray(moved[:, ::-1]))).astype(int)
+    assert abs(colour(mirrored) - truth).mean() < 4
+    assert abs(colour(field)[:, ::-1] - truth).mean() > 12

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merbench.prepare.pictures import dynamic_image, landmarks, rank_weights
+
+
+@given(count=st.integers(1, 60))
+def test_rank_weights_are_those_of_bilen_et_al(count):
+    # Their closed form: 2 (T - t + 1) - (T + 1) (H_T - H_(t-1)), H the harmonic numbers.
+    harmonic = [sum(1 / i for i in range(1, n + 1)) for n in range(count + 1)]
+    closed = [2 * (count - t + 1) - (count + 1) * (harmonic[count] - harmonic[t - 1]) for t in range(1, count + 1)]
+    np.testing.assert_allclose(rank_weights(count), closed, atol=1e-9)
+
+
+def test_rank_weights_are_those_of_ranking_the_running_means():
+    # The definition: the sum over all pairs of times t > q of (mean of the first t) - (mean of the first q).
+    frames = np.eye(7)
+    means = np.cumsum(frames, axis=0) / np.arange(1, 8)[:, None]
+    pairs = sum(means[t] - means[q] for t in range(7) for q in range(t))
+    np.testing.assert_allclose(rank_weights(7), pairs, atol=1e-12)
+
+
+def test_a_dynamic_image_is_the_weighted_sum_scaled_to_bytes():
+    frames = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3)).astype(np.uint8)
+    pooled = np.zeros((5, 4, 3))
+    for t in range(1, 7):
+        weight = sum((2 * i - 6 - 1) / i for i in range(t, 7))
+        for y in range(5):
+            for x in range(4):
+                for channel in range(3):
+                    pooled[y, x, channel] += weight * int(frames[t - 1, y, x, channel])
+    expected = np.rint(255 * (pooled - pooled.min()) / (pooled.max() - pooled.min()))
+    image = dynamic_image(iter(frames), 6)
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_it_shows_what_gets_brighter_bright_and_what_gets_darker_dark():
+    frames = np.full((9, 3, 3, 3), 100, dtype=np.uint8)
+    frames[:, 0, 0] = np.linspace(80, 160, 9).astype(np.uint8)[:, None]
+    frames[:, 2, 2] = np.linspace(160, 80, 9).astype(np.uint8)[:, None]
+    image = dynamic_image(frames, 9)
+    assert (image[0, 0] == 255).all()
+    assert (image[2, 2] == 0).all()
+    assert (abs(image[1, 1].astype(int) - 127) < 10).all()
+    np.testing.assert_array_equal(dynamic_image(frames[::-1], 9)[0, 0], 0)  # time runs one way
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_clip_without_movement_is_a_black_picture(count):
+    frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    assert (dynamic_image([frame] * count, count) == 0).all()
+
+
+def test_a_wrong_count_is_not_passed_over():
+    with pytest.raises(ValueError, match="zip"):
+        dynamic_image(np.zeros((4, 2, 2, 3), np.uint8), 5)
+
+
+def test_five_landmarks_are_eye_centres_nose_tip_and_mouth_corners():
+    points = np.random.default_rng(0).normal(size=(68, 2))
+    five = landmarks(points, 5)
+    assert five.dtype == np.float32
+    np.testing.assert_allclose(five[0], points[36:42].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(five[1], points[42:48].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(five[2:], points[[30, 48, 54]], rtol=1e-6)
+    np.testing.assert_allclose(landmarks(points, 68), points, rtol=1e-6)

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merbench.prepare.sampling import ends, nearest, neighbours, phase, uniform, within
+
+NUMBERS = st.lists(st.integers(0, 300), min_size=1, max_size=40, unique=True).map(sorted)
+POSITIONS = st.lists(st.floats(-50, 350), min_size=1, max_size=12)
+
+
+@given(first=st.integers(0, 200), length=st.integers(0, 200), count=st.integers(2, 40))
+def test_uniform_positions_are_equal_steps_between_the_ends(first, length, count):
+    positions = uniform(first, first + length, count)
+    assert len(positions) == count
+    assert (positions[0], positions[-1]) == (first, first + length)
+    np.testing.assert_allclose(np.diff(positions), length / (count - 1), atol=1e-9)
+
+
+@given(
+    onset=st.integers(0, 100), rise=st.integers(0, 100), decay=st.integers(0, 100), count=st.integers(3, 40),
+)  # fmt: skip
+def test_phase_positions_hold_onset_apex_and_offset_and_share_the_steps(onset, rise, decay, count):
+    apex, offset = onset + rise, onset + rise + decay
+    positions = phase(onset, apex, offset, count)
+    assert len(positions) == count
+    steps = count // 2  # of the rise; the odd one is its own
+    assert (positions[0], positions[steps], positions[-1]) == (onset, apex, offset)
+    np.testing.assert_allclose(np.diff(positions)[:steps], rise / steps, atol=1e-9)
+    np.testing.assert_allclose(np.diff(positions)[steps:], decay / (count - 1 - steps), atol=1e-9)
+
+
+def test_phase_of_eight_frames():
+    assert phase(0, 8, 14, 8).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert phase(10, 14, 40, 5).tolist() == [10, 12, 14, 27, 40]
+
+
+@given(numbers=NUMBERS, positions=POSITIONS)
+def test_nearest_is_the_nearest_frame_that_exists_and_the_earlier_of_two(numbers, positions):
+    for position, found in zip(positions, nearest(numbers, positions), strict=True):
+        assert found == min(numbers, key=lambda number: (abs(number - position), number))
+
+
+@given(numbers=NUMBERS, positions=POSITIONS)
+def test_nearest_keeps_the_order(numbers, positions):
+    found = nearest(numbers, sorted(positions))
+    assert found == sorted(found)
+
+
+@given(numbers=NUMBERS, positions=POSITIONS)
+def test_neighbours_are_frames_side_by_side_that_blend_to_the_position(numbers, positions):
+    for position, (before, after, weight) in zip(positions, neighbours(numbers, positions), strict=True):
+        assert {before, after} <= set(numbers)
+        assert not [number for number in numbers if before < number < after]
+        assert 0 <= weight <= 1
+        inside = min(max(position, numbers[0]), numbers[-1])
+        assert (1 - weight) * before + weight * after == pytest.approx(inside, abs=1e-6)
+
+
+def test_neighbours_at_a_frame_are_that_frame_and_a_gap_is_bridged():
+    assert neighbours([3, 4, 8], [4, 5, 8, 1]) == [(4, 4, 0.0), (4, 8, 0.25), (8, 8, 0.0), (3, 3, 0.0)]
+
+
+@given(numbers=NUMBERS, first=st.integers(0, 300), length=st.integers(0, 300))
+def test_within_are_all_frames_between_the_ends(numbers, first, length):
+    found = within(numbers, first, first + length)
+    low, high = nearest(numbers, [first, first + length])
+    assert found
+    assert (found[0], found[-1]) == (low, high)
+    assert found == [number for number in numbers if number in range(low, high + 1)]
+
+
+def test_a_frame_missing_at_an_end_is_replaced_by_the_nearest():
+    assert within([5, 7, 9, 11, 20], 6, 12) == [5, 7, 9, 11]
+    assert nearest([5, 7, 9, 11, 20], uniform(5, 20, 4)) == [5, 9, 11, 20]
+
+
+def test_frames_come_again_where_there_are_fewer_than_asked_for():
+    assert nearest([10, 11, 12], uniform(10, 12, 6)) == [10, 10, 11, 11, 12, 12]
+    assert nearest([10, 11, 12], phase(10, 10, 12, 5)) == [10, 10, 10, 11, 12]
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"), [("onset-apex", (12, 20)), ("onset-offset", (12, 31)), ("clip", (3, 40))]
+)
+def test_a_span_ends_where_the_annotation_says_and_a_clip_with_its_files(span, expected):
+    assert ends(span, 12, 20, 31, [3, 4, 12, 40]) == expected

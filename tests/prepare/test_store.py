@@ -1,0 +1,280 @@
+"""What was prepared once is kept: whole or not at all, for two processes, and only as long as it is what it was."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.inputs import Flow, Frames
+from merbench.prepare.frames import ClipFrames
+from merbench.prepare.store import Shelf, ShelfFile, Silent, clip_key, kept_shelves, store_folder
+
+
+class Told:
+    """A watcher that remembers."""
+
+    def __init__(self):
+        self.counts, self.notes = [], []
+
+    def preparing(self, what, done, total):
+        self.counts.append((what, done, total))
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def shelf():
+    return Shelf(ShelfFile(database="casme2", spec=Flow(faces="haar")))
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Return eight clips of two frames, whose files hold their number."""
+    found = []
+    for number in range(8):
+        files = {}
+        for frame in (1, 2):
+            files[frame] = tmp_path / f"{number}_{frame}.jpg"
+            files[frame].write_bytes(bytes([number, frame]))
+        found.append(ClipFrames(f"casme2/sub01/EP01_{number:02d}", 1, 2, 2, files))
+    return found
+
+
+def contents(clip):
+    return np.array([list(path.read_bytes()) for path in clip.files.values()], dtype=np.uint8)
+
+
+def provided(shelf, clips, build=contents, watcher=None, **options):
+    return [shelf.read(path) for path in shelf.provide(clips, build, watcher or Silent(), **options)]
+
+
+def never(clip):
+    raise AssertionError(f"{clip.name} is built though it is there")
+
+
+def test_what_is_built_comes_back_clip_by_clip_in_any_order(shelf, clips):
+    provided(shelf, clips[:5])
+    assert [array[0, 0] for array in provided(shelf, clips[::-1])] == [7, 6, 5, 4, 3, 2, 1, 0]
+
+
+def test_what_is_there_is_not_built_again(shelf, clips):
+    provided(shelf, clips)
+    watcher = Told()
+    assert [array[1].tolist() for array in provided(shelf, clips, never, watcher)] == [[n, 2] for n in range(8)]
+    assert watcher.counts == []
+
+
+def test_the_watcher_hears_every_clip_and_where_it_began(shelf, clips):
+    provided(shelf, clips[:3])
+    watcher = Told()
+    provided(shelf, clips, watcher=watcher)
+    assert [(done, total) for _, done, total in watcher.counts] == [(done, 8) for done in range(3, 9)]
+    assert {what for what, _, _ in watcher.counts} == {
+        "casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar)"
+    }
+
+
+@pytest.mark.parametrize("changed", ["annotation", "bytes", "time", "frame gone"])
+def test_a_changed_clip_is_built_anew_and_no_other(shelf, clips, changed):
+    provided(shelf, clips)
+    first = clips[0]
+    if changed == "annotation":
+        clips[0] = ClipFrames(first.name, 1, 1, 2, first.files)
+    elif changed == "bytes":
+        first.files[1].write_bytes(b"\x09\x09\x09")
+    elif changed == "time":
+        os.utime(first.files[1], ns=(1, 1))
+    else:
+        clips[0] = ClipFrames(first.name, 1, 2, 2, {2: first.files[2]})
+    built = []
+    provided(shelf, clips, lambda clip: built.append(clip.name) or np.zeros(2))
+    assert built == [first.name]
+
+
+def test_another_input_or_another_database_has_its_own_shelf(shelf, clips):
+    provided(shelf, clips)
+    others = [ShelfFile(database="samm", spec=shelf.file.spec), ShelfFile(database="casme2", spec=Frames(faces="haar"))]
+    others.append(ShelfFile(database="casme2", spec=Flow(faces="landmarks")))
+    others.append(ShelfFile(database="casme2", spec=Flow(faces="haar"), code_version=99))
+    for other in others:
+        assert Shelf(other).folder != shelf.folder
+        assert Shelf(other).arrays() == {}
+
+
+def test_a_copy_of_the_database_elsewhere_is_the_same_if_its_files_are(shelf, clips, tmp_path):
+    provided(shelf, clips)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    again = []
+    for clip in clips:
+        files = {number: path.rename(moved / path.name) for number, path in clip.files.items()}
+        again.append(ClipFrames(clip.name, clip.onset, clip.apex, clip.offset, files))
+    assert len(provided(shelf, again, never)) == 8
+
+
+def test_all_clips_that_fail_are_named_and_the_others_are_kept(shelf, clips):
+    def build(clip):
+        if clip.name.endswith(("2", "5")):
+            raise DataError(f"{clip.name} shows no face")
+        return contents(clip)
+
+    with pytest.raises(DataError, match=r"2 clips can't be prepared: .*EP01_02 shows no face; .*EP01_05 shows no face"):
+        provided(shelf, clips, build, workers=1)
+    assert len(shelf.arrays()) == 6
+    assert len(provided(shelf, [clips[0], clips[7]], never)) == 2
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
+def test_a_changed_byte_is_found_when_the_array_is_read(shelf, clips, damage):
+    (path,) = shelf.provide(clips[:1], contents, Silent())
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes({"flip": bytes(content), "truncate": content[:-1], "empty": b""}[damage])
+    with pytest.raises(DataError, match="has changed since it was built"):
+        shelf.read(path)
+
+
+def test_nothing_is_unpickled(shelf):
+    with pytest.raises(ValueError, match="allow_pickle"):
+        shelf._write("key", np.array([{"a": 1}, None], dtype=object))
+
+
+def test_few_clips_are_in_flight_however_many_there_are(shelf, clips):
+    files, alive, most = clips[0].files, 0, 0
+    many = [ClipFrames(f"casme2/sub01/EP02_{number}", number, number, number, files) for number in range(200)]
+
+    def asked():
+        for clip in many:
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+            yield clip
+
+    class Lazy(dict):
+        def items(self):
+            return ((clip_key(clip), clip) for clip in asked())
+
+    def build(clip):
+        nonlocal alive
+        alive -= 1
+        return np.zeros(1)
+
+    shelf.folder.mkdir(parents=True)
+    shelf._build(Lazy(dict.fromkeys(range(200))), 200, build, Silent(), 2)
+    assert most <= 6
+    assert len(shelf.arrays()) == 200
+
+
+def test_opencvs_own_threads_are_as_before_after_a_build(shelf, clips):
+    before = cv2.getNumThreads()
+    provided(shelf, clips)
+    assert cv2.getNumThreads() == before
+
+
+def _slow_build(home, shelf_file, clips, seconds):
+    os.environ["MERBENCH_HOME"] = str(home)
+
+    def build(clip):
+        time.sleep(seconds)
+        with (home / "built.txt").open("a") as file:
+            file.write(f"{clip.name}\n")
+        return contents(clip)
+
+    Shelf(shelf_file).provide(clips, build, Silent(), workers=1)
+
+
+@pytest.fixture
+def in_another_process(home, shelf, clips):
+    """Start a process that builds the clips, slowly."""
+    processes = []
+
+    def start(seconds):
+        process = multiprocessing.get_context("fork").Process(
+            target=_slow_build, args=(home, shelf.file, clips, seconds)
+        )
+        process.start()
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def built_names(home):
+    path = home / "built.txt"
+    return path.read_text().split() if path.exists() else []
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited 20 s in vain"
+        time.sleep(0.005)
+
+
+def test_a_killed_build_goes_on_with_what_is_missing(home, shelf, clips, in_another_process):
+    process = in_another_process(0.05)
+    wait_for(lambda: len(shelf.arrays()) >= 2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    there = set(shelf.arrays())
+    (shelf.folder / ".half.123.tmp").write_bytes(b"half an array")
+    built = []
+    arrays = provided(shelf, clips, lambda clip: built.append(clip_key(clip)) or contents(clip))
+    assert [array[0, 0] for array in arrays] == list(range(8))
+    assert 2 <= len(there) < 8
+    assert set(built) == {clip_key(clip) for clip in clips} - there
+    assert not list(shelf.folder.glob("*.tmp")) + list(shelf.folder.glob(".*.tmp"))
+
+
+def test_two_processes_build_each_clip_once(home, shelf, clips, in_another_process):
+    process = in_another_process(0.02)
+    wait_for(lambda: shelf.arrays())
+    watcher = Told()
+    arrays = provided(shelf, clips, never, watcher)
+    process.join()
+    assert [array[0, 0] for array in arrays] == list(range(8))
+    assert sorted(built_names(home)) == [clip.name for clip in clips]
+    assert "another process prepares" in watcher.notes[0]
+
+
+def test_a_store_that_cannot_be_written_is_one_line(shelf, clips):
+    store_folder().parent.mkdir(parents=True, exist_ok=True)
+    store_folder().write_text("a file where the folder should be")
+    with pytest.raises(MerbenchError, match=r"the store .* can't be written \(.*\): free some space"):
+        provided(shelf, clips)
+
+
+def test_a_frame_that_vanishes_is_named(shelf, clips):
+    clips[3].files[2].unlink()
+    with pytest.raises(DataError, match=r"3_2.jpg, a frame of casme2/sub01/EP01_03, can't be read"):
+        provided(shelf, clips)
+
+
+def test_the_store_tells_what_it_holds(shelf, clips):
+    provided(shelf, clips)
+    stranger = store_folder() / "samm" / "flow-000"
+    stranger.mkdir(parents=True)
+    (stranger / "shelf.json").write_text("{")
+    kept = {shelf.folder.parent.name: shelf for shelf in kept_shelves()}
+    assert kept["casme2"].file == shelf.file
+    assert (kept["casme2"].arrays, kept["samm"].file) == (8, None)
+    assert kept["casme2"].size == sum(path.stat().st_size for path in shelf.arrays().values())
+    kept["samm"].remove()
+    assert [each.folder for each in kept_shelves()] == [shelf.folder]
+    assert not stranger.parent.exists()
+
+
+def test_a_shelf_of_another_version_is_not_current():
+    file = ShelfFile(database="casme2", spec=Flow(faces="haar"))
+    assert file.is_current
+    assert not file.model_copy(update={"code_version": 0}).is_current
+    assert not file.model_copy(update={"opencv": "3.1"}).is_current
