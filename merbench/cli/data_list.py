@@ -28,7 +28,7 @@ def list_databases(console: Console) -> None:
         card = database.card
         kind = f"ready-made: {'; '.join(map(str, card.offers))}" if card.offers is not None else "frames"
         table.add_row(
-            Text(f"{name}\n{card.title}\n{kind}"),
+            Text("\n".join(filter(None, [name, card.title, card.holds, kind]))),
             Text(_here(card, shelves)),
             Text(_serves(card, list(specs.values()))),
             Text(f"{card.source}\n{card.licence}"),

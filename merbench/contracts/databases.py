@@ -21,6 +21,8 @@ class DatabaseCard(BaseModel):
     ----------
     datasets : dict of str to str
         The datasets whose clips it holds (one, or several in a release), each with its display name.
+    holds : str
+        How many clips and subjects a whole copy has, in words, with what is uncertain.
     licence : str
         Where to get it, and on what terms.
     synthetic : bool
@@ -36,6 +38,7 @@ class DatabaseCard(BaseModel):
     name: str
     title: str
     datasets: dict[str, str]
+    holds: str = ""
     licence: str
     source: str
     synthetic: bool = False

@@ -6,7 +6,8 @@ ones (2019, ``CASME2_label_Ver_2.xls``) are read by the same names. Objective cl
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.framed import SheetDatabase, SheetForm, TreeForm
+from merbench.databases.framed import SheetDatabase
+from merbench.databases.layouts import SheetForm, TreeForm
 from merbench.databases.sheets import Column
 
 _SUBJECT, _CLIP = Column(("Subject",)), Column(("Filename", "File name"))
@@ -16,7 +17,8 @@ DATABASE = SheetDatabase(
         name="casme2",
         title="CASME II",
         datasets={"casme2": "CASME II"},
-        licence="by signed licence agreement, for academic research",
+        holds="255 or 256 clips of 26 subjects, after the sheet of 2014 or a later one",
+        licence="apply with a signed licence agreement, for academic research",
         source="http://fu.psych.ac.cn/CASME/casme2-en.php",
     ),
     tree=TreeForm(

@@ -66,7 +66,8 @@ def corrections_for(
     -------
     list of Correction
         Those whose value is a frame on disk that keeps onset, value and offset in order, where the sheet says
-        something else.
+        something else; an apex only where the sheet's is missing, outside the clip, or within a frame of the onset,
+        which is what is wrong with the known ones: a copy that somebody else corrected is left as it is.
     """
     found = []
     for known in known_corrections():
@@ -75,6 +76,12 @@ def corrections_for(
         mended = {**numbers, known.column: known.value}
         ordered = [mended[column] for column in dict.fromkeys(("onset", known.column, "offset"))]
         present = [number for number in ordered if number is not None]
-        if numbers[known.column] != known.value and present == sorted(present):
+        if numbers[known.column] == known.value or present != sorted(present):
+            continue
+        if known.column != "apex" or _is_doubtful(**numbers):
             found.append(known)
     return found
+
+
+def _is_doubtful(onset: int | None, apex: int | None, offset: int | None) -> bool:
+    return onset is None or apex is None or offset is None or not onset + 1 < apex <= offset

@@ -5,7 +5,6 @@ Nothing is dropped or changed in silence: each clip that is not in the table, an
 is a :class:`~merbench.contracts.databases.Remark`.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,61 +22,12 @@ from merbench.contracts.databases import DatabaseCard, Reading, Remark
 from merbench.contracts.errors import DataError
 from merbench.databases.corrections import corrections_for
 from merbench.databases.identity import normalised
-from merbench.databases.sheets import Column, Sheet, read_sheet
-from merbench.databases.trees import Place, numbered_frames, picture_size, survey
-
-Kind = Literal["raw", "raw selected", "cropped"]
-PREFERRED: tuple[Kind, ...] = ("raw", "raw selected", "cropped")  # where several trees lie in one folder
+from merbench.databases.layouts import SheetForm, Tree, TreeForm, clip_folders, find_trees, newest_sheet
+from merbench.databases.sheets import Sheet, read_sheet
+from merbench.databases.trees import Place, numbered_frames, picture_size
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 _ELSEWHERE = "there or up to three levels below"  # where sheets and trees are looked for
-
-
-@dataclass(frozen=True)
-class TreeForm:
-    """How the folders of a tree are called; upper and lower case mean nothing.
-
-    Attributes
-    ----------
-    levels : tuple of str
-        Regular expressions, one a level, from the subject's folder to the clip's.
-    example : str
-        Such a folder, for messages.
-    passed_over : str
-        Expression for folders that are known to hold something else, at any level.
-    foreign : str
-        Expression for trees that look alike and are another database's, matched with the names of the folders above the
-        subjects, the nearest first: ``NIR/SMIC_all_cropped``.
-    spelled : callable
-        Writes a clip's name in the database's own upper and lower case.
-    """
-
-    levels: tuple[str, ...]
-    example: str
-    passed_over: str = r"(?!)"
-    foreign: str = r"(?!)"
-    spelled: Callable[[str], str] = str
-
-
-@dataclass(frozen=True)
-class SheetForm:
-    """How an annotation sheet is called, and its columns by the names that readers use.
-
-    ``subject`` and ``clip`` are always among the columns; see :class:`Annotation` for the others.
-    """
-
-    files: str
-    example: str
-    columns: Mapping[str, Column]
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A tree that was found; `shown` is its name within the folder given."""
-
-    path: Path
-    kind: Kind
-    shown: str
 
 
 @dataclass(frozen=True)
@@ -158,7 +108,7 @@ class FramedDatabase(ABC):
     def recognises(self, folder: Path) -> bool:
         """Say whether a tree of this database lies in `folder` or up to three levels below."""
         try:
-            return bool(_find_trees(folder, self.tree)[0])
+            return bool(find_trees(folder, self.tree)[0])
         except DataError:
             return False
 
@@ -175,7 +125,7 @@ class FramedDatabase(ABC):
             No tree or no annotation sheet is there, a sheet is unreadable, a clip is there twice, no clip can be used;
             names file or folder and the next step.
         """
-        trees, places = _find_trees(folder, self.tree)
+        trees, places = find_trees(folder, self.tree)
         if not trees:
             raise DataError(
                 f"{folder}: no clip folders such as {self.tree.example} were found {_ELSEWHERE}; "
@@ -215,7 +165,7 @@ class FramedDatabase(ABC):
     def _clip_folders(self, folder: Path, tree: Tree, found: Findings) -> dict[tuple[str, str], Path]:
         """Return (subject, clip) -> folder of all the tree's clips."""
         disk: dict[tuple[str, str], Path] = {}
-        for place, names in _walk(tree.path, self.tree):
+        for place, names in clip_folders(tree.path, self.tree):
             shown = place.relative_to(folder).as_posix()
             try:
                 if names is None:
@@ -306,7 +256,7 @@ class SheetDatabase(FramedDatabase):
     def _annotations(
         self, folder: Path, places: Sequence[Place], disk: Mapping[tuple[str, str], Path], found: Findings
     ) -> list[Annotation]:
-        path = _newest(places, self.sheet, found)
+        path = newest_sheet(places, self.sheet, found.notes)
         if path is None:
             raise DataError(
                 f"{folder}: no annotation sheet such as {self.sheet.example} was found {_ELSEWHERE}; "
@@ -351,7 +301,7 @@ class SheetDatabase(FramedDatabase):
 
     def _classes(self, places: Sequence[Place], found: Findings) -> dict[tuple[str, str], str | None]:
         """Read the sheet of objective classes, if there is one."""
-        path = _newest(places, self.classes, found) if self.classes else None
+        path = newest_sheet(places, self.classes, found.notes) if self.classes else None
         if self.classes is None or path is None:
             return {}
         found.sheet += f" and {path.name}"
@@ -410,71 +360,6 @@ def _about_frames(frames: Mapping[int, Path], onset: int, apex: int, offset: int
     elif len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} {size[0]}x{size[1]}" for name, size in sizes.items() if size)
         yield "the pictures differ in size", told
-
-
-def _find_trees(folder: Path, form: TreeForm) -> tuple[list[Tree], list[Place]]:
-    """Return the trees below `folder`, the preferred one first, and all places that were looked into."""
-    trees: list[Tree] = []
-    places: list[Place] = []
-    roots: set[Path] = set()  # nothing below them is searched: the survey asks after it has shown a place
-    for place in survey(folder, ends=lambda place: place.path in roots):
-        places.append(place)
-        if not _holds_subjects(place, form):
-            continue
-        roots.add(place.path)
-        below = place.path.relative_to(folder)
-        names = [*reversed(below.parts), folder.name]
-        if not re.match(form.foreign, "/".join(names), re.IGNORECASE):
-            shown = below.as_posix() if below.parts else folder.name
-            trees.append(Tree(place.path, _kind(place.path, names, form), shown))
-    return sorted(trees, key=lambda tree: PREFERRED.index(tree.kind)), places
-
-
-def _holds_subjects(place: Place, form: TreeForm) -> bool:
-    """Say whether a folder holds subjects' folders, at least one of which holds what it should."""
-    subject, below = form.levels[0], form.levels[1]
-    subjects = (name for name in place.folders if re.fullmatch(subject, name, re.IGNORECASE))
-    return any(
-        re.fullmatch(below, name, re.IGNORECASE) for each in subjects for name in Place.of(place.path / each).folders
-    )
-
-
-def _kind(root: Path, names: Sequence[str], form: TreeForm) -> Kind:
-    """Tell cropped frames by their names, which begin with ``reg_``, else by the nearest folder that says it."""
-    clip = next((path for path, found in _walk(root, form) if found), root)
-    if any(name.lower().startswith("reg_") for name in Place.of(clip).files):
-        return "cropped"
-    words: dict[str, Kind] = {"crop": "cropped", "select": "raw selected", "raw": "raw"}
-    return next((kind for name in names for word, kind in words.items() if word in name.lower()), "raw")
-
-
-def _walk(path: Path, form: TreeForm, names: tuple[str, ...] = ()) -> Iterator[tuple[Path, tuple[str, ...] | None]]:
-    """Yield each clip's folder with the names of its levels, and each folder that is called otherwise with None."""
-    if len(names) == len(form.levels):
-        yield path, names
-        return
-    for name in Place.of(path).folders:
-        if re.fullmatch(form.levels[len(names)], name, re.IGNORECASE):
-            yield from _walk(path / name, form, (*names, name))
-        elif not re.fullmatch(form.passed_over, name, re.IGNORECASE):
-            yield path / name, None
-
-
-def _newest(places: Sequence[Place], form: SheetForm, found: Findings) -> Path | None:
-    """Choose among the sheets that lie there: the latest date in the name, then a name without a date."""
-    paths = [
-        place.path / name
-        for place in places
-        for name in place.files
-        if re.fullmatch(rf"(?:{form.files})\.xlsx?", name, re.IGNORECASE)
-    ]
-    if not paths:
-        return None
-    first = max(paths, key=lambda path: max(re.findall(r"(?:19|20)[0-9]{6}", path.name), default=""))
-    if len(paths) > 1:
-        others = ", ".join(path.name for path in paths if path != first)
-        found.notes.append(f"the sheet {first.name} is taken, not {others}")
-    return first
 
 
 def _unmatched(

@@ -40,6 +40,7 @@ class Megc2019Flow28:
         name="megc2019-flow28",
         title="MEGC 2019 flow images, 28x28 (public release of STSTNet's and HTNet's authors)",
         datasets={"smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"},
+        holds="442 clips of 68 subjects",
         licence="public; the underlying videos need each database's own licence",
         source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
         offers=(FLOW,),

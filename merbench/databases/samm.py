@@ -6,7 +6,8 @@ copies on row 1; a column gives the objective class.
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.framed import SheetDatabase, SheetForm, TreeForm
+from merbench.databases.framed import SheetDatabase
+from merbench.databases.layouts import SheetForm, TreeForm
 from merbench.databases.sheets import Column
 
 DATABASE = SheetDatabase(
@@ -14,7 +15,8 @@ DATABASE = SheetDatabase(
         name="samm",
         title="SAMM",
         datasets={"samm": "SAMM"},
-        licence="by signed licence agreement, for academic research",
+        holds="159 clips of 29 subjects",
+        licence="apply with a signed licence agreement, for academic research",
         source="http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php",
     ),
     tree=TreeForm(levels=(r"\d{1,3}", r"\d{1,3}_\d+_\d+"), example="SAMM/006/006_1_2"),

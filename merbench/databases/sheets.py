@@ -230,7 +230,7 @@ def _value(cell: object, kind: str) -> str | int | None:
     text = " ".join(text.split())
     if text in ("", "/"):
         return None
-    if kind == "number" and not isinstance(cell, bool) and re.fullmatch(r"[0-9]{1,12}(\.0*)?", text):
+    if kind == "number" and re.fullmatch(r"[0-9]{1,12}(\.0*)?", text):
         return int(text.partition(".")[0])
     return text
 

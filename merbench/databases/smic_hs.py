@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from merbench.contracts.databases import DatabaseCard, Remark
-from merbench.databases.framed import Annotation, Findings, FramedDatabase, TreeForm
+from merbench.databases.framed import Annotation, Findings, FramedDatabase
+from merbench.databases.layouts import TreeForm
 from merbench.databases.trees import Place, numbered_frames
 
 _CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
@@ -52,7 +53,8 @@ DATABASE = SmicHs(
         name="smic-hs",
         title="SMIC-HS",
         datasets={"smic-hs": "SMIC"},
-        licence="by signed licence agreement, for academic research",
+        holds="164 clips of 16 subjects",
+        licence="apply with a signed licence agreement, for academic research",
         source="https://www.oulu.fi/cmvs/node/41319",
     ),
     tree=TreeForm(

@@ -51,3 +51,10 @@ def test_another_clip_is_left_as_it_is():
     other = (APEX.dataset, APEX.subject, APEX.clip + "1")
     assert corrections_for(other, numbers, range(10**4)) == []
     assert corrections_for(("casme2", APEX.subject, APEX.clip), numbers, range(10**4)) == []
+
+
+def test_an_apex_that_somebody_else_corrected_is_left_as_it_is():
+    onset = APEX.value - 20
+    assert about(APEX, onset=onset, apex=APEX.value + 1, offset=APEX.value + 20) == []
+    for doubtful in (onset, onset + 1, APEX.value + 21):
+        assert about(APEX, onset=onset, apex=doubtful, offset=APEX.value + 20) == [APEX]

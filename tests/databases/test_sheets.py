@@ -96,6 +96,23 @@ def test_the_sheet_that_holds_the_table_is_chosen_whichever_it_is(tmp_path):
     assert (sheet.title, len(sheet.rows)) == ("table", 2)
 
 
+def test_of_two_columns_of_one_name_the_first_one_counts(write):
+    assert cells(write([[*HEADER, "Onset Frame", "onsetframe"], [*ROWS[0], 99, 98]])) == [["01", "EP21_01f", 46, None]]
+
+
+def test_a_sheet_that_says_it_ends_at_a1_is_read_whole(miniature, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (HEADER, *ROWS):
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as old, zipfile.ZipFile(tmp_path / "coding.xlsx", "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            assert b'ref="A1:C3"' in content or not name.endswith("sheet1.xml")
+            new.writestr(name, content.replace(b'ref="A1:C3"', b'ref="A1"'))
+    assert len(cells(tmp_path / "coding.xlsx")) == 2
+
+
 @pytest.mark.parametrize("cell", [46, 46.0, "46", " 46 ", "46.0"])
 def test_a_number_may_be_stored_in_any_way(write, cell):
     assert cells(write([HEADER, ["01", "EP29f", cell]]))[0][2] == 46

@@ -1,4 +1,5 @@
 import os
+import struct
 
 import cv2
 import numpy as np
@@ -112,6 +113,12 @@ def test_other_links_count_as_what_they_lead_to(tmp_path):
     assert list(numbered_frames(here / "clip")) == [1]
 
 
+def test_what_operating_systems_leave_behind_is_not_there(tmp_path):
+    touch(tmp_path, "a.xlsx", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx")
+    (tmp_path / "__MACOSX").mkdir()
+    assert Place.of(tmp_path) == Place(tmp_path, (), ("a.xlsx",))
+
+
 def test_a_survey_goes_three_levels_down_the_upper_ones_first_and_ends_where_it_is_told(tmp_path):
     for path in ("a/b/c/d/e", "f/g", "f/.hidden", "__MACOSX/x"):
         (tmp_path / path).mkdir(parents=True)
@@ -129,6 +136,15 @@ def test_the_size_of_a_picture_is_read_from_its_head(tmp_path, suffix, shape):
     assert written
     path.write_bytes(content.tobytes())
     assert picture_size(path) == (shape[1], shape[0])
+
+
+def test_sizes_behind_tables_and_of_pictures_stored_top_down(tmp_path):
+    path = tmp_path / "img1.jpg"
+    table, size = b"\xff\xc4" + struct.pack(">H", 7) + bytes(5), b"\xff\xc2" + struct.pack(">HBHH", 11, 8, 30, 40)
+    path.write_bytes(b"\xff\xd8" + table + size + bytes(10))
+    assert picture_size(path) == (40, 30)
+    path.write_bytes(b"BM" + bytes(16) + struct.pack("<ii", 40, -30) + bytes(10))
+    assert picture_size(path) == (40, 30)
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM"]))

@@ -33,11 +33,12 @@ class Synthetic:
         ``small`` or ``full``.
     """
 
-    def __init__(self, size: str, title: str) -> None:
+    def __init__(self, size: str, title: str, holds: str) -> None:
         self._size = size
         self.card = DatabaseCard(
             name=f"synthetic-{size}",
             title=title,
+            holds=holds,
             datasets={name: reader.card.datasets[name] for name, reader in _READERS.items()},
             licence="made here by a program; scores on it say nothing about people",
             source="merbench data synthesize",
@@ -82,8 +83,10 @@ def _variant(settings: Settings) -> str:
     return "-".join(str(value) if isinstance(value, str) else f"{name}{value:g}" for name, value in parts.items())
 
 
-SMALL_DATABASE = Synthetic("small", "Synthetic stand-in for first runs: 12 subjects")
-FULL_DATABASE = Synthetic("full", "Synthetic stand-in with the counts of MEGC 2019")
+SMALL_DATABASE = Synthetic("small", "Synthetic stand-in for first runs", "100 clips of 12 subjects")
+FULL_DATABASE = Synthetic(
+    "full", "Synthetic stand-in with the counts of MEGC 2019", "442 clips of 68 subjects, 164/145/133 a database"
+)
 
 SMALL = SMALL_DATABASE.card.name
 STAND_INS = {SMALL: Settings(size="small"), FULL_DATABASE.card.name: Settings(size="full")}

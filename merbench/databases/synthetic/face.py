@@ -113,8 +113,8 @@ def _anatomy(rng: np.random.Generator) -> Anatomy:
     between = rng.uniform
     eye_size = (between(0.165, 0.2), between(0.066, 0.086))
     return Anatomy(
-        width=between(0.9, 1.0),
-        chin=between(1.28, 1.42),
+        width=between(0.87, 0.95),
+        chin=between(1.36, 1.47),
         jaw=between(0.1, 0.26),
         eye=(between(0.385, 0.44), 0.0),
         eye_size=eye_size,
@@ -228,9 +228,9 @@ class _Painter:
         cloth = self.rng.uniform(35, 200) * np.array([1, 1, 1]) + self.rng.normal(0, 22, 3)
         weave = _noise(self.rng, self.side, (8, 20, 60, 160), 0.5)[..., None]
         shoulders = _soft(self.y - (self.a.chin + 0.34 + 0.16 * self.ax**2 + 0.25 * (self.ax > 1.6)), 0.04)
-        neck_width = 0.5 + 0.12 * np.clip(self.y - 1.5, 0, 1)
+        neck_width = 0.47 + 0.12 * np.clip(self.y - 1.5, 0, 1)
         neck = _soft(neck_width - self.ax, 0.05) * _soft(self.y - 0.7, 0.1)
-        shadow = 0.55 + 0.3 * np.clip((self.y - self.a.chin + 0.05) / 0.45, 0, 1)
+        shadow = 0.44 + 0.36 * np.clip((self.y - self.a.chin + 0.05) / 0.4, 0, 1)
         side_light = 1 + 0.16 * self.x * np.sign(self.light[0])
         self._lay(self.tone * shadow[..., None] * side_light[..., None], neck)
         collar = shoulders * _soft(np.hypot(self.ax / 0.56, (self.y - self.a.chin - 0.12) / 0.5) - 1, 0.06)

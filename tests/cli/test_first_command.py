@@ -1,0 +1,37 @@
+"""The README's first command on a machine with nothing registered, as it stands there."""
+
+import json
+import re
+from pathlib import Path
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(done):
+    (command,) = re.findall(r"```sh\npip install uv\nuv run merbench (.*)\n```", README.read_text(encoding="utf-8"))
+    said = done(*command.split())
+    first, *_ = said.splitlines()
+    assert first.startswith("data: synthetic-small, a synthetic stand-in, since no database")
+    assert "making synthetic-small: 100/100 clips" in said
+    assert "configuration ststnet:quick, for a first look; --config ststnet:default trains at full length" in said
+    assert "ststnet quick seed 0: 12/12 folds" in said
+    assert "svm-flow seed 0: 12/12 folds" in said
+    assert "synthetic data" in said
+    again = done(*command.split())
+    assert "nothing to do: all 24 folds of 2 runs are recorded" in again
+    assert "making" not in again
+    rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--no-published"))
+    assert {(row["data"], row["synthetic"], row["status"]) for row in rows} == {("synthetic-small", True, "complete")}
+    assert {row["part"]: row["clips"] for row in rows}["full"] == 100
+    listed = done("data", "list")
+    assert "100 clips, 12 subjects" in listed
+    assert "prepared flow(onset-apex, 28, u/v/strain, tvl1, clip" in " ".join(listed.split())
+
+
+def test_a_stand_in_with_settings_of_ones_own_has_its_own_name_in_every_table(done):
+    said = done("data", "synthesize", "small", "--pixels", "96", "--strength", "0.5", "--out", "made")
+    assert "synthetic-small-strength0.5-pixels96: 100 clips, 12 subjects in made; use it with --data made" in said
+    said = done("run", "majority", "--protocol", "megc2019", "--data", "made")
+    assert said.startswith("data: synthetic-small-strength0.5-pixels96, the folder made, a copy of synthetic-small")
+    rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--no-published"))
+    assert {(row["data"], row["synthetic"]) for row in rows} == {("synthetic-small-strength0.5-pixels96", True)}
