@@ -110,7 +110,7 @@ def _uf1(clips: list[Clip], predicted: list[str], which: np.ndarray | None = Non
 
 def static_separability(seeds: range) -> None:
     """Print d' between the two classes that a statistic separates most, from the true courses."""
-    print("\nSeparability d' of the true movement (peak 1), mean over draws; sampling alone gives about .15")
+    print("\nSeparability d' of the true movement (peak 1), mean over draws; sampling alone gives .1 to .3")
     found: dict[str, dict[float, list[float]]] = {}
     for strength, seed in itertools.product(STRENGTHS, seeds):
         settings = Settings(size="full", strength=strength, seed=seed)
@@ -120,9 +120,9 @@ def static_separability(seeds: range) -> None:
         for name in rows[0]:
             values = np.array([row[name] for row in rows])
             found.setdefault(name, {}).setdefault(strength, []).append(_d_prime(values, labels))
-    print(f"  {'statistic':<44}" + "".join(f"s = {strength:<6}" for strength in STRENGTHS))
+    print(f"  {'statistic':<46}" + "".join(f"s = {strength:<6}" for strength in STRENGTHS))
     for name, by_strength in found.items():
-        print(f"  {name:<44}" + "".join(f"{np.mean(values):<10.2f}" for values in by_strength.values()))
+        print(f"  {name:<46}" + "".join(f"{np.mean(values):<10.2f}" for values in by_strength.values()))
 
 
 def _statistics(clip: Clip, course: Course) -> Iterator[tuple[str, float]]:

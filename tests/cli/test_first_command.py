@@ -25,7 +25,7 @@ def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(d
     assert {row["part"]: row["clips"] for row in rows}["full"] == 100
     listed = done("data", "list")
     assert "100 clips, 12 subjects" in listed
-    assert "prepared flow(onset-apex, 28, u/v/strain, tvl1, clip" in " ".join(listed.split())
+    assert "prepared flow(onset-apex, 28" in listed
 
 
 def test_a_stand_in_with_settings_of_ones_own_has_its_own_name_in_every_table(done):

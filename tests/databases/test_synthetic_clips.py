@@ -59,6 +59,22 @@ def test_in_no_clip_of_full_does_the_movement_at_these_frames_depend_on_the_stre
         assert resting.max() <= module.motion.REST, clip
 
 
+def test_the_mean_over_a_clips_frames_tells_hardly_anything_of_its_class():
+    settings = Settings(size="full", strength=1.0)
+    means = {}
+    for clip in FULL:
+        course, times = module.draw_course(settings, clip), clip.times()
+        sides = zip(course.rise, course.decay, strict=True)
+        within = (times >= 0) & (times <= 2)
+        mean = np.mean([module.motion.amplitude(times, rise, decay)[within].mean() for rise, decay in sides])
+        means.setdefault(clip.label, []).append(mean)
+    middles = [np.mean(values) for values in means.values()]
+    spread = np.mean([np.std(values) for values in means.values()])
+    assert (
+        max(middles) - min(middles)
+    ) / spread < 0.3  # it is about 4 where rise and decay don't make up for each other
+
+
 def test_at_strength_0_a_class_leaves_no_trace_in_any_frame():
     clip = _some("casme2")[0]
     weak = TINY.model_copy(update={"strength": 0.0})
