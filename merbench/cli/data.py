@@ -155,8 +155,8 @@ def show(
     from merbench.engine.data import open_named
     from merbench.report.contact_sheet import chosen_clips, contact_sheet, write_picture
 
-    if out is not None and out.suffix.lower() != ".png":
-        raise MerbenchError(f"--out {out}: give the name of a .png file")
+    if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
+        raise MerbenchError(f"--out {out}: give the name of a .png file in a folder that is there")
     with PreparationDisplay(Console(highlight=False)) as watcher:
         source = open_named(name, watcher)
     clips = chosen_clips(source, clip)
