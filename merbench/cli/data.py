@@ -30,7 +30,17 @@ def add(
 
     source = register(name, path, corrections)
     typer.echo(f"{name}: {source.reading.layout}, {_counts(source)}; registered in {home() / 'databases.json'}")
+    if not corrections:
+        typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
     _tell_remarks(source, each=False)
+
+
+@data.command(epilog="Example: merbench data remove casme2")
+def remove(name: Name) -> None:
+    """Forget where a database is; nothing of it is removed from the disk."""
+    from merbench.databases.registrations import unregister
+
+    typer.echo(f"{name}: no longer registered; {unregister(name)} is left as it is")
 
 
 @data.command("list", epilog="Example: merbench data list --store")
@@ -70,7 +80,7 @@ def verify(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
-    from merbench.databases.registrations import open_registered
+    from merbench.databases.registrations import open_registered, registered
     from merbench.engine.catalogue import PROTOCOLS
     from merbench.prepare.arrays import prepare_input, unreadable_frames
 
@@ -79,6 +89,8 @@ def verify(
     typer.echo(f"{name} in {source.folder}: {source.reading.layout}")
     per_dataset = "/".join(str((source.clips.dataset == dataset).sum()) for dataset in card.datasets)
     typer.echo(f"{_counts(source)}, {per_dataset} clips of {', '.join(card.datasets.values())}")
+    if not registered()[name].corrections:
+        typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
     _tell_remarks(source, each=True)
     for spec in card.offers or ():
         prepare_input([source], source.clips, spec)
@@ -118,23 +130,31 @@ def prepare(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
+    from merbench.contracts.errors import DataError
     from merbench.prepare.arrays import fill_store, missing_inputs
 
     with PreparationDisplay(Console(highlight=False)) as watcher:
         sources = _sources(names or [])
         specs = _declared(methods or [])
         lacking: list[str] = []
+        failed: list[str] = []
         for source in sources:
             for spec, wanted_by in specs.items():
                 missing = missing_inputs([source], {wanted_by: spec})
                 if missing:
                     lacking += missing
                     continue
-                count = fill_store(source, spec, watcher, workers)
-                watcher.note(f"{source.name}: {spec} is there for {count} clips")
-        for line in lacking:
+                try:
+                    count = fill_store(source, spec, watcher, workers)
+                except DataError as error:
+                    failed.append(str(error))
+                else:
+                    watcher.note(f"{source.name}: {spec} is there for {count} clips")
+        for line in lacking + failed:
             watcher.note(f"not prepared: {line}")
-    if lacking and methods:
+        if not specs:
+            watcher.note("these methods declare no input: there is nothing to prepare")
+    if failed or (lacking and methods):
         raise typer.Exit(2)
 
 
@@ -225,7 +245,7 @@ def _tell_remarks(source: "Source", each: bool) -> None:
     told = [(remark.kind, remark.reason) for remark in reading.remarks]
     for kind, reason in dict.fromkeys(sorted(told)):
         of_it = [remark for remark in reading.remarks if (remark.kind, remark.reason) == (kind, reason)]
-        typer.echo(f"{kind}: {len(of_it)} clip{'s' * (len(of_it) > 1)}, {reason}")
+        typer.echo(f"{kind} ({len(of_it)}): {reason}")
         for remark in of_it if each else ():
             typer.echo(f"  {remark.clip}{f': {remark.detail}' if remark.detail else ''}")
     if reading.remarks and not each:
@@ -234,10 +254,15 @@ def _tell_remarks(source: "Source", each: bool) -> None:
 
 def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     """Print how a database's clips agree with a protocol, as far as it holds the protocol's datasets."""
+    from merbench.contracts.errors import DataError
     from merbench.engine.split import selected, split_differences
 
     held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
-    clips = selected(protocol, source.clips)
+    try:
+        clips = selected(protocol, source.clips)
+    except DataError as error:
+        typer.echo(f"{protocol.name}: differs: {error}")
+        return True
     synthetic = source.database.card.synthetic
     differences = split_differences(protocol, clips, held, listed_clips=not synthetic)
     part = "" if len(held) == len(protocol.datasets) else f", its part of {'/'.join(held)}"

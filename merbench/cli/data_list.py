@@ -80,7 +80,12 @@ def list_store(console: Console, prune: bool) -> None:
         unusable = kept.arrays if use.useless else len(use.stale)
         name, spec = (kept.file.database, str(kept.file.spec)) if kept.file else (kept.folder.name, "unknown")
         table.add_row(
-            Text(name), Text(spec), str(kept.arrays), f"{kept.size / 1e6:.1f}", str(unusable), Text(use.useless)
+            Text(name),
+            Text(spec),
+            str(kept.arrays),
+            f"{kept.size / 1e6:.1f}",
+            str(unusable),
+            Text("can't be read now: kept" if use.unjudged else use.useless),
         )
     if judged:
         console.print(table)

@@ -1,5 +1,6 @@
 """``merbench run``: plan a grid, run what is missing, print the table."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,10 @@ def run(
     keep_epochs: Annotated[bool, typer.Option("--keep-epochs", help="Keep predictions after each epoch.")] = False,
     existing: Annotated[str, typer.Option(help="keep what is recorded, or redo it.")] = "keep",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the runs, what is recorded and what would run.")
+        bool,
+        typer.Option(
+            "--dry-run", help="List the runs, what is recorded and what would run; prepares the data, trains nothing."
+        ),
     ] = False,
     results: Results = None,
 ) -> None:
@@ -48,13 +52,14 @@ def run(
     from merbench.databases.synthetic.database import SMALL
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.engine.data import choose_data
-    from merbench.engine.execute import check_folds, execute, failures
+    from merbench.engine.execute import check_fold_names, check_folds, execute, failures
     from merbench.engine.plan import PreparedProtocol, plan_runs
 
     one_of(existing, "--existing", ("keep", "redo"))
     request = _request(methods, config or [], settings or [], seeds, keep_epochs)
     console = Console(highlight=False)
     specs = [find_protocol(name) for name in dict.fromkeys(protocol)]
+    request.check()  # a slip should be told before data is made or prepared
     with PreparationDisplay(console) as watcher:
         chosen = choose_data(data, specs, watcher)
         watcher.note(f"data: {chosen.name}, {chosen.why}")
@@ -67,6 +72,12 @@ def run(
         for item in prepared:
             if item.split.differences:
                 watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+        for source in chosen.sources:
+            told = Counter(remark.kind for remark in source.reading.remarks)
+            if told:
+                counts = ", ".join(f"{count} {kind}" for kind, count in told.items())
+                watcher.note(f"note: {source.name}: {counts}; merbench data verify {source.database.card.name} tells")
+        check_fold_names([fold.name for item in prepared for fold in item.split.folds], folds or [])
         plans = plan_runs(request, prepared)
     runs = results_folder(results) / "runs"
     if dry_run:

@@ -164,7 +164,8 @@ def read_coding(cell: object) -> Coding | None:
 def _plain(cell: object) -> str:
     """Write a cell in capitals, full-width signs as plain ones, single blanks."""
     if isinstance(cell, str):
-        return " ".join(unicodedata.normalize("NFKC", cell).upper().split())
+        text = " ".join(unicodedata.normalize("NFKC", cell).upper().replace("\u3001", ",").replace(";", ",").split())
+        return re.sub(r"\( ?(K|\?) ?\)", lambda match: "(K)" if match[1] == "K" else "?", text)
     if cell is None or pd.isna(cell) is True:  # type: ignore[call-overload]
         return ""
     if isinstance(cell, int | float | np.integer | np.floating) and not isinstance(cell, bool):

@@ -75,8 +75,12 @@ class Flow(_Picture):
             raise ValueError("normalise: hsv is a picture of the channels u and v: write channels: [u, v]")
         if not self.channels:
             raise ValueError("name at least one channel")
-        if self.mask == "face" and self.faces in ("haar", "delivered"):
-            raise ValueError(f"mask: face needs landmarks, which faces: {self.faces} does not give")
+        if self.mask == "face" and self.faces == "haar":
+            raise ValueError("mask: face needs landmarks, which faces: haar does not give")
+        if (self.span == "clip" and (self.onset_jitter or self.apex_jitter)) or (
+            self.span == "onset-offset" and self.apex_jitter
+        ):
+            raise ValueError(f"jitter of a frame that the span {self.span} does not end at")
         return self
 
 
@@ -103,6 +107,9 @@ class Frames(_Picture):
     def _consistent(self) -> "Frames":
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
+        apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
+        if (self.apex_jitter and not apex_is_used) or (self.span == "clip" and self.onset_jitter):
+            raise ValueError(f"jitter of a frame that the span {self.span} does not end at")
         if self.count is None and (self.sampling == "interpolated" or self.onset_jitter or self.apex_jitter):
             raise ValueError("interpolated sampling and jitter need a count")
         return self
@@ -124,7 +131,7 @@ class Landmarks(_Picture):
     named_by: ClassVar[tuple[str, ...]] = ("points", "size")
 
     kind: Literal["landmarks"] = "landmarks"
-    faces: Literal["auto", "landmarks"] = "auto"
+    faces: Literal["auto", "landmarks", "delivered"] = "auto"
     points: Literal[5, 68] = 68
     size: int = Field(112, ge=8)
 

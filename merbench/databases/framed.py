@@ -19,12 +19,12 @@ import pandas as pd
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading, Remark
-from merbench.contracts.errors import DataError
+from merbench.contracts.errors import DataError, listed
 from merbench.databases.corrections import corrections_for
 from merbench.databases.identity import normalised
-from merbench.databases.layouts import SheetForm, Tree, TreeForm, clip_folders, find_trees, newest_sheet
-from merbench.databases.sheets import Sheet, read_sheet
-from merbench.databases.trees import Place, numbered_frames, picture_size
+from merbench.databases.layouts import SheetForm, Tree, TreeForm, clip_folders, find_trees, read_newest
+from merbench.databases.sheets import Sheet
+from merbench.databases.trees import Place, frames_and_strays, numbered_frames, picture_size
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 _ELSEWHERE = "there or up to three levels below"  # where sheets and trees are looked for
@@ -189,12 +189,15 @@ class FramedDatabase(ABC):
         """Make a row of the clip table, with remarks; _LeftOutError if the clip can't be used."""
         if place is None:
             raise _LeftOutError("the clip has no folder on disk", said.where(None))
-        frames = numbered_frames(place)
+        frames, strays = frames_and_strays(place)
         if not frames:
-            raise _LeftOutError("the clip's folder holds no frame", str(place))
+            raise _LeftOutError("the clip's folder holds no frame", f"{place} (jpg, png and bmp are looked for)")
         if said.emotion is None:
             raise _LeftOutError("the sheet has no emotion", said.where("emotion"))
         remarks: list[Remark] = []
+        if strays:
+            reason = "pictures are called otherwise than the clip's frames, and are passed over"
+            remarks.append(Remark(name, "noted", reason, listed(strays)))
         annotated = {"onset": said.onset, "apex": said.apex, "offset": said.offset}
         numbers = {column: value if isinstance(value, int) else None for column, value in annotated.items()}
         apex_source = said.apex_source
@@ -211,8 +214,9 @@ class FramedDatabase(ABC):
             apex_source = "midpoint"
             told = f"{said.where('apex')}: {_told(said.apex)}"
             remarks.append(Remark(name, "repaired", repaired, f"{apex} in {onset} to {offset} ({told})"))
-        elif apex == onset < offset:
+        elif apex == onset:
             remarks.append(Remark(name, "noted", "the apex is the onset", f"{apex}"))
+        _refuse_stillness(frames, onset, apex, offset)
         remarks += [Remark(name, "noted", *told) for told in _about_frames(frames, onset, apex, offset)]
         row = {"dataset": self.dataset, "subject": said.subject, "clip": said.clip, "fps": self.fps}
         row |= {"onset": onset, "apex": apex, "offset": offset, "apex_source": apex_source}
@@ -256,14 +260,15 @@ class SheetDatabase(FramedDatabase):
     def _annotations(
         self, folder: Path, places: Sequence[Place], disk: Mapping[tuple[str, str], Path], found: Findings
     ) -> list[Annotation]:
-        path = newest_sheet(places, self.sheet, found.notes)
-        if path is None:
+        sheet = read_newest(places, self.sheet, found.notes)
+        if sheet is None:  # a part of a copy was given: the sheet may lie beside it
+            sheet = read_newest([Place.of(folder.absolute().parent)], self.sheet, found.notes)
+        if sheet is None:
             raise DataError(
                 f"{folder}: no annotation sheet such as {self.sheet.example} was found {_ELSEWHERE}; "
                 "give the folder that holds the sheet and the frames"
             )
-        sheet = read_sheet(path, self.sheet.columns)
-        found.sheet = f"sheet {path.name}"
+        found.sheet = f"sheet {sheet.path.name} ({sheet.title})"
         rows = self._identified(sheet, found, "left out")
         classes = self._classes(places, found)
         annotations = [
@@ -301,11 +306,11 @@ class SheetDatabase(FramedDatabase):
 
     def _classes(self, places: Sequence[Place], found: Findings) -> dict[tuple[str, str], str | None]:
         """Read the sheet of objective classes, if there is one."""
-        path = newest_sheet(places, self.classes, found.notes) if self.classes else None
-        if self.classes is None or path is None:
+        sheet = read_newest(places, self.classes, found.notes) if self.classes else None
+        if sheet is None:
             return {}
-        found.sheet += f" and {path.name}"
-        rows = self._identified(read_sheet(path, self.classes.columns), found, "noted")
+        found.sheet += f" and {sheet.path.name}"
+        rows = self._identified(sheet, found, "noted")
         return {key: cells["objective_class"] for key, (_, cells) in rows.items()}
 
 
@@ -344,6 +349,14 @@ def _span(numbers: Mapping[str, int | None], said: Annotation, frames: Collectio
         detail = f"{said.where(None)}: {onset} to {offset}, on disk {min(frames)} to {max(frames)}"
         raise _LeftOutError("no frame on disk lies between onset and offset", detail)
     return onset, offset
+
+
+def _refuse_stillness(frames: Collection[int], onset: int, apex: int, offset: int) -> None:
+    """Leave a clip out in which frames that are missing would make one file stand for onset and apex, or offset."""
+    at_onset, at_apex, at_offset = (min(frames, key=lambda n: (abs(n - wanted), n)) for wanted in (onset, apex, offset))
+    if (onset < apex and at_onset == at_apex) or (onset < offset and at_onset == at_offset):
+        detail = f"{onset}, {apex}, {offset}; on disk {len(frames)} frames, {min(frames)} to {max(frames)}"
+        raise _LeftOutError("so many frames are missing that nothing moves", detail)
 
 
 def _about_frames(frames: Mapping[int, Path], onset: int, apex: int, offset: int) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from merbench.databases.sheets import Column
+from merbench.contracts.errors import DataError
+from merbench.databases.sheets import Column, Sheet, read_sheet
 from merbench.databases.trees import Place, survey
 
 Kind = Literal["raw", "raw selected", "cropped"]
@@ -26,8 +27,8 @@ class TreeForm:
     passed_over : str
         Expression for folders that are known to hold something else, at any level.
     foreign : str
-        Expression for trees that look alike and are another database's, matched with the names of the folders above the
-        subjects, the nearest first: ``NIR/SMIC_all_cropped``.
+        Expression for trees that look alike and are another database's, matched with the names of the folders above
+        the subjects, up to two above the one given, the nearest first: ``NIR/SMIC_all_cropped``.
     spelled : callable
         Writes a clip's name in the database's own upper and lower case.
     """
@@ -78,10 +79,13 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[Tree], list[Place]]:
         roots.add(place.path)
         below = place.path.relative_to(folder)
         names = [*reversed(below.parts), folder.name]
-        if not re.match(form.foreign, "/".join(names), re.IGNORECASE):
+        above = [*names, *reversed(folder.absolute().parent.parts[-2:])]
+        if not re.match(form.foreign, "/".join(above), re.IGNORECASE):
             shown = below.as_posix() if below.parts else folder.name
             trees.append(Tree(place.path, _kind(place.path, names, form), shown))
-    return sorted(trees, key=lambda tree: PREFERRED.index(tree.kind)), places
+    if len(trees) > 1:  # the one of the preferred kind with most clips
+        trees.sort(key=lambda tree: (PREFERRED.index(tree.kind), -sum(1 for _ in clip_folders(tree.path, form))))
+    return trees, places
 
 
 def _holds_subjects(place: Place, form: TreeForm) -> bool:
@@ -98,8 +102,8 @@ def _kind(root: Path, names: Sequence[str], form: TreeForm) -> Kind:
     clip = next((path for path, found in clip_folders(root, form) if found), root)
     if any(name.lower().startswith("reg_") for name in Place.of(clip).files):
         return "cropped"
-    words: dict[str, Kind] = {"crop": "cropped", "select": "raw selected", "raw": "raw"}
-    return next((kind for name in names for word, kind in words.items() if word in name.lower()), "raw")
+    words: dict[str, Kind] = {r"(?<!un)(?<!no)(?<!not[-_ ])crop": "cropped", "select": "raw selected", "raw": "raw"}
+    return next((kind for name in names for word, kind in words.items() if re.search(word, name.lower())), "raw")
 
 
 def clip_folders(
@@ -116,10 +120,16 @@ def clip_folders(
             yield path / name, None
 
 
-def newest_sheet(places: Sequence[Place], form: SheetForm, notes: list[str]) -> Path | None:
-    """Choose among the sheets that lie there: the latest date in the name, then a name without a date.
+def read_newest(places: Sequence[Place], form: SheetForm, notes: list[str]) -> Sheet | None:
+    """Read the newest of the sheets that lie there: the latest date in the name, then names without a date.
 
-    A choice among several is told in `notes`; None where there is no sheet.
+    A choice among several is told in `notes`, and so is a file that has the name of a sheet and is none; None where
+    there is no sheet.
+
+    Raises
+    ------
+    DataError
+        None of those that are there can be read.
     """
     paths = [
         place.path / name
@@ -127,10 +137,19 @@ def newest_sheet(places: Sequence[Place], form: SheetForm, notes: list[str]) -> 
         for name in place.files
         if re.fullmatch(rf"(?:{form.files})\.xlsx?", name, re.IGNORECASE)
     ]
-    if not paths:
-        return None
-    first = max(paths, key=lambda path: max(re.findall(r"(?:19|20)[0-9]{6}", path.name), default=""))
-    if len(paths) > 1:
-        others = ", ".join(path.name for path in paths if path != first)
-        notes.append(f"the sheet {first.name} is taken, not {others}")
-    return first
+    paths.sort(key=lambda path: max(re.findall(r"(?:19|20)[0-9]{6}", path.name), default=""), reverse=True)
+    problems = []
+    for path in paths:
+        try:
+            sheet = read_sheet(path, form.columns)
+        except DataError as error:
+            problems.append(error)
+            continue
+        notes += [f"passed over: {problem}" for problem in problems]
+        others = ", ".join(str(other) for other in paths[len(problems) + 1 :])
+        if others:
+            notes.append(f"the sheet {path.name} is taken, not {others}")
+        return sheet
+    if problems:
+        raise problems[0]
+    return None

@@ -72,12 +72,20 @@ def register(name: str, folder: Path, corrections: bool = True) -> Source:
         Unknown name, no such folder, or not a whole copy: nothing is remembered then.
     """
     source = open_source(name, folder, corrections)
+    _change(name, Registration(folder=source.folder, corrections=corrections))
+    return source
+
+
+def _change(name: str, entry: Registration | None) -> dict[str, Registration]:
+    """Set or remove an entry, as the only process to do so; returns what was there before."""
     path = home() / "databases.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            known = registered() | {name: Registration(folder=folder.resolve(), corrections=corrections)}
-            content = {name: entry.model_dump(mode="json") for name, entry in known.items()}
+            before = registered()
+            after = {known: other for known, other in before.items() if known != name}
+            after |= {name: entry} if entry is not None else {}
+            content = {known: other.model_dump(mode="json") for known, other in after.items()}
             draft = path.with_suffix(".tmp")
             draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             draft.replace(path)
@@ -85,7 +93,7 @@ def register(name: str, folder: Path, corrections: bool = True) -> Source:
         raise MerbenchError(
             f"{path} can't be written ({error.strerror or error}): set MERBENCH_HOME to a folder of yours"
         ) from error
-    return source
+    return before
 
 
 def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
@@ -101,9 +109,10 @@ def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
     database = DATABASES.get(name)
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder that holds your copy of {name}")
-    made = [place for place in (folder, *folder.resolve().parents) if (place / MANIFEST).exists()]
+    folder = folder.resolve()  # names of folders mean something, which "." and links would hide
+    made = [place for place in (folder, *folder.parents) if (place / MANIFEST).exists()]
     if made and not database.card.synthetic:
-        raise DataError(f"{folder} belongs to a synthetic stand-in, not to {name}: use it with --data {made[0]}")
+        raise DataError(f"{folder} belongs to a synthetic stand-in, not to {name}: use it with --data {made[-1]}")
     with blaming(f"reading {folder} as {name}"):
         reading = database.read(folder, corrections)
     strange = sorted(set(reading.clips.dataset) - set(database.card.datasets))
@@ -124,7 +133,25 @@ def open_registered(name: str) -> Source:
     if name not in known:
         DATABASES.entry(name)
         raise MerbenchError(f"database {name!r} is not registered here: merbench data add {name} PATH")
-    return open_source(name, known[name].folder, known[name].corrections)
+    entry = known[name]
+    if not entry.folder.is_dir():
+        raise DataError(
+            f"{name} is registered in {entry.folder}, which is not there: mount it, or merbench data add {name} PATH"
+        )
+    return open_source(name, entry.folder, entry.corrections)
+
+
+def unregister(name: str) -> Path:
+    """Forget where database `name` is; nothing of it is removed from the disk. Returns the folder.
+
+    Raises
+    ------
+    MerbenchError
+        It is not registered.
+    """
+    if name not in registered():
+        raise MerbenchError(f"database {name!r} is not registered here{suggestion(name, registered())}")
+    return _change(name, None)[name].folder
 
 
 def recognise(folder: Path) -> str:

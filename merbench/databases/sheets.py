@@ -152,6 +152,8 @@ def _xlsx(path: Path, stored_values: bool = True) -> Iterator[tuple[str, list[_R
     with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of styles and the like, lost on a reader
         book = openpyxl.load_workbook(file, read_only=True, data_only=stored_values)
         for sheet in book.worksheets:
+            if sheet.sheet_state != "visible":
+                continue
             sheet.reset_dimensions()  # some programs write wrong ones
             rows = sheet.iter_rows(max_col=_MOST_COLUMNS, values_only=True)
             yield sheet.title, _filled(path, sheet.title, enumerate(rows, start=1))
@@ -163,6 +165,8 @@ def _xls(path: Path) -> Iterator[tuple[str, list[_Row]]]:
     with xlrd.open_workbook(str(path), logfile=io.StringIO(), on_demand=True) as book:
         for title in book.sheet_names():
             sheet = book.sheet_by_name(title)
+            if sheet.visibility:
+                continue
             rows = ((n + 1, [_xls_value(cell) for cell in sheet.row(n)[:_MOST_COLUMNS]]) for n in range(sheet.nrows))
             yield title, _filled(path, title, rows)
 

@@ -14,9 +14,10 @@ from typing import BinaryIO
 
 from merbench.contracts.errors import DataError
 
-_FRAME = re.compile(r".*?([0-9]+)[^0-9]*\.(?:jpe?g|png|bmp)", re.IGNORECASE)
+_PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
+_FRAME = re.compile(r"(.*?)([0-9]+)([^0-9]*)\.(?:jpe?g|png|bmp)", re.IGNORECASE)
 _LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
-_MOST_FOLDERS = 5000  # that are looked into before a search is given up: the folder is then no copy of a database
+_MOST_FOLDERS = 5000  # that are looked into before a search is given up
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,12 @@ class Place:
         try:
             with os.scandir(path) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
-                    if not _stray(entry.name):
-                        (folders if _is_folder(entry) else files).append(entry.name)
+                    if _stray(entry.name):
+                        continue
+                    if _is_folder(entry):
+                        folders.append(entry.name)
+                    elif entry.is_file():  # a link that leads nowhere is not
+                        files.append(entry.name)
         except OSError as error:
             raise DataError(
                 f"{path} can't be read ({error.strerror or error}): check its permissions, or copy it again"
@@ -68,7 +73,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     link = Path(entry.path)
     try:
         target, here = link.resolve(strict=True), link.parent.resolve()
-    except FileNotFoundError:  # a link that leads nowhere is as if it were not there
+    except FileNotFoundError:
         return False
     except (RuntimeError, OSError):  # a link to itself: which of them is raised depends on the version of Python
         target = here = link
@@ -78,26 +83,40 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def numbered_frames(folder: Path) -> dict[int, Path]:
-    """Return number -> file of the pictures in a folder, in order of number.
+    """Return number -> file of a clip's frames, in order of number; see :func:`frames_and_strays`."""
+    return frames_and_strays(folder)[0]
+
+
+def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
+    """Return number -> file of a clip's frames, in order of number, and the names of pictures that are none.
 
     A frame's number is the last run of digits in its name: ``img46.jpg``, ``006_05562.jpg``, ``reg_image000123.bmp``.
-    Files that are no pictures or have no number are passed over.
+    What stands before and after it is alike in all frames of a clip; pictures called otherwise than most, such as
+    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Files that are no pictures are passed over.
 
     Raises
     ------
     DataError
-        The folder can't be read, or two of its pictures have one number; names them.
+        The folder can't be read, or two of its frames have one number; names them.
     """
-    frames: dict[int, Path] = {}
+    shapes: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    strays = []
     for name in Place.of(folder).files:
         match = _FRAME.fullmatch(name)
-        if match is None:
-            continue
-        number = int(match[1])
+        if match is not None:
+            shapes.setdefault((match[1].lower(), match[3].lower()), []).append((int(match[2]), name))
+        elif name.lower().endswith(_PICTURES):
+            strays.append(name)
+    if not shapes:
+        return {}, strays
+    usual = max(shapes, key=lambda shape: len(shapes[shape]))
+    strays += [name for shape, named in shapes.items() if shape != usual for _, name in named]
+    frames: dict[int, Path] = {}
+    for number, name in sorted(shapes[usual]):
         if number in frames:
             raise DataError(f"{folder}: {frames[number].name} and {name} are both frame {number}; remove one of them")
         frames[number] = folder / name
-    return dict(sorted(frames.items()))
+    return frames, strays
 
 
 def survey(folder: Path, ends: Callable[[Place], bool], levels: int = 3) -> Iterator[Place]:
@@ -115,7 +134,7 @@ def survey(folder: Path, ends: Callable[[Place], bool], levels: int = 3) -> Iter
     Raises
     ------
     DataError
-        As :meth:`Place.of`.
+        As :meth:`Place.of`; or there are more than 5000 folders.
     """
     level, looked_at = [folder], 0
     for depth in range(levels + 1):
@@ -123,7 +142,7 @@ def survey(folder: Path, ends: Callable[[Place], bool], levels: int = 3) -> Iter
         for path in level:
             looked_at += 1
             if looked_at > _MOST_FOLDERS:
-                return
+                raise DataError(f"{folder} holds more than {_MOST_FOLDERS} folders: give the database's own folder")
             place = Place.of(path)
             yield place
             if depth < levels and not ends(place):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from merbench.contracts.clips import clips_digest
-from merbench.contracts.databases import Source
+from merbench.contracts.databases import DatabaseCard, Source
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.protocols import ProtocolSpec
@@ -78,17 +78,22 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
     else:
         if not request or (set(request) & {"/", "\\"} and request not in DATABASES.names()):
             raise MerbenchError(f"--data {request!r} is neither a folder nor a database: see merbench data list")
-        data = _data("as asked for", [_open(name, watcher) for name in request.split("+")])
-    held = [dataset for source in data.sources for dataset in source.database.card.datasets]
+        names = request.split("+")
+        _check_datasets(request, [DATABASES.get(name).card for name in names], needed)
+        return _data("as asked for", [_open(name, watcher) for name in names])
+    _check_datasets(data.name, [source.database.card for source in data.sources], needed)
+    return data
+
+
+def _check_datasets(name: str, cards: Sequence[DatabaseCard], needed: Sequence[str]) -> None:
+    """Refuse data that lacks a dataset, or has one twice."""
+    held = [dataset for card in cards for dataset in card.datasets]
     lacking = sorted(set(needed) - set(held))
     if lacking:
-        raise MerbenchError(
-            f"data {data.name!r} has no clips of {listed(lacking)}; it holds {listed(sorted(set(held)))}"
-        )
+        raise MerbenchError(f"data {name!r} has no clips of {listed(lacking)}; it holds {listed(sorted(set(held)))}")
     twice = sorted({dataset for dataset in held if held.count(dataset) > 1})
     if twice:
-        raise MerbenchError(f"data {data.name!r} has {listed(twice)} twice; name each dataset's source once")
-    return data
+        raise MerbenchError(f"data {name!r} has {listed(twice)} twice; name each dataset's source once")
 
 
 def _data(why: str, sources: list[Source]) -> Data:
@@ -116,6 +121,8 @@ def _automatic(needed: list[str], watcher: Watcher) -> Data:
     """
     known = registered()
     databases, _ = DATABASES.load_all()
+    for name in sorted(set(known) - set(databases)):
+        watcher.note(f"note: the registered database {name} is not known to this installation")
     cards = {name: databases[name].card for name in known if name in databases}
     frames: dict[str, list[str]] = {}
     for name, card in cards.items():

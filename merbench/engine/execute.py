@@ -117,7 +117,11 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
 
 def check_folds(plans: Sequence[RunPlan], folds: Sequence[str]) -> None:
     """Refuse fold names that no run of the plan has."""
-    known = sorted({fold for plan in plans for fold in plan.file.folds})
+    check_fold_names([fold for plan in plans for fold in plan.file.folds], folds)
+
+
+def check_fold_names(known: Sequence[str], folds: Sequence[str]) -> None:
+    """Refuse fold names that are not among the known ones."""
     for fold in folds:
         if fold not in known:
             raise MerbenchError(f"unknown fold {fold!r}{suggestion(fold, known)}")

@@ -71,10 +71,12 @@ class Request:
         return {key: value for scope in ("", method) for owner, key, value in scoped if owner == scope}
 
     def check(self) -> None:
-        """Refuse configurations and settings for methods that are not asked for."""
+        """Refuse unknown methods, configurations and settings, also for methods that are not asked for."""
         for name in [*self.configs, *(key.rpartition(":")[0] for key in self.settings if ":" in key)]:
             if name not in self.methods:
                 raise MerbenchError(f"{name!r} is none of the methods of this run{suggestion(name, self.methods)}")
+        for name in self.methods:
+            METHODS.get(name).resolve(self.config_of(name), self.settings_of(name))
 
 
 @dataclass(frozen=True)

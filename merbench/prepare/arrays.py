@@ -122,7 +122,7 @@ def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Wat
     if isinstance(spec, ActionUnits):  # labels: read off the clip table, nothing to be kept
         return np.stack([build(spec, clip) for clip in clip_frames(source, clips)])
     watcher.note(f"{source.name}: {spec}, faces {told(spec)}")
-    shelf = Shelf(ShelfFile(database=source.name, spec=spec))
+    shelf = Shelf(ShelfFile.of(source.name, spec))
     wanted = clip_frames(source, clips)
     arrays = []
     for clip, path in zip(wanted, shelf.provide(wanted, partial(build, spec), watcher), strict=True):
@@ -131,7 +131,7 @@ def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Wat
         except DataError as error:
             watcher.note(f"{error}: {clip.name} is built anew")
             remove_file(path)
-            arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), watcher)[0]))
+            arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), Silent())[0]))
     return _ragged(arrays) if isinstance(spec, Frames) and spec.count is None else np.stack(arrays)
 
 
@@ -153,7 +153,7 @@ def fill_store(source: Source, spec: InputSpec, watcher: Watcher, workers: int |
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
     if not isinstance(spec, ActionUnits):
-        Shelf(ShelfFile(database=source.name, spec=spec)).provide(clips, partial(build, spec), watcher, workers)
+        Shelf(ShelfFile.of(source.name, spec)).provide(clips, partial(build, spec), watcher, workers)
     return len(clips)
 
 
@@ -178,17 +178,20 @@ def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
 
 
 def unreadable_frames(source: Source, watcher: Watcher, every: bool = False) -> list[str]:
-    """Decode each clip's onset, apex and offset frame, or every frame, and say what is wrong with those that fail."""
+    """Decode each clip's onset, apex and offset frame, or every frame, and say what is wrong with any."""
     clips, said = clip_frames(source, source.clips), []
     what = f"{source.name}: decoding {'every frame' if every else 'onset, apex and offset'}"
     for done, clip in enumerate(clips):
         watcher.preparing(what, done, len(clips))
         numbers = clip.files if every else dict.fromkeys(map(clip.nearest, (clip.onset, clip.apex, clip.offset)))
+        sizes = set()
         for number in numbers:
             try:
-                clip.image(number)
+                sizes.add(clip.image(number).shape)
             except DataError as error:
                 said.append(str(error))
+        if len(sizes) > 1:
+            said.append(f"{clip.name}: its frames have {len(sizes)} sizes")
     watcher.preparing(what, len(clips), len(clips))
     return said
 

@@ -41,7 +41,7 @@ def build(spec: InputSpec, clip: ClipFrames) -> Array:
     DataError
         A frame is unreadable, or is not of the onset frame's size.
     MerbenchError
-        Landmarks are asked for and dlib is not installed; or every frame is asked for, and jitter.
+        Landmarks are asked for and dlib is not installed.
     """
     if isinstance(spec, ActionUnits):
         return _action_units(spec, clip)
@@ -50,7 +50,7 @@ def build(spec: InputSpec, clip: ClipFrames) -> Array:
         return pictures.landmarks(faces.points(spec.size), spec.points)
     if isinstance(spec, DynamicImage):
         numbers = sampling.within(faces.numbers, *_ends(spec, clip, clip.onset, clip.apex))
-        return pictures.dynamic_image((_rgb(faces.face(number, spec.size)) for number in numbers), len(numbers))
+        return pictures.dynamic_image((_rgb(faces.aligned(number, spec.size)) for number in numbers), len(numbers))
     of_annotation: Callable[[int, int], Array]
     of_annotation = _flows(spec, clip, faces) if isinstance(spec, Flow) else _sampled(spec, clip, faces)
     built = [of_annotation(*shifted(clip, *shift)) for shift in variants(spec)]
@@ -76,9 +76,9 @@ def shifted(clip: ClipFrames, onset_shift: int, apex_shift: int) -> tuple[int, i
     """
     onset, apex = clip.onset, clip.apex
     if onset_shift:
-        onset = max(min(onset + onset_shift, apex - 1), min(clip.files))
+        onset = max(min(onset + onset_shift, max(apex - 1, onset)), min(clip.files))
     if apex_shift:
-        apex = max(min(apex + apex_shift, clip.offset), onset + 1)
+        apex = max(min(apex + apex_shift, clip.offset), min(onset + 1, clip.offset))
     return onset, apex
 
 
@@ -88,13 +88,14 @@ class _Faces:
     def __init__(self, spec: PictureSpec, clip: ClipFrames) -> None:
         assert spec.faces != "auto"  # settled before anything is built
         self._spec, self._clip, self._found = spec, clip, spec.faces
+        self._needs_points = isinstance(spec, Landmarks) or (isinstance(spec, Flow) and spec.mask == "face")
         self._kept: dict[int, Image] = {}
         self.numbers = sorted(clip.files)
 
     def face(self, number: int, size: int) -> Image:
         """Return the face of a frame, BGR, `size` x `size`."""
         if number not in self._kept:
-            self._kept[number] = self._aligned(number, size)
+            self._kept[number] = self.aligned(number, size)
         return self._kept[number]
 
     def points(self, size: int) -> Points:
@@ -105,9 +106,10 @@ class _Faces:
     def _onset(self) -> tuple[Image, Alignment]:
         number = self._clip.nearest(self._clip.onset)
         image = self._clip.image(number)
-        return image, find_face(image, self._found, self._where(number))
+        return image, find_face(image, self._found, self._where(number), self._needs_points)
 
-    def _aligned(self, number: int, size: int) -> Image:
+    def aligned(self, number: int, size: int) -> Image:
+        """Return the face of a frame that is asked for once, without keeping it."""
         onset, alignment = self._onset
         if number == self._clip.nearest(self._clip.onset):
             return alignment.apply(onset, size)

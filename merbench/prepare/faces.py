@@ -33,6 +33,8 @@ ENLARGE = 2.4
 HAAR_ENLARGE = 1.2
 #: dlib's confidence from which on a lone find counts: clothes and backgrounds reach .3, sharp frontal faces .6 to 2.
 CONFIDENT = 0.3
+#: Haar's confidence from which on a find counts: patterns that look like faces reach 1.6, faces 5 to 6.
+HAAR_CONFIDENT = 2.0
 #: A second find is a rival if it is at least this confident, and at least this wide, relative to the first.
 RIVAL_CONFIDENCE, RIVAL_WIDTH = 0.5, 0.75
 #: Share of the face square that must lie inside the picture.
@@ -46,7 +48,7 @@ NOSE_TIP, MOUTH_CORNERS = 30, (48, 54)
 INSTALL = "uv sync --extra faces, or pip install 'merbench[faces]'"
 
 _LANDMARKS_PACKAGES = ("dlib", "face_recognition_models")
-_NEXT = "look at it, and leave the clip out or name another way to find faces (landmarks, haar, delivered)"
+_NEXT = "crop this database's frames yourself and register the cropped tree, or leave the clip out of your protocol"
 _cv2: Any = cv2  # its type stubs miss the module `data`
 _of_thread = threading.local()
 _loading = threading.Lock()
@@ -95,7 +97,16 @@ def landmarks_installed() -> bool:
     return all(find_spec(name) is not None for name in _LANDMARKS_PACKAGES)
 
 
-def find_face(image: Image, faces: Found, where: str) -> Alignment:
+def dlib_version() -> str:
+    """Return the version of dlib, or an empty text where landmarks are not installed."""
+    if not landmarks_installed():
+        return ""
+    import dlib
+
+    return str(dlib.__version__)
+
+
+def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -> Alignment:
     """Find the face of a picture.
 
     Several threads may call this at once; the same picture always gives the same answer.
@@ -108,6 +119,8 @@ def find_face(image: Image, faces: Found, where: str) -> Alignment:
         How.
     where : str
         Names the picture in error lines: the clip and its file.
+    landmarks : bool
+        Find the 68 points of a picture as delivered, too.
 
     Raises
     ------
@@ -117,8 +130,8 @@ def find_face(image: Image, faces: Found, where: str) -> Alignment:
         Landmarks are asked for and dlib is not installed.
     """
     height, width = image.shape[:2]
-    points = _landmarks(image, where) if faces == "landmarks" else None
-    if points is not None:
+    points = _landmarks(image, where) if landmarks or faces == "landmarks" else None
+    if points is not None and faces == "landmarks":
         matrix = _upright(points)
     elif faces == "haar":
         matrix = _haar(image, where)
@@ -188,9 +201,8 @@ def _haar(image: Image, where: str) -> npt.NDArray[np.float64]:
     boxes, _, confidences = _cascade().detectMultiScale3(
         grey, scaleFactor=1.1, minNeighbors=5, minSize=(least, least), outputRejectLevels=True
     )
-    x, y, width, height = boxes[
-        _the_one([(float(c), float(box[2])) for c, box in zip(confidences, boxes, strict=True)], where)
-    ]
+    finds = [(float(sure), box) for sure, box in zip(confidences, boxes, strict=True) if sure >= HAAR_CONFIDENT]
+    x, y, width, height = finds[_the_one([(sure, float(box[2])) for sure, box in finds], where)][1]
     centre = np.array([x + (width - 1) / 2, y + (height - 1) / 2])
     return _square(np.eye(2), centre, HAAR_ENLARGE * float(max(width, height)))
 

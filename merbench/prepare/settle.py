@@ -7,8 +7,8 @@ from merbench.prepare.faces import INSTALL, landmarks_installed
 def settled(spec: InputSpec, cropped: bool) -> InputSpec:
     """Settle ``faces: auto``.
 
-    Inputs that are made of landmarks take landmarks; of the others, faces that come cropped are taken as delivered,
-    whole frames are cropped by landmarks where dlib is installed, else by OpenCV's Haar cascade.
+    Faces that come cropped are taken as delivered; whole frames are cropped by landmarks where dlib is installed or
+    the input is made of landmarks, else by OpenCV's Haar cascade. So landmarks lie where the pictures show them.
 
     Parameters
     ----------
@@ -19,17 +19,21 @@ def settled(spec: InputSpec, cropped: bool) -> InputSpec:
     """
     if isinstance(spec, ActionUnits) or spec.faces != "auto":
         return spec
-    if isinstance(spec, Landmarks) or (isinstance(spec, Flow) and spec.mask == "face"):
-        return spec.model_copy(update={"faces": "landmarks"})
-    whole = "landmarks" if landmarks_installed() else "haar"
+    whole = "landmarks" if landmarks_installed() or _needs_points(spec) else "haar"
     return spec.model_copy(update={"faces": "delivered" if cropped else whole})
 
 
 def lacking_for(spec: InputSpec) -> str | None:
     """Say what this machine lacks to prepare a settled `spec`, as the tail of a line; None if nothing."""
-    if not isinstance(spec, ActionUnits) and spec.faces == "landmarks" and not landmarks_installed():
+    if isinstance(spec, ActionUnits) or landmarks_installed():
+        return None
+    if spec.faces == "landmarks" or _needs_points(spec):
         return f"has frames, but 68 landmarks need dlib: {INSTALL}"
     return None
+
+
+def _needs_points(spec: InputSpec) -> bool:
+    return isinstance(spec, Landmarks) or (isinstance(spec, Flow) and spec.mask == "face")
 
 
 def told(spec: InputSpec) -> str:

@@ -9,6 +9,7 @@ clip is built anew, and a changed byte is found when the file is read.
 
 import io
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -28,11 +29,13 @@ from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.inputs import InputSpec
 from merbench.databases.registrations import home
 from merbench.prepare import CODE_VERSION
+from merbench.prepare.faces import dlib_version
 from merbench.prepare.frames import ClipFrames
 
 Array = npt.NDArray[Any]
 
 _CHECKSUM_DIGITS = 16
+_SHELF = re.compile(r"[a-z-]+-[0-9a-f]{12}")  # folders that are called otherwise are not the store's
 
 
 class Watcher(Protocol):
@@ -68,8 +71,8 @@ class ShelfFile(BaseModel):
         The input, with ``faces`` settled.
     code_version : int
         ``merbench.prepare.CODE_VERSION`` that built it.
-    opencv : str
-        Version of OpenCV, whose flow it is.
+    opencv, dlib : str
+        Versions of OpenCV, whose flow it is, and of dlib where it finds the faces.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,11 +81,18 @@ class ShelfFile(BaseModel):
     spec: InputSpec
     code_version: int = CODE_VERSION
     opencv: str = cv2.__version__
+    dlib: str = ""
+
+    @classmethod
+    def of(cls, database: str, spec: InputSpec) -> "ShelfFile":
+        """Describe what would be built here and now of a settled `spec`."""
+        needs_dlib = getattr(spec, "faces", "") == "landmarks"
+        return cls(database=database, spec=spec, dlib=dlib_version() if needs_dlib else "")
 
     @property
     def is_current(self) -> bool:
-        """Whether this merbench and this OpenCV would build the same."""
-        return (self.code_version, self.opencv) == (CODE_VERSION, cv2.__version__)
+        """Whether this merbench, this OpenCV and this dlib would build the same."""
+        return self == ShelfFile.of(self.database, self.spec)
 
 
 def store_folder() -> Path:
@@ -142,13 +152,17 @@ class Shelf:
         """
         keys = [clip_key(clip) for clip in clips]
         there = self.arrays()
-        if not set(keys) <= set(there):
+        if not set(keys) <= set(there) or self._described() is None:
             with self._alone(watcher):
                 there = self.arrays()
                 missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in there}
-                self._build(missing, len(clips), build, watcher, workers)
+                if missing:
+                    self._build(missing, len(clips), build, watcher, workers)
                 there = self.arrays()
         return [there[key] for key in keys]
+
+    def _described(self) -> ShelfFile | None:
+        return shelf_file(self.folder)
 
     def read(self, path: Path) -> Array:
         """Read and verify one file; raises DataError if it is not what was written."""
@@ -173,11 +187,14 @@ class Shelf:
                 self._write(key, future.result())
             except DataError as error:
                 failed.append(str(error))
+            except cv2.error as error:
+                failed.append(f"{missing[key].name}: OpenCV can't do it: {error}")
             else:
                 done += 1
                 watcher.preparing(what, done, total)
         if failed:
-            raise DataError(f"{what}: {len(failed)} clips can't be prepared: {'; '.join(failed)}")
+            count = f"{len(failed)} clip{'s' * (len(failed) > 1)} can't be prepared"
+            raise DataError(f"{what}: {count} (the others are kept): {'; '.join(failed)}")
 
     def _write(self, key: str, array: Array) -> None:
         buffer = io.BytesIO()
@@ -223,7 +240,8 @@ def _in_parallel(
     clip at a time). OpenCV's own threads are switched off meanwhile, because clips in parallel scale better than the
     loops within one.
     """
-    count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = workers or cores or 1
     own_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     pool = ThreadPoolExecutor(count)
@@ -248,8 +266,8 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise MerbenchError(
-            f"the store {folder} can't be written ({error.strerror or error}): free some space "
-            "(merbench data list --store --prune) or set MERBENCH_HOME to another folder; what is built is kept"
+            f"the store {folder} can't be written ({error.strerror or error}): free some space, make it writable, "
+            "or set MERBENCH_HOME to another folder; what is built is kept"
         ) from error
 
 
@@ -291,14 +309,19 @@ class Kept:
                 self.folder.parent.rmdir()  # its database's folder, if that was the last
 
 
+def shelf_file(folder: Path) -> ShelfFile | None:
+    """Read what a shelf is; None if it does not say."""
+    try:
+        return ShelfFile.model_validate_json(_bytes(folder / "shelf.json"))
+    except (DataError, ValidationError):
+        return None
+
+
 def kept_shelves() -> list[Kept]:
     """List the shelves of the store; one whose ``shelf.json`` does not read has no file."""
     found = []
-    for folder in sorted(path for path in store_folder().glob("*/*") if path.is_dir()):
-        try:
-            file = ShelfFile.model_validate_json(_bytes(folder / "shelf.json"))
-        except (DataError, ValidationError):
-            file = None
+    for folder in sorted(path for path in store_folder().glob("*/*") if _SHELF.fullmatch(path.name)):
+        file = shelf_file(folder)
         sizes = [path.stat().st_size for path in folder.glob("*-*.npy")]
         found.append(Kept(folder, file, len(sizes), sum(sizes)))
     return found

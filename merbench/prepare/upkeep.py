@@ -18,12 +18,15 @@ class Use:
     ----------
     useless : str
         Why none of it can be used; empty if some can.
+    unjudged : bool
+        Its database is registered but can't be read now, on a disk that is not mounted perhaps: all of it is kept.
     stale : tuple of Path
         Arrays of clips that have changed or are gone.
     """
 
     kept: Kept
     useless: str = ""
+    unjudged: bool = False
     stale: tuple[Path, ...] = ()
 
     def prune(self) -> int:
@@ -38,7 +41,7 @@ class Use:
 
 def uses() -> list[Use]:
     """Judge every shelf of the store against what is registered now."""
-    sources = _registered_sources()
+    sources, unreadable = _registered_sources()
     current: dict[str, set[str]] = {}
     found = []
     for kept in kept_shelves():
@@ -46,6 +49,8 @@ def uses() -> list[Use]:
             found.append(Use(kept, "what it is can't be read"))
         elif not kept.file.is_current:
             found.append(Use(kept, "built by another version"))
+        elif kept.file.database.startswith(tuple(unreadable)):
+            found.append(Use(kept, unjudged=True))
         elif kept.file.database not in sources:
             found.append(Use(kept, "its database is not registered"))
         else:
@@ -57,14 +62,16 @@ def uses() -> list[Use]:
     return found
 
 
-def _registered_sources() -> dict[str, Source]:
-    """Open what is registered; a copy that can't be read now can use nothing."""
-    found = {}
+def _registered_sources() -> tuple[dict[str, Source], list[str]]:
+    """Open what is registered; returns the sources by name, and the names of those that can't be read now."""
+    found: dict[str, Source] = {}
+    unreadable: list[str] = []
     for name in registered():
         try:
             source = open_registered(name)
         except MerbenchError:
+            unreadable.append(name)
             continue
         if source.database.card.offers is None:
             found[source.name] = source
-    return found
+    return found, unreadable

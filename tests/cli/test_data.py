@@ -54,15 +54,15 @@ def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
     assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
     assert "3 clips, 3 subjects" in said
-    assert "repaired: 1 clip, the sheet has no apex: the middle is taken" in said
+    assert "repaired (1): the sheet has no apex: the middle is taken" in said
     assert "merbench data verify casme2 names the clips" in said
 
 
 def test_verifying_names_each_clip_by_reason_and_what_differs_from_the_protocol(merbench, added):
     said = merbench("data", "verify", "casme2")
     assert said.code == 2  # made-up clips are not the official ones
-    assert re.search(r"repaired: 1 clip, the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
-    assert re.search(r"noted: 1 clip, the apex is the onset\n  casme2/sub03/EP21_2", said.out)
+    assert re.search(r"repaired \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
+    assert re.search(r"noted \(1\): the apex is the onset\n  casme2/sub03/EP21_2", said.out)
     assert "megc2019, its part of casme2: " in said.out
     assert "145 missing: casme2/sub01/EP02_01f, " in said.out
     assert "not in the official list: casme2/sub01/EP21_01f" in said.out
@@ -76,9 +76,38 @@ def test_verifying_finds_a_picture_that_cannot_be_decoded(merbench, added):
     assert said.code == 2
 
 
-def test_corrections_can_be_left_out_and_that_is_remembered(done, copies, home):
+def test_corrections_can_be_left_out_and_that_is_remembered(done, merbench, copies, home):
     done("data", "add", "samm", copies["samm"], "--no-corrections")
     assert '"corrections": false' in (home / "databases.json").read_text()
+    for said in (
+        done("data", "add", "samm", copies["samm"], "--no-corrections"),
+        merbench("data", "verify", "samm").out,
+    ):
+        assert "known errors of the annotation sheet are left as they are" in said
+
+
+def test_a_database_can_be_forgotten_and_stays_on_the_disk(done, refused, added):
+    assert f"{added['samm']} is left as it is" in done("data", "remove", "samm")
+    assert "not registered" in refused("data", "verify", "samm")
+    assert "database 'samm' is not registered here" in refused("data", "remove", "samm")
+    assert added["samm"].is_dir()
+
+
+def test_what_is_prepared_of_a_disk_that_is_not_mounted_is_never_pruned(done, added, home):
+    done("data", "prepare", "smic-hs", "--for", "svm-flow")
+    added["smic-hs"].rename(added["smic-hs"].with_name("unmounted"))
+    assert "can't be read now: kept" in done("data", "list", "--store")
+    assert "removed 0 arrays" in done("data", "list", "--store", "--prune")
+    assert len(list((home / "store").glob("smic-hs/*/*.npy"))) == 3
+
+
+def test_a_slip_is_told_before_anything_is_made_or_prepared(refused, home):
+    for words in (["svm-flw"], ["svm-flow", "--config", "nonsense"], ["svm-flow", "--set", "nonsense=1"]):
+        refused("run", *words, "--protocol", "megc2019")
+    assert "has casme2, samm, smic-hs twice" in refused(
+        "run", "svm-flow", "--protocol", "megc2019", "--data", "synthetic-small+synthetic-full"
+    )
+    assert not (home / "synthetic").exists()
 
 
 def test_what_was_prepared_beforehand_serves_a_run_on_the_registered_databases(done, added, tiny, home, monkeypatch):
@@ -131,7 +160,7 @@ def test_a_clip_without_a_face_stops_the_run_by_name_and_keeps_the_others(refuse
     for name, folder in (("casme2", "c"), ("samm", "s"), ("smic-hs", "m")):
         done("data", "add", name, tmp_path / folder)
     said = refused("run", "svm-flow", *tiny)
-    assert "6 clips can't be prepared: " in said
+    assert "6 clips can't be prepared (the others are kept): " in said
     assert "casme2/sub01/EP21_01f" in said
     assert "no face is found" in said
 

@@ -415,7 +415,7 @@ def test_merbench_runs_as_a_module(tmp_path):
     "verb",
     [
         "run", "compare", "score", "show", "export", "submit", "methods", "protocols", "doctor", "data add",
-        "data list", "data verify", "data prepare", "data show", "data synthesize",
+        "data list", "data verify", "data prepare", "data remove", "data show", "data synthesize",
     ],
 )  # fmt: skip
 def test_every_command_has_a_help_with_an_example(done, verb):

@@ -160,7 +160,6 @@ REFUSED = {
     "12F": "'12F' is no action unit",
     "12 15": "'12 15' is no action unit",
     "4-7": "unexpected sign '-'",
-    "4;7": "unexpected sign ';'",
     "4*": r"unexpected sign '\*'",
     "brow raised": "'BROW RAISED' is no action unit",
     "4+smile": "'SMILE' is no action unit",
@@ -244,3 +243,12 @@ def test_a_clip_tables_digest_holds_the_canonical_text():
     assert digest(read_coding("12+4")) == digest(read_coding(f"AU4 {FULL_COMMA} au12")) == digest("4+12")
     assert digest(read_coding("12+4")) != digest(read_coding("12+L4"))
     assert digest(None) != digest(read_coding("?"))
+
+
+@pytest.mark.parametrize("written", ["4;7", "4、7", "4; 7", "4,7"])
+def test_other_separators_that_people_type_are_read_too(written):
+    assert read_coding(written) == read_coding("4+7")
+
+
+def test_blanks_within_the_marks_mean_nothing():
+    assert read_coding("4( k )+7(?)") == read_coding("4(k)+7?")

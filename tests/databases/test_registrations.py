@@ -96,7 +96,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 def test_a_registered_folder_that_has_gone_is_named(small_release):
     register(NAME, small_release)
     shutil.rmtree(small_release)
-    with pytest.raises(DataError, match=f"^{re.escape(str(small_release))} is not a folder"):
+    with pytest.raises(
+        DataError, match=f"^{NAME} is registered in {re.escape(str(small_release))}, which is not there"
+    ):
         open_registered(NAME)
 
 

@@ -25,7 +25,7 @@ def test_a_copy_has_the_clips_of_its_sheet(miniature, tmp_path):
     assert clips.fps.unique().tolist() == [200]
     assert [str(aus) for aus in clips.aus] == ["A12B+R15", "(R6 or R12)+R15", "10A/B", "?"]
     assert clips.objective_class.tolist() == ["I", "VII", "IV", "VII"]
-    assert reading.layout == "raw frames in SAMM, sheet SAMM_Micro_FACS_Codes_v2.xlsx"
+    assert reading.layout == "raw frames in SAMM, sheet SAMM_Micro_FACS_Codes_v2.xlsx (MICRO_ONLY)"
     assert [(remark.clip, remark.kind) for remark in reading.remarks] == [("samm/011/011_9_1", "repaired")]
 
 
@@ -50,7 +50,8 @@ def test_of_two_sheets_the_dated_one_is_taken_and_that_is_said(miniature, tmp_pa
     miniature.write_samm(tmp_path)
     miniature.write_samm(tmp_path, sheet="SAMM_20181215_Micro_FACS_Codes_v2.xlsx")
     (note,) = DATABASE.read(tmp_path).notes
-    assert note == "the sheet SAMM_20181215_Micro_FACS_Codes_v2.xlsx is taken, not SAMM_Micro_FACS_Codes_v2.xlsx"
+    other = tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx"
+    assert note == f"the sheet SAMM_20181215_Micro_FACS_Codes_v2.xlsx is taken, not {other}"
 
 
 def test_subjects_as_numbers_and_a_sheet_without_objective_classes(miniature, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import DataError
-from merbench.databases.trees import Place, numbered_frames, picture_size, survey
+from merbench.databases.trees import Place, frames_and_strays, numbered_frames, picture_size, survey
 
 
 def touch(folder, *names):
@@ -19,15 +19,25 @@ def touch(folder, *names):
 
 
 def test_frames_are_numbered_by_the_last_digits_of_their_names_and_come_in_that_order(tmp_path):
-    touch(tmp_path, "006_1_2_00123.jpg", "img9.JPG", "reg_image000010.bmp", "frame 11 (a).png", "12.jpeg")
+    touch(tmp_path, "006_1_00123.jpg", "006_1_0124.JPG", "006_1_9.bmp", "006_1_10.png", "006_1_11.jpeg")
     assert {number: path.name for number, path in numbered_frames(tmp_path).items()} == {
-        9: "img9.JPG",
-        10: "reg_image000010.bmp",
-        11: "frame 11 (a).png",
-        12: "12.jpeg",
-        123: "006_1_2_00123.jpg",
+        9: "006_1_9.bmp",
+        10: "006_1_10.png",
+        11: "006_1_11.jpeg",
+        123: "006_1_00123.jpg",
+        124: "006_1_0124.JPG",
     }
-    assert list(numbered_frames(tmp_path)) == [9, 10, 11, 12, 123]
+    assert list(numbered_frames(tmp_path)) == [9, 10, 11, 123, 124]
+
+
+@pytest.mark.parametrize("shape", ["{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png"])
+def test_pictures_called_otherwise_than_most_are_strays_and_never_frames(tmp_path, shape):
+    names = [shape.format(number) for number in (46, 47, 48)]
+    strays = ["apex1.jpg", "cover.png", f"{names[0][:-4]} (2).jpg", "x_y99.bmp"]
+    touch(tmp_path, *names, *strays, "notes7.txt")
+    frames, found = frames_and_strays(tmp_path)
+    assert {number: path.name for number, path in frames.items()} == dict(zip((46, 47, 48), names, strict=True))
+    assert sorted(found) == sorted(strays)
 
 
 @given(st.sets(st.integers(0, 10**9), max_size=20), st.data())
@@ -54,7 +64,7 @@ def test_stray_files_and_folders_are_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("img1.jpg", "img01.jpg"), ("img1.jpg", "img1.PNG"), ("a_7.bmp", "b_7.bmp")]
+    ("one", "other"), [("img1.jpg", "img01.jpg"), ("img1.jpg", "img1.PNG"), ("IMG7.bmp", "img7.jpg")]
 )
 def test_two_pictures_of_one_number_are_named(tmp_path, one, other):
     touch(tmp_path, one, other, "img8.jpg")

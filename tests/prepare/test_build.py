@@ -181,7 +181,7 @@ def test_action_units_are_those_of_the_coding_and_nan_without_one(clip):
 
 def test_variants_are_all_shifts_within_the_windows_and_none_comes_first():
     assert variants(Flow()) == variants(ActionUnits()) == variants(DynamicImage()) == [(0, 0)]
-    found = variants(Frames(onset_jitter=1, apex_jitter=2))
+    found = variants(Frames(onset_jitter=1, apex_jitter=2, span="onset-apex"))
     assert found[0] == (0, 0)
     assert sorted(found) == [(onset, apex) for onset in (-1, 0, 1) for apex in (-2, -1, 0, 1, 2)]
 

@@ -25,9 +25,11 @@ def test_cropped_faces_are_taken_as_delivered_and_whole_frames_by_the_best_way_a
 
 @pytest.mark.parametrize("cropped", [True, False])
 @pytest.mark.parametrize("spec", [Landmarks(), Flow(mask="face")], ids=["landmarks", "masked flow"])
-def test_what_is_made_of_landmarks_needs_them_whatever_the_frames(dlib, spec, cropped):
+def test_what_is_made_of_landmarks_needs_them_and_lies_in_the_square_of_the_pictures(dlib, spec, cropped):
     found = settled(spec, cropped)
-    assert found.faces == "landmarks"
+    assert found.faces == ("delivered" if cropped else "landmarks")
+    if dlib:
+        assert found.faces == settled(Frames(), cropped).faces
     assert (lacking_for(found) is None) is dlib
     if not dlib:
         assert "uv sync --extra faces" in lacking_for(found)
@@ -49,9 +51,8 @@ def test_haar_for_want_of_dlib_is_told_with_how_to_get_it(dlib):
     assert ("uv sync --extra faces" in told(Flow(faces="haar"))) is not dlib
 
 
-@pytest.mark.parametrize("faces", ["haar", "delivered"])
-def test_a_mask_of_landmarks_refuses_faces_without_them(faces):
+def test_a_mask_of_landmarks_refuses_faces_that_are_found_without_them():
     with pytest.raises(ValidationError, match="needs landmarks"):
-        Flow(mask="face", faces=faces)
+        Flow(mask="face", faces="haar")
     with pytest.raises(ValidationError):
-        Landmarks(faces=faces)
+        Landmarks(faces="haar")

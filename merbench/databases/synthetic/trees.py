@@ -101,7 +101,7 @@ def _finished(settings: Settings, folder: Path) -> bool:
     manifest = read_manifest(folder)
     begun = manifest or _read_json(folder / UNFINISHED)
     if begun is None:
-        if any(path.name != ".lock" for path in folder.iterdir()):
+        if any(not path.name.startswith(".") for path in folder.iterdir()):  # drafts of a killed write are nothing
             raise DataError(f"{folder} is not empty and holds no stand-in: name a new folder")
         _replace(folder / UNFINISHED, json.dumps({"generator": generator_digest(settings)}).encode())
     elif begun["generator"] != generator_digest(settings):
@@ -120,6 +120,8 @@ def _replace(path: Path, content: bytes) -> None:
 def _write(settings: Settings, folder: Path, progress: Callable[[int, int], None], workers: int) -> None:
     clips = plan(settings)
     for dataset in DATASETS:
+        (folder / dataset).mkdir(exist_ok=True)  # the mark goes along when a tree is copied elsewhere alone
+        _replace(folder / dataset / MANIFEST, json.dumps({"generator": generator_digest(settings)}).encode())
         _write_sheets([clip for clip in clips if clip.dataset == dataset], folder / dataset)
     subjects = [list(group) for _, group in groupby(clips, key=lambda clip: (clip.dataset, clip.subject))]
     subjects.sort(key=len, reverse=True)  # the longest first, so that no thread is left with one at the end
