@@ -1,5 +1,6 @@
 """Digests: the same meaning gives the same text, on any machine."""
 
+import ast
 import hashlib
 import json
 from typing import Any
@@ -31,3 +32,32 @@ def derived_seed(*parts: object) -> int:
     False
     """
     return int(digest([str(part) for part in parts])[:16], 16) >> 1
+
+
+def plain_syntax(node: Any) -> Any:
+    """Write a syntax tree as nested lists, without docstrings and positions, to be digested.
+
+    Empty fields are skipped, since later Pythons add some.
+    """
+    if isinstance(node, list):
+        return [plain_syntax(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    body = fields.get("body")
+    if isinstance(body, list) and body and _is_text(body[0]):
+        fields["body"] = body[1:]
+    kept = {
+        name: plain_syntax(value)
+        for name, value in fields.items()
+        if value not in (None, []) and name not in ("ctx", "kind")
+    }
+    return [type(node).__name__, kept]
+
+
+def _is_text(statement: ast.AST) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

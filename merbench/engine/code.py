@@ -2,9 +2,8 @@
 
 import ast
 from pathlib import Path
-from typing import Any
 
-from merbench.contracts.digests import bytes_digest, digest
+from merbench.contracts.digests import bytes_digest, digest, plain_syntax
 from merbench.contracts.errors import MerbenchError
 
 
@@ -40,7 +39,7 @@ def code_digest(folder: Path, module: str = "") -> str:
         if path.suffix == ".py":
             tree = _parsed(path)
             _refuse_imports_from_outside(tree, path, depth=len(inside.parts), package=package)
-            parts[inside.as_posix()] = digest(_plain(tree))
+            parts[inside.as_posix()] = digest(plain_syntax(tree))
         else:
             parts[inside.as_posix()] = bytes_digest(path.read_bytes())
     return digest(parts)
@@ -48,7 +47,7 @@ def code_digest(folder: Path, module: str = "") -> str:
 
 def syntax_digest(path: Path) -> str:
     """Digest the syntax tree of one Python file, without docstrings and positions; the same on every Python version."""
-    return digest(_plain(_parsed(path)))
+    return digest(plain_syntax(_parsed(path)))
 
 
 def _parsed(path: Path) -> ast.Module:
@@ -81,27 +80,3 @@ def _refuse_imports_from_outside(tree: ast.Module, path: Path, depth: int, packa
 
 def _within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
-
-
-def _plain(node: Any) -> Any:
-    """Write a syntax tree as nested lists; empty fields are skipped, since later Pythons add some."""
-    if isinstance(node, list):
-        return [_plain(item) for item in node]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = dict(ast.iter_fields(node))
-    body = fields.get("body")
-    if isinstance(body, list) and body and _is_text(body[0]):
-        fields["body"] = body[1:]
-    kept = {
-        name: _plain(value) for name, value in fields.items() if value not in (None, []) and name not in ("ctx", "kind")
-    }
-    return [type(node).__name__, kept]
-
-
-def _is_text(statement: ast.AST) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )

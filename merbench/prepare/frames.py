@@ -51,7 +51,7 @@ class ClipFrames:
         Raises
         ------
         DataError
-            The file is unreadable or no picture; names it and the clip.
+            The file is unreadable, no picture, or not of 8 bits a channel; names it and the clip.
         """
         path = self.files[number]
         try:
@@ -59,9 +59,14 @@ class ClipFrames:
         except OSError as error:
             raise DataError(f"{path}, a frame of {self.name}, can't be read: {error.strerror or error}") from error
         try:
-            image: Any = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+            image: Any = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if content.size else None
         except cv2.error:  # a header that claims more pixels than OpenCV reads
             image = None
         if image is None:
             raise DataError(f"{path}, a frame of {self.name}, is no readable picture; copy it again")
+        if image.dtype != np.uint8:
+            raise DataError(
+                f"{path}, a frame of {self.name}, has 16 bits a channel, of which nobody says how many count; "
+                "write the frames with 8 bits"
+            )
         return np.asarray(image, dtype=np.uint8)

@@ -2,11 +2,11 @@
 
 import ast
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from merbench.contracts.digests import digest
+from merbench.contracts.digests import digest, plain_syntax
 
 #: To be raised by hand where a package that draws or encodes changes what is written, which no syntax tree shows.
 VERSION = 1
@@ -51,23 +51,5 @@ class Settings(BaseModel):
 
 def generator_digest(settings: Settings) -> str:
     """Digest the settings and the program: two copies with one digest hold the same clips."""
-    code = {name: _plain(ast.parse(Path(__file__).with_name(f"{name}.py").read_bytes())) for name in GENERATOR}
+    code = {name: plain_syntax(ast.parse(Path(__file__).with_name(f"{name}.py").read_bytes())) for name in GENERATOR}
     return digest({"version": VERSION, "settings": settings.model_dump(mode="json"), "code": code})
-
-
-def _plain(node: Any) -> Any:
-    """Write a syntax tree as nested lists, without docstrings, positions and what later Pythons add empty."""
-    if isinstance(node, list):
-        return [_plain(item) for item in node if not _is_text(item)]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = {name: _plain(value) for name, value in ast.iter_fields(node) if value not in (None, [])}
-    return [type(node).__name__, {name: value for name, value in fields.items() if name not in ("ctx", "kind")}]
-
-
-def _is_text(statement: Any) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
