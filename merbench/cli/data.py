@@ -269,7 +269,9 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     counts = "/".join(str((clips["class"] == name).sum()) for name in protocol.classes)
     line = f"{protocol.name}{part}: {len(clips)} clips, {counts} {'/'.join(protocol.classes)}"
     if differences:
-        typer.echo(f"{line}: differs: {'; '.join(differences)}")
+        typer.echo(f"{line}: differs")
+        for difference in differences:
+            typer.echo(f"  {difference}")
     elif protocol.official_list and not synthetic:
         typer.echo(f"{line}, equal to the organisers' list")
     else:
