@@ -56,7 +56,22 @@ def label(plan: RunPlan) -> str:
     return f"{file.method}{settings}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
 
 
-class PreparationDisplay:
+class _Live:
+    """Bars that move while a block runs."""
+
+    _bars: Bars
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+
+class PreparationDisplay(_Live):
     """What a user sees while clips are made or inputs prepared: a line each, live on a terminal."""
 
     def __init__(self, console: Console) -> None:
@@ -71,15 +86,6 @@ class PreparationDisplay:
         self._lines: dict[str, tuple[TaskID, Pace]] = {}
         self._spoken = 0.0
         self._notes: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Move the line of `what`, or begin it; elsewhere than on a terminal speak now and then, and at the end."""
@@ -162,7 +168,7 @@ class _FoldColumn(ProgressColumn):
         return Text(f"epoch {inner.done}/{inner.total}" if running else "", style="dim")
 
 
-class LiveDisplay:
+class LiveDisplay(_Live):
     """One line a run: bar, folds done, rate, time left; failures above, at once."""
 
     def __init__(self, console: Console) -> None:
@@ -176,15 +182,6 @@ class LiveDisplay:
             console=console,
         )
         self._lines: dict[str, tuple[TaskID, Pace]] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
         """Add the run's line."""

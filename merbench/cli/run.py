@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from merbench.engine.plan import Request, RunPlan
+    from merbench.prepare.store import Watcher
 
 
 def run(
@@ -49,36 +50,13 @@ def run(
     from rich.console import Console
 
     from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
-    from merbench.databases.synthetic.database import SMALL
-    from merbench.engine.catalogue import protocol as find_protocol
-    from merbench.engine.data import choose_data
-    from merbench.engine.execute import check_fold_names, check_folds, execute, failures
-    from merbench.engine.plan import PreparedProtocol, plan_runs
+    from merbench.engine.execute import check_folds, execute, failures
 
     one_of(existing, "--existing", ("keep", "redo"))
     request = _request(methods, config or [], settings or [], seeds, keep_epochs)
     console = Console(highlight=False)
-    specs = [find_protocol(name) for name in dict.fromkeys(protocol)]
-    request.check()  # a slip should be told before data is made or prepared
     with PreparationDisplay(console) as watcher:
-        chosen = choose_data(data, specs, watcher)
-        watcher.note(f"data: {chosen.name}, {chosen.why}")
-        if any(source.database.card.name == SMALL for source in chosen.sources):
-            asked, request = request, request.for_a_first_look()
-            for name in sorted(request.configs.keys() - asked.configs.keys()):
-                short = f"{name}:{request.configs[name]}"
-                watcher.note(f"configuration {short}, for a first look; --config {name}:default trains at full length")
-        prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
-        for item in prepared:
-            if item.split.differences:
-                watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
-        for source in chosen.sources:
-            told = Counter(remark.kind for remark in source.reading.remarks)
-            if told:
-                counts = ", ".join(f"{count} {kind}" for kind, count in told.items())
-                watcher.note(f"note: {source.name}: {counts}; merbench data verify {source.database.card.name} tells")
-        check_fold_names([fold.name for item in prepared for fold in item.split.folds], folds or [])
-        plans = plan_runs(request, prepared)
+        plans = _planned(request, protocol, data, folds or [], watcher)
     runs = results_folder(results) / "runs"
     if dry_run:
         check_folds(plans, folds or [])
@@ -94,6 +72,38 @@ def run(
     if failures(states):
         console.print(failures(states), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
+
+
+def _planned(
+    request: "Request", protocols: list[str], data: str, folds: list[str], watcher: "Watcher"
+) -> "list[RunPlan]":
+    """Settle the data, prepare it, and plan the grid; what the user should know of it is told on the way."""
+    from merbench.databases.synthetic.database import SMALL
+    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.data import choose_data
+    from merbench.engine.execute import check_fold_names
+    from merbench.engine.plan import PreparedProtocol, plan_runs
+
+    specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
+    request.check()  # a slip should be told before data is made or prepared
+    chosen = choose_data(data, specs, watcher)
+    watcher.note(f"data: {chosen.name}, {chosen.why}")
+    if any(source.database.card.name == SMALL for source in chosen.sources):
+        asked, request = request, request.for_a_first_look()
+        for name in sorted(request.configs.keys() - asked.configs.keys()):
+            short = f"{name}:{request.configs[name]}"
+            watcher.note(f"configuration {short}, for a first look; --config {name}:default trains at full length")
+    prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
+    for item in prepared:
+        if item.split.differences:
+            watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+    for source in chosen.sources:
+        told = Counter(remark.kind for remark in source.reading.remarks)
+        if told:
+            counts = ", ".join(f"{count} {kind}" for kind, count in told.items())
+            watcher.note(f"note: {source.name}: {counts}; merbench data verify {source.database.card.name} tells")
+    check_fold_names([fold.name for item in prepared for fold in item.split.folds], folds)
+    return plan_runs(request, prepared)
 
 
 def _request(methods: list[str], config: list[str], settings: list[str], seeds: str, keep_epochs: bool) -> "Request":
