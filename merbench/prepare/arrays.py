@@ -80,7 +80,8 @@ def prepare_input(
     if strange:
         raise MerbenchError(f"no source holds the clips of {listed(strange)}")
     values = _values(sources, clips, spec, watcher or Silent())
-    how = {source.database.card.name: str(settled(spec, source.reading.cropped)) for source in sources}
+    prepared = [source for source in sources if source.database.card.offers is None]  # a release came as it is
+    how = {source.name: str(settled(spec, source.reading.cropped)) for source in prepared}
     return ArrayInput(spec, values, {name: text for name, text in how.items() if text != str(spec)})
 
 

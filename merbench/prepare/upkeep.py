@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from merbench.contracts.databases import Source
 from merbench.contracts.errors import MerbenchError
 from merbench.databases.registrations import open_registered, registered
 from merbench.prepare.arrays import clip_frames
@@ -41,8 +40,7 @@ class Use:
 
 def uses() -> list[Use]:
     """Judge every shelf of the store against what is registered now."""
-    sources, unreadable = _registered_sources()
-    current: dict[str, set[str]] = {}
+    keys, unreadable = _registered_keys()
     found = []
     for kept in kept_shelves():
         if kept.file is None:
@@ -51,27 +49,24 @@ def uses() -> list[Use]:
             found.append(Use(kept, "built by another version"))
         elif kept.file.database.startswith(tuple(unreadable)):
             found.append(Use(kept, unjudged=True))
-        elif kept.file.database not in sources:
+        elif kept.file.database not in keys:
             found.append(Use(kept, "its database is not registered"))
         else:
-            source = sources[kept.file.database]
-            if source.name not in current:
-                current[source.name] = {clip_key(clip) for clip in clip_frames(source, source.clips)}
-            arrays = [path for path in kept.files() if path.name.partition("-")[0] not in current[source.name]]
+            name = kept.file.database
+            arrays = [path for path in kept.files() if path.name.partition("-")[0] not in keys[name]]
             found.append(Use(kept, stale=tuple(arrays)))
     return found
 
 
-def _registered_sources() -> tuple[dict[str, Source], list[str]]:
-    """Open what is registered; returns the sources by name, and the names of those that can't be read now."""
-    found: dict[str, Source] = {}
+def _registered_keys() -> tuple[dict[str, set[str]], list[str]]:
+    """Read what is registered; returns the keys of each one's clips, and the names of those that can't be read now."""
+    found: dict[str, set[str]] = {}
     unreadable: list[str] = []
     for name in registered():
         try:
             source = open_registered(name)
+            if source.database.card.offers is None:
+                found[source.name] = {clip_key(clip) for clip in clip_frames(source, source.clips)}
         except MerbenchError:
             unreadable.append(name)
-            continue
-        if source.database.card.offers is None:
-            found[source.name] = source
     return found, unreadable

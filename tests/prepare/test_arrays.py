@@ -177,6 +177,12 @@ def test_how_faces_were_found_is_told_and_kept_with_the_input(tmp_path):
     assert watcher.notes == ["pictures: frames(onset-offset, 3, 8, grey, faces=delivered), faces as delivered"]
 
 
+def test_a_release_came_as_it_is_so_nothing_is_told_of_its_faces(sources, small_release):
+    assert prepare_input(sources, _all_clips(sources), FLOW).prepared == {}
+    source = Source(DATABASE, small_release, DATABASE.read(small_release))
+    assert prepare_input([source], source.clips, FLOW).prepared == {}
+
+
 def test_a_corrupted_array_is_named_and_built_again(tmp_path):
     source = _pictures(tmp_path, 3)
     first = prepare_input([source], source.clips, SMALL_FRAMES).batch()
