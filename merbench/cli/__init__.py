@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from merbench import __version__
+from merbench.cli.ablate import ablate
 from merbench.cli.compare import compare
 from merbench.cli.data import data
 from merbench.cli.doctor import doctor
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(epilog="Example: merbench run svm-flow ststnet --protocol megc2019 --seeds 0-2")(run)
+app.command(epilog="Example: merbench ablate medn --protocol megc2019 --seeds 0-2 --beside svm-flow")(ablate)
 app.command(epilog="Example: merbench compare --protocol megc2019 --format latex")(compare)
 app.command(epilog="Example: merbench score my-log.csv --protocol megc2019")(score)
 app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)
@@ -80,7 +82,7 @@ def main() -> None:
         code = INTERRUPTED
     except BrokenPipeError:  # the reader, head say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1 if "run" in arguments[:1] else 0)  # a grid that ended so is not done
+        sys.exit(1 if arguments[:1] in (["run"], ["ablate"]) else 0)  # a grid that ended so is not done
     except Exception as error:
         if debug:
             raise

@@ -308,6 +308,8 @@ def _declared(methods: list[str]) -> "dict[InputSpec, str]":
     for wanted in methods or METHODS.names():
         name, _, config = wanted.partition(":")
         method = METHODS.get(name)
-        for spec in declared_inputs(method.cls, method.card.inputs, method.resolve(config or "default")).values():
+        for spec in declared_inputs(
+            method.cls, method.card.inputs, method.resolve(config or method.usual_config)
+        ).values():
             specs.setdefault(spec, name)
     return specs

@@ -31,9 +31,15 @@ class Card(BaseModel):
     implementation : str
         ``module:Class`` within the method's folder.
     configurations : dict
-        Named settings; ``default`` is what runs where none is named.
+        Named settings.
+    default : str
+        The configuration that runs where none is named.
+    without_gpu : str, optional
+        The one that runs instead on a machine without a GPU.
     short : str, optional
         The configuration for a first look, taken on the small stand-in where the user names none.
+    ablations : dict of str to dict
+        Group -> row -> the settings that the row changes: what ``merbench ablate`` sets beside the whole method.
     deterministic : bool
         No random stream is used, so that one seed is all there is.
     transductive : bool
@@ -60,7 +66,10 @@ class Card(BaseModel):
     tasks: tuple[Task, ...] = ("classification",)
     inputs: dict[str, InputSpec] = {}
     configurations: dict[str, dict[str, Any]] = {"default": {}}
+    default: str = "default"
+    without_gpu: str | None = None
     short: str | None = None
+    ablations: dict[str, dict[str, dict[str, Any]]] = {}
     deterministic: bool = False
     transductive: bool = False
     auxiliary: tuple[str, ...] = ()
@@ -78,16 +87,28 @@ class Card(BaseModel):
     @field_validator("configurations")
     @classmethod
     def _configurations(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        if "default" not in value:
-            raise ValueError("a configuration called 'default' must be there")
         for name in value:
             checked_name(name, "configuration")
         return value
 
+    @field_validator("ablations")
+    @classmethod
+    def _ablations(cls, value: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
+        for group, rows in value.items():
+            checked_name(group, "group of ablations")
+            for row, changes in rows.items():
+                checked_name(row, "ablation")
+                if not changes:
+                    raise ValueError(f"the ablation {row!r} of {group!r} changes nothing")
+        return value
+
     @model_validator(mode="after")
-    def _short_is_a_configuration(self) -> "Card":
-        if self.short is not None and self.short not in self.configurations:
-            raise ValueError(f"short names {self.short!r}, which is none of the configurations")
+    def _names_are_configurations(self) -> "Card":
+        for field in ("default", "without_gpu", "short"):
+            name = getattr(self, field)
+            if name is not None and name not in self.configurations:
+                known = ", ".join(self.configurations)
+                raise ValueError(f"{field} names {name!r}, which is none of the configurations: {known}")
         return self
 
     def admissions(self, transductive: bool) -> list[str]:

@@ -45,6 +45,10 @@ class RecordError(MerbenchError):
     """A record that does not verify: truncated, changed, foreign, or written by a later version."""
 
 
+class SetupError(MerbenchError):
+    """Settings that can't be met on this machine, whatever the fold: it ends the run rather than failing each fold."""
+
+
 class PredictionError(ValueError):
     """A method returned something that is not a prediction for the clips it was given."""
 

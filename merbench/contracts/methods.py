@@ -1,8 +1,9 @@
 """The method contract: fit on a fold's training clips, predict its test clips, and see nothing else."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -218,7 +219,11 @@ class Method(Protocol):
     whose configuration changes what it asks for has a class method ``declare_inputs(config)``; else the card's inputs
     hold.
     A prediction for a clip may not depend on which other clips it is asked for with (within 1e-5), unless the card says
-    transductive. An optional ``diagnose(inputs) -> dict of str to ndarray`` gives what figures are drawn from.
+    transductive.
+
+    A method may also define ``diagnose(inputs) -> dict of str to ndarray``: what figures are drawn from and what probes
+    read. It is asked after `predict`, only on request, with the same kind of inputs, of any clips. Every array has one
+    entry a clip on its first axis, and its name says what it is (`DIAGNOSTIC_KINDS`).
     """
 
     def __init__(self, config: Any, problem: Problem) -> None: ...
@@ -237,3 +242,78 @@ def declared_inputs(
     """Return what `method` asks for under `config`: its own ``declare_inputs`` if it has one, else the card's."""
     declare = getattr(method, "declare_inputs", None)
     return dict(declare(config) if declare else card_inputs)
+
+
+@dataclass(frozen=True)
+class DiagnosticKind:
+    """What a diagnostic array of some name must be.
+
+    Attributes
+    ----------
+    pattern : str
+        Regular expression of its names.
+    dtype : str
+        Its kind of values, for messages and the check: ``float``, ``bool`` or ``uint8``.
+    shapes : tuple of str
+        Its axes after that of the clips, a letter an axis; alternatives.
+    bounded : bool
+        Values lie in 0..1.
+    """
+
+    pattern: str
+    dtype: Literal["float", "bool", "uint8"]
+    shapes: tuple[str, ...]
+    bounded: bool = False
+
+
+_WORD = "[a-z0-9]+(?:[-_.][a-z0-9]+)*"
+
+#: What a method can tell of itself, by the form of the name; whatever reads diagnostics goes by these names alone.
+DIAGNOSTIC_KINDS = {
+    "feature/<name>": DiagnosticKind(f"feature/{_WORD}", "float", ("d",)),  # of a branch
+    "gate/<name>": DiagnosticKind(f"gate/{_WORD}", "float", ("", "d"), bounded=True),  # how far a fusion leans on it
+    "kept/<rate>": DiagnosticKind(r"kept/0(?:\.\d+)?", "bool", ("hw",)),  # which locations of `face` stayed
+    "au/<number>": DiagnosticKind(r"au/[1-9]\d?", "float", ("",)),  # score of an action unit, positive means shown
+    "face": DiagnosticKind("face", "uint8", ("hw",)),  # the grey onset face, small
+}
+
+_ROUNDING = 1e-5
+
+
+def check_diagnostics(found: object, clips: int) -> dict[str, npt.NDArray[Any]]:
+    """Return what ``diagnose`` gave for `clips` clips, floats as float32, or raise what does not fit.
+
+    Raises
+    ------
+    PredictionError
+        No dict, a name that is none of `DIAGNOSTIC_KINDS`, another type or shape than its name says, NaN or infinite
+        values, a gate outside of 0..1; one line that says what was expected.
+    """
+    if not isinstance(found, dict):
+        raise PredictionError(f"diagnose returned {type(found).__name__}, expected a dict of arrays")
+    return {name: _diagnostic(name, array, clips) for name, array in found.items()}
+
+
+def _diagnostic(name: object, array: object, clips: int) -> npt.NDArray[Any]:
+    kind = next((k for k in DIAGNOSTIC_KINDS.values() if isinstance(name, str) and re.fullmatch(k.pattern, name)), None)
+    if kind is None:
+        raise PredictionError(f"diagnose returned {name!r}, expected names of the form {', '.join(DIAGNOSTIC_KINDS)}")
+    if not isinstance(array, np.ndarray):
+        raise PredictionError(f"diagnose: {name} is a {type(array).__name__}, expected a NumPy array")
+    fits = array.dtype.kind == "f" if kind.dtype == "float" else array.dtype == np.dtype(kind.dtype)
+    axes = {len(shape) + 1 for shape in kind.shapes}
+    if not fits or array.ndim not in axes or len(array) != clips or not array.size:
+        expected = " or ".join(f"({', '.join([str(clips), *shape])}{'' if shape else ','})" for shape in kind.shapes)
+        raise PredictionError(
+            f"diagnose: {name} is {array.dtype} of shape {array.shape}, expected {kind.dtype} of shape {expected}"
+        )
+    if kind.dtype != "float":
+        return np.array(array)
+    with np.errstate(over="ignore"):
+        values: npt.NDArray[Any] = array.astype(np.float32)
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values.reshape(clips, -1))).any(axis=1).sum())
+        raise PredictionError(f"diagnose: {name} has NaN or infinite values for {bad} of {clips} clips")
+    if kind.bounded and (values.min() < -_ROUNDING or values.max() > 1 + _ROUNDING):
+        raise PredictionError(f"diagnose: {name} lies in {values.min():g}..{values.max():g}, expected 0..1")
+    return values.clip(0, 1) if kind.bounded else values

@@ -108,12 +108,16 @@ class FoldRecord(_File):
     ----------
     epochs : bool
         Per-epoch predictions were asked for; they are there if the method tells of its epochs.
+    diagnostics : bool
+        What the method tells of itself was asked for, and is there unless the fold failed.
     checksums : dict of str to str
         File name beside it -> SHA-256.
     seconds : dict of str to float
-        ``fit``, ``predict`` and ``total``.
+        ``fit``, ``predict``, ``diagnose`` if it was asked for, and ``total``.
     peak_memory_mb : float, optional
-        Highest resident memory of the process so far.
+        Highest resident memory of the process so far, in MiB.
+    peak_gpu_memory_mb : float, optional
+        Highest memory that torch held on the fold's GPU, in MiB; none for a fold on the CPU.
     """
 
     run_id: str
@@ -124,11 +128,13 @@ class FoldRecord(_File):
     train_clips: int
     seconds: dict[str, float]
     peak_memory_mb: float | None
+    peak_gpu_memory_mb: float | None = None
     threads: int
     device: str
     packages: dict[str, str]
     hardware: dict[str, Any]
     epochs: bool
+    diagnostics: bool = False
     checksums: dict[str, str] = {}
     failure: Failure | None = None
     finished: str

@@ -13,6 +13,7 @@ from merbench.contracts.methods import Method, MethodConfig
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, validated
+from merbench.engine import environment
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,24 @@ class RegisteredMethod:
     folder: Path
     origin: str
 
-    def resolve(self, configuration: str = "default", settings: dict[str, str] | None = None) -> MethodConfig:
+    @property
+    def device(self) -> str:
+        """The torch device that its folds run on here; see :func:`merbench.engine.environment.device_of`."""
+        return environment.device_of(self.cls)
+
+    @property
+    def usual_config(self) -> str:
+        """Name of the configuration that runs on this machine where none is named."""
+        card = self.card
+        return card.without_gpu if card.without_gpu is not None and self.device == "cpu" else card.default
+
+    def resolve(self, configuration: str | None = None, settings: dict[str, str] | None = None) -> MethodConfig:
         """Make the settings of a named configuration, with single ones changed.
 
         Parameters
         ----------
-        configuration : str
-            A name on the card.
+        configuration : str, optional
+            A name on the card; the card's `default` if none is given.
         settings : dict of str to str
             ``--set key=value``; a value is read as YAML, so ``1e-3``, ``true`` and ``[1, 2]`` are what they look like.
 
@@ -40,6 +52,7 @@ class RegisteredMethod:
         MerbenchError
             Unknown configuration or key (with what was close), or a value of the wrong type.
         """
+        configuration = self.card.default if configuration is None else configuration
         if configuration not in self.card.configurations:
             known = suggestion(configuration, self.card.configurations)
             raise MerbenchError(f"method {self.card.name} has no configuration {configuration!r}{known}")

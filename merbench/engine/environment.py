@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 PACKAGES = (
     "merbench",
@@ -79,3 +81,31 @@ def peak_memory_mb() -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def device_of(method: type) -> str:
+    """Return the torch device that a method's folds run on here.
+
+    ``cuda:0`` where a module that the class, or one it derives from, is defined in has imported torch, and torch finds
+    a GPU; else ``cpu``. Torch is not imported for this.
+    """
+    modules = [vars(sys.modules[cls.__module__]) for cls in method.__mro__ if cls.__module__ in sys.modules]
+    imported = {value.__name__ for names in modules for value in names.values() if isinstance(value, ModuleType)}
+    torch: Any = sys.modules.get("torch")
+    uses_torch = any(name.partition(".")[0] == "torch" for name in imported)
+    return "cuda:0" if uses_torch and torch.cuda.is_available() else "cpu"
+
+
+def begin_gpu_memory(device: str) -> None:
+    """Let `peak_gpu_memory_mb` count from here; nothing to do for a CPU, or a GPU that was not used so far."""
+    torch: Any = sys.modules.get("torch")
+    if device != "cpu" and torch and torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_gpu_memory_mb(device: str) -> float | None:
+    """Return the most memory that torch held on a GPU since `begin_gpu_memory`, in MiB; None for a CPU."""
+    torch: Any = sys.modules.get("torch")
+    if device == "cpu" or not torch or not torch.cuda.is_initialized():
+        return None
+    return float(torch.cuda.max_memory_allocated(device) / 2**20)

@@ -4,7 +4,8 @@ Only the driver writes. What executes folds gets tasks and gives outcomes, so it
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -94,7 +95,7 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
             damaged.append(f"{error}; it is put together again from the folds")
     else:
         complete = True
-        if not plan.task.keep_epochs:
+        if not (plan.task.keep_epochs or plan.task.diagnose):
             return RunState(tuple(asked), (), (), (), True)
     for fold in asked:
         if not (folder.fold_path(fold) / "record.json").exists():
@@ -109,7 +110,7 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
             continue
         if table is None:
             failed.append(fold)
-        elif record.epochs or not plan.task.keep_epochs:
+        elif (record.epochs or not plan.task.keep_epochs) and (record.diagnostics or not plan.task.diagnose):
             recorded.append(fold)
     pending = [fold for fold in asked if fold not in recorded]
     return RunState(tuple(recorded), tuple(pending), tuple(failed), tuple(damaged), complete and not pending)
@@ -179,13 +180,28 @@ def _execute_run(
     if state.pending:
         folder.uncommit()
     recorded, failed = list(state.recorded), list[str]()
-    for outcome in executor(plan.task, state.pending, progress):
-        folder.write_fold(outcome, plan.task, plan.file)
+    task = plan.task if existing == "redo" else _losing_nothing(plan, folder, state.pending)
+    for outcome in executor(task, state.pending, progress):
+        folder.write_fold(outcome, task, plan.file)
         (failed if outcome.failure else recorded).append(outcome.fold)
         observer.fold_finished(plan, outcome)
     state = _compact(plan, folder, observer, tuple(recorded), tuple(failed))
     observer.run_finished(plan, state)
     return state
+
+
+def _losing_nothing(plan: RunPlan, folder: RunFolder, pending: Sequence[str]) -> FoldTask:
+    """Ask folds that are run again also for what they hold beside their predictions already."""
+    held = []
+    for fold in pending:
+        with suppress(RecordError):
+            held.append(folder.read_record(fold, plan.key_digest))
+    held = [record for record in held if record.status == "ok"]
+    return replace(
+        plan.task,
+        keep_epochs=plan.task.keep_epochs or any(record.epochs for record in held),
+        diagnose=plan.task.diagnose or any(record.diagnostics for record in held),
+    )
 
 
 def _compact(

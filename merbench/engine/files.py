@@ -3,11 +3,15 @@
 import io
 import json
 import os
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -117,13 +121,13 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def verified_table(path: Path, sha256: str) -> pa.Table:
-    """Read a Parquet file that a commit mark vouches for.
+def verified_bytes(path: Path, sha256: str) -> bytes:
+    """Read a file that a commit mark vouches for.
 
     Raises
     ------
     RecordError
-        Missing, changed since it was recorded, or no Parquet.
+        Missing, or changed since it was recorded.
     """
     try:
         content = path.read_bytes()
@@ -131,6 +135,34 @@ def verified_table(path: Path, sha256: str) -> pa.Table:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
     if bytes_digest(content) != sha256:
         raise RecordError(f"{path} has changed since it was recorded: its checksum differs")
+    return content
+
+
+def verified_arrays(path: Path, sha256: str) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays of an ``.npz`` file that a commit mark vouches for; nothing in it is unpickled.
+
+    Raises
+    ------
+    RecordError
+        As :func:`verified_bytes`, or it is no such file.
+    """
+    content = verified_bytes(path, sha256)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        raise RecordError(f"{path} is no readable file of arrays: {error}") from error
+
+
+def verified_table(path: Path, sha256: str) -> pa.Table:
+    """Read a Parquet file that a commit mark vouches for.
+
+    Raises
+    ------
+    RecordError
+        As :func:`verified_bytes`, or no Parquet.
+    """
+    content = verified_bytes(path, sha256)
     try:
         return pq.read_table(pa.BufferReader(content), use_threads=False)
     except (pa.ArrowException, ValueError) as error:

@@ -7,7 +7,8 @@ means nothing. What it answers is joined with the truth outside.
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -17,9 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
-from merbench.contracts.errors import PredictionError
+from merbench.contracts.errors import PredictionError, SetupError
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import (
     AuxiliaryData,
@@ -30,6 +32,7 @@ from merbench.contracts.methods import (
     Progress,
     RunContext,
     TrainingData,
+    check_diagnostics,
 )
 from merbench.contracts.records import Failure, prediction_table
 from merbench.engine import environment
@@ -65,6 +68,10 @@ class FoldTask:
         The card admits that labels of the test clips are an input.
     keep_epochs : bool
         Predict the test clips after each epoch, and keep that.
+    diagnose : bool
+        Ask the method what it tells of itself, and keep that; its class must have ``diagnose``.
+    device : str
+        A torch device.
     auxiliary : mapping
         Declared pretraining data.
     person_of : mapping
@@ -79,6 +86,7 @@ class FoldTask:
     transductive: bool = False
     au_labels_at_test: bool = False
     keep_epochs: bool = False
+    diagnose: bool = False
     device: str = "cpu"
     threads: int = 1
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
@@ -93,10 +101,16 @@ class FoldOutcome:
     ----------
     packages, hardware, peak_memory_mb
         Of the process that ran the fold, which need not be the one that records it.
+    peak_gpu_memory_mb : float, optional
+        Of the fold on its GPU; none on a CPU.
     predictions : DataFrame, optional
         See :func:`merbench.contracts.records.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
+    diagnostics : dict of str to ndarray, optional
+        ``test/<name>``: every array of :data:`merbench.contracts.methods.DIAGNOSTIC_KINDS` that the method gave, rows
+        as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
+        ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty where they are not annotated) and ``truth``.
     """
 
     fold: str
@@ -106,8 +120,10 @@ class FoldOutcome:
     packages: dict[str, str] = field(default_factory=lambda: environment.packages())
     hardware: dict[str, Any] = field(default_factory=lambda: environment.hardware())
     peak_memory_mb: float | None = field(default_factory=lambda: environment.peak_memory_mb())
+    peak_gpu_memory_mb: float | None = None
     predictions: pd.DataFrame | None = None
     epochs: npt.NDArray[Any] | None = None
+    diagnostics: dict[str, npt.NDArray[Any]] | None = None
     failure: Failure | None = None
 
 
@@ -135,7 +151,8 @@ class _EpochWatch:
 def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> FoldOutcome:
     """Train and test one fold.
 
-    Whatever the method does wrong becomes a failure with its traceback; a `KeyboardInterrupt` passes through.
+    Whatever the method does wrong becomes a failure with its traceback; a `KeyboardInterrupt` and a `SetupError`,
+    which would be the same in every fold, pass through.
 
     Parameters
     ----------
@@ -150,17 +167,21 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
     started = time.perf_counter()
     seconds: dict[str, float] = {}
     result: dict[str, Any] = {}
+    environment.begin_gpu_memory(task.device)
     try:
         torch_was_there = "torch" in sys.modules
-        result = _predictions(task, fold, progress or Progress(), seconds)
+        result = _result(task, fold, progress or Progress(), seconds)
         if not torch_was_there and "torch" in sys.modules:
             # A method that imports torch as late as in fit did so unseeded and on all cores: once, it is done again.
-            result = _predictions(task, fold, progress or Progress(), seconds)
+            result = _result(task, fold, progress or Progress(), seconds)
+    except SetupError:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises is its fold's failure
         text = _readable(lambda raised: "".join(traceback.format_exception(raised)), error)
         result = {"failure": Failure(type=type(error).__name__, message=_readable(str, error), traceback=text)}
     seconds["total"] = time.perf_counter() - started
-    return FoldOutcome(name, len(fold.test), len(fold.train), seconds, **result)
+    gpu_memory = environment.peak_gpu_memory_mb(task.device)
+    return FoldOutcome(name, len(fold.test), len(fold.train), seconds, peak_gpu_memory_mb=gpu_memory, **result)
 
 
 @lru_cache(maxsize=1)
@@ -177,46 +198,111 @@ def _readable(write: Callable[[BaseException], str], error: BaseException) -> st
         return f"{type(error).__name__}, which can't be written: {type(second).__name__}"
 
 
-def _predictions(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
-    """Fit, predict, check; returns what a `FoldOutcome` keeps of it."""
+@dataclass(frozen=True)
+class _Opened:
+    """What a method is handed of a fold: copies, the test clips without labels and in an order that means nothing.
+
+    Attributes
+    ----------
+    test_rows : ndarray of int
+        Rows of the split, in the order of `test`.
+    """
+
+    train: TrainingData
+    test: Inputs
+    test_rows: npt.NDArray[np.intp]
+
+    def by_identity(self) -> npt.NDArray[np.intp]:
+        """Return the rows of `test` sorted by identity, as the split is, and records are."""
+        return np.argsort(self.test_rows)
+
+
+def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
+    """Open the data, fit, test, look inside; returns what a `FoldOutcome` keeps of it."""
     problem = task.split.problem
-    seed = derived_seed(task.seed, fold.name)
+    opened = _open(task, fold)
+    watch = _EpochWatch(opened.test, problem) if task.keep_epochs else None
+    run = _run_context(task, fold, progress, watch)
+    result: dict[str, Any] = {}
+    with _thread_pools(len(sys.modules)).limit(limits=task.threads), seeded(run.stream_seed("global")):
+        with _timed(seconds, "fit"):
+            method = task.method(task.config, problem)
+            method.fit(opened.train, run)
+        result["predictions"] = _tested(task, method, opened, seconds)
+        if task.diagnose:
+            with _timed(seconds, "diagnose"):
+                result["diagnostics"] = _looked_inside(task, fold, method, opened)
+    if watch and watch.scores:
+        result["epochs"] = np.array(watch.scores, dtype=np.float32)[:, opened.by_identity()]
+    return result
+
+
+def _open(task: FoldTask, fold: Fold) -> _Opened:
     # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
-    test_rows = np.random.default_rng(derived_seed(seed, "test-order")).permutation(fold.test)
+    order = np.random.default_rng(derived_seed(_fold_seed(task, fold), "test-order"))
+    test_rows = order.permutation(fold.test)
     shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
-    test = shown.take(test_rows)
-    clips = task.split.clips
     train = TrainingData(
         task.inputs.take(fold.train),
         task.split.labels[fold.train],
-        problem,
+        task.split.problem,
         task.split.subjects[fold.train],
         task.split.datasets[fold.train],
         shown.take(test_rows) if task.transductive else None,
     )
-    watch = _EpochWatch(test, problem) if task.keep_epochs else None
-    auxiliary = _auxiliary(task, fold)
-    run = RunContext(derived_seed(seed, "method"), task.device, task.threads, progress, auxiliary=auxiliary)
-    run = run if watch is None else replace(run, on_epoch=watch)
-    with _thread_pools(len(sys.modules)).limit(limits=task.threads), seeded(run.stream_seed("global")):
-        begin = time.perf_counter()
-        method = task.method(task.config, problem)
-        method.fit(train, run)
-        seconds["fit"] = time.perf_counter() - begin
-        begin = time.perf_counter()
-        prediction = _checked(method.predict(test), test, problem)
-        seconds["predict"] = time.perf_counter() - begin
-        if not task.transductive:
-            check_company(method, test, prediction, problem)
-    by_identity = np.argsort(test_rows)  # the split is sorted by identity, and so are records
-    table = prediction_table(
-        clips.iloc[test_rows[by_identity]],
-        task.split.labels[test_rows[by_identity]],
-        prediction.take(by_identity),
-        problem,
-    )
-    epochs = np.array(watch.scores, dtype=np.float32)[:, by_identity] if watch and watch.scores else None
-    return {"predictions": table, "epochs": epochs}
+    return _Opened(train, shown.take(test_rows), test_rows)
+
+
+def _fold_seed(task: FoldTask, fold: Fold) -> int:
+    return derived_seed(task.seed, fold.name)
+
+
+def _run_context(task: FoldTask, fold: Fold, progress: Progress, watch: _EpochWatch | None) -> RunContext:
+    seed = derived_seed(_fold_seed(task, fold), "method")
+    run = RunContext(seed, task.device, task.threads, progress, auxiliary=_auxiliary(task, fold))
+    return run if watch is None else replace(run, on_epoch=watch)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - begin
+
+
+def _tested(task: FoldTask, method: Method, opened: _Opened, seconds: dict[str, float]) -> pd.DataFrame:
+    """Predict the test clips, check the answer, and join it with the truth."""
+    problem = task.split.problem
+    with _timed(seconds, "predict"):
+        prediction = _checked(method.predict(opened.test), opened.test, problem)
+    if not task.transductive:
+        check_company(method, opened.test, prediction, problem)
+    order = opened.by_identity()
+    rows = opened.test_rows[order]
+    return prediction_table(task.split.clips.iloc[rows], task.split.labels[rows], prediction.take(order), problem)
+
+
+def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: _Opened) -> dict[str, npt.NDArray[Any]]:
+    """Ask a fitted method what it tells of itself: all of it for the test clips, features for the training clips."""
+    trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.pictures()
+    asked: Any = method  # diagnose is no part of what every method has
+    with preserved_random_state(), preserved_method(method):
+        of_test = check_diagnostics(asked.diagnose(opened.test), opened.test.clips)
+        of_train = check_diagnostics(asked.diagnose(trained), trained.clips)
+    order = opened.by_identity()
+    found = {f"test/{name}": values[order] for name, values in of_test.items()}
+    found |= {f"train/{name}": values for name, values in of_train.items() if name.startswith("feature/")}
+    for side, rows in (("test", opened.test_rows[order]), ("train", fold.train)):
+        found |= {f"{side}/{name}": values for name, values in _annotations(task.split, rows).items()}
+    return found
+
+
+def _annotations(split: Split, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[Any]]:
+    """Return identity, action units and class of some clips, each as an array of text."""
+    clips = split.clips.iloc[rows]
+    found = {name: np.array(clips[name].tolist(), dtype=str) for name in IDENTITY}
+    aus = [value if isinstance(value, str) else "" for value in clips["aus"]]
+    return found | {"aus": np.array(aus, dtype=str), "truth": np.array(split.problem.outputs)[split.labels[rows]]}
 
 
 def _checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:

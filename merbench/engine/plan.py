@@ -16,7 +16,7 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.records import RunFile, RunKey
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
-from merbench.engine.catalogue import METHODS, RegisteredMethod, method_card
+from merbench.engine.catalogue import METHODS, RegisteredMethod
 from merbench.engine.code import code_digest
 from merbench.engine.data import Data
 from merbench.engine.files import now
@@ -35,14 +35,18 @@ class Request:
 
     Attributes
     ----------
-    config : str
-        A configuration's name, for every method of the grid; ``default`` where none is given.
+    config : str, optional
+        A configuration's name, for every method of the grid.
     configs : dict of str to str
         Method -> configuration, where it is another.
     settings : dict of str to str
         Single settings; ``method:key`` is for that method, ``key`` for every method of the grid.
     seeds : tuple of int
         A deterministic method counts the first only.
+    keep_epochs, diagnose : bool
+        What to keep beside predictions: those after each epoch, what the method tells of itself. Not in any key.
+    first_look : bool
+        The data is the small stand-in: methods whose card names a short configuration run in that.
     """
 
     methods: tuple[str, ...]
@@ -52,18 +56,29 @@ class Request:
     seeds: tuple[int, ...] = (0,)
     selection: str = "last"
     keep_epochs: bool = False
+    diagnose: bool = False
+    first_look: bool = False
 
     def config_of(self, method: str) -> str:
-        """Return the name of the configuration that `method` is to run in."""
-        return self.configs.get(method, self.config or "default")
+        """Return the configuration that `method` is to run in: the named one, else what its card says for this case."""
+        return self._config_and_why(method)[0]
 
-    def for_a_first_look(self) -> "Request":
-        """Take the short configuration of each method whose card names one, unless the user named a configuration."""
-        if self.config is not None:
-            return self
-        short = {name: method_card(METHODS.entry(name)).short for name in dict.fromkeys(self.methods)}
-        chosen = {name: config for name, config in short.items() if config is not None}
-        return replace(self, configs=chosen | self.configs)
+    def why_config(self, method: str) -> str:
+        """Say which configuration `method` runs in, why, and how to have the other; empty where it is the usual one."""
+        config, why = self._config_and_why(method)
+        return f"configuration {method}:{config}, {why}" if why else ""
+
+    def _config_and_why(self, method: str) -> tuple[str, str]:
+        named = self.configs.get(method, self.config)
+        if named is not None:
+            return named, ""
+        found = METHODS.get(method)
+        card, usual = found.card, found.usual_config
+        if self.first_look and card.short is not None and card.short != usual:
+            return card.short, f"for a first look; --config {method}:{usual} trains at full length"
+        if usual != card.default:
+            return usual, f"since there is no GPU; --config {method}:{card.default} is for one"
+        return usual, ""
 
     def settings_of(self, method: str) -> dict[str, str]:
         """Return the single settings for `method`; its own win over those for all."""
@@ -134,10 +149,11 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
     plans = []
     for protocol in protocols:
         for method in methods:
-            config = method.resolve(request.config_of(method.card.name), request.settings_of(method.card.name))
+            config_name = request.config_of(method.card.name)
+            config = method.resolve(config_name, request.settings_of(method.card.name))
             task, key = _task_and_key(method, config, protocol, request)
             seeds = request.seeds[:1] if method.card.deterministic else request.seeds
-            plans += [_plan(method, request, protocol, task, key, seed) for seed in seeds]
+            plans += [_plan(method, config_name, protocol, task, key, seed) for seed in seeds]
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
 
@@ -169,6 +185,8 @@ def _task_and_key(
         transductive=card.transductive and protocol.spec.transductive,
         au_labels_at_test=card.au_labels_at_test,
         keep_epochs=request.keep_epochs,
+        diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
+        device=method.device,
         auxiliary=auxiliary,
         person_of=person_of([*data.sources, *others.values()]),
     )
@@ -195,9 +213,9 @@ def _task_and_key(
 
 
 def _plan(
-    method: RegisteredMethod, request: Request, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int
+    method: RegisteredMethod, config_name: str, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int
 ) -> RunPlan:
-    card, spec, config_name = method.card, protocol.spec, request.config_of(method.card.name)
+    card, spec = method.card, protocol.spec
     key = key.model_copy(update={"seed": seed})
     named = method.resolve(config_name)
     changed = {name: value for name, value in task.config if value != getattr(named, name)}

@@ -4,6 +4,8 @@
 
     runs/<run>/run.json                         what the run is
     runs/<run>/folds/<fold>/predictions.parquet what came out
+    runs/<run>/folds/<fold>/epochs.npz          scores after each epoch, where they were asked for
+    runs/<run>/folds/<fold>/diagnostics.npz     what the method tells of itself, where that was asked for
     runs/<run>/folds/<fold>/record.json         the fold's commit mark, written last
     runs/<run>/predictions.parquet              all folds, once the last is in
     runs/<run>/complete.json                    its commit mark
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -39,6 +42,8 @@ from merbench.engine.files import (
     read_json,
     read_predictions,
     remove,
+    verified_arrays,
+    verified_bytes,
     verified_table,
     write_whole,
 )
@@ -47,6 +52,7 @@ from merbench.engine.split import Split
 
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"
+DIAGNOSTICS = "diagnostics.npz"
 
 
 def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
@@ -169,9 +175,9 @@ class RunFolder:
         if outcome.predictions is not None:
             files[PREDICTIONS] = parquet_bytes(outcome.predictions)
         if outcome.epochs is not None:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, scores=outcome.epochs)
-            files[EPOCHS] = buffer.getvalue()
+            files[EPOCHS] = _npz_bytes({"scores": outcome.epochs})
+        if outcome.diagnostics is not None:
+            files[DIAGNOSTICS] = _npz_bytes(outcome.diagnostics)
         for name, content in files.items():
             write_whole(folder / name, content)
         record = FoldRecord(
@@ -183,11 +189,13 @@ class RunFolder:
             train_clips=outcome.train_clips,
             seconds={name: round(value, 6) for name, value in outcome.seconds.items()},
             peak_memory_mb=outcome.peak_memory_mb,
+            peak_gpu_memory_mb=outcome.peak_gpu_memory_mb,
             threads=task.threads,
             device=task.device,
             packages=outcome.packages,
             hardware=outcome.hardware,
             epochs=task.keep_epochs,
+            diagnostics=task.diagnose,
             checksums={name: bytes_digest(content) for name, content in files.items()},
             failure=outcome.failure,
             finished=now(),
@@ -224,9 +232,28 @@ class RunFolder:
         table = read_predictions(folder / PREDICTIONS, record.checksums.get(PREDICTIONS, "none"), problem_of(run))
         if len(table) != run.folds.get(fold):
             raise RecordError(f"{folder / PREDICTIONS} has {len(table)} clips, the fold has {run.folds.get(fold)}")
-        if EPOCHS in record.checksums and bytes_digest(_bytes(folder / EPOCHS)) != record.checksums[EPOCHS]:
-            raise RecordError(f"{folder / EPOCHS} has changed since it was recorded: its checksum differs")
+        for name in {EPOCHS, DIAGNOSTICS} & record.checksums.keys():
+            verified_bytes(folder / name, record.checksums[name])
         return record, table
+
+    def read_diagnostics(self, fold: str, run: RunFile) -> dict[str, npt.NDArray[Any]]:
+        """Read what the method told of itself in a fold; empty where the fold has none, or was not run.
+
+        Returns
+        -------
+        dict of str to ndarray
+            As in :class:`merbench.engine.folds.FoldOutcome`.
+
+        Raises
+        ------
+        RecordError
+            The fold's record or the arrays do not verify.
+        """
+        folder = self.fold_path(fold)
+        if not (folder / "record.json").exists():
+            return {}
+        sha256 = self.read_record(fold, run.key.digest()).checksums.get(DIAGNOSTICS)
+        return {} if sha256 is None else verified_arrays(folder / DIAGNOSTICS, sha256)
 
     def is_complete(self, run: RunFile) -> bool:
         """Say whether the whole run is in and its commit mark and predictions verify."""
@@ -293,11 +320,11 @@ class RunFolder:
         return mark
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+def _npz_bytes(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
+    """Write arrays, of which none holds objects, as a compressed ``.npz``, in memory."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its other parameters have no slash in their names
+    return buffer.getvalue()
 
 
 def _mixed(records: Sequence[FoldRecord]) -> list[str]:

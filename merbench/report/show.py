@@ -1,6 +1,7 @@
-"""One run, or one log, in detail: scores, confusion, recall of each class, results of each subject."""
+"""One run, or one log, in detail: scores, confusion, recall of each class, results of each subject, action units."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import pandas as pd
 from rich import box
@@ -11,9 +12,13 @@ from rich.text import Text
 from merbench.contracts.names import shown
 from merbench.contracts.records import FoldRecord
 from merbench.report.compare import number
+from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.runs import RecordedRun
+from merbench.scoring.alignment import Alignment
+from merbench.scoring.intervals import Interval
 from merbench.scoring.metrics import Counts
 from merbench.scoring.table import part_scores, pooled_confusion
+from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScore, UnitScores
 
 
 def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = None) -> None:
@@ -70,6 +75,10 @@ def _table(title: str) -> Table:
     return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
 
 
+def _range(interval: Interval) -> str:
+    return "–" if isnan(interval.low) else f"{number(interval.low)}–{number(interval.high)}"
+
+
 def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], title: str) -> Table:
     table = _table(title)
     table.add_column("Part", no_wrap=True, min_width=8)
@@ -79,7 +88,7 @@ def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mappi
         if not score.clips:
             table.add_row(Text(shown(parts[score.part])), *["–"] * 5, "0", "0")
             continue
-        uf1, uar = (f"{number(i.low)}–{number(i.high)}" for i in (score.uf1_interval, score.uar_interval))
+        uf1, uar = map(_range, (score.uf1_interval, score.uar_interval))
         counts = (str(score.clips), str(score.classes_scored))
         table.add_row(
             Text(shown(parts[score.part])), number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts
@@ -115,3 +124,54 @@ def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
             cells.append(f"{of_class.hit.sum()}/{len(of_class)}" if len(of_class) else "")
         table.add_row(Text(shown(f"{dataset}/{subject}")), *cells)
     return table
+
+
+def print_diagnostics(diagnostics: Diagnostics, run: RecordedRun, console: Console) -> None:
+    """Print what was measured inside the method: action units found, and how far its features keep apart."""
+    for problem in diagnostics.problems:
+        console.print(Text(shown(f"left out: {problem}"), style="red"), soft_wrap=True)
+    if not diagnostics.folds:
+        command = f"merbench run {run.file.method} --protocol {run.file.protocol} --diagnose"
+        told = f"no diagnostics are recorded: {command} does, where the method offers any, and shows what it sees"
+        console.print(Text(shown(told), style="dim"), soft_wrap=True)
+        return
+    series = unit_series(diagnostics)
+    if series:
+        console.print(_unit_table(series))
+    if diagnostics.decoupling and diagnostics.decoupling.alignment:
+        line = _alignment_line(diagnostics.features, diagnostics.decoupling.alignment)
+        console.print(Text(shown(line)), soft_wrap=True)
+
+
+def _unit_table(series: Mapping[str, UnitScores]) -> Table:
+    """F1 of each action unit: found by the method, and read off each of its features by a linear rule."""
+    table = _table(
+        f"Action units in held-out clips: F1, 95 % over subjects; the mean is that of units that {LEAST_SHOWN} clips "
+        "or more show, the floor that of always answering that a unit is shown"
+    )
+    for name in ("AU", "clips", *series, "floor"):
+        table.add_column(Text(shown(name)), justify="right", overflow="fold")
+    by_unit = {name: {score.unit: score for score in scores.units if score.shown} for name, scores in series.items()}
+    for unit in sorted({unit for scores in by_unit.values() for unit in scores}):
+        found = [scores.get(unit) for scores in by_unit.values()]
+        known = next(score for score in found if score)
+        table.add_row(str(unit), str(known.shown), *map(_f1_cell, found), number(known.floor))
+    table.add_section()
+    floors = {number(scores.floor) for scores in series.values()}  # several where they are means over different units
+    table.add_row("mean", "", *map(_f1_cell, series.values()), floors.pop() if len(floors) == 1 else "–")
+    return table
+
+
+def _f1_cell(score: UnitScore | UnitScores | None) -> str:
+    if score is None or isnan(score.f1):
+        return "–"
+    interval = "" if isnan(score.interval.low) else f"{score.interval.low:.3f}–{score.interval.high:.3f}"
+    return f"{number(score.f1)} {interval.replace('0.', '.')}".rstrip()
+
+
+def _alignment_line(features: Sequence[str], alignment: Alignment) -> str:
+    one, other = features
+    told = f"Linear CKA of {one} and {other} in held-out clips: {number(alignment.cka)} over {alignment.folds} folds"
+    if alignment.left_out:
+        told += f", {alignment.left_out} with too few clips left out"
+    return f"{told} (0: nothing in common, 1: the same but for a rotation)"

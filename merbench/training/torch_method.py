@@ -1,7 +1,9 @@
 """The adapter for neural nets: a method builds a module and computes a loss, the loop is here, the same for all."""
 
+import math
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,17 +23,36 @@ class TorchConfig(MethodConfig):
     epochs : int
         Passes over the training clips.
     batch_size : int
-        Clips a step; the last batch of an epoch may be smaller.
+        Clips a step; the last batch of an epoch may be smaller, or one clip larger.
     learning_rate : float
         Of the optimiser that `TorchMethod.optimiser` makes, Adam unless a method says otherwise.
     shuffle : bool
         Draw a new order of the clips for each epoch.
+    warmup_epochs : float
+        The learning rate rises linearly from 0 over this many epochs.
+    schedule : str
+        How it goes on: ``constant``, or ``cosine`` down to 0 at the last step.
+    gradient_norm : float, optional
+        Longer gradients are shortened to this norm.
+    precision : str
+        Of training: ``float32``, or ``bfloat16``, which lets torch compute products in 16 bits (autocast).
+        Predictions are always made in float32.
+    channels_last : bool
+        Memory layout of pictures and filters; convolutions on GPUs with mixed precision want it.
+    compiled : bool
+        Compile the net by ``torch.compile`` for training: pays where a fold takes minutes.
     """
 
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     shuffle: bool = True
+    warmup_epochs: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    gradient_norm: float | None = Field(None, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = False
+    compiled: bool = False
 
 
 Batch = dict[str, Tensor]
@@ -40,22 +61,41 @@ Batch = dict[str, Tensor]
 class TorchMethod:
     """Base of methods that are a net. A subclass defines `module`, and what else of the following it wants otherwise.
 
-    The inputs of all training clips lie on the device from the first epoch on and are indexed there.
+    The inputs of all training clips lie on the device from the first epoch on and are indexed there. A specification
+    with a jitter window is drawn anew for each epoch.
     """
 
     Config: ClassVar[type[TorchConfig]] = TorchConfig
+
+    #: The epoch that is being trained, from 1.
+    epoch: int = 0
 
     def __init__(self, config: Any, problem: Problem) -> None:
         self.config = config
         self.problem = problem
 
+    def begin(self, train: TrainingData) -> None:
+        """Look at the training clips before the net is made: what is computed from them, such as class weights."""
+
     def module(self) -> nn.Module:
         """Return the net, freshly initialised; called with torch's generator seeded for the fold."""
         raise NotImplementedError(f"{type(self).__name__} must define module()")
 
-    def tensors(self, inputs: Inputs) -> Batch:
-        """Turn the inputs of clips to tensors, row by row; by default every declared input as it is."""
-        return {name: torch.from_numpy(inputs[name].batch()) for name in inputs.names()}
+    def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
+        """Turn the inputs of clips to tensors, row by row; by default every declared input as it is.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Training clips, or test clips, which lack what is for training only.
+        rng : Generator, optional
+            Draws jitter; for ``inputs[name].batch(rng=rng)``. None for test clips.
+        """
+        return {name: torch.from_numpy(inputs[name].batch(rng=rng)) for name in inputs.names()}
+
+    def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Change a training batch at random, drawing from `generator`, on the batch's device; by default not at all."""
+        return batch
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
         """Return the net's scores of a batch, shape (n_clips, n_outputs); by default the module gets all tensors."""
@@ -77,17 +117,34 @@ class TorchMethod:
         if self._device.type == "cpu":
             keep_freed_memory()
         torch.manual_seed(run.stream_seed("torch"))
+        self.begin(train)
         self.net = self.module().to(self._device)
-        data = self._on_device(train.inputs)
+        if self.config.channels_last:
+            self.net = self.net.to(memory_format=torch.channels_last)
+        net: Any = torch.compile(self.net) if self.config.compiled else self.net
         labels = torch.from_numpy(np.asarray(train.labels)).to(self._device)
         optimiser = self.optimiser(self.net)
-        order = run.rng("shuffle")
+        bases = [group["lr"] for group in optimiser.param_groups]
+        order, jitter = run.rng("shuffle"), run.rng("jitter")
+        generator = torch.Generator(self._device).manual_seed(run.stream_seed("augment"))
+        data = self._on_device(train.inputs, jitter)
         for epoch in range(1, self.config.epochs + 1):
+            self.epoch = epoch
+            if epoch > 1 and _jittered(train.inputs):
+                data = self._on_device(train.inputs, jitter)
             self.net.train()
-            for rows in self._batches(len(labels), order):
-                batch = {name: values[rows] for name, values in data.items()}
+            batches = list(self._batches(len(labels), order))
+            for step, rows in enumerate(batches):
+                rate = self._rate(epoch - 1 + step / len(batches))
+                for group, base in zip(optimiser.param_groups, bases, strict=True):
+                    group["lr"] = base * rate
+                batch = self.augment({name: values[rows] for name, values in data.items()}, generator)
                 optimiser.zero_grad(set_to_none=True)
-                self.loss(self.net, batch, labels[rows]).backward()  # type: ignore[no-untyped-call]
+                with self._precision():
+                    loss = self.loss(net, batch, labels[rows])
+                loss.backward()  # type: ignore[no-untyped-call]
+                if self.config.gradient_norm:
+                    nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_norm)
                 optimiser.step()
             run.progress(epoch, self.config.epochs)
             if run.epoch_end(epoch, self):
@@ -95,20 +152,48 @@ class TorchMethod:
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Predict with the net in eval mode, at most a batch at a time."""
+        return Prediction(torch.cat(list(self.evaluated(inputs, self.scores))).double().cpu().numpy())
+
+    def evaluated(self, inputs: Inputs, look: Any) -> Iterator[Any]:
+        """Give ``look(net, batch)`` for the clips of `inputs` batch by batch, in eval mode and without gradients."""
         self.net.eval()
         data = self._on_device(inputs)
-        rows = torch.split(torch.arange(inputs.clips, device=self._device), self.config.batch_size)
-        with torch.inference_mode():
-            parts = [self.scores(self.net, {name: values[r] for name, values in data.items()}) for r in rows]
-        return Prediction(torch.cat(parts).double().cpu().numpy())
+        # Single precision as a CPU has it: a GPU's shorter one would let a prediction depend on its company.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            for rows in torch.split(torch.arange(inputs.clips, device=self._device), self.config.batch_size):
+                yield look(self.net, {name: values[rows] for name, values in data.items()})
 
-    def _on_device(self, inputs: Inputs) -> Batch:
-        return {name: values.to(self._device) for name, values in self.tensors(inputs).items()}
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._device.type, getattr(torch, self.config.precision))
+
+    def _rate(self, trained: float) -> float:
+        """Return the share of the learning rate that holds after so many epochs."""
+        if trained < self.config.warmup_epochs:
+            return float((trained + 1e-3) / self.config.warmup_epochs)
+        if self.config.schedule == "constant":
+            return 1.0
+        left = float(max(self.config.epochs - self.config.warmup_epochs, 1e-9))
+        return (1 + math.cos(math.pi * float(trained - self.config.warmup_epochs) / left)) / 2
+
+    def _on_device(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
+        return {name: values.to(self._device) for name, values in self.tensors(inputs, rng).items()}
 
     def _batches(self, clips: int, order: np.random.Generator) -> Iterator[Any]:
         """Give the rows of each batch of an epoch: slices, which cost no copy, where nothing is shuffled."""
+        size = self.config.batch_size
+        starts = list(range(0, clips, size))
+        if len(starts) > 1 and clips - starts[-1] == 1:
+            starts.pop()  # a last clip alone, of which no batch norm knows a spread, joins the batch before
+        ends = [*starts[1:], clips]
         if self.config.shuffle:
-            yield from torch.split(torch.from_numpy(order.permutation(clips)).to(self._device), self.config.batch_size)
+            rows = torch.from_numpy(order.permutation(clips)).to(self._device)
+            yield from (rows[start:end] for start, end in zip(starts, ends, strict=True))
         else:
-            size = self.config.batch_size
-            yield from (slice(start, start + size) for start in range(0, clips, size))
+            yield from (slice(start, end) for start, end in zip(starts, ends, strict=True))
+
+
+def _jittered(inputs: Inputs) -> bool:
+    specs = [inputs[name].spec for name in inputs.names()]
+    return any(getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0) for spec in specs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -51,9 +52,9 @@ class STSTNet(TorchMethod):
         """Return the net, channels last, which is what its large, shallow maps are fastest in on a CPU."""
         return Net(len(self.problem.outputs)).to(memory_format=torch.channels_last)
 
-    def tensors(self, inputs: Inputs) -> Batch:
+    def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Return the images as float32 0..255, shape (n, 3, 28, 28), channels u, v, strain, channels last in memory."""
-        return {"flow": torch.from_numpy(inputs["flow"].batch()).permute(0, 3, 1, 2).float()}
+        return {"flow": torch.from_numpy(inputs["flow"].batch(rng=rng)).permute(0, 3, 1, 2).float()}
 
 
 def from_authors_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,13 +8,16 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
+from merbench.engine.store import RunFolder
 from merbench.report.leaderboard import read_entry, write_entry
 from merbench.report.logs import read_log
 from merbench.report.runs import find_run, read_run
@@ -161,6 +164,147 @@ def test_a_deterministic_method_runs_one_seed_and_the_others_all(done, small, tm
 def test_settings_and_configurations_can_be_scoped_to_a_method(done, small):
     said = done("run", "svm-flow", "majority", *small, "--set", "svm-flow:C=2", "--config", "majority:default")
     assert "svm-flow (C=2.0)" in said
+
+
+TELLER = {
+    "card.yaml": """
+        name: teller
+        title: Teller
+        summary: Tells of itself.
+        implementation: method:Teller
+        inputs:
+          flow: {kind: flow}
+        configurations:
+          full: {step: 3}
+          small: {step: 2, name: a long one}
+          glance: {}
+        default: full
+        without_gpu: small
+        short: glance
+        ablations:
+          size: {smaller: {step: 2, weights: [1, 2]}, larger: {step: 9}}
+          name: {other: {name: other}}
+        """,
+    "method.py": """
+        from merbench.contracts.methods import MethodConfig, Prediction
+
+        class Config(MethodConfig):
+            step: int = 1
+            name: str = ""
+            weights: tuple[int, ...] = ()
+
+        class Teller:
+            Config = Config
+            def __init__(self, config, problem): ...
+            def fit(self, train, run): ...
+            def predict(self, inputs):
+                return Prediction(inputs["flow"].batch().mean(axis=(1, 2)))
+            def diagnose(self, inputs):
+                scores = self.predict(inputs).scores
+                return {"feature/scores": scores, "gate/first": scores[:, 0] / 255}
+        """,
+}
+
+
+@pytest.fixture
+def teller(offer):
+    """Install a method that tells of itself, and runs in a configuration of its own where there is no GPU."""
+    offer("[merbench.methods]\nteller = MODULE.method:Teller\n", TELLER)
+
+
+def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_is_named_once(
+    done, small, teller, tmp_path
+):
+    grid = ["run", "teller", "stratified-random", *small, "--seeds", "0-1"]
+    assert "diagnose" not in done(*grid)
+    assert list(tmp_path.rglob("diagnostics.npz")) == []
+    said = done(*grid, "--diagnose")
+    assert said.splitlines().count("method stratified-random has nothing to diagnose") == 1
+    assert "method teller" not in said
+    assert "stratified-random seed 1: 9/9 folds, recorded before" in said
+    kept = list(tmp_path.rglob("diagnostics.npz"))
+    assert len(kept) == 18
+    run = read_run(find_run(tmp_path / "results", "teller-small-s1"))
+    records = RunFolder(tmp_path / "results" / "runs" / run.file.run_id)
+    found = records.read_diagnostics("samm/006", run.file)
+    inside = run.predictions[run.predictions.subject == "006"]
+    assert found["test/clip"].tolist() == inside["clip"].tolist()
+    scores = inside[["score_negative", "score_positive", "score_surprise"]].to_numpy(dtype=np.float32)
+    np.testing.assert_array_equal(found["test/feature/scores"], scores)
+    assert found["train/feature/scores"].shape == (24 - len(inside), 3)
+    assert "006" not in found["train/subject"]
+    assert "nothing to do" in done(*grid, "--diagnose")
+
+
+def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(done, small, offer, tmp_path):
+    guide = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
+    card, *_ = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    code, diagnose = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    module = f"{code}\n{diagnose}"
+    offer("[merbench.methods]\nmy-method = MODULE.method:MyMethod\n", {"card.yaml": card, "method.py": module})
+    said = done("run", "my-method", *small, "--config", "my-method:quick", "--diagnose")
+    assert "my-method quick seed 0: 9/9 folds" in said
+    run = read_run(find_run(tmp_path / "results", "my-method"))
+    folder = RunFolder(tmp_path / "results" / "runs" / run.file.run_id)
+    for fold, clips in run.file.folds.items():
+        found = folder.read_diagnostics(fold, run.file)
+        assert found["test/feature/hidden"].shape == (clips, 32)
+        assert found["train/feature/hidden"].shape == (24 - clips, 32)
+
+
+def test_a_dry_run_counts_folds_whose_diagnostics_are_missing(done, small, teller):
+    done("run", "teller", *small)
+    done("run", "teller", *small, "--diagnose", "--folds", "samm/006")
+    assert "8 of 9 units would run" in done("run", "teller", *small, "--diagnose", "--dry-run")
+    assert "0 of 9 units would run" in done("run", "teller", *small, "--dry-run")
+
+
+def test_a_run_says_which_configuration_it_takes_without_a_gpu_and_tables_name_it(done, small, teller):
+    said = done("run", "teller", *small)
+    line = "configuration teller:small, since there is no GPU; --config teller:full is for one"
+    assert said.splitlines().count(line) == 1
+    assert "teller small seed 0: 9/9 folds" in said
+    assert re.search(r"^ +1 +teller \(small\) ", said, re.MULTILINE)
+    assert "nothing to do" in done("run", "teller", *small, "--config", "teller:small")
+    said = done("run", "teller", *small, "--config", "full")
+    assert "configuration" not in said
+    assert "teller full seed 0: 9/9 folds" in said
+    rows = json.loads(done("compare", "--format", "json"))
+    assert {row["config"] for row in rows} == {"small", "full"}
+
+
+def test_a_methods_card_tells_which_configuration_runs_when_and_what_its_ablations_set(done, teller):
+    card = yaml.safe_load(done("methods", "teller"))
+    assert card["configurations"] == {
+        "full": "step=3",
+        "small": "step=2, name=a long one",
+        "glance": "the method's own settings",
+    }
+    assert card["runs"] == {
+        "where none is named": "full",
+        "without a GPU": "small",
+        "for a first look, on synthetic-small": "glance",
+    }
+    assert card["ablations"] == {
+        "size": {"smaller": "step=2, weights=[1, 2]", "larger": "step=9"},
+        "name": {"other": "name=other"},
+    }
+    assert card["settings"]["step"] == 3
+    assert {"default", "without_gpu", "short"} & card.keys() == set()
+
+
+def test_a_card_with_one_configuration_has_nothing_to_tell_of_it(done):
+    assert {"configurations", "runs", "ablations"} & yaml.safe_load(done("methods", "majority")).keys() == set()
+
+
+def test_a_methods_card_tells_the_inputs_of_a_method_that_declares_them_by_its_settings(done, offer):
+    declaring = TELLER["method.py"].replace(
+        "    def fit", "    @classmethod\n            def declare_inputs(cls, config):\n"
+        "                from merbench.contracts.inputs import Frames\n"
+        "                return {'faces': Frames(count=config.step)}\n            def fit"
+    )  # fmt: skip
+    offer("[merbench.methods]\nteller = MODULE.method:Teller\n", TELLER | {"method.py": declaring})
+    assert yaml.safe_load(done("methods", "teller"))["inputs"] == {"faces": "frames(onset-offset, 3, 112, grey)"}
 
 
 def test_the_results_folder_can_be_an_option_or_an_environment_variable(done, small, tmp_path, monkeypatch):

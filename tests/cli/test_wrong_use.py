@@ -43,6 +43,8 @@ def an_image(release, stem="sub06_EP01_01f"):
         (["svm-flow", "--set", "C"], ["--set 'C'", "key=value"]),
         (["svm-flow", "--set", "=3"], ["--set '=3'", "key=value"]),
         (["ststnet", "--config", "quik"], ["ststnet", "'quik'", "did you mean 'quick'?"]),
+        (["svm-flow", "ststnet", "--config", "quick"], ["svm-flow", "no configuration 'quick'", "default"]),
+        (["svm-flow", "--diagnoze"], ["--diagnoze", "merbench run --help"]),
         (["svm-flow", "--config", "ststnet:quick"], ["'ststnet'", "none of the methods of this run", "svm-flow"]),
         (["svm-flow", "--set", "ststnet:epochs=3"], ["'ststnet'", "none of the methods of this run", "svm-flow"]),
         (["svm-flow", "--set", "svmflow:C=3"], ["'svmflow'", "did you mean 'svm-flow'?"]),
@@ -323,6 +325,50 @@ def test_a_method_that_asks_for_more_than_the_release_has_is_refused_with_what_i
     assert "frame-eater can't run on megc2019-flow28" in said
     assert "'faces'" in said
     assert "flow(onset-apex, 28" in said
+
+
+SMALL_CARD = """
+    name: chatty
+    title: Chatty
+    summary: Tells too much.
+    implementation: method:Chatty
+    configurations: {full: {}, small: {}}
+    default: full
+    """
+CHATTY = """
+    import numpy as np
+    from merbench.contracts.methods import MethodConfig, Prediction
+
+    class Chatty:
+        Config = MethodConfig
+        def __init__(self, config, problem): ...
+        def fit(self, train, run): ...
+        def predict(self, inputs):
+            return Prediction(np.zeros((inputs.clips, 3)))
+        def diagnose(self, inputs):
+            return {"attention/map": np.zeros((inputs.clips, 7, 7))}
+    """
+
+
+def test_a_method_that_tells_what_nobody_can_read_fails_its_folds_with_the_names_that_are_known(
+    merbench, done, small, offer
+):
+    offer("[merbench.methods]\nchatty = MODULE.method:Chatty\n", {"card.yaml": SMALL_CARD, "method.py": CHATTY})
+    said = merbench("run", "chatty", *small, "--diagnose", "--folds", "samm/006")
+    assert said.code == 1
+    (line,) = [line for line in said.out.splitlines() if "samm/006 failed: PredictionError" in line]
+    assert "diagnose returned 'attention/map', expected names of the form feature/<name>, gate/<name>, kept/" in line
+    assert "Traceback" not in said.out + said.err
+    assert "failed" not in done("run", "chatty", *small)  # without --diagnose it runs, the failed fold too
+
+
+@pytest.mark.parametrize("field", ["default", "without_gpu", "short"])
+def test_a_card_that_names_a_configuration_which_is_not_there_is_named(refused, small, offer, field):
+    card = SMALL_CARD.replace("default: full", f"{field}: tiny" + ("" if field == "default" else "\n    default: full"))
+    offer("[merbench.methods]\nchatty = MODULE.method:Chatty\n", {"card.yaml": card, "method.py": CHATTY})
+    said = refused("run", "chatty", *small)
+    assert "card.yaml" in said
+    assert f"{field} names 'tiny', which is none of the configurations: full, small" in said
 
 
 @pytest.mark.parametrize("words", ["--debug methods nosuch", "methods --debug nosuch", "methods nosuch --debug"])

@@ -46,7 +46,7 @@ def test_inputs_are_read_by_their_kind():
         ({"implementation": "os;x:Mine"}, "card.yaml: implementation: "),
         (
             {"configurations": {"quick": {}}},
-            "card.yaml: configurations: a configuration called 'default' must be there",
+            "card.yaml: default names 'default', which is none of the configurations: quick$",
         ),
         ({"configurations": {"default": {}, "a/b": {}}}, "configuration name 'a/b' must be lower-case"),
         ({"tasks": ["detection"]}, "card.yaml: tasks.0: .*, not 'detection'"),
@@ -70,7 +70,35 @@ def test_what_a_card_must_say_is_asked_for(key):
         validated(Card, {k: v for k, v in MINIMAL.items() if k != key}, "card.yaml")
 
 
-def test_the_short_configuration_must_be_one_of_the_configurations():
-    assert Card(**MINIMAL, configurations={"default": {}, "quick": {"epochs": 2}}, short="quick").short == "quick"
-    with pytest.raises(MerbenchError, match="short names 'fast', which is none of the configurations"):
-        validated(Card, MINIMAL | {"short": "fast"}, "card.yaml")
+@pytest.mark.parametrize("field", ["default", "without_gpu", "short"])
+def test_a_configuration_that_a_card_names_must_be_one_of_its_configurations(field):
+    configurations = {"default": {}, "quick": {"epochs": 2}}
+    assert getattr(Card(**MINIMAL, configurations=configurations, **{field: "quick"}), field) == "quick"
+    with pytest.raises(
+        MerbenchError, match=f"{field} names 'fast', which is none of the configurations: default, quick$"
+    ):
+        validated(Card, MINIMAL | {"configurations": configurations, field: "fast"}, "card.yaml")
+
+
+def test_the_default_configuration_may_have_any_name():
+    card = Card(**MINIMAL, configurations={"full": {}, "small": {}}, default="full")
+    assert (card.default, card.without_gpu, card.short) == ("full", None, None)
+
+
+def test_ablations_are_groups_of_rows_of_settings():
+    rows = {"dense": {"rates": [0.0]}, "random": {"score": "random"}}
+    assert Card(**MINIMAL, ablations={"sparsity": rows}).ablations == {"sparsity": rows}
+
+
+@pytest.mark.parametrize(
+    ("ablations", "said"),
+    [
+        ({"sparsity": {"dense": {}}}, "ablations: the ablation 'dense' of 'sparsity' changes nothing"),
+        ({"Sparsity": {"dense": {"a": 1}}}, "group of ablations name 'Sparsity' must be lower-case"),
+        ({"sparsity": {"no rate": {"a": 1}}}, "ablation name 'no rate' must be lower-case"),
+        ({"sparsity": ["dense"]}, "ablations.sparsity"),
+    ],
+)
+def test_an_ablation_that_is_none_is_named(ablations, said):
+    with pytest.raises(MerbenchError, match=said):
+        validated(Card, MINIMAL | {"ablations": ablations}, "card.yaml")

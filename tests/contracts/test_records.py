@@ -9,6 +9,7 @@ from merbench.contracts.methods import Prediction, Problem
 from merbench.contracts.records import (
     CompleteFile,
     Failure,
+    FoldRecord,
     RunKey,
     check_predictions,
     prediction_columns,
@@ -197,3 +198,28 @@ def test_a_run_without_clips_is_never_complete():
     assert CompleteFile(**complete, clips=1).clips == 1
     with pytest.raises(ValidationError, match="clips"):
         CompleteFile(**complete, clips=0)
+
+
+def test_a_fold_record_of_before_diagnostics_and_gpus_is_still_read():
+    older = {
+        "schema_version": 1,
+        "run_id": "r",
+        "key_digest": "k",
+        "fold": "samm/006",
+        "status": "ok",
+        "clips": 3,
+        "train_clips": 9,
+        "seconds": {"total": 1.0},
+        "peak_memory_mb": 200.5,
+        "threads": 1,
+        "device": "cpu",
+        "packages": {"numpy": "2.0"},
+        "hardware": {"cores": 2},
+        "epochs": False,
+        "checksums": {"predictions.parquet": "s"},
+        "failure": None,
+        "finished": "now",
+    }
+    record = FoldRecord.model_validate(older)
+    assert (record.diagnostics, record.peak_gpu_memory_mb) == (False, None)
+    assert record.schema_version == 1

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -49,6 +50,18 @@ def mine():
 def test_a_configuration_is_what_the_card_says_over_the_methods_own_defaults(mine):
     assert mine.resolve() == Config(kernel="linear")
     assert mine.resolve("quick") == Config(epochs=2)
+
+
+def test_where_none_is_named_the_cards_default_configuration_is_meant(mine):
+    renamed = replace(mine, card=mine.card.model_copy(update={"default": "quick"}))
+    assert renamed.resolve() == renamed.resolve("quick") == Config(epochs=2)
+    assert renamed.resolve(settings={"kernel": "linear"}) == Config(epochs=2, kernel="linear")
+    assert renamed.usual_config == "quick"
+
+
+def test_a_method_without_torch_takes_the_configuration_for_machines_without_a_gpu(mine):
+    here = replace(mine, card=mine.card.model_copy(update={"without_gpu": "quick"}))
+    assert (here.device, here.usual_config) == ("cpu", "quick")
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,11 @@ class Toy:
         return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
 
 
-def toy_plans(method, seeds=(0,), subjects=SUBJECTS, keep_epochs=False):
+def toy_plans(method, seeds=(0,), subjects=SUBJECTS, keep_epochs=False, diagnose=False):
     """Plan runs of `method` under the name of stratified-random, whose card asks for the flow image."""
     plans = _plans(seeds, subjects, keep_epochs)
-    return [replace(plan, task=replace(plan.task, method=method, config=method.Config())) for plan in plans]
+    options = {"method": method, "config": method.Config(), "diagnose": diagnose}
+    return [replace(plan, task=replace(plan.task, **options)) for plan in plans]
 
 
 @cache
@@ -301,6 +302,112 @@ def test_a_method_without_epochs_is_not_run_again_and_again_for_them(tmp_path):
         (state,), _ = go([plan], tmp_path)
     assert state.complete
     assert len(trained) == 6
+
+
+@pytest.fixture
+def telling(method):
+    """Return a method that also tells of itself, unless it is told to fail in that."""
+
+    class Telling(method):
+        broken = False
+
+        def diagnose(self, inputs):
+            if type(self).broken:
+                raise ZeroDivisionError("in the middle of telling")
+            return {"gate/only": self.predict(inputs).scores[:, 0] / 2 + 0.5}
+
+    return Telling
+
+
+def kept_beside(plan, runs):
+    """Name the files of each fold that its record vouches for, predictions aside; all folds must have the same."""
+    found = set()
+    for fold in FOLDS:
+        folder = RunFolder(runs / plan.run_id)
+        record, _ = folder.read_fold(fold, plan.file)
+        found.add(frozenset(record.checksums.keys() - {"predictions.parquet"}))
+        assert (record.epochs, record.diagnostics) == tuple(
+            f"{name}.npz" in record.checksums for name in ("epochs", "diagnostics")
+        )
+    (files,) = found
+    return set(files)
+
+
+def test_diagnostics_asked_for_later_are_run_and_kept_once(tmp_path, method, telling):
+    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
+    go([plan], tmp_path)
+    before = predictions(plan, tmp_path)
+    assert kept_beside(plan, tmp_path) == set()
+    assert run_state(asked, tmp_path).pending == tuple(FOLDS)
+    (state,), watcher = go([asked], tmp_path)
+    assert watcher.started == [(0, 0, tuple(FOLDS))]
+    assert state.complete
+    same(predictions(plan, tmp_path), before)
+    assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
+    for fold in FOLDS:
+        found = RunFolder(tmp_path / plan.run_id).read_diagnostics(fold, plan.file)
+        inside = before[before.subject == fold.split("/")[1]]
+        np.testing.assert_allclose(found["test/gate/only"], inside.score_negative / 2 + 0.5, rtol=1e-6)
+        assert found["test/clip"].tolist() == inside["clip"].tolist()
+    for again in (asked, plan):
+        (state,), watcher = go([again], tmp_path)
+        assert watcher.started == [(0, 6, ())]
+    assert len(method.trained) == 12
+
+
+def test_one_fold_can_be_asked_for_its_diagnostics(tmp_path, method, telling):
+    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
+    go([plan], tmp_path)
+    (state,), _ = go([asked], tmp_path, ["toy/c"])
+    assert state.complete
+    assert method.trained[6:] == ["toy/c"]
+    folder = RunFolder(tmp_path / plan.run_id)
+    assert [fold for fold in FOLDS if folder.read_diagnostics(fold, plan.file)] == ["toy/c"]
+
+
+@pytest.mark.parametrize("first", ["keep_epochs", "diagnose"])
+def test_what_is_asked_for_second_does_not_cost_what_was_kept_first(tmp_path, method, telling, first):
+    second = {"keep_epochs": "diagnose", "diagnose": "keep_epochs"}[first]
+    (one,), (other,) = toy_plans(telling, **{first: True}), toy_plans(telling, **{second: True})
+    go([one], tmp_path)
+    assert len(kept_beside(one, tmp_path)) == 1
+    go([other], tmp_path)
+    assert kept_beside(one, tmp_path) == {"epochs.npz", "diagnostics.npz"}
+    for plan in (one, other):
+        assert go([plan], tmp_path)[1].started == [(0, 6, ())]
+    assert len(method.trained) == 12
+
+
+def test_a_fold_that_is_damaged_gets_back_what_it_had_beside_its_predictions(tmp_path, telling):
+    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
+    go([asked], tmp_path)
+    folder = RunFolder(tmp_path / plan.run_id)
+    (folder.path / "complete.json").unlink()
+    (folder.fold_path("toy/c") / "predictions.parquet").unlink()
+    (state,), watcher = go([plan], tmp_path)
+    assert watcher.started == [(0, 5, ("toy/c",))]
+    assert state.complete
+    assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
+
+
+def test_redo_keeps_beside_predictions_only_what_is_asked_for(tmp_path, telling):
+    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, keep_epochs=True, diagnose=True)
+    go([asked], tmp_path)
+    assert kept_beside(plan, tmp_path) == {"epochs.npz", "diagnostics.npz"}
+    go([plan], tmp_path, existing="redo")
+    assert kept_beside(plan, tmp_path) == set()
+    assert RunFolder(tmp_path / plan.run_id).read_diagnostics("toy/c", plan.file) == {}
+
+
+def test_folds_whose_diagnostics_failed_run_again_without_them(tmp_path, telling):
+    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
+    telling.broken = True
+    (state,), watcher = go([asked], tmp_path)
+    assert state.failed == tuple(FOLDS)
+    assert {outcome.failure.message for outcome in watcher.outcomes} == {"in the middle of telling"}
+    (state,), _ = go([plan], tmp_path)
+    assert state.complete
+    same(predictions(plan, tmp_path), undisturbed(plan))
 
 
 def test_predictions_do_not_depend_on_the_order_or_number_of_runs(tmp_path, method):

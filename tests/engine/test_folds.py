@@ -763,6 +763,229 @@ def test_an_epoch_told_out_of_turn_is_named(task):
     assert "epoch_end told of epoch 0, expected 1" in failure.message
 
 
+# --- what a method tells of itself ----------------------------------------------------------------------------------
+
+
+class Telling(Plain):
+    """Tells of each clip what only this clip's image says."""
+
+    def diagnose(self, inputs):
+        means = inputs["flow"].batch().mean(axis=(1, 2))
+        return {
+            "feature/mean": means,
+            "gate/mean": means[:, 0] / 255,
+            "kept/0.5": inputs["flow"].batch()[:, :2, :3, 0] > 60,
+            "au/12": means[:, 1],
+            "face": inputs["flow"].batch()[:, :4, :4, 0],
+        }
+
+
+def diagnosed(task, fold="samm/006"):
+    return outcome(dataclasses.replace(task, diagnose=True), fold).diagnostics
+
+
+def rows_of(split, found, side):
+    """Return the rows of the split that a side of the diagnostics names."""
+    clips = split.clips.reset_index().set_index(IDENTITY)["index"]
+    return clips.loc[list(zip(*(found[f"{side}/{column}"] for column in IDENTITY), strict=True))].tolist()
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_diagnostics_stand_beside_the_clip_they_were_given_for(task, inputs, split, fold):
+    found = diagnosed(task(Telling), fold)
+    values = inputs["flow"].batch()
+    means = values.mean(axis=(1, 2)).astype(np.float32)
+    for side, expected in (("test", split.fold(fold).test), ("train", split.fold(fold).train)):
+        rows = rows_of(split, found, side)
+        assert rows == expected.tolist()  # sorted by identity, as the split is
+        np.testing.assert_array_equal(found[f"{side}/feature/mean"], means[rows])
+        assert found[f"{side}/truth"].tolist() == [CLASSES[label] for label in split.labels[rows]]
+    rows = split.fold(fold).test
+    np.testing.assert_allclose(found["test/gate/mean"], means[rows, 0] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(found["test/kept/0.5"], values[rows, :2, :3, 0] > 60)
+    np.testing.assert_array_equal(found["test/au/12"], means[rows, 1])
+    np.testing.assert_array_equal(found["test/face"], values[rows, :4, :4, 0])
+
+
+def test_of_training_clips_only_features_are_kept(task):
+    told = {"dataset", "subject", "clip", "aus", "truth"}
+    found = diagnosed(task(Telling))
+    arrays = {"feature/mean", "gate/mean", "kept/0.5", "au/12", "face"}
+    assert set(found) == {f"train/{name}" for name in {*told, "feature/mean"}} | {f"test/{n}" for n in told | arrays}
+    assert not any(values.dtype.hasobject for values in found.values())
+
+
+def test_action_units_are_told_as_the_clip_table_has_them_and_empty_where_it_has_none(inputs):
+    coded = table().assign(aus=[None if row % 3 else f"{row}+R12B" for row in range(TOTAL)])
+    split = make_split(spec(), coded)
+    found = diagnosed(FoldTask(Telling, MethodConfig(), split, inputs, 0))
+    for side in ("test", "train"):
+        expected = [f"{row}+R12B" if row % 3 == 0 else "" for row in rows_of(split, found, side)]
+        assert found[f"{side}/aus"].tolist() == expected
+        assert found[f"{side}/aus"].dtype.kind == "U"
+
+
+def test_a_table_without_action_units_tells_of_none(task):
+    assert set(diagnosed(task(Telling))["train/aus"]) == {""}
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+def test_training_clips_are_diagnosed_with_the_inputs_that_test_clips_come_with(split, inputs, admitted):
+    units = ArrayInput(ActionUnits(vocabulary=(1, 4)), np.zeros((TOTAL, 2)))
+    asked = []
+
+    class Looking(Telling):
+        def diagnose(self, inputs):
+            asked.append((inputs.clips, sorted(inputs.names())))
+            return super().diagnose(inputs)
+
+    both = Inputs({"flow": inputs["flow"], "units": units}, TOTAL)
+    diagnosed(FoldTask(Looking, MethodConfig(), split, both, 0, au_labels_at_test=admitted))
+    names = ["flow", "units"] if admitted else ["flow"]
+    assert asked == [(CLIPS, names), (TOTAL - CLIPS, names)]
+
+
+def test_a_method_is_diagnosed_after_it_was_tested_and_only_when_asked(task):
+    calls = []
+
+    class Noting(Telling):
+        def fit(self, train, run):
+            calls.append("fit")
+
+        def predict(self, inputs):
+            calls.append("predict")
+            return super().predict(inputs)
+
+        def diagnose(self, inputs):
+            calls.append("diagnose")
+            return super().diagnose(inputs)
+
+    found = outcome(task(Noting))
+    assert (found.diagnostics, "diagnose" in calls, "diagnose" in found.seconds) == (None, False, False)
+    calls.clear()
+    found = outcome(task(Noting, diagnose=True))
+    assert calls == ["fit", "predict", "predict", "diagnose", "diagnose"]  # the second time, a clip is asked for alone
+    assert found.seconds["diagnose"] > 0
+
+
+@pytest.mark.parametrize("fold", FOLDS[:2])
+def test_nothing_that_a_method_is_handed_to_diagnose_gives_test_clips_away(task, fold):
+    handed = []
+
+    class Prying(Telling):
+        def diagnose(self, inputs):
+            handed.append((self, inputs, inputs["flow"]))
+            return super().diagnose(inputs)
+
+    diagnosed(task(Prying), fold)
+    assert len(handed) == 2
+    assert findings(handed, fold) == []
+
+
+class TellingNet(PlainNet):
+    """Leaves its net in training mode and draws at random while it tells."""
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.net.eval()
+        self.rng = run.rng("own")
+
+    def diagnose(self, inputs):
+        self.net.train()
+        return {"feature/noise": torch.rand(inputs.clips, 2).numpy() + self.rng.random((inputs.clips, 2))}
+
+
+def test_a_diagnosed_method_predicts_the_same_and_is_left_as_it_was(task):
+    methods = []
+    plain, told = (
+        outcome(task(kept_method(TellingNet, methods), keep_epochs=True, diagnose=diagnose))
+        for diagnose in (False, True)
+    )
+    pd.testing.assert_frame_equal(plain.predictions, told.predictions, check_exact=True)
+    np.testing.assert_array_equal(plain.epochs, told.epochs)
+    assert told.diagnostics["test/feature/noise"].shape == (CLIPS, 2)
+    assert not any(module.training for module in methods[1].net.modules())
+    assert methods[0].rng.random() == methods[1].rng.random()
+
+
+UNTELLABLE = {
+    "raises": (lambda told: 1 / 0, "ZeroDivisionError", "by zero"),
+    "no dict": (lambda told: list(told), "PredictionError", "diagnose returned list"),
+    "unknown name": (lambda told: {"gates/x": told["au/12"]}, "PredictionError", "diagnose returned 'gates/x'"),
+    "one clip less": (lambda told: {"au/12": told["au/12"][1:]}, "PredictionError", "au/12 is float64 of shape (11,)"),
+    "NaN": (lambda told: {"au/12": told["au/12"] * np.nan}, "PredictionError", "au/12 has NaN"),
+}
+
+
+@pytest.mark.parametrize("mistake", UNTELLABLE)
+def test_diagnostics_that_are_wrong_fail_the_fold_that_asked_for_them(task, mistake):
+    function, kind, message = UNTELLABLE[mistake]
+
+    class Wrong(Telling):
+        def diagnose(self, inputs):
+            return function(super().diagnose(inputs))
+
+    found = run_fold(task(Wrong, diagnose=True), "samm/006")
+    assert found.failure.type == kind
+    assert message in found.failure.message
+    assert (found.predictions, found.diagnostics) == (None, None)
+    assert outcome(task(Wrong)).predictions is not None
+
+
+# --- the device -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Let torch seem to have used a GPU, on which it holds more and more memory; give what is asked of it."""
+    calls = []
+
+    def held(device):
+        calls.append(("read", device))
+        return 3 * 2**20
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", list)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", lambda states: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: calls.append(("reset", device)))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", held)
+    return calls
+
+
+def noting_device(calls):
+    class Noting(Plain):
+        def fit(self, train, run):
+            calls.append(("fit", run.device))
+
+        def predict(self, inputs):
+            calls.append(("predict", None))
+            return super().predict(inputs)
+
+    return Noting
+
+
+def test_a_method_is_told_its_device_and_a_gpus_memory_is_counted_from_its_beginning(task, gpu):
+    found = outcome(task(noting_device(gpu), device="cuda:0"))
+    told = [("reset", "cuda:0"), ("fit", "cuda:0"), ("predict", None), ("predict", None), ("read", "cuda:0")]
+    assert gpu == told
+    assert found.peak_gpu_memory_mb == 3.0
+
+
+def test_a_fold_that_fails_tells_its_gpu_memory_too(task, gpu):
+    found = run_fold(task(Raises, device="cuda:0"), "samm/006")
+    assert found.failure.type == "ZeroDivisionError"
+    assert found.peak_gpu_memory_mb == 3.0
+
+
+def test_a_fold_on_the_cpu_has_no_gpu_memory_whatever_else_used_the_gpu(task, gpu):
+    assert outcome(task(noting_device(gpu))).peak_gpu_memory_mb is None
+    assert [call for call in gpu if call[0] in ("reset", "read")] == []
+
+
+def test_a_method_that_leaves_its_gpu_alone_has_no_gpu_memory(task):
+    assert outcome(task(Plain, device="cuda:0")).peak_gpu_memory_mb is None
+
+
 # --- random streams -------------------------------------------------------------------------------------------------
 
 
@@ -834,6 +1057,24 @@ def test_streams_are_paired_between_methods_and_configurations(task):
         outcome(task(method, 5, config, transductive=True))
     assert len(seeds) == len(orders) == 3
     assert len(set(seeds)) == len(set(orders)) == 1
+
+
+def test_seeds_and_orders_are_those_that_recorded_results_were_made_with(inputs, task):
+    """Whoever changes them on purpose counts ``merbench.engine.CODE_VERSION`` up."""
+    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
+    seen = {}
+
+    class Noting(Plain):
+        def fit(self, train, run):
+            seen["seed"], seen["drawn"] = run.seed, np.random.random()  # noqa: NPY002
+
+        def predict(self, inputs):
+            seen.setdefault("order", [row_of[clip.tobytes()] for clip in inputs["flow"].batch()])
+            return super().predict(inputs)
+
+    outcome(task(Noting, seed=3), "samm/006")
+    order = [25, 26, 27, 32, 35, 33, 29, 34, 31, 28, 24, 30]
+    assert seen == {"seed": 803611222450718832, "drawn": 0.41108934964848554, "order": order}
 
 
 def states():

@@ -1,8 +1,10 @@
 """Records on disk: what is whole is believed, what is not is named, run again, and never counted."""
 
 import errno
+import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -320,6 +322,97 @@ def test_damaged_predictions_per_epoch_are_named_and_made_again(ststnet, runs, f
         np.testing.assert_array_equal(stored["scores"], before)
 
 
+ARRAYS = {
+    "feature/motion": np.arange(6, dtype=np.float32).reshape(3, 2),
+    "kept/0.5": np.eye(3, dtype=bool)[None].repeat(3, axis=0),
+    "face": np.arange(48, dtype=np.uint8).reshape(3, 4, 4),
+    "clip": np.array(["006_1_1", "006_2_1", "é"]),
+}
+
+
+@pytest.fixture
+def told(plan, whole):
+    """Give the first fold of a finished run diagnostics."""
+    folder, _ = whole
+    outcome = replace(run_fold(plan.task, FOLD), diagnostics={f"test/{name}": a for name, a in ARRAYS.items()})
+    RunFolder(folder).write_fold(outcome, replace(plan.task, diagnose=True), plan.file)
+    return RunFolder(folder)
+
+
+def test_diagnostics_are_read_back_as_they_were(plan, told):
+    record, _ = told.read_fold(FOLD, plan.file)
+    assert record.diagnostics
+    assert sorted(record.checksums) == ["diagnostics.npz", "predictions.parquet"]
+    found = told.read_diagnostics(FOLD, plan.file)
+    assert list(found) == [f"test/{name}" for name in ARRAYS]
+    for name, values in ARRAYS.items():
+        assert found[f"test/{name}"].dtype == values.dtype
+        np.testing.assert_array_equal(found[f"test/{name}"], values)
+
+
+def test_a_fold_without_diagnostics_has_none(plan, told):
+    assert told.read_diagnostics(LAST, plan.file) == {}
+    assert told.read_diagnostics("samm/not-run", plan.file) == {}
+    (told.fold_path(LAST) / "diagnostics.npz").write_bytes(b"nobody vouches for this")
+    assert told.read_diagnostics(LAST, plan.file) == {}
+
+
+def vouch_for(name, content):
+    def change(folder):
+        (folder / name).write_bytes(content)
+        checksums = json.loads((folder / "record.json").read_text())["checksums"]
+        edit(folder / "record.json", checksums=checksums | {name: bytes_digest(content)})
+
+    return change
+
+
+def npy(values, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def npz(values):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, face=values)
+    return buffer.getvalue()
+
+
+NO_ARRAYS = "is no readable file of arrays"
+UNTOLD = {
+    "changed": (flip("diagnostics.npz"), CHANGED),
+    "truncated": (truncate("diagnostics.npz"), CHANGED),
+    "gone": (lambda folder: (folder / "diagnostics.npz").unlink(), "can't be read"),
+    "no archive": (vouch_for("diagnostics.npz", b"PK nothing"), NO_ARRAYS),
+    "empty": (vouch_for("diagnostics.npz", b""), NO_ARRAYS),
+    "one bare array": (vouch_for("diagnostics.npz", npy(np.zeros(3))), NO_ARRAYS),
+    "pickled objects": (vouch_for("diagnostics.npz", npz(np.array([{}], dtype=object))), NO_ARRAYS),
+    "archive cut short": (vouch_for("diagnostics.npz", npz(np.zeros(99))[:-30]), NO_ARRAYS),
+    "record truncated": (truncate("record.json"), "record.json is truncated"),
+    "record of another fold": (copy_record, "belongs to fold samm/007"),
+}
+
+
+@pytest.mark.parametrize("damage", UNTOLD)
+def test_damaged_diagnostics_are_named(plan, told, damage):
+    change, message = UNTOLD[damage]
+    change(told.fold_path(FOLD))
+    with pytest.raises(RecordError, match=message) as raised:
+        told.read_diagnostics(FOLD, plan.file)
+    assert "samm--006" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("damage", ["changed", "truncated", "gone"])
+def test_a_fold_with_damaged_diagnostics_is_run_again_when_they_are_asked_for(plan, runs, told, damage):
+    UNTOLD[damage][0](told.fold_path(FOLD))
+    asked = replace(plan, task=replace(plan.task, diagnose=True))
+    state = run_state(asked, runs, [FOLD])
+    assert state.pending == (FOLD,)
+    assert "samm--006" in state.damaged[0]
+    assert run_state(plan, runs).complete  # the predictions are none the worse for it
+
+
 def test_a_fold_without_commit_mark_is_not_there(plan, runs, part):
     (part / "folds" / "samm--006" / "record.json").unlink()
     found = read_run(part)
@@ -506,6 +599,15 @@ def test_a_fold_record_vouches_for_its_files_and_tells_how_they_came_about(plan,
     assert list(table.columns) == [*IDENTITY, "truth", "predicted", *(f"score_{name}" for name in CLASSES)]
     assert table["clip"].tolist() == ["006_1_1", "006_2_1", "006_3_1"]
     assert table.truth.tolist() == CLASSES
+
+
+def test_a_fold_on_a_gpu_says_which_and_how_much_memory_it_took(plan, runs, whole):
+    folder, _ = whole
+    outcome = replace(run_fold(plan.task, FOLD), peak_gpu_memory_mb=1234.5)
+    record = RunFolder(folder).write_fold(outcome, replace(plan.task, device="cuda:0"), plan.file)
+    assert (record.device, record.peak_gpu_memory_mb) == ("cuda:0", 1234.5)
+    assert RunFolder(folder).read_record(FOLD, plan.key_digest) == record
+    assert RunFolder(folder).read_record(LAST, plan.key_digest).peak_gpu_memory_mb is None
 
 
 def test_the_whole_runs_table_is_in_the_order_of_identity_and_its_mark_sums_up(plan, runs, whole):

@@ -1,8 +1,10 @@
-"""Runs with the predictions that a test wants, recorded the way the engine records them."""
+"""Runs with the predictions and diagnostics that a test wants, recorded the way the engine records them."""
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -49,10 +51,14 @@ class Recorder:
         code: str = "first",
         folds: Sequence[str] = (),
         failing: Mapping[str, str] | None = None,
+        diagnostics: Mapping[str, dict[str, Any]] | None = None,
         **fields: Any,
     ) -> Path:
-        """Record a run and return its folder; `folds` are all by default, `failing` are folds and their messages."""
-        failing = failing or {}
+        """Record a run and return its folder; `folds` are all by default, `failing` are folds and their messages.
+
+        `diagnostics` are arrays by fold, as the engine would store them.
+        """
+        failing, diagnostics = failing or {}, diagnostics or {}
         identities = [name.split("/") for name in answers]
         truth = [truth for truth, _ in answers.values()]
         rows = pd.DataFrame(identities, columns=["dataset", "subject", "clip"]).assign(emotion=truth)
@@ -75,6 +81,7 @@ class Recorder:
                 }
                 if name in failing:
                     told = {"failure": Failure(type="ValueError", message=failing[name], traceback="Traceback")}
+                told["diagnostics"] = diagnostics.get(name)
                 yield FoldOutcome(name, len(fold.test), len(fold.train), {"total": 0.1}, **told)
 
         key = RunKey(
@@ -120,6 +127,17 @@ class Recorder:
 def record(tmp_path: Path) -> Recorder:
     """Return what records runs in `tmp_path`."""
     return Recorder(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def made_up() -> ModuleType:
+    """Return the module ``made_up.py``, which makes runs up with diagnostics of realistic shape."""
+    spec = importlib.util.spec_from_file_location("made_up", Path(__file__).with_name("made_up.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 #: Seven clips of three people in two datasets; the figures that follow from them are derived where they are used.

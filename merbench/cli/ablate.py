@@ -1,0 +1,207 @@
+"""``merbench ablate``: a method whole, with parts changed or left out, and beside other methods, in one table."""
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from merbench.cli.options import Results, one_of, results_folder
+from merbench.cli.planning import planned, prepared_grid, print_plan, request_of
+from merbench.contracts.errors import MerbenchError, suggestion
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from merbench.contracts.cards import Card
+    from merbench.engine.plan import Request, RunPlan
+    from merbench.report.ablation import Ablation
+
+FORMATS = ("table", "md", "csv", "json")
+
+
+def ablate(
+    method: Annotated[str, typer.Argument(help="A method whose card lists ablations.", metavar="METHOD")],
+    protocol: Annotated[str, typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml.")],
+    data: Annotated[
+        str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")
+    ] = "auto",
+    config: Annotated[str | None, typer.Option(help="A configuration on the method's card.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value, for the whole method and every row; may be repeated."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only this GROUP of ablations, or GROUP/ROW; may be repeated.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option("--beside", help="METHOD or METHOD:CONFIG to set beside; may be repeated.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")] = "0",
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Also what the features tell: CKA, action units read off them.")
+    ] = False,
+    folds: Annotated[
+        list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, csv or json.")] = "table",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="List the runs, what is recorded and what would run; prepares the data, trains nothing."
+        ),
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Run a method whole and with the changes that its card lists, and print what each is worth.
+
+    The runs are ordinary ones: what is recorded is not computed again. Exit code 1 if folds failed.
+    """
+    from rich.console import Console
+
+    from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
+    from merbench.engine.execute import execute, failures
+    from merbench.report.ablation import Trial, read_ablation
+
+    one_of(format, "--format", FORMATS)
+    folds = folds or []
+    whole = replace(request_of([method], [config] if config else [], settings or [], seeds), diagnose=diagnose)
+    rows = [*_ablations(whole, only or []), *_others(whole, beside or [])]
+    for row in rows:
+        with _naming(row):
+            row.request.check()
+    console = Console(highlight=False, stderr=format != "table")
+    with PreparationDisplay(console) as watcher:
+        requests, (prepared,) = prepared_grid([row.request for row in rows], [protocol], data, folds, watcher)
+        plans: list[list[RunPlan]] = []
+        for row, request in zip(rows, requests, strict=True):
+            with _naming(row):
+                plans.append(planned(request, [prepared], watcher))
+    trials = [
+        Trial(row.group, row.name, row.changes, tuple(plan.run_id for plan in own))
+        for row, own in zip(rows, plans, strict=True)
+    ]
+    each = list({plan.run_id: plan for own in plans for plan in own}.values())  # equal settings are one run
+    runs = results_folder(results) / "runs"
+    if dry_run:
+        for trial in trials:
+            place = f"{trial.group}/{trial.name}"
+            console.print(f"{place}: {', '.join(trial.run_ids)}", markup=False, soft_wrap=True)
+        print_plan(console, each, runs, folds, "keep")
+        return
+    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    with display:
+        states = execute(each, runs, display, folds)
+    split = prepared.split
+    command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
+    ablation = read_ablation(trials, runs, split.clips, split.truth().truth.tolist(), command, diagnose)
+    _print(ablation, format, console)
+    if failures(states):
+        console.print(failures(states), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row as asked for."""
+
+    group: str
+    name: str
+    changes: dict[str, Any]
+    request: "Request"
+
+
+def _ablations(whole: "Request", only: Sequence[str]) -> list[_Row]:
+    """Return the whole method, and a row for each ablation on its card, or each that is asked for."""
+    from merbench.engine.catalogue import METHODS
+    from merbench.report.ablation import WHOLE
+
+    (method,) = whole.methods
+    card = METHODS.get(method).card
+    if not card.ablations:
+        raise MerbenchError(
+            f"the card of method {method} lists no ablations; merbench run {method} --set key=value changes a setting"
+        )
+    whole.check()
+    own = whole.settings_of(method)
+    rows = [_Row(WHOLE, method, {}, whole)]
+    for group, name, changes in _chosen(card, only):
+        changed = {key: json.dumps(value) for key, value in changes.items()}  # settings are read as YAML
+        rows.append(_Row(group, name, changes, replace(whole, settings=own | changed)))
+    return rows
+
+
+def _chosen(card: "Card", only: Sequence[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield group, name and changes of the ablations on a card that are asked for."""
+    places = [f"{group}/{name}" for group, rows in card.ablations.items() for name in rows]
+    for wanted in only:
+        known = places if "/" in wanted else list(card.ablations)
+        if wanted not in known:
+            raise MerbenchError(f"--only {wanted!r} is none of the ablations of {card.name}{suggestion(wanted, known)}")
+    for group, rows in card.ablations.items():
+        for name, changes in rows.items():
+            if not only or group in only or f"{group}/{name}" in only:
+                yield group, name, changes
+
+
+def _others(whole: "Request", beside: Sequence[str]) -> list[_Row]:
+    """Return a row for each other method, in its own configuration."""
+    from merbench.engine.plan import Request
+    from merbench.report.ablation import BESIDE
+
+    rows = []
+    for text in dict.fromkeys(beside):
+        name, _, config = text.partition(":")
+        request = Request(methods=(name,), config=config or None, seeds=whole.seeds, diagnose=whole.diagnose)
+        rows.append(_Row(BESIDE, name, {}, request))
+    return rows
+
+
+@contextmanager
+def _naming(row: _Row) -> Iterator[None]:
+    """Say of which row an error speaks, and how to go on without it."""
+    from merbench.report.ablation import BESIDE, WHOLE
+
+    try:
+        yield
+    except MerbenchError as error:
+        if row.group == WHOLE:
+            raise
+        if row.group == BESIDE:
+            raise MerbenchError(f"--beside {row.name}: {error}") from error
+        raise MerbenchError(f"ablation {row.group}/{row.name}: {error}; --only GROUP runs others without it") from error
+
+
+def _command(
+    method: str,
+    protocol: str,
+    data: str,
+    config: str | None,
+    settings: list[str] | None,
+    only: list[str] | None,
+    beside: list[str] | None,
+    seeds: str,
+    diagnose: bool,
+    folds: list[str],
+) -> str:
+    """Write the command line again, without what changes no figure."""
+    words = ["merbench", "ablate", method, "--protocol", protocol]
+    words += ["--data", data] * (data != "auto") + ["--seeds", seeds] * (seeds != "0")
+    words += ["--config", config] if config else []
+    for option, values in (("--set", settings), ("--only", only), ("--beside", beside), ("--folds", folds)):
+        for value in values or []:
+            words += [option, value]
+    return shlex.join(words + ["--diagnose"] * diagnose)
+
+
+def _print(ablation: "Ablation", format: str, console: "Console") -> None:
+    from merbench.report.ablation_table import as_csv, as_json, as_markdown, print_ablation
+
+    if format == "table":
+        print_ablation(ablation, console)
+        return
+    writers = {"md": as_markdown, "csv": as_csv, "json": as_json}
+    typer.echo(writers[format](ablation).rstrip("\n"))

@@ -1,0 +1,116 @@
+"""What verbs that run methods share: settle the data, prepare it, and plan the runs; all of it is told on the way."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from merbench.cli.options import key_values, numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from merbench.engine.plan import PreparedProtocol, Request, RunPlan
+    from merbench.prepare.store import Watcher
+
+
+def request_of(methods: list[str], config: list[str], settings: list[str], seeds: str) -> "Request":
+    """Read the options that say what to run; ``METHOD:NAME`` is one method's configuration, ``NAME`` all others'."""
+    from merbench.engine.plan import Request
+
+    return Request(
+        methods=tuple(methods),
+        config=next((name for name in reversed(config) if ":" not in name), None),
+        configs=dict(name.split(":", 1) for name in config if ":" in name),
+        settings=key_values(settings, "--set"),
+        seeds=numbers(seeds, "--seeds"),
+    )
+
+
+def prepared_grid(
+    requests: "Sequence[Request]", protocols: list[str], data: str, folds: list[str], watcher: "Watcher"
+) -> "tuple[list[Request], list[PreparedProtocol]]":
+    """Settle the data and split it by the protocols.
+
+    Returns
+    -------
+    list of Request
+        The requests, which now know whether the data is for a first look.
+    list of PreparedProtocol
+        The protocols on the data, to plan runs of them.
+    """
+    from merbench.databases.synthetic.database import SMALL
+    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.data import choose_data
+    from merbench.engine.execute import check_fold_names
+    from merbench.engine.plan import PreparedProtocol
+
+    specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
+    for request in requests:
+        request.check()  # a slip should be told before data is made or prepared
+    chosen = choose_data(data, specs, watcher)
+    watcher.note(f"data: {chosen.name}, {chosen.why}")
+    first_look = any(source.database.card.name == SMALL for source in chosen.sources)
+    requests = [replace(request, first_look=first_look) for request in requests]
+    for request in requests:
+        for name in dict.fromkeys(request.methods):
+            if why := request.why_config(name):
+                watcher.note(why)
+    prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
+    for item in prepared:
+        if item.split.differences:
+            watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+    for source in chosen.sources:
+        told = Counter(remark.kind for remark in source.reading.remarks)
+        if told:
+            counts = ", ".join(f"{count} {kind}" for kind, count in told.items())
+            watcher.note(f"note: {source.name}: {counts}; merbench data verify {source.database.card.name} tells")
+    check_fold_names([fold.name for item in prepared for fold in item.split.folds], folds)
+    return requests, prepared
+
+
+def planned(request: "Request", prepared: "Sequence[PreparedProtocol]", watcher: "Watcher") -> "list[RunPlan]":
+    """Plan the runs of a request; methods that have nothing to diagnose, although it is asked for, are told."""
+    from merbench.engine.plan import plan_runs
+
+    plans = plan_runs(request, prepared)
+    for plan in plans:
+        if request.diagnose and not plan.task.diagnose:
+            watcher.note(f"method {plan.file.method} has nothing to diagnose")
+    return plans
+
+
+def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: list[str], existing: str) -> None:
+    """Print what is recorded of each run and what would run; nothing is trained."""
+    from rich import box
+    from rich.table import Table
+
+    from merbench.engine.execute import run_state
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Run", overflow="fold")
+    for name in ("Units", "Recorded", "Failed before", "Would run"):
+        table.add_column(name, justify="right")
+    notes: list[str] = []
+    folds_of: dict[tuple[str, ...], list[str]] = {}
+    total = 0
+    for plan in plans:
+        state = run_state(plan, runs, folds, "redo" if existing == "redo" else "keep")
+        total += len(state.pending)
+        notes += state.damaged
+        units = len(state.recorded) + len(state.pending)
+        table.add_row(
+            plan.run_id, str(units), str(len(state.recorded)), str(len(state.failed)), str(len(state.pending))
+        )
+        if state.pending:
+            folds_of.setdefault(state.pending, []).append(plan.run_id)
+    console.print(table)
+    for pending, run_ids in folds_of.items():
+        notes.append(f"would run, of {', '.join(run_ids)}: {', '.join(pending)}")
+    for note in notes:
+        console.print(note, markup=False, soft_wrap=True)
+    console.print(
+        f"{total} of {sum(len(p.file.folds) for p in plans)} units would run; nothing was trained or recorded"
+    )

@@ -1,0 +1,255 @@
+"""An ablation as measured: the whole method, rows that change some of its settings, and methods set beside it."""
+
+import json
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.errors import RecordError
+from merbench.engine.store import RunFolder
+from merbench.report.rows import Row, measured_rows
+from merbench.report.runs import read_run
+from merbench.scoring.decoupling import Decoupling, decoupling
+from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
+from merbench.scoring.same_units import same_units
+from merbench.scoring.table import PartScore, part_scores
+
+WHOLE, BESIDE = "whole", "beside"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row as planned.
+
+    Attributes
+    ----------
+    group : str
+        A group of the card's ablations; ``whole`` for the method itself, ``beside`` for other methods.
+    name : str
+        The row's name on the card, or the method's.
+    changes : dict
+        The settings that the row changes.
+    run_ids : tuple of str
+        Its runs, a seed each; two rows with the same ones are the same.
+    """
+
+    group: str
+    name: str
+    changes: dict[str, Any]
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row as measured.
+
+    Attributes
+    ----------
+    row : Row
+        Its scores over all clips.
+    shared : PartScore, optional
+        Its scores on the clips whose action units occur with several classes; None where there is none.
+    difference, shared_difference : Difference, optional
+        To the whole method, over all clips and over those; None where either has holes, and for the whole method.
+    decoupling : Decoupling, optional
+        What its diagnostics say, where they were asked for and every fold has some.
+    """
+
+    trial: Trial
+    row: Row
+    shared: PartScore | None
+    difference: Difference | None = None
+    shared_difference: Difference | None = None
+    decoupling: Decoupling | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fold of every seed is in."""
+        return self.row.status == "complete"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """All rows.
+
+    Attributes
+    ----------
+    lines : list of Line
+        The whole method first.
+    shared_clips : int
+        How many clips' action units occur with several classes.
+    command : str
+        The command line that gives this table.
+    diagnosed : bool
+        Diagnostics were asked for.
+    notes : list of str
+        What did not verify.
+    """
+
+    lines: list[Line]
+    shared_clips: int
+    command: str
+    diagnosed: bool
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> Line:
+        """The whole method."""
+        return self.lines[0]
+
+    @property
+    def features(self) -> list[str]:
+        """Features that any row gave."""
+        return sorted({name for line in self.lines if line.decoupling for name in line.decoupling.probes})
+
+    def is_whole(self, line: Line) -> bool:
+        """Say whether a row's settings are those of the whole method."""
+        return line.trial.run_ids == self.whole.trial.run_ids
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as objects for JSON and CSV."""
+        return [self._record(line) for line in self.lines]
+
+    def _record(self, line: Line) -> dict[str, Any]:
+        row, file = line.row, line.row.runs[0].file
+        record = {
+            "group": line.trial.group,
+            "row": line.trial.name,
+            "settings": line.trial.changes,
+            "as_whole": self.is_whole(line),
+            "method": file.method,
+            "config": file.config_name,
+            "variant": file.variant,
+            "protocol": file.protocol,
+            "data": file.data,
+            "synthetic": file.synthetic,
+            "status": row.status,
+            "remarks": row.remarks,
+            "clips": row.scores["full"].clips if row.scores else 0,
+            "folds": row.folds,
+            "seeds": len(row.runs),
+            **_scores("", row.scores.get("full")),
+            **_differences("", line.difference),
+            "same_units_clips": self.shared_clips,
+            **_scores("same_units_", line.shared),
+            **_differences("same_units_", line.shared_difference),
+        }
+        if self.diagnosed:
+            record |= self._decoupling(line.decoupling or Decoupling(None, {}, None))
+        return record | {"run_ids": list(line.trial.run_ids)}
+
+    def _decoupling(self, found: Decoupling) -> dict[str, Any]:
+        record = {"cka": _finite(found.alignment.cka) if found.alignment else None}
+        scores = {f"au_probe_{name}": found.probes.get(name) for name in self.features}
+        for name, each in (scores | {"au_detection": found.detection}).items():
+            record |= _figure(name, each, "f1", "interval") | {f"{name}_floor": _finite(each.floor) if each else None}
+        return record
+
+
+def _scores(prefix: str, found: PartScore | None) -> dict[str, Any]:
+    uf1 = _figure(f"{prefix}uf1", found, "uf1", "uf1_interval")
+    uar = _figure(f"{prefix}uar", found, "uar", "uar_interval")
+    return uf1 | uar | {f"{prefix}seed_sd": _finite(found.seed_sd) if found else None}
+
+
+def _differences(prefix: str, found: Difference | None) -> dict[str, Any]:
+    uf1 = _figure(f"{prefix}difference", found, "uf1", "uf1_interval")
+    return uf1 | _figure(f"{prefix}uar_difference", found, "uar", "uar_interval")
+
+
+def _figure(name: str, found: object, value: str, interval: str) -> dict[str, float | None]:
+    """Return a figure and the ends of its interval; None for all where nothing was found."""
+    if found is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    ends = getattr(found, interval)
+    return {
+        name: _finite(getattr(found, value)),
+        f"{name}_low": _finite(ends.low),
+        f"{name}_high": _finite(ends.high),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def setting_text(changes: dict[str, Any]) -> str:
+    """Write changed settings as they would be given to ``--set``: ``fusion=add rates=[0.25, 0.5]``."""
+    return " ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changes.items()
+    )
+
+
+def read_ablation(
+    trials: Sequence[Trial], runs: Path, clips: pd.DataFrame, classes: Sequence[str], command: str, diagnosed: bool
+) -> Ablation:
+    """Read the rows' runs, score them, and hold each against the whole method.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The whole method first.
+    runs : Path
+        The folder of all runs.
+    clips : DataFrame
+        The clip table of the protocol's clips, with their action units.
+    classes : sequence of str
+        Each clip's class.
+    command : str
+        The command line that gives this table.
+    diagnosed : bool
+        Read diagnostics as well.
+    """
+    shared = clips[same_units(clips, classes)]
+    only = set(zip(*(shared[column] for column in IDENTITY), strict=True))
+    lines: dict[tuple[str, ...], Line] = {}
+    notes: list[str] = []
+    for trial in trials:
+        if trial.run_ids not in lines:
+            line = _line(trial, runs, only)
+            if lines:
+                line = _compared(line, lines[trials[0].run_ids], only)
+            if diagnosed:
+                line = _diagnosed(line, runs, notes)
+            lines[trial.run_ids] = line
+    told = [replace(lines[trial.run_ids], trial=trial) for trial in trials]
+    return Ablation(told, len(only), command, diagnosed, notes)
+
+
+def _line(trial: Trial, runs: Path, only: Collection[Identity]) -> Line:
+    (row,), _ = measured_rows([read_run(runs / run_id) for run_id in trial.run_ids])
+    there = [restricted(run.predictions, only) for run in row.runs]
+    there = [table for table in there if len(table)]
+    shared = part_scores(there, row.runs[0].file.outputs, {"full": ""})[0] if there else None
+    return Line(trial, row, shared)
+
+
+def _compared(line: Line, whole: Line, only: Collection[Identity]) -> Line:
+    """Add the differences to the whole method, where both are complete."""
+    if not (line.complete and whole.complete):
+        return line
+    one, two = ([run.predictions for run in each.row.runs] for each in (line, whole))
+    outputs = line.row.runs[0].file.outputs
+    on_shared = paired_difference(one, two, outputs, only) if only else None
+    return replace(line, difference=paired_difference(one, two, outputs), shared_difference=on_shared)
+
+
+def _diagnosed(line: Line, runs: Path, notes: list[str]) -> Line:
+    """Add what the diagnostics say, where the row is complete and every fold has some that verify."""
+    if not line.complete:
+        return line
+    try:
+        seeds = [
+            [RunFolder(runs / run.file.run_id).read_diagnostics(fold, run.file) for fold in run.file.folds]
+            for run in line.row.runs
+        ]
+    except RecordError as error:
+        notes.append(f"{error}; diagnostics of {line.trial.group}/{line.trial.name} are left out")
+        return line
+    there = all(fold for folds in seeds for fold in folds)
+    return replace(line, decoupling=decoupling(seeds)) if there else line

@@ -1,0 +1,183 @@
+"""Figures over the face: where tokens stay, and clips that share their action units but not their emotion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.report.diagnostics import Diagnostics
+from merbench.report.runs import RecordedRun
+from merbench.report.style import (
+    COLUMN,
+    GREY,
+    KEPT,
+    PAGE,
+    RIGHT,
+    WRONG,
+    about,
+    counted,
+    grid_of,
+    label,
+    new_figure,
+    no_frame,
+    title,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WHOLE = (0.0, 1.0, 1.0, 0.0)  # where any picture of the face lies in its panel, however many pixels it has
+MOST_GROUPS, MOST_CASES = 4, 4
+
+
+def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
+    """Draw in which share of the clips each location stays, over their mean face: a column a rate, a row a class."""
+    maps, clips = diagnostics.of_kind("kept"), diagnostics.clips
+    groups = {"all classes": np.ones(len(clips), dtype=bool)}
+    groups |= {name: rows for name in run.file.outputs if (rows := (clips.truth == name).to_numpy()).any()}
+    face = diagnostics.arrays.get("face")
+    panel = min(1.45, (PAGE - 1.3) / len(maps), 8.0 / len(groups))
+    figure = new_figure(panel * len(maps) + 1.3, panel * len(groups) + 0.95, pictures=True)
+    panels = grid_of(figure, len(groups), len(maps))
+    for row, (name, rows) in enumerate(groups.items()):
+        for column, kept in enumerate(maps.values()):
+            axes = panels[row, column]
+            no_frame(axes)
+            image = axes.imshow(kept[rows].mean(axis=0), cmap=KEPT, vmin=0, vmax=1, extent=_WHOLE)
+            if face is not None:
+                _shade(axes, face[rows].mean(axis=0))
+        panels[row, 0].set_ylabel(f"{label(name)}\n{rows.sum()} clips")
+    for column, (rate, kept) in enumerate(maps.items()):
+        panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{_stays(kept)}")
+    figure.colorbar(image, ax=panels, label="share of clips in which a location stays", fraction=0.04, aspect=35)
+    counts = counted(run, len(clips), len(diagnostics.folds))
+    title(figure, f"Locations that stay{', over the mean face' * (face is not None)}: {counts}", about(run))
+    return figure
+
+
+def _stays(kept: npt.NDArray[np.bool_]) -> str:
+    """Say how many locations stay: a number where all clips agree, else the mean."""
+    counts = kept.sum(axis=(1, 2))
+    mean = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
+    return f"{mean} of {kept[0].size} stay"
+
+
+def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:
+    """Darken a panel where the face is dark, so little that its colours can still be told."""
+    dark = (face.max() - face) / max(np.ptp(face), 1.0)
+    shade = np.zeros((*face.shape, 4))
+    shade[..., 3] = 0.35 * dark
+    axes.imshow(shade, extent=_WHOLE, interpolation="bilinear")
+
+
+@dataclass(frozen=True)
+class SameUnits:
+    """Held-out clips with the very same action units and different emotions.
+
+    Attributes
+    ----------
+    dataset : str
+        Coders differ between datasets, so sets are compared within one.
+    units : tuple of int
+        What all of them show.
+    clips : DataFrame
+        All of them, rows of the table of diagnostics.
+    chosen : list of int
+        One of each class, of four classes at most: places in that table.
+    """
+
+    dataset: str
+    units: tuple[int, ...]
+    clips: pd.DataFrame
+    chosen: list[int]
+
+
+def same_unit_groups(clips: pd.DataFrame, classes: Sequence[str], most: int = MOST_GROUPS) -> list[SameUnits]:
+    """Choose groups of clips of a dataset that share their exact set of action units but not their class.
+
+    Sets that most clips show come first. Of each class (the four with most clips) one clip is chosen, so that among
+    them one is predicted right and one wrong as far as there are such; of several the first by identity. Nothing is
+    left to chance.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        See :class:`merbench.report.diagnostics.Diagnostics`.
+    """
+    coded = clips[[bool(units) for units in clips.units]].sort_values(IDENTITY)
+    by_set: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for place, clip in coded.iterrows():
+        by_set.setdefault((clip.dataset, tuple(sorted(clip.units))), []).append(int(str(place)))
+    shared = {key: coded.loc[places] for key, places in by_set.items()}
+    groups = [
+        SameUnits(dataset, units, group, _one_a_class(group, classes))
+        for (dataset, units), group in shared.items()
+        if len(set(group.truth)) > 1
+    ]
+    return sorted(groups, key=lambda group: (-len(group.clips), group.dataset, group.units))[:most]
+
+
+def _one_a_class(group: pd.DataFrame, classes: Sequence[str]) -> list[int]:
+    """Choose a clip of each class: a right one first, and from then on the other kind than the one before."""
+    counts = group.truth.value_counts()
+    common = sorted(counts.index, key=lambda name: (-counts[name], classes.index(name)))[:MOST_CASES]
+    chosen: list[int] = []
+    wanted = True
+    for name in sorted(common, key=classes.index):
+        of_class = group[group.truth == name]
+        right = of_class.truth == of_class.predicted
+        fit = of_class[right == wanted]
+        place = (fit if len(fit) else of_class).index[0]
+        chosen.append(int(place))
+        wanted = not right[place]
+    return chosen
+
+
+def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
+    """Draw a few groups that share their action units, a clip a class: face, what stays of it, prediction, gates."""
+    maps = diagnostics.of_kind("kept")
+    groups = same_unit_groups(diagnostics.clips, run.file.outputs)
+    rate = list(maps)[len(maps) // 2] if maps else None
+    columns = max(len(group.chosen) for group in groups)
+    figure = new_figure(max(COLUMN, 1.35 * columns + 0.5), 2.17 * len(groups) + 0.85, pictures=True)
+    panels = grid_of(figure, len(groups), columns)
+    for row, group in enumerate(groups):
+        for axes in panels[row]:
+            no_frame(axes)
+            axes.set_box_aspect(1)  # those without a clip as well
+        panels[row, 0].set_ylabel(f"{label(group.dataset)}\nAU {'+'.join(map(str, group.units))}")
+        for axes, place in zip(panels[row], group.chosen, strict=False):
+            _case(axes, diagnostics, place, None if rate is None else maps[rate][place])
+            axes.set_title(_how_many_right(group.clips, diagnostics.clips.truth[place]))
+    veiled = "" if rate is None else f"; dark: does not stay at sparsity {label(rate, 8)}"
+    count = f"one clip a class of {counted(run, len(diagnostics.clips), len(diagnostics.folds))}{veiled}"
+    title(figure, "Same action units, different emotions", count, about(run))
+    return figure
+
+
+def _how_many_right(clips: pd.DataFrame, name: str) -> str:
+    """Name a class, and say how the run did on all clips of it in the group."""
+    of_class = clips[clips.truth == name]
+    return f"{label(name)}\n{(of_class.truth == of_class.predicted).sum()} of {len(of_class)} right"
+
+
+def _case(axes: "Axes", diagnostics: Diagnostics, place: int, kept: npt.NDArray[np.bool_] | None) -> None:
+    """Draw one clip: its face, a dark veil over what does not stay, its name, its gates, and what was predicted."""
+    clips = diagnostics.clips.loc[[place]]
+    truth, predicted = clips.truth[place], clips.predicted[place]
+    axes.imshow(diagnostics.arrays["face"][place], cmap="gray", extent=_WHOLE, interpolation="bilinear")
+    if kept is not None:
+        veil = np.zeros((*kept.shape, 4))
+        veil[..., 2:] = np.where(kept[..., None], 0.0, (0.25, 0.65))
+        axes.imshow(veil, extent=_WHOLE, interpolation="nearest")
+    mark, colour = ("✓", RIGHT) if truth == predicted else ("✗", WRONG)
+    axes.set_xlabel(f"→ {label(predicted)} {mark}", color=colour, fontweight="bold", labelpad=2)
+    gates = {name: gate[place].mean() for name, gate in diagnostics.of_kind("gate").items()}
+    told = ", ".join(f"{label(name, 10)} {value:.2f}".replace(" 0.", " .") for name, value in gates.items())
+    lines = filter(None, [label(clip_names(clips)[0], 32), told and f"gates: {told}"])
+    axes.text(0.5, -0.15, "\n".join(lines), ha="center", va="top", fontsize=5.5, color=GREY, transform=axes.transAxes)

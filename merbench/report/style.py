@@ -1,0 +1,131 @@
+"""How figures look: sizes, fonts and colours; and text from outside, which is drawn as it is written."""
+
+import io
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from merbench.contracts.names import shown
+from merbench.report.runs import RecordedRun
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Width of a page's text and of one of two columns, in inches.
+PAGE, COLUMN = 7.1, 3.45
+DOTS_PER_INCH = 200
+
+#: Classes, in the order of the class set (Okabe and Ito's palette without the two colours below).
+CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442", "#999999")
+RIGHT, WRONG = "#009E73", "#D55E00"
+#: Sets of action units (Paul Tol's muted palette), and what is none of them.
+UNIT_COLOURS = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", "#882255", "#999933")
+#: What is compared side by side.
+SERIES_COLOURS = ("#000000", "#332288", "#CC6677", "#44AA99", "#999933")
+GREY, PALE = "#777777", "#CFCFCF"
+#: Colour maps: shares of a class, and how often a location stays.
+SHARES, KEPT = "Blues", "viridis"
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "figure.titlesize": 7.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.3,
+    "savefig.dpi": DOTS_PER_INCH,
+    "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.04,
+    "text.parse_math": False,  # a name with dollar signs is a name, no formula
+    "text.usetex": False,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in our own style, whatever the user's ``matplotlibrc`` says; signs that the font lacks are no warning."""
+    import matplotlib.style
+
+    with matplotlib.style.context(_STYLE, after_reset=True), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def new_figure(width: float, height: float, pictures: bool = False) -> "Figure":
+    """Make a figure of some inches that belongs to no window and no global state; Agg draws it.
+
+    With `pictures` its panels keep their shape, and stand close.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.06, compress=pictures)  # inches
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def as_png(figure: "Figure") -> bytes:
+    """Draw a figure, in memory."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def label(text: object, longest: int = 24) -> str:
+    """Write a name from outside for a figure: control characters as escapes, and not longer than fits."""
+    plain = shown(str(text))
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def title(figure: "Figure", *lines: str) -> None:
+    """Write the title above everything, its lines broken where the figure ends."""
+    wide = int(figure.get_figwidth() * 17)  # characters an inch at this size
+    figure.suptitle(
+        "\n".join(textwrap.fill(shown(line), wide, break_on_hyphens=False) for line in lines), linespacing=1.4
+    )
+
+
+def about(run: RecordedRun) -> str:
+    """Say in a line whose figure this is: method, protocol, data and seed."""
+    file = run.file
+    config = "" if file.config_name == "default" else file.config_name
+    method = " ".join(filter(None, [file.method, config, file.variant and f"({file.variant})"]))
+    data = f"{file.data} (synthetic data)" if file.synthetic else file.data
+    return f"{method} under {file.protocol} on {data}, seed {file.key.seed}"
+
+
+def counted(run: RecordedRun, clips: int, folds: int) -> str:
+    """Say how many clips of how many folds are drawn; holes are told."""
+    whole = len(run.file.folds)
+    return f"{clips} held-out clips, {f'only {folds} of {whole}' if folds < whole else whole} folds"
+
+
+def class_colours(classes: Sequence[str]) -> dict[str, str]:
+    """Give each class its colour, the same in every figure."""
+    return {name: CLASS_COLOURS[index % len(CLASS_COLOURS)] for index, name in enumerate(classes)}
+
+
+def no_frame(axes: "Axes") -> None:
+    """Take ticks and frame from a panel that shows a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def grid_of(figure: "Figure", rows: int, columns: int) -> Any:
+    """Return panels as an array of rows and columns."""
+    return figure.subplots(rows, columns, squeeze=False)

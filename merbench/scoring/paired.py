@@ -1,0 +1,116 @@
+"""Paired differences: two rows over the same clips, resampled together.
+
+Subjects differ far more than methods do, so two intervals that overlap say little. Drawing the same subjects for both
+rows takes what the subjects have in common out of the difference.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.errors import MerbenchError, listed
+from merbench.scoring.intervals import Interval, bootstrap_interval
+from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
+from merbench.scoring.table import subject_confusions
+
+Identity = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one row lies above another over the same clips; below 0 where it lies below.
+
+    Attributes
+    ----------
+    clips : int
+        Over how many clips.
+    uf1, uar : float
+        Differences of the means over each row's seeds, in -1..1; NaN without any clip.
+    uf1_interval, uar_interval : Interval
+        95 % over subjects, given the trained folds.
+    """
+
+    clips: int
+    uf1: float
+    uar: float
+    uf1_interval: Interval
+    uar_interval: Interval
+
+
+def paired_difference(
+    row: Sequence[pd.DataFrame],
+    other: Sequence[pd.DataFrame],
+    classes: Sequence[str],
+    only: Collection[Identity] | None = None,
+) -> Difference:
+    """Subtract the figures of `other` from those of `row`.
+
+    Parameters
+    ----------
+    row, other : sequence of DataFrame
+        A prediction table a seed, one at least: ``dataset, subject, clip, truth, predicted, ...``. The rows may have
+        different numbers of seeds; each row's are averaged, within each draw of subjects too.
+    classes : sequence of str
+        The protocol's class set.
+    only : collection of (dataset, subject, clip), optional
+        Restrict the predictions to these clips.
+
+    Raises
+    ------
+    MerbenchError
+        The tables differ in their clips or in a clip's truth; names some.
+    """
+    tables = [*row, *other]
+    for table in tables[1:]:
+        _check_alike(tables[0], table)
+    counts, datasets = subject_confusions([restricted(table, only) for table in tables], classes)
+    sizes = tuple(Counter(datasets).values())  # subjects are sorted by dataset, and so are the sizes
+
+    def uf1(confusions: Counts) -> npt.NDArray[np.float64]:
+        return _minus(unweighted_f1(confusions), len(row))
+
+    def uar(confusions: Counts) -> npt.NDArray[np.float64]:
+        return _minus(unweighted_recall(confusions), len(row))
+
+    pooled = counts.sum(axis=1)
+    return Difference(
+        int(pooled[0].sum()),
+        uf1(pooled).item(),
+        uar(pooled).item(),
+        bootstrap_interval(counts, sizes, uf1),
+        bootstrap_interval(counts, sizes, uar),
+    )
+
+
+def restricted(table: pd.DataFrame, only: Collection[Identity] | None) -> pd.DataFrame:
+    """Return the rows of a prediction table whose clips are among `only`; all of them where it is None."""
+    if only is None:
+        return table
+    identities = zip(*(table[column] for column in IDENTITY), strict=True)
+    return table[[identity in only for identity in identities]]
+
+
+def _minus(values: npt.NDArray[np.float64], first: int) -> npt.NDArray[np.float64]:
+    """Take the mean of the later seeds from that of the first ones; the last axis keeps one value."""
+    one, two = (half.mean(axis=-1, keepdims=True) for half in (values[..., :first], values[..., first:]))
+    return np.asarray(one - two)
+
+
+def _check_alike(one: pd.DataFrame, two: pd.DataFrame) -> None:
+    columns = [*IDENTITY, "truth"]
+    both = one[columns].merge(two[columns], on=IDENTITY, how="outer", suffixes=("", "_other"), indicator="side")
+    alone = both.side != "both"
+    if alone.any():
+        raise MerbenchError(
+            f"rows with different clips can't be paired: only one has {listed(clip_names(both[alone]))}"
+        )
+    other = both.truth != both.truth_other
+    if other.any():
+        raise MerbenchError(
+            f"rows with different classes can't be paired: they differ in {listed(clip_names(both[other]))}"
+        )

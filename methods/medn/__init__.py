@@ -1,0 +1,1 @@
+"""MEDN: motion-emotion feature decoupling, a reconstruction."""

@@ -1,0 +1,248 @@
+"""The settings of MEDN: every choice that the paper's public text does not fix is one of these, with its alternatives.
+
+``card.yaml`` and ``README.md`` say of each whether it is stated or reconstructed, and why.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from merbench.contracts.inputs import ActionUnits, Flow, Frames, InputSpec
+from merbench.training.torch_method import TorchConfig
+
+
+class Config(TorchConfig):
+    """Settings of MEDN; the defaults are the configuration ``full``.
+
+    Attributes
+    ----------
+    branches : str
+        ``both``; ``motion`` or ``emotion`` alone classify from their own feature, without fusion.
+    width : int
+        Size D of both features and of the tokens that are fused.
+    motion_input : str
+        ``hsv``: one picture, hue the direction, value the magnitude; ``uvs``: u, v and strain. Coloured or scaled after
+        augmentation, so that vectors are mirrored and not hues.
+    flow_size, flow_face_size : int
+        Pixels of the motion input, and of the faces that the flow is computed on.
+    flow_mask : str
+        ``face`` divides the flow outside the brows and jaw by 3 (needs landmarks), ``none`` leaves it.
+    frames : int
+        T. 2 is the onset-apex pair; more are sampled over onset to offset.
+    sampling : str
+        ``phase``: as many steps from onset to apex as from apex to offset; ``uniform``: equal steps.
+    frame_size, colour, align
+        Of the faces; `align` moves all frames by the onset's transform, or each by its own.
+    emotion_input : str
+        What is cut into patches: ``faces``, ``changes`` (each frame minus the onset frame), or ``both``, each with its
+        own projection.
+    change_gain : float
+        Changes, of grey levels in 0..1, are multiplied by this.
+    trunk : str
+        Of the motion branch: ``resnet18`` (timm), or ``small``, three convolutions.
+    trunk_stages : int
+        4, or 3 to leave the last stage of the ResNet out: more tokens, fewer weights.
+    trunk_pretrained : bool
+        ImageNet weights, which timm downloads.
+    au_vocabulary : tuple of int
+        The action units of the AU-detection task.
+    au_loss : str
+        ``bce`` or ``focal`` (gamma 2).
+    au_weight : float
+        Of the AU loss in the total.
+    au_positive_weight : float
+        Upper bound of w_k, the weight of an action unit's positives: negatives / positives in the training fold.
+    au_least : int
+        Action units with fewer positives in the training fold are not learned.
+    class_into_motion : bool
+        Whether the class loss trains the motion branch too; else only the AU task does.
+    patch, vit_width, heads, mlp_ratio, drop_path
+        Of SEVit's blocks.
+    stem_depth, depth : int
+        Blocks within each frame before the selection, and over the kept tokens of all frames after it.
+    vit_pretrained : str, optional
+        A timm ViT whose patch projection, positions and blocks are taken; it must fit the sizes above.
+    time : str
+        What the blocks after the selection see of a kept location: ``folded``, its tokens of all frames projected to
+        one; ``joint``, each frame's token for itself, so that sequences are T times as long.
+    score : str
+        What decides which locations stay: ``token`` (how much a location's token changes over time), ``pixel`` (how
+        much its pixels do), ``learned``, ``class-attention`` (not temporal), ``random``.
+    score_smoothing : bool
+        Average the scores over 3 x 3 locations.
+    rates : tuple of float
+        Sparsity rates, the shares of locations that are left out; 0 is a dense ViT.
+    scales : str
+        ``parallel``: each rate selects from the stem's tokens, with shared blocks; ``progressive``: one stream, cut
+        down to one rate after another.
+    merge : str
+        How parallel rates are merged: ``learned`` weights, ``mean``, or ``concat``.
+    residual_token : bool
+        Sum up what is left out into one further token a frame, weighted by score.
+    orthogonal : str
+        ``cross-batch`` or ``squared-cosine``.
+    orthogonal_weight : float
+        Of the orthogonal loss in the total; 0 for none.
+    orthogonal_after, orthogonal_ramp : float
+        Epochs without the orthogonal loss, and over which its weight then rises.
+    fusion : str
+        ``cofm``, ``gate`` (CoFM without cross-attention), ``concat``, or ``add``.
+    dropout : float
+        Before the classifier and within the AU head.
+    class_loss : str
+        ``cross-entropy`` or ``focal`` (gamma 2).
+    class_weights : str
+        ``balanced``: inverse to the class's clips in the training fold; ``none``.
+    label_smoothing : float
+        Of the class loss.
+    emotion_class_weight : float
+        Of a further class loss on the emotion feature alone, so that it can't please the orthogonal loss with noise.
+    flip : bool
+        Mirror half of the clips, faces and flow alike.
+    crop : float
+        Least side of a random crop, as a share of the picture; the same for faces and flow.
+    colour_jitter : float
+        Largest change of brightness and contrast of the faces; one draw for all frames.
+    weight_decay : float
+        Of AdamW; not of biases, norms, positions.
+    pretrained_rate : float
+        Learning rate of downloaded weights, as a share of that of new ones.
+    """
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    warmup_epochs: float = Field(5.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    gradient_norm: float | None = Field(1.0, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    pretrained_rate: float = Field(0.1, gt=0)
+
+    branches: Literal["both", "motion", "emotion"] = "both"
+    width: int = Field(256, ge=8)
+
+    motion_input: Literal["hsv", "uvs"] = "hsv"
+    flow_size: int = Field(128, ge=16)
+    flow_face_size: int = Field(256, ge=16)
+    flow_algorithm: Literal["tvl1", "farneback"] = "tvl1"
+    flow_mask: Literal["face", "none"] = "face"
+    trunk: Literal["resnet18", "small"] = "resnet18"
+    trunk_stages: Literal[3, 4] = 4
+    trunk_pretrained: bool = False
+
+    au_vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
+    au_loss: Literal["bce", "focal"] = "bce"
+    au_weight: float = Field(0.5, ge=0)
+    au_positive_weight: float = Field(10.0, ge=1)
+    au_least: int = Field(10, ge=1)
+    class_into_motion: bool = True
+
+    frames: int = Field(8, ge=2)
+    sampling: Literal["phase", "uniform"] = "phase"
+    frame_size: int = Field(224, ge=16)
+    colour: Literal["grey", "rgb"] = "rgb"
+    align: Literal["onset", "frame"] = "onset"
+    emotion_input: Literal["faces", "changes", "both"] = "changes"
+    change_gain: float = Field(8.0, gt=0)
+
+    patch: int = Field(16, ge=2)
+    vit_width: int = Field(256, ge=8)
+    heads: int = Field(4, ge=1)
+    mlp_ratio: float = Field(2.0, gt=0)
+    drop_path: float = Field(0.1, ge=0, lt=1)
+    stem_depth: int = Field(2, ge=0)
+    depth: int = Field(2, ge=1)
+    vit_pretrained: str | None = None
+
+    time: Literal["folded", "joint"] = "folded"
+    score: Literal["token", "pixel", "learned", "class-attention", "random"] = "token"
+    score_smoothing: bool = True
+    rates: tuple[float, ...] = (0.25, 0.5, 0.75)
+    scales: Literal["parallel", "progressive"] = "parallel"
+    merge: Literal["learned", "mean", "concat"] = "learned"
+    residual_token: bool = False
+
+    orthogonal: Literal["cross-batch", "squared-cosine"] = "cross-batch"
+    orthogonal_weight: float = Field(0.01, ge=0)
+    orthogonal_after: float = Field(5.0, ge=0)
+    orthogonal_ramp: float = Field(5.0, ge=0)
+
+    fusion: Literal["cofm", "gate", "concat", "add"] = "cofm"
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+    class_loss: Literal["cross-entropy", "focal"] = "cross-entropy"
+    class_weights: Literal["balanced", "none"] = "balanced"
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    emotion_class_weight: float = Field(1.0, ge=0)
+
+    flip: bool = True
+    crop: float = Field(0.9, gt=0, le=1)
+    colour_jitter: float = Field(0.1, ge=0, lt=1)
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether there is a motion branch."""
+        return self.branches != "emotion"
+
+    @property
+    def has_emotion(self) -> bool:
+        """Whether there is an emotion branch."""
+        return self.branches != "motion"
+
+    @property
+    def grid(self) -> int:
+        """Locations along each side of a frame."""
+        return self.frame_size // self.patch
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        if self.frame_size % self.patch:
+            raise ValueError(f"frame_size {self.frame_size} must be a multiple of patch {self.patch}")
+        for name, size in (("vit_width", self.vit_width), ("width", self.width)):
+            if size % self.heads:
+                raise ValueError(f"{name} {size} must be a multiple of heads {self.heads}")
+        if not self.rates or list(self.rates) != sorted(set(self.rates)) or not all(0 <= r < 1 for r in self.rates):
+            raise ValueError("rates must be one or more shares in [0, 1), each once and ascending, like [0.25, 0.5]")
+        if kept_locations(self.grid**2, self.rates[-1]) < 1:
+            raise ValueError(f"rates: {self.rates[-1]} leaves none of the {self.grid**2} locations")
+        if self.scales == "progressive" and self.depth < len(self.rates):
+            raise ValueError(f"scales: progressive needs a depth of at least the {len(self.rates)} rates")
+        if self.score == "class-attention" and self.stem_depth < 1:
+            raise ValueError("score: class-attention needs a stem_depth of at least 1")
+        if not self.au_vocabulary or len(set(self.au_vocabulary)) < len(self.au_vocabulary):
+            raise ValueError("au_vocabulary must name action units, each once")
+        return self
+
+    def inputs(self) -> dict[str, InputSpec]:
+        """Return what this configuration asks for."""
+        found: dict[str, InputSpec] = {}
+        if self.has_motion:
+            found["flow"] = Flow(
+                size=self.flow_size,
+                channels=("u", "v") if self.motion_input == "hsv" else ("u", "v", "strain"),
+                algorithm=self.flow_algorithm,
+                normalise="none",
+                mask=self.flow_mask,
+                face_size=self.flow_face_size,
+                align=self.align,
+            )
+            found["action_units"] = ActionUnits(vocabulary=self.au_vocabulary)
+        if self.has_emotion:
+            pair = self.frames == 2
+            found["faces"] = Frames(
+                count=self.frames,
+                size=self.frame_size,
+                span="onset-apex" if pair else "onset-offset",
+                sampling="uniform" if pair else self.sampling,
+                colour=self.colour,
+                align=self.align,
+            )
+        return found
+
+
+def kept_locations(locations: int, rate: float) -> int:
+    """Return how many of `locations` stay at a sparsity rate: ``N - floor(r N)``.
+
+    The small summand keeps a product such as 0.7 * 10, which is 7.0 in exact arithmetic, from being taken for 6.999.
+    """
+    return locations - int(rate * locations + 1e-9)

@@ -1,0 +1,61 @@
+"""The Collaborative Fusion Module and its plainer alternatives: two features to one, with the weight of each."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Fusion(nn.Module):
+    r"""Fuse the motion and the emotion feature.
+
+    ``cofm``: each feature asks the other branch's tokens, then a gate weighs the two channel by channel::
+
+        m' = LN(f_m + Attention(f_m, E)),   e' = LN(f_e + Attention(f_e, M))
+        g = sigmoid(W [m'; e'; m' * e']),   h = g * m' + (1 - g) * e'
+        u = LN(h + FFN(h))
+
+    ``gate`` leaves the attention out, ``concat`` is a linear layer on both, ``add`` their mean.
+    """
+
+    def __init__(self, kind: str, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "cofm":
+            self.ask_emotion = nn.MultiheadAttention(width, heads, batch_first=True)
+            self.ask_motion = nn.MultiheadAttention(width, heads, batch_first=True)
+            self.norm_motion, self.norm_emotion = nn.LayerNorm(width), nn.LayerNorm(width)
+        if kind in ("cofm", "gate"):
+            self.gate = nn.Linear(3 * width, width)
+            self.mix = nn.Sequential(
+                nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+            )
+        if kind == "concat":
+            self.join = nn.Linear(2 * width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, motion: Tensor, emotion: Tensor, places: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse features, (n, D) each, given the motion branch's tokens, `places`, and the emotion branch's, `patches`.
+
+        Returns
+        -------
+        fused : Tensor, shape (n, D)
+        gate : Tensor, shape (n, D)
+            How far each channel leans on the motion feature, in 0..1; 1/2 where nothing is gated.
+        """
+        even = torch.full_like(motion, 0.5)
+        if self.kind == "add":
+            return self.norm((motion + emotion) / 2), even
+        if self.kind == "concat":
+            return self.norm(self.join(torch.cat([motion, emotion], dim=1))), even
+        if self.kind == "cofm":
+            motion, emotion = (
+                self.norm_motion(motion + _asked(self.ask_emotion, motion, patches)),
+                self.norm_emotion(emotion + _asked(self.ask_motion, emotion, places)),
+            )
+        gate = torch.sigmoid(self.gate(torch.cat([motion, emotion, motion * emotion], dim=1)))
+        mixed = gate * motion + (1 - gate) * emotion
+        return self.norm(mixed + self.mix(mixed)), gate
+
+
+def _asked(attention: nn.MultiheadAttention, feature: Tensor, tokens: Tensor) -> Tensor:
+    answer: Tensor = attention(feature[:, None], tokens, tokens, need_weights=False)[0]
+    return answer.squeeze(1)

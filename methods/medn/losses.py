@@ -1,0 +1,55 @@
+"""The orthogonal losses, and the class loss."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+
+def cross_batch(motion: Tensor, emotion: Tensor) -> Tensor:
+    r"""Compute the difference loss of Domain Separation Networks (Bousmalis et al., NIPS 2016), summed.
+
+    .. math:: L = \frac{1}{B} \lVert \hat Z_m^\top \hat Z_e \rVert_F^2
+
+    with features centred over the batch and their rows scaled to length 1. It sees a dependence of any direction of
+    one feature on any of the other; its floor for independent features of a batch is not 0 (about 1.2 at B = 32).
+    A single clip has loss 0. Published code takes the length as a constant; then the loss also falls when features
+    shrink towards their mean, which cost the emotion branch most of what it had learnt (README.md), so here it is not.
+
+    Parameters
+    ----------
+    motion, emotion : Tensor, shape (B, D) each
+    """
+    rows = [z - z.mean(dim=0) for z in (motion, emotion)]
+    rows = [z / z.norm(dim=1, keepdim=True).clamp(min=1e-6) for z in rows]
+    return (rows[0].T @ rows[1]).square().sum() / len(motion)
+
+
+def squared_cosine(motion: Tensor, emotion: Tensor) -> Tensor:
+    """Compute the mean over clips of the squared cosine between the two features, shape (B, D) each.
+
+    It is 0 as well where one feature is the other turned by 90 degrees: orthogonal, but wholly dependent.
+    """
+    return nn.functional.cosine_similarity(motion, emotion, dim=1).square().mean()
+
+
+ORTHOGONAL = {"cross-batch": cross_batch, "squared-cosine": squared_cosine}
+
+
+def class_weights(labels: npt.NDArray[Any], classes: int) -> Tensor:
+    """Return weights inverse to the classes' clips, with mean 1 over the clips; 0 for a class without clips."""
+    counts = np.bincount(labels, minlength=classes)
+    weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)) * (counts > 0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def class_loss(scores: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float, focal: bool) -> Tensor:
+    """Compute weighted cross-entropy with smoothed labels, or with ``(1 - p)^2`` on each clip if `focal`."""
+    terms = nn.functional.cross_entropy(scores.float(), labels, weights, reduction="none", label_smoothing=smoothing)
+    if focal:
+        truth = scores.float().softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
+        terms = terms * (1 - truth) ** 2
+    shares = terms.new_ones(len(labels)) if weights is None else weights[labels]
+    return terms.sum() / shares.sum()

@@ -1,0 +1,193 @@
+"""MEDN (Hu et al., arXiv 2604.17899, 2026), rebuilt from its abstract and its authors' preprocessing tool."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from merbench.contracts.inputs import Inputs, InputSpec
+from merbench.contracts.methods import TrainingData
+from merbench.training.torch_method import Batch, TorchMethod
+
+from . import augment
+from .config import Config as Settings
+from .fusion import Fusion
+from .losses import ORTHOGONAL, class_loss, class_weights
+from .motion import Motion, MotionBranch, action_unit_loss, action_unit_weights
+from .sevit import Emotion, SEVit
+
+
+class Seen(NamedTuple):
+    """What the net makes of a batch; a branch that is not there is None.
+
+    ``scores`` (n, classes); ``gate`` (n, D), how far fusion leans on motion.
+    """
+
+    scores: Tensor
+    motion: Motion | None
+    emotion: Emotion | None
+    gate: Tensor | None
+
+
+class Net(nn.Module):
+    """Both branches, their fusion, and the classifier."""
+
+    def __init__(self, config: Settings, classes: int) -> None:
+        super().__init__()
+        self.motion = MotionBranch(config) if config.has_motion else None
+        self.emotion = SEVit(config) if config.has_emotion else None
+        both = config.branches == "both"
+        self.fusion = Fusion(config.fusion, config.width, config.heads, config.dropout) if both else None
+        self.classifier = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.width, classes))
+        asked_alone = both and config.emotion_class_weight > 0
+        self.emotion_classifier = nn.Linear(config.width, classes) if asked_alone else None
+        self.class_into_motion = config.class_into_motion
+
+    def forward(self, flow: Tensor | None, frames: Tensor | None) -> Seen:
+        """Look at the pictures of flow, (n, 3, size, size), and at the frames, (n, T, channels, size, size), 0..1."""
+        motion = self.motion(flow) if self.motion else None
+        emotion = self.emotion(frames) if self.emotion else None
+        gate = None
+        if motion and emotion and self.fusion:
+            feature, places = motion.feature, motion.tokens
+            if not self.class_into_motion:
+                feature, places = feature.detach(), places.detach()
+            fused, gate = self.fusion(feature, emotion.feature, places, emotion.tokens)
+        else:
+            fused = (motion or emotion).feature  # type: ignore[union-attr]
+        return Seen(self.classifier(fused), motion, emotion, gate)
+
+
+class MEDN(TorchMethod):
+    """Motion-emotion feature decoupling."""
+
+    Config = Settings
+    config: Settings
+
+    @classmethod
+    def declare_inputs(cls, config: Settings) -> dict[str, InputSpec]:
+        """Return what `config` asks for: flow, action units and faces, as far as its branches use them."""
+        return config.inputs()
+
+    def begin(self, train: TrainingData) -> None:
+        """Weigh classes and action units by the training clips."""
+        balanced = self.config.class_weights == "balanced"
+        self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None
+        if self.config.has_motion:
+            units = torch.from_numpy(train.inputs["action_units"].batch())
+            self._units = action_unit_weights(units, self.config.au_positive_weight, self.config.au_least)
+
+    def module(self) -> nn.Module:
+        """Return the net."""
+        return Net(self.config, len(self.problem.outputs))
+
+    def optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
+        """Return AdamW; biases, norms, positions and class tokens don't decay, downloaded weights learn slower."""
+        groups: dict[tuple[bool, bool], list[Tensor]] = {}
+        for name, parameter in module.named_parameters():
+            downloaded = (self.config.trunk_pretrained and name.startswith("motion.trunk")) or (
+                self.config.vit_pretrained is not None and name.startswith(("emotion.stem", "emotion.blocks"))
+            )
+            decays = parameter.ndim > 1 and not name.endswith(("position", "frame", "class_tokens", "query"))
+            groups.setdefault((bool(downloaded), decays), []).append(parameter)
+        rate = self.config.learning_rate
+        return torch.optim.AdamW(
+            [
+                {
+                    "params": parameters,
+                    "lr": rate * (self.config.pretrained_rate if downloaded else 1),
+                    "weight_decay": self.config.weight_decay if decays else 0.0,
+                }
+                for (downloaded, decays), parameters in groups.items()
+            ],
+            fused=True,
+        )
+
+    def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
+        """Return vectors as float32 (n, channels, size, size), frames as bytes (n, T, channels, size, size), units."""
+        found = {name: torch.from_numpy(inputs[name].batch(rng=rng)) for name in inputs.names()}
+        if "flow" in found:
+            found["flow"] = found["flow"].permute(0, 3, 1, 2).contiguous()
+        if "faces" in found:
+            found["faces"] = found["faces"].permute(0, 1, 4, 2, 3).contiguous()
+        return found
+
+    def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Mirror, crop and light clips, faces and flow by one draw."""
+        config = self.config
+        clips = len(next(iter(batch.values())))
+        drawn = augment.draw(clips, config.crop, config.colour_jitter, config.flip, generator)
+        changed = dict(batch)
+        if "flow" in batch:
+            changed["flow"] = augment.flow(batch["flow"], drawn)
+        if "faces" in batch:
+            changed["faces"] = augment.faces(batch["faces"].float() / 255, drawn)
+        return changed
+
+    def look(self, module: nn.Module, batch: Batch) -> Seen:
+        """Run the net on a batch, augmented or not."""
+        flow, frames = batch.get("flow"), batch.get("faces")
+        if flow is not None:
+            flow = augment.coloured(flow) * 2 - 1 if self.config.motion_input == "hsv" else augment.scaled(flow)
+        if frames is not None and frames.dtype == torch.uint8:
+            frames = frames.float() / 255
+        seen: Seen = module(flow, frames)
+        return seen
+
+    def scores(self, module: nn.Module, batch: Batch) -> Tensor:
+        """Return the class scores."""
+        return self.look(module, batch).scores
+
+    def loss(self, module: nn.Module, batch: Batch, labels: Tensor) -> Tensor:
+        """Return class loss + AU loss + orthogonal loss, each with its weight."""
+        seen = self.look(module, batch)
+        total = self._class_loss(seen.scores, labels)
+        if seen.emotion and module.emotion_classifier:
+            scores = module.emotion_classifier(seen.emotion.feature)  # type: ignore[operator]
+            total = total + self.config.emotion_class_weight * self._class_loss(scores, labels)
+        if seen.motion and self.config.au_weight:
+            weight, counted = (values.to(labels.device) for values in self._units)
+            focal = self.config.au_loss == "focal"
+            units = action_unit_loss(seen.motion.action_units, batch["action_units"], weight, counted, focal)
+            total = total + self.config.au_weight * units
+        if seen.motion and seen.emotion and (weight_now := self.orthogonal_weight()):
+            loss = ORTHOGONAL[self.config.orthogonal]
+            total = total + weight_now * loss(seen.motion.feature.float(), seen.emotion.feature.float())
+        return total
+
+    def orthogonal_weight(self) -> float:
+        """Return the weight of the orthogonal loss in this epoch: 0 at first, then rising, then constant."""
+        since = self.epoch - 1 - self.config.orthogonal_after
+        risen = 1.0 if not self.config.orthogonal_ramp else (since + 1) / self.config.orthogonal_ramp
+        return self.config.orthogonal_weight * min(max(risen, 0.0), 1.0) * (since >= 0)
+
+    def _class_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        weights = None if self._classes is None else self._classes.to(labels.device)
+        focal = self.config.class_loss == "focal"
+        return class_loss(scores, labels, weights, self.config.label_smoothing, focal)
+
+    def diagnose(self, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
+        """Return features, gate, kept locations, AU scores and a small onset face of each clip."""
+        parts = [
+            self._diagnosed(net_seen, batch)
+            for net_seen, batch in self.evaluated(inputs, lambda net, b: (self.look(net, b), b))
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _diagnosed(self, seen: Seen, batch: Batch) -> dict[str, npt.NDArray[Any]]:
+        found: dict[str, Tensor] = {}
+        if seen.motion:
+            found["feature/motion"] = seen.motion.feature
+            found |= {f"au/{unit}": seen.motion.action_units[:, k] for k, unit in enumerate(self.config.au_vocabulary)}
+        if seen.emotion:
+            found["feature/emotion"] = seen.emotion.feature
+            grid = (self.config.grid, self.config.grid)
+            rates = self.config.rates if self.config.scales == "parallel" else self.config.rates[-1:]
+            found |= {f"kept/{rate:g}": seen.emotion.kept[:, r].reshape(-1, *grid) for r, rate in enumerate(rates)}
+            onset = batch["faces"][:, 0].float().mean(dim=1, keepdim=True)
+            found["face"] = nn.functional.adaptive_avg_pool2d(onset, min(48, self.config.frame_size))[:, 0].byte()
+        if seen.gate is not None:
+            found["gate/motion"] = seen.gate
+        return {name: value.cpu().numpy() for name, value in found.items()}

@@ -1,0 +1,134 @@
+"""The motion branch: the flow of a clip to motion tokens, a motion feature and the scores of its action units."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from merbench.training.pretrained import downloaded
+
+from .config import Config
+
+
+class Motion(NamedTuple):
+    """What the motion branch makes of a batch: tokens (n, places, D), feature (n, D), logits of action units (n, K)."""
+
+    tokens: Tensor
+    feature: Tensor
+    action_units: Tensor
+
+
+class MotionBranch(nn.Module):
+    """A convolutional trunk to tokens; their mean is the feature, from which the action units are told.
+
+    The AU task is there to hold the feature to explicit motion; what it can't see there, such as the course over time,
+    is for the other branch.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.trunk, channels = _resnet(config) if config.trunk == "resnet18" else _small_trunk()
+        self.project = nn.Conv2d(channels, config.width, 1)
+        self.norm = nn.LayerNorm(config.width)
+        hidden = max(config.width // 2, 8)
+        self.action_units = nn.Sequential(
+            nn.Linear(config.width, hidden),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, len(config.au_vocabulary)),
+        )
+
+    def forward(self, flow: Tensor) -> Motion:
+        """Look at pictures of flow, (n, 3, size, size)."""
+        tokens = self.project(self.trunk(flow)).flatten(2).transpose(1, 2)
+        feature = self.norm(tokens.mean(dim=1))
+        return Motion(tokens, feature, self.action_units(feature))
+
+
+class _LastMap(nn.Module):
+    """The last of a timm backbone's feature maps."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, flow: Tensor) -> Tensor:
+        result: Tensor = self.backbone(flow)[-1]
+        return result
+
+
+def _resnet(config: Config) -> tuple[nn.Module, int]:
+    stages = tuple(range(config.trunk_stages + 1))
+    make = partial(timm.create_model, "resnet18", features_only=True, out_indices=stages)
+    pretrained = partial(make, pretrained=True)
+    backbone: Any = downloaded("resnet18", "trunk_pretrained: false", pretrained) if config.trunk_pretrained else make()
+    return _LastMap(backbone), backbone.feature_info.channels()[-1]
+
+
+def _small_trunk(widths: tuple[int, ...] = (16, 32, 64)) -> tuple[nn.Module, int]:
+    """Three convolutions, the side of the map halved after the first two."""
+    layers: list[nn.Module] = []
+    for before, after in zip((3, *widths), widths, strict=False):
+        layers += [
+            nn.Conv2d(before, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+    return nn.Sequential(*layers[:-1]), widths[-1]
+
+
+def action_unit_loss(
+    logits: Tensor, units: Tensor, positive_weight: Tensor, counted: Tensor, focal: bool = False
+) -> Tensor:
+    r"""Compute the masked, class-weighted binary cross-entropy of action units.
+
+    .. math:: L = \frac{\sum_{ik} v_{ik}\,(w_k a_{ik} \log\sigma(z_{ik}) + (1 - a_{ik}) \log(1-\sigma(z_{ik})))}
+              {-\sum_{ik} v_{ik}}
+
+    A clip whose database codes no action units has v = 0 throughout, gets exactly no gradient, and a batch of nothing
+    but such clips has loss 0.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, K)
+        z.
+    units : Tensor, shape (n, K)
+        a: 1 shown, 0 not, NaN not labelled.
+    positive_weight : Tensor, shape (K,)
+        w_k, for the positives only.
+    counted : Tensor of bool, shape (K,)
+        Action units that are learned at all.
+    focal : bool
+        Weigh each term by ``(1 - p)^2``, p being what the net gives the truth (Lin et al., ICCV 2017).
+    """
+    valid = ~units.isnan() & counted
+    target = torch.where(valid, units, 0.0)
+    weight = torch.where(target > 0, positive_weight, 1.0)
+    terms = nn.functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    if focal:
+        weight = weight * (1 - torch.exp(-terms)) ** 2
+    return torch.where(valid, weight * terms, 0.0).sum() / valid.sum().clamp(min=1)
+
+
+def action_unit_weights(units: Tensor, most: float, least: int) -> tuple[Tensor, Tensor]:
+    """Return the weight of each action unit's positives, and whether there are enough of them to learn from.
+
+    Parameters
+    ----------
+    units : Tensor, shape (n_clips, K)
+        Of the training clips; NaN where there is no label.
+    most : float
+        Upper bound of the weight, which is negatives / positives, and at least 1 / most.
+    least : int
+        An action unit with fewer positives is not counted.
+
+    Returns
+    -------
+    Tensor of float, Tensor of bool, both of shape (K,)
+    """
+    positives, negatives = (units == 1).sum(dim=0), (units == 0).sum(dim=0)
+    weight = (negatives / positives.clamp(min=1)).clamp(1 / most, most)
+    return weight, positives >= least

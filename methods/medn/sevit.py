@@ -1,0 +1,207 @@
+"""SEVit: a vision transformer that keeps, at several sparsity rates, only the locations that change over time.
+
+Tensors: n clips, T frames, N locations (a square grid of patches), D channels.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from merbench.contracts.errors import SetupError
+from merbench.training.pretrained import downloaded
+
+from .config import Config, kept_locations
+from .selection import Score, at_locations, strongest
+
+
+class Emotion(NamedTuple):
+    """What the emotion branch makes of a batch.
+
+    Attributes
+    ----------
+    tokens : Tensor, shape (n, N, D)
+        Kept tokens, averaged over frames, at their locations; 0 where nothing was kept. Weighted over rates.
+    feature : Tensor, shape (n, D)
+        The merged feature.
+    kept : Tensor of bool, shape (n, rates, N)
+        Which locations stayed at each rate.
+    """
+
+    tokens: Tensor
+    feature: Tensor
+    kept: Tensor
+
+
+class SEVit(nn.Module):
+    """Frames -> tokens -> a stem within each frame -> scores of locations -> kept tokens -> a feature a rate -> one."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, width = config, config.vit_width
+        locations, channels = config.grid**2, 3 if config.colour == "rgb" else 1
+        self.embed = _Embedding(config, channels)
+        self.position = nn.Parameter(0.02 * torch.randn(1, 1, locations, width))
+        self.frame = nn.Parameter(0.02 * torch.randn(1, config.frames, 1, width))
+        drops = torch.linspace(0, config.drop_path, config.stem_depth + config.depth).tolist()
+        blocks = [Block(width, config.heads, config.mlp_ratio, qkv_bias=True, drop_path=rate) for rate in drops]
+        self.stem, self.blocks = nn.ModuleList(blocks[: config.stem_depth]), nn.ModuleList(blocks[config.stem_depth :])
+        self.score = Score(config)
+        streams = len(config.rates) if config.scales == "parallel" else 1
+        self.fold = nn.Linear(config.frames * width, width) if config.time == "folded" else None
+        self.class_tokens = nn.Parameter(0.02 * torch.randn(streams, width))
+        self.norm = nn.LayerNorm(width)
+        self.merge = Merge(config.merge if streams > 1 else "mean", streams, width)
+        self.project, self.out = nn.Linear(width, config.width), nn.LayerNorm(config.width)
+        self.project_tokens = nn.Linear(width, config.width)
+        if config.vit_pretrained:
+            _load(self, config)
+
+    def forward(self, frames: Tensor) -> Emotion:
+        """Look at frames of faces, (n, T, channels, size, size), grey levels 0..1."""
+        tokens = self.stemmed(frames)
+        score = self.score(tokens, frames, self.stem)
+        streams = (
+            self._parallel(tokens, score) if self.config.scales == "parallel" else self._progressive(tokens, score)
+        )
+        features, maps, kept = (torch.stack(part, dim=1) for part in zip(*streams, strict=True))
+        feature, weights = self.merge(self.norm(features))
+        pooled = torch.einsum("nr,nrld->nld", weights, maps)
+        return Emotion(self.project_tokens(pooled), self.out(self.project(feature)), kept)
+
+    def stemmed(self, frames: Tensor) -> Tensor:
+        """Return the stem's tokens, (n, T, N, D): attention stays within each frame, weights are shared over frames."""
+        clips, count = frames.shape[:2]
+        tokens = self.embed(frames) + self.position + self.frame
+        tokens = tokens.flatten(0, 1)
+        for block in self.stem:
+            tokens = block(tokens)
+        result: Tensor = tokens.reshape(clips, count, *tokens.shape[1:])
+        return result
+
+    def _parallel(self, tokens: Tensor, score: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Let each rate select from the stem's tokens; the blocks are shared."""
+        streams = []
+        for index, rate in enumerate(self.config.rates):
+            rows = strongest(score, rate)
+            chosen = self._chosen(tokens, score, rows)
+            sequence = torch.cat([self.class_tokens[index].expand(len(tokens), 1, -1), chosen], dim=1)
+            for block in self.blocks:
+                sequence = block(sequence)
+            streams.append(self._stream(sequence, rows, tokens.shape[2]))
+        return streams
+
+    def _progressive(self, tokens: Tensor, score: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Cut one stream down to one rate after another, after equal shares of the blocks."""
+        locations, rates = tokens.shape[2], self.config.rates
+        rows = strongest(score, rates[0])
+        chosen = self._chosen(tokens, score, rows)
+        sequence = torch.cat([self.class_tokens[0].expand(len(tokens), 1, -1), chosen], dim=1)
+        for index, block in enumerate(self.blocks):
+            step = index * len(rates) // len(self.blocks)
+            if kept_locations(locations, rates[step]) < rows.shape[1]:
+                stay = strongest(score.gather(1, rows), 0, kept_locations(locations, rates[step]))
+                rows = rows.gather(1, stay)
+                sequence = torch.cat([sequence[:, :1], self._again(sequence[:, 1:], stay)], dim=1)
+            sequence = block(sequence)
+        return [self._stream(sequence, rows, locations)]
+
+    def _chosen(self, tokens: Tensor, score: Tensor, rows: Tensor) -> Tensor:
+        """Take the tokens of the chosen locations in all frames, (n, T * kept, D), and what became of the others.
+
+        Kept tokens are scaled by twice the sigmoid of their score: so it has a gradient, which the choice has not.
+        """
+        if self.config.score != "random":
+            tokens = tokens * (2 * torch.sigmoid(score))[:, None, :, None]
+        chosen = at_locations(tokens, rows)
+        if self.config.residual_token:
+            all_stay = rows.shape[1] == score.shape[1]
+            share = torch.zeros_like(score) if all_stay else score.scatter(1, rows, -torch.inf).softmax(dim=1)
+            rest = torch.einsum("nl,ntld->ntd", share, tokens)
+            chosen = torch.cat([chosen, rest[:, :, None]], dim=2)
+        return self.fold(chosen.transpose(1, 2).flatten(2)) if self.fold else chosen.flatten(1, 2)
+
+    def _again(self, sequence: Tensor, stay: Tensor) -> Tensor:
+        """Keep some of the locations of a sequence without its class token; residual tokens stay."""
+        frames = sequence.reshape(len(sequence), self._depth_in_time, -1, sequence.shape[-1])
+        chosen = at_locations(frames, stay)
+        if self.config.residual_token:
+            chosen = torch.cat([chosen, frames[:, :, -1:]], dim=2)
+        return chosen.flatten(1, 2)
+
+    @property
+    def _depth_in_time(self) -> int:
+        """How many tokens a kept location has in the blocks."""
+        return 1 if self.fold else self.config.frames
+
+    def _stream(self, sequence: Tensor, rows: Tensor, locations: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the class token, the map of kept tokens averaged over frames, and which locations stayed."""
+        width = sequence.shape[-1]
+        frames = sequence[:, 1:].reshape(len(sequence), self._depth_in_time, -1, width)
+        frames = frames[:, :, : rows.shape[1]].mean(dim=1)
+        places = frames.new_zeros(len(frames), locations, width).scatter(
+            1, rows[..., None].expand(-1, -1, width), frames
+        )
+        kept = torch.zeros(len(rows), locations, dtype=torch.bool, device=rows.device).scatter(1, rows, True)
+        return sequence[:, 0], places, kept
+
+
+class Merge(nn.Module):
+    """Parallel streams to one feature, with the weight that each has."""
+
+    def __init__(self, kind: str, streams: int, width: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "learned":
+            self.judge = nn.Linear(width, 1)
+        if kind == "concat":
+            self.join = nn.Linear(streams * width, width)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Merge (n, streams, D) to (n, D) and weights (n, streams) that sum to 1."""
+        even = features.new_full(features.shape[:2], 1 / features.shape[1])
+        if self.kind == "concat":
+            joined: Tensor = self.join(features.flatten(1))
+            return joined, even
+        weights: Tensor = self.judge(features).squeeze(-1).softmax(dim=1) if self.kind == "learned" else even
+        return torch.einsum("nr,nrd->nd", weights, features), weights
+
+
+class _Embedding(nn.Module):
+    """Cut frames, their changes since the onset frame, or both, into patches and project each: (n, T, N, D)."""
+
+    def __init__(self, config: Config, channels: int) -> None:
+        super().__init__()
+        self.kind, self.gain = config.emotion_input, config.change_gain
+        names = ["faces", "changes"] if self.kind == "both" else [self.kind]
+        self.patches = nn.ModuleDict(
+            {name: nn.Conv2d(channels, config.vit_width, config.patch, stride=config.patch) for name in names}
+        )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        pictures = {"faces": (frames - 0.5) / 0.5, "changes": (frames - frames[:, :1]) * self.gain}
+        maps = torch.stack([cut(pictures[name].flatten(0, 1)) for name, cut in self.patches.items()]).sum(dim=0)
+        tokens = maps.flatten(2).transpose(1, 2)
+        return tokens.reshape(*frames.shape[:2], *tokens.shape[1:])
+
+
+def _load(vit: SEVit, config: Config) -> None:
+    """Take patch projection, positions and blocks of a timm ViT; raises SetupError where they don't fit."""
+    name = str(config.vit_pretrained)
+    make = partial(timm.create_model, name, pretrained=True, img_size=config.frame_size)
+    source: Any = downloaded(name, "vit_pretrained: null", make)
+    try:
+        for cut in vit.embed.patches.values():
+            cut.load_state_dict(source.patch_embed.proj.state_dict())
+        for mine, theirs in zip([*vit.stem, *vit.blocks], source.blocks, strict=False):
+            mine.load_state_dict(theirs.state_dict())
+        with torch.no_grad():
+            vit.position.copy_(source.pos_embed[:, source.num_prefix_tokens :][None])
+    except (AttributeError, RuntimeError) as error:
+        raise SetupError(
+            f"vit_pretrained: {name} does not fit vit_width {config.vit_width}, patch {config.patch}, mlp_ratio "
+            f"{config.mlp_ratio:g}, colour {config.colour}; deit_small_patch16_224 has 384, 16, 4, rgb, and 6 heads"
+        ) from error

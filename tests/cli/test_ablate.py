@@ -1,0 +1,249 @@
+"""``merbench ablate``: rows of a card, run by the ordinary engine, and one table."""
+
+import json
+import re
+
+import pytest
+
+CARD = """
+name: toy-net
+title: Toy net
+summary: The class whose mean is nearest.
+implementation: method:Toy
+remark: a toy
+inputs:
+  flow: {kind: flow, size: 28}
+configurations:
+  default: {}
+  slow: {power: 4}
+ablations:
+  branch:
+    top: {rows: [0, 7]}
+    blind: {blind: true}
+  power:
+    one: {power: 1}
+    two: {power: 2}
+"""
+METHOD = """
+import numpy as np
+
+from merbench.contracts.inputs import Flow, Frames
+from merbench.contracts.methods import MethodConfig, Prediction
+
+
+class Config(MethodConfig):
+    rows: tuple[int, int] = (0, 28)
+    power: int = 1
+    blind: bool = False
+    frames: bool = False
+    broken: bool = False
+
+
+class Toy:
+    Config = Config
+
+    def __init__(self, config, problem):
+        self.config, self.problem = config, problem
+
+    @classmethod
+    def declare_inputs(cls, config):
+        return {"flow": Flow(size=28)} | ({"frames": Frames()} if config.frames else {})
+
+    def features(self, inputs):
+        first, last = self.config.rows
+        return inputs["flow"].batch()[:, first:last].mean(axis=(1, 2)) * (not self.config.blind)
+
+    def fit(self, train, run):
+        if self.config.broken and "samm/006" not in train.subjects:
+            raise ValueError("the light went out")
+        x = self.features(train.inputs) + run.rng("noise").normal(0, 1, 3)
+        self.means = np.array([x[train.labels == label].mean(axis=0) for label in range(3)])
+
+    def predict(self, inputs):
+        far = np.abs(self.features(inputs)[:, None] - self.means).sum(axis=2)
+        return Prediction(-far**self.config.power)
+
+    def diagnose(self, inputs):
+        return {"feature/light": self.features(inputs)}
+"""
+ROWS = ["toy-net", "top", "blind", "one", "two"]
+
+
+@pytest.fixture
+def toy(offer):
+    """Return what offers the method ``toy-net``, with lines added to its card."""
+
+    def put(more=""):
+        offer("[merbench.methods]\ntoy-net = MODULE.method:Toy\n", {"card.yaml": CARD + more, "method.py": METHOD})
+
+    return put
+
+
+@pytest.fixture
+def ablated(merbench, small):
+    """Return what runs an ablation of the toy and gives the objects that it prints, by row."""
+
+    def call(*words, code=0):
+        said = merbench("ablate", "toy-net", *small, *words, "--format", "json")
+        assert said.code == code, said
+        return {row["row"]: row for row in json.loads(said.out)}
+
+    return call
+
+
+def test_the_whole_method_and_every_row_of_the_card_are_run_once_and_compared(toy, ablated, tmp_path):
+    toy()
+    rows = ablated("--seeds", "0-1")
+    assert list(rows) == ROWS
+    assert [row["group"] for row in rows.values()] == ["whole", "branch", "branch", "power", "power"]
+    assert [row["as_whole"] for row in rows.values()] == [True, False, False, True, False]
+    assert rows["one"]["run_ids"] == rows["toy-net"]["run_ids"]
+    assert rows["toy-net"]["uf1"] == 1
+    assert rows["blind"]["difference"] == pytest.approx(rows["blind"]["uf1"] - 1)
+    assert rows["blind"]["difference_high"] < 0
+    assert rows["two"]["difference"] == 0
+    assert {row["seeds"] for row in rows.values()} == {2}
+    recorded = {path.name for path in (tmp_path / "results" / "runs").iterdir()}
+    assert recorded == {run_id for row in rows.values() for run_id in row["run_ids"]}
+    assert len(recorded) == 8
+
+
+def test_rows_are_ordinary_runs_that_are_not_run_again(toy, done, small):
+    toy()
+    assert "nothing to do" not in done("ablate", "toy-net", *small)
+    said = done("ablate", "toy-net", *small)
+    assert said.count("recorded before") == 4
+    assert "toy-net (blind=True)" in done("compare", "toy-net")
+    assert "nothing to do" in done("run", "toy-net", *small, "--set", "blind=true")
+
+
+def test_settings_and_configuration_hold_for_all_rows_unless_the_row_changes_them(toy, ablated):
+    toy()
+    rows = ablated("--config", "slow", "--set", "blind=true", "--set", "toy-net:rows=[0, 14]")
+    assert {row["config"] for row in rows.values()} == {"slow"}
+    assert rows["toy-net"]["variant"] == "rows=(0, 14) blind=True"
+    assert rows["top"]["variant"] == "rows=(0, 7) blind=True"
+    assert rows["one"]["variant"] == "rows=(0, 14) power=1 blind=True"
+    assert [name for name, row in rows.items() if row["as_whole"]] == ["toy-net", "blind"]
+
+
+def test_a_configuration_can_be_scoped_to_the_method_as_run_takes_it(toy, ablated):
+    toy()
+    assert {row["config"] for row in ablated("--config", "toy-net:slow").values()} == {"slow"}
+
+
+def test_only_some_groups_or_rows(toy, ablated):
+    toy()
+    assert list(ablated("--only", "power")) == ["toy-net", "one", "two"]
+    assert list(ablated("--only", "branch/blind", "--only", "power/two")) == ["toy-net", "blind", "two"]
+
+
+def test_other_methods_stand_beside_in_configurations_of_their_own(toy, ablated):
+    toy()
+    words = ("--set", "blind=true", "--only", "power", "--seeds", "0-1", "--diagnose")
+    rows = ablated("--beside", "majority", "--beside", "toy-net:slow", *words)
+    assert list(rows) == ["toy-net", "one", "two", "majority"]  # by name, of which toy-net is there twice
+    assert (rows["majority"]["group"], rows["majority"]["seeds"], rows["majority"]["variant"]) == ("beside", 1, "")
+    assert (rows["toy-net"]["group"], rows["toy-net"]["config"], rows["toy-net"]["variant"]) == ("beside", "slow", "")
+    assert rows["toy-net"]["seeds"] == 2
+    assert rows["majority"]["difference"] is not None
+
+
+def test_diagnostics_are_recorded_and_read_only_where_they_are_asked_for(toy, ablated, tmp_path):
+    toy()
+    assert "cka" not in ablated("--only", "power")["toy-net"]
+    assert not list(tmp_path.glob("results/runs/*/folds/*/diagnostics.npz"))
+    rows = ablated("--only", "power", "--diagnose", "--beside", "majority")
+    assert len(list(tmp_path.glob("results/runs/*/folds/*/diagnostics.npz"))) == 18
+    assert {"cka", "au_probe_light", "au_probe_light_floor", "au_detection"} <= rows["toy-net"].keys()
+
+
+def test_the_table_is_printed_with_the_command(toy, done, small):
+    toy()
+    said = done("ablate", "toy-net", *small, "--only", "branch", "--seeds", "0-1", "--diagnose", "--beside", "majority")
+    assert said.splitlines()[0].startswith("data: megc2019-flow28, ")
+    assert "method majority has nothing to diagnose" in said
+    for line in (
+        r" toy-net +1\.0000 ",
+        r" branch *$",
+        r" blind +\.\d{4} .*-\.\d{4}",
+        r" beside *$",
+        r" majority +\.1818 ",
+    ):
+        assert re.search(f"^{line}", said, re.MULTILINE), line
+    assert "toy-net: a toy" in said
+    command = f"merbench ablate toy-net --protocol {small[1]} --seeds 0-1 --only branch --beside majority --diagnose"
+    assert said.rstrip().endswith(command)
+
+
+@pytest.mark.parametrize(("format", "start"), [("md", "**Ablations of toy-net: "), ("csv", "group,row,settings,")])
+def test_other_formats_stand_alone_on_standard_output(toy, merbench, small, format, start):
+    toy()
+    said = merbench("ablate", "toy-net", *small, "--only", "power", "--format", format)
+    assert said.code == 0
+    assert said.out.startswith(start)
+    assert "data: megc2019-flow28" in said.err
+
+
+def test_a_dry_run_lists_rows_and_runs_and_writes_nothing(toy, done, small, tmp_path):
+    toy()
+    said = done("ablate", "toy-net", *small, "--dry-run")
+    assert re.search(r"^branch/blind: toy-net-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
+    assert "36 of 36 units would run" in said
+    assert not (tmp_path / "results").exists()
+
+
+def test_folds_that_fail_leave_holes_and_exit_code_1(toy, merbench, ablated, small):
+    toy("  light:\n    out: {broken: true}\n")
+    rows = ablated("--only", "light", code=1)
+    assert (rows["out"]["status"], rows["out"]["difference"]) == ("failed", None)
+    assert "the light went out" in " ".join(rows["out"]["remarks"])
+    said = merbench("ablate", "toy-net", *small, "--only", "light")
+    assert said.code == 1
+    assert "1 fold failed: samm/006" in said.out
+    assert "light/out: not ranked: seed 0 has 8 of 9 folds" in said.out
+
+
+def test_some_folds_alone_are_run_and_nothing_is_compared(toy, ablated):
+    toy()
+    rows = ablated("--folds", "samm/006", "--folds", "casme2/sub06")
+    assert {row["folds"] for row in rows.values()} == {2}
+    assert {row["difference"] for row in rows.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["toy-nte"], ["unknown method 'toy-nte'", "did you mean 'toy-net'?"]),
+        (["majority"], ["majority lists no ablations", "merbench run majority --set key=value"]),
+        (["toy-net", "--only", "branhc"], ["--only 'branhc'", "toy-net", "did you mean 'branch'?"]),
+        (["toy-net", "--only", "xyzzy"], ["--only 'xyzzy'", "known: branch, inputs, power"]),
+        (["toy-net", "--only", "power/too"], ["--only 'power/too'", "did you mean 'power/two'"]),
+        (["toy-net", "--beside", "majorty"], ["--beside majorty", "did you mean 'majority'?"]),
+        (["toy-net", "--beside", "majority:slow"], ["--beside majority", "no configuration 'slow'"]),
+        (["toy-net", "--config", "slwo"], ["'slwo'", "did you mean 'slow'?"]),
+        (["toy-net", "--config", "majority:default"], ["'majority'", "none of the methods of this run"]),
+        (["toy-net", "--set", "powr=2"], ["'powr'", "did you mean 'power'?"]),
+        (["toy-net", "--set", "majority:power=2"], ["'majority'", "none of the methods of this run"]),
+        (
+            ["toy-net", "--only", "branch", "--folds", "samm/066"],
+            ["unknown fold 'samm/066'", "did you mean 'samm/006'"],
+        ),
+        (["toy-net", "--format", "latex"], ["--format 'latex'", "known: csv, json, md, table"]),
+        (["toy-net", "--seeds", "x"], ["--seeds 'x'", "0-4"]),
+        (["toy-net"], ["ablation inputs/frames: ", "'frames'", "megc2019-flow28", "--only GROUP"]),
+        (["toy-net", "--only", "power", "--only", "inputs/frames"], ["ablation inputs/frames: "]),
+    ],
+)
+def test_wrong_use_is_one_line_before_anything_is_trained(toy, refused, small, tmp_path, words, told):
+    toy("  inputs:\n    frames: {frames: true}\n")
+    said = refused("ablate", *words, *small)
+    for phrase in told:
+        assert phrase in said
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_row_that_the_method_does_not_take_is_named(toy, refused, small):
+    toy("  typing:\n    error: {powr: 2}\n")
+    said = refused("ablate", "toy-net", *small)
+    assert "ablation typing/error: settings of toy-net: unknown key 'powr' (did you mean 'power'?)" in said

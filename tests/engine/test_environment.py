@@ -1,0 +1,56 @@
+"""Where a method's folds run: on a GPU if it uses torch and there is one, and torch is imported for nobody."""
+
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+from merbench.engine.catalogue import METHODS
+from merbench.engine.environment import device_of
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Return what makes a module from its text."""
+
+    def make(text):
+        made = ModuleType("made_for_a_test")
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        exec(text, made.__dict__)
+        return made
+
+    return make
+
+
+TORCH = {
+    "import": "import torch",
+    "part of it": "from torch import nn",
+    "another name": "import torch.nn.functional as F",
+    "base class": "from merbench.training.torch_method import TorchMethod as Base",
+}
+
+
+@pytest.mark.parametrize(("available", "device"), [(True, "cuda:0"), (False, "cpu")])
+@pytest.mark.parametrize("how", TORCH)
+def test_a_method_that_imports_torch_runs_on_the_gpu_where_there_is_one(module, monkeypatch, how, available, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    base = "Base" if how == "base class" else "object"
+    assert device_of(module(f"{TORCH[how]}\nclass Mine({base}): pass").Mine) == device
+
+
+def test_a_method_without_torch_runs_on_the_cpu_though_another_has_loaded_torch(module, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    text = "import numpy as np\nfrom merbench.training.sklearn_method import SklearnMethod\n"
+    assert device_of(module(text + "class Mine(SklearnMethod): torch = 'a word'").Mine) == "cpu"
+    assert [METHODS.get(name).device for name in ("ststnet", "svm-flow", "majority")] == ["cuda:0", "cpu", "cpu"]
+
+
+def test_torch_is_not_imported_to_find_the_device():
+    code = (
+        "import sys; from merbench.engine.catalogue import METHODS; found = METHODS.get('svm-flow'); "
+        "print(found.device, found.usual_config, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cpu", "default", "False"]

@@ -1,0 +1,58 @@
+"""A MEDN of the smallest size, and made-up clips of whatever it asks for."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from merbench.contracts.inputs import ArrayInput, Inputs
+from merbench.methods.medn.config import Config
+
+TINY = {
+    "epochs": 2, "batch_size": 4, "learning_rate": 0.003, "warmup_epochs": 0.5,
+    "width": 8, "vit_width": 8, "heads": 2, "stem_depth": 1, "depth": 1, "frames": 3, "frame_size": 16, "patch": 4,
+    "flow_size": 16, "flow_face_size": 16, "flow_mask": "none", "trunk": "small",
+    "au_vocabulary": (1, 4, 12), "au_least": 1, "orthogonal_after": 0.0, "orthogonal_ramp": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as folds do: for tensors this small, more only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., Config]:
+    """Return what makes the settings of a tiny MEDN, some of them changed."""
+    return lambda **changes: Config(**TINY | changes)
+
+
+@pytest.fixture(scope="session")
+def made() -> Callable[..., Inputs]:
+    """Return what makes up the inputs that a configuration asks for; given arrays take the place of made-up ones.
+
+    The clips of `unlabelled` have no action units.
+    """
+
+    def make(config: Config, clips: int, seed: int = 0, unlabelled: Any = (), **arrays: Any) -> Inputs:
+        rng = np.random.default_rng(seed)
+        values = {}
+        if config.has_motion:
+            channels = 2 if config.motion_input == "hsv" else 3
+            values["flow"] = rng.standard_normal((clips, config.flow_size, config.flow_size, channels), np.float32)
+            units = (rng.random((clips, len(config.au_vocabulary))) < 0.3).astype(np.float32)
+            units[list(unlabelled)] = np.nan
+            values["action_units"] = units
+        if config.has_emotion:
+            shape = (clips, config.frames, config.frame_size, config.frame_size, 3 if config.colour == "rgb" else 1)
+            values["faces"] = rng.integers(0, 256, shape, dtype=np.uint8)
+        specs = config.inputs()
+        return Inputs({name: ArrayInput(specs[name], arrays.get(name, each)) for name, each in values.items()}, clips)
+
+    return make

@@ -1,0 +1,143 @@
+"""Made-up runs with diagnostics of realistic shape: what a two-branch method would tell of its folds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merbench.contracts.digests import digest
+from merbench.contracts.records import RunFile, RunKey
+from merbench.report.runs import RecordedRun
+
+CLASSES = ("negative", "positive", "surprise")
+#: Dataset -> clips and subjects, as MEGC 2019 has them; the first has no action units.
+DATASETS = {"smic-hs": (164, 16), "casme2": (145, 24), "samm": (133, 28)}
+UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 24)
+#: Sets of action units, and how often a clip of each class shows them.
+SETS = {
+    (4,): (9, 2, 1), (4, 7): (6, 1, 1), (14,): (4, 2, 0), (12,): (1, 6, 1), (6, 12): (0, 4, 0), (1, 2): (1, 0, 6),
+    (1,): (1, 1, 1), (2,): (1, 0, 2), (9,): (2, 0, 0), (17,): (2, 1, 0), (7, 20): (1, 0, 0), (5,): (0, 0, 2),
+    (1, 2, 4): (1, 1, 1), (10, 15): (1, 1, 0), (24,): (1, 0, 1),
+}  # fmt: skip
+WIDTH, GRID, FACE = 64, 7, 32
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """A run as it is read from disk, and the diagnostics of each of its folds, by the keys that they are stored by."""
+
+    run: RecordedRun
+    folds: dict[str, dict[str, np.ndarray]]
+
+
+def made_up(
+    datasets: dict[str, tuple[int, int]] | None = None,
+    rates: Sequence[float] = (0.25, 0.5, 0.75),
+    seed: int = 0,
+    **fields: Any,
+) -> MadeUp:
+    """Make a run up, leave-one-subject-out, with 442 clips if `datasets` says nothing else."""
+    rng = np.random.default_rng(seed)
+    clips, shown = _clips(rng, datasets or DATASETS)
+    features = _features(rng, clips, shown)
+    told = {
+        "gate/motion": (gate := 1 / (1 + np.exp(-rng.normal(0.4 - 0.8 * (clips.truth == "negative"), 0.8)))),
+        "gate/emotion": np.clip(1 - gate[:, None] + rng.normal(0, 0.05, (len(clips), 8)), 0, 1),
+        "face": _faces(rng, clips),
+        **{f"kept/{rate}": kept for rate, kept in zip(rates, _kept(rng, shown, rates), strict=True)},
+        **{f"au/{unit}": rng.normal(2.4 * shown[:, i] - 1.4, 1.0) for i, unit in enumerate(UNITS)},
+    }
+    folds = {}
+    for fold in dict.fromkeys(clips.fold):
+        test, arrays = (clips.fold == fold).to_numpy(), {}
+        turn = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0]  # each fold's net has axes of its own
+        for side, rows in (("test", test), ("train", ~test)):
+            for column in ("dataset", "subject", "clip", "aus", "truth"):
+                arrays[f"{side}/{column}"] = clips[column].to_numpy()[rows].astype(str)
+            for name, feature in features.items():
+                arrays[f"{side}/feature/{name}"] = (feature[rows] @ turn).astype(np.float32)
+        arrays |= {f"test/{name}": values[test] for name, values in told.items()}
+        folds[fold] = arrays
+    return MadeUp(_run(clips, fields), folds)
+
+
+def _clips(rng: np.random.Generator, datasets: dict[str, tuple[int, int]]) -> tuple[pd.DataFrame, np.ndarray]:
+    rows, shown = [], []
+    weights = np.array(list(SETS.values()), dtype=float)
+    for dataset, (count, subjects) in datasets.items():
+        likely = 1 / np.arange(2, subjects + 2)  # some people show far more clips than others
+        people = np.sort(np.r_[:subjects, rng.choice(subjects, count - subjects, p=likely / likely.sum())])
+        for number, subject in enumerate(people):
+            truth = int(rng.choice(3, p=(0.57, 0.25, 0.18)))
+            units = list(SETS)[rng.choice(len(SETS), p=weights[:, truth] / weights[:, truth].sum())]
+            predicted = truth if rng.random() < 0.68 else int(rng.integers(3))
+            aus = "" if dataset == "smic-hs" else "+".join(map(str, units))
+            rows.append((dataset, f"s{subject:02d}", f"c{number:03d}", aus, CLASSES[truth], CLASSES[predicted]))
+            shown.append([unit in units for unit in UNITS])
+    table = pd.DataFrame(rows, columns=["dataset", "subject", "clip", "aus", "truth", "predicted"])
+    table["fold"] = table.dataset + "/" + table.subject
+    return table, np.array(shown)
+
+
+def _features(rng: np.random.Generator, clips: pd.DataFrame, shown: np.ndarray) -> dict[str, np.ndarray]:
+    """Make a feature that knows the action units, and one that knows the class."""
+    noise = rng.normal(size=(2, len(clips), WIDTH))
+    classes = pd.get_dummies(clips.truth)[list(CLASSES)].to_numpy(dtype=float)
+    motion = shown @ rng.normal(size=(len(UNITS), WIDTH)) * 0.45 + noise[0]
+    return {"motion": motion, "emotion": classes @ rng.normal(size=(len(CLASSES), WIDTH)) * 0.3 + noise[1]}
+
+
+def _faces(rng: np.random.Generator, clips: pd.DataFrame) -> np.ndarray:
+    """Draw a face a subject: an oval with brows, eyes, nose and mouth, in its own place and tone."""
+    y, x = np.mgrid[-1 : 1 : FACE * 1j, -1 : 1 : FACE * 1j]
+    drawn = {}
+    for subject in dict.fromkeys(clips.fold):
+        dx, dy, tone = rng.normal(0, 0.04), rng.normal(0, 0.05), rng.uniform(150, 210)
+        u, v = x - dx, y - dy
+        picture = np.where((u / 0.8) ** 2 + (v / 1.0) ** 2 < 1, tone - 50 * u**2, 70.0)
+        for place, height, width, depth in ((-0.35, 0.06, 0.16, 90), (-0.55, 0.04, 0.2, 70), (0.55, 0.06, 0.3, 80)):
+            for side in (-0.36, 0.36) if place < 0 else (0.0,):
+                picture -= depth * np.exp(-(((u - side) / width) ** 2) - ((v - place) / height) ** 2)
+        picture -= 30 * np.exp(-((u / 0.09) ** 2) - ((v - 0.15) / 0.12) ** 2)
+        drawn[subject] = picture
+    noisy = [drawn[subject] + rng.normal(0, 4, (FACE, FACE)) for subject in clips.fold]
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def _kept(rng: np.random.Generator, shown: np.ndarray, rates: Sequence[float]) -> list[np.ndarray]:
+    """Keep the locations that change most: where the clip's action units are, give or take."""
+    upper = np.array([unit < 10 for unit in UNITS])
+    brows = np.exp(-((np.mgrid[:GRID, :GRID][0] - 1.5) ** 2) / 2)
+    mouth = np.exp(-((np.mgrid[:GRID, :GRID][0] - 5.0) ** 2) / 2 - (np.mgrid[:GRID, :GRID][1] - 3.0) ** 2 / 4)
+    change = shown[:, upper].any(1)[:, None, None] * brows + shown[:, ~upper].any(1)[:, None, None] * mouth
+    order = (change + rng.normal(0, 0.35, change.shape)).reshape(len(shown), -1).argsort(axis=1)[:, ::-1]
+    maps = []
+    for rate in rates:
+        kept = np.zeros(order.shape, dtype=bool)
+        stays = GRID * GRID - int(rate * GRID * GRID + 1e-9)
+        np.put_along_axis(kept, order[:, :stays], values=True, axis=1)
+        maps.append(kept.reshape(change.shape))
+    return maps
+
+
+def _run(clips: pd.DataFrame, fields: dict[str, Any]) -> RecordedRun:
+    predictions = clips[["dataset", "subject", "clip", "truth", "predicted"]].copy()
+    for name in CLASSES:
+        predictions[f"score_{name}"] = (predictions.predicted == name).astype(float)
+    key = RunKey(
+        method="two-branch", config={}, code_digest=digest("code"), code_versions={}, spec_digest=digest("spec"),
+        split_digest=digest("split"), data_digest=digest("data"), input_digests={}, selection="last",
+        transductive=False, au_labels_at_test=False, seed=0,
+    )  # fmt: skip
+    folds = clips.groupby("fold", sort=False).size().to_dict()
+    parts = {"full": "Full", **{name: name.upper() for name in dict.fromkeys(clips.dataset)}}
+    about = {
+        "run_id": "two-branch-megc2019-s0", "key": key, "method": "two-branch", "config_name": "small", "variant": "",
+        "protocol": "megc2019", "parts": parts,
+        "task": "classification", "outputs": list(CLASSES), "data": "synthetic-full", "synthetic": True,
+        "deterministic": False, "admissions": [], "remark": "", "folds": folds,
+        "created": "2026-01-01T00:00:00+00:00", "merbench": "0", "git_commit": None,
+    }  # fmt: skip
+    return RecordedRun(RunFile(**about | fields), predictions.reset_index(drop=True), len(folds), {}, [])

@@ -1,0 +1,242 @@
+"""Diagnostics read back: all folds in one table, what does not verify left out and told, and what is printed."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.errors import MerbenchError
+from merbench.report.compare import number
+from merbench.report.diagnostics import check_fold, gathered, read_diagnostics, unit_series, units_of
+from merbench.report.runs import read_run
+from merbench.report.show import print_diagnostics
+
+SMALL = {"alpha": (30, 3), "beta": (30, 3), "smic-hs": (20, 2)}
+
+
+@pytest.fixture(scope="module")
+def made(made_up):
+    """Return a made-up run of 80 clips and 8 subjects; clips of smic-hs have no action units."""
+    return made_up.made_up(SMALL)
+
+
+@pytest.fixture
+def folds(made):
+    """Return the run's diagnostics by fold, to be spoilt."""
+    return {fold: dict(arrays) for fold, arrays in made.folds.items()}
+
+
+def recorded(record, made, **changes):
+    """Record the made-up run and return its folder; its folds are named as in `made`."""
+    rows = made.run.predictions.itertuples()
+    answers = {f"{row.dataset}/{row.subject}/{row.clip}": (row.truth, row.predicted) for row in rows}
+    return record(answers, **{"diagnostics": made.folds} | changes)
+
+
+def read(folder):
+    return read_diagnostics(folder, read_run(folder))
+
+
+def printed(diagnostics, run, width=100):
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    print_diagnostics(diagnostics, run, console)
+    return console.file.getvalue()
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def test_held_out_clips_of_all_folds_stand_in_one_table_each_with_its_own_arrays(record, made):
+    found = read(recorded(record, made))
+    assert found.problems == []
+    assert len(found.clips) == 80
+    assert not found.clips[IDENTITY].duplicated().any()
+    for fold, arrays in made.folds.items():
+        rows = (found.clips.fold == fold).to_numpy()
+        assert found.clips["clip"][rows].tolist() == arrays["test/clip"].tolist()
+        for name in ("gate/motion", "kept/0.5", "au/4", "face"):
+            np.testing.assert_array_equal(found.arrays[name][rows], arrays[f"test/{name}"])
+
+
+def test_a_clip_stands_with_its_prediction_and_its_certain_action_units(record, made):
+    found = read(recorded(record, made)).clips
+    both = found.merge(made.run.predictions, on=IDENTITY, suffixes=("", "_recorded"))
+    assert len(both) == 80
+    assert (both.predicted == both.predicted_recorded).all()
+    assert (both.truth == both.truth_recorded).all()
+    assert [units is None for units in found.units] == (found.dataset == "smic-hs").tolist()
+    assert units_of("4+R7B+12?+(1 or 2)") == {4, 7}
+    assert [units_of(text) for text in ("", "?", "soft focus", "twelve")] == [None] * 4
+    assert units_of("12?") == frozenset()
+
+
+def test_features_stay_with_their_fold_and_are_never_pooled(record, made):
+    found = read(recorded(record, made))
+    assert found.features == ["emotion", "motion"]
+    assert not any(name.startswith("feature") for name in found.arrays)
+    for fold, arrays in made.folds.items():
+        np.testing.assert_array_equal(found.folds[fold]["train/feature/motion"], arrays["train/feature/motion"])
+
+
+def test_a_run_without_diagnostics_has_none(record, made):
+    found = read(recorded(record, made, diagnostics={}))
+    assert (found.folds, found.arrays, found.features, found.problems) == ({}, {}, [], [])
+    assert found.clips.empty
+    assert found.decoupling is None
+
+
+def test_diagnostics_that_have_changed_are_told_and_the_other_folds_are_kept(record, made):
+    folder = recorded(record, made)
+    (folder / "folds" / "beta--s01" / "diagnostics.npz").write_bytes(b"changed")
+    found = read(folder)
+    (problem,) = found.problems
+    assert "beta--s01" in problem
+    assert "changed" in problem
+    assert set(found.folds) == set(made.folds) - {"beta/s01"}
+    assert set(found.clips.fold) == set(found.folds)
+
+
+def test_what_the_run_itself_tells_of_a_damaged_fold_is_not_told_twice(record, made):
+    folder = recorded(record, made)
+    (folder / "complete.json").unlink()
+    (folder / "folds" / "beta--s01" / "record.json").write_text("{")
+    assert any("beta--s01" in problem for problem in read_run(folder).problems)
+    assert read(folder).problems == []
+
+
+def test_folds_without_diagnostics_are_a_hole_and_no_problem(record, made):
+    some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
+    found = read(recorded(record, made, diagnostics=some))
+    assert found.problems == []
+    assert sorted(found.folds) == ["alpha/s00", "alpha/s01", "alpha/s02"]
+    assert len(found.clips) == 30
+
+
+def test_a_run_with_holes_is_read_as_far_as_it_goes(record, made):
+    found = read(recorded(record, made, folds=["alpha/s00", "beta/s01"]))
+    assert sorted(found.folds) == ["alpha/s00", "beta/s01"]
+
+
+@pytest.mark.parametrize("spoil", [lambda array: None, lambda array: array[:, :3]], ids=["lacking", "another shape"])
+def test_an_array_that_is_not_alike_in_all_folds_is_told_and_left_out(made, folds, spoil):
+    spoilt = spoil(folds["alpha/s01"].pop("test/kept/0.5"))
+    if spoilt is not None:
+        folds["alpha/s01"]["test/kept/0.5"] = spoilt
+    found = gathered(folds, made.run.predictions, [])
+    (problem,) = found.problems
+    assert problem.startswith("kept/0.5 is not alike in all folds")
+    assert list(found.of_kind("kept")) == ["0.25", "0.75"]
+    assert set(found.folds) == set(made.folds)
+
+
+def test_a_fold_whose_predictions_are_missing_is_told_and_left_out(made, folds):
+    there = made.run.predictions[made.run.predictions.subject != "s02"]
+    found = gathered({fold: folds[fold] for fold in ("alpha/s01", "alpha/s02")}, there, [])
+    assert found.problems == ["fold alpha/s02 has diagnostics of clips without a verified prediction: it is left out"]
+    assert set(found.clips.fold) == set(found.folds) == {"alpha/s01"}
+
+
+def test_action_units_that_cannot_be_read_cost_the_figures_of_action_units_alone(made, folds):
+    for arrays in folds.values():
+        for side in ("test", "train"):
+            arrays[f"{side}/aus"] = np.where(arrays[f"{side}/aus"] == "4", "four", arrays[f"{side}/aus"])
+    found = gathered(folds, made.run.predictions, [])
+    (problem,) = found.problems
+    assert "'four'" in problem
+    assert found.decoupling is None
+    assert unit_series(found) == {}
+    assert len(found.clips) == 80
+
+
+def test_arrays_of_a_kind_are_named_by_what_follows_and_numbers_stand_in_their_order(made):
+    found = gathered(made.folds, made.run.predictions, [])
+    assert list(found.of_kind("kept")) == ["0.25", "0.5", "0.75"]
+    assert list(found.of_kind("au"))[:4] == ["1", "2", "4", "5"]
+    assert list(found.of_kind("gate")) == ["emotion", "motion"]
+    assert found.of_kind("nothing") == {}
+
+
+# --- which fold -----------------------------------------------------------------------------------------------------
+
+
+def test_the_fold_that_tells_most_has_most_clips_whose_action_units_are_known(made):
+    sizes = {fold: len(arrays["test/clip"]) for fold, arrays in made.folds.items()}
+    coded = [fold for fold in sizes if not fold.startswith("smic-hs")]
+    uncoded = {fold: made.folds[fold] for fold in sizes if fold not in coded}
+    found = gathered(made.folds, made.run.predictions, [])
+    assert found.telling_fold == max(coded, key=sizes.get)
+    assert gathered(uncoded, made.run.predictions, []).telling_fold == max(uncoded, key=sizes.get)
+    smallest, largest = min(coded, key=sizes.get), max(uncoded, key=sizes.get)
+    assert sizes[smallest] < sizes[largest]
+    both = {fold: made.folds[fold] for fold in (largest, smallest)}
+    assert gathered(both, made.run.predictions, []).telling_fold == smallest
+
+
+def test_a_fold_that_cannot_be_drawn_is_refused(made):
+    some = {fold: arrays for fold, arrays in made.folds.items() if fold != "alpha/s02"}
+    found = gathered(some, made.run.predictions, [])
+    check_fold("alpha/s01", found, made.run)
+    with pytest.raises(MerbenchError, match=r"'alpha/s02' of two-branch-megc2019-s0 has no diagnostics: .*--diagnose"):
+        check_fold("alpha/s02", found, made.run)
+    with pytest.raises(MerbenchError, match=r"no fold 'alpha/s2' \(did you mean 'alpha/s02'"):
+        check_fold("alpha/s2", found, made.run)
+
+
+# --- what is printed ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_f1_of_each_action_unit_is_printed_beside_its_probes_and_its_floor(made, width):
+    found = gathered(made.folds, made.run.predictions, [])
+    cells = {line.split()[0]: line.split() for line in printed(found, made.run, width).splitlines() if line.split()}
+    for score in found.decoupling.detection.units:
+        if score.shown:
+            assert cells[str(score.unit)][1:3] == [str(score.shown), number(score.f1)]
+            interval = f"{score.interval.low:.3f}–{score.interval.high:.3f}"
+            assert cells[str(score.unit)][3] == interval.replace("0.", ".")
+    for score in found.decoupling.probes["motion"].units:
+        assert number(score.f1) in cells[str(score.unit)]
+        assert cells[str(score.unit)][-1] == number(score.floor)
+    assert number(found.decoupling.probes["emotion"].f1) in cells["mean"]
+
+
+def test_the_alignment_of_two_features_is_printed_with_the_folds_that_entered(made):
+    found = gathered(made.folds, made.run.predictions, [])
+    alignment = found.decoupling.alignment
+    said = " ".join(printed(found, made.run).split())
+    assert f"CKA of emotion and motion in held-out clips: {number(alignment.cka)} over {alignment.folds} folds" in said
+
+
+def test_without_diagnostics_a_line_says_how_to_get_them(made):
+    said = printed(gathered({}, made.run.predictions, []), made.run)
+    assert "merbench run two-branch --protocol megc2019 --diagnose" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_method_that_tells_nothing_of_action_units_gets_no_such_table(made):
+    bare = {
+        fold: {
+            name: values
+            for name, values in arrays.items()
+            if name.partition("/")[2] in {"dataset", "subject", "clip", "truth", "aus", "gate/motion"}
+        }
+        for fold, arrays in made.folds.items()
+    }
+    found = gathered(bare, made.run.predictions, [])
+    assert found.problems == []
+    assert printed(found, made.run) == ""
+
+
+def test_a_run_on_clips_without_action_units_gets_no_such_table_either(made, folds):
+    for arrays in folds.values():
+        arrays |= {f"{side}/aus": np.full_like(arrays[f"{side}/aus"], "") for side in ("test", "train")}
+    found = gathered(folds, made.run.predictions, [])
+    assert unit_series(found) == {}
+    assert "Action units" not in printed(found, made.run)
+
+
+def test_what_is_left_out_is_printed_as_it_is_written(made):
+    found = gathered({}, made.run.predictions, ["fold [red]x\x1b[31m changed"])
+    assert "left out: fold [red]x\\x1b[31m changed\n" in printed(found, made.run)

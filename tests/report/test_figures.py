@@ -1,0 +1,548 @@
+"""Figures: which are drawn, that they show the numbers, and that names from outside are drawn as they are."""
+
+import re
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex, to_rgba
+
+from merbench.cli import main
+from merbench.contracts.errors import MerbenchError
+from merbench.report.diagnostics import gathered
+from merbench.report.embedding import FEWEST_FOR_TSNE, NOT_CODED, OTHER, embed, embedding_figure
+from merbench.report.figures import confusion_figure, draw_figures, gate_figure, unit_figure
+from merbench.report.maps import kept_figure, same_unit_groups, same_units_figure
+from merbench.report.style import CLASS_COLOURS, RIGHT, UNIT_COLOURS, WRONG, as_png, style
+from merbench.scoring.same_units import same_units
+
+SMALL = {"alpha": (30, 3), "beta": (30, 3), "smic-hs": (20, 2)}
+TINY = {"alpha": (14, 2), "beta": (14, 2)}  # so few that principal components do
+WILD = "$\\frac$ {a_b^c} %&#~ \x1b[31m <b>[red]"
+ALL = [
+    "confusion.png", "features-emotion.png", "features-motion.png", "kept.png", "gate.png", "au.png", "same-units.png",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(made_up):
+    """Return a made-up run of 80 clips and 8 subjects; clips of smic-hs have no action units."""
+    return made_up.made_up(SMALL)
+
+
+@pytest.fixture(scope="module")
+def diagnostics(made):
+    return gathered(made.folds, made.run.predictions, [])
+
+
+@pytest.fixture(scope="module")
+def tiny(made_up):
+    """Return a made-up run of 28 clips, which is drawn in no time."""
+    return made_up.made_up(TINY)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let figures be made but not put on paper."""
+    monkeypatch.setattr("merbench.report.figures.as_png", lambda figure: b"a picture")
+
+
+def drawn(draw, *given):
+    """Return a figure made in the style of all, not yet put on paper."""
+    with style():
+        return draw(*given)
+
+
+def texts(figure):
+    """Return every text of a figure."""
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
+
+
+def changed(run, **fields):
+    """Return the run with other facts in its run file."""
+    return replace(run, file=run.file.model_copy(update=fields))
+
+
+def renamed(made, names):
+    """Return run and diagnostics with other class names."""
+    table = made.run.predictions.rename(columns={f"score_{old}": f"score_{new}" for old, new in names.items()})
+    table = table.assign(truth=table.truth.map(names), predicted=table.predicted.map(names))
+    folds = {
+        fold: arrays | {key: np.array([names[name] for name in arrays[key]]) for key in ("test/truth", "train/truth")}
+        for fold, arrays in made.folds.items()
+    }
+    run = replace(changed(made.run, outputs=[names[name] for name in made.run.file.outputs]), predictions=table)
+    return run, gathered(folds, table, [])
+
+
+# --- which figures --------------------------------------------------------------------------------------------------
+
+
+def test_all_figures_of_a_diagnosed_run_are_drawn_where_they_should_lie(tiny, tmp_path):
+    found = gathered(tiny.folds, tiny.run.predictions, [])
+    told = dict(draw_figures(tiny.run, found, tmp_path / "new" / "folder"))
+    assert [path.name for path in told] == ALL
+    assert {path.parent for path in told} == {tmp_path / "new" / "folder"}
+    assert len(set(told.values())) == len(ALL)
+    for path in told:
+        height, width = mpl.image.imread(path).shape[:2]
+        assert 600 < width <= 7.2 * 200
+        assert height > 300
+
+
+def test_without_diagnostics_the_confusion_alone_is_drawn(made, quick, tmp_path):
+    none = gathered({}, made.run.predictions, [])
+    assert [path.name for path, _ in draw_figures(made.run, none, tmp_path)] == ["confusion.png"]
+
+
+def test_a_run_without_predictions_has_no_figure(made, tmp_path):
+    empty = made.run.predictions[:0]
+    assert list(draw_figures(replace(made.run, predictions=empty), gathered({}, empty, []), tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("without", "lost"),
+    [
+        ("feature/", {"features-emotion.png", "features-motion.png"}),
+        ("gate/", {"gate.png"}),
+        ("kept/", {"kept.png"}),
+        ("face", {"same-units.png"}),
+    ],
+)
+def test_what_a_method_does_not_tell_is_not_drawn_and_the_rest_is(tiny, quick, tmp_path, without, lost):
+    folds = {
+        fold: {name: values for name, values in arrays.items() if not name.partition("/")[2].startswith(without)}
+        for fold, arrays in tiny.folds.items()
+    }
+    found = gathered(folds, tiny.run.predictions, [])
+    assert {path.name for path, _ in draw_figures(tiny.run, found, tmp_path)} == set(ALL) - lost
+
+
+def test_a_folder_that_cannot_be_written_is_told(made, tmp_path):
+    (tmp_path / "file").write_text("")
+    none = gathered({}, made.run.predictions, [])
+    with pytest.raises(MerbenchError, match=r"confusion\.png can't be written"):
+        list(draw_figures(made.run, none, tmp_path / "file"))
+
+
+# --- names and titles -----------------------------------------------------------------------------------------------
+
+
+def test_names_from_outside_are_drawn_as_they_are(made, diagnostics):
+    run, told = renamed(made, {"negative": WILD, "positive": "$x", "surprise": "$y$"})
+    run = changed(run, method=WILD, parts={"full": WILD, "alpha": "$a$"}, data="$\\nodata$", variant=WILD)
+    told.clips["subject"] = WILD
+    with style():
+        for figure in (
+            confusion_figure(run),
+            gate_figure(run, told),
+            kept_figure(run, told),
+            same_units_figure(run, told),
+            unit_figure(run, told),
+            embedding_figure(run, "motion", WILD, told.folds["alpha/s01"]),
+        ):
+            assert any("$" in text for text in texts(figure))
+            assert not any("\x1b" in text for text in texts(figure))
+            assert not any(text.get_parse_math() for text in figure.findobj(mpl.text.Text))
+        assert as_png(gate_figure(run, told)).startswith(b"\x89PNG")  # where a formula would be read, and refused
+
+
+def test_signs_that_the_font_lacks_are_no_warning(made, recwarn):
+    run, _ = renamed(made, {"negative": "消极", "positive": "积极", "surprise": "惊讶"})
+    with style():
+        as_png(confusion_figure(run))
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+
+
+def test_the_users_own_matplotlib_settings_change_nothing(made, diagnostics):
+    with style():
+        plain = as_png(gate_figure(made.run, diagnostics))
+    with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.grid": True, "savefig.dpi": 10}), style():
+        assert as_png(gate_figure(made.run, diagnostics)) == plain
+
+
+def test_a_name_of_a_feature_is_never_a_path(tiny, quick, tmp_path):
+    folds = {
+        fold: {name.replace("feature/motion", "feature/../../out"): values for name, values in arrays.items()}
+        for fold, arrays in tiny.folds.items()
+    }
+    found = gathered(folds, tiny.run.predictions, [])
+    paths = [path for path, _ in draw_figures(tiny.run, found, tmp_path / "figures")]
+    assert {path.parent for path in paths} == {tmp_path / "figures"}
+    assert "features-..%2F..%2Fout.png" in {path.name for path in paths}
+    assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_every_title_names_method_data_and_seed_and_says_where_data_is_synthetic(made, diagnostics, synthetic):
+    run = changed(made.run, synthetic=synthetic)
+    for figure in (
+        drawn(confusion_figure, run),
+        drawn(gate_figure, run, diagnostics),
+        drawn(kept_figure, run, diagnostics),
+        drawn(unit_figure, run, diagnostics),
+        drawn(same_units_figure, run, diagnostics),
+        drawn(embedding_figure, run, "motion", "alpha/s01", diagnostics.folds["alpha/s01"]),
+    ):
+        said = " ".join(figure.get_suptitle().split())
+        assert "two-branch small under megc2019 on synthetic-full" in said
+        assert "seed 0" in said
+        assert ("(synthetic data)" in said) == synthetic
+
+
+def test_titles_tell_the_clips_and_the_holes(made):
+    some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
+    found = gathered(some, made.run.predictions, [])
+    for draw in (gate_figure, kept_figure, unit_figure, same_units_figure):
+        assert "30 held-out clips, only 3 of 8 folds" in " ".join(drawn(draw, made.run, found).get_suptitle().split())
+    assert "80 held-out clips, 8 folds" in drawn(confusion_figure, made.run).get_suptitle()
+    rows = made.run.predictions.dataset == "alpha"
+    partial = replace(made.run, predictions=made.run.predictions[rows], folds=3)
+    assert "only 3 of 8 folds" in " ".join(drawn(confusion_figure, partial).get_suptitle().split())
+
+
+# --- confusion and gates --------------------------------------------------------------------------------------------
+
+
+def test_the_confusion_shows_counts_and_shares_of_the_true_class_of_each_part(made):
+    figure = drawn(confusion_figure, made.run)
+    table, classes = made.run.predictions, made.run.file.outputs
+    assert [axes.get_title().splitlines()[0] for axes in figure.axes[:4]] == [
+        "Full: 80 clips", "ALPHA: 30 clips", "BETA: 30 clips", "SMIC-HS: 20 clips",
+    ]  # fmt: skip
+    for axes, part in zip(figure.axes, (None, "alpha", "beta", "smic-hs"), strict=False):
+        block = table if part is None else table[table.dataset == part]
+        cells = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text().split("\n") for t in axes.texts}
+        for row, truth in enumerate(classes):
+            for column, predicted in enumerate(classes):
+                count = int(((block.truth == truth) & (block.predicted == predicted)).sum())
+                share = count / (block.truth == truth).sum()
+                assert cells[row, column] == [str(count), f"{share:.2f}".removeprefix("0")]
+                assert axes.images[0].get_array()[row, column] == pytest.approx(share)
+
+
+def test_one_dataset_is_one_panel_and_a_class_without_clips_has_no_share(made):
+    table = made.run.predictions
+    table = table[(table.dataset == "alpha") & (table.truth != "surprise")]
+    run = changed(replace(made.run, predictions=table), parts={"full": "Full", "alpha": "Alpha"})
+    panels = [axes for axes in drawn(confusion_figure, run).axes if axes.texts]
+    assert len(panels) == 1
+    assert [text.get_text() for text in panels[0].texts[6:]] == ["0\n–"] * 3
+
+
+def test_gates_are_drawn_clip_by_clip_in_the_colour_of_the_class(made, diagnostics):
+    figure = drawn(gate_figure, made.run, diagnostics)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["gate of emotion", "gate of motion"]
+    for axes, name in zip(figure.axes, ("emotion", "motion"), strict=True):
+        gate = diagnostics.arrays[f"gate/{name}"]
+        means = gate if gate.ndim == 1 else gate.mean(axis=1)
+        for points, truth, colour in zip(axes.collections, made.run.file.outputs, CLASS_COLOURS, strict=False):
+            np.testing.assert_allclose(points.get_offsets()[:, 1], means[diagnostics.clips.truth == truth])
+            assert to_hex(points.get_facecolor()[0]).upper() == colour
+
+
+# --- action units ---------------------------------------------------------------------------------------------------
+
+
+def test_action_units_stand_at_their_f1_with_the_number_that_show_them(made, diagnostics):
+    (axes,) = drawn(unit_figure, made.run, diagnostics).axes
+    shown = [score for score in diagnostics.decoupling.detection.units if score.shown]
+    method, *probes = axes.lines
+    np.testing.assert_allclose(method.get_ydata(), [score.f1 for score in shown])
+    ends = [segment[:, 1] for segment in axes.collections[0].get_segments()]
+    np.testing.assert_allclose(ends, [(score.interval.low, score.interval.high) for score in shown])
+    assert [label.get_text() for label in axes.get_xticklabels()] == [f"{s.unit}\n{s.shown}" for s in shown]
+    assert method.get_label() == "the method"
+    assert [line.get_label() for line in probes] == ["probe of emotion", "probe of motion"]
+
+
+# --- features -------------------------------------------------------------------------------------------------------
+
+
+def blobs(count, rng=None):
+    rng = rng or np.random.default_rng(0)
+    which = np.arange(count) % 2
+    return (rng.normal(size=(count, 16)) + 8 * which[:, None]).astype(np.float32), which
+
+
+@pytest.mark.parametrize("count", [FEWEST_FOR_TSNE - 1, FEWEST_FOR_TSNE, 90])
+def test_what_lies_apart_stays_apart_and_the_way_there_is_told(count):
+    feature, which = blobs(count)
+    points, how = embed(feature)
+    assert how == ("PCA" if count < FEWEST_FOR_TSNE else "t-SNE after PCA")
+    assert points.shape == (count, 2)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(count)
+    assert (which[distances.argmin(axis=1)] == which).all()
+    np.testing.assert_array_equal(embed(feature)[0], points)
+
+
+@given(st.integers(1, FEWEST_FOR_TSNE - 1), st.integers(1, 40), st.sampled_from([0.0, 1e-20, 1.0, 1e15]))
+def test_any_feature_of_few_clips_can_be_drawn(count, width, scale):
+    feature = (scale * np.random.default_rng(count).normal(size=(count, width)) + scale).astype(np.float32)
+    points, how = embed(feature)
+    assert points.shape == (count, 2)
+    assert np.isfinite(points).all()
+    assert how == "PCA"
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e15])
+def test_the_scale_of_a_feature_changes_nothing(scale):
+    feature, _ = blobs(FEWEST_FOR_TSNE)
+    points, how = embed(scale * feature.astype(np.float64))
+    assert how == "t-SNE after PCA"
+    np.testing.assert_allclose(points, embed(feature.astype(np.float64))[0], rtol=0.05, atol=0.05)
+
+
+def test_a_feature_that_is_the_same_for_all_clips_but_for_rounding_is_not_torn_apart():
+    rng = np.random.default_rng(0)
+    same = (5 + 1e-7 * rng.normal(size=(FEWEST_FOR_TSNE, 8))).astype(np.float32)
+    points, how = embed(same)
+    assert how == "PCA"
+    assert np.abs(points).max() < 1e-5
+
+
+def test_a_feature_of_one_number_can_be_drawn():
+    points, how = embed(blobs(40)[0][:, :1])
+    assert np.isfinite(points).all()
+    assert how == "t-SNE after PCA"
+
+
+def test_held_out_clips_are_large_and_outlined_among_the_training_clips(made, diagnostics):
+    fold = diagnostics.folds["alpha/s01"]
+    figure = drawn(embedding_figure, made.run, "motion", "alpha/s01", fold)
+    for axes in figure.axes:
+        train, test = axes.collections[:2]
+        assert len(train.get_offsets()) == len(fold["train/clip"])
+        assert len(test.get_offsets()) == len(fold["test/clip"])
+        assert test.get_sizes()[0] > 3 * train.get_sizes()[0]
+        assert to_rgba(test.get_edgecolor()[0]) == to_rgba("black")
+    title = " ".join(figure.get_suptitle().split())
+    count = len(fold["test/clip"])
+    assert f"Feature motion in fold alpha/s01 (t-SNE after PCA): {count} held-out clips (large)" in title
+
+
+def test_points_have_the_colours_of_their_class_and_of_their_set_of_action_units(made, diagnostics):
+    fold = diagnostics.folds["smic-hs/s00"]
+    emotion, units = drawn(embedding_figure, made.run, "emotion", "smic-hs/s00", fold).axes
+    of_class = Counter(to_hex(colour, keep_alpha=False).upper() for colour in emotion.collections[1].get_facecolor())
+    counts = Counter(fold["test/truth"].tolist())
+    assert of_class == {CLASS_COLOURS[made.run.file.outputs.index(name)]: count for name, count in counts.items()}
+    assert len({tuple(colour) for colour in units.collections[1].get_facecolor()}) == 1  # none of them is coded
+    named = [text.get_text().rpartition(" (")[0] for text in units.get_legend().get_texts()]
+    assert named[-2:] == [OTHER, NOT_CODED]
+    assert len(named) == len(UNIT_COLOURS) + 2
+    sets = Counter(fold["train/aus"].tolist())
+    commonest = max((text for text in sets if text), key=lambda text: (sets[text], text))
+    assert sets[commonest] == sets[named[0].removeprefix("AU ")]
+
+
+# --- kept locations -------------------------------------------------------------------------------------------------
+
+
+def test_kept_maps_are_shares_of_clips_a_row_a_class_and_a_column_a_rate(made, diagnostics):
+    figure = drawn(kept_figure, made.run, diagnostics)
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 4 * 3
+    truth = diagnostics.clips.truth
+    rows = [truth.notna(), *(truth == name for name in made.run.file.outputs)]
+    for place, axes in enumerate(panels):
+        rate = ("0.25", "0.5", "0.75")[place % 3]
+        share = diagnostics.arrays[f"kept/{rate}"][rows[place // 3].to_numpy()].mean(axis=0)
+        np.testing.assert_allclose(axes.images[0].get_array(), share)
+        assert axes.images[0].get_clim() == (0, 1)
+    assert [axes.get_title() for axes in panels[:3]] == [
+        "sparsity 0.25\n37 of 49 stay", "sparsity 0.5\n25 of 49 stay", "sparsity 0.75\n13 of 49 stay",
+    ]  # fmt: skip
+    assert [axes.get_ylabel().split("\n")[0] for axes in panels[::3]] == ["all classes", *made.run.file.outputs]
+
+
+def test_clips_that_keep_different_numbers_of_locations_are_told_by_their_mean(made):
+    folds = {fold: dict(arrays) for fold, arrays in made.folds.items()}
+    folds["alpha/s00"]["test/kept/0.5"] = np.ones_like(folds["alpha/s00"]["test/kept/0.5"])
+    found = gathered(folds, made.run.predictions, [])
+    mean = found.arrays["kept/0.5"].sum(axis=(1, 2)).mean()
+    assert f"sparsity 0.5\n{mean:.1f} on average of 49 stay" in texts(drawn(kept_figure, made.run, found))
+
+
+def test_kept_maps_are_drawn_without_a_face_too(made):
+    folds = {
+        fold: {name: values for name, values in arrays.items() if name != "test/face"}
+        for fold, arrays in made.folds.items()
+    }
+    figure = drawn(kept_figure, made.run, gathered(folds, made.run.predictions, []))
+    assert {len(axes.images) for axes in figure.axes if axes.images} == {1}
+
+
+# --- same action units, different emotions --------------------------------------------------------------------------
+
+
+def clip_rows(*rows):
+    """Return a table of clips from rows of dataset, action units, truth, prediction."""
+    table = pd.DataFrame(rows, columns=["dataset", "units", "truth", "predicted"])
+    table.units = [None if units is None else frozenset(units) for units in table.units]
+    return table.assign(subject="s", clip=[f"c{i:02d}" for i in range(len(table))])
+
+
+def test_groups_share_dataset_and_action_units_and_hold_several_classes():
+    table = clip_rows(
+        ("a", {4}, "negative", "negative"),
+        ("a", {4}, "positive", "negative"),
+        ("b", {4}, "positive", "negative"),  # another dataset
+        ("a", {4, 7}, "surprise", "surprise"),  # another set
+        ("a", {12}, "positive", "positive"),
+        ("a", {12}, "positive", "positive"),  # one class only
+        ("a", None, "negative", "negative"),
+        ("a", None, "positive", "positive"),  # not coded
+        ("a", (), "negative", "negative"),
+        ("a", (), "positive", "positive"),  # coded, none certain
+    )
+    (group,) = same_unit_groups(table, ["negative", "positive", "surprise"])
+    assert (group.dataset, group.units) == ("a", (4,))
+    assert group.chosen == [0, 1]
+
+
+def test_groups_hold_the_very_clips_that_are_scored_as_sharing_their_units(made, diagnostics):
+    aus = np.concatenate([made.folds[fold]["test/aus"] for fold in diagnostics.folds])
+    shared = same_units(diagnostics.clips.assign(aus=aus), diagnostics.clips.truth.tolist())
+    groups = same_unit_groups(diagnostics.clips, made.run.file.outputs, most=100)
+    assert sorted(place for group in groups for place in group.clips.index) == np.flatnonzero(shared).tolist()
+
+
+def test_the_groups_with_most_clips_come_first(made, diagnostics):
+    every = same_unit_groups(diagnostics.clips, made.run.file.outputs, most=100)
+    sizes = [len(group.clips) for group in every]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(every) > 2
+    first = same_unit_groups(diagnostics.clips.sample(frac=1, random_state=1), made.run.file.outputs, most=2)
+    assert [(group.dataset, group.units, group.chosen) for group in first] == [
+        (group.dataset, group.units, group.chosen) for group in every[:2]
+    ]
+
+
+def test_one_clip_of_each_class_is_chosen_a_right_and_a_wrong_one_where_there_are_both():
+    table = clip_rows(
+        ("a", {4}, "negative", "positive"),
+        ("a", {4}, "negative", "negative"),  # the first right one
+        ("a", {4}, "negative", "negative"),
+        ("a", {4}, "positive", "positive"),
+        ("a", {4}, "positive", "surprise"),  # the first wrong one
+        ("a", {4}, "surprise", "negative"),  # there is no right one
+    )
+    classes = ["negative", "positive", "surprise"]
+    (group,) = same_unit_groups(table, classes)
+    assert group.chosen == [1, 4, 5]
+
+
+def test_of_many_classes_the_four_with_most_clips_are_chosen():
+    names = ["anger", "contempt", "disgust", "fear", "happiness"]
+    rows = [("a", {4}, name, name) for name, count in zip(names, (2, 1, 1, 3, 2), strict=True) for _ in range(count)]
+    (group,) = same_unit_groups(clip_rows(*rows), names)
+    assert [rows[place][2] for place in group.chosen] == ["anger", "contempt", "fear", "happiness"]
+    assert len(group.clips) == len(rows)
+
+
+def test_each_case_shows_truth_prediction_and_gates(made, diagnostics):
+    figure = drawn(same_units_figure, made.run, diagnostics)
+    groups = same_unit_groups(diagnostics.clips, made.run.file.outputs)
+    panels = np.array(figure.axes).reshape(len(groups), -1)
+    for row, group in zip(panels, groups, strict=True):
+        assert row[0].get_ylabel() == f"{group.dataset}\nAU {'+'.join(map(str, group.units))}"
+        for axes, place in zip(row, group.chosen, strict=False):
+            clip = diagnostics.clips.loc[place]
+            of_class = group.clips[group.clips.truth == clip.truth]
+            right = (of_class.truth == of_class.predicted).sum()
+            assert axes.get_title() == f"{clip.truth}\n{right} of {len(of_class)} right"
+            assert axes.get_xlabel() == f"→ {clip.predicted} {'✓' if clip.truth == clip.predicted else '✗'}"
+            assert axes.xaxis.label.get_color() == (RIGHT if clip.truth == clip.predicted else WRONG)
+            (told,) = axes.texts
+            gate = diagnostics.arrays["gate/motion"][place]
+            assert f"{clip.dataset}/{clip.subject}/{clip['clip']}\n" in told.get_text()
+            assert f"motion {gate:.2f}".replace(" 0.", " .") in told.get_text()
+            veil = axes.images[1].get_array()[..., 3]
+            np.testing.assert_array_equal(veil == 0, diagnostics.arrays["kept/0.5"][place])
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def show(record, tiny, monkeypatch, capsys, tmp_path):
+    """Return what records the made-up run and runs ``merbench show`` on it: exit code, output, errors."""
+    rows = tiny.run.predictions.itertuples()
+    answers = {f"{row.dataset}/{row.subject}/{row.clip}": (row.truth, row.predicted) for row in rows}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words, **changes):
+        record(answers, **{"diagnostics": tiny.folds} | changes)
+        monkeypatch.setattr(sys, "argv", ["merbench", "show", "toy", "--results", str(tmp_path), *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+def test_show_draws_into_the_results_folder_and_prints_a_line_a_file(show, quick, tmp_path):
+    code, out, err = show()
+    assert (code, err) == (0, "")
+    (run,) = (tmp_path / "runs").iterdir()
+    folder = tmp_path / "figures" / run.name
+    assert sorted(path.name for path in folder.iterdir()) == sorted(ALL)
+    lines = [line for line in out.splitlines() if ".png" in line]
+    assert [line.split("  ")[0] for line in lines] == [str(folder / name) for name in ALL]
+    assert all(len(line.split("  ")[1]) > 10 for line in lines)
+    assert "Action units in held-out clips" in out
+    assert "Linear CKA of emotion and motion" in out
+
+
+def test_show_draws_where_it_is_told_or_not_at_all(show, quick, tmp_path):
+    code, out, err = show("--figures", "here", "--fold", "beta/s01")
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == sorted(ALL)
+    assert "of fold beta/s01" in out
+    code, out, err = show("--no-figures")
+    assert (code, err) == (0, "")
+    assert ".png" not in out
+    assert "Linear CKA of emotion and motion" in out
+    assert not (tmp_path / "figures").exists()
+
+
+def test_show_of_a_run_without_diagnostics_says_how_to_get_them(show, quick, tmp_path):
+    code, out, err = show(diagnostics={})
+    assert (code, err) == (0, "")
+    assert "merbench run toy --protocol toys --diagnose" in out
+    (folder,) = (tmp_path / "figures").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["confusion.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--fold", "alpha/s1"), "no fold 'alpha/s1' (did you mean 'alpha/s01'"),
+        (("--figures", "x", "--no-figures"), "give one of them"),
+    ],
+)
+def test_show_refuses_wrong_use_before_anything_is_drawn(show, tmp_path, words, told):
+    code, out, err = show(*words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "figures").exists()
+
+
+def test_show_tells_of_a_damaged_fold_and_draws_the_others(show, quick, tmp_path):
+    show("--no-figures")
+    (run,) = (tmp_path / "runs").iterdir()
+    (run / "folds" / "alpha--s00" / "diagnostics.npz").write_bytes(b"x")
+    code, out, err = show()
+    assert (code, err) == (0, "")
+    assert re.search(r"^left out: .*alpha--s00.diagnostics\.npz has changed", out, re.MULTILINE)
+    assert out.count(".png") == len(ALL)

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merbench.scoring.alignment import linear_cka, pooled_cka, unbiased_hsic
+
+
+def feature(rng, clips=32, dimensions=256, rank=8):
+    """Draw a feature of low rank, and a little noise."""
+    low = rng.normal(size=(clips, rank)) @ rng.normal(size=(rank, dimensions))
+    return low + 0.1 * rng.normal(size=(clips, dimensions))
+
+
+def rotation(rng, dimensions):
+    return np.linalg.qr(rng.normal(size=(dimensions, dimensions)))[0]
+
+
+def unbiased_cka(one, two):
+    return unbiased_hsic(one, two) / np.sqrt(unbiased_hsic(one, one) * unbiased_hsic(two, two))
+
+
+def folds_of(*pairs):
+    return [{"test/feature/motion": one, "test/feature/emotion": two} for one, two in pairs]
+
+
+def test_a_rotation_of_a_feature_is_the_same_to_both_estimates():
+    rng = np.random.default_rng(0)
+    one = feature(rng)
+    turned = 3 * one @ rotation(rng, 256) + 5
+    assert linear_cka(one, turned) == pytest.approx(1)
+    assert unbiased_cka(one, turned) == pytest.approx(1)
+
+
+def test_independent_features_are_a_fifth_alike_to_the_ordinary_estimate_and_not_at_all_to_the_unbiased():
+    rng = np.random.default_rng(1)
+    pairs = [(feature(rng), feature(rng)) for _ in range(60)]
+    assert np.mean([linear_cka(*pair) for pair in pairs]) == pytest.approx(0.2, abs=0.03)
+    assert np.mean([unbiased_cka(*pair) for pair in pairs]) == pytest.approx(0, abs=0.03)
+
+
+def test_the_ordinary_estimate_is_the_one_of_its_definition():
+    """HSIC of centred Gram matrices, tr(K H L H), as Kornblith et al. define it."""
+    rng = np.random.default_rng(2)
+    one, two = feature(rng, 9, 5, 2), feature(rng, 9, 7, 3)
+    centre = np.eye(9) - 1 / 9
+
+    def hsic(x, y):
+        return np.trace(x @ x.T @ centre @ y @ y.T @ centre)
+
+    expected = hsic(one, two) / np.sqrt(hsic(one, one) * hsic(two, two))
+    assert linear_cka(one, two) == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_unbiased_estimate_is_the_sum_over_quadruples_of_clips():
+    """Song et al.: the U-statistic of the kernel h over all ordered quadruples of different clips."""
+    rng = np.random.default_rng(3)
+    one, two = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    k, m = one @ one.T, two @ two.T
+    total, count = 0.0, 0
+    for a in range(6):
+        for b in range(6):
+            for c in range(6):
+                for d in range(6):
+                    if len({a, b, c, d}) == 4:
+                        total += k[a, b] * (m[a, b] + m[c, d] - 2 * m[a, c])
+                        count += 1
+    assert unbiased_hsic(one, two) == pytest.approx(total / count, rel=1e-10)
+
+
+@given(st.integers(4, 20), st.integers(1, 6), st.integers(1, 6), st.integers(0, 1000))
+def test_cka_is_symmetric_and_knows_neither_shift_nor_scale_nor_rotation(clips, d, e, seed):
+    rng = np.random.default_rng(seed)
+    one, two = rng.normal(size=(clips, d)), rng.normal(size=(clips, e))
+    moved = 7 * one @ rotation(rng, d) - 100
+    assert linear_cka(two, one) == pytest.approx(linear_cka(one, two))
+    assert linear_cka(moved, two) == pytest.approx(linear_cka(one, two))
+    assert -1e-12 <= linear_cka(one, two) <= 1 + 1e-12
+    assert unbiased_hsic(two, one) == pytest.approx(unbiased_hsic(one, two), abs=1e-9)
+    assert unbiased_hsic(moved, two) == pytest.approx(49 * unbiased_hsic(one, two), abs=1e-9)
+
+
+def test_fewer_than_four_clips_have_no_unbiased_estimate():
+    with pytest.raises(ValueError, match="at least 4 clips, not 3"):
+        unbiased_hsic(np.ones((3, 2)), np.ones((3, 2)))
+
+
+def test_folds_are_summed_before_they_are_divided():
+    rng = np.random.default_rng(4)
+    pairs = [(feature(rng, n), feature(rng, n)) for n in (4, 5, 9)]
+    across, one, two = (sum(unbiased_hsic(pair[i], pair[j]) for pair in pairs) for i, j in ((0, 1), (0, 0), (1, 1)))
+    found = pooled_cka([folds_of(*pairs)], "motion", "emotion")
+    assert found.cka == pytest.approx(across / np.sqrt(one * two))
+
+
+def test_small_folds_each_with_a_net_of_its_own_add_no_bias():
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(4, 14, size=68)
+    apart = [(feature(rng, n, 64), feature(rng, n, 64)) for n in sizes]
+    turned = [(one, one @ rotation(rng, 64)) for one, _ in apart]
+    assert abs(pooled_cka([folds_of(*apart)], "motion", "emotion").cka) < 0.1
+    assert pooled_cka([folds_of(*turned)], "motion", "emotion").cka == pytest.approx(1)
+    assert np.mean([linear_cka(*pair) for pair in apart]) > 0.4
+
+
+def test_folds_with_fewer_than_four_clips_are_left_out_and_counted_and_those_without_diagnostics_are_not():
+    rng = np.random.default_rng(6)
+    whole = [(feature(rng, 8), feature(rng, 8)) for _ in range(3)]
+    tiny = [(feature(rng, n), feature(rng, n)) for n in (1, 3)]
+    found = pooled_cka([[*folds_of(*whole, *tiny), {}]], "motion", "emotion")
+    assert (found.folds, found.left_out) == (3, 2)
+    assert found.cka == pooled_cka([folds_of(*whole)], "motion", "emotion").cka
+
+
+def test_seeds_are_averaged():
+    rng = np.random.default_rng(7)
+    one, two = ([(feature(rng, 8), feature(rng, 8))] for _ in range(2))
+    both = pooled_cka([folds_of(*one), folds_of(*two)], "motion", "emotion")
+    each = [pooled_cka([folds_of(*pairs)], "motion", "emotion").cka for pairs in (one, two)]
+    assert both.cka == pytest.approx(np.mean(each))
+    assert both.folds == 2
+
+
+@pytest.mark.parametrize("clips", [0, 2, 8])
+def test_a_feature_that_does_not_vary_has_no_cka(clips):
+    rng = np.random.default_rng(8)
+    found = pooled_cka([folds_of((np.ones((clips, 4)), feature(rng, clips)))], "motion", "emotion")
+    assert np.isnan(found.cka)
+    if clips:
+        assert np.isnan(linear_cka(np.ones((clips, 4)), feature(rng, clips)))

@@ -1,0 +1,223 @@
+import time
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from merbench.contracts.errors import DataError
+from merbench.scoring.decoupling import decoupling
+from merbench.scoring.intervals import subject_draws
+from merbench.scoring.unit_scores import LEAST_SHOWN, au_detection, au_probe
+
+UNITS = (1, 2, 4, 12)
+SHARES = (0.3, 0.2, 0.4, 0.1)
+
+
+class People:
+    """Made-up clips, and the folds that leave one subject out; two subjects of dataset c have no action units."""
+
+    def __init__(self, seed=0, subjects=10, clips=12, shares=SHARES, units=UNITS):
+        rng = np.random.default_rng(seed)
+        size = subjects * clips
+        self.units = units
+        self.labels = rng.random((size, len(units))) < shares
+        self.dataset = np.repeat(np.where(np.arange(subjects) < subjects - 2, "a", "c"), clips)
+        self.subject = np.repeat([f"s{i:02d}" for i in range(subjects)], clips)
+        written = ["+".join(str(unit) for unit, shown in zip(units, row, strict=True) if shown) for row in self.labels]
+        self.aus = np.array(["" if d == "c" else text or "99?" for d, text in zip(self.dataset, written, strict=True)])
+        self.known = self.aus != ""
+
+    def folds(self, arrays, features=()):
+        """Return a fold a subject: `arrays` of the test clips, `features` of the training clips as well."""
+        made = []
+        for name in sorted(set(self.subject)):
+            test = self.subject == name
+            fold = {f"test/{key}": values[test] for key, values in arrays.items()}
+            for part, rows in (("test", test), ("train", ~test)):
+                fold |= {f"{part}/{key}": getattr(self, key)[rows] for key in ("dataset", "subject", "aus")}
+                fold |= {f"{part}/feature/{key}": values[rows] for key, values in dict(features).items()}
+            made.append(fold)
+        return made
+
+    def scores(self, right, seed=0):
+        """Return ``au/<n>`` arrays whose sign is right in a share of the clips."""
+        rng = np.random.default_rng(seed)
+        signs = np.where(rng.random(self.labels.shape) < right, self.labels, ~self.labels) * 2 - 1
+        values = signs * rng.uniform(0.1, 2, signs.shape)
+        return {f"au/{unit}": values[:, i] for i, unit in enumerate(self.units)}
+
+    def feature(self, strength, dimensions=16, seed=0):
+        """Return a feature in which each unit has a direction of its own."""
+        rng = np.random.default_rng(seed)
+        return strength * self.labels @ rng.normal(size=(len(self.units), dimensions)) + rng.normal(
+            size=(len(self.labels), dimensions)
+        )
+
+
+@pytest.fixture
+def people():
+    return People()
+
+
+def test_detection_equals_sklearns_f1_of_the_labelled_clips_of_all_folds(people):
+    scores = people.scores(0.8)
+    found = au_detection([people.folds(scores)])
+    assert [score.unit for score in found.units] == list(UNITS)
+    for i, score in enumerate(found.units):
+        truth, said = people.labels[people.known, i], scores[f"au/{score.unit}"][people.known] > 0
+        assert score.f1 == pytest.approx(f1_score(truth, said), abs=1e-12)
+        assert score.floor == pytest.approx(f1_score(truth, np.ones_like(truth)), abs=1e-12)
+        assert (score.clips, score.shown) == (people.known.sum(), truth.sum())
+    counted = [score for score in found.units if score.shown >= LEAST_SHOWN]
+    assert found.counted == len(counted)
+    assert found.f1 == pytest.approx(np.mean([score.f1 for score in counted]), abs=1e-12)
+    assert found.floor == pytest.approx(np.mean([score.floor for score in counted]), abs=1e-12)
+
+
+def test_units_that_fewer_than_ten_clips_show_are_scored_but_left_out_of_the_mean():
+    people = People(shares=(0.3, 0.2, 0.4, 0.04))
+    found = au_detection([people.folds(people.scores(0.9))])
+    rare = found.units[3]
+    assert 0 < rare.shown < LEAST_SHOWN
+    assert found.counted == 3
+    assert found.f1 == pytest.approx(np.mean([score.f1 for score in found.units[:3]]), abs=1e-12)
+
+
+def test_what_is_only_possible_is_left_out_of_that_unit_alone(people):
+    scores = people.scores(0.8)
+    people.aus[0] = "12?"
+    found = au_detection([people.folds(scores)])
+    assert [score.clips for score in found.units] == [96, 96, 96, 95]
+
+
+def test_the_interval_of_the_mean_equals_a_loop_over_draws_of_subjects_and_all_seeds_of_a_subject_together(people):
+    seeds = [people.scores(0.8, seed) for seed in (1, 2)]
+    found = au_detection([people.folds(scores) for scores in seeds])
+    names = sorted(set(people.subject[people.known]))
+    values = []
+    for draw in subject_draws((len(names),)):
+        rows = np.concatenate([np.repeat(np.flatnonzero(people.subject == name), int(n)) for name, n in
+                               zip(names, draw, strict=True)])  # fmt: skip
+        f1 = []
+        for scores in seeds:
+            for i, unit in enumerate(UNITS):
+                truth, said = people.labels[rows, i], scores[f"au/{unit}"][rows] > 0
+                if truth.any() and found.units[i].shown >= LEAST_SHOWN:
+                    f1.append(2 * (truth & said).sum() / (truth.sum() + said.sum()))
+        values.append(np.mean(f1))
+    assert (found.interval.low, found.interval.high) == pytest.approx(
+        tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12
+    )
+
+
+def test_the_probe_reads_what_is_in_the_feature_and_no_more(people):
+    planted, empty = people.feature(3.0), people.feature(0.0)
+    there, nothing = (au_probe([people.folds({}, {"motion": each})], "motion") for each in (planted, empty))
+    assert there.f1 > 0.9
+    assert there.interval.low > there.floor
+    assert nothing.f1 < nothing.floor + 0.1
+    assert [score.unit for score in there.units] == [score.unit for score in nothing.units]
+
+
+def test_the_probe_is_about_as_good_as_a_balanced_logistic_regression(people):
+    feature = people.feature(0.7)
+    folds = people.folds({}, {"motion": feature})
+    found = au_probe([folds], "motion")
+    reference = []
+    for score in found.units:
+        i = UNITS.index(score.unit)
+        said = np.zeros(len(feature), dtype=bool)
+        for name in set(people.subject):
+            train, test = people.known & (people.subject != name), people.subject == name
+            mean, scale = feature[train].mean(axis=0), feature[train].std(axis=0)
+            model = LogisticRegression(C=0.1, class_weight="balanced")
+            model.fit((feature[train] - mean) / scale, people.labels[train, i])
+            said[test] = model.predict((feature[test] - mean) / scale)
+        reference.append(f1_score(people.labels[people.known, i], said[people.known]))
+    assert found.f1 == pytest.approx(np.mean(reference), abs=0.05)
+
+
+def test_the_probe_never_sees_the_held_out_clips():
+    people = People()
+    own = np.eye(len(people.labels))  # every clip is told by a dimension of its own, which teaches nothing of others
+    found = au_probe([people.folds({}, {"motion": own})], "motion")
+    assert found.f1 < found.floor + 0.1
+
+
+def test_the_probe_knows_neither_scale_nor_shift_and_bears_a_dimension_that_stands_still(people):
+    feature = people.feature(0.7)
+    moved = np.hstack([1e4 * feature - 77, np.full((len(feature), 1), 3.0)])
+    one, two = (au_probe([people.folds({}, {"motion": each})], "motion") for each in (feature, moved))
+    assert [score.f1 for score in one.units] == [score.f1 for score in two.units]
+
+
+def test_a_unit_that_all_training_clips_show_or_none_is_answered_so():
+    people = People(subjects=6)
+    people.aus[:] = np.where(people.labels[:, 0], "1+12", "12")
+    people.aus[people.subject == "s00"] = "2+12"
+    found = au_probe([people.folds({}, {"motion": people.feature(3.0)})], "motion")
+    scores = {score.unit: score.f1 for score in found.units}
+    assert (scores[12], scores[2]) == (1.0, 0.0)
+    assert scores[1] > 0.8
+
+
+def test_a_fold_whose_training_clips_have_no_labels_answers_no(people):
+    (fold, *_) = people.folds({}, {"motion": people.feature(3.0)})
+    fold["train/aus"] = np.full_like(fold["train/aus"], "")
+    fold["test/aus"] = np.full_like(fold["test/aus"], "4")
+    found = au_probe([[fold]], "motion")
+    assert [(score.unit, score.f1) for score in found.units] == [(4, 0.0)]
+
+
+def test_draws_of_subjects_without_a_clip_that_shows_the_unit_say_nothing_of_it():
+    people = People(subjects=4)
+    people.aus[:] = np.where(people.subject == "s01", "2", "1")
+    scores = {"au/2": np.where(people.subject == "s01", 1.0, -1.0)}
+    found = au_detection([people.folds(scores)])
+    assert (found.f1, found.interval.low, found.interval.high) == (1, 1, 1)
+
+
+def test_without_labels_there_is_nothing_to_score_or_probe(people):
+    people.aus[:] = ""
+    found = decoupling([people.folds(people.scores(0.9), {"motion": people.feature(1.0)})])
+    for scores in (found.detection, found.probes["motion"]):
+        assert scores.counted == 0
+        assert np.isnan([scores.f1, scores.floor, scores.interval.low]).all()
+
+
+def test_action_units_that_cannot_be_read_are_named(people):
+    people.aus[3] = "four"
+    with pytest.raises(DataError, match=r"'four'.*can't be read"):
+        au_probe([people.folds({}, {"motion": people.feature(1.0)})], "motion")
+
+
+def test_all_of_it_goes_by_the_names_alone_and_passes_over_folds_without_diagnostics(people):
+    features = {"motion": people.feature(1.0), "emotion": people.feature(0.0, seed=1)}
+    found = decoupling([[*people.folds(people.scores(0.9), features), {}]])
+    assert list(found.probes) == ["emotion", "motion"]
+    assert found.probes["motion"].f1 > found.probes["emotion"].f1
+    assert found.alignment.folds == 10
+    assert found.detection.f1 > 0.7
+
+
+def test_one_feature_has_no_alignment_and_no_scores_no_detection(people):
+    found = decoupling([people.folds({}, {"motion": people.feature(1.0)})])
+    assert found.alignment is None
+    assert found.detection is None
+    assert list(found.probes) == ["motion"]
+
+
+def test_nothing_at_all_is_borne():
+    found = decoupling([[{}, {}]])
+    assert (found.alignment, found.probes, found.detection) == (None, {}, None)
+
+
+def test_a_whole_protocol_takes_seconds():
+    people = People(subjects=68, clips=6, units=tuple(range(1, 13)), shares=(0.1,) * 12)
+    features = {"motion": people.feature(1.0, 64), "emotion": people.feature(0.5, 64)}
+    folds = people.folds(people.scores(0.9), features)
+    begin = time.process_time()
+    found = decoupling([folds])
+    assert time.process_time() - begin < 10
+    assert found.probes["motion"].counted == 12
