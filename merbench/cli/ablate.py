@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from merbench.contracts.cards import Card
-    from merbench.engine.plan import Request, RunPlan
-    from merbench.report.ablation import Ablation
+    from merbench.engine.plan import PreparedProtocol, Request, RunPlan
+    from merbench.prepare.store import Watcher
+    from merbench.report.ablation import Ablation, Trial
 
 FORMATS = ("table", "md", "csv", "json")
 
@@ -64,37 +65,27 @@ def ablate(
 
     from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
     from merbench.engine.execute import execute, failures
-    from merbench.report.ablation import Trial, read_ablation
+    from merbench.report.ablation import read_ablation
 
     one_of(format, "--format", FORMATS)
     folds = folds or []
     whole = replace(request_of([method], [config] if config else [], settings or [], seeds), diagnose=diagnose)
-    rows = [*_ablations(whole, only or []), *_others(whole, beside or [])]
-    for row in rows:
-        with _naming(row):
-            row.request.check()
+    rows = _ablations(whole, only or [])
+    others = _others(whole, beside or [])
     console = Console(highlight=False, stderr=format != "table")
     with PreparationDisplay(console) as watcher:
-        requests, (prepared,) = prepared_grid([row.request for row in rows], [protocol], data, folds, watcher)
-        plans: list[list[RunPlan]] = []
-        for row, request in zip(rows, requests, strict=True):
-            with _naming(row):
-                plans.append(planned(request, [prepared], watcher))
-    trials = [
-        Trial(row.group, row.name, row.changes, tuple(plan.run_id for plan in own))
-        for row, own in zip(rows, plans, strict=True)
-    ]
-    each = list({plan.run_id: plan for own in plans for plan in own}.values())  # equal settings are one run
+        (whole, *others), (prepared,) = prepared_grid([whole, *others], [protocol], data, folds, watcher)
+        trials, plans = _planned(rows, whole, others, prepared, watcher)
     runs = results_folder(results) / "runs"
     if dry_run:
         for trial in trials:
             place = f"{trial.group}/{trial.name}"
             console.print(f"{place}: {', '.join(trial.run_ids)}", markup=False, soft_wrap=True)
-        print_plan(console, each, runs, folds, "keep")
+        print_plan(console, plans, runs, folds, "keep")
         return
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
     with display:
-        states = execute(each, runs, display, folds)
+        states = execute(plans, runs, display, folds)
     split = prepared.split
     command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
     ablation = read_ablation(trials, runs, split.clips, split.truth().truth.tolist(), command, diagnose)
@@ -106,31 +97,33 @@ def ablate(
 
 @dataclass(frozen=True)
 class _Row:
-    """One row as asked for."""
+    """One row as asked for; `settings` are all that differ from the configuration, as they are given to ``--set``."""
 
     group: str
     name: str
     changes: dict[str, Any]
-    request: "Request"
+    settings: dict[str, str]
 
 
 def _ablations(whole: "Request", only: Sequence[str]) -> list[_Row]:
-    """Return the whole method, and a row for each ablation on its card, or each that is asked for."""
+    """Return the whole method, and a row for each ablation on its card, or each that is asked for; all are checked."""
     from merbench.engine.catalogue import METHODS
     from merbench.report.ablation import WHOLE
 
     (method,) = whole.methods
-    card = METHODS.get(method).card
-    if not card.ablations:
+    found = METHODS.get(method)
+    if not found.card.ablations:
         raise MerbenchError(
             f"the card of method {method} lists no ablations; merbench run {method} --set key=value changes a setting"
         )
     whole.check()
-    own = whole.settings_of(method)
-    rows = [_Row(WHOLE, method, {}, whole)]
-    for group, name, changes in _chosen(card, only):
+    config, own = whole.config_of(method), whole.settings_of(method)
+    rows = [_Row(WHOLE, method, {}, own)]
+    for group, name, changes in _chosen(found.card, only):
         changed = {key: json.dumps(value) for key, value in changes.items()}  # settings are read as YAML
-        rows.append(_Row(group, name, changes, replace(whole, settings=own | changed)))
+        rows.append(_Row(group, name, changes, own | changed))
+        with _naming(rows[-1]):
+            found.resolve(config, rows[-1].settings)
     return rows
 
 
@@ -147,17 +140,42 @@ def _chosen(card: "Card", only: Sequence[str]) -> Iterator[tuple[str, str, dict[
                 yield group, name, changes
 
 
-def _others(whole: "Request", beside: Sequence[str]) -> list[_Row]:
-    """Return a row for each other method, in its own configuration."""
+def _others(whole: "Request", beside: Sequence[str]) -> "list[Request]":
+    """Return what to run of each other method, in its own configuration; all are checked."""
     from merbench.engine.plan import Request
     from merbench.report.ablation import BESIDE
 
-    rows = []
+    requests = []
     for text in dict.fromkeys(beside):
         name, _, config = text.partition(":")
-        request = Request(methods=(name,), config=config or None, seeds=whole.seeds, diagnose=whole.diagnose)
-        rows.append(_Row(BESIDE, name, {}, request))
-    return rows
+        requests.append(Request(methods=(name,), config=config or None, seeds=whole.seeds, diagnose=whole.diagnose))
+        with _naming(_Row(BESIDE, name, {}, {})):
+            requests[-1].check()
+    return requests
+
+
+def _planned(
+    rows: Sequence[_Row],
+    whole: "Request",
+    others: "Sequence[Request]",
+    prepared: "PreparedProtocol",
+    watcher: "Watcher",
+) -> "tuple[list[Trial], list[RunPlan]]":
+    """Plan the runs of all rows, each run once: rows with equal settings share theirs."""
+    from merbench.report.ablation import BESIDE, Trial
+
+    (method,) = whole.methods
+    whole = replace(whole, config=None, configs={method: whole.config_of(method)})  # what it runs in on this data
+    asked = [(row, replace(whole, settings=row.settings)) for row in rows]
+    asked += [(_Row(BESIDE, other.methods[0], {}, {}), other) for other in others]
+    trials: list[Trial] = []
+    plans: dict[str, RunPlan] = {}
+    for row, request in asked:
+        with _naming(row):
+            own = {plan.run_id: plan for plan in planned(request, [prepared], watcher)}
+        trials.append(Trial(row.group, row.name, row.changes, tuple(own)))
+        plans |= own
+    return trials, list(plans.values())
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def run(
         states = execute(plans, runs, display, folds or [], "redo" if existing == "redo" else "keep")
     if not display.executed and all(state.complete for state in states):
         count = sum(len(plan.file.folds) for plan in plans)
-        console.print(f"nothing to do: all {count} folds of {len(plans)} runs are recorded")
+        console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
     _print_table(console, plans, runs)
     if failures(states):
         console.print(failures(states), style="red", markup=False, soft_wrap=True)

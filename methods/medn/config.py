@@ -34,8 +34,8 @@ class Config(TorchConfig):
     frame_size, colour, align
         Of the faces; `align` moves all frames by the onset's transform, or each by its own.
     emotion_input : str
-        What is cut into patches: ``faces``, ``changes`` (each frame minus the onset frame), or ``both``, each with its
-        own projection.
+        What is cut into patches: ``faces``; ``changes``, by how much each pixel differs from the onset frame;
+        ``signed-changes``; or ``both`` faces and changes, each with its own projection.
     change_gain : float
         Changes, of grey levels in 0..1, are multiplied by this.
     trunk : str
@@ -77,6 +77,8 @@ class Config(TorchConfig):
         down to one rate after another.
     merge : str
         How parallel rates are merged: ``learned`` weights, ``mean``, or ``concat``.
+    pool : str
+        What a rate's feature is: the ``mean`` of its kept tokens, or its ``class`` token.
     residual_token : bool
         Sum up what is left out into one further token a frame, weighted by score.
     orthogonal : str
@@ -142,8 +144,8 @@ class Config(TorchConfig):
     frame_size: int = Field(224, ge=16)
     colour: Literal["grey", "rgb"] = "rgb"
     align: Literal["onset", "frame"] = "onset"
-    emotion_input: Literal["faces", "changes", "both"] = "changes"
-    change_gain: float = Field(8.0, gt=0)
+    emotion_input: Literal["faces", "changes", "signed-changes", "both"] = "changes"
+    change_gain: float = Field(20.0, gt=0)
 
     patch: int = Field(16, ge=2)
     vit_width: int = Field(256, ge=8)
@@ -160,6 +162,7 @@ class Config(TorchConfig):
     rates: tuple[float, ...] = (0.25, 0.5, 0.75)
     scales: Literal["parallel", "progressive"] = "parallel"
     merge: Literal["learned", "mean", "concat"] = "learned"
+    pool: Literal["mean", "class"] = "mean"
     residual_token: bool = False
 
     orthogonal: Literal["cross-batch", "squared-cosine"] = "cross-batch"

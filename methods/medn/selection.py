@@ -50,19 +50,20 @@ class Score(nn.Module):
             # Test clips are all cut alike: a prediction may not depend on a draw.
             self.register_buffer("fixed", torch.rand(config.grid**2))
 
-    def forward(self, tokens: Tensor, frames: Tensor, stem: nn.ModuleList) -> Tensor:
-        """Score the locations of the stem's tokens, (n, T, N, D), cut from `frames`."""
-        score = self._raw(tokens, frames, stem)
+    def forward(self, frames: Tensor, patches: Tensor, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
+        """Score locations by the frames, the projected patches, (n, T, N, D), or what the stem makes of these."""
+        score = self._raw(frames, patches, tokens, stem)
         if self.config.score_smoothing and self.config.score != "random":
             grid = score.reshape(len(score), 1, self.config.grid, self.config.grid)
             score = nn.functional.avg_pool2d(grid, 3, stride=1, padding=1, count_include_pad=False).flatten(1)
         return (score - score.mean(dim=1, keepdim=True)) / (score.std(dim=1, keepdim=True, correction=0) + 1e-6)
 
-    def _raw(self, tokens: Tensor, frames: Tensor, stem: nn.ModuleList) -> Tensor:
+    def _raw(self, frames: Tensor, patches: Tensor, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
         kind = self.config.score
         if kind == "token":
-            # Not of normed tokens: where nothing moves a token is small, and its direction nothing but noise.
-            variation: Tensor = (tokens[:, 1:] - tokens[:, :-1]).square().sum(dim=-1).add(1e-12).sqrt()
+            # Before the stem, which learns to change tokens where nothing moves; and not normed: where nothing moves
+            # a token is small, and its direction nothing but noise.
+            variation: Tensor = (patches[:, 1:] - patches[:, :-1]).square().sum(dim=-1).add(1e-12).sqrt()
             return variation.mean(dim=1)
         if kind == "pixel":
             change = (frames[:, 1:] - frames[:, :-1]).abs().mean(dim=(1, 2))

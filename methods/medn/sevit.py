@@ -62,8 +62,9 @@ class SEVit(nn.Module):
 
     def forward(self, frames: Tensor) -> Emotion:
         """Look at frames of faces, (n, T, channels, size, size), grey levels 0..1."""
-        tokens = self.stemmed(frames)
-        score = self.score(tokens, frames, self.stem)
+        patches = self.embed(frames)
+        tokens = self.stemmed(patches)
+        score = self.score(frames, patches, tokens, self.stem)
         streams = (
             self._parallel(tokens, score) if self.config.scales == "parallel" else self._progressive(tokens, score)
         )
@@ -72,11 +73,10 @@ class SEVit(nn.Module):
         pooled = torch.einsum("nr,nrld->nld", weights, maps)
         return Emotion(self.project_tokens(pooled), self.out(self.project(feature)), kept)
 
-    def stemmed(self, frames: Tensor) -> Tensor:
+    def stemmed(self, patches: Tensor) -> Tensor:
         """Return the stem's tokens, (n, T, N, D): attention stays within each frame, weights are shared over frames."""
-        clips, count = frames.shape[:2]
-        tokens = self.embed(frames) + self.position + self.frame
-        tokens = tokens.flatten(0, 1)
+        clips, count = patches.shape[:2]
+        tokens = (patches + self.position + self.frame).flatten(0, 1)
         for block in self.stem:
             tokens = block(tokens)
         result: Tensor = tokens.reshape(clips, count, *tokens.shape[1:])
@@ -138,7 +138,7 @@ class SEVit(nn.Module):
         return 1 if self.fold else self.config.frames
 
     def _stream(self, sequence: Tensor, rows: Tensor, locations: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the class token, the map of kept tokens averaged over frames, and which locations stayed."""
+        """Return the stream's feature, the map of kept tokens averaged over frames, and which locations stayed."""
         width = sequence.shape[-1]
         frames = sequence[:, 1:].reshape(len(sequence), self._depth_in_time, -1, width)
         frames = frames[:, :, : rows.shape[1]].mean(dim=1)
@@ -146,7 +146,8 @@ class SEVit(nn.Module):
             1, rows[..., None].expand(-1, -1, width), frames
         )
         kept = torch.zeros(len(rows), locations, dtype=torch.bool, device=rows.device).scatter(1, rows, True)
-        return sequence[:, 0], places, kept
+        feature = sequence[:, 0] if self.config.pool == "class" else frames.mean(dim=1)
+        return feature, places, kept
 
 
 class Merge(nn.Module):
@@ -182,7 +183,8 @@ class _Embedding(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
-        pictures = {"faces": (frames - 0.5) / 0.5, "changes": (frames - frames[:, :1]) * self.gain}
+        changes = (frames - frames[:, :1]) * self.gain
+        pictures = {"faces": (frames - 0.5) / 0.5, "changes": changes.abs(), "signed-changes": changes}
         maps = torch.stack([cut(pictures[name].flatten(0, 1)) for name, cut in self.patches.items()]).sum(dim=0)
         tokens = maps.flatten(2).transpose(1, 2)
         return tokens.reshape(*frames.shape[:2], *tokens.shape[1:])

@@ -13,12 +13,11 @@ def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(d
     first, *_ = said.splitlines()
     assert first.startswith("data: synthetic-small, a synthetic stand-in, since no database")
     assert "making synthetic-small: 100/100 clips" in said
-    assert "configuration ststnet:quick, for a first look; --config ststnet:default trains at full length" in said
-    assert "ststnet quick seed 0: 12/12 folds" in said
-    assert "svm-flow seed 0: 12/12 folds" in said
+    assert "medn small seed 0: 12/12 folds" in said
+    assert "medn (small): reconstruction" in said
     assert "synthetic data" in said
     again = done(*command.split())
-    assert "nothing to do: all 24 folds of 2 runs are recorded" in again
+    assert "nothing to do: all 12 folds of 1 run are recorded" in again
     assert "making" not in again
     rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--no-published"))
     assert {(row["data"], row["synthetic"], row["status"]) for row in rows} == {("synthetic-small", True, "complete")}

@@ -1,0 +1,169 @@
+"""The motion branch and its AU-detection task: the loss against a loop, and what has no label teaches nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from merbench.methods.medn.motion import MotionBranch, action_unit_loss, action_unit_weights
+
+SIDES = {("small", 4): 4, ("resnet18", 3): 16, ("resnet18", 4): 32}  # pixels of flow to a token's side
+
+
+def branch(config, seed=0):
+    torch.manual_seed(seed)
+    return MotionBranch(config)
+
+
+@settings(max_examples=20)
+@given(
+    st.sampled_from(sorted(SIDES)),
+    st.sampled_from([32, 48, 64]),
+    st.sampled_from([1, 2, 5]),
+    st.sampled_from([8, 16]),
+    st.integers(1, 4),
+)
+def test_shapes_hold_whatever_the_trunk(tiny, trunk, size, clips, width, units):
+    vocabulary = tuple(range(1, units + 1))
+    config = tiny(trunk=trunk[0], trunk_stages=trunk[1], flow_size=size, width=width, au_vocabulary=vocabulary)
+    with torch.inference_mode():
+        found = branch(config).eval()(torch.randn(clips, 3, size, size))
+    assert found.tokens.shape == (clips, math.ceil(size / SIDES[trunk]) ** 2, width)
+    assert found.feature.shape == (clips, width)
+    assert found.action_units.shape == (clips, units)
+    assert all(each.isfinite().all() for each in found)
+
+
+@pytest.mark.parametrize("clips", [2, 5])
+@pytest.mark.parametrize("trunk", sorted(SIDES))
+def test_every_weight_gets_a_gradient_from_the_feature_or_the_action_units(tiny, trunk, clips):
+    net = branch(tiny(trunk=trunk[0], trunk_stages=trunk[1], flow_size=48)).train()
+    for layer in net.modules():  # timm begins with residual blocks that add nothing
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.ones_(layer.weight)
+    found = net(torch.randn(clips, 3, 48, 48))
+    torch.manual_seed(1)
+    (found.feature * torch.randn_like(found.feature)).sum().backward(retain_graph=True)
+    assert all(p.grad is None for p in net.action_units.parameters())
+    found.action_units.square().sum().backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("trunk", sorted(SIDES))
+def test_what_becomes_of_a_clip_does_not_depend_on_its_company(tiny, trunk):
+    config = tiny(trunk=trunk[0], trunk_stages=trunk[1], flow_size=32)
+    net, flow = branch(config), torch.randn(5, 3, 32, 32)
+    net.train()(torch.randn(8, 3, 32, 32))  # statistics that are not the initial ones
+    net.eval()
+    with torch.inference_mode():
+        together = net(flow)
+        for row in range(5):
+            for found, expected in zip(net(flow[row : row + 1]), together, strict=True):
+                torch.testing.assert_close(found[0], expected[row], rtol=0, atol=1e-5)
+
+
+def test_a_trunk_without_its_last_stage_has_more_tokens_and_fewer_weights(tiny):
+    three, four = (branch(tiny(trunk="resnet18", trunk_stages=stages, flow_size=32)) for stages in (3, 4))
+    assert sum(p.numel() for p in three.trunk.parameters()) < sum(p.numel() for p in four.trunk.parameters()) / 3
+
+
+@st.composite
+def labelled(draw):
+    clips, units = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
+    logits = torch.from_numpy(rng.normal(0, 2, (clips, units)).clip(-6, 6).astype(np.float32))
+    shown = torch.from_numpy(rng.choice([0.0, 1.0, np.nan], (clips, units)).astype(np.float32))
+    weight = torch.from_numpy(rng.uniform(0.1, 10, units).astype(np.float32))
+    return logits, shown, weight, torch.from_numpy(rng.random(units) < 0.7)
+
+
+def by_loop(logits, shown, weight, counted, focal):
+    total = labels = 0.0
+    for z, a in zip(logits.tolist(), shown.tolist(), strict=True):
+        for k in range(len(z)):
+            if math.isnan(a[k]) or not counted[k]:
+                continue
+            probability = 1 / (1 + math.exp(-z[k]))
+            truth = probability if a[k] else 1 - probability
+            term = -math.log(truth) * (float(weight[k]) if a[k] else 1.0)
+            total += term * ((1 - truth) ** 2 if focal else 1.0)
+            labels += 1
+    return total / labels if labels else 0.0
+
+
+@given(labelled(), st.booleans())
+def test_the_loss_is_what_a_straight_line_loop_gives(made, focal):
+    found = action_unit_loss(*made, focal)
+    assert found.item() == pytest.approx(by_loop(*made, focal), rel=1e-3, abs=1e-5)
+
+
+@given(labelled(), st.booleans())
+def test_what_is_not_labelled_or_not_counted_gets_exactly_no_gradient(made, focal):
+    logits, shown, weight, counted = made
+    logits = logits.clone().requires_grad_()
+    action_unit_loss(logits, shown, weight, counted, focal).backward()
+    silent = shown.isnan() | ~counted
+    assert (logits.grad[silent] == 0).all()
+    assert (logits.grad[~silent] != 0).all()
+
+
+@given(labelled(), st.booleans(), st.sampled_from(["clips", "units"]))
+def test_a_batch_without_labels_has_loss_0_and_no_gradient(made, focal, what):
+    logits, shown, weight, counted = made
+    logits = logits.clone().requires_grad_()
+    if what == "clips":
+        shown = torch.full_like(shown, torch.nan)
+    else:
+        counted = torch.zeros_like(counted)
+    loss = action_unit_loss(logits, shown, weight, counted, focal)
+    loss.backward()
+    assert loss.item() == 0
+    assert (logits.grad == 0).all()
+
+
+@pytest.mark.parametrize("focal", [False, True])
+def test_scores_beyond_all_bounds_give_finite_losses_and_gradients(focal):
+    logits = torch.tensor([[300.0, -300.0, 300.0, -300.0, 0.0]], requires_grad=True)
+    shown = torch.tensor([[1.0, 1.0, 0.0, 0.0, torch.nan]])
+    loss = action_unit_loss(logits, shown, torch.full((5,), 2.0), torch.ones(5, dtype=torch.bool), focal)
+    loss.backward()
+    assert loss.item() == pytest.approx((2 * 300 + 300) / 4)
+    assert logits.grad.isfinite().all()
+
+
+def test_the_weight_of_an_action_unit_multiplies_its_positives_only():
+    logits, counted = torch.tensor([[0.7], [-0.4]]), torch.tensor([True])
+
+    def loss(shown, weight):
+        return action_unit_loss(logits, torch.tensor(shown), torch.tensor([weight]), counted).item()
+
+    positive, negative = math.log(1 + math.exp(-0.7)), math.log(1 + math.exp(-0.4))
+    assert loss([[1.0], [0.0]], 1.0) == pytest.approx((positive + negative) / 2)
+    assert loss([[1.0], [0.0]], 5.0) == pytest.approx((5 * positive + negative) / 2)
+    assert loss([[0.0], [0.0]], 5.0) == loss([[0.0], [0.0]], 1.0)
+
+
+@given(st.integers(1, 30), st.integers(1, 10), st.sampled_from([1.0, 2.0, 10.0]), st.integers(0, 1000))
+def test_weights_are_negatives_over_positives_within_bounds_and_rare_units_are_left_out(clips, least, most, seed):
+    rng = np.random.default_rng(seed)
+    shown = rng.choice([0.0, 1.0, np.nan], (clips, 4), p=[0.6, 0.2, 0.2]).astype(np.float32)
+    weights, counted = action_unit_weights(torch.from_numpy(shown), most, least)
+    for k in range(4):
+        positives = sum(value == 1 for value in shown[:, k])
+        negatives = sum(value == 0 for value in shown[:, k])
+        assert counted[k].item() is bool(positives >= least)
+        if positives:
+            assert weights[k].item() == pytest.approx(min(max(negatives / positives, 1 / most), most), rel=1e-5)
+    assert weights.isfinite().all()
+
+
+def test_an_action_unit_that_nobody_shows_is_not_learned():
+    weights, counted = action_unit_weights(torch.tensor([[0.0, 1.0], [0.0, 0.0], [torch.nan, torch.nan]]), 10.0, 1)
+    assert counted.tolist() == [False, True]
+    assert weights[1].item() == 1.0
