@@ -22,6 +22,8 @@ class TorchConfig(MethodConfig):
     ----------
     epochs : int
         Passes over the training clips.
+    least_steps : int
+        More passes are made where these are fewer steps than this: a net needs steps, and few clips give few an epoch.
     batch_size : int
         Clips a step; the last batch of an epoch may be smaller, or one clip larger.
     learning_rate : float
@@ -44,6 +46,7 @@ class TorchConfig(MethodConfig):
     """
 
     epochs: int = Field(100, ge=1)
+    least_steps: int = Field(0, ge=0)
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     shuffle: bool = True
@@ -128,14 +131,15 @@ class TorchMethod:
         order, jitter = run.rng("shuffle"), run.rng("jitter")
         generator = torch.Generator(self._device).manual_seed(run.stream_seed("augment"))
         data = self._on_device(train.inputs, jitter)
-        for epoch in range(1, self.config.epochs + 1):
+        epochs = self.passes(len(labels))
+        for epoch in range(1, epochs + 1):
             self.epoch = epoch
             if epoch > 1 and _jittered(train.inputs):
                 data = self._on_device(train.inputs, jitter)
             self.net.train()
             batches = list(self._batches(len(labels), order))
             for step, rows in enumerate(batches):
-                rate = self._rate(epoch - 1 + step / len(batches))
+                rate = self._rate(epoch - 1 + step / len(batches), epochs)
                 for group, base in zip(optimiser.param_groups, bases, strict=True):
                     group["lr"] = base * rate
                 batch = self.augment({name: values[rows] for name, values in data.items()}, generator)
@@ -146,7 +150,7 @@ class TorchMethod:
                 if self.config.gradient_norm:
                     nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_norm)
                 optimiser.step()
-            run.progress(epoch, self.config.epochs)
+            run.progress(epoch, epochs)
             if run.epoch_end(epoch, self):
                 break
 
@@ -168,13 +172,19 @@ class TorchMethod:
             return nullcontext()
         return torch.autocast(self._device.type, getattr(torch, self.config.precision))
 
-    def _rate(self, trained: float) -> float:
-        """Return the share of the learning rate that holds after so many epochs."""
+    def passes(self, clips: int) -> int:
+        """Return how many passes are made over so many training clips."""
+        return max(
+            self.config.epochs, math.ceil(self.config.least_steps / len(_batch_ends(clips, self.config.batch_size)))
+        )
+
+    def _rate(self, trained: float, epochs: int) -> float:
+        """Return the share of the learning rate that holds after so many of all epochs."""
         if trained < self.config.warmup_epochs:
             return float((trained + 1e-3) / self.config.warmup_epochs)
         if self.config.schedule == "constant":
             return 1.0
-        left = float(max(self.config.epochs - self.config.warmup_epochs, 1e-9))
+        left = float(max(epochs - self.config.warmup_epochs, 1e-9))
         return (1 + math.cos(math.pi * float(trained - self.config.warmup_epochs) / left)) / 2
 
     def _on_device(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
@@ -182,16 +192,21 @@ class TorchMethod:
 
     def _batches(self, clips: int, order: np.random.Generator) -> Iterator[Any]:
         """Give the rows of each batch of an epoch: slices, which cost no copy, where nothing is shuffled."""
-        size = self.config.batch_size
-        starts = list(range(0, clips, size))
-        if len(starts) > 1 and clips - starts[-1] == 1:
-            starts.pop()  # a last clip alone, of which no batch norm knows a spread, joins the batch before
-        ends = [*starts[1:], clips]
+        ends = _batch_ends(clips, self.config.batch_size)
+        starts = [0, *ends[:-1]]
         if self.config.shuffle:
             rows = torch.from_numpy(order.permutation(clips)).to(self._device)
             yield from (rows[start:end] for start, end in zip(starts, ends, strict=True))
         else:
             yield from (slice(start, end) for start, end in zip(starts, ends, strict=True))
+
+
+def _batch_ends(clips: int, size: int) -> list[int]:
+    """Return where each batch of an epoch ends."""
+    ends = [*range(size, clips, size), clips]
+    if len(ends) > 1 and clips - ends[-2] == 1:
+        del ends[-2]  # a last clip alone, of which no batch norm knows a spread, joins the batch before
+    return ends
 
 
 def _jittered(inputs: Inputs) -> bool:

@@ -13,6 +13,7 @@ def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(d
     first, *_ = said.splitlines()
     assert first.startswith("data: synthetic-small, a synthetic stand-in, since no database")
     assert "making synthetic-small: 100/100 clips" in said
+    assert "configuration medn:small, since there is no GPU; --config medn:full is for one" in said
     assert "medn small seed 0: 12/12 folds" in said
     assert "medn (small): reconstruction" in said
     assert "synthetic data" in said

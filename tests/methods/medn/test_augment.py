@@ -26,9 +26,7 @@ def tensor(*fields):
     return torch.from_numpy(np.stack(fields)).permute(0, 3, 1, 2).contiguous()
 
 
-@given(
-    st.integers(1, 40), st.floats(0.1, 1), st.floats(0, 0.9), st.booleans(), st.integers(0, 2**31)
-)
+@given(st.integers(1, 40), st.floats(0.1, 1), st.floats(0, 0.9), st.booleans(), st.integers(0, 2**31))
 def test_draws_lie_within_what_was_asked_for(clips, crop, jitter, flip, seed):
     found = drawn(clips, crop, jitter, flip, seed)
     assert found.mirrored.dtype == torch.bool
@@ -87,7 +85,9 @@ def test_mirrored_flow_is_the_flow_of_mirrored_pictures():
     mirrored = flow_between(base[:, ::-1].copy(), moved[:, ::-1].copy(), "farneback")
     inner = direct[16:-16, 16:-16]
     assert inner[..., 0].mean() == pytest.approx(1.5, abs=0.2)
-    turned = augment.flow(tensor(direct), augment.Draw(torch.tensor([True]), torch.tensor([[1.0, 0, 0]]), torch.ones(1, 2)))
+    turned = augment.flow(
+        tensor(direct), augment.Draw(torch.tensor([True]), torch.tensor([[1.0, 0, 0]]), torch.ones(1, 2))
+    )
     found = turned[0].permute(1, 2, 0).numpy()
     assert np.abs(found - mirrored)[16:-16, 16:-16].max() < 0.05
     assert found[16:-16, 16:-16, 0].mean() == pytest.approx(-1.5, abs=0.2)
@@ -152,9 +152,9 @@ def test_coloured_flow_is_what_preparation_paints(seed):
 def test_where_hue_is_not_rounded_the_colours_agree_to_3_of_255():
     angles = np.deg2rad(np.arange(0, 360, 2) + 0.01)
     lengths = np.linspace(0, 2, 40)
-    vectors = np.stack(
-        [lengths[:, None] * np.cos(angles), lengths[:, None] * np.sin(angles)], axis=-1
-    ).astype(np.float32)
+    vectors = np.stack([lengths[:, None] * np.cos(angles), lengths[:, None] * np.sin(angles)], axis=-1).astype(
+        np.float32
+    )
     found = 255 * augment.coloured(tensor(vectors))[0].permute(1, 2, 0).numpy()
     assert np.abs(found - colour(vectors)).max() <= 3
 

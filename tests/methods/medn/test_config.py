@@ -76,7 +76,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "named"), WRONG, ids=lambda each: "-".join(each) if isinstance(each, dict) else "")
+@pytest.mark.parametrize(
+    ("settings", "named"), WRONG, ids=lambda each: "-".join(each) if isinstance(each, dict) else ""
+)
 def test_a_wrong_value_is_refused_in_a_line_that_names_the_setting_and_what_is_allowed(settings, named):
     with pytest.raises(MerbenchError) as raised:
         MEDN.resolve(None, settings)
@@ -231,7 +233,9 @@ def test_every_setting_is_described():
 
 def test_the_card_says_of_every_choice_of_its_own_whether_the_paper_states_it():
     """Settings that every net has, and that MEDN leaves as they are, are no choice of the method."""
-    told = " ".join([*MEDN.card.stated, *MEDN.card.reconstructed, *MEDN.card.stated.values(), *MEDN.card.reconstructed.values()])
+    told = " ".join(
+        [*MEDN.card.stated, *MEDN.card.reconstructed, *MEDN.card.stated.values(), *MEDN.card.reconstructed.values()]
+    )
     inherited = Config.__mro__[1].model_fields
     untold = [
         name

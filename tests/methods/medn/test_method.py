@@ -12,6 +12,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 from merbench.contracts.clips import clip_table
+from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData, check_diagnostics
 from merbench.contracts.protocols import ProtocolSpec
@@ -199,11 +200,12 @@ def accuracy(config, inputs, split, **options):
 LEARNING = {"epochs": 15, "batch_size": 10, "learning_rate": 0.01, "width": 16, "vit_width": 16, "colour": "grey",
             "flip": False, "crop": 1.0, "colour_jitter": 0.0, "drop_path": 0.0, "dropout": 0.0}  # fmt: skip
 SMIC = range(EACH, 2 * EACH)  # whose clips have no action units
+NO_FLOW = np.zeros((2 * EACH, 16, 16, 2), dtype=np.float32)  # nothing to be learnt, and nothing by heart
 
 
 def test_what_only_time_shows_is_learnt_of_faces(tiny, made):
     config = tiny(**LEARNING, frames=8)
-    inputs = made(config, 2 * EACH, unlabelled=SMIC, faces=faces_with_a_course())
+    inputs = made(config, 2 * EACH, unlabelled=SMIC, faces=faces_with_a_course(), flow=NO_FLOW)
     outcomes, _, right = accuracy(config, inputs, two_people())
     assert [outcome.clips for outcome in outcomes] == [EACH, EACH]
     assert right > 0.9
@@ -211,7 +213,7 @@ def test_what_only_time_shows_is_learnt_of_faces(tiny, made):
 
 def test_shuffled_labels_fall_to_chance(tiny, made):
     config = tiny(**LEARNING, frames=8)
-    inputs = made(config, 2 * EACH, unlabelled=SMIC, faces=faces_with_a_course())
+    inputs = made(config, 2 * EACH, unlabelled=SMIC, faces=faces_with_a_course(), flow=NO_FLOW)
     assert accuracy(config, inputs, two_people(shuffled=True))[2] < 1 / 3 + 4 * (2 / 9 / (2 * EACH)) ** 0.5
 
 
@@ -251,7 +253,7 @@ def test_clips_without_any_action_unit_train(tiny, made):
         inputs = made(config, CLIPS, unlabelled=range(CLIPS))
         method = trained(config, inputs)
         scores.append(predicted(method, inputs))
-    np.testing.assert_array_equal(*scores)
+    np.testing.assert_allclose(*scores, atol=1e-5)
 
 
 # --- What it does not depend on.
@@ -404,22 +406,21 @@ def test_weights_that_cannot_be_downloaded_are_told_in_one_line(monkeypatch, tin
 
     monkeypatch.setattr(timm, "create_model", make)
     config = tiny(**changes)
-    inputs = made(config, 2 * EACH, unlabelled=SMIC)
-    with pytest.raises(Exception, match=instead) as raised:
-        run_fold(FoldTask(MEDN, config, two_people(), inputs, 0), "casme2/sub06").failure and trained(
-            config, inputs.take(np.arange(CLIPS))
-        )
+    with pytest.raises(MerbenchError, match=instead) as raised:
+        trained(config, made(config, CLIPS))
     said = str(raised.value)
     assert "no route to the hub" in said
     assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    "changes", [{"vit_width": 16}, {"patch": 8}, {"mlp_ratio": 4.0}, {"colour": "grey"}], ids=lambda each: next(iter(each))
+    "changes",
+    [{"vit_width": 16}, {"patch": 8}, {"mlp_ratio": 4.0}, {"colour": "grey"}],
+    ids=lambda each: next(iter(each)),
 )
 def test_a_vit_of_another_size_is_refused_with_the_settings_that_would_fit(monkeypatch, tiny, changes):
     without_downloads(monkeypatch, tiny())
-    with pytest.raises(Exception, match="vit_pretrained: a-vit does not fit .*vit_width.*patch.*mlp_ratio.*colour"):
+    with pytest.raises(MerbenchError, match="vit_pretrained: a-vit does not fit .*vit_width.*patch.*mlp_ratio.*colour"):
         MEDN(tiny(vit_pretrained="a-vit", emotion_input="faces", **changes), PROBLEM).module()
 
 
@@ -442,7 +443,10 @@ def test_it_tells_features_gates_kept_places_action_units_and_a_face(tiny, made,
     assert set(told) == expected[branches]
     for name, values in told.items():
         kind = name.partition("/")[0]
-        assert values.shape == {"feature": (7, 8), "gate": (7, 8), "au": (7,), "kept": (7, 4, 4), "face": (7, 16, 16)}[kind]
+        assert (
+            values.shape
+            == {"feature": (7, 8), "gate": (7, 8), "au": (7,), "kept": (7, 4, 4), "face": (7, 16, 16)}[kind]
+        )
     if branches != "motion":
         for rate in rates:
             assert (told[f"kept/{rate}"].sum(axis=(1, 2)) == 16 - int(float(rate) * 16)).all()
