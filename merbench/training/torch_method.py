@@ -174,9 +174,8 @@ class TorchMethod:
 
     def passes(self, clips: int) -> int:
         """Return how many passes are made over so many training clips."""
-        return max(
-            self.config.epochs, math.ceil(self.config.least_steps / len(_batch_ends(clips, self.config.batch_size)))
-        )
+        steps = len(_batch_ends(clips, self.config.batch_size))
+        return max(int(self.config.epochs), math.ceil(self.config.least_steps / steps))
 
     def _rate(self, trained: float, epochs: int) -> float:
         """Return the share of the learning rate that holds after so many of all epochs."""

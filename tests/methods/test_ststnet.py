@@ -20,6 +20,7 @@ from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.report.runs import read_run
 from merbench.scoring.table import part_scores
+from merbench.training.torch_method import TorchConfig
 
 STSTNET = METHODS.get("ststnet")
 MODULE = sys.modules[STSTNET.cls.__module__]
@@ -134,7 +135,11 @@ def test_dropout_lies_between_pool_and_join_and_only_in_training():
 
 
 def test_the_default_configuration_is_the_authors_training():
-    assert STSTNET.resolve().model_dump() == {"epochs": 800, "batch_size": 256, "learning_rate": 5e-5, "shuffle": False}
+    config = STSTNET.resolve().model_dump()
+    stated = {"epochs": 800, "batch_size": 256, "learning_rate": 5e-5, "shuffle": False}
+    assert config == TorchConfig(**stated).model_dump()
+    assert (config["schedule"], config["warmup_epochs"], config["gradient_norm"]) == ("constant", 0, None)
+    assert (config["precision"], config["least_steps"]) == ("float32", 0)
 
 
 def test_images_reach_the_net_as_they_are():
