@@ -19,6 +19,7 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from merbench.contracts.clips import IDENTITY
+from merbench.contracts.action_units import Coding
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import PredictionError, SetupError
@@ -301,7 +302,7 @@ def _annotations(split: Split, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDAr
     """Return identity, action units and class of some clips, each as an array of text."""
     clips = split.clips.iloc[rows]
     found = {name: np.array(clips[name].tolist(), dtype=str) for name in IDENTITY}
-    aus = [value if isinstance(value, str) else "" for value in clips["aus"]]
+    aus = [str(coding) if isinstance(coding, Coding) else "" for coding in clips["aus"]]
     return found | {"aus": np.array(aus, dtype=str), "truth": np.array(split.problem.outputs)[split.labels[rows]]}
 
 

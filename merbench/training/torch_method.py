@@ -174,8 +174,8 @@ class TorchMethod:
 
     def passes(self, clips: int) -> int:
         """Return how many passes are made over so many training clips."""
-        steps = len(_batch_ends(clips, self.config.batch_size))
-        return max(int(self.config.epochs), math.ceil(self.config.least_steps / steps))
+        config: TorchConfig = self.config
+        return max(config.epochs, math.ceil(config.least_steps / len(_batch_ends(clips, config.batch_size))))
 
     def _rate(self, trained: float, epochs: int) -> float:
         """Return the share of the learning rate that holds after so many of all epochs."""

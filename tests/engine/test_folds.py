@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import IDENTITY, clip_table
 from merbench.contracts.inputs import ActionUnits, ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, RunContext
@@ -816,11 +817,11 @@ def test_of_training_clips_only_features_are_kept(task):
 
 
 def test_action_units_are_told_as_the_clip_table_has_them_and_empty_where_it_has_none(inputs):
-    coded = table().assign(aus=[None if row % 3 else f"{row}+R12B" for row in range(TOTAL)])
+    coded = table().assign(aus=[None if row % 3 else read_coding(f"{row + 1}+R12B") for row in range(TOTAL)])
     split = make_split(spec(), coded)
     found = diagnosed(FoldTask(Telling, MethodConfig(), split, inputs, 0))
     for side in ("test", "train"):
-        expected = [f"{row}+R12B" if row % 3 == 0 else "" for row in rows_of(split, found, side)]
+        expected = [f"{row + 1}+R12B" if row % 3 == 0 else "" for row in rows_of(split, found, side)]
         assert found[f"{side}/aus"].tolist() == expected
         assert found[f"{side}/aus"].dtype.kind == "U"
 
