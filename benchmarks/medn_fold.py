@@ -45,7 +45,7 @@ def main() -> None:
     train = _clips(base, options.clips)
     candidates: dict[str, Callable[[], object]] = {}
     for name, change in kinds.items():
-        config = base.model_copy(update={**change, "epochs": options.epochs})
+        config = base.model_copy(update={**change, "epochs": options.epochs, "least_steps": 0})
         candidates[name] = _fit(config, train, options.device)
     seconds = interleaved(candidates, options.rounds)
     print(f"medn:{options.config} on {options.device}, {options.clips} clips, seconds an epoch")

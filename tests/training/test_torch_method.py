@@ -206,7 +206,240 @@ def test_a_method_that_defines_no_net_is_told_so():
         fitted(TorchMethod)
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"epoch": 3}])
+class Watching(Linear):
+    """Notes learning rates and gradients at every step; biases learn ten times slower."""
+
+    def optimiser(self, module):
+        self.rates, self.gradients = [], []
+        made = torch.optim.SGD(
+            [{"params": [module[0].weight]}, {"params": [module[0].bias], "lr": 0.1 * self.config.learning_rate}],
+            lr=self.config.learning_rate,
+        )
+        made.register_step_pre_hook(self.look)
+        return made
+
+    def look(self, optimiser, args, kwargs):
+        self.rates.append([group["lr"] for group in optimiser.param_groups])
+        self.gradients.append(torch.cat([p.grad.flatten() for g in optimiser.param_groups for p in g["params"]]))
+
+
+def test_the_learning_rate_rises_linearly_then_falls_by_a_cosine_step_by_step():
+    settings = {"epochs": 10, "batch_size": 10, "learning_rate": 0.5, "warmup_epochs": 2.5, "schedule": "cosine"}
+    rates = np.array(fitted(Watching, **settings).rates)
+    trained = np.arange(50) / 5  # epochs before each step, of 5 steps each
+    falling = 0.5 * (1 + np.cos(np.pi * (trained - 2.5) / 7.5)) / 2
+    np.testing.assert_allclose(rates[:, 0], np.where(trained < 2.5, 0.5 * trained / 2.5, falling), atol=0.001)
+    np.testing.assert_allclose(rates[:, 1], 0.1 * rates[:, 0])  # groups keep their proportion
+    assert (rates > 0).all()
+    assert rates[-1, 0] < 0.01
+
+
+def test_without_a_schedule_the_learning_rate_stays_where_the_warm_up_ends():
+    rates = [rate for rate, _ in fitted(Watching, epochs=4, batch_size=25, learning_rate=0.5, warmup_epochs=2.0).rates]
+    assert rates == pytest.approx([0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.5], abs=0.001)
+    assert fitted(Watching, epochs=2, batch_size=25, learning_rate=0.5).rates == [[0.5, 0.05]] * 4
+
+
+def test_a_schedule_spans_all_passes_that_are_made():
+    rates = np.array(fitted(Watching, epochs=1, least_steps=20, batch_size=10, schedule="cosine").rates)[:, 0]
+    np.testing.assert_allclose(rates, 1e-3 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2)
+
+
+@pytest.mark.parametrize(("least", "passes"), [(0, 3), (9, 3), (12, 3), (13, 4), (100, 25)])
+def test_passes_are_added_where_steps_are_few(least, passes):
+    data, run = training(50), RunContext(seed=1)
+    method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
+    assert len(method.steps) == 4 * passes
+    assert (run.progress.done, run.progress.total) == (passes, passes)
+    values = sorted(data.inputs["values"].batch()[:, 7].tolist())
+    assert sorted(value for step in method.steps[-4:] for value in step) == values
+
+
+@pytest.mark.parametrize(
+    ("clips", "sizes"), [(17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (8, [8]), (9, [9]), (5, [5]), (1, [1])]
+)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_last_clip_alone_joins_the_batch_before(clips, sizes, shuffle):
+    data = training(clips)
+    method = fitted(Recording, data=data, epochs=1, batch_size=8, shuffle=shuffle)
+    assert [len(step) for step in method.steps] == sizes
+    seen = [value for step in method.steps for value in step]
+    assert sorted(seen) == sorted(data.inputs["values"].batch()[:, 7].tolist())
+
+
+def test_long_gradients_are_shortened_and_keep_their_direction():
+    plain, clipped, free = (
+        fitted(Watching, epochs=1, batch_size=50, gradient_norm=norm).gradients[0] for norm in (None, 0.01, 1e6)
+    )
+    assert plain.norm() > 0.1
+    assert clipped.norm().item() == pytest.approx(0.01, rel=1e-3)
+    torch.testing.assert_close(clipped / clipped.norm(), plain / plain.norm())
+    assert torch.equal(free, plain)
+
+
+def test_the_clips_are_looked_at_before_the_net_is_made():
+    told = []
+
+    class Beginning(Linear):
+        def begin(self, train):
+            told.append(("begin", len(train)))
+
+        def module(self):
+            told.append("module")
+            return super().module()
+
+    fitted(Beginning, epochs=1)
+    assert told == [("begin", 50), "module"]
+
+
+def shifted(clips=20, versions=5):
+    """Return clips of an input with a jitter window: the first value is the clip, the second the version."""
+    values = np.zeros((clips, versions, 8), dtype=np.float32)
+    values[..., 0], values[..., 1] = np.arange(clips)[:, None], np.arange(versions)
+    spec = Flow(onset_jitter=2)
+    labels = np.arange(clips) % 3
+    return TrainingData(Inputs({"values": ArrayInput(spec, values)}, clips), labels, PROBLEM, labels, labels)
+
+
+class Versions(Linear):
+    def __init__(self, config, problem):
+        super().__init__(config, problem)
+        self.seen = []
+
+    def scores(self, module, batch):
+        self.seen.append({int(clip): int(version) for clip, version in batch["values"][:, :2].tolist()})
+        return super().scores(module, batch)
+
+
+def test_jitter_is_drawn_anew_for_each_epoch_and_predictions_are_of_the_annotated_frames():
+    data = shifted()
+    method = fitted(Versions, data=data, epochs=12, batch_size=20)
+    drawn = [[seen[clip] for clip in range(20)] for seen in method.seen]
+    assert len({tuple(each) for each in drawn}) == 12
+    assert {version for each in drawn for version in each} == set(range(5))
+    method.seen.clear()
+    method.predict(data.inputs)
+    assert method.seen == [dict.fromkeys(range(20), 0)]
+    again = fitted(Versions, data=data, epochs=12, batch_size=7, learning_rate=0.5)
+    assert {**again.seen[0], **again.seen[1], **again.seen[2]} == dict(enumerate(drawn[0]))  # a stream of its own
+
+
+class Noisy(Recording):
+    """Adds noise of its own stream to every batch; `wasteful` nets draw from torch's stream meanwhile."""
+
+    wasteful = False
+
+    def augment(self, batch, generator):
+        noise = torch.rand(batch["values"].shape, generator=generator, device=generator.device)
+        return {"values": batch["values"] + noise}
+
+    def loss(self, module, batch, labels):
+        if self.wasteful:
+            torch.rand(len(self.steps) + 3)
+        return super().loss(module, batch, labels)
+
+
+class Wasteful(Noisy):
+    wasteful = True
+
+
+def test_augmentation_draws_from_a_stream_of_its_own():
+    first = fitted(Noisy, epochs=3, batch_size=16)
+    assert fitted(Wasteful, epochs=3, batch_size=16, learning_rate=0.5).steps == first.steps
+    assert fitted(Noisy, epochs=3, batch_size=16, run=RunContext(seed=2)).steps != first.steps
+    plain = fitted(Recording, epochs=3, batch_size=16)
+    added = [b - a for one, two in zip(plain.steps, first.steps, strict=True) for a, b in zip(one, two, strict=True)]
+    assert len({round(value, 6) for value in added}) == 150  # drawn anew for each clip and step
+    assert min(added) >= -1e-6
+    assert max(added) <= 1 + 1e-6
+
+
+def test_test_clips_are_not_augmented():
+    method = fitted(Noisy, epochs=1)
+    test = inputs(9, seed=3)
+    expected = method.net(torch.from_numpy(test["values"].batch()))
+    np.testing.assert_allclose(method.predict(test).scores, expected.detach().numpy(), rtol=1e-6)
+
+
+class Typed(Linear):
+    def __init__(self, config, problem):
+        super().__init__(config, problem)
+        self.types = []
+
+    def scores(self, module, batch):
+        found = super().scores(module, batch)
+        self.types.append((module.training, found.dtype))
+        return found
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_products_are_short_in_training_only_if_asked_for_and_never_in_prediction(precision, kind):
+    method = fitted(Typed, epochs=2, precision=precision)
+    found = method.predict(inputs(5, seed=3))
+    assert method.types == [(True, kind)] * 4 + [(False, torch.float32)]
+    assert all(p.dtype == torch.float32 for p in method.net.parameters())
+    assert found.scores.dtype == np.float64
+
+
+def test_short_products_learn_the_planted_signal_as_well():
+    net = fitted(clips=150, epochs=60, learning_rate=0.05, precision="bfloat16")
+    labels = np.random.default_rng(9).integers(0, 3, 200)
+    assert (net.predict(inputs(200, labels, seed=8)).decisions() == labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_net_is_compiled_for_training_only_if_asked_for(monkeypatch, compiled):
+    made = []
+
+    def compile_(net):
+        made.append(net)
+        return net
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    settings = {"compiled": True} if compiled else {}
+    method = fitted(epochs=2, **settings)
+    assert made == ([method.net] if compiled else [])
+    assert TorchConfig().compiled is False
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_filters_lie_channels_last_if_asked_for(channels_last):
+    class Filters(TorchMethod):
+        def module(self):
+            return nn.Sequential(nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 3, 2), nn.Flatten())
+
+    weight = fitted(Filters, epochs=1, channels_last=channels_last).net[1].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
+
+
+def test_what_is_looked_at_comes_batch_by_batch_in_eval_mode_and_without_gradients():
+    method = fitted(Normed, epochs=1, batch_size=16)
+    test = inputs(41, seed=4)
+    method.net.train()
+    seen = list(
+        method.evaluated(test, lambda net, batch: (net.training, torch.is_grad_enabled(), batch["values"].clone()))
+    )
+    assert [flags for *flags, _ in seen] == [[False, False]] * 3
+    assert [len(values) for *_, values in seen] == [16, 16, 9]
+    np.testing.assert_array_equal(torch.cat([values for *_, values in seen]), test["values"].batch())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"epoch": 3},
+        {"least_steps": -1},
+        {"warmup_epochs": -1.0},
+        {"schedule": "linear"},
+        {"gradient_norm": 0.0},
+        {"precision": "float16"},
+        {"channels_last": "no idea"},
+        {"compiled": 3},
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         TorchConfig(**settings)

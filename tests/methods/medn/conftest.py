@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from merbench.methods.medn.config import Config
 
 from merbench.contracts.inputs import ArrayInput, Inputs
-from merbench.methods.medn.config import Config
 
 TINY = {
     "epochs": 2, "batch_size": 4, "learning_rate": 0.003, "warmup_epochs": 0.5,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from merbench.methods.medn import augment
+
 from merbench.prepare.flow import colour, strain
 from merbench.prepare.flow import flow as flow_between
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
-
 from merbench.methods.medn.config import Config
 from merbench.methods.medn.fusion import Fusion
 from merbench.methods.medn.method import Net
+from torch import nn
 
 KINDS = typing.get_args(Config.model_fields["fusion"].annotation)
 

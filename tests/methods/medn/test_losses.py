@@ -7,9 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
-
 from merbench.methods.medn.losses import ORTHOGONAL, class_loss, class_weights, cross_batch, squared_cosine
+from torch import nn
 
 
 def features(clips=6, width=5, seed=0):
@@ -54,7 +53,7 @@ def test_squared_cosine_is_what_it_comes_to_by_hand():
 
 
 def pair(kind, seed, clips=32, width=256):
-    """Make features of rank 8 and some noise; the other feature is the same turned by 90 degrees, independent, or it."""
+    """Features of rank 8 with some noise, and the same turned by 90 degrees, independent ones, or the same again."""
     torch.manual_seed(seed)
     motion, other = (torch.randn(clips, 8) @ torch.randn(8, width) + 0.3 * torch.randn(clips, width) for _ in range(2))
     half = width // 2

@@ -1,4 +1,4 @@
-"""MEDN as a whole: what it learns, through the engine; that every setting works and matters; what it tells of itself."""
+"""MEDN as a whole: that every setting works and matters, what it learns, and what it tells of itself."""
 
 import functools
 import typing
@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from merbench.methods.medn.config import Config
+from merbench.methods.medn.method import MEDN
 from timm.models.vision_transformer import VisionTransformer
 
 from merbench.contracts.clips import clip_table
@@ -18,8 +20,6 @@ from merbench.contracts.methods import Problem, RunContext, TrainingData, check_
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import FoldTask, run_fold
 from merbench.engine.split import make_split
-from merbench.methods.medn.config import Config
-from merbench.methods.medn.method import MEDN
 from merbench.prepare.build import build
 from merbench.prepare.frames import ClipFrames
 
@@ -55,7 +55,8 @@ def alternatives(name):
 
 
 OTHERS = {
-    "epochs": (1, 3), "least_steps": (9,), "batch_size": (1, 3, 100), "learning_rate": (0.02,), "warmup_epochs": (0.0, 1.5, 5.0),
+    "epochs": (1, 3), "least_steps": (9,), "batch_size": (1, 3, 100), "learning_rate": (0.02,),
+    "warmup_epochs": (0.0, 1.5, 5.0),
     "gradient_norm": (None, 0.01), "weight_decay": (0.0, 5.0), "pretrained_rate": (0.5,),
     "width": (16,), "flow_size": (24,), "flow_face_size": (32,), "au_vocabulary": ((4,), (1, 2, 4, 12)),
     "au_weight": (0.0, 5.0), "au_positive_weight": (1.0, 3.0), "au_least": (4, 100),
@@ -84,8 +85,8 @@ CASES = [(name, value) for name in Config.model_fields for value in alternatives
 def a_vit(config):
     torch.manual_seed(5)
     return VisionTransformer(
-        img_size=config.frame_size, patch_size=config.patch, embed_dim=config.vit_width, depth=4, num_heads=config.heads,
-        mlp_ratio=config.mlp_ratio, num_classes=0,
+        img_size=config.frame_size, patch_size=config.patch, embed_dim=config.vit_width, depth=4,
+        num_heads=config.heads, mlp_ratio=config.mlp_ratio, num_classes=0,
     )  # fmt: skip
 
 
@@ -318,6 +319,22 @@ def test_with_onset_and_apex_alone_what_lies_between_changes_no_bit_and_with_mor
 # --- Training.
 
 
+def test_faces_and_flow_of_a_clip_are_augmented_by_one_draw_and_units_not_at_all(tiny, made):
+    config = tiny(motion_input="uvs", crop=0.6, colour_jitter=0.0)
+    x = np.linspace(-1, 1, 16)
+    wave = 127 + 100 * np.sin(3 * x + 1)[None, :] * np.cos(2 * x - 0.5)[:, None]
+    flow = np.broadcast_to(wave[None, :, :, None] / 255, (12, 16, 16, 3)).astype(np.float32)
+    faces = np.broadcast_to(wave[None, None, :, :, None], (12, 3, 16, 16, 3)).astype(np.uint8)
+    method = MEDN(config, PROBLEM)
+    batch = method.tensors(made(config, 12, flow=flow, faces=faces))
+    found = method.augment(batch, torch.Generator().manual_seed(0))
+    assert (found["flow"][:, 2] - found["faces"][:, 0, 0]).abs().max() < 0.01
+    assert (found["flow"][:, 2] - batch["flow"][:, 2]).abs().amax(dim=(1, 2)).min() > 0.01  # each clip is moved
+    mirrored = found["flow"][:, 0, 8, 8] < 0
+    assert 0 < mirrored.sum() < 12
+    assert torch.equal(found["action_units"], batch["action_units"])
+
+
 def test_the_orthogonal_loss_waits_then_rises_then_stays(tiny, made):
     config = tiny(epochs=9, orthogonal_weight=0.6, orthogonal_after=3.0, orthogonal_ramp=4.0, batch_size=100)
     told = []
@@ -420,7 +437,9 @@ def test_weights_that_cannot_be_downloaded_are_told_in_one_line(monkeypatch, tin
 )
 def test_a_vit_of_another_size_is_refused_with_the_settings_that_would_fit(monkeypatch, tiny, changes):
     without_downloads(monkeypatch, tiny())
-    with pytest.raises(MerbenchError, match="vit_pretrained: a-vit does not fit .*vit_width.*patch.*mlp_ratio.*colour"):
+    with pytest.raises(
+        MerbenchError, match=r"vit_pretrained: a-vit does not fit .*vit_width.*patch.*mlp_ratio.*colour"
+    ):
         MEDN(tiny(vit_pretrained="a-vit", emotion_input="faces", **changes), PROBLEM).module()
 
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
-
 from merbench.methods.medn.motion import MotionBranch, action_unit_loss, action_unit_weights
+from torch import nn
 
 SIDES = {("small", 4): 4, ("resnet18", 3): 16, ("resnet18", 4): 32}  # pixels of flow to a token's side
 

@@ -5,11 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.flop_counter import FlopCounterMode
-
-from merbench.methods.medn.config import kept_locations
+from merbench.methods.medn.config import Config, kept_locations
 from merbench.methods.medn.selection import strongest
 from merbench.methods.medn.sevit import Merge, SEVit
+from torch.utils.flop_counter import FlopCounterMode
 
 SCORES = ("token", "pixel", "learned", "class-attention", "random")
 RATES = ((0.25, 0.5, 0.75), (0.5,), (0.0,), (0.0, 0.9), (0.1, 0.7))
@@ -39,7 +38,8 @@ def pictures(config, clips, seed=0):
 
 
 def scored(net, frames):
-    return net.score(net.stemmed(frames), frames, net.stem)
+    patches = net.embed(frames)
+    return net.score(frames, patches, net.stemmed(patches), net.stem)
 
 
 def straight_line(score, count):
@@ -48,7 +48,7 @@ def straight_line(score, count):
     for clip, values in enumerate(score.tolist()):
         for _ in range(count):
             left = [n for n in range(len(values)) if not kept[clip, n]]
-            kept[clip, max(left, key=lambda n: values[n])] = True  # noqa: B023
+            kept[clip, max(left, key=lambda n: values[n])] = True
     return kept
 
 
@@ -73,7 +73,8 @@ def settings_of_sevit(draw):
         "frame_size": frame_size,
         "patch": patch,
         "colour": draw(st.sampled_from(["grey", "rgb"])),
-        "emotion_input": draw(st.sampled_from(["faces", "changes", "both"])),
+        "emotion_input": draw(st.sampled_from(["faces", "changes", "signed-changes", "both"])),
+        "pool": draw(st.sampled_from(["mean", "class"])),
         "time": draw(st.sampled_from(["folded", "joint"])),
         "scales": draw(st.sampled_from(["parallel", "progressive"])),
         "score": draw(st.sampled_from(SCORES)),
@@ -186,6 +187,21 @@ def test_a_place_that_changes_is_found(tiny, score, noise, smoothing):
     assert kept[torch.arange(64), torch.arange(64)].all()
 
 
+@pytest.mark.parametrize("emotion_input", ["faces", "changes", "signed-changes", "both"])
+def test_a_place_that_moves_is_found_among_noise_by_tokens_of_the_usual_size(emotion_input):
+    """Where nothing moves a token is noise; a score that took its direction for change would find nothing else."""
+    sizes = {"width": 64, "vit_width": 64, "frame_size": 112, "patch": 8, "stem_depth": 2, "depth": 1}
+    net = net_of(Config(**sizes, rates=(0.75,), score_smoothing=False, emotion_input=emotion_input)).eval()
+    frames = 0.5 + 0.01 * torch.randn(16, 8, 3, 112, 112)
+    places = torch.randint(196, (16,))
+    for clip, place in enumerate(places.tolist()):
+        row, column = 8 * (place // 14), 8 * (place % 14)
+        frames[clip, 2:6, :, row : row + 8, column : column + 8] += 0.1
+    with torch.inference_mode():
+        kept = net(frames).kept[:, 0]
+    assert kept[torch.arange(16), places].all()
+
+
 @pytest.mark.parametrize("score", ["random", "class-attention"])
 def test_other_scores_do_not_find_it_by_themselves(tiny, score):
     """The check above has teeth: what is not made to look for change misses it."""
@@ -290,7 +306,6 @@ def test_computation_falls_with_sparsity(tiny, time, scales):
         config = tiny(time=time, scales=scales, frames=8, frame_size=24, rates=(rate,), vit_width=16, depth=2)
         net, counter = net_of(config).eval(), FlopCounterMode(display=False)
         frames = pictures(config, 2)
-        net.stemmed(frames)
         with counter, torch.inference_mode():
             net(frames)
         return counter.get_total_flops(), counter.get_flop_counts()["SEVit.blocks.0"]
@@ -328,7 +343,7 @@ def test_what_becomes_of_a_clip_does_not_depend_on_its_company(tiny, score, scal
                 torch.testing.assert_close(other[4 - row], expected[row], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("emotion_input", ["faces", "changes", "both"])
+@pytest.mark.parametrize("emotion_input", ["faces", "changes", "signed-changes", "both"])
 @pytest.mark.parametrize("score", SCORES)
 def test_clips_in_which_nothing_moves_give_finite_features_and_gradients(tiny, score, emotion_input):
     config = tiny(score=score, emotion_input=emotion_input, rates=(0.0, 0.5), residual_token=True)
@@ -346,17 +361,26 @@ def test_clips_in_which_nothing_moves_give_finite_features_and_gradients(tiny, s
         assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
 
 
-def test_changes_are_seen_from_the_onset_frame_and_stretched_by_the_gain(tiny):
-    config = tiny(emotion_input="changes", change_gain=5.0, stem_depth=0)
-    net = net_of(config).eval()
-    net.position.data.zero_()
-    net.frame.data.zero_()
-    frames = pictures(config, 2)
+@pytest.mark.parametrize("kind", ["changes", "signed-changes"])
+def test_changes_are_seen_from_the_onset_frame_and_stretched_by_the_gain(tiny, kind):
+    embed = net_of(tiny(emotion_input=kind, change_gain=5.0)).embed
+    frames = pictures(tiny(), 2)
     lighter = frames + torch.rand(2, 1, 3, 16, 16)  # whatever lies under all frames alike
-    torch.testing.assert_close(net.stemmed(frames), net.stemmed(lighter), rtol=1e-4, atol=1e-4)
-    patches = net.embed.patches["changes"]
-    expected = patches(5 * (frames[:, 2] - frames[:, 0])).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(net.stemmed(frames)[:, 2], expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(embed(frames), embed(lighter), rtol=1e-4, atol=1e-4)
+    change = 5 * (frames - frames[:, :1])
+    change = change if kind == "signed-changes" else change.abs()
+    for frame in range(3):
+        expected = embed.patches[kind](change[:, frame]).flatten(2).transpose(1, 2)
+        torch.testing.assert_close(embed(frames)[:, frame], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_faces_and_changes_together_are_the_sum_of_their_projections(tiny):
+    embed = net_of(tiny(emotion_input="both", change_gain=5.0)).embed
+    frames = pictures(tiny(), 2)
+    pictured = {"faces": 2 * frames - 1, "changes": 5 * (frames - frames[:, :1]).abs()}
+    expected = sum(embed.patches[name](each.flatten(0, 1)) for name, each in pictured.items())
+    expected = expected.flatten(2).transpose(1, 2).unflatten(0, (2, 3))
+    torch.testing.assert_close(embed(frames), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_order_of_frames_reaches_the_feature(tiny):
