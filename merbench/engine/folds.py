@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from merbench.contracts.clips import IDENTITY
 from merbench.contracts.action_units import Coding
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import PredictionError, SetupError

@@ -114,7 +114,7 @@ class TorchMethod:
         return torch.optim.Adam(module.parameters(), lr=self.config.learning_rate, fused=True)
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
-        """Train the net: ``config.epochs`` passes, telling the harness of each."""
+        """Train the net, pass by pass, telling the harness of each."""
         torch.set_num_threads(run.threads)
         self._device = torch.device(run.device)
         if self._device.type == "cpu":

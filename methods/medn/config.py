@@ -25,6 +25,8 @@ class Config(TorchConfig):
         augmentation, so that vectors are mirrored and not hues.
     flow_size, flow_face_size : int
         Pixels of the motion input, and of the faces that the flow is computed on.
+    flow_algorithm : str
+        ``tvl1`` or ``farneback``.
     flow_mask : str
         ``face`` divides the flow outside the brows and jaw by 3 (needs landmarks), ``none`` leaves it.
     frames : int
@@ -32,7 +34,7 @@ class Config(TorchConfig):
     sampling : str
         ``phase``: as many steps from onset to apex as from apex to offset; ``uniform``: equal steps.
     frame_size, colour, align
-        Of the faces; `align` moves all frames by the onset's transform, or each by its own.
+        Of the faces; `align`, of the flow too, moves all frames by the onset's transform, or each by its own.
     emotion_input : str
         What is cut into patches: ``faces``; ``changes``, by how much each pixel differs from the onset frame;
         ``signed-changes``; or ``both`` faces and changes, each with its own projection.
@@ -51,25 +53,28 @@ class Config(TorchConfig):
     au_weight : float
         Of the AU loss in the total.
     au_positive_weight : float
-        Upper bound of w_k, the weight of an action unit's positives: negatives / positives in the training fold.
+        Upper bound of w_k, the weight of an action unit's positives: negatives / positives in the training fold; its
+        inverse is the lower bound.
     au_least : int
         Action units with fewer positives in the training fold are not learned.
     class_into_motion : bool
-        Whether the class loss trains the motion branch too; else only the AU task does.
+        Whether the class loss trains the motion branch too; else only the AU task and the orthogonal loss do.
     patch, vit_width, heads, mlp_ratio, drop_path
         Of SEVit's blocks.
     stem_depth, depth : int
         Blocks within each frame before the selection, and over the kept tokens of all frames after it.
     vit_pretrained : str, optional
-        A timm ViT whose patch projection, positions and blocks are taken; it must fit the sizes above.
+        A timm ViT whose patch projection (of faces), positions and blocks are taken; it must fit the sizes above.
+        Frames are still scaled to -1..1, not by ImageNet's statistics.
     time : str
         What the blocks after the selection see of a kept location: ``folded``, its tokens of all frames projected to
         one; ``joint``, each frame's token for itself, so that sequences are T times as long.
     score : str
         What decides which locations stay: ``token`` (how much a location's token changes over time), ``pixel`` (how
-        much its pixels do), ``learned``, ``class-attention`` (not temporal), ``random``.
+        much its pixels do), ``learned``, ``class-attention`` (not temporal); ``random`` draws them, and is ``token``
+        in all else.
     score_smoothing : bool
-        Average the scores over 3 x 3 locations.
+        Average the scores over 3 x 3 locations; a random choice is made after that.
     rates : tuple of float
         Sparsity rates, the shares of locations that are left out; 0 is a dense ViT.
     scales : str
@@ -80,7 +85,7 @@ class Config(TorchConfig):
     pool : str
         What a rate's feature is: the ``mean`` of its kept tokens, or its ``class`` token.
     residual_token : bool
-        Sum up what is left out into one further token a frame, weighted by score.
+        Sum up what is left out into one further token, a frame each or folded, weighted by score; for parallel scales.
     orthogonal : str
         ``cross-batch`` or ``squared-cosine``.
     orthogonal_weight : float
@@ -112,7 +117,7 @@ class Config(TorchConfig):
     """
 
     epochs: int = Field(60, ge=1)
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=2)
     learning_rate: float = Field(1e-4, gt=0)
     warmup_epochs: float = Field(5.0, ge=0)
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -199,11 +204,27 @@ class Config(TorchConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
+        if self.branches != "both" and not self.class_into_motion:
+            raise ValueError(f"class_into_motion: false needs branches: both, not {self.branches}")
+        if not self.class_into_motion and not self.au_weight:
+            raise ValueError(
+                "class_into_motion: false leaves the motion branch to the AU task: au_weight must be above 0"
+            )
+        if self.trunk_pretrained and self.trunk == "small":
+            raise ValueError("trunk_pretrained: true needs trunk: resnet18; there are no weights of the small one")
+        if not all(1 <= unit <= 99 for unit in self.au_vocabulary):
+            raise ValueError("au_vocabulary must hold numbers of action units, from 1 to 99")
+        if not self.au_vocabulary or len(set(self.au_vocabulary)) < len(self.au_vocabulary):
+            raise ValueError("au_vocabulary must name action units, each once")
+        if self.branches == "both" and self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        return self._consistent_emotion() if self.has_emotion else self
+
+    def _consistent_emotion(self) -> "Config":
         if self.frame_size % self.patch:
             raise ValueError(f"frame_size {self.frame_size} must be a multiple of patch {self.patch}")
-        for name, size in (("vit_width", self.vit_width), ("width", self.width)):
-            if size % self.heads:
-                raise ValueError(f"{name} {size} must be a multiple of heads {self.heads}")
+        if self.vit_width % self.heads:
+            raise ValueError(f"vit_width {self.vit_width} must be a multiple of heads {self.heads}")
         if not self.rates or list(self.rates) != sorted(set(self.rates)) or not all(0 <= r < 1 for r in self.rates):
             raise ValueError("rates must be one or more shares in [0, 1), each once and ascending, like [0.25, 0.5]")
         if kept_locations(self.grid**2, self.rates[-1]) < 1:
@@ -212,8 +233,10 @@ class Config(TorchConfig):
             raise ValueError(f"scales: progressive needs a depth of at least the {len(self.rates)} rates")
         if self.score == "class-attention" and self.stem_depth < 1:
             raise ValueError("score: class-attention needs a stem_depth of at least 1")
-        if not self.au_vocabulary or len(set(self.au_vocabulary)) < len(self.au_vocabulary):
-            raise ValueError("au_vocabulary must name action units, each once")
+        if self.scales == "progressive" and self.residual_token:
+            raise ValueError("residual_token: true needs scales: parallel")
+        if self.vit_pretrained and self.emotion_input not in ("faces", "both"):
+            raise ValueError(f"vit_pretrained needs emotion_input: faces or both, not {self.emotion_input}")
         return self
 
     def inputs(self) -> dict[str, InputSpec]:
@@ -229,7 +252,8 @@ class Config(TorchConfig):
                 face_size=self.flow_face_size,
                 align=self.align,
             )
-            found["action_units"] = ActionUnits(vocabulary=self.au_vocabulary)
+            if self.au_weight:
+                found["action_units"] = ActionUnits(vocabulary=self.au_vocabulary)
         if self.has_emotion:
             pair = self.frames == 2
             found["faces"] = Frames(

@@ -14,7 +14,7 @@ def cross_batch(motion: Tensor, emotion: Tensor) -> Tensor:
     .. math:: L = \frac{1}{B} \lVert \hat Z_m^\top \hat Z_e \rVert_F^2
 
     with features centred over the batch and their rows scaled to length 1. It sees a dependence of any direction of
-    one feature on any of the other; its floor for independent features of a batch is not 0 (about 1.2 at B = 32).
+    one feature on any of the other; its floor for independent features of a batch is not 0 but 1 + 1 / (B - 1).
     A single clip has loss 0. Published code takes the length as a constant; then the loss also falls when features
     shrink towards their mean, which cost the emotion branch most of what it had learnt (README.md), so here it is not.
 

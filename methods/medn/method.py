@@ -75,7 +75,7 @@ class MEDN(TorchMethod):
         """Weigh classes and action units by the training clips."""
         balanced = self.config.class_weights == "balanced"
         self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None
-        if self.config.has_motion:
+        if "action_units" in train.inputs.names():
             units = torch.from_numpy(train.inputs["action_units"].batch())
             self._units = action_unit_weights(units, self.config.au_positive_weight, self.config.au_least)
 
@@ -88,7 +88,10 @@ class MEDN(TorchMethod):
         groups: dict[tuple[bool, bool], list[Tensor]] = {}
         for name, parameter in module.named_parameters():
             downloaded = (self.config.trunk_pretrained and name.startswith("motion.trunk")) or (
-                self.config.vit_pretrained is not None and name.startswith(("emotion.stem", "emotion.blocks"))
+                self.config.vit_pretrained is not None
+                and name.startswith(
+                    ("emotion.stem", "emotion.blocks", "emotion.position", "emotion.embed.patches.faces")
+                )
             )
             decays = parameter.ndim > 1 and not name.endswith(("position", "frame", "class_tokens", "query"))
             groups.setdefault((bool(downloaded), decays), []).append(parameter)
@@ -154,7 +157,8 @@ class MEDN(TorchMethod):
             total = total + self.config.au_weight * units
         if seen.motion and seen.emotion and (weight_now := self.orthogonal_weight()):
             loss = ORTHOGONAL[self.config.orthogonal]
-            total = total + weight_now * loss(seen.motion.feature.float(), seen.emotion.feature.float())
+            with torch.autocast(labels.device.type, enabled=False):  # 16 bits are too few for its products
+                total = total + weight_now * loss(seen.motion.feature.float(), seen.emotion.feature.float())
         return total
 
     def orthogonal_weight(self) -> float:
@@ -180,7 +184,10 @@ class MEDN(TorchMethod):
         found: dict[str, Tensor] = {}
         if seen.motion:
             found["feature/motion"] = seen.motion.feature
-            found |= {f"au/{unit}": seen.motion.action_units[:, k] for k, unit in enumerate(self.config.au_vocabulary)}
+            # An action unit that was not learned has no score: its logits are what they were drawn as.
+            learned = self._units[1].tolist() if self.config.au_weight else []
+            named = zip(self.config.au_vocabulary, seen.motion.action_units.T, learned, strict=False)
+            found |= {f"au/{unit}": score for unit, score, counted in named if counted}
         if seen.emotion:
             found["feature/emotion"] = seen.emotion.feature
             grid = (self.config.grid, self.config.grid)

@@ -53,14 +53,14 @@ class Score(nn.Module):
     def forward(self, frames: Tensor, patches: Tensor, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
         """Score locations by the frames, the projected patches, (n, T, N, D), or what the stem makes of these."""
         score = self._raw(frames, patches, tokens, stem)
-        if self.config.score_smoothing and self.config.score != "random":
+        if self.config.score_smoothing:
             grid = score.reshape(len(score), 1, self.config.grid, self.config.grid)
             score = nn.functional.avg_pool2d(grid, 3, stride=1, padding=1, count_include_pad=False).flatten(1)
         return (score - score.mean(dim=1, keepdim=True)) / (score.std(dim=1, keepdim=True, correction=0) + 1e-6)
 
     def _raw(self, frames: Tensor, patches: Tensor, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
         kind = self.config.score
-        if kind == "token":
+        if kind in ("token", "random"):
             # Before the stem, which learns to change tokens where nothing moves; and not normed: where nothing moves
             # a token is small, and its direction nothing but noise.
             variation: Tensor = (patches[:, 1:] - patches[:, :-1]).square().sum(dim=-1).add(1e-12).sqrt()
@@ -73,11 +73,13 @@ class Score(nn.Module):
             own, shared = hint.chunk(2, dim=-1)
             judged: Tensor = self.judge(torch.cat([own, shared.mean(dim=1, keepdim=True).expand_as(own)], dim=-1))
             return judged.squeeze(-1)
-        if kind == "class-attention":
-            return self._class_attention(tokens, stem)
-        if self.training:
-            return torch.rand(tokens.shape[0], tokens.shape[2], device=tokens.device)
-        return self.fixed.expand(len(tokens), -1)
+        return self._class_attention(tokens, stem)
+
+    def order(self, score: Tensor) -> Tensor:
+        """Return by what locations are chosen, the highest first: their scores, or a draw for ``random``."""
+        if self.config.score != "random":
+            return score
+        return torch.rand_like(score) if self.training else self.fixed.expand(len(score), -1)
 
     def _class_attention(self, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
         """Return the attention that a class token would pay to each location in the stem's last block, over frames."""

@@ -24,7 +24,7 @@ class Emotion(NamedTuple):
     Attributes
     ----------
     tokens : Tensor, shape (n, N, D)
-        Kept tokens, averaged over frames, at their locations; 0 where nothing was kept. Weighted over rates.
+        Kept tokens, averaged over frames, at their locations, and 0 elsewhere; weighted over rates, then projected.
     feature : Tensor, shape (n, D)
         The merged feature.
     kept : Tensor of bool, shape (n, rates, N)
@@ -86,7 +86,7 @@ class SEVit(nn.Module):
         """Let each rate select from the stem's tokens; the blocks are shared."""
         streams = []
         for index, rate in enumerate(self.config.rates):
-            rows = strongest(score, rate)
+            rows = strongest(self.score.order(score), rate)
             chosen = self._chosen(tokens, score, rows)
             sequence = torch.cat([self.class_tokens[index].expand(len(tokens), 1, -1), chosen], dim=1)
             for block in self.blocks:
@@ -97,13 +97,14 @@ class SEVit(nn.Module):
     def _progressive(self, tokens: Tensor, score: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Cut one stream down to one rate after another, after equal shares of the blocks."""
         locations, rates = tokens.shape[2], self.config.rates
-        rows = strongest(score, rates[0])
+        score_order = self.score.order(score)
+        rows = strongest(score_order, rates[0])
         chosen = self._chosen(tokens, score, rows)
         sequence = torch.cat([self.class_tokens[0].expand(len(tokens), 1, -1), chosen], dim=1)
         for index, block in enumerate(self.blocks):
             step = index * len(rates) // len(self.blocks)
             if kept_locations(locations, rates[step]) < rows.shape[1]:
-                stay = strongest(score.gather(1, rows), 0, kept_locations(locations, rates[step]))
+                stay = strongest(score_order.gather(1, rows), 0, kept_locations(locations, rates[step]))
                 rows = rows.gather(1, stay)
                 sequence = torch.cat([sequence[:, :1], self._again(sequence[:, 1:], stay)], dim=1)
             sequence = block(sequence)
@@ -114,8 +115,7 @@ class SEVit(nn.Module):
 
         Kept tokens are scaled by twice the sigmoid of their score: so it has a gradient, which the choice has not.
         """
-        if self.config.score != "random":
-            tokens = tokens * (2 * torch.sigmoid(score))[:, None, :, None]
+        tokens = tokens * (2 * torch.sigmoid(score))[:, None, :, None]
         chosen = at_locations(tokens, rows)
         if self.config.residual_token:
             all_stay = rows.shape[1] == score.shape[1]
@@ -196,14 +196,17 @@ def _load(vit: SEVit, config: Config) -> None:
     make = partial(timm.create_model, name, pretrained=True, img_size=config.frame_size)
     source: Any = downloaded(name, "vit_pretrained: null", make)
     try:
-        for cut in vit.embed.patches.values():
-            cut.load_state_dict(source.patch_embed.proj.state_dict())
-        for mine, theirs in zip([*vit.stem, *vit.blocks], source.blocks, strict=False):
+        blocks = [*vit.stem, *vit.blocks]
+        if len(blocks) > len(source.blocks) or source.blocks[0].attn.num_heads != config.heads:
+            raise RuntimeError("other heads, or fewer blocks")
+        vit.embed.patches["faces"].load_state_dict(source.patch_embed.proj.state_dict())
+        for mine, theirs in zip(blocks, source.blocks, strict=False):
             mine.load_state_dict(theirs.state_dict())
         with torch.no_grad():
             vit.position.copy_(source.pos_embed[:, source.num_prefix_tokens :][None])
     except (AttributeError, RuntimeError) as error:
         raise SetupError(
             f"vit_pretrained: {name} does not fit vit_width {config.vit_width}, patch {config.patch}, mlp_ratio "
-            f"{config.mlp_ratio:g}, colour {config.colour}; deit_small_patch16_224 has 384, 16, 4, rgb, and 6 heads"
+            f"{config.mlp_ratio:g}, colour {config.colour}, heads {config.heads}, {config.stem_depth} + {config.depth} "
+            "blocks; deit_small_patch16_224 has 384, 16, 4, rgb, 6 and 12"
         ) from error

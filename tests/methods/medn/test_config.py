@@ -237,3 +237,11 @@ def test_the_readme_says_of_every_choice_whether_the_paper_states_it():
         if name not in inherited or field.default != inherited[name].default
     ]
     assert not [name for name in chosen if f"`{name}`" not in told and f"`{name}: " not in told]
+
+
+def test_the_card_says_of_every_field_whether_it_is_stated_or_reconstructed_and_the_readme_names_it():
+    card = METHODS.get("medn").card
+    assert not set(card.stated) & set(card.reconstructed)
+    assert set(card.stated) | set(card.reconstructed) == set(Config.model_fields)
+    readme = (METHODS.get("medn").folder / "README.md").read_text(encoding="utf-8")
+    assert [name for name in Config.model_fields if f"`{name}`" not in readme] == []
