@@ -154,6 +154,13 @@ def _others(whole: "Request", beside: Sequence[str]) -> "list[Request]":
     return requests
 
 
+def _with_config(other: "Request") -> str:
+    """Name a method as ``--beside`` takes it, with the configuration it runs in."""
+    (name,) = other.methods
+    config = other.config_of(name)
+    return name if config == "default" else f"{name}:{config}"
+
+
 def _planned(
     rows: Sequence[_Row],
     whole: "Request",
@@ -167,7 +174,7 @@ def _planned(
     (method,) = whole.methods
     whole = replace(whole, config=None, configs={method: whole.config_of(method)})  # what it runs in on this data
     asked = [(row, replace(whole, settings=row.settings)) for row in rows]
-    asked += [(_Row(BESIDE, other.methods[0], {}, {}), other) for other in others]
+    asked += [(_Row(BESIDE, _with_config(other), {}, {}), other) for other in others]
     trials: list[Trial] = []
     plans: dict[str, RunPlan] = {}
     for row, request in asked:

@@ -179,13 +179,19 @@ def _execute_run(
     observer.run_started(plan, len(state.recorded), state.pending, progress)
     if state.pending:
         folder.uncommit()
-    recorded, failed = list(state.recorded), list[str]()
+    recorded, failed, undiagnosed = list(state.recorded), list[str](), list[str]()
     task = plan.task if existing == "redo" else _losing_nothing(plan, folder, state.pending)
     for outcome in executor(task, state.pending, progress):
         folder.write_fold(outcome, task, plan.file)
         (failed if outcome.failure else recorded).append(outcome.fold)
+        if outcome.undiagnosed:
+            undiagnosed.append(f"{outcome.fold}: {outcome.undiagnosed}")
         observer.fold_finished(plan, outcome)
     state = _compact(plan, folder, observer, tuple(recorded), tuple(failed))
+    if undiagnosed:
+        folds = f"{len(undiagnosed)} fold{'s' * (len(undiagnosed) > 1)}"
+        told = f"{plan.run_id}: no diagnostics of {folds}, whose predictions stand ({undiagnosed[0]})"
+        state = replace(state, damaged=(*state.damaged, told))
     observer.run_finished(plan, state)
     return state
 

@@ -108,6 +108,8 @@ class FoldOutcome:
         See :func:`merbench.contracts.records.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
+    undiagnosed : str
+        Why there are no diagnostics, though they were asked for.
     diagnostics : dict of str to ndarray, optional
         ``test/<name>``: every array of :data:`merbench.contracts.methods.DIAGNOSTIC_KINDS` that the method gave, rows
         as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
@@ -125,6 +127,7 @@ class FoldOutcome:
     predictions: pd.DataFrame | None = None
     epochs: npt.NDArray[Any] | None = None
     diagnostics: dict[str, npt.NDArray[Any]] | None = None
+    undiagnosed: str = ""
     failure: Failure | None = None
 
 
@@ -232,10 +235,20 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
         result["predictions"] = _tested(task, method, opened, seconds)
         if task.diagnose:
             with _timed(seconds, "diagnose"):
-                result["diagnostics"] = _looked_inside(task, fold, method, opened)
+                result |= _looked_inside_or_why_not(task, fold, method, opened)
     if watch and watch.scores:
         result["epochs"] = np.array(watch.scores, dtype=np.float32)[:, opened.by_identity()]
     return result
+
+
+def _looked_inside_or_why_not(task: FoldTask, fold: Fold, method: Method, opened: _Opened) -> dict[str, Any]:
+    """Return the diagnostics, or what went wrong with them: the predictions, made before, stay good."""
+    try:
+        return {"diagnostics": _looked_inside(task, fold, method, opened)}
+    except SetupError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises
+        return {"undiagnosed": f"{type(error).__name__}: {_readable(str, error)}"}
 
 
 def _open(task: FoldTask, fold: Fold) -> _Opened:

@@ -195,7 +195,7 @@ class RunFolder:
             packages=outcome.packages,
             hardware=outcome.hardware,
             epochs=task.keep_epochs,
-            diagnostics=task.diagnose,
+            diagnostics=outcome.diagnostics is not None,
             checksums={name: bytes_digest(content) for name, content in files.items()},
             failure=outcome.failure,
             finished=now(),

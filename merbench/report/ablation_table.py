@@ -115,12 +115,15 @@ def notes(ablation: Ablation) -> list[str]:
 
 
 def _remarks(ablation: Ablation) -> list[str]:
-    """Say what a reader should know of the rows, each remark once: that of the whole method holds for all its rows."""
-    first: dict[str, Line] = {}
+    """Say what a reader should know of the rows: what holds for a method once, what a row lacks for each."""
+    told: dict[tuple[str, str], str] = {}
     for line in ablation.lines:
+        file = line.row.runs[0].file
+        general = {*file.admissions, file.remark, "synthetic data"}
         for remark in line.row.remarks:
-            first.setdefault(remark, line)
-    return [f"{_place(line)}: {remark}" for remark, line in first.items()]
+            whose = file.method if remark in general else _place(line)
+            told[whose, remark] = f"{whose}: {remark}"
+    return list(told.values())
 
 
 def _decoupling_notes(ablation: Ablation) -> list[str]:
@@ -131,8 +134,8 @@ def _decoupling_notes(ablation: Ablation) -> list[str]:
     aligned = next((each.alignment for each in found if each.alignment), None)
     if aligned:
         said.append(
-            f"CKA: linear, unbiased, of {' and '.join(ablation.features)} on held-out clips; 1 is the same up to a "
-            f"rotation, 0 nothing in common. Of {aligned.folds + aligned.left_out} folds {aligned.left_out} have fewer "
+            "CKA: linear, unbiased, of a row's two features on held-out clips; 1 is the same up to a rotation, 0 "
+            f"nothing in common. Of {aligned.folds + aligned.left_out} folds, over seeds, {aligned.left_out} have fewer "
             f"than {LEAST_CLIPS} clips and are left out."
         )
     probe = next((scores for each in found for scores in each.probes.values() if scores.counted), None)
@@ -149,8 +152,8 @@ def _decoupling_notes(ablation: Ablation) -> list[str]:
 
 def _mean_over(scores: UnitScores) -> str:
     return (
-        f"Mean over the {scores.counted} units that at least {LEAST_SHOWN} clips show; always answering that a unit is "
-        f"shown gives {number(scores.floor)}."
+        f"Mean over the units that at least {LEAST_SHOWN} clips show; in the first row that has any these are "
+        f"{scores.counted}, and always answering that a unit is shown gives {number(scores.floor)}."
     )
 
 

@@ -41,18 +41,13 @@ def made() -> Callable[..., Inputs]:
     """
 
     def make(config: Config, clips: int, seed: int = 0, unlabelled: Any = (), **arrays: Any) -> Inputs:
-        rng = np.random.default_rng(seed)
-        values = {}
-        if config.has_motion:
-            channels = 2 if config.motion_input == "hsv" else 3
-            values["flow"] = rng.standard_normal((clips, config.flow_size, config.flow_size, channels), np.float32)
-            units = (rng.random((clips, len(config.au_vocabulary))) < 0.3).astype(np.float32)
-            units[list(unlabelled)] = np.nan
-            values["action_units"] = units
-        if config.has_emotion:
-            shape = (clips, config.frames, config.frame_size, config.frame_size, 3 if config.colour == "rgb" else 1)
-            values["faces"] = rng.integers(0, 256, shape, dtype=np.uint8)
-        specs = config.inputs()
-        return Inputs({name: ArrayInput(specs[name], arrays.get(name, each)) for name, each in values.items()}, clips)
+        rng, specs = np.random.default_rng(seed), config.inputs()
+        channels = 2 if config.motion_input == "hsv" else 3
+        flow = rng.standard_normal((clips, config.flow_size, config.flow_size, channels), np.float32)
+        units = (rng.random((clips, len(config.au_vocabulary))) < 0.3).astype(np.float32)
+        units[list(unlabelled)] = np.nan
+        shape = (clips, config.frames, config.frame_size, config.frame_size, 3 if config.colour == "rgb" else 1)
+        values = {"flow": flow, "action_units": units, "faces": rng.integers(0, 256, shape, dtype=np.uint8), **arrays}
+        return Inputs({name: ArrayInput(spec, values[name]) for name, spec in specs.items()}, clips)
 
     return make

@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 from merbench.methods.medn.config import Config
+from merbench.methods.medn.losses import ORTHOGONAL, cross_batch
 from merbench.methods.medn.method import MEDN
 from timm.models.vision_transformer import VisionTransformer
 
@@ -55,7 +56,7 @@ def alternatives(name):
 
 
 OTHERS = {
-    "epochs": (1, 3), "least_steps": (9,), "batch_size": (1, 3, 100), "learning_rate": (0.02,),
+    "epochs": (1, 3), "least_steps": (9,), "batch_size": (3, 100), "learning_rate": (0.02,),
     "warmup_epochs": (0.0, 1.5, 5.0),
     "gradient_norm": (None, 0.01), "weight_decay": (0.0, 5.0), "pretrained_rate": (0.5,),
     "width": (16,), "flow_size": (24,), "flow_face_size": (32,), "au_vocabulary": ((4,), (1, 2, 4, 12)),
@@ -249,7 +250,7 @@ def test_action_units_of_unseen_clips_are_told_from_their_flow(tiny, made):
 def test_clips_without_any_action_unit_train(tiny, made):
     """As SMIC's are: then the AU task is silent, and its weight means nothing."""
     scores = []
-    for weight in (0.0, 5.0):
+    for weight in (0.1, 5.0):
         config = tiny(au_weight=weight)
         inputs = made(config, CLIPS, unlabelled=range(CLIPS))
         method = trained(config, inputs)
@@ -353,6 +354,20 @@ def test_without_ramp_the_orthogonal_loss_is_there_at_once(tiny):
         assert method.orthogonal_weight() == expected
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_orthogonal_loss_is_computed_in_32_bits_whatever_the_precision(monkeypatch, tiny, made, precision):
+    seen = []
+
+    def look(motion, emotion):
+        seen.append((motion @ emotion.T).dtype)
+        return cross_batch(motion, emotion)
+
+    monkeypatch.setitem(ORTHOGONAL, "cross-batch", look)
+    config = tiny(precision=precision)
+    trained(config, made(config, CLIPS))
+    assert set(seen) == {torch.float32}
+
+
 def test_before_its_time_the_orthogonal_loss_changes_nothing(tiny, made):
     scores = []
     for weight in (0.0, 5.0):
@@ -374,6 +389,9 @@ def test_the_orthogonal_loss_parts_the_features(tiny, made):
     assert found[2.0] < found[0.0] / 3
 
 
+DOWNLOADED = ("motion.trunk", "emotion.stem", "emotion.blocks", "emotion.position", "emotion.embed.patches.faces")
+
+
 def test_biases_norms_and_positions_do_not_decay_and_downloaded_weights_learn_slower(monkeypatch, tiny):
     config = tiny(
         trunk="resnet18", trunk_pretrained=True, vit_pretrained="a-vit", emotion_input="faces", score="class-attention"
@@ -386,7 +404,7 @@ def test_biases_norms_and_positions_do_not_decay_and_downloaded_weights_learn_sl
     assert len(settings) == len(list(net.parameters())) == sum(len(group["params"]) for group in groups)
     for name, parameter in net.named_parameters():
         rate, decay = settings[id(parameter)]
-        downloaded = name.startswith(("motion.trunk", "emotion.stem", "emotion.blocks"))
+        downloaded = name.startswith(DOWNLOADED)
         assert rate == pytest.approx(config.learning_rate * (config.pretrained_rate if downloaded else 1)), name
         plain = parameter.ndim == 1 or name.split(".")[-1] in ("position", "frame", "class_tokens", "query")
         assert decay == (0 if plain else config.weight_decay), name
@@ -410,7 +428,10 @@ def test_a_vit_lends_its_positions_patches_and_blocks(monkeypatch, tiny):
     ("changes", "instead"),
     [
         ({"trunk": "resnet18", "trunk_pretrained": True}, "the weights of resnet18 .*trunk_pretrained: false"),
-        ({"vit_pretrained": "deit_tiny_patch16_224"}, "the weights of deit_tiny_patch16_224 .*vit_pretrained: null"),
+        (
+            {"vit_pretrained": "deit_tiny_patch16_224", "emotion_input": "faces"},
+            "the weights of deit_tiny_patch16_224 .*vit_pretrained: null",
+        ),
     ],
 )
 def test_weights_that_cannot_be_downloaded_are_told_in_one_line(monkeypatch, tiny, made, changes, instead):
@@ -432,7 +453,7 @@ def test_weights_that_cannot_be_downloaded_are_told_in_one_line(monkeypatch, tin
 
 @pytest.mark.parametrize(
     "changes",
-    [{"vit_width": 16}, {"patch": 8}, {"mlp_ratio": 4.0}, {"colour": "grey"}],
+    [{"vit_width": 16}, {"patch": 8}, {"mlp_ratio": 4.0}, {"colour": "grey"}, {"heads": 4}, {"depth": 4}],
     ids=lambda each: next(iter(each)),
 )
 def test_a_vit_of_another_size_is_refused_with_the_settings_that_would_fit(monkeypatch, tiny, changes):
@@ -473,6 +494,15 @@ def test_it_tells_features_gates_kept_places_action_units_and_a_face(tiny, made,
         assert np.abs(told["face"] - onset).max() <= 1
     if branches == "both":
         assert told["gate/motion"].std() > 0
+
+
+@pytest.mark.parametrize("changes", [{"au_weight": 0.0}, {"au_least": 100}])
+def test_action_units_that_were_not_learned_are_not_told_of(tiny, made, changes):
+    config = tiny(**changes)
+    inputs = made(config, CLIPS)
+    told = trained(config, inputs).diagnose(inputs.pictures())
+    assert "feature/motion" in told
+    assert not [name for name in told if name.startswith("au/")]
 
 
 def test_what_it_tells_of_a_clip_does_not_depend_on_its_company(tiny, made):
