@@ -134,8 +134,8 @@ def _decoupling_notes(ablation: Ablation) -> list[str]:
     aligned = next((each.alignment for each in found if each.alignment), None)
     if aligned:
         said.append(
-            "CKA: linear, unbiased, of a row's two features on held-out clips; 1 is the same up to a rotation, 0 "
-            f"nothing in common. Of {aligned.folds + aligned.left_out} folds, over seeds, {aligned.left_out} have fewer "
+            "CKA: linear, unbiased, of a row's two features on held-out clips; 1 is the same up to a rotation, "
+            f"0 nothing shared. Of {aligned.folds + aligned.left_out} folds (all seeds) {aligned.left_out} have fewer "
             f"than {LEAST_CLIPS} clips and are left out."
         )
     probe = next((scores for each in found for scores in each.probes.values() if scores.counted), None)

@@ -142,10 +142,10 @@ def test_other_methods_stand_beside_in_configurations_of_their_own(toy, ablated)
     toy()
     words = ("--set", "blind=true", "--only", "power", "--seeds", "0-1", "--diagnose")
     rows = ablated("--beside", "majority", "--beside", "toy-net:slow", *words)
-    assert list(rows) == ["toy-net", "one", "two", "majority"]  # by name, of which toy-net is there twice
+    assert list(rows) == ["toy-net", "one", "two", "majority", "toy-net:slow"]
     assert (rows["majority"]["group"], rows["majority"]["seeds"], rows["majority"]["variant"]) == ("beside", 1, "")
-    assert (rows["toy-net"]["group"], rows["toy-net"]["config"], rows["toy-net"]["variant"]) == ("beside", "slow", "")
-    assert rows["toy-net"]["seeds"] == 2
+    beside = rows["toy-net:slow"]
+    assert (beside["group"], beside["config"], beside["variant"], beside["seeds"]) == ("beside", "slow", "", 2)
     assert rows["majority"]["difference"] is not None
 
 

@@ -399,14 +399,20 @@ def test_redo_keeps_beside_predictions_only_what_is_asked_for(tmp_path, telling)
     assert RunFolder(tmp_path / plan.run_id).read_diagnostics("toy/c", plan.file) == {}
 
 
-def test_folds_whose_diagnostics_failed_run_again_without_them(tmp_path, telling):
+def test_diagnostics_that_fail_are_told_and_cost_no_prediction(tmp_path, telling):
     (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
     telling.broken = True
     (state,), watcher = go([asked], tmp_path)
-    assert state.failed == tuple(FOLDS)
-    assert {outcome.failure.message for outcome in watcher.outcomes} == {"in the middle of telling"}
-    (state,), _ = go([plan], tmp_path)
-    assert state.complete
+    assert (state.failed, state.complete) == ((), True)
+    (told,) = state.damaged
+    assert f"no diagnostics of {len(FOLDS)} folds, whose predictions stand" in told
+    assert "in the middle of telling" in told
+    assert told in failures([state])
+    same(predictions(plan, tmp_path), undisturbed(plan))
+    assert len(watcher.outcomes) == len(FOLDS)
+    telling.broken = False
+    (state,), _ = go([asked], tmp_path)  # asked for again, they are made
+    assert (state.damaged, state.complete) == ((), True)
     same(predictions(plan, tmp_path), undisturbed(plan))
 
 

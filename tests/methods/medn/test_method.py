@@ -518,7 +518,7 @@ def test_what_it_tells_of_a_clip_does_not_depend_on_its_company(tiny, made):
 def test_the_engine_keeps_what_it_tells_of_test_clips_and_features_of_training_clips(tiny, made):
     config = tiny()
     inputs = made(config, 2 * EACH, unlabelled=SMIC)
-    outcome = run_fold(FoldTask(MEDN, config, two_people(), inputs, 0, diagnose=True), "casme2/sub06")
+    outcome = run_fold(FoldTask(MEDN, config, two_people(), inputs, 0, diagnose=True), "smic-hs/s06")
     assert outcome.failure is None, outcome.failure.traceback
     told = {name for name in outcome.diagnostics if name.split("/")[1] in ("feature", "gate", "kept", "au", "face")}
     of_test = ["feature/motion", "feature/emotion", "gate/motion", "au/1", "au/4", "au/12", "face"]
