@@ -317,6 +317,7 @@ def test_jitter_is_drawn_anew_for_each_epoch_and_predictions_are_of_the_annotate
     drawn = [[seen[clip] for clip in range(20)] for seen in method.seen]
     assert len({tuple(each) for each in drawn}) == 12
     assert {version for each in drawn for version in each} == set(range(5))
+    assert list(method.seen[0]) == RunContext(seed=1).rng("shuffle").permutation(20).tolist()
     method.seen.clear()
     method.predict(data.inputs)
     assert method.seen == [dict.fromkeys(range(20), 0)]

@@ -76,6 +76,15 @@ def test_a_mirrored_picture_is_exactly_that():
     torch.testing.assert_close(augment.faces(frames, found), expected, rtol=0, atol=1e-6)
 
 
+def test_a_mirrored_crop_is_the_crop_mirrored():
+    found = drawn(20, crop=0.5)
+    assert 0 < found.mirrored.sum() < 20
+    pictures = torch.rand(20, 2, 16, 16)
+    straight = augment.moved(pictures, found._replace(mirrored=torch.zeros(20, dtype=torch.bool)))
+    expected = torch.where(found.mirrored[:, None, None, None], straight.flip(-1), straight)
+    torch.testing.assert_close(augment.moved(pictures, found), expected, rtol=0, atol=1e-5)
+
+
 def test_mirrored_flow_is_the_flow_of_mirrored_pictures():
     base = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8), (0, 0), 2)
     base = cv2.normalize(base, None, 0, 255, cv2.NORM_MINMAX)
