@@ -88,10 +88,10 @@ def ablate(
         states = execute(plans, runs, display, folds)
     split = prepared.split
     command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
-    ablation = read_ablation(trials, runs, split.clips, split.truth().truth.tolist(), command, diagnose)
+    ablation = read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds)
     _print(ablation, format, console)
-    if failures(states):
-        console.print(failures(states), style="red", markup=False, soft_wrap=True)
+    if told := failures(plans, states):
+        console.print(told, style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 

@@ -74,8 +74,8 @@ def run(
         count = sum(len(plan.file.folds) for plan in plans)
         console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
     _print_table(console, plans, runs)
-    if failures(states):
-        console.print(failures(states), style="red", markup=False, soft_wrap=True)
+    if told := failures(plans, states):
+        console.print(told, style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 

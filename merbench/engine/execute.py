@@ -226,8 +226,11 @@ def _compact(
     return RunState(recorded, (), failed, (), True)
 
 
-def failures(states: Sequence[RunState]) -> str:
-    """Say in a phrase what failed, or could not be put together; empty where nothing did."""
-    failed = [fold for state in states for fold in state.failed]
-    said = [f"{len(failed)} fold{'s' * (len(failed) > 1)} failed: {listed(failed)}"] if failed else []
+def failures(plans: Sequence[RunPlan], states: Sequence[RunState]) -> str:
+    """Say in a phrase what failed of which run, or could not be put together; empty where nothing did."""
+    runs = [(plan.run_id, state.failed) for plan, state in zip(plans, states, strict=True) if state.failed]
+    count = sum(len(folds) for _, folds in runs)
+    said = [f"{count} fold{'s' * (count > 1)} failed"] if runs else []
+    said += [f"{run_id}: {listed(folds)}" for run_id, folds in runs[:3]]
+    said += [f"and {len(runs) - 3} more runs"] if len(runs) > 3 else []
     return "; ".join(said + [problem for state in states for problem in state.damaged])

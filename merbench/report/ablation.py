@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
@@ -69,7 +70,7 @@ class Line:
 
     @property
     def complete(self) -> bool:
-        """Whether every fold of every seed is in."""
+        """Whether every fold that was asked for is in, for every seed."""
         return self.row.status == "complete"
 
 
@@ -87,6 +88,8 @@ class Ablation:
         The command line that gives this table.
     diagnosed : bool
         Diagnostics were asked for.
+    folds : int
+        How many folds the protocol has; rows speak of fewer where ``--folds`` asked for some only.
     notes : list of str
         What did not verify.
     """
@@ -95,6 +98,7 @@ class Ablation:
     shared_clips: int
     command: str
     diagnosed: bool
+    folds: int
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -186,7 +190,13 @@ def setting_text(changes: dict[str, Any]) -> str:
 
 
 def read_ablation(
-    trials: Sequence[Trial], runs: Path, clips: pd.DataFrame, classes: Sequence[str], command: str, diagnosed: bool
+    trials: Sequence[Trial],
+    runs: Path,
+    clips: pd.DataFrame,
+    truth: pd.DataFrame,
+    command: str,
+    diagnosed: bool,
+    folds: Collection[str] = (),
 ) -> Ablation:
     """Read the rows' runs, score them, and hold each against the whole method.
 
@@ -198,31 +208,34 @@ def read_ablation(
         The folder of all runs.
     clips : DataFrame
         The clip table of the protocol's clips, with their action units.
-    classes : sequence of str
-        Each clip's class.
+    truth : DataFrame
+        The class of each of these clips, ``truth``, and the ``fold`` it is tested in; rows as `clips`.
     command : str
         The command line that gives this table.
     diagnosed : bool
         Read diagnostics as well.
+    folds : collection of str
+        Compare over these folds only; all by default.
     """
-    shared = clips[same_units(clips, classes)]
+    asked = truth.fold.isin(folds).to_numpy() if folds else np.ones(len(clips), dtype=bool)
+    shared = clips[same_units(clips, truth.truth.tolist()) & asked]
     only = set(zip(*(shared[column] for column in IDENTITY), strict=True))
     lines: dict[tuple[str, ...], Line] = {}
     notes: list[str] = []
     for trial in trials:
         if trial.run_ids not in lines:
-            line = _line(trial, runs, only)
+            line = _line(trial, runs, only, folds)
             if lines:
                 line = _compared(line, lines[trials[0].run_ids], only)
             if diagnosed:
                 line = _diagnosed(line, runs, notes)
             lines[trial.run_ids] = line
     told = [replace(lines[trial.run_ids], trial=trial) for trial in trials]
-    return Ablation(told, len(only), command, diagnosed, notes)
+    return Ablation(told, len(only), command, diagnosed, truth.fold.nunique(), notes)
 
 
-def _line(trial: Trial, runs: Path, only: Collection[Identity]) -> Line:
-    (row,), _ = measured_rows([read_run(runs / run_id) for run_id in trial.run_ids])
+def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str]) -> Line:
+    (row,), _ = measured_rows([read_run(runs / run_id, folds) for run_id in trial.run_ids])
     there = [restricted(run.predictions, only) for run in row.runs]
     there = [table for table in there if len(table)]
     shared = part_scores(there, row.runs[0].file.outputs, {"full": ""})[0] if there else None
@@ -245,11 +258,16 @@ def _diagnosed(line: Line, runs: Path, notes: list[str]) -> Line:
         return line
     try:
         seeds = [
-            [RunFolder(runs / run.file.run_id).read_diagnostics(fold, run.file) for fold in run.file.folds]
+            [RunFolder(runs / run.file.run_id).read_diagnostics(fold, run.file) for fold in run.asked_folds]
             for run in line.row.runs
         ]
     except RecordError as error:
         notes.append(f"{error}; diagnostics of {line.trial.group}/{line.trial.name} are left out")
         return line
-    there = all(fold for folds in seeds for fold in folds)
-    return replace(line, decoupling=decoupling(seeds)) if there else line
+    without = sum(not fold for folds in seeds for fold in folds)
+    if not without:
+        return replace(line, decoupling=decoupling(seeds))
+    if without < sum(map(len, seeds)):
+        place = f"{line.trial.group}/{line.trial.name}"
+        notes.append(f"{place} lacks diagnostics of {without} folds, so what its features tell is left out")
+    return line

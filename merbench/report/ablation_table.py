@@ -86,7 +86,7 @@ def _units(scores: UnitScores | None) -> Cell:
 
 def _cka(line: Line) -> str:
     aligned = line.decoupling.alignment if line.decoupling else None
-    return "–" if aligned is None or math.isnan(aligned.cka) else f"{aligned.cka:.2f}".replace("0.", ".", 1)
+    return number(aligned.cka if aligned else None, 2)
 
 
 def title(ablation: Ablation) -> str:
@@ -163,9 +163,12 @@ def _ran_on(ablation: Ablation) -> str:
     kind = " (synthetic: it says nothing about people)" if file.synthetic else ""
     seeds = ", ".join(str(run.file.key.seed) for run in row.runs)
     clips, folds, _ = counts(row)
+    asked = len(row.runs[0].asked_folds)
+    part = "" if asked == ablation.folds else f" Only {asked} of the protocol's {ablation.folds} folds were asked for."
+    config = " ".join(filter(None, [file.config_name, file.variant]))
     return (
-        f"Run on {file.data}{kind}, protocol {file.protocol}, configuration "
-        f"{' '.join(filter(None, [file.config_name, file.variant]))}, seeds {seeds}, {folds} folds, {clips} clips."
+        f"Run on {file.data}{kind}, protocol {file.protocol}, configuration {config}, seeds {seeds}, {folds} folds, "
+        f"{clips} clips.{part}"
     )
 
 

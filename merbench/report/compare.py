@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -48,11 +49,11 @@ class Comparison:
         return [record for row in self.rows for record in row.records()] + self.published
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, digits: int = 4) -> str:
     """Write a figure as papers do: four decimals, no leading zero; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"
-    return f"{value:.4f}".removeprefix("0")
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
 
 
 def _interval(interval: Interval) -> str:

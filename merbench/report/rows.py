@@ -186,7 +186,7 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
 
 
 def _hole(run: RecordedRun) -> str:
-    total = len(run.file.folds)
+    total = len(run.asked_folds)
     lacks = f"has {run.folds} of {total} folds" if run.folds < total else "is not put together"
     return f"seed {run.file.key.seed} {lacks}"
 

@@ -1,5 +1,6 @@
 """Read recorded runs: their predictions as far as they verify, and what does not."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class RecordedRun:
         The commit mark of a run that is whole and put together.
     origin : str
         ``measured`` here, or ``leaderboard``.
+    asked : tuple of str
+        The folds that were asked for, where these are not all; nothing else is read.
     """
 
     file: RunFile
@@ -38,11 +41,20 @@ class RecordedRun:
     problems: list[str]
     mark: CompleteFile | None = None
     origin: str = "measured"
+    asked: tuple[str, ...] = ()
+
+    @property
+    def asked_folds(self) -> Sequence[str]:
+        """The folds that were asked for: all of the protocol's, or some."""
+        return self.asked or tuple(self.file.folds)
 
     @property
     def complete(self) -> bool:
-        """Whether every fold is in, put together and held against the protocol: what the commit mark says."""
-        return self.mark is not None
+        """Whether every fold asked for is in.
+
+        All of them are in once they are put together and held against the protocol, which the commit mark says.
+        """
+        return self.folds == len(self.asked) if self.asked else self.mark is not None
 
     @property
     def group(self) -> str:
@@ -50,8 +62,15 @@ class RecordedRun:
         return digest(self.file.key.model_dump(mode="json", exclude={"seed"}))
 
 
-def read_run(folder: Path) -> RecordedRun:
+def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
     """Read one run's folder; what does not verify is left out of the predictions and named in `problems`.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    folds : collection of str
+        Read these folds only, as if the protocol had no others; all by default.
 
     Raises
     ------
@@ -61,7 +80,10 @@ def read_run(folder: Path) -> RecordedRun:
     records = RunFolder(folder)
     file = records.read_run()
     problems: list[str] = []
-    if (folder / "complete.json").exists():
+    asked = tuple(fold for fold in file.folds if fold in folds)
+    if asked == tuple(file.folds):
+        asked = ()
+    if not asked and (folder / "complete.json").exists():
         try:
             mark, table = records.read_complete(file)
         except RecordError as error:
@@ -69,7 +91,7 @@ def read_run(folder: Path) -> RecordedRun:
         else:
             return RecordedRun(file, table, len(file.folds), {}, [], mark)
     tables, failed = [], {}
-    for fold in file.folds:
+    for fold in asked or file.folds:
         if not (records.fold_path(fold) / "record.json").exists():
             continue
         try:
@@ -85,7 +107,7 @@ def read_run(folder: Path) -> RecordedRun:
         problems.append(f"{folder} has all its folds but is not put together: give the same command again")
     columns = prediction_columns(problem_of(file))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=str)
-    return RecordedRun(file, table, len(tables), failed, problems)
+    return RecordedRun(file, table, len(tables), failed, problems, asked=asked)
 
 
 def first_record(folder: Path, run: RecordedRun) -> FoldRecord | None:

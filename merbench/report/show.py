@@ -171,7 +171,7 @@ def _f1_cell(score: UnitScore | UnitScores | None) -> str:
 
 def _alignment_line(features: Sequence[str], alignment: Alignment) -> str:
     one, other = features
-    told = f"Linear CKA of {one} and {other} in held-out clips: {number(alignment.cka)} over {alignment.folds} folds"
+    told = f"Linear CKA of {one} and {other} in held-out clips: {number(alignment.cka, 2)} over {alignment.folds} folds"
     if alignment.left_out:
         told += f", {alignment.left_out} with too few clips left out"
     return f"{told} (0: nothing in common, 1: the same but for a rotation)"

@@ -407,7 +407,7 @@ def test_diagnostics_that_fail_are_told_and_cost_no_prediction(tmp_path, telling
     (told,) = state.damaged
     assert f"no diagnostics of {len(FOLDS)} folds, whose predictions stand" in told
     assert "in the middle of telling" in told
-    assert told in failures([state])
+    assert told in failures([asked], [state])
     same(predictions(plan, tmp_path), undisturbed(plan))
     assert len(watcher.outcomes) == len(FOLDS)
     telling.broken = False
@@ -463,7 +463,11 @@ def test_a_failed_fold_is_kept_with_its_traceback_the_others_go_on_and_it_is_tri
     (state,), watcher = go([plan], tmp_path)
     assert method.trained == FOLDS
     assert (state.failed, state.pending, state.complete) == (("toy/c",), ("toy/c",), False)
-    assert failures([state]) == "1 fold failed: toy/c"
+    assert failures([plan], [state]) == f"1 fold failed; {plan.run_id}: toy/c"
+    many = [replace(plan, file=plan.file.model_copy(update={"run_id": f"run-{i}"})) for i in range(5)]
+    assert failures(many, [state] * 5) == "5 folds failed; " + "; ".join(
+        [*(f"run-{i}: toy/c" for i in range(3)), "and 2 more runs"]
+    )
     assert [outcome.fold for outcome in watcher.outcomes if outcome.failure] == ["toy/c"]
     folder = tmp_path / plan.run_id
     assert not (folder / "complete.json").exists()
@@ -487,7 +491,7 @@ def test_a_failed_fold_is_kept_with_its_traceback_the_others_go_on_and_it_is_tri
     assert watcher.started == [(0, 5, ("toy/c",))]
     assert method.trained == [*FOLDS, "toy/c", "toy/c"]
     assert state.complete
-    assert failures([state]) == ""
+    assert failures([plan], [state]) == ""
     same(predictions(plan, tmp_path), undisturbed(plan))
 
 

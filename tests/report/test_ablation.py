@@ -14,8 +14,10 @@ from rich.console import Console
 from merbench.engine.store import RunFolder
 from merbench.report.ablation import Trial, read_ablation, setting_text
 from merbench.report.ablation_table import as_csv, as_json, as_markdown, print_ablation
+from merbench.report.runs import read_run
 from merbench.scoring.decoupling import decoupling
 from merbench.scoring.paired import paired_difference, restricted
+from merbench.scoring.same_units import same_units
 from merbench.scoring.table import part_scores
 
 CLASSES = ("negative", "positive", "surprise")
@@ -57,10 +59,12 @@ def trial(record, clips):
 
 @pytest.fixture
 def read(record, clips):
-    """Return what reads an ablation: ``read(*trials, diagnosed=False)``."""
+    """Return what reads an ablation: ``read(*trials, diagnosed=False, folds=())``."""
 
-    def call(*trials, diagnosed=False, clips=clips):
-        return read_ablation(trials, record.results / "runs", *clips, COMMAND, diagnosed)
+    def call(*trials, diagnosed=False, clips=clips, folds=()):
+        table, classes = clips
+        truth = pd.DataFrame({"truth": classes, "fold": table.dataset + "/" + table.subject})
+        return read_ablation(trials, record.results / "runs", table, truth, COMMAND, diagnosed, folds)
 
     return call
 
@@ -153,6 +157,34 @@ def test_a_row_with_other_numbers_of_seeds_is_compared_by_its_mean(trial, read, 
     found = read(whole, row).lines[1]
     assert found.difference == paired_difference(predictions_of(record, row), predictions_of(record, whole), CLASSES)
     assert read(whole, row).records()[1]["seeds"] == 1
+
+
+def test_only_the_folds_asked_for_are_compared_whatever_else_is_recorded(trial, read, record, clips):
+    asked = ["beta/t0", "alpha/s1", "alpha/s3"]
+    whole, row = trial(), trial("fusion", "add", {"fusion": "add"}, right=0.3, folds=[*asked, "alpha/s0"])
+    ablation = read(whole, row, folds=asked)
+    table, classes = clips
+    names = set(table[(table.dataset + "/" + table.subject).isin(asked)].dataset.index)
+    only = {tuple(table.loc[i, ["dataset", "subject", "clip"]]) for i in names}
+    one = [read_run(record.results / "runs" / run_id).predictions for run_id in row.run_ids]
+    one, two = ([restricted(each, only) for each in runs] for runs in (one, predictions_of(record, whole)))
+    assert [line.row.status for line in ablation.lines] == ["complete", "complete"]
+    assert {record["folds"] for record in ablation.records()} == {3}
+    assert {record["clips"] for record in ablation.records()} == {24}
+    assert ablation.lines[1].difference == paired_difference(one, two, CLASSES)
+    shares = same_units(table, classes)
+    assert 0 < ablation.shared_clips == sum(shares[i] for i in names) < sum(shares)
+    assert ablation.lines[1].shared_difference.clips == ablation.shared_clips
+    assert "Only 3 of the protocol's 7 folds were asked for." in " ".join(printed(ablation).split())
+    assert "not ranked" not in printed(ablation)
+    assert "were asked for" not in printed(read(whole, whole))
+
+
+def test_a_row_that_lacks_a_fold_asked_for_is_not_compared(trial, read):
+    row = trial("fusion", "add", {"fusion": "add"}, folds=["alpha/s0"])
+    ablation = read(trial(), row, folds=["alpha/s0", "alpha/s1"])
+    assert ablation.lines[1].difference is None
+    assert "fusion/add: not ranked: seed 0 has 1 of 2 folds" in printed(ablation)
 
 
 def test_without_clips_that_share_action_units_the_columns_are_left_out_and_a_line_says_so(trial, read, clips):
