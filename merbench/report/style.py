@@ -93,9 +93,14 @@ def label(text: object, longest: int = 24) -> str:
 def title(figure: "Figure", *lines: str) -> None:
     """Write the title above everything, its lines broken where the figure ends."""
     wide = int(figure.get_figwidth() * 17)  # characters an inch at this size
-    figure.suptitle(
-        "\n".join(textwrap.fill(shown(line), wide, break_on_hyphens=False) for line in lines), linespacing=1.4
-    )
+    figure.suptitle("\n".join(part for line in lines for part in _broken(shown(line), wide)), linespacing=1.4)
+
+
+def _broken(line: str, wide: int) -> list[str]:
+    """Break a line into as few as fit, each about as long as the others: a last word alone looks like a slip."""
+    count = len(textwrap.wrap(line, wide, break_on_hyphens=False))
+    tried = (textwrap.wrap(line, width, break_on_hyphens=False) for width in range(1 + len(line) // (count or 1), wide))
+    return next((parts for parts in tried if len(parts) == count), textwrap.wrap(line, wide, break_on_hyphens=False))
 
 
 def about(run: RecordedRun) -> str:

@@ -206,7 +206,9 @@ def test_the_alignment_of_two_features_is_printed_with_the_folds_that_entered(ma
     found = gathered(made.folds, made.run.predictions, [])
     alignment = found.decoupling.alignment
     said = " ".join(printed(found, made.run).split())
-    assert f"CKA of emotion and motion in held-out clips: {number(alignment.cka, 2)} over {alignment.folds} folds" in said
+    assert (
+        f"CKA of emotion and motion in held-out clips: {number(alignment.cka, 2)} over {alignment.folds} folds" in said
+    )
 
 
 def test_without_diagnostics_a_line_says_how_to_get_them(made):
