@@ -53,6 +53,7 @@ def test_a_file_becomes_its_model(written):
         ("size: 3\n", "'name' is missing"),
         ("name: a\nsize: many\n", "size: .*integer.*, not 'many'"),
         ("name: a\nsize: 10\n", "size: size must be a digit, not 10"),
+        ("name: a\nrow: 3\n", r"row: must be a list, like \[1, 2\], not 3"),
         ("name: a\nrow: [{width: x}]\n", "row.0.width: .*integer.*, not 'x'"),
         ("- name\n", "must hold a mapping of keys to values, not list"),
         ("", "must hold a mapping of keys to values, not NoneType"),

@@ -434,6 +434,7 @@ def test_what_is_looked_at_comes_batch_by_batch_in_eval_mode_and_without_gradien
         {"epoch": 3},
         {"least_steps": -1},
         {"warmup_epochs": -1.0},
+        {"warmup_epochs": 3.5, "epochs": 3},
         {"schedule": "linear"},
         {"gradient_norm": 0.0},
         {"precision": "float16"},
