@@ -57,7 +57,7 @@ def alternatives(name):
 
 OTHERS = {
     "epochs": (1, 3), "least_steps": (9,), "batch_size": (3, 100), "learning_rate": (0.02,),
-    "warmup_epochs": (0.0, 1.5, 5.0),
+    "warmup_epochs": (0.0, 1.5, 2.0),
     "gradient_norm": (None, 0.01), "weight_decay": (0.0, 5.0), "pretrained_rate": (0.5,),
     "width": (16,), "flow_size": (24,), "flow_face_size": (32,), "au_vocabulary": ((4,), (1, 2, 4, 12)),
     "au_weight": (0.0, 5.0), "au_positive_weight": (1.0, 3.0), "au_least": (4, 100),
