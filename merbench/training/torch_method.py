@@ -76,6 +76,10 @@ class TorchMethod:
 
     Config: ClassVar[type[TorchConfig]] = TorchConfig
 
+    #: Whether many folds may be trained in one program (:mod:`merbench.training.packed`): `loss` depends on nothing but
+    #: settings, module and batch, and what is random within the module is a layer of :mod:`merbench.training.layers`.
+    packs: ClassVar[bool] = False
+
     #: The epoch that is being trained, from 1.
     epoch: int = 0
 
@@ -121,6 +125,32 @@ class TorchMethod:
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
         """Train the net, pass by pass, telling the harness of each."""
+        source = self.start(train, run)
+        net: Any = torch.compile(self.net) if self.config.compiled else self.net
+        optimiser = self.optimiser(self.net)
+        bases = [group["lr"] for group in optimiser.param_groups]
+        for epoch in range(1, source.epochs + 1):
+            self.epoch = epoch
+            self.net.train()
+            batches = source.batches()
+            for step, rows in enumerate(batches):
+                rate = self.rate(epoch - 1 + step / len(batches), source.epochs)
+                for group, base in zip(optimiser.param_groups, bases, strict=True):
+                    group["lr"] = base * rate
+                batch = source.batch(rows)
+                optimiser.zero_grad(set_to_none=True)
+                with self.precision():
+                    loss = self.loss(net, batch, source.labels[rows])
+                loss.backward()  # type: ignore[no-untyped-call]
+                if self.config.gradient_norm:
+                    nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_norm)
+                optimiser.step()
+            run.progress(epoch, source.epochs)
+            if run.epoch_end(epoch, self):
+                break
+
+    def start(self, train: TrainingData, run: RunContext) -> "Source":
+        """Make the net, on its device, and what gives its batches."""
         torch.set_num_threads(run.threads)
         self._device = torch.device(run.device)
         if self._device.type == "cpu":
@@ -130,35 +160,7 @@ class TorchMethod:
         self.net = self.module().to(self._device)
         if self.config.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
-        net: Any = torch.compile(self.net) if self.config.compiled else self.net
-        labels = torch.from_numpy(np.asarray(train.labels)).to(self._device)
-        optimiser = self.optimiser(self.net)
-        bases = [group["lr"] for group in optimiser.param_groups]
-        order, jitter = run.rng("shuffle"), run.rng("jitter")
-        generator = torch.Generator(self._device).manual_seed(run.stream_seed("augment"))
-        data = self._on_device(train.inputs, jitter)
-        epochs = self.passes(len(labels))
-        for epoch in range(1, epochs + 1):
-            self.epoch = epoch
-            if epoch > 1 and _jittered(train.inputs):
-                data = self._on_device(train.inputs, jitter)
-            self.net.train()
-            batches = list(self._batches(len(labels), order))
-            for step, rows in enumerate(batches):
-                rate = self._rate(epoch - 1 + step / len(batches), epochs)
-                for group, base in zip(optimiser.param_groups, bases, strict=True):
-                    group["lr"] = base * rate
-                batch = self.augment({name: values[rows] for name, values in data.items()}, generator)
-                optimiser.zero_grad(set_to_none=True)
-                with self._precision():
-                    loss = self.loss(net, batch, labels[rows])
-                loss.backward()  # type: ignore[no-untyped-call]
-                if self.config.gradient_norm:
-                    nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_norm)
-                optimiser.step()
-            run.progress(epoch, epochs)
-            if run.epoch_end(epoch, self):
-                break
+        return Source(self, train, run)
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Predict with the net in eval mode, at most a batch at a time."""
@@ -167,13 +169,14 @@ class TorchMethod:
     def evaluated(self, inputs: Inputs, look: Any) -> Iterator[Any]:
         """Give ``look(net, batch)`` for the clips of `inputs` batch by batch, in eval mode and without gradients."""
         self.net.eval()
-        data = self._on_device(inputs)
+        data = self.on_device(inputs)
         # Single precision as a CPU has it: a GPU's shorter one would let a prediction depend on its company.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             for rows in torch.split(torch.arange(inputs.clips, device=self._device), self.config.batch_size):
                 yield look(self.net, {name: values[rows] for name, values in data.items()})
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def precision(self) -> AbstractContextManager[Any]:
+        """Compute within the block as precisely as the configuration says."""
         if self.config.precision == "float32":
             return nullcontext()
         return torch.autocast(self._device.type, getattr(torch, self.config.precision))
@@ -181,9 +184,9 @@ class TorchMethod:
     def passes(self, clips: int) -> int:
         """Return how many passes are made over so many training clips."""
         config: TorchConfig = self.config
-        return max(config.epochs, math.ceil(config.least_steps / len(_batch_ends(clips, config.batch_size))))
+        return max(config.epochs, math.ceil(config.least_steps / len(batch_ends(clips, config.batch_size))))
 
-    def _rate(self, trained: float, epochs: int) -> float:
+    def rate(self, trained: float, epochs: int) -> float:
         """Return the share of the learning rate that holds after so many of all epochs."""
         if trained < self.config.warmup_epochs:
             return float((trained + 1e-3) / self.config.warmup_epochs)
@@ -192,21 +195,49 @@ class TorchMethod:
         left = float(max(epochs - self.config.warmup_epochs, 1e-9))
         return (1 + math.cos(math.pi * float(trained - self.config.warmup_epochs) / left)) / 2
 
-    def _on_device(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
+    def on_device(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
+        """Return the tensors of clips on the method's device."""
         return {name: values.to(self._device) for name, values in self.tensors(inputs, rng).items()}
 
-    def _batches(self, clips: int, order: np.random.Generator) -> Iterator[Any]:
-        """Give the rows of each batch of an epoch: slices, which cost no copy, where nothing is shuffled."""
-        ends = _batch_ends(clips, self.config.batch_size)
-        starts = [0, *ends[:-1]]
-        if self.config.shuffle:
-            rows = torch.from_numpy(order.permutation(clips)).to(self._device)
-            yield from (rows[start:end] for start, end in zip(starts, ends, strict=True))
-        else:
-            yield from (slice(start, end) for start, end in zip(starts, ends, strict=True))
+
+class Source:
+    """What gives a method its training batches: the clips' tensors on the device, and the fold's random streams.
+
+    Attributes
+    ----------
+    labels : Tensor of int64, shape (n_clips,)
+    epochs : int
+        Passes over the clips.
+    """
+
+    def __init__(self, method: TorchMethod, train: TrainingData, run: RunContext) -> None:
+        device = torch.device(run.device)
+        self.labels = torch.from_numpy(np.asarray(train.labels)).to(device)
+        self.epochs = method.passes(len(self.labels))
+        self._method, self._inputs = method, train.inputs
+        self._order, self._jitter = run.rng("shuffle"), run.rng("jitter")
+        self._generator = torch.Generator(device).manual_seed(run.stream_seed("augment"))
+        self._data: Batch | None = None
+
+    def batches(self) -> list[Any]:
+        """Begin an epoch: return the rows of each batch, slices, which cost no copy, where nothing is shuffled."""
+        if self._data is None or _jittered(self._inputs):
+            self._data = self._method.on_device(self._inputs, self._jitter)
+        config: TorchConfig = self._method.config
+        ends = batch_ends(len(self.labels), config.batch_size)
+        pairs = zip([0, *ends[:-1]], ends, strict=True)
+        if not config.shuffle:
+            return [slice(start, end) for start, end in pairs]
+        rows = torch.from_numpy(self._order.permutation(len(self.labels))).to(self.labels.device)
+        return [rows[start:end] for start, end in pairs]
+
+    def batch(self, rows: Any) -> Batch:
+        """Return the tensors of these rows, augmented."""
+        assert self._data is not None
+        return self._method.augment({name: values[rows] for name, values in self._data.items()}, self._generator)
 
 
-def _batch_ends(clips: int, size: int) -> list[int]:
+def batch_ends(clips: int, size: int) -> list[int]:
     """Return where each batch of an epoch ends."""
     ends = [*range(size, clips, size), clips]
     if len(ends) > 1 and clips - ends[-2] == 1:

@@ -47,6 +47,7 @@ class STSTNet(TorchMethod):
     """STSTNet on the flow image."""
 
     Config = Config
+    packs = True
 
     def module(self) -> nn.Module:
         """Return the net, channels last, which is what its large, shallow maps are fastest in on a CPU."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import Problem
+from merbench.contracts.methods import Problem, RunContext, TrainingData
 from merbench.engine.catalogue import METHODS, PROTOCOLS
 from merbench.engine.data import choose_data
 from merbench.engine.execute import execute
@@ -20,6 +20,7 @@ from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.report.runs import read_run
 from merbench.scoring.table import part_scores
+from merbench.training.packed import fit_packed
 from merbench.training.torch_method import TorchConfig
 
 STSTNET = METHODS.get("ststnet")
@@ -238,3 +239,28 @@ def test_images_in_the_wrong_channel_order_would_be_noticed(shared):
         found[turned] = part_scores([pd.DataFrame(table)], PROBLEM.outputs, {"full": "Full"})[0].uf1
     assert round(found[False], 4) == 0.7209
     assert round(found[True], 4) != 0.7209
+
+
+def test_packed_folds_become_the_nets_that_they_become_alone():
+    class Double(STSTNET.cls):
+        def module(self):
+            return super().module().double()
+
+        def tensors(self, inputs, rng=None):
+            return {"flow": super().tensors(inputs, rng)["flow"].double()}
+
+    def training(clips):
+        rng = np.random.default_rng(clips)
+        images = rng.integers(0, 256, (clips, 28, 28, 3), dtype=np.uint8)
+        people = np.array(["x/1"] * clips, dtype=object)
+        inputs = Inputs({"flow": ArrayInput(Flow(), images)}, clips)
+        return TrainingData(inputs, rng.integers(0, 3, clips), PROBLEM, people, people)
+
+    trains, runs = [training(clips) for clips in (20, 17, 20)], [RunContext(seed=fold) for fold in range(3)]
+    config = MODULE.Config(epochs=5, batch_size=12, learning_rate=1e-3)
+    alone, packed = ([Double(config, PROBLEM) for _ in trains] for _ in range(2))
+    for method, train, run in zip(alone, trains, runs, strict=True):
+        method.fit(train, run)
+    fit_packed(packed, trains, runs)
+    for one, other in zip(alone, packed, strict=True):
+        torch.testing.assert_close(other.net.state_dict(), one.net.state_dict(), rtol=1e-9, atol=1e-9)

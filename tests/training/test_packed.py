@@ -1,0 +1,177 @@
+"""Many folds trained in one program become the nets that they become alone."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from merbench.contracts.inputs import ArrayInput, Flow, Inputs
+from merbench.contracts.methods import Problem, Progress, RunContext, TrainingData
+from merbench.training.layers import FastDropout
+from merbench.training.packed import fit_packed, packs
+from merbench.training.torch_method import TorchConfig, TorchMethod
+
+PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
+
+
+def inputs(clips, seed):
+    pictures = np.random.default_rng(seed).standard_normal((clips, 9, 9, 3))
+    return Inputs({"flow": ArrayInput(Flow(), pictures)}, clips)
+
+
+def training(clips, seed):
+    labels = np.random.default_rng(seed + 1).integers(0, 3, clips)
+    people = np.array(["x/1"] * clips, dtype=object)
+    return TrainingData(inputs(clips, seed), labels, PROBLEM, people, people)
+
+
+class Net(TorchMethod):
+    """In double precision, in which what differs by rounding alone differs by next to nothing."""
+
+    packs = True
+
+    def module(self):
+        pictures = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), FastDropout()]
+        return nn.Sequential(*pictures, nn.Flatten(), FastDropout(), nn.Linear(196, 3)).double()
+
+    def tensors(self, inputs, rng=None):
+        return {"flow": torch.from_numpy(inputs["flow"].batch(rng=rng)).permute(0, 3, 1, 2).double()}
+
+    def augment(self, batch, generator):
+        flow = batch["flow"]
+        return {"flow": flow + 0.1 * torch.randn(flow.shape, generator=generator, dtype=flow.dtype)}
+
+
+class ManyGroups(Net):
+    def optimiser(self, module):
+        decays = [values for values in module.parameters() if values.ndim > 1]
+        rest = [values for values in module.parameters() if values.ndim == 1]
+        return torch.optim.AdamW(
+            [{"params": decays, "weight_decay": 0.3}, {"params": rest, "weight_decay": 0.0, "lr": 0.002}],
+            lr=self.config.learning_rate,
+        )
+
+
+def made(count, method=Net, **settings):
+    return [method(TorchConfig(**settings), PROBLEM) for _ in range(count)]
+
+
+def both(clips, method=Net, contexts=None, **settings):
+    """Return methods fitted one by one and packed, on folds with so many clips."""
+    trains = [training(count, seed) for seed, count in enumerate(clips)]
+    contexts = contexts or (lambda: [RunContext(seed=seed) for seed in range(len(clips))])
+    alone, packed = made(len(clips), method, **settings), made(len(clips), method, **settings)
+    for one, train, run in zip(alone, trains, contexts(), strict=True):
+        one.fit(train, run)
+    fit_packed(packed, trains, contexts())
+    return alone, packed
+
+
+def assert_same(alone, packed, tolerance=1e-11):
+    for one, other in zip(alone, packed, strict=True):
+        mine, theirs = one.net.state_dict(), other.net.state_dict()
+        assert mine.keys() == theirs.keys()
+        for name in mine:
+            torch.testing.assert_close(theirs[name], mine[name], rtol=tolerance, atol=tolerance, msg=name)
+
+
+SETTINGS = {
+    "plain": {"learning_rate": 0.01},
+    "in order": {"learning_rate": 0.01, "shuffle": False},
+    "cosine": {"learning_rate": 0.02, "schedule": "cosine", "warmup_epochs": 1.5},
+    "clipped": {"learning_rate": 0.02, "gradient_norm": 0.3},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_packed_folds_become_the_nets_that_they_become_alone(settings):
+    alone, packed = both([20, 17, 20, 22], epochs=3, batch_size=12, **settings)
+    assert_same(alone, packed)
+    weights = [method.net[0].weight for method in packed]
+    assert not torch.allclose(weights[0], weights[2], atol=1e-3)  # folds of one size are still folds of their own
+
+
+def test_groups_of_parameters_keep_their_settings():
+    alone, packed = both([20, 17], ManyGroups, epochs=3, batch_size=12, learning_rate=0.01)
+    assert_same(alone, packed)
+
+
+def test_a_fold_becomes_the_same_net_in_any_company():
+    one, _ = both([20, 17], epochs=2, batch_size=12)
+    _, packed = both([20, 17, 23, 24], epochs=2, batch_size=12)
+    assert_same(one, packed[:2])
+
+
+def test_predictions_are_those_of_folds_trained_alone():
+    alone, packed = both([20, 17], epochs=3, batch_size=12, learning_rate=0.01)
+    test = inputs(7, seed=99)
+    for one, other in zip(alone, packed, strict=True):
+        np.testing.assert_allclose(other.predict(test).scores, one.predict(test).scores, rtol=1e-10)
+
+
+def test_the_harness_is_told_of_each_fold_and_may_stop_one_of_them():
+    told, done = [], []
+
+    def contexts():
+        told.append([])
+        done.append([Progress() for _ in range(3)])
+
+        def watching(place):
+            def on_epoch(epoch, method):
+                told[-1].append((place, epoch, method.epoch, method.predict(inputs(5, seed=50)).scores.sum().round(8)))
+                return place == 1 and epoch == 2
+
+            return on_epoch
+
+        return [RunContext(seed=place, on_epoch=watching(place), progress=done[-1][place]) for place in range(3)]
+
+    alone, packed = both([20, 17, 20], contexts=contexts, epochs=4, batch_size=12, learning_rate=0.01)
+    assert sorted(told[0]) == sorted(told[1])
+    assert len(told[1]) == 4 + 2 + 4
+    assert [(each.done, each.total) for each in done[1]] == [(4, 4), (2, 4), (4, 4)]
+    assert_same(alone, packed)
+
+
+def test_training_ends_when_every_fold_has_stopped():
+    told = []
+
+    def contexts():
+        return [RunContext(seed=place, on_epoch=lambda epoch, _: told.append(epoch) or True) for place in range(2)]
+
+    assert_same(*both([20, 17], contexts=contexts, epochs=5, batch_size=12))
+    assert told == [1, 1, 1, 1]
+
+
+def test_nets_own_their_weights_in_the_end():
+    _, packed = both([20, 17], epochs=1, batch_size=12)
+    before = packed[1].net[0].weight.clone()
+    with torch.no_grad():
+        packed[0].net[0].weight.zero_()
+    assert torch.equal(packed[1].net[0].weight, before)
+    assert packed[0].net[0].weight.untyped_storage().size() == 8 * packed[0].net[0].weight.numel()
+
+
+def test_folds_with_as_many_steps_go_together():
+    methods = made(5, batch_size=10)
+    assert packs(methods, [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]  # a last clip alone joins the batch before
+    few = made(3, batch_size=10, epochs=1, least_steps=6)
+    assert packs(few, [20, 19, 30]) == [[0, 1], [2]]
+
+
+def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
+    class Alone(Net):
+        packs = False
+
+    methods = made(2, Alone)
+    assert packs(methods, [20, 20]) == [[0], [1]]
+    with pytest.raises(ValueError, match="can't be trained together"):
+        fit_packed(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+
+
+def test_random_layers_that_would_draw_for_all_folds_at_once_are_refused():
+    class Plain(Net):
+        def module(self):
+            return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(243, 3)).double()
+
+    with pytest.raises(RuntimeError, match="random"):
+        fit_packed(made(2, Plain, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
