@@ -1,5 +1,6 @@
-"""``merbench data``: tell merbench where databases are, look at them, prepare them, or make a stand-in."""
+"""``merbench data``: fetch databases, tell merbench where they are, look at them, prepare them, make a stand-in."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from merbench.contracts.inputs import InputSpec
     from merbench.contracts.protocols import ProtocolSpec
 
-data = typer.Typer(help="Register, verify, prepare and look at databases, or make a stand-in.", no_args_is_help=True)
+data = typer.Typer(
+    help="Fetch, register, verify, prepare and look at databases, or make a stand-in.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="A registered database.", metavar="NAME")]
 
@@ -33,6 +36,52 @@ def add(
     if not corrections:
         typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
     _tell_remarks(source, each=False)
+
+
+@data.command(epilog="Example: merbench data fetch megc2019-flow28")
+def fetch(
+    name: Annotated[str, typer.Argument(help="A public database, see merbench data list.", metavar="NAME")],
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="A mirror instead of its publisher: the address, http or https, of the publisher's files "
+            "or of a copy's folder. Checksums are the same.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Download a public database into MERBENCH_HOME, every file verified, and register it.
+
+    What is there and whole is not downloaded again: after an error or Ctrl-C the same command goes on.
+    """
+    from functools import partial
+
+    from rich.console import Console
+
+    from merbench.cli.display import PreparationDisplay
+    from merbench.databases.fetching import downloadable, fetched_folder
+    from merbench.databases.fetching import fetch as download
+    from merbench.databases.registrations import home, registered
+
+    card, source = downloadable(name)
+    before = registered().get(name)
+    typer.echo(f"{name}: {card.title}, {card.holds}")
+    typer.echo(f"terms: {card.licence}")
+    typer.echo(f"from {address or source.address} into {fetched_folder(name)}")
+    with PreparationDisplay(Console(highlight=False), "files") as watcher:
+        fetched = download(name, address, partial(watcher.preparing, name), watcher.note)
+    found = fetched.source
+    what = f"{fetched.came} files came" if fetched.came else "all is there already, nothing was fetched"
+    typer.echo(f"{name}: {what}; all {fetched.files} have the published checksums")
+    typer.echo(f"{name}: {found.reading.layout}, {_counts(found)}; registered in {home() / 'databases.json'}")
+    if before is not None and before.folder != found.folder:
+        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add goes back to it")
+    _tell_remarks(found, each=False)
+    for work in source.cite:
+        typer.echo(f"cite: {work}")
+    typer.echo(f"next: {_first_run(found)}")
 
 
 @data.command(epilog="Example: merbench data remove casme2")
@@ -231,6 +280,23 @@ def synthesize(
         )
     where = f"--data {source.folder}" if out else f"--data {name}"
     typer.echo(f"{source.name}: {_counts(source)} in {source.folder}; use it with {where}")
+
+
+def _first_run(source: "Source") -> str:
+    """Return a command that uses a database: methods that it has the inputs for, a protocol that it serves."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
+
+    card = source.database.card
+    served = [spec.name for spec in PROTOCOLS.load_all()[0].values() if set(spec.datasets) <= set(card.datasets)]
+    if not served:
+        return f"merbench data verify {card.name}"
+    able = []
+    for entry in METHODS.entries():
+        with suppress(MerbenchError):  # of a broken plug-in, which merbench methods tells of
+            inputs = method_card(entry).inputs.values()
+            able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []
+    return f"merbench run {' '.join(able) or 'METHOD'} --protocol {served[0]}"
 
 
 def _counts(source: "Source") -> str:

@@ -9,6 +9,7 @@ from merbench.contracts.databases import DatabaseCard
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
+from merbench.databases.fetching import mended
 from merbench.databases.registrations import open_registered, registered
 from merbench.databases.synthetic.database import STAND_INS
 from merbench.engine.catalogue import PROTOCOLS
@@ -42,11 +43,11 @@ def _here(card: DatabaseCard, shelves: list[Kept]) -> str:
     folders = registered()
     if card.name not in folders:
         made = f"made when asked for:\nmerbench data synthesize {card.name.partition('-')[2]}"
-        return made if card.name in STAND_INS else f"not registered:\nmerbench data add {card.name} PATH"
+        return made if card.name in STAND_INS else f"not registered:\n{card.commands}"
     try:
         source = open_registered(card.name)
     except MerbenchError as error:
-        return f"broken: {error}"
+        return f"broken: {error}{mended(card.name, folders[card.name].folder)}"
     clips = source.clips
     subjects = len(clips[["dataset", "subject"]].drop_duplicates())
     lines = [str(folders[card.name].folder), f"{len(clips)} clips, {subjects} subjects"]

@@ -72,10 +72,10 @@ class _Live:
 
 
 class PreparationDisplay(_Live):
-    """What a user sees while clips are made or inputs prepared: a line each, live on a terminal."""
+    """What a user sees while clips are made, inputs prepared or files fetched: a line each, live on a terminal."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, unit: str = "clips") -> None:
+        self._console, self._unit = console, unit
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(24),
@@ -90,7 +90,7 @@ class PreparationDisplay(_Live):
     def preparing(self, what: str, done: int, total: int) -> None:
         """Move the line of `what`, or begin it; elsewhere than on a terminal speak now and then, and at the end."""
         if what not in self._lines:
-            pace = Pace(done, total - done, "clips")
+            pace = Pace(done, total - done, self._unit)
             self._lines[what] = (self._bars.add_task(shown(what), total=total, completed=done, pace=pace), pace)
             self._spoken = time.monotonic()
         line, pace = self._lines[what]

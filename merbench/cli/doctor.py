@@ -45,8 +45,10 @@ def _unwritable(title: str, folder: Path) -> list[str]:
 
 
 def _copies() -> tuple[dict[str, str], list[str]]:
-    """Read every registered database; returns what is there, and what is broken."""
+    """Read every registered database; returns what is there, or how to come by some, and what is broken."""
     from merbench.contracts.errors import MerbenchError
+    from merbench.databases import DATABASES
+    from merbench.databases.fetching import mended
     from merbench.databases.registrations import open_registered, registered
 
     found, broken = {}, []
@@ -55,7 +57,10 @@ def _copies() -> tuple[dict[str, str], list[str]]:
             try:
                 found[name] = f"{entry.folder}, {len(open_registered(name).clips)} clips"
             except MerbenchError as error:
-                broken.append(f"registered {name}: {error}")
+                broken.append(f"registered {name}: {error}{mended(name, entry.folder)}")
     except MerbenchError as error:
         broken.append(str(error))
+    if not found and not broken:
+        public = [name for name, database in DATABASES.load_all()[0].items() if database.card.download is not None]
+        found["registered"] = f"no database; public: merbench data fetch {' or '.join(public)}"
     return found, broken

@@ -14,6 +14,29 @@ from merbench.contracts.inputs import InputSpec
 from merbench.contracts.names import checked_name
 
 
+class Download(BaseModel):
+    """Where a public database can be had from the web, file by file.
+
+    Attributes
+    ----------
+    address : str
+        Where its publisher keeps the files, in one fixed version; the files' names are appended to it.
+    checksums : Path
+        The list of a copy's files with their SHA-256, see :mod:`merbench.databases.checksums`.
+    folders : dict of str to str
+        Folders of a copy that are called otherwise under `address`, each with its name there.
+    cite : tuple of str
+        What those who use it should cite.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str
+    checksums: Path
+    folders: dict[str, str] = {}
+    cite: tuple[str, ...] = ()
+
+
 class DatabaseCard(BaseModel):
     """What is known of a database before anyone has it.
 
@@ -31,6 +54,8 @@ class DatabaseCard(BaseModel):
         A release of ready-made arrays offers these and nothing else; ``None`` for a database of frames.
     person_of : dict of str to str
         Datasets whose subjects are the same people under the same ids share a value (``smic-hs`` and ``smic-vis``).
+    download : Download, optional
+        A public database can be fetched; ``None`` where somebody has to be asked, or a program makes it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +69,13 @@ class DatabaseCard(BaseModel):
     synthetic: bool = False
     offers: tuple[InputSpec, ...] | None = None
     person_of: dict[str, str] = {}
+    download: Download | None = None
+
+    @property
+    def commands(self) -> str:
+        """The commands that register it here."""
+        add = f"merbench data add {self.name} PATH"
+        return add if self.download is None else f"merbench data fetch {self.name}, or {add}"
 
     @field_validator("name")
     @classmethod

@@ -6,6 +6,9 @@ STSTNet's is a tree, one folder a fold: ``<subject>/u_test/<label>/<clip>.png`` 
 
 Each image is, in RGB order, horizontal flow u, vertical flow v and optical strain, each scaled to 0..255 over the clip
 (Liong et al., FG 2019; Wang et al., arXiv 2307.14637).
+
+``megc2019_flow28.csv`` beside this file lists the published files for ``merbench data fetch``. It was made by
+``python -m merbench.databases.checksums FOLDER LIST IMAGES/`` on a copy of HTNet's layout at the commit below.
 """
 
 import re
@@ -19,11 +22,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.clips import clip_name, clip_table
-from merbench.contracts.databases import DatabaseCard, Reading
+from merbench.contracts.databases import DatabaseCard, Download, Reading
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import Flow, InputSpec
 from merbench.databases.identity import normalised
 
+COMMIT = "91cf4bda0a2db50d638d46c04c5d7cf3b602d446"
 IMAGES = "STSNet_whole_norm_u_v_os"
 LIST = "combined_3_class2_for_optical_flow.csv"
 CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
@@ -41,9 +45,19 @@ class Megc2019Flow28:
         title="MEGC 2019 flow images, 28x28 (public release of STSTNet's and HTNet's authors)",
         datasets={"smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"},
         holds="442 clips of 68 subjects",
-        licence="public; the underlying videos need each database's own licence",
+        licence="public, in a repository that states no licence; the videos behind it need each database's own",
         source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
         offers=(FLOW,),
+        download=Download(
+            address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
+            checksums=Path(__file__).with_suffix(".csv"),
+            folders={IMAGES: f"datasets/{IMAGES}"},
+            cite=(
+                "Liong et al., STSTNet, IEEE FG 2019 (doi 10.1109/FG.2019.8756567)",
+                "Wang et al., HTNet, Neurocomputing 602, 2024 (arXiv 2307.14637)",
+                "the databases behind it: SMIC, CASME II, SAMM",
+            ),
+        ),
     )
 
     def recognises(self, folder: Path) -> bool:

@@ -130,14 +130,12 @@ def open_registered(name: str) -> Source:
         Unknown, or known but not registered: says how to.
     """
     known = registered()
+    card = DATABASES.get(name).card
     if name not in known:
-        DATABASES.entry(name)
-        raise MerbenchError(f"database {name!r} is not registered here: merbench data add {name} PATH")
+        raise MerbenchError(f"database {name!r} is not registered here: {card.commands}")
     entry = known[name]
     if not entry.folder.is_dir():
-        raise DataError(
-            f"{name} is registered in {entry.folder}, which is not there: mount it, or merbench data add {name} PATH"
-        )
+        raise DataError(f"{name} is registered in {entry.folder}, which is not there: mount it, or {card.commands}")
     return open_source(name, entry.folder, entry.corrections)
 
 

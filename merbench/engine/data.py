@@ -146,11 +146,11 @@ def _automatic(needed: list[str], watcher: Watcher) -> Data:
         watcher.note(f"data: {SMALL}, {why}")
         return Data(SMALL, why, (_open(SMALL, watcher),))
     serving = [
-        name
-        for name, database in databases.items()
+        database.card.commands
+        for database in databases.values()
         if database.card.offers is not None and set(needed) <= set(database.card.datasets)
     ]
     partly = f" (registered: {listed(there)})" if there else ""
-    hint = f": merbench data add {serving[0]} PATH serves all of them" if serving else ": merbench data add NAME PATH"
+    hint = f": {serving[0]}, a release that serves all of them" if serving else ": merbench data add NAME PATH"
     instead = f", or --data {SMALL} runs on a stand-in" if there else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-HEAVY = {"torch", "timm", "mlflow", "ray", "pandas", "sklearn", "pyarrow", "cv2", "numpy", "scipy"}
+HEAVY = {"torch", "timm", "mlflow", "ray", "pandas", "sklearn", "pyarrow", "cv2", "numpy", "scipy", "httpx2"}
 CODE = """
 import contextlib, io, json, sys
 from merbench.cli import main
@@ -32,7 +32,7 @@ def imported(*lines, cwd):
 
 
 def test_help_imports_nothing_heavy(tmp_path):
-    names = imported("--help", "run --help", "compare --help", "data --help", "data add --help", cwd=tmp_path)
+    names = imported("--help", "run --help", "compare --help", "data --help", "data fetch --help", cwd=tmp_path)
     assert "typer" in names
     assert names & HEAVY == set()
 

@@ -103,8 +103,13 @@ def test_a_registered_folder_that_has_gone_is_named(small_release):
 
 
 def test_what_is_not_registered_is_told_with_the_command_that_would():
-    with pytest.raises(MerbenchError, match=f"'{NAME}' is not registered here: merbench data add {NAME} PATH$"):
-        open_registered(NAME)
+    commands = {
+        "casme2": "merbench data add casme2 PATH",
+        NAME: f"merbench data fetch {NAME}, or merbench data add {NAME} PATH",
+    }
+    for name, command in commands.items():
+        with pytest.raises(MerbenchError, match=f"'{name}' is not registered here: {command}$"):
+            open_registered(name)
 
 
 def test_an_unknown_database_is_told_with_what_is_close(small_release):

@@ -155,7 +155,7 @@ def test_what_made_the_clips_is_part_of_the_datas_digest(small, made):
 
 def test_data_known_but_not_registered_is_told_with_the_next_step(small):
     with pytest.raises(
-        MerbenchError, match="'megc2019-flow28' is not registered here: merbench data add megc2019-flow28"
+        MerbenchError, match="'megc2019-flow28' is not registered here: merbench data fetch megc2019-flow28"
     ):
         choose_data("megc2019-flow28", [small])
 

@@ -1,0 +1,128 @@
+"""Lists of a published database's files: path within a copy, bytes, SHA-256, a row each, in CSV.
+
+A list is made from a copy that is known to be good::
+
+    python -m merbench.databases.checksums FOLDER NAME… > LIST.csv
+
+where each NAME is a file of FOLDER, or a folder whose files are taken, hidden ones passed over.
+"""
+
+import csv
+import hashlib
+import sys
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from merbench.contracts.errors import DataError
+
+
+class PublishedFile(BaseModel):
+    """One file of a published database.
+
+    Attributes
+    ----------
+    path : str
+        Within a copy, with ``/`` between folders; it never leads out of the copy.
+    bytes : int
+        Its size.
+    sha256 : str
+        64 hexadecimal digits.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @field_validator("path")
+    @classmethod
+    def _within(cls, value: str) -> str:
+        parts = value.split("/")
+        if not value.isprintable() or set(value) & {"\\", ":"} or any(part in {"", ".", ".."} for part in parts):
+            raise ValueError(f"{value!r} is no path within a copy")
+        return value
+
+    def is_in(self, folder: Path) -> bool:
+        """Say whether the copy in `folder` has this file, byte for byte."""
+        path = folder / self.path
+        try:
+            return path.stat().st_size == self.bytes and sha256(path) == self.sha256
+        except OSError:
+            return False
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, without holding it in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_checksums(path: Path) -> list[PublishedFile]:
+    """Read a list.
+
+    Raises
+    ------
+    DataError
+        It can't be read, a row is no file of a copy, or two rows are of one path; names the row.
+    """
+    files: dict[str, PublishedFile] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            for line, row in enumerate(csv.DictReader(lines), start=2):
+                file = PublishedFile.model_validate(row)
+                if file.path.casefold() in files:
+                    raise DataError(f"{path}, line {line}: {file.path} is listed twice")
+                files[file.path.casefold()] = file  # where case means nothing, two names would be one file
+    except ValidationError as error:
+        problem = error.errors()[0]
+        what = ".".join(map(str, problem["loc"]))
+        raise DataError(f"{path}, line {line}: {what}: {problem['msg']}; install merbench again") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} can't be read: {error}; install merbench again") from error
+    if not files:
+        raise DataError(f"{path} lists no file; install merbench again")
+    return list(files.values())
+
+
+def checksums(folder: Path, names: Iterable[str]) -> str:
+    """List the files of a copy: those named, and those in the folders named.
+
+    Raises
+    ------
+    DataError
+        There is nothing of that name.
+    """
+    found = []
+    for name in names:
+        place = folder / name
+        inside = sorted(path for path in place.rglob("*") if path.is_file() and not path.name.startswith("."))
+        if not inside and not place.is_file():
+            raise DataError(f"{place} is neither a file nor a folder with files")
+        found += inside or [place]
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(PublishedFile.model_fields)
+    for path in found:
+        rows.writerow([path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path)])
+    return text.getvalue()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the list of ``FOLDER NAME…``; returns the exit code."""
+    if len(arguments) < 2:
+        sys.stderr.write("error: give FOLDER NAME…, see the docstring of merbench.databases.checksums\n")
+        return 2
+    try:
+        sys.stdout.write(checksums(Path(arguments[0]), arguments[1:]))
+    except DataError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+import re
+import sys
+
+import pytest
+
+from merbench.contracts.errors import DataError
+from merbench.databases.checksums import PublishedFile, checksums, main, read_checksums
+from merbench.databases.megc2019_flow28 import DATABASE, IMAGES, LIST
+
+DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of b"hello"
+HEADER = "path,bytes,sha256\n"
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Return what writes a list of these rows."""
+
+    def write(*rows):
+        path = tmp_path / "list.csv"
+        path.write_text(HEADER + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_list_holds_the_files_named_and_those_of_the_folders_named(tmp_path):
+    (tmp_path / "images" / "deep").mkdir(parents=True)
+    for name in ("list.csv", "other.csv", "images/a, b .png", "images/deep/c.png", "images/.DS_Store"):
+        (tmp_path / name).write_bytes(b"hello")
+    text = checksums(tmp_path, ["list.csv", "images"])
+    assert text == f'{HEADER}list.csv,5,{DIGEST}\n"images/a, b .png",5,{DIGEST}\nimages/deep/c.png,5,{DIGEST}\n'
+    (tmp_path / "made.csv").write_text(text, encoding="utf-8")
+    files = read_checksums(tmp_path / "made.csv")
+    assert [file.path for file in files] == ["list.csv", "images/a, b .png", "images/deep/c.png"]
+    assert all(file.is_in(tmp_path) for file in files)
+
+
+def test_a_file_is_in_a_copy_only_if_size_and_digest_agree(tmp_path):
+    file = PublishedFile(path="a", bytes=5, sha256=DIGEST)
+    assert not file.is_in(tmp_path)
+    for content, same in ((b"hello", True), (b"hellO", False), (b"hell", False), (b"hello\n", False), (b"", False)):
+        (tmp_path / "a").write_bytes(content)
+        assert file.is_in(tmp_path) is same
+    (tmp_path / "a").unlink()
+    (tmp_path / "a").mkdir()
+    assert not file.is_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a", "a/../../b", "/etc/passwd", "a//b", "./a", "a/.", "a/", "", "..", r"..\a", r"C:\a", "C:a", "a\x1b[31m"],
+)
+def test_a_name_that_would_lead_out_of_the_copy_is_refused_with_its_row(listed, path):
+    with pytest.raises(DataError, match=r"list\.csv, line 3: path: .*no path within a copy; install merbench again$"):
+        read_checksums(listed(f"fine,5,{DIGEST}", f"{path},5,{DIGEST}"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([f"a,-1,{DIGEST}"], "line 2: bytes: "),
+        ([f"a,many,{DIGEST}"], "line 2: bytes: "),
+        (["a,5,1234"], "line 2: sha256: "),
+        ([f"a,5,{DIGEST.upper()}"], "line 2: sha256: "),
+        (["a,5"], "line 2: sha256: "),
+        ([f"a,5,{DIGEST},more"], "line 2: "),
+        ([f"a,5,{DIGEST}", f"A,5,{DIGEST}"], "line 3: A is listed twice"),
+        ([], "lists no file"),
+    ],
+)
+def test_a_row_that_is_no_file_is_refused(listed, rows, said):
+    with pytest.raises(DataError, match=re.escape(said)):
+        read_checksums(listed(*rows))
+
+
+def test_a_list_that_is_not_there_or_no_text_is_named(tmp_path):
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    for name in ("absent.csv", "bytes.csv"):
+        with pytest.raises(DataError, match=f"{name} can't be read: .*; install merbench again"):
+            read_checksums(tmp_path / name)
+
+
+def test_the_command_prints_a_list_and_names_what_is_not_there(tmp_path, capsys):
+    (tmp_path / "a").write_bytes(b"hello")
+    assert main([str(tmp_path), "a"]) == 0
+    assert capsys.readouterr().out == f"{HEADER}a,5,{DIGEST}\n"
+    assert main([str(tmp_path), "b"]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'b'} is neither a file nor a folder with files\n"
+    assert main([str(tmp_path)]) == 2
+    assert "give FOLDER NAME" in capsys.readouterr().err
+
+
+def test_the_packaged_list_names_a_list_of_clips_and_442_images_with_the_blank_before_the_dot():
+    files = [file.path for file in read_checksums(DATABASE.card.download.checksums)]
+    assert len(files) == 443
+    assert files[0] == LIST
+    assert all(re.fullmatch(rf"{IMAGES}/[A-Za-z0-9_]+ \.png", path) for path in files[1:])
+
+
+def test_the_packaged_list_is_the_one_that_its_command_makes_of_the_real_copy(shared, capsys):
+    assert main([str(shared / "data/megc2019-flow28"), LIST, IMAGES]) == 0
+    sys.stdout.flush()
+    assert capsys.readouterr().out == DATABASE.card.download.checksums.read_text(encoding="utf-8")
