@@ -1,7 +1,7 @@
 """What a user sees while a grid runs: a live table on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,8 +15,12 @@ from merbench.contracts.names import shown
 from merbench.engine.execute import RunState
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.plan import RunPlan
+from merbench.engine.units import Working
 
 PLAIN_SECONDS = 10.0
+#: A live table with more lines than this loses those of runs that are done; they are printed above it.
+MOST_LINES = 16
+ALL = "all runs"
 
 
 class Pace:
@@ -25,6 +29,20 @@ class Pace:
     def __init__(self, recorded: int, pending: int, unit: str = "folds") -> None:
         self.recorded, self.pending, self.done, self.failed = recorded, pending, 0, 0
         self._unit, self._started = unit, time.monotonic()
+
+    @classmethod
+    def of_all(cls, paces: "Iterable[Pace]") -> "Pace":
+        """Sum up; the time runs from the first start."""
+        paces = list(paces)
+        total = cls(sum(pace.recorded for pace in paces), sum(pace.pending for pace in paces))
+        total.done, total.failed = sum(pace.done for pace in paces), sum(pace.failed for pace in paces)
+        total._started = min(pace._started for pace in paces)
+        return total
+
+    def count(self, outcome: FoldOutcome) -> None:
+        """Count a fold."""
+        self.done += 1
+        self.failed += outcome.failure is not None
 
     def __str__(self) -> str:
         said = f"{self.recorded + self.done - self.failed}/{self.recorded + self.pending} {self._unit}"
@@ -113,7 +131,8 @@ class PlainDisplay:
     def __init__(self, console: Console) -> None:
         self.executed = 0
         self._console = console
-        self._pace = Pace(0, 0)
+        self._open: dict[str, Pace] = {}
+        self._closed: list[Pace] = []
         self._spoken = 0.0
 
     def __enter__(self) -> Self:
@@ -127,25 +146,32 @@ class PlainDisplay:
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
-    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Begin counting."""
-        self._pace = Pace(recorded, len(pending))
+        self._open[plan.run_id] = Pace(recorded, len(pending))
         self._spoken = time.monotonic()
+
+    def working(self, workers: Sequence[Working]) -> None:
+        """Say nothing: lines that stay are for what has been done."""
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Count a fold; tell of failures at once."""
         self.executed += 1
-        self._pace.done += 1
+        self._open[plan.run_id].count(outcome)
         if outcome.failure:
-            self._pace.failed += 1
             self._say(failure_line(plan, outcome))
         if time.monotonic() - self._spoken > PLAIN_SECONDS:
             self._spoken = time.monotonic()
-            self._say(f"{label(plan)}: {self._pace}")
+            if len(self._open) > 1:
+                self._say(f"{ALL}: {Pace.of_all([*self._open.values(), *self._closed])}")
+            else:
+                self._say(f"{label(plan)}: {self._open[plan.run_id]}")
 
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
         """Sum up."""
-        self._say(f"{label(plan)}: {self._pace}{'' if self._pace.pending else ', recorded before'}")
+        pace = self._open.pop(plan.run_id)
+        self._closed.append(pace)
+        self._say(f"{label(plan)}: {pace}{'' if pace.pending else ', recorded before'}")
 
     def waiting(self, plan: RunPlan) -> None:
         """Tell why nothing moves."""
@@ -169,7 +195,10 @@ class _FoldColumn(ProgressColumn):
 
 
 class LiveDisplay(_Live):
-    """One line a run: bar, folds done, rate, time left; failures above, at once."""
+    """One line a run: bar, folds done, rate, time left; one a worker, where there are several; failures above, at once.
+
+    A run's line comes with its first fold. Where there are many, it goes with its last, and is printed above.
+    """
 
     def __init__(self, console: Console) -> None:
         self.executed = 0
@@ -177,33 +206,67 @@ class LiveDisplay(_Live):
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(24),
-            TextColumn("{task.fields[pace]}"),
+            TextColumn("{task.fields[pace]}", markup=False),
             _FoldColumn(),
             console=console,
         )
-        self._lines: dict[str, tuple[TaskID, Pace]] = {}
+        self._runs: dict[str, tuple[TaskID, Pace]] = {}
+        self._workers: dict[str, TaskID] = {}
+        self._all: TaskID | None = None
 
-    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
-        """Add the run's line."""
-        pace = Pace(recorded, len(pending))
-        total = recorded + len(pending)
-        line = self._bars.add_task(label(plan), total=total, completed=recorded, pace=pace, inner=progress)
-        self._lines[plan.run_id] = (line, pace)
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
+        """Prepare the run's line."""
+        pace, total = Pace(recorded, len(pending)), recorded + len(pending)
+        line = self._bars.add_task(
+            label(plan), total=total, completed=recorded, pace=pace, inner=Progress(), visible=False
+        )
+        self._runs[plan.run_id] = (line, pace)
+
+    def working(self, workers: Sequence[Working]) -> None:
+        """Show the lines of runs that are begun, and what each of several workers is at."""
+        for at in workers:
+            line, _ = self._runs[at.unit.plan.run_id]
+            self._bars.update(line, visible=True)
+            if at.worker:
+                self._show_worker(at)
+            else:
+                self._bars.update(line, inner=at.progress)
+        for gone in self._workers.keys() - {at.worker for at in workers}:
+            self._bars.remove_task(self._workers.pop(gone))
+
+    def _show_worker(self, at: Working) -> None:
+        if at.worker not in self._workers:
+            self._workers[at.worker] = self._bars.add_task(at.worker, pace="", inner=at.progress)
+        told = shown(f"{label(at.unit.plan)}, {at.unit.fold}")
+        done, total = at.progress.done, at.progress.total or None
+        self._bars.update(self._workers[at.worker], completed=done, total=total, pace=told, inner=at.progress)
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Move the bar; print failures above the lines."""
         self.executed += 1
-        line, pace = self._lines[plan.run_id]
-        pace.done += 1
+        line, pace = self._runs[plan.run_id]
+        pace.count(outcome)
         if outcome.failure:
-            pace.failed += 1
             self._bars.console.print(failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
-        self._bars.update(line, advance=1, pace=str(pace))
+        self._bars.update(line, advance=1, pace=str(pace), visible=True)
+        if self._workers and len(self._runs) > 1:
+            self._show_all()
+
+    def _show_all(self) -> None:
+        pace = Pace.of_all(pace for _, pace in self._runs.values())
+        if self._all is None:
+            self._all = self._bars.add_task(ALL, pace="", inner=Progress())
+        total, completed = pace.recorded + pace.pending, pace.recorded + pace.done
+        self._bars.update(self._all, total=total, completed=completed, pace=str(pace))
 
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
-        """Leave the run's line as it ended."""
-        line, pace = self._lines[plan.run_id]
-        self._bars.update(line, pace=f"{pace}{'' if pace.pending else ', recorded before'}")
+        """Leave the run's line as it ended, or print it above where there are too many."""
+        line, pace = self._runs[plan.run_id]
+        told = f"{pace}{'' if pace.pending else ', recorded before'}"
+        many = sum(task.visible for task in self._bars.tasks) >= MOST_LINES
+        self._bars.update(line, pace=told, visible=not many)
+        if many:
+            self.note(f"{label(plan)}: {told}")
 
     def waiting(self, plan: RunPlan) -> None:
         """Tell why nothing moves."""

@@ -3,28 +3,28 @@
 Only the driver writes. What executes folds gets tasks and gives outcomes, so it may be this process or many others.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
-from merbench.contracts.methods import Progress
-from merbench.engine.folds import FoldOutcome, FoldTask, run_fold
+from merbench.contracts.records import FoldRecord
+from merbench.engine.folds import FoldOutcome, FoldTask
 from merbench.engine.plan import RunPlan
 from merbench.engine.store import PREDICTIONS, RunFolder, check_clips
+from merbench.engine.units import Executor, Serial, Unit, Watcher, kind
 
 Existing = Literal["keep", "redo"]
-Executor = Callable[[FoldTask, Sequence[str], Progress], Iterator[FoldOutcome]]
 
 
-class Observer(Protocol):
+class Observer(Watcher, Protocol):
     """Whom the driver tells what happens; the display implements it."""
 
-    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str], progress: Progress) -> None:
-        """Tell that a run begins; `progress` is where its method tells how far it has come within a fold."""
+    def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
+        """Tell that a run begins."""
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Tell that a fold is recorded."""
@@ -34,9 +34,6 @@ class Observer(Protocol):
 
     def waiting(self, plan: RunPlan) -> None:
         """Tell that another process is at work on this run, and that the driver waits for it."""
-
-    def note(self, text: str) -> None:
-        """Tell something that the user should know, such as a record that did not verify."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,6 @@ class RunState:
     failed: tuple[str, ...]
     damaged: tuple[str, ...]
     complete: bool
-
-
-def serial(task: FoldTask, folds: Sequence[str], progress: Progress) -> Iterator[FoldOutcome]:
-    """Run folds one after the other in this process."""
-    for fold in folds:
-        yield run_fold(task, fold, progress)
 
 
 def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Existing = "keep") -> RunState:
@@ -134,11 +125,26 @@ def execute(
     observer: Observer,
     folds: Sequence[str] = (),
     existing: Existing = "keep",
-    executor: Executor = serial,
+    executor: Executor | None = None,
 ) -> list[RunState]:
     """Run what is missing of every run and record it.
 
     A run that another process works on is left for the end, then waited for, and found done.
+
+    Parameters
+    ----------
+    plans : sequence of RunPlan
+        The runs, each once.
+    runs : Path
+        The folder of all runs.
+    observer : Observer
+        Whom to tell.
+    folds : sequence of str
+        Only these; all by default.
+    existing : str
+        ``redo`` runs again what is recorded.
+    executor : Executor, optional
+        Who trains and tests; by default this process, fold after fold.
 
     Returns
     -------
@@ -151,49 +157,111 @@ def execute(
         A record can't be written (disk full, not writable): what is recorded stays.
     """
     check_folds(plans, folds)
-    states: dict[int, RunState] = {}
+    executor = executor or Serial()
+    states: dict[str, RunState] = {}
     for wait in (False, True):
-        for index, plan in enumerate(plans):
-            if index in states:
-                continue
-            folder = RunFolder(runs / plan.run_id)
-            if wait:
-                observer.waiting(plan)
-            with folder.lock(wait) as held:
-                if held:
-                    # What another process has just done is not done again, even where all is to be done anew.
-                    mode = "keep" if wait else existing
-                    states[index] = _execute_run(plan, runs, observer, folds, mode, executor)
-    return [states[index] for index in range(len(plans))]
+        left = [plan for plan in plans if plan.run_id not in states]
+        at_once = 1 if wait else executor.runs_at_once
+        # What another process has just done is not done again, even where all is to be done anew.
+        mode = "keep" if wait else existing
+        for batch in (left[first : first + at_once] for first in range(0, len(left), at_once)):
+            with ExitStack() as locks:
+                held = [found for plan in batch if (found := _held(plan, runs, locks, observer, wait))]
+                states |= _execute_held(held, observer, folds, mode, executor)
+    return [states[plan.run_id] for plan in plans]
 
 
-def _execute_run(
-    plan: RunPlan, runs: Path, observer: Observer, folds: Sequence[str], existing: Existing, executor: Executor
-) -> RunState:
+def _held(plan: RunPlan, runs: Path, locks: ExitStack, observer: Observer, wait: bool) -> "_HeldRun | None":
+    """Lock a run; without `wait` it is None where another process holds it."""
     folder = RunFolder(runs / plan.run_id)
-    mended = folder.start(plan.file)
-    state = run_state(plan, runs, folds, existing)
-    for sentence in filter(None, [mended, *state.damaged]):
-        observer.note(sentence)
-    progress = Progress()
-    observer.run_started(plan, len(state.recorded), state.pending, progress)
-    if state.pending:
-        folder.uncommit()
-    recorded, failed, undiagnosed = list(state.recorded), list[str](), list[str]()
-    task = plan.task if existing == "redo" else _losing_nothing(plan, folder, state.pending)
-    for outcome in executor(task, state.pending, progress):
-        folder.write_fold(outcome, task, plan.file)
-        (failed if outcome.failure else recorded).append(outcome.fold)
+    if wait:
+        observer.waiting(plan)
+    lock = locks.enter_context(ExitStack())  # of its own: a run is let go as soon as it is done
+    return _HeldRun(plan, folder, lock) if lock.enter_context(folder.lock(wait)) else None
+
+
+def _execute_held(
+    held: "Sequence[_HeldRun]", observer: Observer, folds: Sequence[str], existing: Existing, executor: Executor
+) -> dict[str, RunState]:
+    """Execute what is missing of runs that this process holds, and close each once its last unit is recorded."""
+    states = {}
+    for run in held:
+        run.open(observer, folds, existing)
+    rates = {kind(run.plan): rate for run in held if (rate := run.seconds_per_clip)}
+    units = [unit for run in held for unit in run.units(rates.get(kind(run.plan)))]
+    by_id = {run.plan.run_id: run for run in held}
+    for run in [run for run in held if not run.pending]:
+        states[run.plan.run_id] = run.close(observer)
+    if units:
+        for unit, outcome in executor(units, observer):
+            run = by_id[unit.plan.run_id]
+            run.record(unit.task, outcome, observer)
+            if not run.pending:
+                states[run.plan.run_id] = run.close(observer)
+    return states
+
+
+class _HeldRun:
+    """A run that this process holds, from the look at what is recorded to its last fold."""
+
+    def __init__(self, plan: RunPlan, folder: RunFolder, lock: ExitStack) -> None:
+        self.plan, self.folder = plan, folder
+        self.pending: list[str] = []
+        self.seconds_per_clip: float | None = None
+        self._lock = lock
+        self._task = plan.task
+        self._recorded: list[str] = []
+        self._failed: list[str] = []
+        self._undiagnosed: list[str] = []
+
+    def open(self, observer: Observer, folds: Sequence[str], existing: Existing) -> None:
+        """Look what is recorded, and make way for what is not."""
+        mended = self.folder.start(self.plan.file)
+        state = run_state(self.plan, self.folder.path.parent, folds, existing)
+        for sentence in filter(None, [mended, *state.damaged]):
+            observer.note(sentence)
+        observer.run_started(self.plan, len(state.recorded), state.pending)
+        if state.pending:
+            self.folder.uncommit()
+        self.pending, self._recorded = list(state.pending), list(state.recorded)
+        if existing == "keep":
+            self._task = _losing_nothing(self.plan, self.folder, state.pending)
+        for fold in state.recorded[:1]:
+            with suppress(RecordError):
+                self.seconds_per_clip = _seconds_per_clip(self.folder.read_record(fold, self.plan.key_digest))
+
+    def units(self, seconds_per_clip: float | None) -> list[Unit]:
+        """Return what is to be executed."""
+        units = [Unit(self.plan, self._task, fold) for fold in self.pending]
+        if seconds_per_clip is None:
+            return units
+        return [replace(unit, expected=seconds_per_clip * unit.train_clips) for unit in units]
+
+    def record(self, task: FoldTask, outcome: FoldOutcome, observer: Observer) -> None:
+        """Write down what came of a unit."""
+        self.folder.write_fold(outcome, task, self.plan.file)
+        self.pending.remove(outcome.fold)
+        (self._failed if outcome.failure else self._recorded).append(outcome.fold)
         if outcome.undiagnosed:
-            undiagnosed.append(f"{outcome.fold}: {outcome.undiagnosed}")
-        observer.fold_finished(plan, outcome)
-    state = _compact(plan, folder, observer, tuple(recorded), tuple(failed))
-    if undiagnosed:
-        folds = f"{len(undiagnosed)} fold{'s' * (len(undiagnosed) > 1)}"
-        told = f"{plan.run_id}: no diagnostics of {folds}, whose predictions stand ({undiagnosed[0]})"
-        state = replace(state, damaged=(*state.damaged, told))
-    observer.run_finished(plan, state)
-    return state
+            self._undiagnosed.append(f"{outcome.fold}: {outcome.undiagnosed}")
+        observer.fold_finished(self.plan, outcome)
+
+    def close(self, observer: Observer) -> RunState:
+        """Put the run together if it is whole, and let go of it."""
+        order = self.plan.file.folds  # not that in which they ended
+        recorded, failed = (tuple(f for f in order if f in found) for found in (self._recorded, self._failed))
+        state = _compact(self.plan, self.folder, observer, recorded, failed)
+        if self._undiagnosed:
+            folds = f"{len(self._undiagnosed)} fold{'s' * (len(self._undiagnosed) > 1)}"
+            told = f"no diagnostics of {folds}, whose predictions stand ({self._undiagnosed[0]})"
+            state = replace(state, damaged=(*state.damaged, f"{self.plan.run_id}: {told}"))
+        observer.run_finished(self.plan, state)
+        self._lock.close()
+        return state
+
+
+def _seconds_per_clip(record: FoldRecord) -> float:
+    return record.seconds["total"] / record.train_clips
 
 
 def _losing_nothing(plan: RunPlan, folder: RunFolder, pending: Sequence[str]) -> FoldTask:

@@ -32,6 +32,7 @@ from merbench.engine.execute import execute, failures, run_state
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.engine.store import RunFolder
+from merbench.engine.units import Serial
 from merbench.report.runs import read_run
 
 SUBJECTS = "abcdef"
@@ -128,11 +129,14 @@ class Watcher:
     def __init__(self):
         self.notes, self.started, self.outcomes, self.finished, self.waited, self.steps = [], [], [], [], [], []
 
-    def run_started(self, plan, recorded, pending, progress):
+    def run_started(self, plan, recorded, pending):
         self.started.append((plan.task.seed, recorded, tuple(pending)))
-        self.progress = progress
+
+    def working(self, workers):
+        ((_, self.unit, self.progress),) = [(at.worker, at.unit, at.progress) for at in workers]
 
     def fold_finished(self, plan, outcome):
+        assert (self.unit.plan, self.unit.fold) == (plan, outcome.fold)
         self.outcomes.append(outcome)
         self.steps.append((self.progress.done, self.progress.total))
 
@@ -419,12 +423,14 @@ def test_diagnostics_that_fail_are_told_and_cost_no_prediction(tmp_path, telling
 def test_predictions_do_not_depend_on_the_order_or_number_of_runs(tmp_path, method):
     plans = toy_plans(method, seeds=(0, 1, 2))
 
-    def backwards(task, folds, progress):
-        for fold in reversed(folds):
-            yield run_fold(task, fold, progress)
+    class Backwards(Serial):
+        runs_at_once = 2
+
+        def __call__(self, units, watcher):
+            yield from super().__call__(units[::-1], watcher)
 
     go(plans, tmp_path / "forward")
-    go(plans[::-1], tmp_path / "backward", executor=backwards)
+    go(plans[::-1], tmp_path / "backward", executor=Backwards())
     for plan in plans:
         found = predictions(plan, tmp_path / "forward")
         same(found, undisturbed(plan))

@@ -82,7 +82,7 @@ class Watcher:
     def ignore(self, *args):
         pass
 
-    run_started = run_finished = waiting = ignore
+    run_started = run_finished = working = waiting = ignore
 
 
 @pytest.fixture(scope="module")
