@@ -9,8 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merbench.cli.options import Results, one_of, results_folder
+from merbench.cli.options import (
+    Data,
+    DryRun,
+    ExecutorName,
+    Folds,
+    FoldsPerGpu,
+    Gpus,
+    RayAddress,
+    Results,
+    Seeds,
+    Workers,
+    one_of,
+    results_folder,
+)
 from merbench.cli.planning import planned, prepared_grid, print_plan, request_of
+from merbench.cli.workers import workforce
 from merbench.contracts.errors import MerbenchError, suggestion
 
 if TYPE_CHECKING:
@@ -27,9 +41,7 @@ FORMATS = ("table", "md", "csv", "json")
 def ablate(
     method: Annotated[str, typer.Argument(help="A method whose card lists ablations.", metavar="METHOD")],
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml.")],
-    data: Annotated[
-        str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")
-    ] = "auto",
+    data: Data = "auto",
     config: Annotated[str | None, typer.Option(help="A configuration on the method's card.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -41,20 +53,18 @@ def ablate(
     beside: Annotated[
         list[str] | None, typer.Option("--beside", help="METHOD or METHOD:CONFIG to set beside; may be repeated.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")] = "0",
+    seeds: Seeds = "0",
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Also what the features tell: CKA, action units read off them.")
     ] = False,
-    folds: Annotated[
-        list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")
-    ] = None,
+    folds: Folds = None,
     format: Annotated[str, typer.Option("--format", "-f", help="table, md, csv or json.")] = "table",
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="List the runs, what is recorded and what would run; prepares the data, trains nothing."
-        ),
-    ] = False,
+    workers: Workers = None,
+    gpus: Gpus = None,
+    folds_per_gpu: FoldsPerGpu = None,
+    executor: ExecutorName = None,
+    ray_address: RayAddress = None,
+    dry_run: DryRun = False,
     results: Results = None,
 ) -> None:
     """Run a method whole and with the changes that its card lists, and print what each is worth.
@@ -68,6 +78,7 @@ def ablate(
     from merbench.report.ablation import read_ablation
 
     one_of(format, "--format", FORMATS)
+    force = workforce(workers, gpus, folds_per_gpu, executor, ray_address)
     folds = folds or []
     whole = replace(request_of([method], [config] if config else [], settings or [], seeds), diagnose=diagnose)
     rows = _ablations(whole, only or [])
@@ -84,8 +95,8 @@ def ablate(
         print_plan(console, plans, runs, folds, "keep")
         return
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
-    with display:
-        states = execute(plans, runs, display, folds)
+    with force.started() as executing, display:
+        states = execute(plans, runs, display, folds, executor=executing)
     split = prepared.split
     command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
     ablation = read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds)

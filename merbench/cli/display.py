@@ -24,23 +24,30 @@ ALL = "all runs"
 
 
 class Pace:
-    """Folds or clips done, their rate and the time left."""
+    """Folds or clips done, their rate and the time left, from the time they were begun."""
 
     def __init__(self, recorded: int, pending: int, unit: str = "folds") -> None:
         self.recorded, self.pending, self.done, self.failed = recorded, pending, 0, 0
         self._unit, self._started = unit, time.monotonic()
+        self._begun = False
+
+    def begin(self) -> None:
+        """Count the time from here, if that is the first word of it: what came before was not work on these."""
+        if not self._begun:
+            self._begun, self._started = True, time.monotonic()
 
     @classmethod
     def of_all(cls, paces: "Iterable[Pace]") -> "Pace":
-        """Sum up; the time runs from the first start."""
+        """Sum up; the time runs from the first that was begun."""
         paces = list(paces)
         total = cls(sum(pace.recorded for pace in paces), sum(pace.pending for pace in paces))
         total.done, total.failed = sum(pace.done for pace in paces), sum(pace.failed for pace in paces)
-        total._started = min(pace._started for pace in paces)
+        total._started = min(pace._started for pace in paces if pace._begun)
         return total
 
     def count(self, outcome: FoldOutcome) -> None:
         """Count a fold."""
+        self.begin()
         self.done += 1
         self.failed += outcome.failure is not None
 
@@ -152,7 +159,9 @@ class PlainDisplay:
         self._spoken = time.monotonic()
 
     def working(self, workers: Sequence[Working]) -> None:
-        """Say nothing: lines that stay are for what has been done."""
+        """Count the time; nothing is said of what is not done."""
+        for at in workers:
+            self._open[at.unit.plan.run_id].begin()
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Count a fold; tell of failures at once."""
@@ -225,7 +234,8 @@ class LiveDisplay(_Live):
     def working(self, workers: Sequence[Working]) -> None:
         """Show the lines of runs that are begun, and what each of several workers is at."""
         for at in workers:
-            line, _ = self._runs[at.unit.plan.run_id]
+            line, pace = self._runs[at.unit.plan.run_id]
+            pace.begin()
             self._bars.update(line, visible=True)
             if at.worker:
                 self._show_worker(at)

@@ -13,6 +13,33 @@ Results = Annotated[
     typer.Option("--results", help="Results folder (by default MERBENCH_RESULTS, else ./results).", show_default=False),
 ]
 
+# What run and ablate share.
+Data = Annotated[str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")]
+Seeds = Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")]
+Folds = Annotated[list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="List the runs, what is recorded and what would run; prepares the data, trains nothing."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Folds at a time (by default 1; with Ray, one a CPU).", show_default=False)
+]
+Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use (by default all).", show_default=False)]
+FoldsPerGpu = Annotated[
+    str | None,
+    typer.Option(help="auto, or how many folds share a GPU (by default auto: as many as fit).", show_default=False),
+]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option("--executor", help="serial or ray (by default ray for more than one worker).", show_default=False),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(help="host:port of a Ray cluster that this machine is part of; see docs/many-workers.md."),
+]
+
 
 #: A longer range is a slip of the finger.
 MOST_NUMBERS = 10_000

@@ -6,8 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merbench.cli.options import Results, one_of, results_folder
+from merbench.cli.options import (
+    Data,
+    DryRun,
+    ExecutorName,
+    Folds,
+    FoldsPerGpu,
+    Gpus,
+    RayAddress,
+    Results,
+    Seeds,
+    Workers,
+    one_of,
+    results_folder,
+)
 from merbench.cli.planning import planned, prepared_grid, print_plan, request_of
+from merbench.cli.workers import workforce
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,30 +34,26 @@ def run(
     protocol: Annotated[
         list[str], typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml; may be repeated.")
     ],
-    data: Annotated[
-        str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")
-    ] = "auto",
+    data: Data = "auto",
     config: Annotated[
         list[str] | None, typer.Option(help="A configuration on the methods' cards, or METHOD:NAME for one method's.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, or METHOD:key=value; may be repeated.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")] = "0",
-    folds: Annotated[
-        list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")
-    ] = None,
+    seeds: Seeds = "0",
+    folds: Folds = None,
     keep_epochs: Annotated[bool, typer.Option("--keep-epochs", help="Keep predictions after each epoch.")] = False,
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Keep what the method tells of itself: features, gates, kept locations.")
     ] = False,
     existing: Annotated[str, typer.Option(help="keep what is recorded, or redo it.")] = "keep",
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="List the runs, what is recorded and what would run; prepares the data, trains nothing."
-        ),
-    ] = False,
+    workers: Workers = None,
+    gpus: Gpus = None,
+    folds_per_gpu: FoldsPerGpu = None,
+    executor: ExecutorName = None,
+    ray_address: RayAddress = None,
+    dry_run: DryRun = False,
     results: Results = None,
 ) -> None:
     """Train and test methods on every fold of a protocol; print the table.
@@ -56,6 +66,7 @@ def run(
     from merbench.engine.execute import check_folds, execute, failures
 
     one_of(existing, "--existing", ("keep", "redo"))
+    force = workforce(workers, gpus, folds_per_gpu, executor, ray_address)
     request = request_of(methods, config or [], settings or [], seeds)
     request = replace(request, keep_epochs=keep_epochs, diagnose=diagnose)
     console = Console(highlight=False)
@@ -68,8 +79,8 @@ def run(
         print_plan(console, plans, runs, folds or [], existing)
         return
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
-    with display:
-        states = execute(plans, runs, display, folds or [], "redo" if existing == "redo" else "keep")
+    with force.started() as executing, display:
+        states = execute(plans, runs, display, folds or [], "redo" if existing == "redo" else "keep", executing)
     if not display.executed and all(state.complete for state in states):
         count = sum(len(plan.file.folds) for plan in plans)
         console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")

@@ -86,14 +86,17 @@ def peak_memory_mb() -> float | None:
 def device_of(method: type) -> str:
     """Return the torch device that a method's folds run on here.
 
-    ``cuda:0`` where a module that the class, or one it derives from, is defined in has imported torch, and torch finds
-    a GPU; else ``cpu``. Torch is not imported for this.
+    ``cuda:0`` where a method uses torch, and torch finds a GPU; else ``cpu``. Torch is not imported for this.
     """
+    torch: Any = sys.modules.get("torch")
+    return "cuda:0" if uses_torch(method) and torch.cuda.is_available() else "cpu"
+
+
+def uses_torch(method: type) -> bool:
+    """Say whether a module that the class, or one it derives from, is defined in has imported torch."""
     modules = [vars(sys.modules[cls.__module__]) for cls in method.__mro__ if cls.__module__ in sys.modules]
     imported = {value.__name__ for names in modules for value in names.values() if isinstance(value, ModuleType)}
-    torch: Any = sys.modules.get("torch")
-    uses_torch = any(name.partition(".")[0] == "torch" for name in imported)
-    return "cuda:0" if uses_torch and torch.cuda.is_available() else "cpu"
+    return any(name.partition(".")[0] == "torch" for name in imported)
 
 
 def begin_gpu_memory(device: str) -> None:
@@ -109,3 +112,18 @@ def peak_gpu_memory_mb(device: str) -> float | None:
     if device == "cpu" or not torch or not torch.cuda.is_initialized():
         return None
     return float(torch.cuda.max_memory_allocated(device) / 2**20)
+
+
+def gpu_memory_mb(device: str) -> float | None:
+    """Return all the memory of a GPU that was used, in MiB; None for a CPU."""
+    torch: Any = sys.modules.get("torch")
+    if device == "cpu" or not torch or not torch.cuda.is_initialized():
+        return None
+    return float(torch.cuda.get_device_properties(device).total_memory / 2**20)
+
+
+def free_gpu_memory(device: str) -> None:
+    """Give back what torch keeps of a GPU for later: others may share it."""
+    torch: Any = sys.modules.get("torch")
+    if device != "cpu" and torch and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

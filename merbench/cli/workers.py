@@ -1,0 +1,72 @@
+"""Who trains: this process, or workers on this machine or several, as the options of ``run`` and ``ablate`` say."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from merbench.cli.options import one_of
+from merbench.contracts.errors import MerbenchError
+
+if TYPE_CHECKING:
+    from merbench.engine.units import Executor
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """The options as they were checked; nothing is started.
+
+    Attributes
+    ----------
+    workers, gpus, folds_per_gpu : int, optional
+        As many as there are, or fit.
+    """
+
+    executor: str
+    workers: int | None
+    gpus: int | None
+    folds_per_gpu: int | None
+    ray_address: str | None
+
+    @contextmanager
+    def started(self) -> Iterator["Executor"]:
+        """Start the executor, and stop it at the end."""
+        if self.executor == "serial":
+            from merbench.engine.units import Serial
+
+            yield Serial()
+            return
+        from merbench.engine.ray_session import RayWorkers
+
+        with RayWorkers(self.workers, self.gpus, self.folds_per_gpu, self.ray_address) as executor:
+            yield executor
+
+
+def workforce(
+    workers: int | None, gpus: int | None, folds_per_gpu: str | None, executor: str | None, ray_address: str | None
+) -> Workforce:
+    """Check the options; must come before torch looks for GPUs.
+
+    Raises
+    ------
+    MerbenchError
+        An option that is no number, or that the chosen executor can't meet.
+    """
+    if folds_per_gpu not in (None, "auto") and not (folds_per_gpu.isdecimal() and int(folds_per_gpu)):
+        raise MerbenchError(f"--folds-per-gpu {folds_per_gpu!r}: write auto, or a whole number from 1")
+    need_ray = {
+        f"--workers {workers}": workers is not None and workers > 1,
+        f"--gpus {gpus}": gpus is not None and gpus > 1,
+        f"--folds-per-gpu {folds_per_gpu}": folds_per_gpu is not None,
+        f"--ray-address {ray_address}": ray_address is not None,
+    }
+    asked = [option for option, needed in need_ray.items() if needed]
+    name = one_of(executor or ("ray" if asked else "serial"), "--executor", ("serial", "ray"))
+    if name == "serial" and asked:
+        raise MerbenchError(f"--executor serial trains one fold at a time in one process: {asked[0]} needs ray")
+    if gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for methods, and for what their cards say of machines without a GPU
+    return Workforce(
+        name, workers, gpus, int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None, ray_address
+    )
