@@ -138,6 +138,12 @@ class RayExecutor:
                 self._dismiss(worker)
             self._tasks.clear()
 
+    def close(self) -> None:
+        """Let go of all workers."""
+        for worker in list(self._hired):
+            self._dismiss(worker)
+        self._ray.kill(self._board)
+
     # --- what there is ----------------------------------------------------------------------------------------------
 
     def _look_at_machines(self, watcher: Watcher) -> None:

@@ -14,7 +14,7 @@ from merbench.engine.ray_executor import RayExecutor
 from merbench.engine.units import Unit, Watcher
 
 CONNECT_SECONDS = 5.0
-#: Ray speaks HTTP/2: it answers a hello with its settings. A port behind which is nothing of the kind keeps Ray waiting.
+#: Ray speaks HTTP/2: it answers a hello with its settings. At a port that does not, Ray's own client waits for minutes.
 _HTTP2_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _HTTP2_SETTINGS
 
@@ -70,12 +70,19 @@ class RayWorkers:
         if self._executor is None:
             watcher.note(f"joining the Ray at {self._address}" if self._address else "starting Ray on this machine")
             self._connected = True  # also a start that is broken off has processes to end
-            _connect(self._address, self._workers, self._gpus)
+            connect(self._address, self._workers, self._gpus)
             self._executor = RayExecutor(self._workers, self._gpus, self._folds_per_gpu)
         yield from self._executor(units, watcher)
 
 
-def _connect(address: str | None, workers: int | None, gpus: int | None) -> None:
+def connect(address: str | None, workers: int | None = None, gpus: int | None = None) -> None:
+    """Start Ray on this machine with so many CPUs and GPUs, or connect to the one at `address`.
+
+    Raises
+    ------
+    MerbenchError
+        As `RayWorkers` says.
+    """
     _prepare_environment(alone=address is None)
     import ray
 

@@ -1,0 +1,155 @@
+"""The options for many workers: wrong numbers get one line, and a command with two workers prints what one prints."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.mark.parametrize("verb", ["run", "ablate"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--workers", "0"], ["--workers", "1"]),
+        (["--workers", "-2"], ["--workers"]),
+        (["--workers", "two"], ["--workers"]),
+        (["--workers", "1.5"], ["--workers"]),
+        (["--gpus", "-1"], ["--gpus"]),
+        (["--folds-per-gpu", "0"], ["--folds-per-gpu '0'", "auto, or a whole number from 1"]),
+        (["--folds-per-gpu", "many"], ["--folds-per-gpu 'many'", "auto"]),
+        (["--executor", "rey"], ["--executor 'rey'", "did you mean 'ray'?"]),
+        (["--executor", "serial", "--workers", "2"], ["--workers 2 needs ray"]),
+        (["--executor", "serial", "--ray-address", "here:1"], ["--ray-address here:1 needs ray"]),
+    ],
+)
+def test_a_wrong_number_of_workers_is_named(refused, small, tmp_path, verb, words, told):
+    method = {"run": "majority", "ablate": "medn"}[verb]
+    said = refused(verb, method, *words, *small)
+    for phrase in told:
+        assert phrase in said
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "told"), [("127.0.0.1:9", "no Ray answers at 127.0.0.1:9"), ("there", "write host:port")]
+)
+def test_an_address_without_ray_is_refused_at_once_and_nothing_is_written(refused, small, tmp_path, address, told):
+    assert told in refused("run", "majority", "--ray-address", address, *small)
+    assert not (tmp_path / "results").exists()
+
+
+def test_where_nothing_is_to_do_ray_is_not_started(merbench, done, recorded, small, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ray"]:
+        monkeypatch.delitem(sys.modules, name)
+    said = done("run", "majority", "svm-flow", *small, "--workers", "2")
+    assert "nothing to do" in said
+    assert "ray" not in sys.modules
+
+
+METHOD = """
+import time
+import numpy as np
+from merbench.contracts.methods import MethodConfig, Prediction
+
+class Toy:
+    Config = MethodConfig
+    def __init__(self, config, problem):
+        self.outputs = len(problem.outputs)
+    def fit(self, train, run):
+        print("a word on standard output")
+        if "samm/006" not in train.subjects:
+            time.sleep(600)
+    def predict(self, inputs):
+        return Prediction(np.eye(self.outputs)[np.zeros(inputs.clips, dtype=int)])
+"""
+CARD = """
+name: toy
+title: A method of the tests
+summary: Answers class 0, and takes its time with SAMM's 006.
+implementation: method:Toy
+inputs:
+  flow: {kind: flow}
+"""
+
+
+def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrupted(offer, small, tmp_path):
+    """A plug-in's method, found on the path; a whole command line, in a process of its own."""
+    offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": METHOD})
+    path = os.pathsep.join(map(str, (tmp_path / "site").iterdir()))
+    command = [sys.executable, "-m", "merbench", "run", "toy", *small, "--workers", "2"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        end = time.monotonic() + 180
+        while len(list(tmp_path.glob("results/runs/toy-*/folds/*/record.json"))) < 8 and process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all processes of the group
+        out, err = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130, err
+    assert err == "error: stopped; what is recorded is kept, the same command goes on from there\n"
+    assert out.splitlines()[-1] == "starting Ray on this machine"
+    assert "a word on standard output" not in out
+    assert len(list(tmp_path.glob("results/runs/toy-*/folds/*/record.json"))) == 8
+
+
+def test_the_slurm_script_is_sound_and_ends_what_it_starts(tmp_path):
+    """Stand-ins for SLURM's commands, Ray and merbench write down how they are called."""
+    script = DOCS / "slurm.sh"
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+    commands = {
+        "scontrol": "printf 'node1\\nnode2\\n'",
+        "srun": 'for word; do shift; case $word in --nodelist=*) export NODE="${word#*=}" ;; ray | hostname) '
+        'exec "$word" "$@" ;; esac; done',
+        "hostname": "echo 127.0.0.1 ::1",
+        "ray": 'echo "ray on $NODE: $* token ${#RAY_AUTH_TOKEN}" >> "$LOG"\n'
+        f"exec {sys.executable} -c 'import socket, sys, time\n"
+        'port = [word.rpartition("=")[2] for word in sys.argv if word.startswith("--port=")]\n'
+        'server = port and socket.create_server(("127.0.0.1", int(port[0])))\n'
+        'time.sleep(600)\' "$@"',
+        "merbench": 'echo "merbench $*" >> "$LOG"; exit 1',
+    }
+    for name, text in commands.items():
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+        path.chmod(0o755)
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_CPUS_PER_TASK": "3"}
+    environment = os.environ | job | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "LOG": str(tmp_path / "log")}
+    ended = subprocess.run(
+        ["bash", script, "run", "majority"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    address = f"127.0.0.1:{20000 + os.getpid() % 20000}"
+    assert ended.returncode == 1, ended.stderr  # merbench's own
+    lines = sorted((tmp_path / "log").read_text().splitlines())
+    assert f"merbench run majority --ray-address {address}" in lines
+    (head,) = [line for line in lines if line.startswith("ray on node1: start --block --num-cpus=3 --num-gpus=0 ")]
+    assert "--head" in head
+    assert head.endswith("token 64")
+    for line in lines:
+        if line.startswith("ray on node2"):
+            assert f"--address={address}" in line
+
+
+def test_the_slurm_script_needs_a_job():
+    ended = subprocess.run(
+        ["bash", DOCS / "slurm.sh"], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode != 0
+    assert "to be submitted with sbatch" in ended.stderr

@@ -1,0 +1,511 @@
+"""Many workers give what one gives, whatever becomes of them: two Ray nodes are started here as a user starts them."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from merbench.contracts.clips import clip_table
+from merbench.contracts.databases import DatabaseCard, Reading, Source
+from merbench.contracts.errors import MerbenchError, SetupError
+from merbench.contracts.inputs import Flow
+from merbench.contracts.methods import MethodConfig, Prediction
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.engine.data import Data
+from merbench.engine.execute import execute, run_state
+from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.ray_executor import RayExecutor
+from merbench.engine.ray_session import RayWorkers, connect
+from merbench.engine.store import RunFolder
+from merbench.report.runs import read_run
+
+RAY = Path(sys.executable).with_name("ray")
+SUBJECTS = "abcdef"
+FOLDS = [f"toy/{subject}" for subject in SUBJECTS]
+
+
+class Toy:
+    """A release of three clips a subject, in memory."""
+
+    card = DatabaseCard(name="toy", title="Toy", datasets={"toy": "Toy"}, licence="", source="", offers=(Flow(),))
+
+    def recognises(self, folder):
+        return False
+
+    def read(self, folder, corrections=True):
+        raise NotImplementedError
+
+    def arrays(self, folder, clips, spec):
+        return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
+
+
+@cache
+def prepared():
+    spec = ProtocolSpec.model_validate(
+        {
+            "name": "toy",
+            "title": "Toy",
+            "summary": "",
+            "source": {"text": "tests"},
+            "classes": ["negative", "positive", "surprise"],
+            "datasets": {"toy": {"title": "Toy", "classes": {}}},
+            "folds": "leave-one-subject-out",
+        }
+    )
+    rows = [
+        {"dataset": "toy", "subject": subject, "clip": f"c{n}", "emotion": spec.classes[n]}
+        for subject in SUBJECTS
+        for n in range(3)
+    ]
+    source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
+    return PreparedProtocol.of(spec, Data("toy", "for the tests", (source,)))
+
+
+def toy_plans(method, device="cpu", seeds=(0,)):
+    """Plan runs of a method that is defined in a test, under the name of one that is registered."""
+    plans = plan_runs(Request(("stratified-random",), seeds=seeds), [prepared()])
+    changes = {"method": method, "config": method.Config(), "device": device}
+    return [replace(plan, task=replace(plan.task, **changes)) for plan in plans]
+
+
+class Watcher:
+    """Keeps all that the driver tells."""
+
+    def __init__(self):
+        self.notes, self.outcomes, self.workers, self.steps = [], [], set(), set()
+
+    def ignore(self, *args):
+        pass
+
+    run_started = run_finished = waiting = ignore
+
+    def working(self, workers):
+        self.workers |= {at.worker for at in workers}
+        self.steps |= {(at.unit.fold, at.progress.done, at.progress.total) for at in workers}
+
+    def fold_finished(self, plan, outcome):
+        self.outcomes.append(outcome)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def go(plans, runs, executor=None):
+    watcher = Watcher()
+    return execute(plans, runs, watcher, executor=executor), watcher
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class Nodes:
+    """Ray nodes on this machine, started as a user starts them."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.started = folder, free_port(), []
+        self.address = f"127.0.0.1:{self.port}"
+
+    def start(self, *words):
+        first = 20000 + os.getpid() % 100 * 400 + 100 * len(self.started)
+        ports = [f"--min-worker-port={first}", f"--max-worker-port={first + 99}"]
+        with (self.folder / "log").open("a") as log:
+            command = [RAY, "start", "--block", *ports, *words]
+            self.started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
+        return self.started[-1]
+
+    def start_head(self):
+        head = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
+        self.start(*head, "--num-cpus=3", "--num-gpus=1")
+        until(lambda: answers(self.port), 120)
+
+    def start_another(self):
+        return self.start(f"--address={self.address}", "--num-cpus=1")
+
+    def end(self):
+        for process in self.started:
+            kill(process, signal.SIGTERM)
+        for process in self.started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            kill(process, signal.SIGKILL)
+
+
+def kill(process, number):
+    """Send a signal to a node: all processes of the group that it leads."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """Start a head with three CPUs, as it counts them, and one GPU."""
+    folder = Path(tempfile.mkdtemp(prefix="mb"))  # the paths of its sockets may not be long
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        if "RAY_AUTH_TOKEN" not in os.environ:  # else this process may have read it already
+            patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        for name, value in (("worker_niceness", "0"), ("ENABLE_UV_RUN_RUNTIME_ENV", "0"), ("USAGE_STATS_ENABLED", "0")):
+            patch.setenv(f"RAY_{name}", value)
+        found = Nodes(folder)
+        try:
+            found.start_head()
+            yield found
+        finally:
+            found.end()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def joined(nodes):
+    """Be part of the nodes' cluster."""
+    connect(nodes.address)
+    import ray
+
+    until(lambda: ray.cluster_resources().get("CPU") == 3, 120)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def two_workers(joined):
+    """Give an executor whose two workers stay from test to test."""
+    one = RayExecutor(workers=2)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def executor(joined):
+    """Return what makes executors with workers of their own, which go with the test."""
+    made = []
+
+    def make(*args, **options):
+        made.append(RayExecutor(*args, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+class Counted:
+    """Draws its answers at random, and tells of two epochs."""
+
+    Config = MethodConfig
+
+    def __init__(self, config, problem):
+        pass
+
+    def fit(self, train, run):
+        (self.fold,) = set(FOLDS) - set(train.subjects)
+        self.weights = run.rng("weights").standard_normal((3, 3))
+        for epoch in (1, 2):
+            run.progress(epoch, 2)
+            run.epoch_end(epoch, self)
+
+    def predict(self, inputs):
+        return Prediction(np.tanh(inputs["flow"].batch().mean(axis=(1, 2)) / 99 @ self.weights))
+
+
+def predictions(plan, runs):
+    run = read_run(runs / plan.run_id)
+    assert run.problems == []
+    assert run.mark is not None
+    return run.predictions
+
+
+def record_of(plan, runs, fold):
+    return RunFolder(runs / plan.run_id).read_record(fold, plan.key_digest)
+
+
+def same(plans, one, other):
+    for plan in plans:
+        pd.testing.assert_frame_equal(predictions(plan, one), predictions(plan, other), check_exact=True)
+
+
+# --- the same as one ------------------------------------------------------------------------------------------------
+
+
+def test_methods_give_what_they_give_here_bit_for_bit(tmp_path, two_workers):
+    settings = {"ststnet:epochs": "2"}
+    request = Request(("majority", "svm-flow", "ststnet"), settings=settings, keep_epochs=True)
+    plans = plan_runs(request, [prepared()])
+    go(plans, tmp_path / "serial")
+    states, watcher = go(plans, tmp_path / "ray", two_workers)
+    assert all(state.complete and state.recorded == tuple(FOLDS) for state in states)
+    assert len(watcher.outcomes) == 18
+    same(plans, tmp_path / "ray", tmp_path / "serial")
+    for plan in plans:
+        here, there = (record_of(plan, tmp_path / name, "toy/a") for name in ("serial", "ray"))
+        assert (here.packages, here.hardware, here.threads) == (there.packages, there.hardware, there.threads)
+        assert there.peak_memory_mb > 0
+    for epochs in (tmp_path / "serial").glob("*/folds/*/epochs.npz"):
+        other = tmp_path / "ray" / epochs.relative_to(tmp_path / "serial")
+        with np.load(epochs) as one, np.load(other) as two:
+            np.testing.assert_array_equal(one["scores"], two["scores"])
+
+
+def test_classes_that_no_worker_can_import_travel_with_the_task(tmp_path, two_workers):
+    class Local(Counted):
+        pass
+
+    plans = toy_plans(Local, seeds=(0, 1))
+    go(plans, tmp_path / "serial")
+    states, watcher = go(plans, tmp_path / "ray", two_workers)
+    assert all(state.complete for state in states)
+    assert len(watcher.workers) == 2
+    assert {step[2] for step in watcher.steps} <= {0, 2}
+    same(plans, tmp_path / "ray", tmp_path / "serial")
+    assert go(plans, tmp_path / "ray")[1].outcomes == []
+
+
+def test_modules_are_found_where_the_driver_finds_them(tmp_path, monkeypatch, executor):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "found_elsewhere.py").write_text("WEIGHT = 3.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+
+    class Elsewhere(Counted):
+        def fit(self, train, run):
+            from found_elsewhere import WEIGHT
+
+            self.weights = np.eye(3) * WEIGHT
+
+    (state,), _ = go(toy_plans(Elsewhere), tmp_path, executor(workers=1))
+    assert state.complete
+
+
+def test_a_setting_that_no_fold_can_meet_ends_the_run_with_its_line_and_a_failing_fold_does_not(tmp_path, two_workers):
+    class Failing(Counted):
+        def predict(self, inputs):
+            if self.fold == "toy/c":
+                raise ZeroDivisionError("in the middle of it")
+            return super().predict(inputs)
+
+    class Unmet(Counted):
+        def fit(self, train, run):
+            raise SetupError("float16 needs a GPU")
+
+    (plan,) = toy_plans(Failing)
+    (state,), _ = go([plan], tmp_path / "failing", two_workers)
+    assert (state.failed, len(state.recorded)) == (("toy/c",), 5)
+    failure = record_of(plan, tmp_path / "failing", "toy/c").failure
+    assert (failure.type, failure.message) == ("ZeroDivisionError", "in the middle of it")
+    assert "in predict" in failure.traceback
+    with pytest.raises(SetupError, match=r"^float16 needs a GPU$"):
+        go(toy_plans(Unmet), tmp_path / "unmet", two_workers)
+
+
+# --- workers that die -----------------------------------------------------------------------------------------------
+
+
+def test_a_killed_workers_fold_runs_again_and_one_that_always_kills_fails(tmp_path, two_workers):
+    once = tmp_path / "once"
+
+    class Deadly(Counted):
+        def fit(self, train, run):
+            super().fit(train, run)
+            if self.fold == "toy/c" or (self.fold == "toy/a" and not once.exists()):
+                once.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    (plan,) = toy_plans(Deadly)
+    (state,), watcher = go([plan], tmp_path / "runs", two_workers)
+    assert state.failed == ("toy/c",)
+    assert state.recorded == tuple(fold for fold in FOLDS if fold != "toy/c")
+    failure = record_of(plan, tmp_path / "runs", "toy/c").failure
+    assert failure.type == "WorkerDied"
+    assert failure.message.startswith("its worker died 3 times, the last time: ")
+    again = [note for note in watcher.notes if note.endswith("is run again")]
+    assert sum("toy/a" in note for note in again) == 1
+    assert sum("toy/c" in note for note in again) == 2
+
+
+def test_a_second_machine_takes_part_and_when_it_is_lost_its_folds_run_elsewhere(tmp_path, nodes, joined, executor):
+    go_on, begun = tmp_path / "go on", tmp_path / "begun"
+    begun.mkdir()
+    here = joined.get_runtime_context().get_node_id()
+
+    class Slow(Counted):
+        def fit(self, train, run):
+            import ray
+
+            super().fit(train, run)
+            if ray.get_runtime_context().get_node_id() != here:
+                (begun / self.fold.replace("/", "-")).touch()
+                time.sleep(300)
+            while not go_on.exists():
+                time.sleep(0.05)
+
+    second = nodes.start_another()
+    until(lambda: joined.cluster_resources().get("CPU") == 4, 120)
+
+    class Killing(Watcher):
+        def working(self, workers):
+            super().working(workers)
+            if list(begun.iterdir()) and not go_on.exists():
+                kill(second, signal.SIGKILL)
+                go_on.touch()
+
+    (plan,) = toy_plans(Slow)
+    watcher = Killing()
+    (state,) = execute([plan], tmp_path / "runs", watcher, executor=executor(workers=4))
+    assert state.complete
+    assert len(list(begun.iterdir())) == 1
+    assert any("is run again" in note for note in watcher.notes)
+    assert any("(" in name for name in watcher.workers)  # it is named with its machine
+    same_as_here = toy_plans(Counted)
+    go(same_as_here, tmp_path / "serial")
+    same(same_as_here, tmp_path / "runs", tmp_path / "serial")
+    until(lambda: joined.cluster_resources().get("CPU") == 3, 120)  # as other tests expect it
+
+
+def test_what_is_recorded_stays_where_the_driver_is_stopped_and_its_workers_are_free_again(tmp_path, two_workers):
+    class Slow(Counted):
+        def fit(self, train, run):
+            super().fit(train, run)
+            time.sleep(300 if self.fold in ("toy/e", "toy/f") else 0)
+
+    class Stopping(Watcher):
+        def working(self, workers):
+            super().working(workers)
+            if len(self.outcomes) == 4:
+                raise KeyboardInterrupt
+
+    (plan,) = toy_plans(Slow)
+    with pytest.raises(KeyboardInterrupt):
+        execute([plan], tmp_path, Stopping(), executor=two_workers)
+    assert run_state(plan, tmp_path).recorded == tuple(FOLDS[:4])
+    (state,), _ = go(toy_plans(Counted), tmp_path, two_workers)
+    assert state.complete
+
+
+# --- GPUs, as Ray counts them ---------------------------------------------------------------------------------------
+
+
+class OnGpu(Counted):
+    """Uses a GPU of 16 GB as far as can be told; writes down how many of its kind are at it at the same time."""
+
+    peak_mb, fits = 3000.0, 99
+    folder = Path()
+
+    def fit(self, train, run):
+        import torch  # noqa: F401
+
+        from merbench.engine import environment
+
+        environment.peak_gpu_memory_mb = lambda device: None if device == "cpu" else self.peak_mb
+        environment.gpu_memory_mb = lambda device: None if device == "cpu" else 16000.0
+        super().fit(train, run)
+        mine = self.folder / f"at-{self.fold.replace('/', '-')}"
+        mine.touch()
+        for _ in range(10):
+            at_once = len(list(self.folder.glob("at-*")))
+            with (self.folder / "log").open("a") as log:
+                log.write(f"{self.fold} {run.device} {os.environ['CUDA_VISIBLE_DEVICES']} {at_once}\n")
+            if at_once > self.fits:
+                mine.unlink()
+                raise type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2 GiB")
+            time.sleep(0.05)
+        mine.unlink()
+
+
+def told(folder):
+    lines = [line.split() for line in (folder / "log").read_text().splitlines()]
+    assert {(device, visible) for _, device, visible, _ in lines} == {("cuda:0", "0")}
+    return [(fold, int(at_once)) for fold, _, _, at_once in lines]
+
+
+def test_the_first_fold_has_a_gpu_alone_and_then_as_many_share_it_as_fit(tmp_path, executor):
+    class Fitting(OnGpu):
+        folder = tmp_path
+        peak_mb = 4000.0  # of 16 GB: two folds, with what a process needs besides
+
+    (plan,) = toy_plans(Fitting, device="cuda:0")
+    (state,), _ = go([plan], tmp_path / "runs", executor())
+    assert state.complete
+    seen = told(tmp_path)
+    first = seen[0][0]
+    assert {at_once for fold, at_once in seen if fold == first} == {1}
+    assert max(at_once for _, at_once in seen) == 2
+    record = record_of(plan, tmp_path / "runs", "toy/a")
+    assert (record.device, record.peak_gpu_memory_mb) == ("cuda:0", 4000.0)
+
+
+def test_after_running_out_of_memory_fewer_folds_share_a_gpu_and_one_that_is_too_large_alone_fails(tmp_path, executor):
+    class Full(OnGpu):
+        folder = tmp_path
+
+        def fit(self, train, run):
+            self.fits = 1 if "toy/c" in set(train.subjects) else 0
+            super().fit(train, run)
+
+    (plan,) = toy_plans(Full, device="cuda:0")
+    (state,), watcher = go([plan], tmp_path / "runs", executor(folds_per_gpu=2))
+    assert state.failed == ("toy/c",)
+    assert len(state.recorded) == 5
+    assert record_of(plan, tmp_path / "runs", "toy/c").failure.type == "OutOfMemoryError"
+    assert watcher.notes == ["2 folds of stratified-random are too many for the memory of a GPU: going on with 1"]
+    assert max(at_once for _, at_once in told(tmp_path)) == 2
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("somewhere", "write host:port"),
+        ("ray://127.0.0.1:10001", "write host:port"),
+        ("127.0.0.1:0", "write host:port"),
+        ("nowhere.invalid:6379", "no Ray answers at nowhere.invalid:6379"),
+    ],
+)
+def test_an_address_that_can_not_be_one_is_refused(address, told):
+    with pytest.raises(MerbenchError, match=told), RayWorkers(address=address):
+        pass
+
+
+def test_an_address_at_which_nothing_or_something_else_answers_is_refused_at_once():
+    address = f"127.0.0.1:{free_port()}"
+    with (
+        pytest.raises(MerbenchError, match=f"no Ray answers at {address} .*ray start --head"),
+        RayWorkers(address=address),
+    ):
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).start()
+        with (
+            pytest.raises(MerbenchError, match="is no Ray: start it"),
+            RayWorkers(address=f"127.0.0.1:{server.getsockname()[1]}"),
+        ):
+            pass
