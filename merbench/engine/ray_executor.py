@@ -139,10 +139,9 @@ class RayExecutor:
             self._tasks.clear()
 
     def close(self) -> None:
-        """Let go of all workers."""
+        """Let go of all workers; a further call starts others."""
         for worker in list(self._hired):
             self._dismiss(worker)
-        self._ray.kill(self._board)
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
