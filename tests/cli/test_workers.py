@@ -92,9 +92,13 @@ def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrup
         text=True,
         start_new_session=True,
     )
+
+    def recorded():  # short folds go out together: some wait for the one that takes long
+        return list(tmp_path.glob("results/runs/toy-*/folds/*/record.json"))
+
     try:
         end = time.monotonic() + 180
-        while len(list(tmp_path.glob("results/runs/toy-*/folds/*/record.json"))) < 8 and process.poll() is None:
+        while len(recorded()) < 5 and process.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all processes of the group
@@ -104,9 +108,11 @@ def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrup
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err
     assert err == "error: stopped; what is recorded is kept, the same command goes on from there\n"
-    assert out.splitlines()[-1] == "starting Ray on this machine"
-    assert "a word on standard output" not in out
-    assert len(list(tmp_path.glob("results/runs/toy-*/folds/*/record.json"))) == 8
+    told = out.partition("starting Ray on this machine\n")[2]
+    assert all(line.startswith("toy seed 0: ") for line in told.splitlines()), (
+        told
+    )  # no word of Ray's, or of the method's
+    assert 5 <= len(recorded()) <= 8
 
 
 def test_the_slurm_script_is_sound_and_ends_what_it_starts(tmp_path):
