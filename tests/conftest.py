@@ -66,10 +66,14 @@ def miniature() -> ModuleType:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty ``MERBENCH_HOME``, so that no test reads or writes the user's registrations and results."""
+    """Return an empty ``MERBENCH_HOME``, so that no test reads or writes the user's registrations and results.
+
+    Nothing is mirrored to MLflow, which would cost each run that a test makes seconds, unless a test asks for it.
+    """
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("MERBENCH_HOME", str(folder))
     monkeypatch.delenv("MERBENCH_RESULTS", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")
     return folder
 
 

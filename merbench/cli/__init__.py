@@ -16,6 +16,7 @@ from merbench.cli.listings import methods, protocols
 from merbench.cli.records import export, show, submit
 from merbench.cli.run import run
 from merbench.cli.score import score
+from merbench.cli.sync import sync
 from merbench.contracts.errors import MerbenchError
 
 INTERRUPTED = 130
@@ -36,6 +37,7 @@ app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)
 app.command(epilog="Example: merbench export svm-flow-megc2019-s0 --format challenge > log.txt")(export)
 app.command(epilog="Example: merbench submit svm-flow-megc2019-s0 --to results/leaderboard")(submit)
 app.add_typer(data, name="data")
+app.add_typer(sync, name="sync")
 app.command(epilog="Example: merbench methods ststnet")(methods)
 app.command(epilog="Example: merbench protocols megc2019")(protocols)
 app.command(epilog="Example: merbench doctor")(doctor)

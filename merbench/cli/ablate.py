@@ -19,6 +19,7 @@ from merbench.cli.options import (
     RayAddress,
     Results,
     Seeds,
+    TrackingUri,
     Workers,
     one_of,
     results_folder,
@@ -65,6 +66,7 @@ def ablate(
     executor: ExecutorName = None,
     ray_address: RayAddress = None,
     dry_run: DryRun = False,
+    tracking_uri: TrackingUri = None,
     results: Results = None,
 ) -> None:
     """Run a method whole and with the changes that its card lists, and print what each is worth.
@@ -76,9 +78,12 @@ def ablate(
     from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
     from merbench.engine.execute import execute, failures
     from merbench.report.ablation import read_ablation
+    from merbench.tracking.mirror import Mirror
+    from merbench.tracking.stores import settle
 
     one_of(format, "--format", FORMATS)
     force = workforce(workers, gpus, folds_per_gpu, executor, ray_address)
+    store = settle(tracking_uri, results_folder(results))
     folds = folds or []
     whole = replace(request_of([method], [config] if config else [], settings or [], seeds), diagnose=diagnose)
     rows = _ablations(whole, only or [])
@@ -95,14 +100,18 @@ def ablate(
         print_plan(console, plans, runs, folds, "keep")
         return
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
-    with force.started() as executing, display:
-        states = execute(plans, runs, display, folds, executor=executing)
-    split = prepared.split
-    command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
-    ablation = read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds)
-    _print(ablation, format, console)
-    if told := failures(plans, states):
-        console.print(told, style="red", markup=False, soft_wrap=True)
+    with Mirror(store, runs, display.note) as mirror:
+        with force.started() as executing, display:
+            states = execute(plans, runs, mirror.watching(display), folds, executor=executing)
+        split = prepared.split
+        command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
+        ablation = read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds)
+        _print(ablation, format, console)
+        if told := failures(plans, states):
+            console.print(told, style="red", markup=False, soft_wrap=True)
+        if stands := mirror.finish():
+            console.print(stands, style="dim", markup=False, soft_wrap=True)
+    if told:
         raise typer.Exit(1)
 
 

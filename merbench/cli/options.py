@@ -39,6 +39,15 @@ RayAddress = Annotated[
     str | None,
     typer.Option(help="host:port of a Ray cluster that this machine is part of; see docs/many-workers.md."),
 ]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help="The MLflow that mirrors the records, or none (by default MLFLOW_TRACKING_URI, else files in the results "
+        "folder).",
+        show_default=False,
+    ),
+]
 
 
 #: A longer range is a slip of the finger.

@@ -16,6 +16,7 @@ from merbench.cli.options import (
     RayAddress,
     Results,
     Seeds,
+    TrackingUri,
     Workers,
     one_of,
     results_folder,
@@ -54,6 +55,7 @@ def run(
     executor: ExecutorName = None,
     ray_address: RayAddress = None,
     dry_run: DryRun = False,
+    tracking_uri: TrackingUri = None,
     results: Results = None,
 ) -> None:
     """Train and test methods on every fold of a protocol; print the table.
@@ -64,11 +66,14 @@ def run(
 
     from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
     from merbench.engine.execute import check_folds, execute, failures
+    from merbench.tracking.mirror import Mirror
+    from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
     force = workforce(workers, gpus, folds_per_gpu, executor, ray_address)
     request = request_of(methods, config or [], settings or [], seeds)
     request = replace(request, keep_epochs=keep_epochs, diagnose=diagnose)
+    store = settle(tracking_uri, results_folder(results))
     console = Console(highlight=False)
     with PreparationDisplay(console) as watcher:
         (request,), prepared = prepared_grid([request], protocol, data, folds or [], watcher)
@@ -79,14 +84,19 @@ def run(
         print_plan(console, plans, runs, folds or [], existing)
         return
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
-    with force.started() as executing, display:
-        states = execute(plans, runs, display, folds or [], "redo" if existing == "redo" else "keep", executing)
-    if not display.executed and all(state.complete for state in states):
-        count = sum(len(plan.file.folds) for plan in plans)
-        console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
-    _print_table(console, plans, runs)
-    if told := failures(plans, states):
-        console.print(told, style="red", markup=False, soft_wrap=True)
+    with Mirror(store, runs, display.note) as mirror:
+        with force.started() as executing, display:
+            observer = mirror.watching(display)
+            states = execute(plans, runs, observer, folds or [], "redo" if existing == "redo" else "keep", executing)
+        if not display.executed and all(state.complete for state in states):
+            count = sum(len(plan.file.folds) for plan in plans)
+            console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
+        _print_table(console, plans, runs)
+        if told := failures(plans, states):
+            console.print(told, style="red", markup=False, soft_wrap=True)
+        if stands := mirror.finish():
+            console.print(stands, style="dim", markup=False, soft_wrap=True)
+    if told:
         raise typer.Exit(1)
 
 

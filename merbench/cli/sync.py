@@ -1,0 +1,62 @@
+"""``merbench sync mlflow``: bring MLflow in line with the records."""
+
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, TrackingUri, results_folder
+
+sync = typer.Typer(help="Bring what mirrors the records in line with them.", no_args_is_help=True)
+
+
+@sync.callback()
+def _verbs() -> None:
+    """Make ``sync`` a word before others, although one stands alone so far."""
+
+
+@sync.command(epilog="Example: merbench sync mlflow --tracking-uri http://127.0.0.1:5000")
+def mlflow(
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Runs, or the beginning of their ids; all by default.", metavar="[RUN]…")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    results: Results = None,
+) -> None:
+    """Write to MLflow what it lacks of the recorded runs; twice changes nothing, and a lost store is made again.
+
+    Exit code 1 if a run's records did not verify, or MLflow refused a run.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from merbench.contracts.errors import MerbenchError
+    from merbench.contracts.names import shown
+    from merbench.report.runs import find_run
+    from merbench.tracking.stores import settle
+    from merbench.tracking.sync import sync as sync_runs
+
+    folder = results_folder(results)
+    store = settle(tracking_uri, folder)
+    if store is None:
+        raise MerbenchError("MLflow is turned off by 'none': --tracking-uri names the one to be brought up to date")
+    found = [find_run(folder, run) for run in runs or []]
+    found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
+    console = Console(highlight=False)
+    if not found:
+        raise MerbenchError(f"there is no run in {folder / 'runs'}: merbench run METHOD --protocol P")
+    columns = (TextColumn("mirroring runs"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        line = bar.add_task("runs", total=len(found))
+        synced = sync_runs(
+            store,
+            found,
+            told=lambda *_: bar.advance(line),
+            wait=lambda: console.print("another process is writing to this MLflow, waiting", soft_wrap=True),
+        )
+    for problem in (*synced.problems, *synced.refused):
+        console.print(shown(problem), style="red", markup=False, soft_wrap=True)
+    counts = f"{synced.added} added, {synced.updated} brought up to date, {synced.kept} already were"
+    console.print(f"{len(found)} run{'s' * (len(found) > 1)}: {counts}", markup=False, soft_wrap=True)
+    console.print(f"MLflow: {store.look}", style="dim", markup=False, soft_wrap=True)
+    if synced.problems or synced.refused:
+        raise typer.Exit(1)

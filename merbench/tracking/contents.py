@@ -1,0 +1,298 @@
+"""What a recorded run looks like in MLflow: names, tags, parameters, metrics, files, and its folds as child runs."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from merbench.contracts.digests import bytes_digest, digest
+from merbench.contracts.errors import RecordError
+from merbench.contracts.names import fold_folder, shown
+from merbench.contracts.records import FoldRecord, RunFile
+from merbench.engine.store import RunFolder
+from merbench.report.compare import number
+from merbench.report.figures import confusion_figure
+from merbench.report.logs import to_csv
+from merbench.report.runs import RecordedRun, read_run
+from merbench.report.style import as_png, style
+from merbench.scoring.table import PartScore, part_scores
+
+#: Counted up when a run looks otherwise in MLflow than before, so that older ones are brought up to date.
+VERSION = 1
+
+#: Tags by which we find again what we wrote: run and key, fold, and what of it is mirrored.
+RUN, FOLD, MIRRORED = "merbench.run", "merbench.fold", "merbench.mirrored"
+
+_VIEW = "Runs by UF1"
+
+#: MLflow takes up to 250, 6000 and 8000 characters.
+_NAME, _PARAM, _TAG = 250, 6000, 5000
+
+
+@dataclass(frozen=True)
+class Content:
+    """A run as MLflow shows it.
+
+    Attributes
+    ----------
+    name : str
+        What people see.
+    mirrored : str
+        Digest of the files that it tells of: where MLflow holds the same one, nothing is to be done.
+    status : str
+        ``FINISHED``, ``FAILED``, or ``RUNNING`` while folds are missing.
+    start, end : int, optional
+        Milliseconds since 1970.
+    tags, params : dict of str to str
+        Within MLflow's limits.
+    metrics : dict of str to float
+        NaN for what can't be told, or not yet.
+    """
+
+    name: str
+    mirrored: str
+    status: str
+    start: int
+    end: int | None
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """A merbench run, the child runs of its folds by their tag, and what of it did not verify."""
+
+    content: Content
+    folds: dict[str, Content]
+    problems: list[str]
+    recorded: RecordedRun
+
+    def write_files(self, folder: Path) -> None:
+        """Write the files that MLflow is to show: settings, and once the run is whole predictions and confusion."""
+        file = self.recorded.file
+        (folder / "run.json").write_text(file.model_dump_json(indent=1), encoding="utf-8")
+        if not self.recorded.complete:
+            return
+        (folder / "predictions.csv").write_text(to_csv(self.recorded.predictions), encoding="utf-8")
+        if file.task == "classification":
+            with style():
+                (folder / "confusion.png").write_bytes(as_png(confusion_figure(self.recorded)))
+
+
+def identity(file: RunFile) -> str:
+    """Return the tag that finds a run again: its id and all that its result depends on."""
+    return f"{file.run_id} {file.key.digest()}"
+
+
+def experiment(file: RunFile) -> str:
+    """Name what a run can be compared with: the heading of merbench's tables."""
+    digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
+    return _cut(shown(f"{file.protocol} on {file.data}{', synthetic data' * file.synthetic} ({digests})"), _NAME)
+
+
+def experiment_tags(file: RunFile) -> dict[str, str]:
+    """Tell MLflow's pages what kind of runs these are, give them a view to compare them in, and people a word."""
+    note = f"Runs under **{file.protocol}** on {file.data}, mirrored from merbench's records. *Views*, *{_VIEW}* "
+    note += "compares them; below each run are its folds, with accuracy, time and memory. "
+    note += "Scores on synthetic data say nothing about people." * file.synthetic
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": "uf1",
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+        "mlflow.note.content": _cut(shown(note), _TAG),
+        "mlflow.sharedViewState.merbench": _view(file),
+    }
+
+
+def _view(file: RunFile) -> str:
+    """Write a saved view as MLflow's pages keep it: whole runs, best UF1 first, figures as columns."""
+    parts = [part for part in file.parts if part != "full"]
+    columns = ["uf1", "uf1_low", "uf1_high", "uar", "acc", *(f"{part}/uf1" for part in parts)]
+    state = {
+        "searchFilter": "tags.method LIKE '%'",  # folds have none
+        "orderByKey": "metrics.`uf1`",
+        "orderByAsc": False,
+        "selectedColumns": [*(f"metrics.`{name}`" for name in columns), "tags.`status`"],
+    }
+    return json.dumps({"name": _VIEW, "createdAt": _milliseconds(file.created), "state": json.dumps(state)})
+
+
+def state_of(folder: Path, file: RunFile) -> str:
+    """Digest the files that say what is recorded of a run; cheap, since no predictions are read."""
+    records = RunFolder(folder)
+    paths = [folder / "run.json", folder / "complete.json"]
+    paths += [records.fold_path(fold) / "record.json" for fold in file.folds]
+    return digest([VERSION, *(bytes_digest(path.read_bytes()) if path.exists() else "" for path in paths)])
+
+
+def read_content(folder: Path) -> RunContent:
+    """Read a run's folder for MLflow.
+
+    Raises
+    ------
+    RecordError
+        ``run.json`` does not verify. What else does not is left out, and named.
+    """
+    records = RunFolder(folder)
+    state = state_of(folder, records.read_run())  # first: what is recorded meanwhile is for the next time
+    run = read_run(folder)
+    found: dict[str, FoldRecord] = {}
+    folds: dict[str, Content] = {}
+    problems = list(run.problems)
+    for fold in run.file.folds:
+        path = records.fold_path(fold) / "record.json"
+        if not path.exists():
+            continue
+        try:
+            record, table = records.read_fold(fold, run.file)
+        except RecordError as error:
+            problems.append(str(error))
+            continue
+        found[fold] = record
+        right = None if table is None or "predicted" not in table else float((table.truth == table.predicted).mean())
+        folds[fold_folder(fold)] = _fold_content(record, bytes_digest(path.read_bytes()), right)
+    return RunContent(_run_content(run, found, state), folds, list(dict.fromkeys(problems)), run)
+
+
+def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str) -> Content:
+    file, key = run.file, run.file.key
+    failed = sum(record.status == "failed" for record in records.values())
+    status = "FINISHED" if run.complete else "FAILED" if failed else "RUNNING"
+    ends = [_milliseconds(record.finished) for record in records.values()]
+    scores = _scores(run)
+    recorded = len(records) - failed
+    metrics = {
+        "folds": float(recorded),
+        "folds_failed": float(failed),
+        "seconds": sum(record.seconds.get("total", 0.0) for record in records.values()),
+        "peak_memory_mb": max((record.peak_memory_mb or math.nan for record in records.values()), default=math.nan),
+    }
+    tags = {
+        "run": file.run_id,
+        "status": _standing(run, recorded, failed),
+        "method": file.method,
+        "config": file.config_name,
+        "variant": file.variant,
+        "seed": str(key.seed),
+        "protocol": file.protocol,
+        "data": file.data,
+        "synthetic": str(file.synthetic).lower(),
+        "selection": key.selection,
+        "origin": run.origin,
+        "admits": ", ".join(file.admissions),
+        "key": key.digest(),
+        "spec_digest": key.spec_digest,
+        "split_digest": key.split_digest,
+        "data_digest": key.data_digest,
+        "code_digest": key.code_digest,
+        "merbench": file.merbench,
+        "mlflow.source.name": "merbench",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": file.git_commit or "",
+        "mlflow.note.content": _note(run, scores),
+    }
+    start = _milliseconds(file.created)
+    return Content(
+        name=_cut(shown(_name(file)), _NAME),
+        mirrored=state,
+        status=status,
+        start=start,
+        end=max(start, *ends) if status != "RUNNING" else None,
+        tags={name: _cut(shown(text), _TAG) if name != "mlflow.note.content" else text for name, text in tags.items()},
+        params={name: _cut(_setting(value), _PARAM) for name, value in key.config.items()},
+        metrics=metrics | _figures(run, scores),
+    )
+
+
+def _name(file: RunFile) -> str:
+    config = "" if file.config_name == "default" else f" {file.config_name}"
+    return f"{file.method}{config}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
+
+
+def _standing(run: RecordedRun, recorded: int, failed: int) -> str:
+    if run.complete:
+        return "complete"
+    return f"{recorded} of {len(run.file.folds)} folds" + (f", {failed} failed" if failed else "")
+
+
+def _scores(run: RecordedRun) -> list[PartScore]:
+    """Score a whole run; one with holes has no figure that could stand beside others."""
+    if not run.complete or run.file.task != "classification":
+        return []
+    return part_scores([run.predictions], run.file.outputs, run.file.parts)
+
+
+def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
+    """Name the figures of each part, ``uf1`` and ``casme2/uf1``; NaN while the run has holes."""
+    names = ("uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc", "clips", "classes_scored")
+    figures = {(part, name): math.nan for part in run.file.parts for name in names}
+    for score in scores:
+        values = (
+            score.uf1, score.uf1_interval.low, score.uf1_interval.high, score.uar, score.uar_interval.low,
+            score.uar_interval.high, score.acc, float(score.clips), float(score.classes_scored),
+        )  # fmt: skip
+        figures |= {(score.part, name): value for name, value in zip(names, values, strict=True)}
+    return {name if part == "full" else f"{part}/{name}": value for (part, name), value in figures.items()}
+
+
+def _note(run: RecordedRun, scores: list[PartScore]) -> str:
+    """Write the description that heads a run's page."""
+    file = run.file
+    lines = ["Synthetic data: the scores say nothing about people.", ""] if file.synthetic else []
+    if scores:
+        lines += ["| Part | UF1 | 95 % | UAR | Acc | Clips |", "| --- | --: | --: | --: | --: | --: |"]
+        for score in scores:
+            low, high = score.uf1_interval.low, score.uf1_interval.high
+            cells = [number(score.uf1), f"{number(low, 3)}–{number(high, 3)}", number(score.uar), number(score.acc)]
+            title = shown(file.parts[score.part]).replace("|", "/")
+            lines.append(f"| {title} | {' | '.join(cells)} | {score.clips} |")
+    lines += ["", *(f"Failed fold {fold}: {why}" for fold, why in list(run.failed.items())[:10])]
+    return _cut("\n".join(shown(line) for line in [*lines, f"`merbench show {file.run_id}` tells more."]), _TAG)
+
+
+def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Content:
+    dataset, _, subject = record.fold.partition("/")
+    end = _milliseconds(record.finished)
+    metrics = {"seconds" if name == "total" else f"{name}_seconds": value for name, value in record.seconds.items()}
+    memory = {"peak_memory_mb": record.peak_memory_mb, "peak_gpu_memory_mb": record.peak_gpu_memory_mb, "acc": right}
+    metrics |= {name: value for name, value in memory.items() if value is not None}
+    tags = {
+        "dataset": shown(dataset),
+        "subject": shown(subject),
+        "status": "ok",
+        "device": record.device,
+        "threads": str(record.threads),
+    }
+    if record.failure:
+        failure = record.failure
+        tags["status"] = "failed"
+        tags["error"] = shown(f"{failure.type}: {failure.message}")
+        trace = "\n".join(shown(line) for line in failure.traceback.splitlines()[-60:])
+        tags["mlflow.note.content"] = f"```\n{trace[-_TAG + 10 :]}\n```"
+    return Content(
+        name=_cut(shown(record.fold), _NAME),
+        mirrored=digest([VERSION, sha256]),
+        status="FAILED" if record.failure else "FINISHED",
+        start=round(end - 1000 * record.seconds.get("total", 0.0)),
+        end=end,
+        tags={name: _cut(text, _TAG) for name, text in tags.items()},
+        params={},
+        metrics={**metrics, "clips": float(record.clips), "train_clips": float(record.train_clips)},
+    )
+
+
+def _setting(value: object) -> str:
+    """Write a setting as a card does."""
+    return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str, longest: int) -> str:
+    """Shorten what MLflow would refuse; ``run.json`` among the files has the whole."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _milliseconds(time: str) -> int:
+    return max(0, round(datetime.fromisoformat(time).timestamp() * 1000))

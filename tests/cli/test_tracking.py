@@ -1,0 +1,106 @@
+"""Runs are mirrored to MLflow by a process beside them, or by ``sync mlflow``; neither changes how a run ends."""
+
+import socket
+import sqlite3
+
+import pytest
+
+from merbench.tracking import mirror
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Let the mirror process have its time, also on a busy machine."""
+    monkeypatch.setattr(mirror, "WAIT_SECONDS", 500)
+    monkeypatch.setattr(mirror, "NICENESS", 0)
+
+
+@pytest.fixture
+def nobody():
+    """Give an address where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def mirrored(path):
+    """Return the status of each run, and the number of folds, in MLflow's database."""
+    database = sqlite3.connect(path)
+    folds = "select run_uuid from tags where key = 'mlflow.parentRunId'"
+    names = database.execute(f"select name, status from runs where run_uuid not in ({folds})").fetchall()
+    (children,) = database.execute(f"select count(*) from runs where run_uuid in ({folds})").fetchone()
+    database.close()
+    return dict(names), children
+
+
+def test_a_run_is_mirrored_beside_it_and_syncing_again_changes_nothing(merbench, small, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    said = merbench("run", "majority", *small)
+    assert (said.code, said.err) == (0, "")
+    database = tmp_path / "results" / "mlflow.db"
+    assert said.out.splitlines()[-1] == f"MLflow: mlflow ui --backend-store-uri sqlite:///{database}"
+    assert mirrored(database) == ({"majority seed 0": "FINISHED"}, 9)
+    assert sorted(path.name for path in tmp_path.glob("results/mlartifacts/*/artifacts/*")) == [
+        "confusion.png", "predictions.csv", "run.json",
+    ]  # fmt: skip
+    said = merbench("sync", "mlflow")
+    assert (said.code, said.err) == (0, "")
+    assert "1 run: 0 added, 0 brought up to date, 1 already were" in said.out
+    assert mirrored(database) == ({"majority seed 0": "FINISHED"}, 9)
+    said = merbench("run", "majority", *small)
+    assert "nothing to do" in said.out
+    assert "MLflow" not in said.out
+
+
+def test_a_dead_server_costs_a_warning_that_names_it_and_what_to_do(merbench, small, nobody, tmp_path):
+    said = merbench("run", "majority", *small, "--tracking-uri", nobody)
+    assert (said.code, said.err) == (0, "")
+    (line,) = [line for line in said.out.splitlines() if "MLflow" in line]
+    assert line == (
+        f"MLflow at {nobody}: nobody answers there; nothing is lost: "
+        f"merbench sync mlflow --tracking-uri {nobody} brings it up to date later"
+    )
+    assert len(list(tmp_path.glob("results/runs/*/complete.json"))) == 1
+
+
+def test_a_dead_server_does_not_hide_that_folds_failed(merbench, small, nobody, monkeypatch, offer):
+    card = "name: broken\ntitle: T\nsummary: S.\nimplementation: method:Broken\n"
+    code = """
+    from merbench.contracts.methods import MethodConfig
+
+    class Broken:
+        Config = MethodConfig
+        def __init__(self, config, problem):
+            pass
+        def fit(self, train, run):
+            raise ValueError("broken")
+        def predict(self, inputs):
+            pass
+    """
+    offer("[merbench.methods]\nbroken = MODULE.method:Broken\n", {"card.yaml": card, "method.py": code})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", nobody)
+    said = merbench("run", "broken", *small)
+    assert said.code == 1
+    assert "nobody answers there" in said.out
+
+
+def test_sync_to_a_dead_server_is_one_line(recorded, refused, nobody):
+    assert f"MLflow at {nobody}: nobody answers there" in refused("sync", "mlflow", "--tracking-uri", nobody)
+
+
+def test_none_mirrors_nothing(recorded, done, refused, small, tmp_path):
+    assert "MLflow" not in done("run", "majority", *small, "--existing", "redo", "--tracking-uri", "none")
+    assert not (tmp_path / "results" / "mlflow.db").exists()
+    assert "--tracking-uri" in refused("sync", "mlflow", "--tracking-uri", "none")
+
+
+@pytest.mark.parametrize("verb", [["run", "majority"], ["ablate", "medn"]])
+def test_a_wrong_address_is_refused_before_anything_is_done(refused, small, tmp_path, verb):
+    assert "write http://HOST:PORT" in refused(*verb, *small, "--tracking-uri", "localhost:5000")
+    assert not (tmp_path / "results").exists()
+
+
+def test_sync_without_runs_or_of_an_unknown_one_says_so(recorded, refused, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert "no run is called 'sv-flow'" in refused("sync", "mlflow", "sv-flow")
+    assert "there is no run in" in refused("sync", "mlflow", "--results", tmp_path / "elsewhere")

@@ -1,0 +1,99 @@
+"""Recorded runs, an MLflow in files for each test, and what MLflow then shows."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merbench.tracking.stores import Store, connect, settle
+
+_spec = importlib.util.spec_from_file_location("recorder", Path(__file__).parents[1] / "report" / "conftest.py")
+assert _spec is not None
+assert _spec.loader is not None
+recorder = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(recorder)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a real server time on a busy machine."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Any:
+    """Return what records runs in `tmp_path`."""
+    return recorder.Recorder(tmp_path)
+
+
+@pytest.fixture
+def answers() -> dict[str, tuple[str, str]]:
+    """Return truth and prediction of seven clips of alpha/s1, alpha/s2 and beta/t1; five are right."""
+    return dict(recorder.ANSWERS)
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return MLflow's database without runs: making its tables takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    connect(Store(f"sqlite:///{path}", path.parent)).search_experiments()
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return the MLflow that merbench keeps in the results folder by default."""
+    shutil.copy(empty, tmp_path / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    found = settle(None, tmp_path)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no picture drawn, which takes longer than all else."""
+    monkeypatch.setattr("merbench.tracking.contents.confusion_figure", lambda run: None)
+    monkeypatch.setattr("merbench.tracking.contents.as_png", lambda figure: b"picture")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run as MLflow gives it, and its folds by name."""
+
+    run: Any
+    folds: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return dict(self.run.data.metrics)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self.run.data.tags)
+
+
+@pytest.fixture
+def look() -> Callable[[Store], dict[str, Shown]]:
+    """Return what reads all runs of a store, by the merbench run's id; what is there twice is an error."""
+
+    def read(store: Store) -> dict[str, Shown]:
+        client = connect(store)
+        ids = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(ids, max_results=1000)
+        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+        found: dict[str, Shown] = {}
+        for parent in parents:
+            children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+            names = [child.info.run_name for child in children]
+            assert len(set(names)) == len(names)
+            assert parent.data.tags["run"] not in found
+            found[parent.data.tags["run"]] = Shown(parent, dict(zip(names, children, strict=True)))
+        assert len(runs) == sum(1 + len(one.folds) for one in found.values())
+        return found
+
+    return read

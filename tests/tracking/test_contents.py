@@ -1,0 +1,61 @@
+"""What a run looks like in MLflow: names, scores, settings, files, folds, and what it is compared with."""
+
+import json
+
+import pytest
+
+from merbench.engine.store import RunFolder
+from merbench.tracking.stores import connect
+from merbench.tracking.sync import sync
+
+
+def synced(store, *folders):
+    return sync(store, folders, lambda *_: None)
+
+
+def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, answers, store, look):
+    folder = record(answers, seed=3, variant="width=4")
+    synced(store, folder)
+    (shown,) = look(store).values()
+    run = shown.run
+    assert (run.info.run_name, run.info.status) == ("toy width=4 seed 3", "FINISHED")
+    assert run.data.params == {"variant": "width=4"}
+    tags = {"run": folder.name, "status": "complete", "method": "toy", "protocol": "toys", "data": "toy-data"}
+    assert shown.tags.items() >= {**tags, "synthetic": "false", "seed": "3", "origin": "measured"}.items()
+    assert shown.tags["key"] == RunFolder(folder).read_run().key.digest()
+    # negative: 3 right, 1 wrong, 1 foreign; positive: 1 of 2; surprise: 1 right, 1 foreign.
+    assert shown.metrics["uf1"] == pytest.approx((6 / 8 + 2 / 3 + 2 / 3) / 3)
+    assert shown.metrics["acc"] == pytest.approx(5 / 7)
+    assert shown.metrics["beta/acc"] == pytest.approx(2 / 3)
+    assert shown.metrics["uf1_low"] <= shown.metrics["uf1"] <= shown.metrics["uf1_high"]
+    paths = {item.path: item for item in connect(store).list_artifacts(run.info.run_id)}
+    assert set(paths) == {"confusion.png", "predictions.csv", "run.json"}
+    picture = store.artifacts / run.info.run_id / "artifacts" / "confusion.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert set(shown.folds) == {"alpha/s1", "alpha/s2", "beta/t1"}
+    fold = shown.folds["alpha/s1"]
+    assert fold.info.status == "FINISHED"
+    assert fold.data.metrics.items() >= {"acc": 0.5, "clips": 2, "train_clips": 5, "seconds": 0.1}.items()
+    assert fold.info.end_time - fold.info.start_time == 100
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_runs_that_cannot_be_compared_are_in_different_experiments(record, answers, store):
+    one, two = record(answers), record({**answers, "beta/t1/c4": ("negative", "negative")})
+    synthetic = record(answers, data="made", synthetic=True)
+    synced(store, one, two, synthetic)
+    names = {experiment.name for experiment in connect(store).search_experiments()} - {"Default"}
+    assert len(names) == 3
+    assert sum("synthetic data" in name for name in names) == 1
+    assert all(name.startswith("toys on ") for name in names)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_experiment_brings_a_view_of_whole_runs_by_uf1(record, answers, store):
+    synced(store, record(answers))
+    client = connect(store)
+    (found,) = [one for one in client.search_experiments() if one.name.startswith("toys")]
+    view = json.loads(json.loads(found.tags["mlflow.sharedViewState.merbench"])["state"])
+    assert {"metrics.`uf1`", "metrics.`beta/uf1`"} <= set(view["selectedColumns"])
+    (listed,) = client.search_runs([found.experiment_id], view["searchFilter"], order_by=[view["orderByKey"] + " DESC"])
+    assert listed.data.tags["method"] == "toy"

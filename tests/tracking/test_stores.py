@@ -1,0 +1,95 @@
+"""Where MLflow is: as given, from the environment, or in the results folder; anything else is refused in a line."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from merbench.contracts.errors import MerbenchError
+from merbench.tracking.stores import connect, settle
+
+
+def test_by_default_it_is_a_file_in_the_results_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    store = settle(None, tmp_path / "results")
+    assert store.uri == f"sqlite:///{tmp_path}/results/mlflow.db"
+    assert store.artifacts == tmp_path / "results" / "mlartifacts"
+    assert store.later == "merbench sync mlflow"
+
+
+def test_what_is_given_wins_over_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://from-environment:5000")
+    assert settle(None, tmp_path).uri == "http://from-environment:5000"
+    assert settle("https://given/mlflow", tmp_path).uri == "https://given/mlflow"
+    assert settle("none", tmp_path) is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")
+    assert settle(None, tmp_path) is None
+
+
+def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = settle("sqlite:///mine.db", tmp_path / "elsewhere")
+    monkeypatch.chdir("/")
+    assert store.uri == f"sqlite:///{tmp_path}/mine.db"
+    assert store.artifacts == tmp_path / "mlartifacts"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("localhost:5000", "write http://HOST:PORT"),
+        ("htp://host", "did you mean 'http'"),
+        ("results", "write http://HOST:PORT, sqlite:///FILE, or none"),
+        ("file:///tmp/mlruns", "is no address of an MLflow"),
+        ("http://", "names no host"),
+        ("http://host:port", "is no address"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("no\x1b[31mne", "is no address of an MLflow"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_says_where_it_stood(tmp_path, monkeypatch, given, told):
+    with pytest.raises(MerbenchError, match="--tracking-uri") as raised:
+        settle(given, tmp_path)
+    assert told in str(raised.value)
+    assert "\x1b" not in str(raised.value)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    with pytest.raises(MerbenchError, match="MLFLOW_TRACKING_URI"):
+        settle(None, tmp_path)
+
+
+def test_a_password_is_not_shown(tmp_path):
+    store = settle("http://me:secret@host:5000/mlflow", tmp_path)
+    assert store.uri == "http://me:secret@host:5000/mlflow"
+    assert store.address == "http://host:5000/mlflow"
+    assert "secret" not in store.later + store.look
+    with pytest.raises(MerbenchError) as raised:
+        settle("htp://me:secret@host", tmp_path)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_results_folder_of_any_name_can_hold_it(tmp_path, empty, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    folder = tmp_path / "what? 100%41 #1 ü@b"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(empty.read_bytes())
+    store = settle(None, folder)
+    assert [found.name for found in connect(store).search_experiments()] == ["Default"]
+    assert store.address.startswith(f"sqlite:///{tmp_path}")
+
+
+def test_nothing_is_sent_to_mlflows_makers(store, monkeypatch):
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    connect(store)
+    from mlflow.telemetry.utils import is_telemetry_disabled
+
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert is_telemetry_disabled()
+
+
+def test_nothing_is_left_where_the_command_was_given(store, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    connect(store).search_experiments()
+    assert list(Path.cwd().iterdir()) == []
