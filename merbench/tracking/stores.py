@@ -182,12 +182,12 @@ def reason(error: BaseException) -> str:
         chain.append(inner)
     kinds = {kind.__name__ for link in chain for kind in type(link).__mro__}
     texts = " ".join(str(link) for link in chain)
-    if {"TimeoutError", "Timeout"} & kinds or isinstance(getattr(error, "reason", None), socket.timeout):
-        return f"no answer within {os.environ.get('MLFLOW_HTTP_REQUEST_TIMEOUT', ANSWER_SECONDS)} s"
-    if {"ConnectionRefusedError", "NewConnectionError"} & kinds or "Connection refused" in texts:
-        return "nobody answers there"
     if {"gaierror", "NameResolutionError"} & kinds:
         return "there is no such host"
+    if {"ConnectionRefusedError", "NewConnectionError"} & kinds or "Connection refused" in texts:
+        return "nobody answers there"  # asked first: urllib3 counts a refused connection among those out of time
+    if {"TimeoutError", "Timeout"} & kinds or isinstance(getattr(error, "reason", None), socket.timeout):
+        return f"no answer within {os.environ.get('MLFLOW_HTTP_REQUEST_TIMEOUT', ANSWER_SECONDS)} s"
     if status := re.search(r"too many (\d+) error responses", texts):
         return f"it answers with error {status[1]}"
     if "ConnectionError" in kinds:

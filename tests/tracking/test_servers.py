@@ -143,9 +143,8 @@ def real_server(folder):
         process.wait()
 
 
-def forwarding(address, requests):
-    """Answer like the server at `address`, for so many requests, and then no more."""
-    left = [requests]
+def forwarding(address, left):
+    """Answer like the server at `address`, for ``left[0]`` requests, and then no more."""
 
     def answer(handler):
         left[0] -= 1
@@ -168,11 +167,13 @@ def forwarding(address, requests):
 def test_a_real_server_gets_everything_also_when_it_died_midway(record, answers, tmp_path, empty, look):
     (tmp_path / "server.db").write_bytes(empty.read_bytes())
     folder, other = record(answers), record(answers, seed=1, folds=["alpha/s1"])
-    with real_server(tmp_path) as address:
+    left = [0]
+    with real_server(tmp_path) as server, answering(forwarding(server, left)) as address:
         store = settle(address, tmp_path)
-        for requests in (5, 9, 15):
-            with answering(forwarding(address, requests)) as dying, pytest.raises(TrackingError):
-                synced(settle(dying, tmp_path), folder)
+        for left[0] in (5, 9, 15):
+            with pytest.raises(TrackingError):
+                synced(store, folder)
+        left[0] = 10_000
         assert synced(store, folder, other).added == 1  # the first had been begun
         again = synced(store, folder, other)
         assert (again.added, again.updated, again.kept) == (0, 0, 2)
