@@ -18,6 +18,7 @@ from merbench.engine.data import choose_data
 from merbench.engine.execute import execute
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.units import Serial
 from merbench.report.runs import read_run
 from merbench.scoring.table import part_scores
 from merbench.training.packed import fit_packed
@@ -194,12 +195,14 @@ def test_the_authors_weights_give_their_figures_through_protocol_folds_records_a
 
         return Published
 
-    def with_weights(task, folds, progress):
-        for fold in folds:
-            state = authors_state(data / "megc2019-flow28" / "ststnet_published_weights.npz", fold.split("/")[1])
-            yield run_fold(replace(task, method=published(state)), fold, progress)
+    class WithWeights(Serial):
+        def __call__(self, units, watcher):
+            for unit in units:
+                weights = data / "megc2019-flow28" / "ststnet_published_weights.npz"
+                state = authors_state(weights, unit.fold.split("/")[1])
+                yield unit, run_fold(replace(unit.task, method=published(state)), unit.fold)
 
-    (state,) = execute([plan], tmp_path, Quiet(), executor=with_weights)
+    (state,) = execute([plan], tmp_path, Quiet(), executor=WithWeights())
     assert state.complete
     assert len(state.recorded) == 68
     run = read_run(tmp_path / plan.run_id)

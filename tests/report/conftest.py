@@ -14,13 +14,14 @@ import pytest
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
-from merbench.contracts.methods import MethodConfig, Prediction, Progress
+from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.records import Failure, RunFile, RunKey, prediction_table
 from merbench.engine.execute import execute
 from merbench.engine.folds import FoldOutcome, FoldTask
 from merbench.engine.plan import RunPlan
 from merbench.engine.split import make_split
+from merbench.engine.units import Unit, Watcher
 from merbench.report.compare import Comparison
 from merbench.report.rows import measured_rows
 from merbench.report.runs import read_runs
@@ -33,6 +34,19 @@ class Silent:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: None
+
+
+@dataclass
+class Answering:
+    """An executor that knows what comes of each fold."""
+
+    outcome: Callable[[str], FoldOutcome]
+    runs_at_once: int = 1
+
+    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
+        """Answer in the order given."""
+        for unit in units:
+            yield unit, self.outcome(unit.fold)
 
 
 @dataclass
@@ -68,21 +82,15 @@ class Recorder:
         chosen = np.array([CLASSES.index(answers[name][1]) for name in names])
         scores = np.eye(len(CLASSES))[chosen]
 
-        def answer(task: FoldTask, pending: Sequence[str], progress: Progress) -> Iterator[FoldOutcome]:
-            for name in pending:
-                fold = split.fold(name)
-                told: dict[str, Any] = {
-                    "predictions": prediction_table(
-                        split.clips.iloc[fold.test],
-                        split.labels[fold.test],
-                        Prediction(scores[fold.test]),
-                        split.problem,
-                    )
-                }
-                if name in failing:
-                    told = {"failure": Failure(type="ValueError", message=failing[name], traceback="Traceback")}
-                told["diagnostics"] = diagnostics.get(name)
-                yield FoldOutcome(name, len(fold.test), len(fold.train), {"total": 0.1}, **told)
+        def outcome(name: str) -> FoldOutcome:
+            fold = split.fold(name)
+            prediction = Prediction(scores[fold.test])
+            clips, labels = split.clips.iloc[fold.test], split.labels[fold.test]
+            told: dict[str, Any] = {"predictions": prediction_table(clips, labels, prediction, split.problem)}
+            if name in failing:
+                told = {"failure": Failure(type="ValueError", message=failing[name], traceback="Traceback")}
+            told["diagnostics"] = diagnostics.get(name)
+            return FoldOutcome(name, len(fold.test), len(fold.train), {"total": 0.1}, **told)
 
         key = RunKey(
             method=method,
@@ -106,7 +114,7 @@ class Recorder:
         }  # fmt: skip
         file = RunFile(run_id=f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key=key, **about | fields)
         task = FoldTask(object, MethodConfig(), split, Inputs({}, len(rows)), seed)  # type: ignore[arg-type]
-        execute([RunPlan(file, task)], self.results / "runs", Silent(), folds, executor=answer)
+        execute([RunPlan(file, task)], self.results / "runs", Silent(), folds, executor=Answering(outcome))
         return self.results / "runs" / file.run_id
 
     def _protocol(self, name: str, datasets: Sequence[str]) -> ProtocolSpec:
