@@ -63,13 +63,13 @@ def test_a_copy_is_found_from_another_folder_although_it_was_added_by_a_relative
 def test_the_list_of_databases_tells_how_to_add_what_is_not_here(done):
     said = done("data", "list")
     assert "not registered" in said
-    assert "merbench data add megc2019-flow28 PATH" in said
+    assert "merbench data fetch megc2019-flow28" in said
 
 
 def test_the_list_of_databases_tells_what_is_here_and_which_protocol_it_serves(done, registered):
     said = done("data", "list")
     assert "24 clips, 9 subjects" in said
-    assert "merbench data add megc2019-flow28" not in said
+    assert "merbench data fetch megc2019-flow28" not in said
     assert "megc2019\n" in re.sub(" +", "\n", said)
 
 

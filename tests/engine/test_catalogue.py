@@ -104,7 +104,7 @@ def test_settings_are_laid_over_the_named_configuration(mine):
         ({"learning_rate": "nan"}, "^settings of mine: learning_rate: "),
         ({"shuffle": "3"}, "^settings of mine: shuffle: .*boolean.*, not 3$"),
         ({"kernel": "poly"}, "^settings of mine: kernel: .*'rbf' or 'linear', not 'poly'$"),
-        ({"sizes": "4"}, "^settings of mine: sizes: .*tuple.*, not 4$"),
+        ({"sizes": "4"}, "^settings of mine: sizes: must be a list.*, not 4$"),
         ({"epochs": "@"}, "^settings of mine: epochs: .*, not '@'$"),
     ],
 )

@@ -64,7 +64,7 @@ def test_short_units_of_one_run_go_together_up_to_a_second_and_long_or_unknown_o
         units("short", [4, 3, 2, 1], "short", expected=0.09) + units("long", [9, 8], "long", expected=1.0)
     )
     assert taken(queue, most=9) == [["long9"], ["long8"], ["short4", "short3", "short2", "short1"]]
-    queue = LongestFirst(units("a", [4, 3, 2, 1], "a", expected=0.2))
+    queue = LongestFirst(units("a", [4, 3, 2, 1], "a", expected=0.19))
     assert taken(queue, most=9) == [["a4"], ["a3", "a2"], ["a1"]]
     assert taken(LongestFirst(units("a", [2, 1], "a", expected=0.1)), most=1) == [["a2"], ["a1"]]
     assert taken(LongestFirst(units("a", [2, 1])), most=9) == [["a2"], ["a1"]]
