@@ -516,3 +516,26 @@ def test_an_address_at_which_nothing_or_something_else_answers_is_refused_at_onc
             RayWorkers(address=f"127.0.0.1:{server.getsockname()[1]}"),
         ):
             pass
+
+
+@pytest.mark.parametrize(("failures", "starts"), [(0, 1), (1, 2), (2, 2)])
+def test_ray_that_does_not_come_up_in_time_is_started_once_more_and_then_told(monkeypatch, failures, starts):
+    import ray
+
+    started = []
+
+    def slow(*given, **options):
+        started.append(options)
+        if len(started) <= failures:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", slow)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    if failures < 2:
+        connect(None, workers=2)
+    else:
+        with pytest.raises(MerbenchError, match=r"could not be started on this machine: .*; --workers 1 runs without"):
+            connect(None, workers=2)
+    assert len(started) == starts
+    assert all(options["num_cpus"] == 2 for options in started)
