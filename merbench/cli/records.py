@@ -94,8 +94,14 @@ def submit(
     ),
     results: Results = None,
 ) -> None:
-    """Write a whole run in the form that the leaderboard takes, ready to be committed."""
-    from merbench.report.leaderboard import write_entry
-    from merbench.report.runs import find_run, read_run
+    """Write a whole run in the form that the leaderboard takes, ready to be committed.
 
-    typer.echo(f"written: {write_entry(read_run(find_run(results_folder(results), run)), to)}")
+    If every fold kept its epochs, the class that each clip was given after each of them goes with it.
+    """
+    from merbench.report.leaderboard import write_entry
+    from merbench.report.runs import find_run, read_epochs, read_run
+
+    folder = find_run(results_folder(results), run)
+    found = read_run(folder)
+    epochs = read_epochs(folder, found) if found.complete and found.file.task == "classification" else None
+    typer.echo(f"written: {write_entry(found, to, epochs)}")

@@ -141,12 +141,19 @@ class FoldRecord(_File):
 
 
 class CompleteFile(_File):
-    """``complete.json``: the commit mark of a whole run; vouches for the ``predictions`` file beside it."""
+    """``complete.json``: the commit mark of a whole run; vouches for the ``predictions`` file beside it.
+
+    Attributes
+    ----------
+    epochs_sha256 : str, optional
+        Of ``epochs.npz`` beside it, which a row of the leaderboard may have.
+    """
 
     run_id: str
     key_digest: str
     predictions: str
     sha256: str
+    epochs_sha256: str | None = None
     clips: int = Field(ge=1)
     seconds: float
     mixed: list[str]

@@ -121,6 +121,13 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def npz_bytes(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
+    """Write arrays, of which none holds objects, as a compressed ``.npz``, in memory."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its other parameters have no slash in their names
+    return buffer.getvalue()
+
+
 def verified_bytes(path: Path, sha256: str) -> bytes:
     """Read a file that a commit mark vouches for.
 

@@ -11,13 +11,11 @@
     runs/<run>/complete.json                    its commit mark
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
@@ -38,6 +36,7 @@ from merbench.contracts.records import (
 from merbench.engine.files import (
     FutureSchemaError,
     now,
+    npz_bytes,
     parquet_bytes,
     read_json,
     read_predictions,
@@ -175,9 +174,9 @@ class RunFolder:
         if outcome.predictions is not None:
             files[PREDICTIONS] = parquet_bytes(outcome.predictions)
         if outcome.epochs is not None:
-            files[EPOCHS] = _npz_bytes({"scores": outcome.epochs})
+            files[EPOCHS] = npz_bytes({"scores": outcome.epochs})
         if outcome.diagnostics is not None:
-            files[DIAGNOSTICS] = _npz_bytes(outcome.diagnostics)
+            files[DIAGNOSTICS] = npz_bytes(outcome.diagnostics)
         for name, content in files.items():
             write_whole(folder / name, content)
         record = FoldRecord(
@@ -249,11 +248,29 @@ class RunFolder:
         RecordError
             The fold's record or the arrays do not verify.
         """
+        return self._arrays(fold, run, DIAGNOSTICS)
+
+    def read_epochs(self, fold: str, run: RunFile) -> npt.NDArray[Any] | None:
+        """Read the scores of the test clips after each epoch; None where the fold has none, or was not run.
+
+        Returns
+        -------
+        ndarray of float, shape (n_epochs, n_clips, n_outputs), optional
+            Clips as in the fold's predictions.
+
+        Raises
+        ------
+        RecordError
+            The fold's record or the scores do not verify.
+        """
+        return self._arrays(fold, run, EPOCHS).get("scores")
+
+    def _arrays(self, fold: str, run: RunFile, name: str) -> dict[str, npt.NDArray[Any]]:
         folder = self.fold_path(fold)
         if not (folder / "record.json").exists():
             return {}
-        sha256 = self.read_record(fold, run.key.digest()).checksums.get(DIAGNOSTICS)
-        return {} if sha256 is None else verified_arrays(folder / DIAGNOSTICS, sha256)
+        sha256 = self.read_record(fold, run.key.digest()).checksums.get(name)
+        return {} if sha256 is None else verified_arrays(folder / name, sha256)
 
     def is_complete(self, run: RunFile) -> bool:
         """Say whether the whole run is in and its commit mark and predictions verify."""
@@ -318,13 +335,6 @@ class RunFolder:
         )
         write_whole(self.path / "complete.json", mark.model_dump_json(indent=1).encode())
         return mark
-
-
-def _npz_bytes(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
-    """Write arrays, of which none holds objects, as a compressed ``.npz``, in memory."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its other parameters have no slash in their names
-    return buffer.getvalue()
 
 
 def _mixed(records: Sequence[FoldRecord]) -> list[str]:

@@ -1,22 +1,43 @@
-"""The committed leaderboard: one folder a run, ``run.json``, ``predictions.csv`` and the mark that vouches for it."""
+"""The committed leaderboard: one folder a run.
+
+::
+
+    run.json            what the run is
+    predictions.csv     what came out, scores to six decimals
+    epochs.npz          which class each clip was given after each epoch, where the run kept its epochs
+    complete.json       vouches for them
+"""
 
 import io
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.records import CompleteFile, RunFile, check_predictions, problem_of
-from merbench.engine.files import read_json, write_whole
+from merbench.engine.files import npz_bytes, read_json, verified_arrays, verified_bytes, write_whole
 from merbench.report.runs import RecordedRun
 
 PREDICTIONS = "predictions.csv"
+EPOCHS = "epochs.npz"
 
 
-def write_entry(run: RecordedRun, folder: Path) -> Path:
-    """Write a whole run as ``<folder>/<run>/``, the form that is committed; scores to six decimals.
+def write_entry(run: RecordedRun, folder: Path, epochs: npt.NDArray[np.uint8] | None = None) -> Path:
+    """Write a whole run as ``<folder>/<run>/``, the form that is committed.
+
+    Parameters
+    ----------
+    run : RecordedRun
+        The run.
+    folder : Path
+        The leaderboard.
+    epochs : ndarray of uint8, shape (n_clips, n_epochs), optional
+        Which class each clip was given after each epoch, from :func:`merbench.report.runs.read_epochs`: a few bytes a
+        clip, where the scores behind them would be megabytes.
 
     Raises
     ------
@@ -31,6 +52,10 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
     write_whole(target / PREDICTIONS, content)
+    if epochs is not None:
+        packed = npz_bytes({"predicted": epochs})
+        mark = mark.model_copy(update={"epochs_sha256": bytes_digest(packed)})
+        write_whole(target / EPOCHS, packed)
     write_whole(target / "run.json", (run.file.model_dump_json(indent=1) + "\n").encode())
     write_whole(target / "complete.json", (mark.model_dump_json(indent=1) + "\n").encode())
     return target
@@ -74,4 +99,29 @@ def read_entry(folder: Path) -> RecordedRun:
     table = check_predictions(read, problem_of(file), str(path))
     if not len(table) == mark.clips == sum(file.folds.values()):
         raise RecordError(f"{path} has {len(table)} clips, the run has {sum(file.folds.values())}")
+    if mark.epochs_sha256 is not None:
+        verified_bytes(folder / EPOCHS, mark.epochs_sha256)
     return RecordedRun(file, table, len(file.folds), {}, [], mark, "leaderboard")
+
+
+def read_entry_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] | None:
+    """Read which class each clip of an entry was given after each epoch; None where it does not tell.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_clips, n_epochs), optional
+        As :func:`merbench.report.runs.read_epochs`.
+
+    Raises
+    ------
+    RecordError
+        It has changed since it was recorded, or is not that of the run's clips and classes.
+    """
+    assert run.mark is not None
+    if run.mark.epochs_sha256 is None:
+        return None
+    found = verified_arrays(folder / EPOCHS, run.mark.epochs_sha256).get("predicted")
+    fits = found is not None and found.dtype == np.uint8 and found.ndim == 2 and len(found) == len(run.predictions)
+    if found is None or not fits or not found.size or found.max() >= len(run.file.outputs):
+        raise RecordError(f"{folder / EPOCHS} does not tell of the {len(run.predictions)} clips of the run")
+    return found

@@ -4,8 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
 from merbench.contracts.records import CompleteFile, FoldRecord, RunFile, prediction_columns, problem_of
@@ -108,6 +111,42 @@ def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
     columns = prediction_columns(problem_of(file))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=str)
     return RecordedRun(file, table, len(tables), failed, problems, asked=asked)
+
+
+def read_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] | None:
+    """Read which class each clip was given after each epoch.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    run : RecordedRun
+        What `read_run` gave of it: a whole run of classification.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_clips, n_epochs), optional
+        Clips as in ``run.predictions``; the outputs' numbers, by the highest score. After its last epoch a fold that
+        was trained for fewer stays as it is. None where a fold did not keep its epochs.
+
+    Raises
+    ------
+    RecordError
+        What a fold kept does not verify.
+    """
+    records, tables, labels = RunFolder(folder), [], []
+    for fold in run.file.folds:
+        scores = records.read_epochs(fold, run.file)
+        _, table = records.read_fold(fold, run.file)
+        if scores is None or table is None:
+            return None
+        tables.append(table[IDENTITY])
+        labels.append(scores.argmax(axis=2).astype(np.uint8).T)
+    longest = max(found.shape[1] for found in labels)
+    filled = [np.pad(found, [(0, 0), (0, longest - found.shape[1])], mode="edge") for found in labels]
+    rows = pd.concat(tables, ignore_index=True).reset_index(names="row")
+    ordered: npt.NDArray[np.uint8] = np.concatenate(filled)[run.predictions[IDENTITY].merge(rows, on=IDENTITY).row]
+    return ordered
 
 
 def first_record(folder: Path, run: RecordedRun) -> FoldRecord | None:

@@ -18,7 +18,7 @@ import yaml
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
 from merbench.engine.store import RunFolder
-from merbench.report.leaderboard import read_entry, write_entry
+from merbench.report.leaderboard import read_entry, read_entry_epochs, write_entry
 from merbench.report.logs import read_log
 from merbench.report.runs import find_run, read_run
 from merbench.scoring.table import part_scores
@@ -443,6 +443,27 @@ def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
     pd.testing.assert_frame_equal(back.predictions[columns], run.predictions[columns], check_dtype=False)
     scores = [name for name in run.predictions if name.startswith("score_")]
     pd.testing.assert_frame_equal(back.predictions[scores], run.predictions[scores], atol=5e-7, rtol=0)
+
+
+def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after_each(merbench, done, small, tmp_path):
+    settings = "--set", "epochs=3", "--set", "batch_size=8", "--keep-epochs"
+    done("run", "ststnet", *small, *settings, "--results", tmp_path / "kept")
+    done("submit", "ststnet", "--to", tmp_path / "leaderboard", "--results", tmp_path / "kept")
+    (entry,) = (tmp_path / "leaderboard").iterdir()
+    back = read_entry(entry)
+    found = read_entry_epochs(entry, back)
+    names = np.array(back.file.outputs)
+    assert found.shape == (len(back.predictions), 3)
+    assert (names[found[:, -1]] == back.predictions.predicted).all()
+    for row, clip in enumerate(back.predictions.itertuples()):  # against the scores themselves, clip by clip
+        folder = tmp_path / "kept" / "runs" / entry.name / "folds" / f"{clip.dataset}--{clip.subject}"
+        table = pd.read_parquet(folder / "predictions.parquet")
+        with np.load(folder / "epochs.npz") as stored:
+            scores = stored["scores"][:, list(table["clip"]).index(clip.clip)]
+        assert list(found[row]) == [list(epoch).index(max(epoch)) for epoch in scores]
+    (entry / "epochs.npz").write_bytes((entry / "epochs.npz").read_bytes()[:-1])
+    with pytest.raises(RecordError, match="changed since it was recorded"):
+        read_entry(entry)
 
 
 def test_the_same_run_submitted_twice_gives_the_same_bytes(done, recorded, tmp_path):
