@@ -24,7 +24,7 @@ from merbench.cli.options import (
     one_of,
     results_folder,
 )
-from merbench.cli.planning import planned, prepared_grid, print_plan, request_of
+from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of
 from merbench.cli.workers import workforce
 from merbench.contracts.errors import MerbenchError, suggestion
 
@@ -75,10 +75,8 @@ def ablate(
     """
     from rich.console import Console
 
-    from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
-    from merbench.engine.execute import execute, failures
+    from merbench.cli.display import PreparationDisplay
     from merbench.report.ablation import read_ablation
-    from merbench.tracking.mirror import Mirror
     from merbench.tracking.stores import settle
 
     one_of(format, "--format", FORMATS)
@@ -99,20 +97,13 @@ def ablate(
             console.print(f"{place}: {', '.join(trial.run_ids)}", markup=False, soft_wrap=True)
         print_plan(console, plans, runs, folds, "keep")
         return
-    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
-    with Mirror(store, runs, display.note) as mirror:
-        with force.started() as executing, display:
-            states = execute(plans, runs, mirror.watching(display), folds, executor=executing)
+    command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
+
+    def print_results() -> None:
         split = prepared.split
-        command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
-        ablation = read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds)
-        _print(ablation, format, console)
-        if told := failures(plans, states):
-            console.print(told, style="red", markup=False, soft_wrap=True)
-        if stands := mirror.finish():
-            console.print(stands, style="dim", markup=False, soft_wrap=True)
-    if told:
-        raise typer.Exit(1)
+        _print(read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds), format, console)
+
+    carry_out(plans, runs, console, force, store, print_results, folds)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
-"""What verbs that run methods share: settle the data, prepare it, and plan the runs; all of it is told on the way."""
+"""What verbs that run methods share: prepare the data, plan the runs, carry them out; all of it is told on the way."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import typer
 
 from merbench.cli.options import key_values, numbers
 
@@ -12,8 +15,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from merbench.cli.workers import Workforce
+    from merbench.engine.execute import Existing
     from merbench.engine.plan import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import Watcher
+    from merbench.tracking.stores import Store
 
 
 def request_of(methods: list[str], config: list[str], settings: list[str], seeds: str) -> "Request":
@@ -114,3 +120,44 @@ def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: 
     console.print(
         f"{total} of {sum(len(p.file.folds) for p in plans)} units would run; nothing was trained or recorded"
     )
+
+
+def carry_out(
+    plans: "Sequence[RunPlan]",
+    runs: "Path",
+    console: "Console",
+    force: "Workforce",
+    store: "Store | None",
+    print_results: Callable[[], None],
+    folds: Sequence[str] = (),
+    existing: "Existing" = "keep",
+) -> None:
+    """Execute what is missing and mirror it; print the results, what failed, and how MLflow stands.
+
+    Raises
+    ------
+    typer.Exit
+        Folds failed.
+    """
+    from rich.text import Text
+
+    from merbench.cli.display import LiveDisplay, PlainDisplay
+    from merbench.engine.execute import execute, failures
+    from merbench.tracking.mirror import Mirror
+
+    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    with Mirror(store, runs, display.note) as mirror:
+        with force.started() as executor, display:
+            states = execute(plans, runs, mirror.watching(display), folds, existing, executor)
+        if not display.executed and all(state.complete for state in states):
+            count = sum(len(plan.file.folds) for plan in plans)
+            console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
+        print_results()
+        if told := failures(plans, states):
+            console.print(told, style="red", markup=False, soft_wrap=True)
+        with console.status(Text(mirror.waits_for, style="dim")) if mirror.waits_for else nullcontext():
+            stands = mirror.finish()
+        if stands:
+            console.print(stands, style="dim", markup=False, soft_wrap=True)
+    if told:
+        raise typer.Exit(1)

@@ -21,7 +21,7 @@ from merbench.cli.options import (
     one_of,
     results_folder,
 )
-from merbench.cli.planning import planned, prepared_grid, print_plan, request_of
+from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of
 from merbench.cli.workers import workforce
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ def run(
     """
     from rich.console import Console
 
-    from merbench.cli.display import LiveDisplay, PlainDisplay, PreparationDisplay
-    from merbench.engine.execute import check_folds, execute, failures
-    from merbench.tracking.mirror import Mirror
+    from merbench.cli.display import PreparationDisplay
+    from merbench.engine.execute import Existing, check_folds
     from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
@@ -83,25 +82,11 @@ def run(
         check_folds(plans, folds or [])
         print_plan(console, plans, runs, folds or [], existing)
         return
-    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
-    with Mirror(store, runs, display.note) as mirror:
-        with force.started() as executing, display:
-            observer = mirror.watching(display)
-            states = execute(plans, runs, observer, folds or [], "redo" if existing == "redo" else "keep", executing)
-        if not display.executed and all(state.complete for state in states):
-            count = sum(len(plan.file.folds) for plan in plans)
-            console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
-        _print_table(console, plans, runs)
-        if told := failures(plans, states):
-            console.print(told, style="red", markup=False, soft_wrap=True)
-        if stands := mirror.finish():
-            console.print(stands, style="dim", markup=False, soft_wrap=True)
-    if told:
-        raise typer.Exit(1)
+    mode: Existing = "redo" if existing == "redo" else "keep"
+    carry_out(plans, runs, console, force, store, lambda: _print_table(console, plans, runs), folds or [], mode)
 
 
 def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None:
-
     from merbench.report.compare import Comparison
     from merbench.report.rows import measured_rows
     from merbench.report.runs import read_run

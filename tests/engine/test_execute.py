@@ -20,38 +20,19 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from toy import prepared
 
-from merbench.contracts.clips import clip_table
-from merbench.contracts.databases import DatabaseCard, Reading, Source
 from merbench.contracts.errors import MerbenchError
-from merbench.contracts.inputs import Flow
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.data import Data
 from merbench.engine.execute import execute, failures, run_state
 from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.plan import Request, plan_runs
 from merbench.engine.store import RunFolder
 from merbench.engine.units import Serial
 from merbench.report.runs import read_run
 
 SUBJECTS = "abcdef"
 FOLDS = [f"toy/{subject}" for subject in SUBJECTS]
-
-
-class Toy:
-    """A release of three clips a subject, in memory."""
-
-    card = DatabaseCard(name="toy", title="Toy", datasets={"toy": "Toy"}, licence="", source="", offers=(Flow(),))
-
-    def recognises(self, folder):
-        return False
-
-    def read(self, folder, corrections=True):
-        raise NotImplementedError
-
-    def arrays(self, folder, clips, spec):
-        return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
 
 
 def toy_plans(method, seeds=(0,), subjects=SUBJECTS, keep_epochs=False, diagnose=False):
@@ -63,25 +44,8 @@ def toy_plans(method, seeds=(0,), subjects=SUBJECTS, keep_epochs=False, diagnose
 
 @cache
 def _plans(seeds, subjects, keep_epochs):
-    spec = ProtocolSpec.model_validate(
-        {
-            "name": "toy",
-            "title": "Toy",
-            "summary": "",
-            "source": {"text": "tests"},
-            "classes": ["negative", "positive", "surprise"],
-            "datasets": {"toy": {"title": "Toy", "classes": {}}},
-            "folds": "leave-one-subject-out",
-        }
-    )
-    rows = [
-        {"dataset": "toy", "subject": subject, "clip": f"c{n}", "emotion": spec.classes[n]}
-        for subject in subjects
-        for n in range(3)
-    ]
-    source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
-    prepared = PreparedProtocol.of(spec, Data("toy", "for the tests", (source,)))
-    return plan_runs(Request(("stratified-random",), seeds=seeds, keep_epochs=keep_epochs), [prepared])
+    split = prepared(*(f"toy/{subject}" for subject in subjects))
+    return plan_runs(Request(("stratified-random",), seeds=seeds, keep_epochs=keep_epochs), [split])
 
 
 class Counted:
@@ -821,7 +785,9 @@ SCENES = {
 def scenes(tmp_path_factory):
     """Play the scenes once, in a process that has loaded nothing that does not bear a fork."""
     root = tmp_path_factory.mktemp("scenes")
-    done = subprocess.run([sys.executable, __file__, root], capture_output=True, text=True, timeout=300)
+    path = {"PYTHONPATH": str(Path(__file__).parents[1])}  # where the toy is
+    command = [sys.executable, __file__, root]
+    done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return root
 

@@ -12,72 +12,29 @@ import tempfile
 import threading
 import time
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from toy import prepared
 
-from merbench.contracts.clips import clip_table
-from merbench.contracts.databases import DatabaseCard, Reading, Source
 from merbench.contracts.errors import MerbenchError, SetupError
-from merbench.contracts.inputs import Flow
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.data import Data
 from merbench.engine.execute import execute, run_state
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.plan import Request, plan_runs
 from merbench.engine.ray_executor import RayExecutor
 from merbench.engine.ray_session import RayWorkers, connect
 from merbench.engine.store import RunFolder
 from merbench.report.runs import read_run
 
 RAY = Path(sys.executable).with_name("ray")
-SUBJECTS = "abcdef"
-FOLDS = [f"toy/{subject}" for subject in SUBJECTS]
-
-
-class Toy:
-    """A release of three clips a subject, in memory."""
-
-    card = DatabaseCard(name="toy", title="Toy", datasets={"toy": "Toy"}, licence="", source="", offers=(Flow(),))
-
-    def recognises(self, folder):
-        return False
-
-    def read(self, folder, corrections=True):
-        raise NotImplementedError
-
-    def arrays(self, folder, clips, spec):
-        return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
-
-
-@cache
-def prepared():
-    spec = ProtocolSpec.model_validate(
-        {
-            "name": "toy",
-            "title": "Toy",
-            "summary": "",
-            "source": {"text": "tests"},
-            "classes": ["negative", "positive", "surprise"],
-            "datasets": {"toy": {"title": "Toy", "classes": {}}},
-            "folds": "leave-one-subject-out",
-        }
-    )
-    rows = [
-        {"dataset": "toy", "subject": subject, "clip": f"c{n}", "emotion": spec.classes[n]}
-        for subject in SUBJECTS
-        for n in range(3)
-    ]
-    source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
-    return PreparedProtocol.of(spec, Data("toy", "for the tests", (source,)))
+FOLDS = [f"toy/{subject}" for subject in "abcdef"]
 
 
 def toy_plans(method, device="cpu", seeds=(0,)):
     """Plan runs of a method that is defined in a test, under the name of one that is registered."""
-    plans = plan_runs(Request(("stratified-random",), seeds=seeds), [prepared()])
+    plans = plan_runs(Request(("stratified-random",), seeds=seeds), [prepared(*FOLDS)])
     changes = {"method": method, "config": method.Config(), "device": device}
     return [replace(plan, task=replace(plan.task, **changes)) for plan in plans]
 
@@ -260,7 +217,7 @@ def same(plans, one, other):
 def test_methods_give_what_they_give_here_bit_for_bit(tmp_path, two_workers):
     settings = {"ststnet:epochs": "2"}
     request = Request(("majority", "svm-flow", "ststnet"), settings=settings, keep_epochs=True)
-    plans = plan_runs(request, [prepared()])
+    plans = plan_runs(request, [prepared(*FOLDS)])
     go(plans, tmp_path / "serial")
     states, watcher = go(plans, tmp_path / "ray", two_workers)
     assert [outcome.failure for outcome in watcher.outcomes] == [None] * 18

@@ -10,63 +10,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toy import CLASSES, prepared
 
-from merbench.contracts.clips import IDENTITY, clip_table
-from merbench.contracts.databases import DatabaseCard, Reading, Source
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
-from merbench.contracts.inputs import Flow
-from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.data import Data
 from merbench.engine.execute import execute, run_state
 from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.plan import Request, plan_runs
 from merbench.engine.store import RunFolder, check_clips
 from merbench.report.runs import read_run, read_runs
 
-CLASSES = ["negative", "positive", "surprise"]
-SUBJECTS = {"samm": ("006", "007", "011"), "smic-hs": ("s11",)}  # three clips each
-FOLDS = [f"{dataset}/{subject}" for dataset, subjects in SUBJECTS.items() for subject in subjects]
+FOLDS = ["samm/006", "samm/007", "samm/011", "smic-hs/s11"]
 FOLD, LAST = FOLDS[0], FOLDS[-1]
 
 
-class Toy:
-    """A release of three clips a subject, in memory."""
-
-    card = DatabaseCard(
-        name="toy", title="", datasets={"samm": "", "smic-hs": ""}, licence="", source="", offers=(Flow(),)
-    )
-
-    def recognises(self, folder):
-        return False
-
-    def read(self, folder, corrections=True):
-        raise NotImplementedError
-
-    def arrays(self, folder, clips, spec):
-        return np.random.default_rng(1).integers(0, 256, (len(clips), 28, 28, 3), dtype=np.uint8)
-
-
 def plans_of(method, **request):
-    spec = ProtocolSpec.model_validate(
-        {
-            "name": "toy",
-            "title": "Toy",
-            "summary": "",
-            "source": {"text": "tests"},
-            "classes": CLASSES,
-            "datasets": {name: {"title": name, "classes": {}} for name in SUBJECTS},
-            "folds": "leave-one-subject-out",
-        }
-    )
-    rows = [
-        {"dataset": dataset, "subject": subject, "clip": f"{subject}_{n + 1}_1", "emotion": CLASSES[n]}
-        for dataset, subjects in SUBJECTS.items()
-        for subject in subjects
-        for n in range(3)
-    ]
-    source = Source(Toy(), Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
-    return plan_runs(Request((method,), **request), [PreparedProtocol.of(spec, Data("toy", "", (source,)))])
+    return plan_runs(Request((method,), **request), [prepared(*FOLDS)])
 
 
 class Watcher:
