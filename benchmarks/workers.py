@@ -1,39 +1,49 @@
 """The same folds with one worker and with several, in turn; and a cluster of many machines, simulated.
 
-Run: uv run python benchmarks/workers.py [PATH of megc2019-flow28] [--epochs 20] [--rounds 3] [--workers 2]
-     uv run python benchmarks/workers.py --simulate 1 4 16 64 [--seconds 30] [--faster 50]
+Run: uv run python benchmarks/workers.py [PATH of megc2019-flow28] [--epochs 20] [--folds 8] [--rounds 3] [--workers 2]
+     uv run python benchmarks/workers.py --simulate 1 4 16 64 [--each 16]
 
-The simulation takes some of 20 methods x 5 seeds x 68 folds, about 100 folds a machine. Each lasts as long as one of
-STSTNet's (`--seconds`, more or less by its training clips), played `--faster` times faster: its worker sleeps. All else
-is real: Ray with a logical CPU a machine, the order, outcomes that travel, records on disk. A worker takes some 0.1 GB.
+Simulated are the machines, and the folds: two processes play all workers, who sleep as long as 20 methods' folds train,
+of 33 s (`ststnet`), 10 s (`medn:small`) and 0.1 s (`svm-flow`), more or less by their training clips, and give back
+the predictions of a real fold. The largest cluster is played in real time, smaller ones as much faster as they are
+smaller, so that the driver has as many folds a second to see to. The driver is the real one, in wall time: the order,
+groups, calls through Ray, workers' progress told and read, outcomes that travel, records on disk, whole runs compacted.
 """
 
 import argparse
-import math
+import asyncio
+import itertools
+import multiprocessing
 import resource
+import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from _timing import SHARED_RELEASE, interleaved, print_ratios
 from rich.console import Console
 
 from merbench.cli.display import PlainDisplay
-from merbench.contracts.inputs import Inputs
-from merbench.contracts.methods import MethodConfig, Prediction, Problem, RunContext, TrainingData
 from merbench.engine.catalogue import protocol
 from merbench.engine.data import choose_data
 from merbench.engine.execute import execute
+from merbench.engine.folds import FoldOutcome, run_fold
 from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
 from merbench.engine.ray_executor import RayExecutor
 from merbench.engine.ray_session import connect
-from merbench.engine.units import Executor, Serial
+from merbench.engine.units import Executor, Serial, Watcher
 
-METHODS, SEEDS, FOLDS_PER_MACHINE = 20, 5, 100
+if TYPE_CHECKING:
+    from merbench.engine.ray_worker import Answer, Place
+
+#: How long a fold of each method lasts, and the seeds.
+SECONDS, SEEDS = (33.0,) * 8 + (10.0,) * 8 + (0.1,) * 4, tuple(range(5))
+#: Processes that play workers.
+HOSTS = 2
 
 
 def prepared(path: Path) -> PreparedProtocol:
@@ -42,66 +52,138 @@ def prepared(path: Path) -> PreparedProtocol:
     return PreparedProtocol.of(spec, choose_data(str(path), [spec]))
 
 
-def drive(plans: Sequence[RunPlan], executor: Executor) -> None:
+def drive(plans: Sequence[RunPlan], executor: Executor, folds: Sequence[str] = ()) -> None:
     """Run a grid into a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        execute(plans, Path(folder), PlainDisplay(Console(quiet=True)), executor=executor)
+        execute(plans, Path(folder), PlainDisplay(Console(quiet=True)), folds, executor=executor)
 
 
-class Sleeping:
-    """Sleeps as long as training would last, and answers class 0."""
+class Host:
+    """Plays many workers, who sleep as long as their folds would train; an actor.
 
-    class Config(MethodConfig):
-        """How long a training clip lasts."""
+    Parameters
+    ----------
+    outcomes : mapping
+        Fold -> what it gives, computed once.
+    lengths : mapping
+        Setting `epochs` of a run -> how many seconds a training clip lasts.
+    """
 
-        seconds_per_clip: float = 0.0
+    def __init__(self, outcomes: Mapping[str, FoldOutcome], lengths: Mapping[int, float]) -> None:
+        self._outcomes, self._lengths = outcomes, lengths
 
-    def __init__(self, config: Any, problem: Problem) -> None:
-        self._lasts, self._outputs = config.seconds_per_clip, len(problem.outputs)
+    async def hello(self, versions: Mapping[str, Any]) -> "Place":
+        """Tell where it is."""
+        from merbench.engine.ray_worker import Place
 
-    def fit(self, train: TrainingData, run: RunContext) -> None:
-        """Sleep."""
-        time.sleep(self._lasts * len(train))
+        return Place("simulated", "", ())
 
-    def predict(self, inputs: Inputs) -> Prediction:
-        """Answer."""
-        return Prediction(np.eye(self._outputs)[np.zeros(inputs.clips, dtype=int)])
+    async def execute(self, worker: tuple[str, Any, float], sent: Sequence[Any], folds: Sequence[str]) -> "Answer":
+        """Sleep, and tell the board now and then, as a worker does."""
+        from merbench.engine.ray_worker import Answer
+
+        name, board, every = worker
+        task = (await sent[0]).task
+        found = []
+        for fold in folds:
+            outcome = self._outcomes[fold]
+            seconds = self._lengths[task.config.epochs] * outcome.train_clips
+            begin, slept = time.monotonic(), 0.0
+            while slept < seconds:
+                board.tell.remote(name, fold, int(800 * slept / seconds), 800)
+                await asyncio.sleep(min(every, seconds - slept))
+                slept = time.monotonic() - begin
+            found.append(replace(outcome, seconds=outcome.seconds | {"total": seconds}))
+        return Answer(tuple(found), None)
 
 
-def simulate(path: Path, machines: Sequence[int], seconds: float, faster: float) -> None:
+class Hiring:
+    """What the executor hires workers by: handles like an actor's, to what the hosts play."""
+
+    def __init__(self, hosts: Sequence[Any]) -> None:
+        self._hosts = itertools.cycle(hosts)
+
+    def options(self, **resources: float) -> Self:
+        """Leave resources to the executor's own count."""
+        return self
+
+    def remote(self, name: str, board: Any, every: float, path: Sequence[str]) -> SimpleNamespace:
+        """Hire a worker."""
+        host = next(self._hosts)
+        execute = SimpleNamespace(remote=lambda sent, folds: host.execute.remote((name, board, every), sent, folds))
+        return SimpleNamespace(hello=host.hello, execute=execute)
+
+
+class SimulatedCluster(RayExecutor):
+    """The executor as it is, but for the machines that it counts and the processes behind its workers."""
+
+    def __init__(self, workers: int, outcomes: Mapping[str, FoldOutcome], lengths: Mapping[int, float]) -> None:
+        super().__init__(workers, gpus=0)
+        host = self._ray.remote(Host).options(num_cpus=0, max_concurrency=workers)
+        self._cpus = float(workers)
+        self._worker_class = Hiring([host.remote(outcomes, lengths) for _ in range(HOSTS)])
+
+    def _look_at_machines(self, watcher: Watcher) -> None:
+        """Leave it at the number of CPUs that are simulated."""
+
+    def _dismiss(self, worker: Any) -> None:
+        self._hired.remove(worker)
+
+
+def simulate(path: Path, nodes: int, each: int, faster: float) -> None:
     """Print how near to linear the driver keeps many machines busy."""
-    config = Sleeping.Config(seconds_per_clip=seconds / 435 / faster)
-    plans = plan_runs(Request(("stratified-random",), seeds=tuple(range(METHODS * SEEDS))), [prepared(path)])
-    plans = [replace(plan, task=replace(plan.task, method=Sleeping, config=config)) for plan in plans]
-    folds = len(plans[0].file.folds)
-    print(f"{folds} folds a run, of about {seconds:g} s, {faster:g} times faster")
-    print(f"{'machines':>8}{'runs':>6}{'seconds':>9}{'linear':>8}{'records/s':>11}{'driver MB':>11}")
-    connect(None, workers=max(machines), gpus=0)
-    for count in machines:
-        some = plans[: math.ceil(count * FOLDS_PER_MACHINE / folds)]
-        executor = RayExecutor(workers=count)
-        drive(plans[:1], executor)  # its workers are there from now on
-        begin = time.perf_counter()
-        drive(some, executor)
-        took = time.perf_counter() - begin
-        asleep = sum(len(fold.train) for plan in some for fold in plan.task.split.folds) * config.seconds_per_clip
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        share, records = asleep / count / took, len(some) * folds / took
-        print(f"{count:>8}{len(some):>6}{took:>9.1f}{share:>8.0%}{records:>11.1f}{memory:>11.0f}", flush=True)
-        executor.close()
+    lengths = dict(enumerate(SECONDS, 1))
+    split = [prepared(path)]
+    plans = [
+        plan
+        for epochs in lengths
+        for plan in plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}, seeds=SEEDS), split)
+    ]
+    plans = [replace(plan, task=replace(plan.task, device="cpu")) for plan in plans]
+    outcomes = {fold: run_fold(plans[0].task, fold) for fold in plans[0].file.folds}
+    mean = statistics.mean(outcome.train_clips for outcome in outcomes.values())
+    lengths = {epochs: seconds / mean / faster for epochs, seconds in lengths.items()}
+    total = sum(lengths[plan.task.config.epochs] * outcomes[fold].train_clips for plan in plans for fold in outcomes)
+    connect(None, workers=1, gpus=0)
+    executor = SimulatedCluster(nodes * each, outcomes, lengths)
+    before, begin = time.process_time(), time.perf_counter()
+    drive(plans, executor)
+    took, busy = time.perf_counter() - begin, time.process_time() - before
+    ideal, units = total / (nodes * each), len(plans) * len(outcomes)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(
+        f"{nodes:>5}{nodes * each:>9}{faster:>8g}{took:>8.1f}{ideal:>8.1f}{ideal / took:>8.0%}{busy / took:>12.0%}"
+        f"{1e3 * busy / units:>11.1f}{memory:>11.0f}{units / took:>11.1f}",
+        flush=True,
+    )
 
 
-def compare(path: Path, epochs: int, rounds: int, workers: int) -> None:
+def simulate_all(path: Path, nodes: Sequence[int], each: int) -> None:
+    """Print a line for each number of nodes, of which the largest is played as fast as it would be."""
+    units = len(SECONDS) * len(SEEDS) * 68
+    print(f"{len(SECONDS)} methods x {len(SEEDS)} seeds x 68 folds = {units} units, {each} workers a node")
+    print("nodes  workers  faster    wall   ideal  linear  driver CPU  ms a unit  driver MB  records/s", flush=True)
+    for count in nodes:
+        process = multiprocessing.get_context("fork").Process(
+            target=simulate, args=(path, count, each, max(nodes) / count)
+        )
+        process.start()
+        process.join()
+
+
+def compare(path: Path, epochs: int, folds: int, rounds: int, workers: int) -> None:
     """Print how much faster several workers are; Ray is started before the first round, as for a long grid."""
     plans = plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}), [prepared(path)])
     plans = [replace(plan, task=replace(plan.task, device="cpu")) for plan in plans]
+    some = list(plans[0].file.folds)[:folds]
     connect(None, workers=workers + 1, gpus=0)
     one, several = RayExecutor(workers=1), RayExecutor(workers=workers)
     candidates = {
-        "serial": lambda: drive(plans, Serial()),
-        "ray, 1 worker": lambda: drive(plans, one),
-        f"ray, {workers} workers": lambda: drive(plans, several),
+        "serial": lambda: drive(plans, Serial(), some),
+        "ray, 1 worker": lambda: drive(plans, one, some),
+        f"ray, {workers} workers": lambda: drive(plans, several, some),
     }
+    print(f"{len(some)} folds of {epochs} epochs; Ray and its workers are started in a round before the first")
     print_ratios(interleaved(candidates, rounds), "serial", unit=1, name="s")
 
 
@@ -110,16 +192,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("path", nargs="?", type=Path, default=SHARED_RELEASE)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--folds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--simulate", type=int, nargs="+", metavar="MACHINES")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--faster", type=float, default=50.0)
+    parser.add_argument("--simulate", type=int, nargs="+", metavar="NODES")
+    parser.add_argument("--each", type=int, default=16, help="workers a node")
     options = parser.parse_args()
     if options.simulate:
-        simulate(options.path, options.simulate, options.seconds, options.faster)
+        simulate_all(options.path, options.simulate, options.each)
     else:
-        compare(options.path, options.epochs, options.rounds, options.workers)
+        compare(options.path, options.epochs, options.folds, options.rounds, options.workers)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ DryRun = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Folds at a time (by default 1; with Ray, one a CPU).", show_default=False)
+    int | None,
+    typer.Option(
+        min=1, help="Folds at a time (by default 1; with Ray, or several GPUs, one a CPU).", show_default=False
+    ),
 ]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use (by default all).", show_default=False)]
 FoldsPerGpu = Annotated[
@@ -33,7 +36,9 @@ FoldsPerGpu = Annotated[
 ]
 ExecutorName = Annotated[
     str | None,
-    typer.Option("--executor", help="serial or ray (by default ray for more than one worker).", show_default=False),
+    typer.Option(
+        "--executor", help="serial or ray (by default ray for more than one worker or GPU).", show_default=False
+    ),
 ]
 RayAddress = Annotated[
     str | None,

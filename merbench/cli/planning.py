@@ -147,7 +147,7 @@ def carry_out(
 
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
     with Mirror(store, runs, display.note) as mirror:
-        with force.started() as executor, display:
+        with force.started(plans) as executor, display:
             states = execute(plans, runs, mirror.watching(display), folds, existing, executor)
         if not display.executed and all(state.complete for state in states):
             count = sum(len(plan.file.folds) for plan in plans)

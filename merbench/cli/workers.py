@@ -1,7 +1,7 @@
 """Who trains: this process, or workers on this machine or several, as the options of ``run`` and ``ablate`` say."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from merbench.cli.options import one_of
 from merbench.contracts.errors import MerbenchError
 
 if TYPE_CHECKING:
+    from merbench.engine.plan import RunPlan
     from merbench.engine.units import Executor
 
 
@@ -19,20 +20,25 @@ class Workforce:
 
     Attributes
     ----------
+    executor : str, optional
+        Without one, Ray where runs use GPUs of which there are several, else this process.
     workers, gpus, folds_per_gpu : int, optional
         As many as there are, or fit.
     """
 
-    executor: str
+    executor: str | None
     workers: int | None
     gpus: int | None
     folds_per_gpu: int | None
     ray_address: str | None
 
     @contextmanager
-    def started(self) -> Iterator["Executor"]:
-        """Start the executor, and stop it at the end."""
-        if self.executor == "serial":
+    def started(self, plans: "Sequence[RunPlan]") -> Iterator["Executor"]:
+        """Start the executor for these runs, and stop it at the end."""
+        from merbench.engine import environment
+
+        several = any(plan.task.device != "cpu" for plan in plans) and environment.gpus() > 1
+        if (self.executor or ("ray" if several else "serial")) == "serial":
             from merbench.engine.units import Serial
 
             yield Serial()
@@ -62,11 +68,16 @@ def workforce(
         f"--ray-address {ray_address}": ray_address is not None,
     }
     asked = [option for option, needed in need_ray.items() if needed]
-    name = one_of(executor or ("ray" if asked else "serial"), "--executor", ("serial", "ray"))
-    if name == "serial" and asked:
+    if executor is not None:
+        one_of(executor, "--executor", ("serial", "ray"))
+    elif asked:
+        executor = "ray"
+    elif workers == 1 or gpus is not None:
+        executor = "serial"
+    if executor == "serial" and asked:
         raise MerbenchError(f"--executor serial trains one fold at a time in one process: {asked[0]} needs ray")
     if gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for methods, and for what their cards say of machines without a GPU
     return Workforce(
-        name, workers, gpus, int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None, ray_address
+        executor, workers, gpus, int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None, ray_address
     )

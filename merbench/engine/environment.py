@@ -99,6 +99,12 @@ def uses_torch(method: type) -> bool:
     return any(name.partition(".")[0] == "torch" for name in imported)
 
 
+def gpus() -> int:
+    """Return how many GPUs torch finds here; 0 where nothing has imported it."""
+    torch: Any = sys.modules.get("torch")
+    return torch.cuda.device_count() if torch else 0
+
+
 def begin_gpu_memory(device: str) -> None:
     """Let `peak_gpu_memory_mb` count from here; nothing to do for a CPU, or a GPU that was not used so far."""
     torch: Any = sys.modules.get("torch")

@@ -27,6 +27,8 @@ MOST_STILLBORN = 5
 #: Seconds between looks at how far workers are, and at which machines there are.
 LOOK_SECONDS = 0.5
 MACHINES_SECONDS = 2.0
+#: How often all workers together tell how far they are: a thousand of them, twice a second each, would take a core.
+TOLD_PER_SECOND = 100
 #: What a process needs on a GPU beside what torch allocates; what is allocated peaks higher in other folds.
 CONTEXT_MB = 600.0
 PEAK_SLACK = 1.25
@@ -206,7 +208,8 @@ class RayExecutor:
         self._names += 1
         name = f"worker {self._names}"
         options = self._worker_class.options(num_cpus=1, num_gpus=1 / share if share else 0)
-        actor = options.remote(name, self._board, [os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100
+        every = max(LOOK_SECONDS, self._most_workers() / TOLD_PER_SECOND)
+        actor = options.remote(name, self._board, every, [os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100
         self._hired.append(_Hired(name, actor, share, actor.hello.remote(self._versions), shown=name))
 
     def _dismiss(self, worker: _Hired) -> None:
@@ -360,6 +363,6 @@ def _shown(name: str, place: Any, driver: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Take the one sentence out of what Ray says of a worker that died."""
-    text = str(error)
+    text = re.sub("\x1b\\[[0-9;]*m", "", str(error))  # Ray's colours
     detail = re.search(r"Worker exit detail: ([^.\n]*)", text) or re.search(r"(node .*? died|its node has died)", text)
     return detail[1] if detail else text.strip().splitlines()[0][:200]

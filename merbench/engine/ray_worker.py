@@ -20,7 +20,6 @@ from merbench.engine.code import code_digest
 from merbench.engine.folds import Auxiliary, FoldOutcome, FoldTask, run_fold
 from merbench.engine.plan import ROOMS, RunPlan
 
-TELL_SECONDS = 0.5
 _NOTHING = Inputs({}, 0)
 
 
@@ -125,15 +124,15 @@ class Board:
 class _ToldProgress(Progress):
     """Progress that is told to the board, now and then."""
 
-    def __init__(self, board: Any, worker: str, fold: str) -> None:
+    def __init__(self, board: Any, worker: str, fold: str, every: float) -> None:
         super().__init__()
-        self._board, self._worker, self._fold = board, worker, fold
+        self._board, self._worker, self._fold, self._every = board, worker, fold, every
         self._tell()
 
     def __call__(self, done: int, total: int) -> None:
         """Tell that `done` of `total` steps are over."""
         super().__call__(done, total)
-        if time.monotonic() - self._told > TELL_SECONDS:
+        if time.monotonic() - self._told > self._every:
             self._tell()
 
     def _tell(self) -> None:
@@ -150,13 +149,15 @@ class Worker:
         What the board knows it by.
     board : actor handle
         The board.
+    every : float
+        Seconds between what it tells the board.
     path : sequence of str
         Where the driver finds modules: methods may lie outside of what is installed.
     """
 
-    def __init__(self, name: str, board: Any, path: Sequence[str]) -> None:
+    def __init__(self, name: str, board: Any, every: float, path: Sequence[str]) -> None:
         sys.path += [folder for folder in path if folder not in sys.path]
-        self._name, self._board = name, board
+        self._name, self._board, self._every = name, board, every
         self._key = ""
         self._task: FoldTask | None = None
 
@@ -189,7 +190,7 @@ class Worker:
         task = self._fetch(sent[0])
         outcomes = []
         for fold in folds:
-            outcomes.append(run_fold(task, fold, _ToldProgress(self._board, self._name, fold)))
+            outcomes.append(run_fold(task, fold, _ToldProgress(self._board, self._name, fold, self._every)))
             environment.free_gpu_memory(task.device)
         return Answer(tuple(outcomes), environment.gpu_memory_mb(task.device))
 

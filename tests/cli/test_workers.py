@@ -6,8 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from merbench.cli.workers import workforce
+from merbench.engine import environment
+from merbench.engine.ray_session import RayWorkers
+from merbench.engine.units import Serial
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -34,6 +40,28 @@ def test_a_wrong_number_of_workers_is_named(refused, small, tmp_path, verb, word
     for phrase in told:
         assert phrase in said
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus", "devices", "expected"),
+    [
+        ({}, 2, ["cpu", "cuda:0"], RayWorkers),
+        ({}, 2, ["cpu"], Serial),  # nothing that would use them
+        ({}, 1, ["cuda:0"], Serial),
+        ({}, 0, ["cpu"], Serial),
+        ({"workers": 1}, 2, ["cuda:0"], Serial),
+        ({"gpus": 1}, 2, ["cuda:0"], Serial),
+        ({"executor": "serial"}, 2, ["cuda:0"], Serial),
+        ({"executor": "ray"}, 0, ["cpu"], RayWorkers),
+        ({"gpus": 2}, 4, ["cuda:0"], RayWorkers),
+    ],
+)
+def test_several_gpus_are_all_used_where_no_option_says_otherwise(monkeypatch, options, gpus, devices, expected):
+    monkeypatch.setattr(environment, "gpus", lambda: gpus)
+    plans = [SimpleNamespace(task=SimpleNamespace(device=device)) for device in devices]
+    given = dict.fromkeys(("workers", "gpus", "folds_per_gpu", "executor", "ray_address")) | options
+    with workforce(**given).started(plans) as executor:  # Ray itself starts with the first fold
+        assert isinstance(executor, expected)
 
 
 @pytest.mark.parametrize(
