@@ -16,6 +16,7 @@ from merbench.cli.options import (
     Folds,
     FoldsPerGpu,
     Gpus,
+    Pack,
     RayAddress,
     Results,
     Seeds,
@@ -63,6 +64,7 @@ def ablate(
     workers: Workers = None,
     gpus: Gpus = None,
     folds_per_gpu: FoldsPerGpu = None,
+    pack: Pack = None,
     executor: ExecutorName = None,
     ray_address: RayAddress = None,
     dry_run: DryRun = False,
@@ -80,7 +82,7 @@ def ablate(
     from merbench.tracking.stores import settle
 
     one_of(format, "--format", FORMATS)
-    force = workforce(workers, gpus, folds_per_gpu, executor, ray_address)
+    force = workforce(workers, gpus, folds_per_gpu, executor, ray_address, pack)
     store = settle(tracking_uri, results_folder(results))
     folds = folds or []
     whole = replace(request_of([method], [config] if config else [], settings or [], seeds), diagnose=diagnose)

@@ -247,7 +247,7 @@ class LiveDisplay(_Live):
     def _show_worker(self, at: Working) -> None:
         if at.worker not in self._workers:
             self._workers[at.worker] = self._bars.add_task(at.worker, pace="", inner=at.progress)
-        told = shown(f"{label(at.unit.plan)}, {at.unit.fold}")
+        told = shown(f"{label(at.unit.plan)}, {at.shown}")
         done, total = at.progress.done, at.progress.total or None
         self._bars.update(self._workers[at.worker], completed=done, total=total, pace=told, inner=at.progress)
 

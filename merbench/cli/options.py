@@ -40,6 +40,12 @@ ExecutorName = Annotated[
         "--executor", help="serial or ray (by default ray for more than one worker or GPU).", show_default=False
     ),
 ]
+Pack = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Folds trained together in one program, for nets that allow it (by default 1).", show_default=False
+    ),
+]
 RayAddress = Annotated[
     str | None,
     typer.Option(help="host:port of a Ray cluster that this machine is part of; see docs/many-workers.md."),

@@ -13,6 +13,7 @@ from merbench.cli.options import (
     Folds,
     FoldsPerGpu,
     Gpus,
+    Pack,
     RayAddress,
     Results,
     Seeds,
@@ -52,6 +53,7 @@ def run(
     workers: Workers = None,
     gpus: Gpus = None,
     folds_per_gpu: FoldsPerGpu = None,
+    pack: Pack = None,
     executor: ExecutorName = None,
     ray_address: RayAddress = None,
     dry_run: DryRun = False,
@@ -69,7 +71,7 @@ def run(
     from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
-    force = workforce(workers, gpus, folds_per_gpu, executor, ray_address)
+    force = workforce(workers, gpus, folds_per_gpu, executor, ray_address, pack)
     request = request_of(methods, config or [], settings or [], seeds)
     request = replace(request, keep_epochs=keep_epochs, diagnose=diagnose)
     store = settle(tracking_uri, results_folder(results))

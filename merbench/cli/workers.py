@@ -24,6 +24,8 @@ class Workforce:
         Without one, Ray where runs use GPUs of which there are several, else this process.
     workers, gpus, folds_per_gpu : int, optional
         As many as there are, or fit.
+    pack : int, optional
+        Folds trained together in one program; by default it goes by the device.
     """
 
     executor: str | None
@@ -31,6 +33,7 @@ class Workforce:
     gpus: int | None
     folds_per_gpu: int | None
     ray_address: str | None
+    pack: int | None
 
     @contextmanager
     def started(self, plans: "Sequence[RunPlan]") -> Iterator["Executor"]:
@@ -41,16 +44,21 @@ class Workforce:
         if (self.executor or ("ray" if several else "serial")) == "serial":
             from merbench.engine.units import Serial
 
-            yield Serial()
+            yield Serial(self.pack)
             return
         from merbench.engine.ray_session import RayWorkers
 
-        with RayWorkers(self.workers, self.gpus, self.folds_per_gpu, self.ray_address) as executor:
+        with RayWorkers(self.workers, self.gpus, self.folds_per_gpu, self.ray_address, self.pack) as executor:
             yield executor
 
 
 def workforce(
-    workers: int | None, gpus: int | None, folds_per_gpu: str | None, executor: str | None, ray_address: str | None
+    workers: int | None,
+    gpus: int | None,
+    folds_per_gpu: str | None,
+    executor: str | None,
+    ray_address: str | None,
+    pack: int | None,
 ) -> Workforce:
     """Check the options; must come before torch looks for GPUs.
 
@@ -78,6 +86,5 @@ def workforce(
         raise MerbenchError(f"--executor serial trains one fold at a time in one process: {asked[0]} needs ray")
     if gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for methods, and for what their cards say of machines without a GPU
-    return Workforce(
-        executor, workers, gpus, int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None, ray_address
-    )
+    sharing = int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None
+    return Workforce(executor, workers, gpus, sharing, ray_address, pack)

@@ -118,6 +118,9 @@ class FoldRecord(_File):
         Highest resident memory of the process so far, in MiB.
     peak_gpu_memory_mb : float, optional
         Highest memory that torch held on the fold's GPU, in MiB; none for a fold on the CPU.
+    packed : int
+        How many folds were trained together in one program, this one among them: times are then its even share, peaks
+        of memory those of all of them.
     """
 
     run_id: str
@@ -131,6 +134,7 @@ class FoldRecord(_File):
     peak_gpu_memory_mb: float | None = None
     threads: int
     device: str
+    packed: int = 1
     packages: dict[str, str]
     hardware: dict[str, Any]
     epochs: bool

@@ -1,4 +1,4 @@
-"""One fold: the only place where a method meets data, and the boundary that no test label crosses.
+"""Folds: the only place where a method meets data, and the boundary that no test label crosses.
 
 The method gets copies of its training clips, and of its test clips without labels, without names and in an order that
 means nothing. What it answers is joined with the truth outside.
@@ -7,10 +7,10 @@ means nothing. What it answers is joined with the truth outside.
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from merbench.contracts.methods import (
     TrainingData,
     check_diagnostics,
 )
+from merbench.contracts.names import shown
 from merbench.contracts.records import Failure, prediction_table
 from merbench.engine import environment
 from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
@@ -110,6 +111,8 @@ class FoldOutcome:
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
     undiagnosed : str
         Why there are no diagnostics, though they were asked for.
+    packed : int
+        How many folds were trained together, this one among them.
     diagnostics : dict of str to ndarray, optional
         ``test/<name>``: every array of :data:`merbench.contracts.methods.DIAGNOSTIC_KINDS` that the method gave, rows
         as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
@@ -129,6 +132,7 @@ class FoldOutcome:
     diagnostics: dict[str, npt.NDArray[Any]] | None = None
     undiagnosed: str = ""
     failure: Failure | None = None
+    packed: int = 1
 
 
 class CompanyError(PredictionError):
@@ -167,17 +171,127 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
     progress : Progress, optional
         Where the method tells how far it has come.
     """
-    fold = task.split.fold(name)
-    started = time.perf_counter()
-    seconds: dict[str, float] = {}
-    result: dict[str, Any] = {}
-    environment.begin_gpu_memory(task.device)
-    try:
+
+    def result(seconds: dict[str, float]) -> dict[str, Any]:
         torch_was_there = "torch" in sys.modules
-        result = _result(task, fold, progress or Progress(), seconds)
+        found = _result(task, fold, progress or Progress(), seconds)
         if not torch_was_there and "torch" in sys.modules:
             # A method that imports torch as late as in fit did so unseeded and on all cores: once, it is done again.
-            result = _result(task, fold, progress or Progress(), seconds)
+            found = _result(task, fold, progress or Progress(), seconds)
+        return found
+
+    fold = task.split.fold(name)
+    environment.begin_gpu_memory(task.device)
+    return _outcome(task, fold, result)
+
+
+def run_folds(
+    task: FoldTask, names: Sequence[str], note: Callable[[str], None], progress: Progress | None = None
+) -> list[FoldOutcome]:
+    """Train several folds together in one program, and test each as `run_fold` does.
+
+    They become what they become alone, up to rounding. Only those with as many steps can be trained together. Where
+    that fails, for whatever reason, each fold is run alone.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The run; of a method that packs (`can_pack`), unless there is one fold only.
+    names : sequence of str
+        The folds.
+    note : callable
+        Whom to tell why folds were run alone after all.
+    progress : Progress, optional
+        Where is told how far they have come.
+
+    Returns
+    -------
+    list of FoldOutcome
+        In the order of `names`. The time that folds were trained together for is divided evenly among them, so that
+        sums are right; peaks of memory are those of all of them together.
+    """
+    if len(names) == 1:
+        return [run_fold(task, names[0], progress)]
+    from merbench.training.packed import packs  # imports torch
+
+    folds = [task.split.fold(name) for name in names]
+    try:
+        with preserved_random_state():
+            one: Any = task.method(task.config, task.split.problem)
+            found = packs(one, [len(fold.train) for fold in folds])
+    except (Exception, SystemExit):  # noqa: BLE001 - each fold fails of it by itself, and keeps it
+        found = [[place] for place in range(len(folds))]
+    outcomes: dict[str, FoldOutcome] = {}
+    for places in found:
+        pack = [folds[place] for place in places]
+        outcomes |= {outcome.fold: outcome for outcome in _run_pack(task, pack, progress or Progress(), note)}
+    return [outcomes[name] for name in names]
+
+
+def can_pack(method: type[Method]) -> bool:
+    """Say whether `run_folds` can train folds of a method together."""
+    if not environment.uses_torch(method):
+        return False
+    from merbench.training.packed import can_pack
+
+    return can_pack(method)
+
+
+def _run_pack(
+    task: FoldTask, folds: Sequence[Fold], progress: Progress, note: Callable[[str], None]
+) -> Iterator[FoldOutcome]:
+    """Train folds with as many steps together, or, if that fails, each alone."""
+    started = time.perf_counter()
+    environment.begin_gpu_memory(task.device)
+    fitted: list[_Begun] = []
+    if len(folds) > 1:
+        try:
+            fitted = _fitted_together(task, folds, progress)
+        except SetupError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method or torch raises
+            why = f"{type(error).__name__}: {_readable(str, error).strip().partition(chr(10))[0]}"
+            note(f"{len(folds)} folds could not be trained together and are run one at a time ({shown(why)})")
+    if not fitted:
+        yield from (run_fold(task, fold.name, progress) for fold in folds)
+        return
+    share = (time.perf_counter() - started) / len(folds)
+    for begun in fitted:
+        outcome = _outcome(task, begun.fold, partial(_tested_alone, task, begun, share))
+        seconds = {**outcome.seconds, "total": outcome.seconds["total"] + share}
+        yield replace(outcome, seconds=seconds, packed=len(folds))
+
+
+def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) -> "list[_Begun]":
+    """Train folds in one program; each method gets what it would get alone, and nothing of another fold."""
+    from merbench.training.packed import PackedFold, fit_packed
+
+    begun: list[_Begun] = []
+    packed: list[PackedFold] = []
+    with _thread_pools(len(sys.modules)).limit(limits=task.threads):
+        for fold in folds:
+            begun.append(_begin(task, fold, Progress() if begun else progress))
+            with begun[-1].random_state():
+                method: Any = begun[-1].make()
+                packed.append(PackedFold.start(method, begun[-1].opened.train, begun[-1].run))
+        with begun[0].random_state():  # nothing is drawn from it by methods that pack
+            fit_packed(packed)
+    return begun
+
+
+def _tested_alone(task: FoldTask, begun: "_Begun", fit_seconds: float, seconds: dict[str, float]) -> dict[str, Any]:
+    """Test a fold that was trained together with others."""
+    seconds["fit"] = fit_seconds
+    with _thread_pools(len(sys.modules)).limit(limits=task.threads), begun.random_state():
+        return _finish(task, begun, seconds)
+
+
+def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], dict[str, Any]]) -> FoldOutcome:
+    """Compute what a `FoldOutcome` keeps of a fold, or keep why that failed."""
+    started = time.perf_counter()
+    seconds: dict[str, float] = {}
+    try:
+        result = compute(seconds)
     except SetupError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises is its fold's failure
@@ -185,7 +299,7 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
         result = {"failure": Failure(type=type(error).__name__, message=_readable(str, error), traceback=text)}
     seconds["total"] = time.perf_counter() - started
     gpu_memory = environment.peak_gpu_memory_mb(task.device)
-    return FoldOutcome(name, len(fold.test), len(fold.train), seconds, peak_gpu_memory_mb=gpu_memory, **result)
+    return FoldOutcome(fold.name, len(fold.test), len(fold.train), seconds, peak_gpu_memory_mb=gpu_memory, **result)
 
 
 @lru_cache(maxsize=1)
@@ -221,23 +335,58 @@ class _Opened:
         return np.argsort(self.test_rows)
 
 
+@dataclass
+class _Begun:
+    """A fold that is being trained: what its method is handed, and from the first of training on the method.
+
+    Attributes
+    ----------
+    watch : _EpochWatch, optional
+        Keeps predictions after each epoch, where they are asked for.
+    """
+
+    task: FoldTask
+    fold: Fold
+    opened: _Opened
+    watch: _EpochWatch | None
+    run: RunContext
+    method: Method | None = None
+
+    def make(self) -> Method:
+        """Make the method."""
+        self.method = self.task.method(self.task.config, self.task.split.problem)
+        return self.method
+
+    def random_state(self) -> AbstractContextManager[None]:
+        """Seed the global generators for the fold."""
+        return seeded(self.run.stream_seed("global"))
+
+
+def _begin(task: FoldTask, fold: Fold, progress: Progress) -> _Begun:
+    """Open a fold's data."""
+    opened = _open(task, fold)
+    watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
+    return _Begun(task, fold, opened, watch, _run_context(task, fold, progress, watch))
+
+
 def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
     """Open the data, fit, test, look inside; returns what a `FoldOutcome` keeps of it."""
-    problem = task.split.problem
-    opened = _open(task, fold)
-    watch = _EpochWatch(opened.test, problem) if task.keep_epochs else None
-    run = _run_context(task, fold, progress, watch)
-    result: dict[str, Any] = {}
-    with _thread_pools(len(sys.modules)).limit(limits=task.threads), seeded(run.stream_seed("global")):
+    begun = _begin(task, fold, progress)
+    with _thread_pools(len(sys.modules)).limit(limits=task.threads), begun.random_state():
         with _timed(seconds, "fit"):
-            method = task.method(task.config, problem)
-            method.fit(opened.train, run)
-        result["predictions"] = _tested(task, method, opened, seconds)
-        if task.diagnose:
-            with _timed(seconds, "diagnose"):
-                result |= _looked_inside_or_why_not(task, fold, method, opened)
-    if watch and watch.scores:
-        result["epochs"] = np.array(watch.scores, dtype=np.float32)[:, opened.by_identity()]
+            begun.make().fit(begun.opened.train, begun.run)
+        return _finish(task, begun, seconds)
+
+
+def _finish(task: FoldTask, begun: _Begun, seconds: dict[str, float]) -> dict[str, Any]:
+    """Test a method that was fitted, and look inside."""
+    assert begun.method is not None
+    result: dict[str, Any] = {"predictions": _tested(task, begun.method, begun.opened, seconds)}
+    if task.diagnose:
+        with _timed(seconds, "diagnose"):
+            result |= _looked_inside_or_why_not(task, begun.fold, begun.method, begun.opened)
+    if begun.watch and begun.watch.scores:
+        result["epochs"] = np.array(begun.watch.scores, dtype=np.float32)[:, begun.opened.by_identity()]
     return result
 
 

@@ -19,7 +19,7 @@ from merbench.contracts.methods import Progress
 from merbench.contracts.records import Failure
 from merbench.engine import environment
 from merbench.engine.folds import FoldOutcome
-from merbench.engine.units import LongestFirst, Unit, Watcher, Working
+from merbench.engine.units import LongestFirst, Packing, Unit, Watcher, Working
 
 #: How often a unit is begun before a worker that dies of it is taken for the unit's own failure.
 TRIES = 3
@@ -70,6 +70,7 @@ class _Hired:
     shown: str = ""
     progress: Progress = field(default_factory=Progress)
     fold: str = ""
+    beside: int = 0
 
     @property
     def idle(self) -> bool:
@@ -88,11 +89,20 @@ class RayExecutor:
         How many GPUs to use; by default all.
     folds_per_gpu : int, optional
         How many folds share a GPU; by default as many as fit, from the memory that the first of a kind needed alone.
+        Folds that are packed count as one.
+    pack : int, optional
+        How many folds a worker trains together, see `Packing`.
     """
 
     runs_at_once = 200
 
-    def __init__(self, workers: int | None = None, gpus: int | None = None, folds_per_gpu: int | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        gpus: int | None = None,
+        folds_per_gpu: int | None = None,
+        pack: int | None = None,
+    ) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -104,6 +114,7 @@ class RayExecutor:
         self._worker_class: Any = ray.remote(Worker)
         self._board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
         self._asked_workers, self._asked_gpus, self._folds_per_gpu = workers, gpus, folds_per_gpu
+        self._packing = Packing(pack)
         self._hired: list[_Hired] = []
         self._names = 0
         self._cpus = self._gpus = 0.0
@@ -125,7 +136,8 @@ class RayExecutor:
             Settings that can't be met on a worker's machine, or another merbench there.
         """
         self._look_at_machines(watcher)
-        queue = LongestFirst([self._for_device(unit) for unit in units])
+        self._packing.tell(units, watcher)
+        queue = LongestFirst([self._for_device(unit) for unit in units], self._packing.of)
         try:
             while len(queue) or any(worker.units for worker in self._hired):
                 self._look_at_machines(watcher)
@@ -229,7 +241,9 @@ class RayExecutor:
                 first = worker.units[0]
                 worker.fold, worker.progress = first.fold, Progress()
                 folds = [unit.fold for unit in worker.units]
-                worker.answer = worker.actor.execute.remote([self._sent(first)], folds)
+                packs = [folds] if self._packing.of(first) > 1 else [[fold] for fold in folds]
+                worker.beside = len(packs[0]) - 1
+                worker.answer = worker.actor.execute.remote([self._sent(first)], packs)
 
     def _sent(self, unit: Unit) -> Any:
         """Put the unit's task into the object store, once for all folds of its run."""
@@ -262,7 +276,7 @@ class RayExecutor:
                     worker.fold = fold
                     worker.progress(done, total)
         at = {worker: unit for worker in self._hired for unit in worker.units if unit.fold == worker.fold}
-        return [Working(worker.shown, unit, worker.progress) for worker, unit in at.items()]
+        return [Working(worker.shown, unit, worker.progress, worker.beside) for worker, unit in at.items()]
 
     def _answered(self) -> list[_Hired]:
         """Wait a moment for answers; returns the workers that gave one."""
@@ -295,6 +309,8 @@ class RayExecutor:
             self._stillborn = 0
             worker.shown = _shown(worker.name, answer, self._here)
             return
+        for note in answer.notes:
+            watcher.note(f"{worker.shown}: {note}")
         for unit, outcome in zip(units, answer.outcomes, strict=True):
             if unit.task.device != "cpu" and self._too_many(unit, outcome, worker, watcher):
                 queue.put_back(unit)

@@ -28,7 +28,7 @@ class RayWorkers:
 
     Parameters
     ----------
-    workers, gpus, folds_per_gpu : int, optional
+    workers, gpus, folds_per_gpu, pack : int, optional
         See `RayExecutor`.
     address : str, optional
         ``host:port`` of a Ray cluster that this machine is part of.
@@ -42,8 +42,10 @@ class RayWorkers:
         gpus: int | None = None,
         folds_per_gpu: int | None = None,
         address: str | None = None,
+        pack: int | None = None,
     ) -> None:
         self._workers, self._gpus, self._folds_per_gpu, self._address = workers, gpus, folds_per_gpu, address
+        self._pack = pack
         self._executor: RayExecutor | None = None
         self._connected = False
 
@@ -73,7 +75,7 @@ class RayWorkers:
             watcher.note(f"joining the Ray at {self._address}" if self._address else "starting Ray on this machine")
             self._connected = True  # also a start that is broken off has processes to end
             connect(self._address, self._workers, self._gpus)
-            self._executor = RayExecutor(self._workers, self._gpus, self._folds_per_gpu)
+            self._executor = RayExecutor(self._workers, self._gpus, self._folds_per_gpu, self._pack)
         yield from self._executor(units, watcher)
 
 

@@ -17,7 +17,7 @@ from merbench.contracts.methods import Progress
 from merbench.engine import environment
 from merbench.engine.catalogue import METHODS
 from merbench.engine.code import code_digest
-from merbench.engine.folds import Auxiliary, FoldOutcome, FoldTask, run_fold
+from merbench.engine.folds import Auxiliary, FoldOutcome, FoldTask, run_folds
 from merbench.engine.plan import ROOMS, RunPlan
 
 _NOTHING = Inputs({}, 0)
@@ -100,10 +100,13 @@ class Answer:
     ----------
     gpu_memory_mb : float, optional
         All the memory of the worker's GPU, once it was used.
+    notes : tuple of str
+        What the user should know.
     """
 
     outcomes: tuple[FoldOutcome, ...]
     gpu_memory_mb: float | None
+    notes: tuple[str, ...] = ()
 
 
 class Board:
@@ -177,22 +180,24 @@ class Worker:
         gpus = tuple(str(number) for number in ray.get_gpu_ids())
         return Place(platform.node(), ray.get_runtime_context().get_node_id(), gpus)
 
-    def execute(self, sent: Sequence[Any], folds: Sequence[str]) -> Answer:
+    def execute(self, sent: Sequence[Any], packs: Sequence[Sequence[str]]) -> Answer:
         """Train and test folds of a run.
 
         Parameters
         ----------
         sent : sequence of one ObjectRef
             Where the `SentTask` lies; in a sequence, so that it is fetched only if it is not the last one again.
-        folds : sequence of str
-            The folds.
+        packs : sequence of sequence of str
+            The folds; those of a pack are trained together.
         """
         task = self._fetch(sent[0])
-        outcomes = []
-        for fold in folds:
-            outcomes.append(run_fold(task, fold, _ToldProgress(self._board, self._name, fold, self._every)))
+        outcomes: list[FoldOutcome] = []
+        notes: list[str] = []
+        for folds in packs:
+            progress = _ToldProgress(self._board, self._name, folds[0], self._every)
+            outcomes += run_folds(task, folds, notes.append, progress)
             environment.free_gpu_memory(task.device)
-        return Answer(tuple(outcomes), environment.gpu_memory_mb(task.device))
+        return Answer(tuple(outcomes), environment.gpu_memory_mb(task.device), tuple(notes))
 
     def _fetch(self, sent: Any) -> FoldTask:
         if self._task is None or sent.hex() != self._key:

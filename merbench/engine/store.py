@@ -191,6 +191,7 @@ class RunFolder:
             peak_gpu_memory_mb=outcome.peak_gpu_memory_mb,
             threads=task.threads,
             device=task.device,
+            packed=outcome.packed,
             packages=outcome.packages,
             hardware=outcome.hardware,
             epochs=task.keep_epochs,
@@ -342,6 +343,7 @@ def _mixed(records: Sequence[FoldRecord]) -> list[str]:
     told: dict[str, set[Any]] = {}
     for record in records:
         facts = {**record.packages, **record.hardware, "device": record.device, "threads": record.threads}
+        facts["packed folds"] = record.packed > 1
         for name, value in facts.items():
             told.setdefault(name, set()).add(value)
     return sorted(name for name, values in told.items() if len(values) > 1)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from merbench.contracts.digests import digest
 from merbench.contracts.methods import Progress
-from merbench.engine.folds import FoldOutcome, FoldTask, run_fold
+from merbench.engine.folds import FoldOutcome, FoldTask, can_pack, run_folds
 from merbench.engine.plan import RunPlan
 
 
@@ -49,11 +49,23 @@ def kind(plan: RunPlan) -> str:
 
 @dataclass(frozen=True)
 class Working:
-    """What a worker is at: a unit, and how far its method has come, as it tells itself."""
+    """What a worker is at: a unit, and how far its method has come, as it tells itself.
+
+    Attributes
+    ----------
+    beside : int
+        How many others are trained together with the unit.
+    """
 
     worker: str
     unit: Unit
     progress: Progress
+    beside: int = 0
+
+    @property
+    def shown(self) -> str:
+        """Name the fold, and how many there are beside it: ``casme2/sub01 +16``."""
+        return f"{self.unit.fold} +{self.beside}" if self.beside else self.unit.fold
 
 
 class Watcher(Protocol):
@@ -81,17 +93,68 @@ class Executor(Protocol):
         """Execute."""
 
 
+#: How many folds are trained together on a GPU where nobody says it: one, until it is measured there
+#: (``benchmarks/packed_folds.py``). On a CPU it is one: packing does not pay there.
+PACK_ON_GPU = 1
+
+
+class Packing:
+    """Says how many folds of a run are trained together in one program.
+
+    Parameters
+    ----------
+    most : int, optional
+        The most folds, of methods that pack; 1 trains each alone. By default it goes by the device.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._told: set[type] = set()
+
+    def of(self, unit: Unit) -> int:
+        """Return how many folds like this one are trained together at most."""
+        on_device = 1 if unit.task.device == "cpu" else PACK_ON_GPU
+        most = on_device if self._most is None else self._most
+        return most if most > 1 and can_pack(unit.task.method) else 1
+
+    def tell(self, units: Sequence[Unit], watcher: Watcher) -> None:
+        """Tell of each method, once, that does not pack though it is asked for."""
+        if self._most in (None, 1):
+            return
+        for unit in units:
+            if unit.task.method not in self._told and self.of(unit) == 1:
+                watcher.note(
+                    f"--pack {self._most}: {unit.plan.file.method} can't be packed, each fold is trained alone"
+                )
+            self._told.add(unit.task.method)
+
+
 class Serial:
-    """Folds one after the other, run by run, in this process."""
+    """Folds one after the other, run by run, in this process.
+
+    Parameters
+    ----------
+    pack : int, optional
+        How many folds are trained together, see `Packing`.
+    """
 
     runs_at_once = 1
 
+    def __init__(self, pack: int | None = None) -> None:
+        self._packing = Packing(pack)
+
     def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
         """Execute in the order given."""
-        for unit in units:
-            progress = Progress()
-            watcher.working([Working("", unit, progress)])
-            yield unit, run_fold(unit.task, unit.fold, progress)
+        self._packing.tell(units, watcher)
+        waiting = deque(units)
+        while waiting:
+            first, progress = waiting.popleft(), Progress()
+            pack = [first]
+            while waiting and waiting[0].plan.run_id == first.plan.run_id and len(pack) < self._packing.of(first):
+                pack.append(waiting.popleft())
+            watcher.working([Working("", first, progress, len(pack) - 1)])
+            folds = [unit.fold for unit in pack]
+            yield from zip(pack, run_folds(first.task, folds, watcher.note, progress), strict=True)
 
 
 #: Units that last shorter than this go to a worker together, so that handing them out costs little.
@@ -103,9 +166,17 @@ class LongestFirst:
 
     How long a unit lasts is learned per training clip from those of its kind that ended, else taken from what is
     recorded. Units of a kind of which nothing is known come first, those with the most clips before the others.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+        All that wait.
+    pack : callable
+        Says of a unit how many like it are trained together; these are taken together, however long they last.
     """
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, units: Sequence[Unit], pack: Callable[[Unit], int] = lambda _: 1) -> None:
+        self._pack = pack
         by_clips = sorted(units, key=lambda unit: -unit.train_clips)
         self._runs: dict[str, deque[Unit]] = {}
         for unit in by_clips:
@@ -137,7 +208,7 @@ class LongestFirst:
         return found
 
     def take(self, fits: Callable[[Unit], bool], most: int) -> tuple[Unit, ...]:
-        """Take the next unit of those that fit; with it, where units are short, up to `most` in all, of the same run.
+        """Take the next unit of those that fit; with it others of its run: its pack, or up to `most` that are short.
 
         Parameters
         ----------
@@ -157,10 +228,10 @@ class LongestFirst:
         first = max(heads, key=self._order)
         units = self._runs[first.plan.run_id]
         taken = [units.popleft()]
-        left = GROUP_SECONDS - self._order(first)[0]
-        while units and len(taken) < most and not self._is_alone(first) and not self._is_alone(units[0]):
+        left, pack = GROUP_SECONDS - self._order(first)[0], self._pack(first)
+        while units and not self._is_alone(first) and not self._is_alone(units[0]):
             left -= self._order(units[0])[0]
-            if left < 0:
+            if len(taken) >= pack if pack > 1 else left < 0 or len(taken) >= most:
                 break
             taken.append(units.popleft())
         if not units:

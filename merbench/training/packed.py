@@ -4,84 +4,126 @@ Leave-one-subject-out trains the same small net once a subject, and a GPU is idl
 trains. Here parameters and buffers of all folds are stacked, the loss is mapped over the stack
 (:func:`torch.func.vmap`), and one optimiser, which works element by element, steps them all. Each fold keeps its own
 clips, order, initial weights and draws, so it becomes the net that it would have become alone, up to rounding.
+
+The folds' last batches differ in size. They are padded to the longest by clips that are no fold's: these have no label,
+so the loss leaves them out; batch norms leave them out of their statistics; and no fold draws random bits for them.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from merbench.contracts.methods import RunContext, TrainingData
-from merbench.training.layers import draws_of
+from merbench.training.layers import FastDropout, packed_masks
 from merbench.training.torch_method import Batch, Source, TorchMethod, batch_ends
 
+#: What torch's cross-entropy leaves out; labels of action units are NaN where they are not known.
+NO_CLASS = -100
 
-def packs(methods: Sequence[TorchMethod], clips: Sequence[int]) -> list[list[int]]:
+
+def can_pack(method: type) -> bool:
+    """Say whether folds of a method can be trained together, as its class says."""
+    return issubclass(method, TorchMethod) and method.packs
+
+
+def packs(method: TorchMethod, clips: Sequence[int]) -> list[list[int]]:
     """Say which folds can be trained together: those with as many steps an epoch, and as many epochs.
 
     Parameters
     ----------
-    methods : sequence of TorchMethod
-        One a fold, of the same class and configuration.
+    method : TorchMethod
+        Of any of the folds.
     clips : sequence of int
         Training clips of each fold.
 
     Returns
     -------
     list of list of int
-        Places in `methods`, each once; every fold by itself where the class does not pack.
+        Places in `clips`, each once; every fold by itself where the class does not pack.
     """
-    if not all(method.packs for method in methods):
-        return [[place] for place in range(len(methods))]
+    if not method.packs:
+        return [[place] for place in range(len(clips))]
     found: dict[tuple[int, int], list[int]] = {}
-    for place, (method, count) in enumerate(zip(methods, clips, strict=True)):
+    for place, count in enumerate(clips):
         steps = len(batch_ends(count, method.config.batch_size))
         found.setdefault((steps, method.passes(count)), []).append(place)
     return list(found.values())
 
 
-def fit_packed(methods: Sequence[TorchMethod], trains: Sequence[TrainingData], runs: Sequence[RunContext]) -> None:
+@dataclass(frozen=True)
+class PackedFold:
+    """A fold that is about to be trained together with others.
+
+    Attributes
+    ----------
+    generator : Generator
+        Goes on where making the net left torch's own.
+    """
+
+    method: TorchMethod
+    run: RunContext
+    source: Source
+    generator: torch.Generator
+
+    @classmethod
+    def start(cls, method: TorchMethod, train: TrainingData, run: RunContext) -> Self:
+        """Make the fold's net, and what gives its batches."""
+        source = method.start(train, run)
+        device = source.labels.device
+        generator = torch.Generator(device)
+        generator.set_state(torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state())
+        return cls(method, run, source, generator)
+
+
+def fit_packed(folds: Sequence[PackedFold]) -> None:
     """Train the nets of several folds together; afterwards each method is as its own ``fit`` would have left it.
 
     Parameters
     ----------
-    methods, trains, runs : sequences
-        One a fold: methods of one class and configuration, that `packs` puts together; what each would be fitted with.
+    folds : sequence of PackedFold
+        Of methods of one class and configuration, that `packs` puts together.
 
     Raises
     ------
     ValueError
         The folds can't be packed.
     """
-    if len(packs(methods, [len(train.labels) for train in trains])) > 1:
+    methods = [fold.method for fold in folds]
+    if len(packs(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
         raise ValueError("these folds can't be trained together: their method does not pack, or their steps differ")
-    sources, generators = _start(methods, trains, runs)
-    stack = _Stack(methods)
-    lead, epochs = methods[0], sources[0].epochs
+    for method in methods:
+        method.net.train()
+    stack, batches = _Stack(folds), _Batches(folds)
+    lead, epochs = methods[0], folds[0].source.epochs
     optimiser = stack.optimiser(lead)
     bases = [group["lr"] for group in optimiser.param_groups]
-    going = dict.fromkeys(range(len(methods)))
+    going = dict.fromkeys(range(len(folds)))
     for epoch in range(1, epochs + 1):
         for method in methods:
             method.epoch = epoch
-            method.net.train()
-        batches = [source.batches() for source in sources]
-        for step, rows in enumerate(zip(*batches, strict=True)):
-            rate = lead.rate(epoch - 1 + step / len(batches[0]), epochs)
+        steps = batches.epoch()
+        for step, rows in enumerate(steps):
+            rate = lead.rate(epoch - 1 + step / len(steps), epochs)
             for group, base in zip(optimiser.param_groups, bases, strict=True):
                 group["lr"] = base * rate
+            batch = batches.batch(rows)
             optimiser.zero_grad(set_to_none=True)
             with lead.precision():
-                loss = stack.loss(sources, rows, generators)
+                loss = stack.loss(batch, rows)
             loss.backward()  # type: ignore[no-untyped-call]
             if lead.config.gradient_norm:
                 stack.shorten_gradients(lead.config.gradient_norm)
             optimiser.step()
         for place in list(going):
-            runs[place].progress(epoch, epochs)
-            if runs[place].epoch_end(epoch, methods[place]):
+            folds[place].run.progress(epoch, epochs)
+            if folds[place].run.epoch_end(epoch, methods[place]):
                 stack.release(place)  # it stays in the pack, where its weights go on, but its net does not
                 del going[place]
         if not going:
@@ -90,36 +132,97 @@ def fit_packed(methods: Sequence[TorchMethod], trains: Sequence[TrainingData], r
         stack.release(place)
 
 
-def _start(
-    methods: Sequence[TorchMethod], trains: Sequence[TrainingData], runs: Sequence[RunContext]
-) -> tuple[list[Source], list[torch.Generator]]:
-    """Make each fold's net and batches, and a generator that goes on where making the net left torch's own."""
-    sources, generators = [], []
-    for method, train, run in zip(methods, trains, runs, strict=True):
-        sources.append(method.start(train, run))
-        device = sources[-1].labels.device
-        generators.append(torch.Generator(device))
-        state = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-        generators[-1].set_state(state)
-    return sources, generators
+@dataclass(frozen=True)
+class _Rows:
+    """The clips of a step.
+
+    Attributes
+    ----------
+    rows : Tensor of int64, shape (n_folds, n_longest)
+        Rows among the clips of all folds, padded by a clip of the fold's own.
+    labels : Tensor, shape (n_folds, n_longest, ...)
+        With no label for the padding.
+    sizes : tuple of int
+        How many clips are each fold's own.
+    own : Tensor of bool, shape (n_folds, n_longest), optional
+        Which these are; None where there is no padding.
+    """
+
+    rows: Tensor
+    labels: Tensor
+    sizes: tuple[int, ...]
+    own: Tensor | None
 
 
-class _Losing(nn.Module):
-    """A net whose output is the method's loss, so that it can be called with other weights."""
+class _Batches:
+    """Gives the batches of all folds, with few and large operations on the device, however many folds there are."""
 
-    def __init__(self, method: TorchMethod) -> None:
-        super().__init__()
-        self.net, self._method = method.net, method
+    def __init__(self, folds: Sequence[PackedFold]) -> None:
+        self._sources = [fold.source for fold in folds]
+        method = folds[0].method
+        self._augments = type(method).augment is not TorchMethod.augment
+        self._clips = np.array([len(source.labels) for source in self._sources])
+        self._first = np.cumsum([0, *self._clips[:-1]])
+        self._ends = np.array([[0, *batch_ends(clips, method.config.batch_size)] for clips in self._clips])
+        self._labels = torch.cat([source.labels for source in self._sources])
+        self._data: Batch = {}
+        self._steps: list[_Rows] = []
 
-    def forward(self, batch: Batch, labels: Tensor) -> Tensor:
-        return self._method.loss(self.net, batch, labels)
+    def epoch(self) -> list[_Rows]:
+        """Begin an epoch: return the clips of each step."""
+        orders = [source.order() for source in self._sources]
+        if not self._augments and (not self._data or self._sources[0].jittered):
+            self._gather()
+        if not self._steps or orders[0] is not None:
+            both = zip(orders, self._clips, strict=True)
+            lying = [np.arange(clips) if order is None else order for order, clips in both]
+            self._steps = [self._step(lying, step) for step in range(self._ends.shape[1] - 1)]
+        return self._steps
+
+    def _gather(self) -> None:
+        """Put the clips of all folds into one tensor of each input; those of a fold are then a part of it."""
+        for name in self._sources[0].data:
+            self._data[name] = torch.cat([source.data[name] for source in self._sources])
+            parts = torch.split(self._data[name], self._clips.tolist())
+            for source, part in zip(self._sources, parts, strict=True):
+                source.data[name] = part
+
+    def _step(self, orders: Sequence[Any], step: int) -> _Rows:
+        begins, ends = self._ends[:, step], self._ends[:, step + 1]
+        sizes = ends - begins
+        places = np.arange(sizes.max())
+        own = places < sizes[:, None]
+        within = np.where(own, begins[:, None] + places, begins[:, None])
+        rows = np.stack([order[each] for order, each in zip(orders, within, strict=True)]) + self._first[:, None]
+        device = self._labels.device
+        on_device = torch.from_numpy(rows).to(device)
+        labels = self._labels[on_device]
+        if own.all():
+            return _Rows(on_device, labels, tuple(sizes.tolist()), None)
+        mask = torch.from_numpy(own).to(device)
+        none = torch.nan if labels.is_floating_point() else NO_CLASS
+        labels[~mask] = none
+        return _Rows(on_device, labels, tuple(sizes.tolist()), mask)
+
+    def batch(self, step: _Rows) -> Batch:
+        """Return the tensors of a step's clips, augmented fold by fold where the method does that."""
+        if not self._augments:
+            return {name: values[step.rows] for name, values in self._data.items()}
+        found = []
+        for source, rows, first, size in zip(self._sources, step.rows, self._first, step.sizes, strict=True):
+            batch = source.batch(rows[:size] - int(first))
+            padding = [0] * (len(rows) - size)
+            found.append({name: torch.cat([values, values[padding]]) for name, values in batch.items()})
+        return {name: torch.stack([batch[name] for batch in found]) for name in found[0]}
 
 
 class _Stack:
     """Parameters and buffers of all folds, stacked; the methods' nets become views of them."""
 
-    def __init__(self, methods: Sequence[TorchMethod]) -> None:
-        self._nets = [method.net for method in methods]
+    def __init__(self, folds: Sequence[PackedFold]) -> None:
+        self._method = folds[0].method
+        self._nets = [fold.method.net for fold in folds]
+        self._generators = [fold.generator for fold in folds]
         self.parameters = {
             name: nn.Parameter(torch.stack([net.get_parameter(name).detach() for net in self._nets]))
             for name, _ in self._nets[0].named_parameters()
@@ -127,20 +230,23 @@ class _Stack:
         self.buffers = {
             name: torch.stack([net.get_buffer(name) for net in self._nets]) for name, _ in self._nets[0].named_buffers()
         }
-        # The first net gives the shape of the computation; its weights are replaced.
-        one = _Losing(methods[0])
-
-        def loss(parameters: Batch, buffers: Batch, batch: Batch, labels: Tensor) -> Tensor:
-            found: Tensor = functional_call(one, (parameters, buffers), (batch, labels))
-            return found
-
-        mapped: Callable[..., Tensor] = vmap(loss)
-        self._loss = torch.compile(mapped) if methods[0].config.compiled else mapped
         for place, net in enumerate(self._nets):
             for name, values in net.named_parameters():
                 values.data = self.parameters[name].data[place]
             for name, buffer in net.named_buffers():
                 buffer.data = self.buffers[name][place]
+        # The first net gives the shape of the computation; its weights are replaced.
+        self._losses = {padded: self._mapped(_Losing(self._method, padded)) for padded in (False, True)}
+        self._dropped: dict[int, dict[str, torch.Size]] = {}
+
+    def _mapped(self, one: "_Losing") -> Any:
+        def loss(parameters: Batch, buffers: Batch, given: Batch, batch: Batch, labels: Tensor) -> Tensor:
+            within = {f"net.{name}": values for name, values in {**parameters, **buffers, **given}.items()}
+            found: Tensor = functional_call(one, within, (batch, labels))
+            return found
+
+        mapped = vmap(loss)
+        return torch.compile(mapped) if self._method.config.compiled else mapped
 
     def optimiser(self, method: TorchMethod) -> torch.optim.Optimizer:
         """Return the method's optimiser, with the same groups and settings, of the stacked parameters."""
@@ -154,33 +260,22 @@ class _Stack:
         found: torch.optim.Optimizer = made(groups)
         return found
 
-    def loss(self, sources: Sequence[Source], rows: Sequence[Any], generators: Sequence[torch.Generator]) -> Tensor:
-        """Return the sum of the folds' losses for a step.
-
-        The last batch of an epoch differs in size from fold to fold: folds with equal batches are mapped together, so
-        that no clip is padded and no statistic of a batch is wrong.
-        """
-        taken = [(source.batch(of_fold), source.labels[of_fold]) for source, of_fold in zip(sources, rows, strict=True)]
-        sizes: dict[int, list[int]] = {}
-        for place, (_, labels) in enumerate(taken):
-            sizes.setdefault(len(labels), []).append(place)
-        losses = []
-        for places in sizes.values():
-            batch = {name: torch.stack([taken[place][0][name] for place in places]) for name in taken[0][0]}
-            labels = torch.stack([taken[place][1] for place in places])
-            with draws_of([generators[place] for place in places]):
-                losses.append(self._mapped(places, batch, labels).sum())
-        return torch.stack(losses).sum()
-
-    def _mapped(self, places: list[int], batch: Batch, labels: Tensor) -> Tensor:
-        if len(places) == len(self._nets):
-            return self._loss(_within(self.parameters), _within(self.buffers), batch, labels)
-        index = torch.tensor(places, device=labels.device)
-        parameters = {name: values.index_select(0, index) for name, values in self.parameters.items()}
-        buffers = {name: values.index_select(0, index) for name, values in self.buffers.items()}
-        losses = self._loss(_within(parameters), _within(buffers), batch, labels)
-        for name, values in buffers.items():
-            self.buffers[name].index_copy_(0, index, values)
+    def loss(self, batch: Batch, step: _Rows) -> Tensor:
+        """Return the sum of the folds' losses for a step."""
+        longest = step.rows.shape[1]
+        if longest not in self._dropped:
+            self._dropped[longest] = _dropped(self._method, batch, step.labels)
+        shares = [size / longest for size in step.sizes]
+        given = {
+            f"{name}.mask": packed_masks(shape, shares, self._generators)
+            for name, shape in self._dropped[longest].items()
+        }
+        if step.own is not None:
+            names = [name for name, module in self._nets[0].named_modules() if isinstance(module, _BatchNorm)]
+            given |= {f"{name}.own": step.own for name in names}
+        losses: Tensor = self._losses[step.own is not None](
+            self.parameters, self.buffers, given, batch, step.labels
+        ).sum()
         return losses
 
     def shorten_gradients(self, longest: float) -> None:
@@ -197,6 +292,102 @@ class _Stack:
             values.data = values.data.clone()
 
 
-def _within(stacked: Any) -> dict[str, Tensor]:
-    """Name tensors as they are called within `_Losing`."""
-    return {f"net.{name}": values for name, values in stacked.items()}
+def _dropped(method: TorchMethod, batch: Batch, labels: Tensor) -> dict[str, torch.Size]:
+    """Look what shape each `FastDropout` is called with, in the order in which they are called, by one pass."""
+    net = copy.deepcopy(method.net)
+    found: dict[str, torch.Size] = {}
+
+    def looking(name: str) -> Any:
+        def look(_: nn.Module, inputs: tuple[Tensor]) -> None:
+            if name in found:
+                raise RuntimeError(f"the FastDropout {name} is called twice a step: folds are packed only where once")
+            found[name] = inputs[0].shape
+
+        return look
+
+    for name, module in net.named_modules():
+        if isinstance(module, FastDropout):
+            module.register_forward_pre_hook(looking(name))
+    with torch.no_grad(), method.precision():
+        method.loss(net, {name: values[0] for name, values in batch.items()}, labels[0])
+    return found
+
+
+class _Losing(nn.Module):
+    """A net whose output is the method's loss, so that it can be called with other weights, masks and statistics."""
+
+    def __init__(self, method: TorchMethod, padded: bool) -> None:
+        super().__init__()
+        self.net, self._method = copy.deepcopy(method.net), method
+        for name, module in list(self.net.named_modules()):
+            if isinstance(module, FastDropout):
+                self._put(name, _GivenDropout())
+            elif padded and isinstance(module, _BatchNorm):
+                self._put(name, _BatchNormOfOwn(module))
+
+    def _put(self, name: str, module: nn.Module) -> None:
+        if name:
+            self.net.set_submodule(name, module)
+        else:
+            self.net = module
+
+    def forward(self, batch: Batch, labels: Tensor) -> Tensor:
+        return self._method.loss(self.net, batch, labels)
+
+
+class _GivenDropout(nn.Module):
+    """`FastDropout` whose mask is drawn before, for all folds."""
+
+    mask: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.empty(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mask
+
+
+class _BatchNormOfOwn(nn.Module):
+    """Batch norm, in training, that leaves rows out of its statistics that are no fold's own."""
+
+    own: Tensor
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__()
+        if norm.momentum is None:  # the average then depends on a count, which is a tensor
+            raise ValueError("batch norm without momentum can't be packed: give it one")
+        for name, parameter in norm.named_parameters():
+            self.register_parameter(name, parameter)
+        for name, buffer in norm.named_buffers():
+            self.register_buffer(name, buffer)
+        self.register_buffer("own", torch.empty(0))
+        self._momentum, self._eps = norm.momentum, norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = self.own.repeat_interleave(len(x) // len(self.own)) if len(x) != len(self.own) else self.own
+        own = own.view(-1, *[1] * (x.ndim - 1))
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        count = own.sum().to(wide.dtype) * x[0, 0].numel()
+        mean = torch.where(own, wide, 0).sum(axes, keepdim=True) / count
+        centred = wide - mean
+        spread = torch.where(own, centred, 0).square().sum(axes, keepdim=True) / count
+        if "running_mean" in self._buffers:
+            self._follow(mean.detach().flatten(), (spread.detach() * (count / (count - 1))).flatten())
+        shape = [1, -1, *[1] * (x.ndim - 2)]
+        scale = (spread + self._eps).rsqrt()
+        if "weight" not in self._parameters:
+            return (centred * scale).to(x.dtype)
+        return (centred * (scale * self.weight.view(shape)) + self.bias.view(shape)).to(x.dtype)
+
+    def _follow(self, mean: Tensor, spread: Tensor) -> None:
+        """Bring the running statistics up to date."""
+        self.running_mean.mul_(1 - self._momentum).add_(self._momentum * mean)
+        self.running_var.mul_(1 - self._momentum).add_(self._momentum * spread)
+        self.num_batches_tracked.add_(1)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -77,7 +78,9 @@ class TorchMethod:
     Config: ClassVar[type[TorchConfig]] = TorchConfig
 
     #: Whether many folds may be trained in one program (:mod:`merbench.training.packed`): `loss` depends on nothing but
-    #: settings, module and batch, and what is random within the module is a layer of :mod:`merbench.training.layers`.
+    #: settings, module, batch and labels; clips of a batch meet in nothing but batch norms and the loss, which leaves
+    #: out those labelled -100 (NaN for action units), as torch's cross-entropy does; and what is random within the
+    #: module is a layer of :mod:`merbench.training.layers`, called once a step.
     packs: ClassVar[bool] = False
 
     #: The epoch that is being trained, from 1.
@@ -208,33 +211,41 @@ class Source:
     labels : Tensor of int64, shape (n_clips,)
     epochs : int
         Passes over the clips.
+    data : dict of str to Tensor
+        The clips' tensors; empty before the first epoch.
+    jittered : bool
+        They are other ones in each epoch.
     """
 
     def __init__(self, method: TorchMethod, train: TrainingData, run: RunContext) -> None:
         device = torch.device(run.device)
         self.labels = torch.from_numpy(np.asarray(train.labels)).to(device)
         self.epochs = method.passes(len(self.labels))
+        self.data: Batch = {}
+        self.jittered = _jittered(train.inputs)
         self._method, self._inputs = method, train.inputs
         self._order, self._jitter = run.rng("shuffle"), run.rng("jitter")
         self._generator = torch.Generator(device).manual_seed(run.stream_seed("augment"))
-        self._data: Batch | None = None
+
+    def order(self) -> npt.NDArray[np.int64] | None:
+        """Begin an epoch: return the order in which the clips are trained on; None where it is that they lie in."""
+        if not self.data or self.jittered:
+            self.data = self._method.on_device(self._inputs, self._jitter)
+        return self._order.permutation(len(self.labels)) if self._method.config.shuffle else None
 
     def batches(self) -> list[Any]:
         """Begin an epoch: return the rows of each batch, slices, which cost no copy, where nothing is shuffled."""
-        if self._data is None or _jittered(self._inputs):
-            self._data = self._method.on_device(self._inputs, self._jitter)
-        config: TorchConfig = self._method.config
-        ends = batch_ends(len(self.labels), config.batch_size)
-        pairs = zip([0, *ends[:-1]], ends, strict=True)
-        if not config.shuffle:
-            return [slice(start, end) for start, end in pairs]
-        rows = torch.from_numpy(self._order.permutation(len(self.labels))).to(self.labels.device)
-        return [rows[start:end] for start, end in pairs]
+        order = self.order()
+        ends = batch_ends(len(self.labels), self._method.config.batch_size)
+        slices = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        if order is None:
+            return slices
+        rows = torch.from_numpy(order).to(self.labels.device)
+        return [rows[each] for each in slices]
 
     def batch(self, rows: Any) -> Batch:
         """Return the tensors of these rows, augmented."""
-        assert self._data is not None
-        return self._method.augment({name: values[rows] for name, values in self._data.items()}, self._generator)
+        return self._method.augment({name: values[rows] for name, values in self.data.items()}, self._generator)
 
 
 def batch_ends(clips: int, size: int) -> list[int]:

@@ -8,7 +8,7 @@ from torch import nn
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, Progress, RunContext, TrainingData
 from merbench.training.layers import FastDropout
-from merbench.training.packed import fit_packed, packs
+from merbench.training.packed import PackedFold, fit_packed, packs
 from merbench.training.torch_method import TorchConfig, TorchMethod
 
 PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
@@ -56,6 +56,10 @@ def made(count, method=Net, **settings):
     return [method(TorchConfig(**settings), PROBLEM) for _ in range(count)]
 
 
+def fit_together(methods, trains, runs):
+    fit_packed([PackedFold.start(*fold) for fold in zip(methods, trains, runs, strict=True)])
+
+
 def both(clips, method=Net, contexts=None, **settings):
     """Return methods fitted one by one and packed, on folds with so many clips."""
     trains = [training(count, seed) for seed, count in enumerate(clips)]
@@ -63,7 +67,7 @@ def both(clips, method=Net, contexts=None, **settings):
     alone, packed = made(len(clips), method, **settings), made(len(clips), method, **settings)
     for one, train, run in zip(alone, trains, contexts(), strict=True):
         one.fit(train, run)
-    fit_packed(packed, trains, contexts())
+    fit_together(packed, trains, contexts())
     return alone, packed
 
 
@@ -153,9 +157,9 @@ def test_nets_own_their_weights_in_the_end():
 
 def test_folds_with_as_many_steps_go_together():
     methods = made(5, batch_size=10)
-    assert packs(methods, [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]  # a last clip alone joins the batch before
+    assert packs(methods[0], [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]  # a last clip alone joins the batch before
     few = made(3, batch_size=10, epochs=1, least_steps=6)
-    assert packs(few, [20, 19, 30]) == [[0, 1], [2]]
+    assert packs(few[0], [20, 19, 30]) == [[0, 1], [2]]
 
 
 def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
@@ -163,9 +167,9 @@ def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
         packs = False
 
     methods = made(2, Alone)
-    assert packs(methods, [20, 20]) == [[0], [1]]
+    assert packs(methods[0], [20, 20]) == [[0], [1]]
     with pytest.raises(ValueError, match="can't be trained together"):
-        fit_packed(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+        fit_together(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
 
 
 def test_random_layers_that_would_draw_for_all_folds_at_once_are_refused():
@@ -174,4 +178,4 @@ def test_random_layers_that_would_draw_for_all_folds_at_once_are_refused():
             return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(243, 3)).double()
 
     with pytest.raises(RuntimeError, match="random"):
-        fit_packed(made(2, Plain, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+        fit_together(made(2, Plain, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
