@@ -8,17 +8,19 @@ from pathlib import Path
 SHARED_RELEASE = Path(__file__).parents[2] / "shared" / "data" / "megc2019-flow28"
 
 
-def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True
+) -> dict[str, list[float]]:
     """Time each candidate once a round, in turn, after a warm-up round; returns seconds, by name.
 
     Machines drift and neighbours make noise: only ratios between candidates of the same rounds mean anything.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in range(rounds + 1):
+    for turn in range(-1 if warm_up else 0, rounds):
         for name, call in candidates.items():
             begin = time.perf_counter()
             call()
-            if turn:
+            if turn >= 0:
                 seconds[name].append(time.perf_counter() - begin)
     return seconds
 

@@ -29,6 +29,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
         (["--gpus", "-1"], ["--gpus"]),
         (["--folds-per-gpu", "0"], ["--folds-per-gpu '0'", "auto, or a whole number from 1"]),
         (["--folds-per-gpu", "many"], ["--folds-per-gpu 'many'", "auto"]),
+        (["--pack", "0"], ["--pack"]),
+        (["--pack", "auto"], ["--pack"]),
         (["--executor", "rey"], ["--executor 'rey'", "did you mean 'ray'?"]),
         (["--executor", "serial", "--workers", "2"], ["--workers 2 needs ray"]),
         (["--executor", "serial", "--ray-address", "here:1"], ["--ray-address here:1 needs ray"]),

@@ -1,5 +1,7 @@
 """Many folds trained in one program become the nets that they become alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -179,3 +181,52 @@ def test_random_layers_that_would_draw_for_all_folds_at_once_are_refused():
 
     with pytest.raises(RuntimeError, match="random"):
         fit_together(made(2, Plain, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+
+
+def test_batch_norms_without_weights_or_of_vectors_or_frames_are_padded_too():
+    class Odd(Net):
+        def module(self):
+            plain = nn.BatchNorm2d(3, affine=False)
+            return nn.Sequential(plain, nn.Flatten(), nn.Linear(243, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)).double()
+
+    assert_same(*both([20, 17, 18], Odd, epochs=3, batch_size=12, learning_rate=0.01), tolerance=1e-9)
+
+
+def test_clips_of_padding_have_no_part_in_the_loss_of_action_units():
+    class Units(Net):
+        def loss(self, module, batch, labels):
+            known = ~labels.isnan()
+            values = nn.functional.binary_cross_entropy_with_logits(
+                self.scores(module, batch), labels.nan_to_num(), reduction="none"
+            )
+            return (values * known).sum() / known.sum()
+
+    def of(clips, seed):
+        data = training(clips, seed)
+        return replace(data, labels=np.random.default_rng(seed).integers(0, 2, (clips, 3)).astype(float))
+
+    trains = [of(20, 0), of(17, 1)]
+    alone, packed = made(2, Units, epochs=2, batch_size=12), made(2, Units, epochs=2, batch_size=12)
+    for place, (one, train) in enumerate(zip(alone, trains, strict=True)):
+        one.fit(train, RunContext(seed=place))
+    fit_together(packed, trains, [RunContext(seed=place) for place in range(2)])
+    assert_same(alone, packed)
+
+
+def test_a_dropout_that_is_called_twice_a_step_is_refused():
+    class Twice(Net):
+        def module(self):
+            layer = FastDropout()
+            return nn.Sequential(nn.Flatten(), layer, nn.Linear(243, 3), layer).double()
+
+    with pytest.raises(RuntimeError, match="called twice"):
+        fit_together(made(2, Twice, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+
+
+def test_a_batch_norm_without_momentum_is_refused():
+    class Endless(Net):
+        def module(self):
+            return nn.Sequential(nn.BatchNorm2d(3, momentum=None), nn.Flatten(), nn.Linear(243, 3)).double()
+
+    with pytest.raises(ValueError, match="momentum"):
+        fit_together(made(2, Endless, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
