@@ -52,10 +52,9 @@ def prepared(path: Path) -> PreparedProtocol:
     return PreparedProtocol.of(spec, choose_data(str(path), [spec]))
 
 
-def drive(plans: Sequence[RunPlan], executor: Executor, folds: Sequence[str] = ()) -> None:
-    """Run a grid into a folder that is thrown away."""
-    with tempfile.TemporaryDirectory() as folder:
-        execute(plans, Path(folder), PlainDisplay(Console(quiet=True)), folds, executor=executor)
+def drive(plans: Sequence[RunPlan], runs: Path, executor: Executor, folds: Sequence[str] = ()) -> None:
+    """Run a grid; nothing is displayed."""
+    execute(plans, runs, PlainDisplay(Console(quiet=True)), folds, executor=executor)
 
 
 class Host:
@@ -146,9 +145,10 @@ def simulate(path: Path, nodes: int, each: int, faster: float) -> None:
     total = sum(lengths[plan.task.config.epochs] * outcomes[fold].train_clips for plan in plans for fold in outcomes)
     connect(None, workers=1, gpus=0)
     executor = SimulatedCluster(nodes * each, outcomes, lengths)
-    before, begin = time.process_time(), time.perf_counter()
-    drive(plans, executor)
-    took, busy = time.perf_counter() - begin, time.process_time() - before
+    with tempfile.TemporaryDirectory() as folder:
+        before, begin = time.process_time(), time.perf_counter()
+        drive(plans, Path(folder), executor)
+        took, busy = time.perf_counter() - begin, time.process_time() - before
     ideal, units = total / (nodes * each), len(plans) * len(outcomes)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(
@@ -178,10 +178,15 @@ def compare(path: Path, epochs: int, folds: int, rounds: int, workers: int) -> N
     some = list(plans[0].file.folds)[:folds]
     connect(None, workers=workers + 1, gpus=0)
     one, several = RayExecutor(workers=1), RayExecutor(workers=workers)
+
+    def run(executor: Executor) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            drive(plans, Path(folder), executor, some)
+
     candidates = {
-        "serial": lambda: drive(plans, Serial(), some),
-        "ray, 1 worker": lambda: drive(plans, one, some),
-        f"ray, {workers} workers": lambda: drive(plans, several, some),
+        "serial": lambda: run(Serial()),
+        "ray, 1 worker": lambda: run(one),
+        f"ray, {workers} workers": lambda: run(several),
     }
     print(f"{len(some)} folds of {epochs} epochs; Ray and its workers are started in a round before the first")
     print_ratios(interleaved(candidates, rounds), "serial", unit=1, name="s")

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
 from merbench.contracts.methods import Progress
@@ -81,10 +83,39 @@ def label(plan: RunPlan) -> str:
     return f"{file.method}{settings}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
 
 
-class _Live:
-    """Bars that move while a block runs."""
+class _GivingWay(ProgressColumn):
+    """A text that is cut where the terminal is too narrow for all columns."""
 
-    _bars: Bars
+    def __init__(self, field: str) -> None:
+        super().__init__()
+        self._field = field
+
+    def render(self, task: Task) -> Text:
+        """Return the text of the column."""
+        text = task.description if self._field == "description" else task.fields[self._field]
+        return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _bar(console: Console) -> BarColumn:
+    """Return a bar that leaves 72 columns to names and figures."""
+    return BarColumn(min(24, max(8, console.width - 72)), table_column=Column(no_wrap=True))
+
+
+class PreparationDisplay:
+    """What a user sees while clips are made, inputs prepared or files fetched: a line each, live on a terminal."""
+
+    def __init__(self, console: Console, unit: str = "clips") -> None:
+        self._console, self._unit = console, unit
+        self._bars = Bars(
+            _GivingWay("description"),
+            _bar(console),
+            TextColumn("{task.fields[pace]}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._lines: dict[str, tuple[TaskID, Pace]] = {}
+        self._spoken = 0.0
+        self._notes: set[str] = set()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -94,23 +125,6 @@ class _Live:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
-
-
-class PreparationDisplay(_Live):
-    """What a user sees while clips are made, inputs prepared or files fetched: a line each, live on a terminal."""
-
-    def __init__(self, console: Console, unit: str = "clips") -> None:
-        self._console, self._unit = console, unit
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(24),
-            TextColumn("{task.fields[pace]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._lines: dict[str, tuple[TaskID, Pace]] = {}
-        self._spoken = 0.0
-        self._notes: set[str] = set()
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Move the line of `what`, or begin it; elsewhere than on a terminal speak now and then, and at the end."""
@@ -196,6 +210,9 @@ class _FoldColumn(ProgressColumn):
 
     max_refresh = 0.5
 
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
+
     def render(self, task: Task) -> Text:
         """Return the text of the column."""
         inner: Progress = task.fields["inner"]
@@ -203,25 +220,45 @@ class _FoldColumn(ProgressColumn):
         return Text(f"epoch {inner.done}/{inner.total}" if running else "", style="dim")
 
 
-class LiveDisplay(_Live):
+class LiveDisplay:
     """One line a run: bar, folds done, rate, time left; one a worker, where there are several; failures above, at once.
 
-    A run's line comes with its first fold. Where there are many, it goes with its last, and is printed above.
+    A run's line comes with its first fold. Where there are many, it goes with its last, and is printed above. Of lines
+    that the terminal has no room for the number is told.
     """
 
     def __init__(self, console: Console) -> None:
         self.executed = 0
         self._console = console
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(24),
-            TextColumn("{task.fields[pace]}", markup=False),
-            _FoldColumn(),
-            console=console,
-        )
+        pace = TextColumn("{task.fields[pace]}", markup=False)
+        self._bars = Bars(_GivingWay("description"), _bar(console), pace, _FoldColumn(), console=console)
+        name = TextColumn("{task.description}", markup=False)
+        self._worker_bars = Bars(name, _bar(console), _GivingWay("told"), _FoldColumn(), console=console)
         self._runs: dict[str, tuple[TaskID, Pace]] = {}
         self._workers: dict[str, TaskID] = {}
-        self._all: TaskID | None = None
+        self._workers_at_work = 0
+        self._all = self._bars.add_task(ALL, pace="", inner=Progress(), visible=False)
+        self._live = Live(get_renderable=self.lines, console=console, refresh_per_second=5)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def lines(self) -> Group:
+        """Return as many lines as the terminal has room for: half of them, if need be, are those of workers."""
+        room = max(self._console.height - 2, 2)
+        runs = [task for task in self._bars.tasks if task.visible]
+        workers = self._worker_bars.tasks[: max(room - len(runs), room // 2)]
+        runs, more_runs = runs[: room - len(workers)], len(runs) - (room - len(workers))
+        more = {"runs": more_runs, "workers": self._workers_at_work - len(workers)}
+        told = [f"{number} more {what}" for what, number in more.items() if number > 0]
+        tables = [self._bars.make_tasks_table(runs), self._worker_bars.make_tasks_table(workers)]
+        return Group(*tables, *([Text(f"and {', '.join(told)}", style="dim")] if told else []))
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Prepare the run's line."""
@@ -233,23 +270,27 @@ class LiveDisplay(_Live):
 
     def working(self, workers: Sequence[Working]) -> None:
         """Show the lines of runs that are begun, and what each of several workers is at."""
-        for at in workers:
-            line, pace = self._runs[at.unit.plan.run_id]
+        for run_id, at in {at.unit.plan.run_id: at for at in workers}.items():
+            line, pace = self._runs[run_id]
             pace.begin()
-            self._bars.update(line, visible=True)
             if at.worker:
-                self._show_worker(at)
+                self._bars.update(line, visible=True)
             else:
-                self._bars.update(line, inner=at.progress)
-        for gone in self._workers.keys() - {at.worker for at in workers}:
-            self._bars.remove_task(self._workers.pop(gone))
+                self._bars.update(line, visible=True, inner=at.progress)
+        at_work = [at for at in workers if at.worker]
+        self._workers_at_work = len(at_work)
+        with_line = {at.worker: at for at in at_work[: self._console.height]}
+        for gone in self._workers.keys() - with_line.keys():
+            self._worker_bars.remove_task(self._workers.pop(gone))
+        for at in with_line.values():
+            self._show_worker(at)
 
     def _show_worker(self, at: Working) -> None:
         if at.worker not in self._workers:
-            self._workers[at.worker] = self._bars.add_task(at.worker, pace="", inner=at.progress)
+            self._workers[at.worker] = self._worker_bars.add_task(at.worker, told="", inner=at.progress)
         told = shown(f"{label(at.unit.plan)}, {at.shown}")
         done, total = at.progress.done, at.progress.total or None
-        self._bars.update(self._workers[at.worker], completed=done, total=total, pace=told, inner=at.progress)
+        self._worker_bars.update(self._workers[at.worker], completed=done, total=total, told=told, inner=at.progress)
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Move the bar; print failures above the lines."""
@@ -257,23 +298,22 @@ class LiveDisplay(_Live):
         line, pace = self._runs[plan.run_id]
         pace.count(outcome)
         if outcome.failure:
-            self._bars.console.print(failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
+            self._console.print(failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
         self._bars.update(line, advance=1, pace=str(pace), visible=True)
         if self._workers and len(self._runs) > 1:
             self._show_all()
 
     def _show_all(self) -> None:
         pace = Pace.of_all(pace for _, pace in self._runs.values())
-        if self._all is None:
-            self._all = self._bars.add_task(ALL, pace="", inner=Progress())
         total, completed = pace.recorded + pace.pending, pace.recorded + pace.done
-        self._bars.update(self._all, total=total, completed=completed, pace=str(pace))
+        self._bars.update(self._all, total=total, completed=completed, pace=str(pace), visible=True)
 
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
         """Leave the run's line as it ended, or print it above where there are too many."""
         line, pace = self._runs[plan.run_id]
         told = f"{pace}{'' if pace.pending else ', recorded before'}"
-        many = sum(task.visible for task in self._bars.tasks) >= MOST_LINES
+        most = min(MOST_LINES, self._console.height // 2)
+        many = sum(task.visible for task in self._bars.tasks) >= most
         self._bars.update(line, pace=told, visible=not many)
         if many:
             self.note(f"{label(plan)}: {told}")
@@ -284,7 +324,7 @@ class LiveDisplay(_Live):
 
     def note(self, text: str) -> None:
         """Print above the lines."""
-        self._bars.console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, markup=False, soft_wrap=True)
 
 
 def failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:

@@ -268,8 +268,9 @@ def _losing_nothing(plan: RunPlan, folder: RunFolder, pending: Sequence[str]) ->
     """Ask folds that are run again also for what they hold beside their predictions already."""
     held = []
     for fold in pending:
-        with suppress(RecordError):
-            held.append(folder.read_record(fold, plan.key_digest))
+        if (folder.fold_path(fold) / "record.json").exists():
+            with suppress(RecordError):
+                held.append(folder.read_record(fold, plan.key_digest))
     held = [record for record in held if record.status == "ok"]
     return replace(
         plan.task,
