@@ -15,70 +15,42 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from _timing import SHARED_RELEASE, print_ratios
 
 from merbench.engine.catalogue import protocol
 from merbench.engine.data import choose_data
-from merbench.engine.plan import PreparedProtocol
+from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
 from merbench.report.runs import read_runs
 from merbench.scoring.table import part_scores
 
 
-def prepared(path: Path) -> PreparedProtocol:
-    """Split the release by MEGC 2019."""
+def planned(path: Path, epochs: int) -> RunPlan:
+    """Plan the run."""
     spec = protocol("megc2019")
-    return PreparedProtocol.of(spec, choose_data(str(path), [spec]))
+    prepared = PreparedProtocol.of(spec, choose_data(str(path), [spec]))
+    return plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}), [prepared])[0]
 
 
-def authors_loop(path: Path, epochs: int, folds: int, seed: int, out: Path) -> None:
-    """Train and test fold after fold as the authors' script does, and write the predictions.
-
-    Pictures are read anew for each fold; nothing is shuffled; the test clips are predicted after every epoch; the last
-    epoch counts.
-    """
-    import cv2
-    import numpy as np
+def authors_loop(path: Path, epochs: int, folds: int, seed: int, log: Path) -> None:
+    """Train and test fold after fold as the authors' script does, with torch's own number of threads."""
     import torch
-    from ststnet_fold import ThreeStreams
-    from torch.utils.data import DataLoader, TensorDataset
+    from _authors import straight_fold
 
     torch.manual_seed(seed)
-    data = prepared(path)
-    (source,) = data.data.sources
-    split, tables = data.split, []
-    for fold in split.folds[:folds]:
-        sides = []
-        for rows in (fold.train, fold.test):
-            files = [str(source.folder / name) for name in split.clips.path.iloc[rows]]
-            images = np.stack([cv2.imread(file) for file in files])
-            x = torch.from_numpy(images).permute(0, 3, 1, 2).float().contiguous()
-            sides.append(DataLoader(TensorDataset(x, torch.from_numpy(split.labels[rows])), batch_size=256))
-        train, test = sides
-        net, loss_of = ThreeStreams(), torch.nn.CrossEntropyLoss()
-        optimiser = torch.optim.Adam(net.parameters(), lr=5e-5)
-        for _ in range(epochs):
-            net.train()
-            for x, y in train:
-                optimiser.zero_grad()
-                loss = loss_of(net(x), y)
-                loss.backward()
-                optimiser.step()
-                loss.item()
-            net.eval()
-            for x, y in test:
-                scores = net(x)
-                loss_of(scores, y).item()
-        truth = split.truth().iloc[fold.test]
-        names = np.array(split.problem.outputs)
-        tables.append(truth.assign(predicted=names[scores.argmax(1).numpy()]))
-    pd.concat(tables).to_csv(out, index=False)
+    task, tables = planned(path, epochs).task, []
+    truth, names = task.split.truth(), np.array(task.split.problem.outputs)
+    for fold in task.split.folds[:folds]:
+        found = straight_fold(task, fold.name, epochs, threads=torch.get_num_threads())
+        tables.append(truth.iloc[fold.test].assign(predicted=names[found]))
+    pd.concat(tables).to_csv(log, index=False)
 
 
-def uf1(predictions: pd.DataFrame) -> tuple[float, float]:
-    """Return UF1 and UAR."""
+def figures(predictions: pd.DataFrame) -> str:
+    """Say UF1 and UAR."""
     (full,) = part_scores([predictions], protocol("megc2019").classes, {"full": "Full"})
-    return full.uf1, full.uar
+    return f"UF1 {full.uf1:.4f}, UAR {full.uar:.4f}"
 
 
 def main() -> None:
@@ -95,7 +67,7 @@ def main() -> None:
     if options.authors:
         authors_loop(options.path, options.epochs, options.folds, options.seed, options.authors)
         return
-    folds = [fold.name for fold in prepared(options.path).split.folds][: options.folds]
+    folds = list(planned(options.path, options.epochs).file.folds)[: options.folds]
     names = "authors' loop, all cores", f"merbench run --workers {options.workers}"
     seconds: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as scratch:
@@ -115,11 +87,11 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - begin)
         ((found,), _) = read_runs(results)
         text = dict.fromkeys(("dataset", "subject", "clip"), str)
-        scores = uf1(pd.read_csv(log, dtype=text)), uf1(found.predictions)
+        said = figures(pd.read_csv(log, dtype=text)), figures(found.predictions)
     print(f"{len(folds)} folds of {options.epochs} epochs, whole commands, on {os.cpu_count()} cores")
     print_ratios(seconds, names[0], 1.0, "s")
-    for name, score in zip(names, scores, strict=True):
-        print(f"{name:<44} UF1 {score[0]:.4f}, UAR {score[1]:.4f}")
+    for name, score in zip(names, said, strict=True):
+        print(f"{name:<44} {score}")
     print("aim: at least 2x with 2 workers")
 
 
