@@ -214,6 +214,55 @@ def same(plans, one, other):
 # --- the same as one ------------------------------------------------------------------------------------------------
 
 
+PACKING = """
+import torch
+from torch import nn
+from merbench.training.torch_method import TorchConfig, TorchMethod
+
+class Config(TorchConfig):
+    epochs: int = 2
+
+class Linear(TorchMethod):
+    Config = Config
+    packs = True
+
+    def module(self):
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28 * 3, 3)).double()
+
+    def tensors(self, inputs, rng=None):
+        return {"flow": torch.from_numpy(inputs["flow"].batch(rng=rng)).double() / 255}
+
+class Failing(Linear):
+    def loss(self, module, batch, labels):
+        return super().loss(module, batch, labels) * float(labels.sum())  # which no stack of folds has as one number
+"""
+
+
+def test_a_worker_trains_packs_and_its_notes_are_told(tmp_path, executor, monkeypatch):
+    (tmp_path / "packing_nets.py").write_text(PACKING)
+    monkeypatch.syspath_prepend(tmp_path)
+    import packing_nets
+
+    packing = executor(workers=1, gpus=0, pack=4)
+    (plan,) = toy_plans(packing_nets.Linear)
+    _, watcher = go([plan], tmp_path / "packed", packing)
+    assert watcher.notes == []
+    assert sorted(outcome.packed for outcome in watcher.outcomes) == [2, 2, 4, 4, 4, 4]
+    go([plan], tmp_path / "alone")
+    assert_same_up_to_rounding(plan, tmp_path / "alone", tmp_path / "packed")
+
+    (plan,) = toy_plans(packing_nets.Failing)
+    _, watcher = go([plan], tmp_path / "failing", packing)
+    assert [outcome.packed for outcome in watcher.outcomes] == [1] * 6
+    assert len(watcher.notes) == 2
+    assert watcher.notes[0].startswith("worker 1: 4 folds could not be trained together")
+    assert predictions(plan, tmp_path / "failing") is not None
+
+
+def assert_same_up_to_rounding(plan, one, other):
+    pd.testing.assert_frame_equal(predictions(plan, one), predictions(plan, other), rtol=1e-6)
+
+
 def test_methods_give_what_they_give_here_bit_for_bit(tmp_path, two_workers):
     settings = {"ststnet:epochs": "2"}
     request = Request(("majority", "svm-flow", "ststnet"), settings=settings, keep_epochs=True)
