@@ -207,6 +207,9 @@ class _Mirror:
 
         held = run.data
         moment = round(time.time() * 1000) if held.metrics or content.end is None else content.end
+        # MLflow shows the figure with the latest time, so one that is written later must not have an earlier one,
+        # though the clock may have been put back meanwhile.
+        moment = max([moment, *(metric.timestamp + 1 for metric in held.to_proto().metrics)])
         tags = [RunTag(key, text) for key, text in content.tags.items() if held.tags.get(key, "") != text]
         params = [Param(key, text) for key, text in content.params.items() if key not in held.params]
         metrics = [

@@ -227,3 +227,17 @@ def test_a_store_that_can_not_be_written_is_named(record, answers, store):
     with pytest.raises(MerbenchError, match=r"MLflow at sqlite:.*mlflow\.db: ") as raised:
         synced(store, record(answers))
     assert "\n" not in str(raised.value)
+
+
+def test_figures_written_after_the_clock_was_put_back_replace_earlier_ones(record, answers, store, look, monkeypatch):
+    """MLflow shows the figure with the latest time."""
+    clock = {"now": 4_000_000_000.0}
+    monkeypatch.setattr("merbench.tracking.sync.time.time", lambda: clock["now"])
+    folder = record(answers, folds=["alpha/s1"])
+    synced(store, folder)
+    clock["now"] = 1_000_000_000.0
+    record(answers)
+    synced(store, folder)
+    (shown,) = look(store).values()
+    assert shown.metrics["folds"] == 3
+    assert not math.isnan(shown.metrics["uf1"])
