@@ -11,8 +11,13 @@ A job is an object with ``argv`` and ``cwd``, and perhaps one of:
     ``after`` so many seconds; with ``at`` and ``number`` these are counted from the n-th change to a path that matches.
 ``fault``
     From the n-th change to a path that matches on, every such change fails with this ``errno``.
+``meanwhile``
+    At the n-th change to a path that matches, before it is made, another process runs this ``command`` to its end.
 ``clock``
     Seconds by which the clock is wrong, one after the other, round and round.
+
+``values``
+    What names of merbench's modules, ``module:name``, are set to.
 
 A change is what Python tells its audit hooks of: a file opened for writing, made, renamed or removed.
 """
@@ -193,6 +198,13 @@ def play(job: dict[str, Any], files: list[Path], tell: Callable[[], object]) -> 
             at_change(job["kill"]["at"], job["kill"]["number"], lambda number: number or tell())
         if fault := job.get("fault"):
             at_change(fault["at"], fault["number"], lambda _: fail(fault["errno"]))
+        if meanwhile := job.get("meanwhile"):
+            at_change(
+                meanwhile["at"], meanwhile["number"], lambda n: n or subprocess.run(meanwhile["command"], check=True)
+            )
+        for name, value in job.get("values", {}).items():
+            module, _, attribute = name.partition(":")
+            setattr(importlib.import_module(module), attribute, value)
         if "clock" in job:
             set_clock(job["clock"])
         sys.argv = ["merbench", *job["argv"]]

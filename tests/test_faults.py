@@ -4,12 +4,17 @@
 that a command has all that one has: a store to build, folds, writes, runs to put together, a table.
 """
 
+import errno
 import hashlib
 import importlib.util
 import json
+import os
 import random
+import re
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -44,6 +49,8 @@ CARD = """
       pictures: INPUT
 """
 METHOD = """
+    import os
+    import time
     import numpy as np
     from merbench.contracts.methods import MethodConfig, Prediction
 
@@ -52,6 +59,8 @@ METHOD = """
         def __init__(self, config, problem):
             self.outputs = len(problem.outputs)
         def fit(self, train, run):
+            print("trained 1")
+            time.sleep(float(os.environ.get("SECONDS_A_FOLD", 0)))
             pictures = train.inputs["pictures"].batch().reshape(len(train.labels), -1) / 255.0
             self.mean = pictures.mean(axis=0)
             self.plane = run.rng("plane").standard_normal((pictures.shape[1], self.outputs))
@@ -130,6 +139,14 @@ class World:
         )
         assert len(expected) == RUNS
         assert found == expected
+
+
+def refused(said):
+    """See that a command ended with one line on standard error and exit code 2, and return the line."""
+    assert (said.code, said.err.count("\n")) == (2, 1), said
+    assert said.err.startswith("error: "), said
+    assert "unforeseen" not in said.err
+    return said.err.strip()
 
 
 def sha256(content):
@@ -213,5 +230,313 @@ def test_killed_sixty_times_a_grid_loses_nothing_repeats_nothing_and_ends_with_t
     said = world.run(folder, *GRID, home=str(folder / "home"))
     assert (said.code, said.err) == (0, ""), said
     world.check_whole(folder)
-    print(kills, grids, hit, world.life)
     assert min(hit.values()) >= 3, hit
+
+
+def test_the_true_command_is_killed_too(world):
+    """Once before anything is recorded, once among the folds; then it runs to its end."""
+    folder = world.place("true")
+    command = [sys.executable, "-m", "merbench", *GRID]
+    environment = world.run.environment | {"MERBENCH_HOME": str(folder / "home")}
+
+    def there():
+        return len(list(folder.glob("results/runs/*/folds/*/record.json")))
+
+    for least in (0, 2 * FOLDS):
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+        )
+        while not (there() >= least and (folder / "home" / "store").exists()) and process.poll() is None:
+            time.sleep(0.001)
+        before = recorded(folder)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        after = recorded(folder)
+        assert {path: after.get(path) for path in before} == before
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    after = recorded(folder) | after
+    assert recorded(folder) == after
+    world.check_whole(folder)
+
+
+def test_killed_while_a_whole_run_is_done_again_the_table_never_rests_on_what_is_gone(world):
+    folder = world.place("redone")
+    assert world.run(folder, *GRID).code == 0
+    draw = random.Random(4)
+    for number in range(1, 6):
+        kill = {"at": r"/folds/[^/]+/", "number": 7 * number, "after": draw.uniform(0, 0.004)}
+        said = world.run(folder, *GRID, "--existing", "redo", kill=kill)
+        assert said.code == -signal.SIGKILL, said
+        check_marks(folder)
+        rows = [row for row in world.compared(folder) if row["status"] == "complete"]
+        assert all(row in world.table for row in rows)
+    assert world.run(folder, *GRID).code == 0
+    world.check_whole(folder)
+
+
+def processes_of(session):
+    """Return the processes of a session that are not dead, by id."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, sid = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(sid) == session and state not in "ZX":
+            found[int(path.parent.name)] = state
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
+def test_a_killed_driver_leaves_no_worker_behind_and_another_that_waits_goes_on_serially(world):
+    """kill -9 of the driver alone, not of its process group: Ray's processes end by themselves."""
+    folder = world.place("workers")
+    command = [sys.executable, "-m", "merbench", "run", "near", "--protocol", "mini.yaml", "--seeds", "0-2"]
+    environment = world.run.environment | {"MERBENCH_HOME": str(folder / "home")}
+    slow = environment | {"SECONDS_A_FOLD": "1"}
+    with (folder / "said").open("w") as said:
+        first = subprocess.Popen(
+            [*command, "--workers", "2"], cwd=folder, env=slow, start_new_session=True, stdout=said, stderr=said
+        )
+    waiting = None
+    try:
+        wait_for(lambda: len(recorded(folder)) >= 2 or first.poll() is not None)
+        assert first.poll() is None, (folder / "said").read_text()
+        waiting = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+        for line in waiting.stdout:
+            if "another process is at work on it, waiting" in line:
+                break
+        workers = processes_of(first.pid)
+        first.kill()
+        assert first.wait() == -signal.SIGKILL
+        before = {path: kept for path, kept in recorded(folder).items() if path.name != "complete.json"}
+        assert len(workers) > 3
+        wait_for(lambda: not processes_of(first.pid))
+        waiting.communicate(timeout=300)
+        assert waiting.returncode == 0
+    finally:
+        for pid in processes_of(first.pid):
+            os.kill(pid, signal.SIGKILL)
+        if waiting and waiting.poll() is None:
+            waiting.kill()
+    assert recorded(folder).items() >= before.items()
+    assert world.compared(folder) == [row for row in world.table if row["method"] == "near"]
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.05)
+
+
+# --- disks ----------------------------------------------------------------------------------------------------------
+
+ERRORS = {
+    "full": (errno.ENOSPC, "No space left on device"),
+    "quota": (errno.EDQUOT, "Disk quota exceeded"),
+    "read-only": (errno.EROFS, "Read-only file system"),
+    "forbidden": (errno.EACCES, "Permission denied"),
+    "broken": (errno.EIO, "Input/output error"),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [("results", "full"), ("results", "read-only"), ("store", "quota"), ("store", "forbidden"), ("store", "broken")],
+)
+def test_a_disk_that_fails_at_any_change_is_one_line_and_the_command_goes_on_from_there(world, place, error):
+    """The disk fails at the first change that the command makes there and at all later ones; then at the second, ...;
+    each time the same command is given again."""
+    number, reason = ERRORS[error]
+    folder = world.place(f"{place}-{error}")
+    where = {"results": folder / "results", "store": folder / "home" / "store"}[place]
+    home = world.run.home if place == "results" else folder / "home"
+    grid = ("run", *{"results": ("majority",), "store": ("near",)}[place], "--protocol", "mini.yaml")
+    for allowed in range(50):
+        before = recorded(folder)
+        fault = {"at": f"^{re.escape(str(where))}", "number": 1 + 4 * allowed, "errno": number}
+        said = world.run(folder, *grid, home=str(home), fault=fault)
+        if said.code == 0:
+            break
+        line = refused(said)
+        assert f"can't be written ({reason})" in line
+        assert str(where) in line
+        assert recorded(folder).items() >= before.items()
+        check_marks(folder)
+    assert allowed > 3
+    assert said.err == ""
+    assert not list(where.rglob("*.tmp"))
+    kept = next(folder.glob("results/runs/*/predictions.parquet"))
+    assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
+
+
+def test_a_home_that_fails_keeps_its_registrations(world):
+    folder = world.place("registering")
+    before = (folder / "home" / "databases.json").read_bytes()
+    for number in range(1, 4):
+        fault = {"at": r"/home/databases\.", "number": number, "errno": errno.ENOSPC}
+        said = world.run(folder, "data", "add", "smic-hs", world.root / "SMIC", home=str(folder / "home"), fault=fault)
+        assert "databases.json can't be written (No space left on device)" in refused(said)
+        assert (folder / "home" / "databases.json").read_bytes() == before
+
+
+MOUNTS = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+@pytest.fixture
+def mounted(world, tmp_path):
+    """Return what runs lines of a shell that may mount file systems, of which nothing stays."""
+    script = "mkdir x && mount -t tmpfs tmpfs x && mount -o remount,ro x"
+    try:
+        subprocess.run([*MOUNTS, "sh", "-ec", script], cwd=tmp_path, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"file systems can't be mounted here: {error}")
+
+    def run(folder, script):
+        environment = world.run.environment | {"MERBENCH": f"{sys.executable} -m merbench"}
+        return subprocess.run(
+            [*MOUNTS, "sh", "-uc", script], cwd=folder, env=environment, capture_output=True, text=True
+        )
+
+    return run
+
+
+def test_on_a_disk_that_is_full_or_read_only_the_true_command_says_so_once_and_goes_on_when_it_is_not(world, mounted):
+    folder = world.place("mounted")
+    ended = mounted(
+        folder,
+        """
+        mkdir results
+        mount -t tmpfs -o size=64k tmpfs results
+        $MERBENCH run near --protocol mini.yaml >out 2>full; echo $?
+        mount -o remount,size=64m results
+        $MERBENCH run near --protocol mini.yaml >out 2>&1; echo $?
+        mount -o remount,ro results
+        $MERBENCH run far --protocol mini.yaml >out 2>read-only; echo $?
+        $MERBENCH compare --format json >table 2>&1; echo $?
+        cp -r results/runs kept
+        """,
+    )
+    assert ended.stdout.split() == ["2", "0", "2", "0"], ended
+    for name, reason in (("full", "No space left on device"), ("read-only", "Read-only file system")):
+        (line,) = (folder / name).read_text().splitlines()
+        assert f"can't be written ({reason})" in line
+    rows = json.loads((folder / "table").read_text())
+    assert {row["method"] for row in rows} == {"near"}
+    (kept,) = (folder / "kept").iterdir()
+    same = world.undisturbed / "results" / "runs" / kept.name / "predictions.parquet"
+    assert (kept / "predictions.parquet").read_bytes() == same.read_bytes()
+
+
+# --- records, clocks, drivers, versions -----------------------------------------------------------------------------
+
+CHANGES = {
+    "predictions changed": "printf x >> smic-hs--s01/predictions.parquet",
+    "predictions gone": "rm smic-hs--s01/predictions.parquet",
+    "record truncated": "printf '{' > smic-hs--s01/record.json",
+    "record of another fold": "cp smic-hs--s02/record.json smic-hs--s01/record.json",
+    "fold gone": "rm -r smic-hs--s01",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_fold_changed_while_its_run_goes_on_is_told_with_exit_1_and_run_again_by_the_same_command(world, change):
+    folder = world.place(change)
+    command = ["sh", "-ec", f"cd results/runs/majority-*/folds; {CHANGES[change]}"]
+    meanwhile = {"at": r"/folds/smic-hs--s06/\.record", "number": 1, "command": command}
+    grid = ("run", "majority", "--protocol", "mini.yaml")
+    said = world.run(folder, *grid, meanwhile=meanwhile)
+    assert (said.code, said.err) == (1, ""), said
+    assert "is not whole: " in said.out.splitlines()[-1]
+    assert "smic-hs" in said.out.splitlines()[-1]
+    assert not list(folder.glob("results/runs/*/complete.json"))
+    said = world.run(folder, *grid)
+    assert (said.code, said.err) == (0, ""), said
+    (kept,) = folder.glob("results/runs/*/predictions.parquet")
+    assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
+
+
+YEAR = 365 * 24 * 3600.0
+
+
+@pytest.mark.parametrize(
+    "errors", [(YEAR, -YEAR, 0.0), (-30 * YEAR,), (50 * YEAR,)], ids=["both ways", "past", "future"]
+)
+def test_a_clock_that_jumps_changes_no_figure_and_no_duration(world, errors):
+    folder = world.place(f"clock{errors[0]}")
+    said = world.run(folder, *GRID, clock=errors)
+    assert (said.code, said.err) == (0, ""), said
+    world.check_whole(folder)
+    for mark in folder.glob("results/runs/*/folds/*/record.json"):
+        assert all(0 <= value < 1000 for value in json.loads(mark.read_bytes())["seconds"].values())
+
+
+@pytest.mark.parametrize("first", [0.0, 50 * YEAR], ids=["put back", "was ahead"])
+def test_a_run_begun_later_is_the_one_that_is_shown_though_the_clock_was_put_back(world, first):
+    folder = world.place(f"later{first}")
+    grid = ("run", "majority", "--protocol", "mini.yaml")
+    assert world.run(folder, *grid, clock=[first]).code == 0
+    (old,) = (folder / "results" / "runs").iterdir()
+    said = world.run(folder, *grid, clock=[first - 10 * YEAR], values={"merbench.engine:CODE_VERSION": 99})
+    assert (said.code, said.err) == (0, ""), said
+    assert "the clock says" in said.out
+    (new,) = set((folder / "results" / "runs").iterdir()) - {old}
+    assert f"{new.name} counts as begun after them" in said.out
+    shown = world.run(folder, "compare", "--format", "json")
+    assert {run for row in json.loads(shown.out) for run in row["run_ids"]} == {new.name}
+    assert "--older" in shown.err
+
+
+def test_two_drivers_on_one_grid_train_each_fold_once(world):
+    folder = world.place("two")
+    backwards = ("run", "far", "near", "majority", *GRID[4:])
+    both = world.run.together(folder, GRID, backwards)
+    assert [(said.code, said.err) for said in both] == [(0, "")] * 2, both
+    world.check_whole(folder)
+    done = [sum(int(n) for n in re.findall(r"^trained (\d)$", said.out, re.MULTILINE)) for said in both]
+    assert sum(done) == 2 * 3 * FOLDS
+
+
+def test_another_version_records_beside_what_is_there_and_says_so(world):
+    """The older one's records stay as they are, and count again for it."""
+    folder = world.place("versions")
+    grid = ("run", "majority", "near", "--protocol", "mini.yaml")
+    assert world.run(folder, *grid).code == 0
+    before = recorded(folder)
+    old = {path.name for path in (folder / "results" / "runs").iterdir()}
+    newer = {"merbench.engine:CODE_VERSION": 99}
+    dry = world.run(folder, *grid, "--dry-run", values=newer)
+    assert f"{2 * FOLDS} of {2 * FOLDS} units would run" in dry.out
+    for run_id in old:
+        method = run_id.partition("-")[0]
+        told = (
+            f"{method}: recorded before, not counted and left as it is: {run_id}; changed since: merbench's engine code"
+        )
+        assert told in dry.out
+    said = world.run(folder, *grid, values=newer)
+    assert (said.code, said.err) == (0, ""), said
+    assert "not counted and left as it is" in said.out
+    assert "nothing to do" in world.run(folder, *grid, values=newer).out
+    assert recorded(folder).items() >= before.items()
+    shown = world.run(folder, "compare", "--format", "json")
+    ids = {run for row in json.loads(shown.out) for run in row["run_ids"]}
+    assert len(ids) == 2
+    assert not ids & old
+    assert shown.err.count("--older") == 2
+    assert "nothing to do" in world.run(folder, *grid).out
+
+
+def test_a_run_of_a_later_merbench_is_refused_and_left_alone(world):
+    folder = world.place("future")
+    grid = ("run", "majority", "--protocol", "mini.yaml")
+    assert world.run(folder, *grid).code == 0
+    (file,) = folder.glob("results/runs/*/run.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 2}))
+    before = {path: path.read_bytes() for path in folder.glob("results/**/*") if path.is_file()}
+    assert "schema version 2, this merbench reads up to 1: update merbench" in refused(world.run(folder, *grid))
+    said = world.run(folder, "compare", "--format", "json")
+    assert (said.code, json.loads(said.out)) == (0, [])
+    assert "update merbench" in said.err
+    assert {path: path.read_bytes() for path in folder.glob("results/**/*") if path.is_file()} == before

@@ -68,6 +68,7 @@ def run(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.execute import Existing, check_folds
+    from merbench.engine.siblings import superseded
     from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
@@ -80,6 +81,8 @@ def run(
         (request,), prepared = prepared_grid([request], protocol, data, folds or [], watcher)
         plans = planned(request, prepared, watcher)
     runs = results_folder(results) / "runs"
+    for line in superseded(plans, runs):
+        console.print(line, markup=False, soft_wrap=True)
     if dry_run:
         check_folds(plans, folds or [])
         print_plan(console, plans, runs, folds or [], existing)

@@ -14,6 +14,7 @@ from merbench.contracts.errors import MerbenchError, RecordError, listed, sugges
 from merbench.contracts.records import FoldRecord
 from merbench.engine.folds import FoldOutcome, FoldTask
 from merbench.engine.plan import RunPlan
+from merbench.engine.siblings import begun_last
 from merbench.engine.store import PREDICTIONS, RunFolder, check_clips
 from merbench.engine.units import Executor, Serial, Unit, Watcher, kind
 
@@ -216,11 +217,18 @@ class _HeldRun:
 
     def open(self, observer: Observer, folds: Sequence[str], existing: Existing) -> None:
         """Look what is recorded, and make way for what is not."""
+        runs = self.folder.path.parent
+        put_off = ""
+        if not (self.folder.path / "run.json").exists():
+            file, put_off = begun_last(self.plan.file, runs)
+            self.plan = replace(self.plan, file=file)
         mended = self.folder.start(self.plan.file)
-        state = run_state(self.plan, self.folder.path.parent, folds, existing)
-        for sentence in filter(None, [mended, *state.damaged]):
+        state = run_state(self.plan, runs, folds, existing)
+        for sentence in filter(None, [put_off, mended, *state.damaged]):
             observer.note(sentence)
         observer.run_started(self.plan, len(state.recorded), state.pending)
+        if not state.complete:
+            self.folder.remove_drafts()
         if state.pending:
             self.folder.uncommit()
         self.pending, self._recorded = list(state.pending), list(state.recorded)
@@ -250,7 +258,7 @@ class _HeldRun:
         """Put the run together if it is whole, and let go of it."""
         order = self.plan.file.folds  # not that in which they ended
         recorded, failed = (tuple(f for f in order if f in found) for found in (self._recorded, self._failed))
-        state = _compact(self.plan, self.folder, observer, recorded, failed)
+        state = _compact(self.plan, self.folder, recorded, failed)
         if self._undiagnosed:
             folds = f"{len(self._undiagnosed)} fold{'s' * (len(self._undiagnosed) > 1)}"
             told = f"no diagnostics of {folds}, whose predictions stand ({self._undiagnosed[0]})"
@@ -279,19 +287,22 @@ def _losing_nothing(plan: RunPlan, folder: RunFolder, pending: Sequence[str]) ->
     )
 
 
-def _compact(
-    plan: RunPlan, folder: RunFolder, observer: Observer, recorded: tuple[str, ...], failed: tuple[str, ...]
-) -> RunState:
+def _compact(plan: RunPlan, folder: RunFolder, recorded: tuple[str, ...], failed: tuple[str, ...]) -> RunState:
     """Put the run together once its last fold is in, whichever call brought it."""
     if folder.is_complete(plan.file):
         return RunState(recorded, (), failed, (), True)
-    if failed or not all((folder.fold_path(fold) / "record.json").exists() for fold in plan.file.folds):
+    absent = [fold for fold in plan.file.folds if not (folder.fold_path(fold) / "record.json").exists()]
+    gone = [fold for fold in absent if fold in recorded]
+    again = "the same command runs again what is amiss"
+    if gone:
+        told = f"{plan.run_id} is not whole: gone from {folder.path} since it was recorded: {listed(gone)}; {again}"
+        return RunState(recorded, failed, failed, (told,), False)
+    if failed or absent:
         return RunState(recorded, failed, failed, (), False)
     try:
         folder.compact(plan.file, plan.task.split)
     except RecordError as error:
-        observer.note(f"{plan.run_id} is not whole: {error}")
-        return RunState(recorded, (), failed, (str(error),), False)
+        return RunState(recorded, (), failed, (f"{plan.run_id} is not whole: {error}; {again}",), False)
     return RunState(recorded, (), failed, (), True)
 
 

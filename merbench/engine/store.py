@@ -156,6 +156,11 @@ class RunFolder:
         """Take the commit mark of the whole run away, before one of its folds is run again."""
         remove(self.path / "complete.json")
 
+    def remove_drafts(self) -> None:
+        """Take away what a killed process left half written; whoever holds the lock is the only one to write."""
+        for draft in self.path.rglob(".*.tmp"):
+            remove(draft)
+
     def fold_path(self, fold: str) -> Path:
         """Return the folder of a fold."""
         return self.path / "folds" / fold_folder(fold)
