@@ -99,7 +99,7 @@ class Mirror:
         """What `finish` will wait for, in a line; empty where for nothing."""
         if self._store is None or self._process is None:
             return ""
-        return f"writing to MLflow at {self._store.address}; Ctrl-C goes on without waiting"
+        return "writing to MLflow; Ctrl-C goes on without waiting"
 
     def finish(self) -> str:
         """Wait a while for the process, and say in a line how MLflow stands; empty where nothing was to be mirrored."""

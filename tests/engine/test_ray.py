@@ -494,6 +494,32 @@ def test_after_running_out_of_memory_fewer_folds_share_a_gpu_and_one_that_is_too
 # --- addresses ------------------------------------------------------------------------------------------------------
 
 
+def test_the_command_line_joins_a_cluster_that_knows_its_token_and_no_other_gets_in(
+    tmp_path, nodes, executor, small_release, small_protocol
+):
+    command = [sys.executable, "-m", "merbench", "run", "majority", "--protocol", small_protocol]
+    command += ["--data", small_release, "--ray-address", nodes.address]
+    changes = {"right": {}, "wrong": {"RAY_AUTH_TOKEN": secrets.token_hex(32)}, "none": {"RAY_AUTH_MODE": ""}}
+    started = {}
+    for name, change in changes.items():
+        env = {key: value for key, value in (os.environ | change).items() if value}
+        started[name] = subprocess.Popen(
+            [*command, "--results", tmp_path / name], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    said = {name: process.communicate(timeout=240) for name, process in started.items()}
+    out, err = said["right"]
+    assert (started["right"].returncode, err) == (0, "")
+    assert f"joining the Ray at {nodes.address}" in out
+    assert "9/9 folds" in out
+    for name in ("wrong", "none"):
+        assert started[name].returncode == 2, said[name]
+        assert said[name][1] == (
+            f"error: the Ray at {nodes.address} does not let us in: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN as on "
+            "the cluster\n"
+        )
+        assert not list(tmp_path.glob(f"{name}/runs/*/folds/*/record.json"))
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [
