@@ -112,7 +112,9 @@ def _prepare_environment(alone: bool) -> None:
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker would build an environment of its own
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # what the raylet prints into our terminal
-    if alone:
+    if not alone:  # of its own it warns on our terminal of each try with a wrong token
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    else:
         os.environ.setdefault("RAY_worker_niceness", "0")  # folds run as they would in this process
         if "RAY_AUTH_MODE" not in os.environ:  # else Ray writes a token into the user's home
             os.environ["RAY_AUTH_MODE"] = "token"
@@ -143,7 +145,8 @@ def _not_connected(address: str | None, error: Exception) -> str:
     said = " ".join(str(error).split())[:300]
     if address is None:
         return f"Ray could not be started on this machine: {said}; --workers 1 runs without it"
-    if "auth" in said.lower() or "token" in said.lower():
+    whole = f"{error} {error.__cause__}".lower()  # Ray hides a refusal behind a bare failure to connect
+    if "auth" in whole or "token" in whole:
         return f"the Ray at {address} does not let us in: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN as on the cluster"
     return (
         f"can't join the Ray at {address}: {said}; this machine must be part of it: ray start --address={address}, "
