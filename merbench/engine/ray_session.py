@@ -4,7 +4,10 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -94,7 +97,8 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "num_gpus": gpus, "include_dashboard": False}
     for again in (False, True):
         try:
-            ray.init(address or "local", log_to_driver=False, configure_logging=False, **own)
+            with _nothing_on_stderr():
+                ray.init(address or "local", log_to_driver=False, configure_logging=False, **own)
         except Exception as error:  # a bare one is raised where Ray does not come up within its 30 seconds
             if again or _TOO_SLOW not in str(error):
                 raise MerbenchError(_not_connected(address, error)) from error
@@ -112,13 +116,25 @@ def _prepare_environment(alone: bool) -> None:
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker would build an environment of its own
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # what the raylet prints into our terminal
-    if not alone:  # of its own it warns on our terminal of each try with a wrong token
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    else:
+    if alone:
         os.environ.setdefault("RAY_worker_niceness", "0")  # folds run as they would in this process
         if "RAY_AUTH_MODE" not in os.environ:  # else Ray writes a token into the user's home
             os.environ["RAY_AUTH_MODE"] = "token"
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+@contextmanager
+def _nothing_on_stderr() -> Iterator[None]:
+    """Throw away what native code prints, such as a warning for each try with a wrong token; what matters is raised."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _check_reachable(address: str) -> None:
