@@ -62,6 +62,8 @@ def by_merbench(plan: RunPlan, folds: Sequence[str], executor: Executor) -> floa
         assert outcome.predictions is not None
         truth += outcome.predictions.truth.tolist()
         predicted += outcome.predictions.predicted.tolist()
+    if isinstance(executor, RayExecutor):
+        executor.close()  # idle workers would keep their share of the GPU from the next row
     return _uf1(plan, truth, predicted)
 
 

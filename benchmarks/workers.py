@@ -77,14 +77,16 @@ class Host:
 
         return Place("simulated", "", ())
 
-    async def execute(self, worker: tuple[str, Any, float], sent: Sequence[Any], folds: Sequence[str]) -> "Answer":
+    async def execute(
+        self, worker: tuple[str, Any, float], sent: Sequence[Any], packs: Sequence[Sequence[str]]
+    ) -> "Answer":
         """Sleep, and tell the board now and then, as a worker does."""
         from merbench.engine.ray_worker import Answer
 
         name, board, every = worker
         task = (await sent[0]).task
         found = []
-        for fold in folds:
+        for (fold,) in packs:
             outcome = self._outcomes[fold]
             seconds = self._lengths[task.config.epochs] * outcome.train_clips
             begin, slept = time.monotonic(), 0.0
@@ -109,7 +111,7 @@ class Hiring:
     def remote(self, name: str, board: Any, every: float, path: Sequence[str]) -> SimpleNamespace:
         """Hire a worker."""
         host = next(self._hosts)
-        execute = SimpleNamespace(remote=lambda sent, folds: host.execute.remote((name, board, every), sent, folds))
+        execute = SimpleNamespace(remote=lambda sent, packs: host.execute.remote((name, board, every), sent, packs))
         return SimpleNamespace(hello=host.hello, execute=execute)
 
 
@@ -169,6 +171,8 @@ def simulate_all(path: Path, nodes: Sequence[int], each: int) -> None:
         )
         process.start()
         process.join()
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
 
 
 def compare(path: Path, epochs: int, folds: int, rounds: int, workers: int) -> None:

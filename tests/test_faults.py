@@ -6,7 +6,6 @@ that a command has all that one has: a store to build, folds, writes, runs to pu
 
 import errno
 import hashlib
-import importlib.util
 import json
 import os
 import random
@@ -19,6 +18,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from killing import Commands
 
 FOLDS = 6
 #: majority has one seed, the two methods of the tests three each
@@ -71,14 +71,6 @@ METHOD = """
 INPUTS = {"near": "{kind: frames, count: 2, size: 8}", "far": "{kind: dynamic-image, size: 8}"}
 
 
-def module_of(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # its dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, miniature):
     """Make a registered database, two methods of the tests, and a process that starts commands on them."""
@@ -98,7 +90,7 @@ def world(tmp_path_factory, miniature):
         (folder / "method.py").write_text(dedent(METHOD))
     (root / "home").mkdir()
     modules = [f"{name}_method.method" for name in INPUTS]
-    with module_of("killing").Commands(root / "home", site, *modules) as commands:
+    with Commands(root / "home", site, *modules) as commands:
         said = commands(root, "data", "add", "smic-hs", copy)
         assert said.code == 0, said
         yield World(root, commands)
@@ -112,6 +104,7 @@ class World:
         self.undisturbed = self.place("undisturbed")
         said = self.run(self.undisturbed, *GRID, home=str(self.undisturbed / "home"))
         assert (said.code, said.err) == (0, ""), said
+        assert "the clock says" not in said.out
         self.life = said.seconds
         self.table = self.compared(self.undisturbed)
 
@@ -497,6 +490,7 @@ def test_two_drivers_on_one_grid_train_each_fold_once(world):
     world.check_whole(folder)
     done = [sum(int(n) for n in re.findall(r"^trained (\d)$", said.out, re.MULTILINE)) for said in both]
     assert sum(done) == 2 * 3 * FOLDS
+    assert not any("the clock says" in said.out for said in both)
 
 
 def test_another_version_records_beside_what_is_there_and_says_so(world):

@@ -25,7 +25,7 @@ from merbench.cli.options import (
     one_of,
     results_folder,
 )
-from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of
+from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of, tell_superseded
 from merbench.cli.workers import workforce
 from merbench.contracts.errors import MerbenchError, suggestion
 
@@ -93,6 +93,7 @@ def ablate(
         (whole, *others), (prepared,) = prepared_grid([whole, *others], [protocol], data, folds, watcher)
         trials, plans = _planned(rows, whole, others, prepared, watcher)
     runs = results_folder(results) / "runs"
+    tell_superseded(console, plans, runs)
     if dry_run:
         for trial in trials:
             place = f"{trial.group}/{trial.name}"

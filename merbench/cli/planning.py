@@ -122,6 +122,14 @@ def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: 
     )
 
 
+def tell_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path") -> None:
+    """Tell of recorded runs that do not count any more, and why."""
+    from merbench.engine.siblings import superseded
+
+    for line in superseded(plans, runs):
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def carry_out(
     plans: "Sequence[RunPlan]",
     runs: "Path",
@@ -155,7 +163,8 @@ def carry_out(
         print_results()
         if told := failures(plans, states):
             console.print(told, style="red", markup=False, soft_wrap=True)
-        with console.status(Text(mirror.waits_for, style="dim")) if mirror.waits_for else nullcontext():
+        waiting = Text("writing to MLflow; Ctrl-C goes on without waiting", style="dim")
+        with console.status(waiting) if mirror.at_work else nullcontext():
             stands = mirror.finish()
         if stands:
             console.print(stands, style="dim", markup=False, soft_wrap=True)

@@ -22,7 +22,7 @@ from merbench.cli.options import (
     one_of,
     results_folder,
 )
-from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of
+from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of, tell_superseded
 from merbench.cli.workers import workforce
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def run(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.execute import Existing, check_folds
-    from merbench.engine.siblings import superseded
     from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
@@ -81,8 +80,7 @@ def run(
         (request,), prepared = prepared_grid([request], protocol, data, folds or [], watcher)
         plans = planned(request, prepared, watcher)
     runs = results_folder(results) / "runs"
-    for line in superseded(plans, runs):
-        console.print(line, markup=False, soft_wrap=True)
+    tell_superseded(console, plans, runs)
     if dry_run:
         check_folds(plans, folds or [])
         print_plan(console, plans, runs, folds or [], existing)

@@ -16,6 +16,7 @@ from merbench.contracts.digests import digest
 from merbench.contracts.errors import RecordError, listed
 from merbench.contracts.methods import Prediction, Problem
 
+#: Raised, from the first release on, whenever a file gains or loses a field: fields that are not known are refused.
 SCHEMA_VERSION = 1
 
 
@@ -49,6 +50,10 @@ class RunKey(BaseModel):
     def digest(self) -> str:
         """Return the digest of all of it."""
         return digest(self.model_dump(mode="json"))
+
+    def group(self) -> str:
+        """Return the digest of all of it but the seed: runs with the same one are seeds of one row."""
+        return digest(self.model_dump(mode="json", exclude={"seed"}))
 
 
 class RunFile(_File):

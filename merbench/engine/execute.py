@@ -14,7 +14,7 @@ from merbench.contracts.errors import MerbenchError, RecordError, listed, sugges
 from merbench.contracts.records import FoldRecord
 from merbench.engine.folds import FoldOutcome, FoldTask
 from merbench.engine.plan import RunPlan
-from merbench.engine.siblings import begun_last
+from merbench.engine.siblings import Siblings, begun_last, siblings
 from merbench.engine.store import PREDICTIONS, RunFolder, check_clips
 from merbench.engine.units import Executor, Serial, Unit, Watcher, kind
 
@@ -160,6 +160,7 @@ def execute(
     check_folds(plans, folds)
     executor = executor or Serial()
     states: dict[str, RunState] = {}
+    known = siblings(plans, runs)
     for wait in (False, True):
         left = [plan for plan in plans if plan.run_id not in states]
         at_once = 1 if wait else executor.runs_at_once
@@ -168,7 +169,9 @@ def execute(
         for batch in (left[first : first + at_once] for first in range(0, len(left), at_once)):
             with ExitStack() as locks:
                 held = [found for plan in batch if (found := _held(plan, runs, locks, observer, wait))]
-                states |= _execute_held(held, observer, folds, mode, executor)
+                for run in held:
+                    run.open(observer, folds, mode, known)
+                states |= _execute_held(held, observer, executor)
     return [states[plan.run_id] for plan in plans]
 
 
@@ -181,13 +184,9 @@ def _held(plan: RunPlan, runs: Path, locks: ExitStack, observer: Observer, wait:
     return _HeldRun(plan, folder, lock) if lock.enter_context(folder.lock(wait)) else None
 
 
-def _execute_held(
-    held: "Sequence[_HeldRun]", observer: Observer, folds: Sequence[str], existing: Existing, executor: Executor
-) -> dict[str, RunState]:
+def _execute_held(held: "Sequence[_HeldRun]", observer: Observer, executor: Executor) -> dict[str, RunState]:
     """Execute what is missing of runs that this process holds, and close each once its last unit is recorded."""
     states = {}
-    for run in held:
-        run.open(observer, folds, existing)
     rates = {kind(run.plan): rate for run in held if (rate := run.seconds_per_clip)}
     units = [unit for run in held for unit in run.units(rates.get(kind(run.plan)))]
     by_id = {run.plan.run_id: run for run in held}
@@ -215,16 +214,15 @@ class _HeldRun:
         self._failed: list[str] = []
         self._undiagnosed: list[str] = []
 
-    def open(self, observer: Observer, folds: Sequence[str], existing: Existing) -> None:
+    def open(self, observer: Observer, folds: Sequence[str], existing: Existing, known: Siblings) -> None:
         """Look what is recorded, and make way for what is not."""
-        runs = self.folder.path.parent
-        put_off = ""
+        moved = ""
         if not (self.folder.path / "run.json").exists():
-            file, put_off = begun_last(self.plan.file, runs)
+            file, moved = begun_last(self.plan.file, known)
             self.plan = replace(self.plan, file=file)
         mended = self.folder.start(self.plan.file)
-        state = run_state(self.plan, runs, folds, existing)
-        for sentence in filter(None, [put_off, mended, *state.damaged]):
+        state = run_state(self.plan, self.folder.path.parent, folds, existing)
+        for sentence in filter(None, [moved, mended, *state.damaged]):
             observer.note(sentence)
         observer.run_started(self.plan, len(state.recorded), state.pending)
         if not state.complete:

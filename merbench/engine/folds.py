@@ -212,13 +212,13 @@ def run_folds(
     """
     if len(names) == 1:
         return [run_fold(task, names[0], progress)]
-    from merbench.training.packed import packs  # imports torch
+    from merbench.training.packed import grouped_by_steps  # imports torch
 
     folds = [task.split.fold(name) for name in names]
     try:
         with preserved_random_state():
             one: Any = task.method(task.config, task.split.problem)
-            found = packs(one, [len(fold.train) for fold in folds])
+            found = grouped_by_steps(one, [len(fold.train) for fold in folds])
     except (Exception, SystemExit):  # noqa: BLE001 - each fold fails of it by itself, and keeps it
         found = [[place] for place in range(len(folds))]
     outcomes: dict[str, FoldOutcome] = {}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from merbench.contracts.errors import MerbenchError
+from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Progress
 from merbench.contracts.records import Failure
@@ -311,12 +311,12 @@ class RayExecutor:
             return
         for note in answer.notes:
             watcher.note(f"{worker.shown}: {note}")
+        self._measure(units[0], answer.outcomes, answer.gpu_memory_mb)
         for unit, outcome in zip(units, answer.outcomes, strict=True):
             if unit.task.device != "cpu" and self._too_many(unit, outcome, worker, watcher):
                 queue.put_back(unit)
                 continue
             queue.learn(unit, outcome.seconds["total"])
-            self._measure(unit, outcome, answer.gpu_memory_mb)
             yield unit, outcome
 
     def _refuse_if_none_starts(self, error: Exception) -> None:
@@ -333,11 +333,13 @@ class RayExecutor:
     ) -> Iterator[tuple[Unit, FoldOutcome]]:
         """Let units whose worker died wait again; those that were begun too often fail."""
         for unit in units:
-            name = unit.plan.run_id, unit.fold
-            self._deaths[name] += 1
-            why = f"{worker.shown} died ({_reason(error)})"
-            if self._deaths[name] < TRIES:
-                watcher.note(f"{why}: {unit.plan.run_id}, fold {unit.fold} is run again")
+            self._deaths[unit.plan.run_id, unit.fold] += 1
+        again = [unit.fold for unit in units if self._deaths[unit.plan.run_id, unit.fold] < TRIES]
+        if again:
+            folds = f"fold {again[0]} is" if len(again) == 1 else f"folds {listed(again, most=3)} are"
+            watcher.note(f"{worker.shown} died ({_reason(error)}): {units[0].plan.run_id}, {folds} run again")
+        for unit in units:
+            if unit.fold in again:
                 queue.put_back(unit)
                 continue
             failure = Failure(
@@ -364,11 +366,12 @@ class RayExecutor:
             )
         return True
 
-    def _measure(self, unit: Unit, outcome: FoldOutcome, gpu_mb: float | None) -> None:
-        """Learn from the first fold of a kind, which had a GPU alone, how many fit."""
-        peak = outcome.peak_gpu_memory_mb
-        if unit.kind not in self._fitting and peak is not None and gpu_mb is not None and not outcome.failure:
-            self._fitting[unit.kind] = folds_that_fit(peak, gpu_mb)
+    def _measure(self, unit: Unit, outcomes: Sequence[FoldOutcome], gpu_mb: float | None) -> None:
+        """Learn from the first folds of a kind, which had a GPU alone, how many fit."""
+        peaks = [outcome.peak_gpu_memory_mb for outcome in outcomes if not outcome.failure]
+        known = [peak for peak in peaks if peak is not None]
+        if unit.kind not in self._fitting and known and gpu_mb is not None:
+            self._fitting[unit.kind] = folds_that_fit(max(known), gpu_mb)
 
 
 def _shown(name: str, place: Any, driver: str) -> str:

@@ -126,8 +126,13 @@ def _prepare_environment(alone: bool) -> None:
 @contextmanager
 def _nothing_on_stderr() -> Iterator[None]:
     """Throw away what native code prints, such as a warning for each try with a wrong token; what matters is raised."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
     try:
         with Path(os.devnull).open("wb") as nothing:
             os.dup2(nothing.fileno(), 2)

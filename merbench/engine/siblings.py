@@ -21,27 +21,38 @@ _TOLD = {
 }
 
 
-def siblings(file: RunFile, runs: Path) -> list[RunFile]:
-    """Read the runs of the same method, settings by name, protocol and data, whatever their seed; not `file` itself."""
-    found = []
-    for path in sorted(runs.glob(f"{file.method}-{file.protocol}-s*/run.json")):
-        try:
-            other = RunFolder(path.parent).read_run()
-        except RecordError:  # told by whoever runs or shows it
-            continue
-        if other.run_id != file.run_id and _row(other) == _row(file):
-            found.append(other)
+Siblings = dict[tuple[str, ...], list[RunFile]]
+
+
+def siblings(plans: Sequence[RunPlan], runs: Path) -> Siblings:
+    """Read the recorded runs of the same methods and protocols as those of `plans` that are not begun.
+
+    Returns
+    -------
+    dict of tuple to list of RunFile
+        By what a table shows of a run: method, settings by name, protocol, data, selection.
+    """
+    names = {f"{plan.file.method}-{plan.file.protocol}-s*" for plan in plans if not _begun(plan, runs)}
+    found: Siblings = {}
+    for path in sorted(path for name in names for path in runs.glob(f"{name}/run.json")):
+        with suppress(RecordError):  # which is told by whoever runs or shows it
+            file = RunFolder(path.parent).read_run()
+            found.setdefault(_row(file), []).append(file)
     return found
+
+
+def _begun(plan: RunPlan, runs: Path) -> bool:
+    return (runs / plan.run_id / "run.json").exists()
 
 
 def _row(file: RunFile) -> tuple[str, ...]:
     return file.method, file.config_name, file.variant, file.protocol, file.data, file.key.selection
 
 
-def begun_last(file: RunFile, runs: Path) -> tuple[RunFile, str]:
+def begun_last(file: RunFile, known: Siblings) -> tuple[RunFile, str]:
     """See that a run which is about to begin counts as begun after its siblings, though the clock may say otherwise.
 
-    Tables show the row that was begun last.
+    Of siblings that differ in more than their seed tables show those that were begun last.
 
     Returns
     -------
@@ -50,7 +61,8 @@ def begun_last(file: RunFile, runs: Path) -> tuple[RunFile, str]:
     told : str
         What is wrong with the clock, in a sentence; empty where nothing is.
     """
-    begun = [moment for other in siblings(file, runs) if (moment := _moment(other.created))]
+    others = [other for other in known.get(_row(file), ()) if other.key.group() != file.key.group()]
+    begun = [moment for other in others if (moment := _moment(other.created))]
     now = _moment(file.created)
     if not begun or now is None or now > max(begun):
         return file, ""
@@ -69,12 +81,13 @@ def _moment(text: str) -> datetime | None:
 
 def superseded(plans: Sequence[RunPlan], runs: Path) -> list[str]:
     """Tell of recorded runs that do not count for plans not begun yet, and why; a line for each method and reason."""
+    known = siblings(plans, runs)
     found: dict[tuple[str, str], list[str]] = {}
     for plan in plans:
-        if (runs / plan.run_id / "run.json").exists():
+        if _begun(plan, runs):
             continue
-        for other in siblings(plan.file, runs):
-            if other.key.seed == plan.file.key.seed:
+        for other in known.get(_row(plan.file), ()):
+            if other.key.seed == plan.file.key.seed and other.key != plan.file.key:
                 found.setdefault((plan.file.method, _differing(other, plan.file)), []).append(other.run_id)
     return [
         f"{method}: recorded before, not counted and left as it is: {listed(run_ids, most=3)}; changed since: {what}"

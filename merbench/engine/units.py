@@ -231,7 +231,8 @@ class LongestFirst:
         left, pack = GROUP_SECONDS - self._order(first)[0], self._pack(first)
         while units and not self._is_alone(first) and not self._is_alone(units[0]):
             left -= self._order(units[0])[0]
-            if len(taken) >= pack if pack > 1 else left < 0 or len(taken) >= most:
+            full = len(taken) >= pack if pack > 1 else (left < 0 or len(taken) >= most)
+            if full:
                 break
             taken.append(units.popleft())
         if not units:

@@ -19,7 +19,7 @@ import pandas as pd
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.records import CompleteFile, RunFile, check_predictions, problem_of
-from merbench.engine.files import npz_bytes, read_json, verified_arrays, verified_bytes, write_whole
+from merbench.engine.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
 from merbench.report.runs import RecordedRun
 
 PREDICTIONS = "predictions.csv"
@@ -52,6 +52,7 @@ def write_entry(run: RecordedRun, folder: Path, epochs: npt.NDArray[np.uint8] | 
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
     write_whole(target / PREDICTIONS, content)
+    remove(target / EPOCHS)  # of an earlier run by the same name
     if epochs is not None:
         packed = npz_bytes({"predicted": epochs})
         mark = mark.model_copy(update={"epochs_sha256": bytes_digest(packed)})

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
-from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
 from merbench.contracts.records import CompleteFile, FoldRecord, RunFile, prediction_columns, problem_of
 from merbench.engine.store import RunFolder
@@ -62,7 +61,7 @@ class RecordedRun:
     @property
     def group(self) -> str:
         """Digest of all that the result depends on but the seed: runs with the same one are seeds of one row."""
-        return digest(self.file.key.model_dump(mode="json", exclude={"seed"}))
+        return self.file.key.group()
 
 
 def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
@@ -137,9 +136,10 @@ def read_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] | None:
     records, tables, labels = RunFolder(folder), [], []
     for fold in run.file.folds:
         scores = records.read_epochs(fold, run.file)
-        _, table = records.read_fold(fold, run.file)
-        if scores is None or table is None:
+        if scores is None:
             return None
+        _, table = records.read_fold(fold, run.file)
+        assert table is not None  # a fold that failed keeps no epochs
         tables.append(table[IDENTITY])
         labels.append(scores.argmax(axis=2).astype(np.uint8).T)
     longest = max(found.shape[1] for found in labels)

@@ -95,11 +95,9 @@ class Mirror:
             self.changed(run_id)
 
     @property
-    def waits_for(self) -> str:
-        """What `finish` will wait for, in a line; empty where for nothing."""
-        if self._store is None or self._process is None:
-            return ""
-        return "writing to MLflow; Ctrl-C goes on without waiting"
+    def at_work(self) -> bool:
+        """Whether there is something that `finish` will wait for."""
+        return self._store is not None and self._process is not None
 
     def finish(self) -> str:
         """Wait a while for the process, and say in a line how MLflow stands; empty where nothing was to be mirrored."""

@@ -30,10 +30,10 @@ NO_CLASS = -100
 
 def can_pack(method: type) -> bool:
     """Say whether folds of a method can be trained together, as its class says."""
-    return issubclass(method, TorchMethod) and method.packs
+    return issubclass(method, TorchMethod) and method.packs and method.fit is TorchMethod.fit
 
 
-def packs(method: TorchMethod, clips: Sequence[int]) -> list[list[int]]:
+def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int]]:
     """Say which folds can be trained together: those with as many steps an epoch, and as many epochs.
 
     Parameters
@@ -48,7 +48,7 @@ def packs(method: TorchMethod, clips: Sequence[int]) -> list[list[int]]:
     list of list of int
         Places in `clips`, each once; every fold by itself where the class does not pack.
     """
-    if not method.packs:
+    if not can_pack(type(method)):
         return [[place] for place in range(len(clips))]
     found: dict[tuple[int, int], list[int]] = {}
     for place, count in enumerate(clips):
@@ -88,7 +88,7 @@ def fit_packed(folds: Sequence[PackedFold]) -> None:
     Parameters
     ----------
     folds : sequence of PackedFold
-        Of methods of one class and configuration, that `packs` puts together.
+        Of methods of one class and configuration, that `grouped_by_steps` puts together.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def fit_packed(folds: Sequence[PackedFold]) -> None:
         The folds can't be packed.
     """
     methods = [fold.method for fold in folds]
-    if len(packs(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
+    if len(grouped_by_steps(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
         raise ValueError("these folds can't be trained together: their method does not pack, or their steps differ")
     for method in methods:
         method.net.train()
@@ -224,8 +224,10 @@ class _Stack:
         self._nets = [fold.method.net for fold in folds]
         self._generators = [fold.generator for fold in folds]
         self.parameters = {
-            name: nn.Parameter(torch.stack([net.get_parameter(name).detach() for net in self._nets]))
-            for name, _ in self._nets[0].named_parameters()
+            name: nn.Parameter(
+                torch.stack([net.get_parameter(name).detach() for net in self._nets]), requires_grad=one.requires_grad
+            )
+            for name, one in self._nets[0].named_parameters()
         }
         self.buffers = {
             name: torch.stack([net.get_buffer(name) for net in self._nets]) for name, _ in self._nets[0].named_buffers()
@@ -237,6 +239,7 @@ class _Stack:
                 buffer.data = self.buffers[name][place]
         # The first net gives the shape of the computation; its weights are replaced.
         self._losses = {padded: self._mapped(_Losing(self._method, padded)) for padded in (False, True)}
+        self._norms = [name for name, module in self._nets[0].named_modules() if _learns_statistics(module)]
         self._dropped: dict[int, dict[str, torch.Size]] = {}
 
     def _mapped(self, one: "_Losing") -> Any:
@@ -271,8 +274,7 @@ class _Stack:
             for name, shape in self._dropped[longest].items()
         }
         if step.own is not None:
-            names = [name for name, module in self._nets[0].named_modules() if isinstance(module, _BatchNorm)]
-            given |= {f"{name}.own": step.own for name in names}
+            given |= {f"{name}.own": step.own for name in self._norms}
         losses: Tensor = self._losses[step.own is not None](
             self.parameters, self.buffers, given, batch, step.labels
         ).sum()
@@ -322,7 +324,7 @@ class _Losing(nn.Module):
         for name, module in list(self.net.named_modules()):
             if isinstance(module, FastDropout):
                 self._put(name, _GivenDropout())
-            elif padded and isinstance(module, _BatchNorm):
+            elif padded and _learns_statistics(module):
                 self._put(name, _BatchNormOfOwn(module))
 
     def _put(self, name: str, module: nn.Module) -> None:
@@ -333,6 +335,11 @@ class _Losing(nn.Module):
 
     def forward(self, batch: Batch, labels: Tensor) -> Tensor:
         return self._method.loss(self.net, batch, labels)
+
+
+def _learns_statistics(module: nn.Module) -> bool:
+    """Say whether a module is a batch norm that is trained, not one that is frozen by staying in eval mode."""
+    return isinstance(module, _BatchNorm) and module.training
 
 
 class _GivenDropout(nn.Module):

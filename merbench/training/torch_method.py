@@ -80,7 +80,8 @@ class TorchMethod:
     #: Whether many folds may be trained in one program (:mod:`merbench.training.packed`): `loss` depends on nothing but
     #: settings, module, batch and labels; clips of a batch meet in nothing but batch norms and the loss, which leaves
     #: out those labelled -100 (NaN for action units), as torch's cross-entropy does; and what is random within the
-    #: module is a layer of :mod:`merbench.training.layers`, called once a step.
+    #: module is a layer of :mod:`merbench.training.layers`, called once a step; the optimiser works element by element
+    #: (as SGD, Adam and AdamW do, and LAMB and Muon do not); and `fit` is the one below.
     packs: ClassVar[bool] = False
 
     #: The epoch that is being trained, from 1.

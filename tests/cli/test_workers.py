@@ -61,7 +61,7 @@ def test_a_wrong_number_of_workers_is_named(refused, small, tmp_path, verb, word
 def test_several_gpus_are_all_used_where_no_option_says_otherwise(monkeypatch, options, gpus, devices, expected):
     monkeypatch.setattr(environment, "gpus", lambda: gpus)
     plans = [SimpleNamespace(task=SimpleNamespace(device=device)) for device in devices]
-    given = dict.fromkeys(("workers", "gpus", "folds_per_gpu", "executor", "ray_address")) | options
+    given = dict.fromkeys(("workers", "gpus", "folds_per_gpu", "executor", "ray_address", "pack")) | options
     with workforce(**given).started(plans) as executor:  # Ray itself starts with the first fold
         assert isinstance(executor, expected)
 

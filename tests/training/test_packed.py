@@ -10,7 +10,7 @@ from torch import nn
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, Progress, RunContext, TrainingData
 from merbench.training.layers import FastDropout
-from merbench.training.packed import PackedFold, fit_packed, packs
+from merbench.training.packed import PackedFold, can_pack, fit_packed, grouped_by_steps
 from merbench.training.torch_method import TorchConfig, TorchMethod
 
 PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
@@ -52,6 +52,19 @@ class ManyGroups(Net):
             [{"params": decays, "weight_decay": 0.3}, {"params": rest, "weight_decay": 0.0, "lr": 0.002}],
             lr=self.config.learning_rate,
         )
+
+
+class FrozenNorm(nn.BatchNorm2d):
+    def train(self, mode=True):
+        return super().train(False)
+
+
+class PartlyFrozen(Net):
+    def module(self):
+        net = super().module()
+        net[0].requires_grad_(False)
+        net[2] = FrozenNorm(4).double().train()
+        return net
 
 
 def made(count, method=Net, **settings):
@@ -148,6 +161,25 @@ def test_training_ends_when_every_fold_has_stopped():
     assert told == [1, 1, 1, 1]
 
 
+def test_what_is_frozen_stays_as_it_is():
+    alone, packed = both([20, 17], method=PartlyFrozen, epochs=2, batch_size=12)
+    assert_same(alone, packed)
+    torch.manual_seed(RunContext(seed=0).stream_seed("torch"))
+    first = made(1, PartlyFrozen)[0].module()
+    assert torch.equal(packed[0].net[0].weight, first[0].weight)
+    assert packed[0].net[2].num_batches_tracked == 0
+    assert not torch.equal(packed[0].net[2].weight, first[2].weight)
+
+
+def test_a_method_with_a_loop_of_its_own_does_not_pack():
+    class Own(Net):
+        def fit(self, train, run):
+            raise NotImplementedError
+
+    assert can_pack(Net)
+    assert not can_pack(Own)
+
+
 def test_nets_own_their_weights_in_the_end():
     _, packed = both([20, 17], epochs=1, batch_size=12)
     before = packed[1].net[0].weight.clone()
@@ -159,9 +191,10 @@ def test_nets_own_their_weights_in_the_end():
 
 def test_folds_with_as_many_steps_go_together():
     methods = made(5, batch_size=10)
-    assert packs(methods[0], [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]  # a last clip alone joins the batch before
+    # 31: a last clip alone joins the batch before
+    assert grouped_by_steps(methods[0], [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]
     few = made(3, batch_size=10, epochs=1, least_steps=6)
-    assert packs(few[0], [20, 19, 30]) == [[0, 1], [2]]
+    assert grouped_by_steps(few[0], [20, 19, 30]) == [[0, 1], [2]]
 
 
 def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
@@ -169,7 +202,7 @@ def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
         packs = False
 
     methods = made(2, Alone)
-    assert packs(methods[0], [20, 20]) == [[0], [1]]
+    assert grouped_by_steps(methods[0], [20, 20]) == [[0], [1]]
     with pytest.raises(ValueError, match="can't be trained together"):
         fit_together(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
 
