@@ -4,6 +4,7 @@ import re
 import sys
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,10 @@ from merbench.engine.execute import execute
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.engine.units import Serial
+from merbench.report.leaderboard import read_entry_epochs, read_leaderboard
 from merbench.report.runs import read_run
 from merbench.scoring.table import part_scores
-from merbench.training.packed import fit_packed
+from merbench.training.packed import PackedFold, fit_packed
 from merbench.training.torch_method import TorchConfig
 
 STSTNET = METHODS.get("ststnet")
@@ -222,6 +224,30 @@ def test_the_authors_weights_give_their_figures_through_protocol_folds_records_a
         assert sorted(zip(*codes, strict=True)) == pairs, subject
 
 
+def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
+    """All seeds by their keys; and what takes seconds, the first epochs of the largest fold, clip by clip."""
+    spec = PROTOCOLS.get("megc2019")
+    prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
+    plans = plan_runs(Request(("ststnet",), seeds=(0, 1, 2)), [prepared])
+    committed = {run.file.run_id: run for run in read_leaderboard()[0] if run.file.method == "ststnet"}
+    assert [plan.run_id for plan in plans] == sorted(committed)
+    assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans)
+    epochs, fold = 4, "smic-hs/s03"
+    for plan in plans[:2]:
+        entry = committed[plan.run_id]
+        told = read_entry_epochs(Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / plan.run_id, entry)
+        assert told.shape == (442, 800)
+        short = replace(plan.task, config=plan.task.config.model_copy(update={"epochs": epochs}), keep_epochs=True)
+        outcome = run_fold(short, fold)
+        assert outcome.failure is None, outcome.failure.traceback
+        tested = ("smic-hs/" + entry.predictions.subject == fold) & (entry.predictions.dataset == "smic-hs")
+        assert list(entry.predictions["clip"][tested]) == list(outcome.predictions["clip"])
+        again = outcome.epochs.argmax(axis=2).T
+        assert again.shape == (39, epochs)
+        # Equal on the kind of machine that made the rows; another may round a borderline clip to the other side.
+        assert (again == told[tested.to_numpy(), :epochs]).mean() > 0.95
+
+
 def test_images_in_the_wrong_channel_order_would_be_noticed(shared):
     """The check above has teeth: without the turn from BGR the figures are others."""
     data = shared / "data" / "megc2019-flow28"
@@ -264,6 +290,6 @@ def test_packed_folds_become_the_nets_that_they_become_alone():
     alone, packed = ([Double(config, PROBLEM) for _ in trains] for _ in range(2))
     for method, train, run in zip(alone, trains, runs, strict=True):
         method.fit(train, run)
-    fit_packed(packed, trains, runs)
+    fit_packed([PackedFold.start(*fold) for fold in zip(packed, trains, runs, strict=True)])
     for one, other in zip(alone, packed, strict=True):
         torch.testing.assert_close(other.net.state_dict(), one.net.state_dict(), rtol=1e-9, atol=1e-9)
