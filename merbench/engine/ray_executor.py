@@ -139,13 +139,20 @@ class RayExecutor:
         self._packing.tell(units, watcher)
         queue = LongestFirst([self._for_device(unit) for unit in units], self._packing.of)
         try:
-            while len(queue) or any(worker.units for worker in self._hired):
+            ended: list[tuple[Unit, FoldOutcome]] = []
+            while ended or len(queue) or any(worker.units for worker in self._hired):
                 self._look_at_machines(watcher)
                 self._hire(queue)
                 self._hand_out(queue)
                 watcher.working(self._working())
-                for worker in self._answered():
-                    yield from self._take(worker, queue, watcher)
+                yield from ended  # to be recorded, which workers that are at the next units do not wait for
+                ended = []
+                try:
+                    for worker in self._answered():
+                        ended += self._take(worker, queue, watcher)
+                except MerbenchError:
+                    yield from ended
+                    raise
             watcher.working([])
         finally:  # also where the driver stops: what is at work then works for nobody
             for worker in [worker for worker in self._hired if worker.units]:
