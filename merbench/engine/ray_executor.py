@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,6 +26,8 @@ TRIES = 3
 MOST_STILLBORN = 5
 #: Seconds between looks at how far workers are, and at which machines there are.
 LOOK_SECONDS = 0.5
+#: Outcomes that are recorded before the driver looks again whether a worker wants something to do.
+RECORDED_AT_ONCE = 16
 MACHINES_SECONDS = 2.0
 #: How often all workers together tell how far they are: a thousand of them, twice a second each, would take a core.
 TOLD_PER_SECOND = 100
@@ -139,16 +141,17 @@ class RayExecutor:
         self._packing.tell(units, watcher)
         queue = LongestFirst([self._for_device(unit) for unit in units], self._packing.of)
         try:
-            ended: list[tuple[Unit, FoldOutcome]] = []
+            ended: deque[tuple[Unit, FoldOutcome]] = deque()
             while ended or len(queue) or any(worker.units for worker in self._hired):
                 self._look_at_machines(watcher)
                 self._hire(queue)
                 self._hand_out(queue)
                 watcher.working(self._working())
-                yield from ended  # to be recorded, which workers that are at the next units do not wait for
-                ended = []
+                # Recording takes longer than handing out: where very many end at once, workers are not to wait for it.
+                for _ in range(min(len(ended), RECORDED_AT_ONCE)):
+                    yield ended.popleft()
                 try:
-                    for worker in self._answered():
+                    for worker in self._answered(wait=not ended):
                         ended += self._take(worker, queue, watcher)
                 except MerbenchError:
                     yield from ended
@@ -285,13 +288,14 @@ class RayExecutor:
         at = {worker: unit for worker in self._hired for unit in worker.units if unit.fold == worker.fold}
         return [Working(worker.shown, unit, worker.progress, worker.beside) for worker, unit in at.items()]
 
-    def _answered(self) -> list[_Hired]:
-        """Wait a moment for answers; returns the workers that gave one."""
+    def _answered(self, wait: bool) -> list[_Hired]:
+        """Return the workers that gave an answer; where none has, perhaps after waiting a moment."""
         by_answer = {worker.answer: worker for worker in self._hired if worker.answer is not None}
+        seconds = LOOK_SECONDS if wait else 0
         if not by_answer:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(seconds)
             return []
-        ready, _ = self._ray.wait(list(by_answer), num_returns=1, timeout=LOOK_SECONDS)
+        ready, _ = self._ray.wait(list(by_answer), num_returns=1, timeout=seconds)
         more, _ = self._ray.wait(list(by_answer), num_returns=len(by_answer), timeout=0)
         return [by_answer[answer] for answer in {*ready, *more}]
 

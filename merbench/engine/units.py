@@ -159,17 +159,13 @@ class Serial:
 
 #: Units that last shorter than this go to a worker together, so that handing them out costs little.
 GROUP_SECONDS = 1.0
-#: One time in so many, such units go out before longer ones. They cost the driver more than the workers: with very many
-#: workers it would else record them all at the end, where nothing else is left to do.
-SHORT_EVERY = 8
 
 
 class LongestFirst:
     """Units that wait, of which the one that should last longest is taken next, so that none is left over at the end.
 
-    Units of less than a second are strewn in between. How long a unit lasts is learned per training clip from those of
-    its kind that ended, else taken from what is recorded. Units of a kind of which nothing is known come first, those
-    with the most clips before the others.
+    How long a unit lasts is learned per training clip from those of its kind that ended, else taken from what is
+    recorded. Units of a kind of which nothing is known come first, those with the most clips before the others.
 
     Parameters
     ----------
@@ -186,7 +182,6 @@ class LongestFirst:
         for unit in by_clips:
             self._runs.setdefault(unit.plan.run_id, deque()).append(unit)
         self._waiting = len(by_clips)
-        self._takes = 0
         self._alone: set[tuple[str, str]] = set()
         self._learned: dict[str, tuple[float, int]] = {}
 
@@ -230,9 +225,7 @@ class LongestFirst:
         heads = [units[0] for units in self._runs.values() if fits(units[0])]
         if not heads:
             return ()
-        self._takes += 1
-        short = [unit for unit in heads if self._order(unit)[0] < GROUP_SECONDS]
-        first = max(short if short and self._takes % SHORT_EVERY == 0 else heads, key=self._order)
+        first = max(heads, key=self._order)
         units = self._runs[first.plan.run_id]
         taken = [units.popleft()]
         left, pack = GROUP_SECONDS - self._order(first)[0], self._pack(first)

@@ -72,15 +72,6 @@ def test_short_units_of_one_run_go_together_up_to_a_second_and_long_or_unknown_o
     assert taken(LongestFirst(two), most=9) == [["a1"], ["b1"]]
 
 
-def test_some_short_units_go_out_between_long_ones_instead_of_all_at_the_end():
-    long, short = range(120, 100, -1), range(9, 4, -1)
-    queue = LongestFirst(units("long", long, "long", expected=1.0) + units("short", short, "short", expected=0.1))
-    order = [fold for (fold,) in taken(queue)]
-    assert [place for place, fold in enumerate(order, 1) if fold.startswith("short")] == [8, 16, 23, 24, 25]
-    assert [fold for fold in order if fold.startswith("long")] == [f"long{clips}" for clips in long]
-    assert [fold for fold in order if fold.startswith("short")] == [f"short{clips}" for clips in short]
-
-
 def test_a_unit_that_is_put_back_goes_alone_and_before_others_of_its_run():
     queue = LongestFirst(units("a", [4, 3, 2, 1], "a", expected=0.01))
     group = queue.take(lambda unit: True, 2)
