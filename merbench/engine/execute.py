@@ -4,7 +4,7 @@ Only the driver writes. What executes folds gets tasks and gives outcomes, so it
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -193,11 +193,12 @@ def _execute_held(held: "Sequence[_HeldRun]", observer: Observer, executor: Exec
     for run in [run for run in held if not run.pending]:
         states[run.plan.run_id] = run.close(observer)
     if units:
-        for unit, outcome in executor(units, observer):
-            run = by_id[unit.plan.run_id]
-            run.record(unit.task, outcome, observer)
-            if not run.pending:
-                states[run.plan.run_id] = run.close(observer)
+        with closing(executor(units, observer)) as ended:  # an executor lets go of its workers before it is stopped
+            for unit, outcome in ended:
+                run = by_id[unit.plan.run_id]
+                run.record(unit.task, outcome, observer)
+                if not run.pending:
+                    states[run.plan.run_id] = run.close(observer)
     return states
 
 

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -129,7 +129,7 @@ class RayExecutor:
         self._told_of_no_cpu = False
         self._stillborn = 0
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
+    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
         """Execute, longest first.
 
         Raises

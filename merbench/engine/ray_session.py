@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +66,7 @@ class RayWorkers:
 
             ray.shutdown()
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
+    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
         """Execute, see `RayExecutor`.
 
         Raises
@@ -113,6 +113,7 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
 
 def _prepare_environment(alone: bool) -> None:
     """Set what Ray reads from the environment, before it is imported."""
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # what is called after the end would start another Ray
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker would build an environment of its own
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # what the raylet prints into our terminal

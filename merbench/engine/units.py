@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -89,7 +89,7 @@ class Executor(Protocol):
     def runs_at_once(self) -> int:
         """How many runs should be open, and locked, at a time."""
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
+    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
         """Execute."""
 
 
@@ -143,7 +143,7 @@ class Serial:
     def __init__(self, pack: int | None = None) -> None:
         self._packing = Packing(pack)
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
+    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
         """Execute in the order given."""
         self._packing.tell(units, watcher)
         waiting = deque(units)

@@ -434,7 +434,7 @@ def test_after_a_kill_half_files_do_not_count_and_whole_ones_are_not_asked_for_a
     assert kept_all_but()
 
 
-def test_ctrl_c_ends_at_once_and_the_next_fetch_goes_on(merbench, done, publisher):
+def test_ctrl_c_ends_at_once_and_the_next_fetch_goes_on(merbench, done, publisher, monkeypatch):
     assert threading.current_thread() is threading.main_thread()  # where Python takes signals
 
     def interrupt(handler, content):
@@ -442,9 +442,10 @@ def test_ctrl_c_ends_at_once_and_the_next_fetch_goes_on(merbench, done, publishe
         silent(handler, content)
 
     publisher.answers[ONE] = [interrupt]
+    monkeypatch.setattr(fetching, "SILENCE", 600.0)
     started = time.monotonic()
     said = merbench(*COMMAND)
-    assert time.monotonic() - started < 9  # not when the connection's patience ends
+    assert time.monotonic() - started < 40  # not when the connection's patience ends
     assert (said.code, said.err) == (
         130,
         "error: stopped; what is recorded is kept, the same command goes on from there\n",

@@ -1,7 +1,7 @@
 """Runs with the predictions and diagnostics that a test wants, recorded the way the engine records them."""
 
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -43,7 +43,7 @@ class Answering:
     outcome: Callable[[str], FoldOutcome]
     runs_at_once: int = 1
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
+    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
         """Answer in the order given."""
         for unit in units:
             yield unit, self.outcome(unit.fold)

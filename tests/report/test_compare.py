@@ -441,8 +441,8 @@ def test_rows_of_older_code_are_hidden_with_a_note_and_shown_on_request(record, 
 
 def test_seeds_of_different_code_are_not_averaged(record, answers, right):
     record(right, seed=0, code="old", created="2026-01-01T00:00:00+00:00")
-    record(right, seed=1, code="old", created="2026-03-01T00:00:00+00:00")
     record(answers, seed=0, code="new", created="2026-02-01T00:00:00+00:00")
+    record(right, seed=1, code="old", created="2026-03-01T00:00:00+00:00")
     (full, *_) = rows_of(record)
     assert (full["seeds"], full["uf1"]) == (2, 1.0)
     assert [row["seeds"] for row in rows_of(record, older=True) if row["part"] == "full"] == [2, 1]
