@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import os
+import signal
 from pathlib import Path
 from types import ModuleType
 
@@ -36,6 +37,11 @@ datasets:
     classes: {negative: [anger, contempt, disgust, fear, sadness], positive: [happiness], surprise: [surprise]}
 folds: leave-one-subject-out
 """
+
+
+# Of a script's background jobs shells have Ctrl-C ignored, and so would all that is started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
