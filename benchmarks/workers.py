@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--simulate", type=int, nargs="+", metavar="NODES")
-    parser.add_argument("--each", type=int, default=16, help="workers a node")
+    parser.add_argument("--each", type=int, default=4, help="workers a node, such as one a GPU")
     options = parser.parse_args()
     if options.simulate:
         simulate_all(options.path, options.simulate, options.each)
