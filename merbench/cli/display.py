@@ -80,7 +80,9 @@ def label(plan: RunPlan) -> str:
     """Name a run for the display."""
     file = plan.file
     settings = "" if file.config_name == "default" else f" {file.config_name}"
-    return f"{file.method}{settings}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
+    variant = f" {file.variant}" if file.variant else ""
+    selection = "" if file.key.selection == "last" else f" {file.key.selection}"
+    return f"{file.method}{settings}{variant}{selection} seed {file.key.seed}"
 
 
 class _GivingWay(ProgressColumn):

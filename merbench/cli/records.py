@@ -36,7 +36,7 @@ def show(
     from merbench.contracts.names import shown
     from merbench.report.diagnostics import check_fold, read_diagnostics
     from merbench.report.figures import draw_figures
-    from merbench.report.runs import find_run, first_record, read_run
+    from merbench.report.runs import find_run, first_record, read_inner, read_run
     from merbench.report.show import print_diagnostics, print_run
 
     if figures and no_figures:
@@ -47,7 +47,8 @@ def show(
     if fold is not None:
         check_fold(fold, diagnostics, found)
     console = Console(highlight=False)
-    print_run(found, console, first_record(folder, found))
+    inner = read_inner(folder, found) if found.complete and not found.asked else None
+    print_run(found, console, first_record(folder, found), inner)
     print_diagnostics(diagnostics, found, console)
     if no_figures:
         return

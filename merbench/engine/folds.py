@@ -409,9 +409,7 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
         return _fitted_and_tested(task, begun, seconds) | {"inner": selected}
 
 
-def _select(
-    task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]
-) -> InnerTraining:
+def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]) -> InnerTraining:
     """Train on a part of the training clips, and score the others after each epoch."""
     begun = _begin(replace(task, keep_epochs=True), fold, progress, inner)
     with _timed(seconds, "select"), begun.random_state():

@@ -15,8 +15,8 @@ from merbench.engine.split import Fold, Split
 from merbench.scoring.detection import shown_f1
 from merbench.scoring.metrics import unweighted_f1
 
-#: ``last``: after as many epochs as the configuration says. ``inner``: trained again on the whole training fold, up to the
-#: epoch that was best on those held out. ``inner-keep``: what was trained without them, as it was after that epoch.
+#: ``last``: after as many epochs as the configuration says. ``inner``: trained again on the whole training fold, up to
+#: the epoch that was best on those held out. ``inner-keep``: what was trained without them, as it was after that epoch.
 SELECTIONS = ("last", "inner", "inner-keep")
 #: Share of each database's people that is held out within the training fold.
 HELD_OUT = 0.2

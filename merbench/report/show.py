@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -24,8 +25,25 @@ from merbench.scoring.table import part_scores, pooled_confusion
 from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScore, UnitScores
 
 
-def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = None) -> None:
-    """Print a recorded run; `record`, that of one of its folds, tells what it was computed with."""
+def print_run(
+    run: RecordedRun,
+    console: Console,
+    record: FoldRecord | None = None,
+    inner: npt.NDArray[np.float64] | None = None,
+) -> None:
+    """Print a recorded run.
+
+    Parameters
+    ----------
+    run : RecordedRun
+        The run.
+    console : Console
+        Where to.
+    record : FoldRecord, optional
+        That of one of its folds, which tells what it was computed with.
+    inner : ndarray of float, shape (n_folds, n_epochs), optional
+        What epochs were selected by, from :func:`merbench.report.runs.read_inner`.
+    """
     file, key = run.file, run.file.key
     facts = {
         "run": file.run_id,
@@ -40,7 +58,7 @@ def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = No
             f"{name} of {data}: {how}" for name, made in file.prepared.items() for data, how in made.items()
         ),
         "code": f"{key.code_digest[:12]}, merbench {file.merbench}, commit {file.git_commit or 'unknown'}",
-        "selection": key.selection,
+        "selection": key.selection + ("" if inner is None else _selected(inner)),
         "recorded": f"{run.folds} of {len(file.folds)} folds, started {file.created}",
     }
     if record:
@@ -68,6 +86,12 @@ def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = No
         else:
             console.print(_score_table(run.predictions, file.outputs, file.parts, "Scores", file.task))
             console.print(_detection_table(run.predictions, file.outputs, file.parts))
+
+
+def _selected(inner: npt.NDArray[np.float64]) -> str:
+    """Tell which epochs were selected: the first best of each fold's inner training."""
+    epochs = np.nanargmax(inner, axis=1) + 1
+    return f" (epochs {epochs.min()} to {epochs.max()} of {inner.shape[1]}, median {np.median(epochs):g})"
 
 
 def print_scores(

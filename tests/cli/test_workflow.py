@@ -18,7 +18,7 @@ import yaml
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
 from merbench.engine.store import RunFolder
-from merbench.report.leaderboard import read_entry, read_entry_epochs, write_entry
+from merbench.report.leaderboard import read_entry, read_entry_epochs, read_entry_inner, write_entry
 from merbench.report.logs import read_log
 from merbench.report.runs import find_run, read_run
 from merbench.scoring.table import part_scores
@@ -464,6 +464,48 @@ def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after
     (entry / "epochs.npz").write_bytes((entry / "epochs.npz").read_bytes()[:-1])
     with pytest.raises(RecordError, match="changed since it was recorded"):
         read_entry(entry)
+
+
+def test_a_run_that_selects_its_epoch_is_a_row_of_its_own_and_tells_by_what_it_selected(
+    merbench, done, small, tmp_path
+):
+    settings, results = ("--set", "epochs=5", "--set", "batch_size=8"), ("--results", tmp_path / "selected")
+    kept = {}
+    for selection in ("last", "inner", "inner-keep"):
+        done("run", "ststnet", *small, *settings, *results, "--select", selection, "--keep-epochs")
+    rows = json.loads(done("compare", "--format", "json", *results))
+    assert {row["selection"] for row in rows} == {"last", "inner", "inner-keep"}
+    table = done("compare", *results)
+    assert "inner epoch)" in " ".join(table.split())
+    for row in (row for row in rows if row["part"] == "full"):
+        done("submit", row["run_ids"][0], "--to", tmp_path / "leaderboard", *results)
+        entry = tmp_path / "leaderboard" / row["run_ids"][0]
+        back = read_entry(entry)
+        curves, labels = read_entry_inner(entry, back), read_entry_epochs(entry, back)
+        kept[row["selection"]] = curves, labels
+        if row["selection"] == "last":
+            assert curves is None
+            continue
+        assert curves.shape == (len(back.file.folds), 5)
+        fold = (back.predictions.dataset + "/" + back.predictions.subject).to_numpy()
+        names = np.array(back.file.outputs)
+        for number, name in enumerate(back.file.folds):
+            picked = int(np.argmax(curves[number]))
+            record = json.loads((tmp_path / "selected" / "runs" / entry.name / "folds" / name.replace("/", "--") /
+                                 "record.json").read_text())  # fmt: skip
+            assert record["selected_epoch"] == picked + 1
+            assert (
+                back.predictions.predicted[fold == name].tolist() == names[labels[fold == name][:, picked:]].T
+            ).all()
+        said = done("show", row["run_ids"][0], "--no-figures", *results)
+        picked = curves.argmax(axis=1) + 1
+        assert f"{row['selection']} (epochs {picked.min()} to {picked.max()} of 5, median " in " ".join(said.split())
+    np.testing.assert_array_equal(kept["inner"][0], kept["inner-keep"][0])  # they select alike, and train other clips
+    for number, name in enumerate(back.file.folds):
+        picked = int(kept["inner"][0][number].argmax()) + 1
+        np.testing.assert_array_equal(
+            kept["inner"][1][fold == name][:, :picked], kept["last"][1][fold == name][:, :picked]
+        )
 
 
 def test_the_same_run_submitted_twice_gives_the_same_bytes(done, recorded, tmp_path):

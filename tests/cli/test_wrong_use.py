@@ -53,6 +53,8 @@ def an_image(release, stem="sub06_EP01_01f"):
         (["svm-flow", "--seeds", ""], ["--seeds ''", "0-4"]),
         (["svm-flow", "--seeds", "-1"], ["--seeds '-1'", "0-4"]),
         (["svm-flow", "--seeds", "0-999999999"], ["--seeds '0-999999999'", "10000"]),
+        (["ststnet", "--select", "iner"], ["--select 'iner'", "did you mean 'inner'?"]),
+        (["ststnet", "--select", "oracle"], ["--select 'oracle'", "inner, inner-keep, last"]),
         (["svm-flow", "--existing", "overwrite"], ["--existing 'overwrite'", "keep, redo"]),
         (["svm-flow", "--folds", "casme2/sub66"], ["unknown fold 'casme2/sub66'", "did you mean 'casme2/sub06'"]),
         (["svm-flow", "--worker", "2"], ["--worker", "merbench run --help"]),
@@ -64,6 +66,12 @@ def test_a_wrong_word_for_run_is_named(refused, small, tmp_path, words, told):
     for phrase in told:
         assert phrase in said
     assert not (tmp_path / "results").exists()
+
+
+def test_a_method_without_epochs_has_none_to_select(refused, small):
+    said = refused("run", "svm-flow", "--select", "inner", *small)
+    assert "method SvmFlow tells of no epochs" in said
+    assert "use --select last" in said
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,9 @@ def prying(handed):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"keep_epochs": True}, {"transductive": True}], ids=["", "epochs", "transductive"]
+    "options",
+    [{}, {"keep_epochs": True}, {"transductive": True}, {"selection": "inner"}, {"selection": "inner-keep"}],
+    ids=["", "epochs", "transductive", "inner", "inner-keep"],
 )
 @pytest.mark.parametrize("fold", FOLDS)
 def test_nothing_that_a_method_is_handed_leads_to_identities_labels_or_the_table(task, fold, options):

@@ -15,6 +15,7 @@ from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Progress
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import FoldTask, can_pack, run_fold, run_folds
+from merbench.engine.selection import SELECTIONS
 from merbench.engine.split import make_split
 from merbench.engine.store import _mixed
 from merbench.engine.units import LongestFirst, Packing, Serial, Unit
@@ -248,14 +249,18 @@ class Plain:
     Config = MethodConfig
 
 
-def test_only_nets_that_say_so_can_be_packed():
+def test_only_nets_that_say_so_can_be_packed(task):
     class Silent(Net):
         packs = False
 
     class Pretender(Plain):
         packs = True
 
-    assert [can_pack(method) for method in (Net, Silent, Pretender, Plain)] == [True, False, False, False]
+    assert [can_pack(task(method)) for method in (Net, Silent, Pretender, Plain)] == [True, False, False, False]
+
+
+def test_folds_that_select_their_epoch_are_trained_alone(task):
+    assert [can_pack(task(Net, selection=name)) for name in SELECTIONS] == [True, False, False]
 
 
 # --- who packs what ---------------------------------------------------------------------------------------------------
