@@ -385,6 +385,8 @@ def _begin(
     watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
 
     def on_epoch(epoch: int, method: Method) -> bool:
+        if last_epoch is not None and epoch > last_epoch:
+            raise ValueError(f"fit went on though epoch_end answered after epoch {last_epoch} that it should stop")
         if watch:
             watch(epoch, method)
         return epoch == last_epoch

@@ -283,6 +283,17 @@ def test_a_method_without_epochs_stops_the_run_and_says_so(task):
         run_fold(task(Silent, selection="inner"), "samm/s03")
 
 
+def test_a_method_that_goes_on_when_it_should_stop_fails_its_folds(task, split, inputs):
+    class Deaf(knowing([], split, inputs)):
+        def fit(self, train, run):
+            for self.epoch in range(1, 7):
+                run.epoch_end(self.epoch, self)
+
+    found = run_fold(task(Deaf, selection="inner"), "samm/s03")
+    assert found.failure is not None
+    assert found.failure.message == "fit went on though epoch_end answered after epoch 3 that it should stop"
+
+
 def test_a_mistake_while_selecting_fails_the_fold(task):
     class Wrong(ripening([])):
         def predict(self, inputs):
