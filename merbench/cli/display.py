@@ -78,11 +78,7 @@ def _duration(seconds: float) -> str:
 
 def label(plan: RunPlan) -> str:
     """Name a run for the display."""
-    file = plan.file
-    settings = "" if file.config_name == "default" else f" {file.config_name}"
-    variant = f" {file.variant}" if file.variant else ""
-    selection = "" if file.key.selection == "last" else f" {file.key.selection}"
-    return f"{file.method}{settings}{variant}{selection} seed {file.key.seed}"
+    return " ".join([plan.file.method, *plan.file.apart(), f"seed {plan.file.key.seed}"])
 
 
 class _GivingWay(ProgressColumn):

@@ -107,6 +107,12 @@ class RunFile(_File):
     merbench: str
     git_commit: str | None
 
+    def apart(self) -> list[str]:
+        """Tell the run from others of its method: configuration, settings, selection, where they are not the usual."""
+        selection = "" if self.key.selection == "last" else f"{self.key.selection} epoch"
+        config = "" if self.config_name == "default" else self.config_name
+        return [word for word in (config, self.variant, selection) if word]
+
 
 class Failure(BaseModel):
     """What went wrong in a fold."""

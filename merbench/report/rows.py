@@ -262,10 +262,7 @@ def _hole(run: RecordedRun) -> str:
 
 
 def _label(file: RunFile) -> str:
-    settings = [file.config_name] if file.config_name != "default" else []
-    settings += [file.variant] if file.variant else []
-    settings += [f"{file.key.selection} epoch"] if file.key.selection != "last" else []
-    return file.method + (f" ({', '.join(settings)})" if settings else "")
+    return file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
 
 
 def published_rows(protocol: str) -> list[dict[str, Any]]:

@@ -106,9 +106,7 @@ def _broken(line: str, wide: int) -> list[str]:
 def about(run: RecordedRun) -> str:
     """Say in a line whose figure this is: method, protocol, data and seed."""
     file = run.file
-    config = "" if file.config_name == "default" else file.config_name
-    epoch = "" if file.key.selection == "last" else f"({file.key.selection} epoch)"
-    method = " ".join(filter(None, [file.method, config, file.variant and f"({file.variant})", epoch]))
+    method = " ".join([file.method, *(f"({word})" for word in file.apart())])
     data = f"{file.data} (synthetic data)" if file.synthetic else file.data
     return f"{method} under {file.protocol} on {data}, seed {file.key.seed}"
 

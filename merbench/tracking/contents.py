@@ -208,8 +208,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
 
 
 def _name(file: RunFile) -> str:
-    config = "" if file.config_name == "default" else f" {file.config_name}"
-    return f"{file.method}{config}{f' {file.variant}' if file.variant else ''} seed {file.key.seed}"
+    return " ".join([file.method, *file.apart(), f"seed {file.key.seed}"])
 
 
 def _standing(run: RecordedRun, recorded: int, failed: int) -> str:
@@ -260,8 +259,9 @@ def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Conte
     dataset, _, subject = record.fold.partition("/")
     end = _milliseconds(record.finished)
     metrics = {"seconds" if name == "total" else f"{name}_seconds": value for name, value in record.seconds.items()}
-    memory = {"peak_memory_mb": record.peak_memory_mb, "peak_gpu_memory_mb": record.peak_gpu_memory_mb, "acc": right}
-    metrics |= {name: value for name, value in memory.items() if value is not None}
+    told = {"peak_memory_mb": record.peak_memory_mb, "peak_gpu_memory_mb": record.peak_gpu_memory_mb, "acc": right}
+    told["selected_epoch"] = record.selected_epoch
+    metrics |= {name: value for name, value in told.items() if value is not None}
     tags = {
         "dataset": shown(dataset),
         "subject": shown(subject),

@@ -13,7 +13,7 @@ from merbench.engine.units import Working
 
 def plan(seed):
     key = SimpleNamespace(seed=seed)
-    file = SimpleNamespace(method="ststnet", config_name="quick", variant="", key=key, folds={})
+    file = SimpleNamespace(method="ststnet", key=key, folds={}, apart=lambda: ["quick"])
     return SimpleNamespace(run_id=f"ststnet-{seed}", file=file)
 
 

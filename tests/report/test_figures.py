@@ -191,7 +191,7 @@ def test_every_title_names_method_data_and_seed_and_says_where_data_is_synthetic
         drawn(embedding_figure, run, "motion", "alpha/s01", diagnostics.folds["alpha/s01"]),
     ):
         said = " ".join(figure.get_suptitle().split())
-        assert "two-branch small under megc2019 on synthetic-full" in said
+        assert "two-branch (small) under megc2019 on synthetic-full" in said
         assert "seed 0" in said
         assert ("(synthetic data)" in said) == synthetic
 
