@@ -28,7 +28,7 @@ def test_leaderboard_rows_are_of_the_protocols_as_they_stand():
 
 
 def test_every_command_in_the_documents_exists():
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands}
     known |= {group.name for group in app.registered_groups}
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         used = set(re.findall(r"^(?:uv run )?merbench ([a-z-]+)", path.read_text(encoding="utf-8"), flags=re.M))

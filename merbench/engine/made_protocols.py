@@ -7,6 +7,7 @@ leaves one out after the other.
 
 import re
 from functools import lru_cache
+from importlib.resources import files
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from merbench.contracts.errors import MerbenchError, listed, suggestion
-from merbench.contracts.protocols import Citation, DatasetRule, LeftOut, ProtocolSpec
+from merbench.contracts.protocols import Citation, DatasetRule, LeftOut, ProtocolSpec, load_protocol
 from merbench.contracts.yamlfiles import load_yaml_model, validated
 from merbench.databases import DATABASES
 
 TRANSDUCTIVE = "-transductive"
 
-#: Emotion words of any database -> classes as MEGC 2019 maps them.
+#: Emotion words of databases that MEGC 2019 does not have -> classes, as it maps such words.
 VALENCE = {
     "negative": ("negative", "anger", "contempt", "disgust", "fear", "repression", "sad", "sadness"),
     "positive": ("positive", "happiness", "happy"),
     "surprise": ("surprise",),
 }
 NO_VALENCE = ("other", "others", "tense")
-_LEFT_OUT_OF_CASME2 = ("fear", "sadness")
 
 
 class _SamePeople(BaseModel):
@@ -134,10 +134,6 @@ def crossed(name: str) -> ProtocolSpec:
         told = f"train on {listed(titles[x] for x in sides[0])}, test on {listed(titles[x] for x in sides[1])}"
     else:
         told = f"each of {listed(titles[x] for x in names)} is held out once"
-    left_out = [{"dataset": x, "emotions": NO_VALENCE, "reason": "no valence is given to them"} for x in names]
-    if "casme2" in names:
-        reason = "MEGC 2019 takes negative clips of CASME II from disgust and repression only"
-        left_out.append({"dataset": "casme2", "emotions": _LEFT_OUT_OF_CASME2, "reason": reason})
     content = {
         "name": re.sub(r"[^a-z0-9.-]", "-", f"{kind}-{'-to-'.join(joined)}"),
         "title": f"Databases crossed: {told}",
@@ -145,19 +141,30 @@ def crossed(name: str) -> ProtocolSpec:
         "source": {"text": f"made from the name {name}"},
         "classes": list(VALENCE),
         "datasets": {x: {"title": titles[x], "classes": _mapping(x)} for x in sorted(names)},
-        "left_out": sorted(left_out, key=lambda entry: str(entry["dataset"])),
+        "left_out": [entry for x in sorted(names) for entry in _left_out(x)],
         "folds": folds,
         "notes": (
-            "Emotions are mapped as in MEGC 2019, whatever the database: negative is repression, anger, contempt, "
-            "disgust, fear, sadness; but of CASME II not sadness and fear. People who stand in both are not trained on."
+            "Emotions of SMIC-HS, CASME II and SAMM are mapped as in MEGC 2019, others likewise: negative is "
+            "repression, anger, contempt, disgust, fear, sadness. People who stand in both are not trained on."
         ),
     }
     return validated(ProtocolSpec, content, f"protocol {name!r}")
 
 
-def _mapping(dataset: str) -> dict[str, list[str]]:
-    apart = _LEFT_OUT_OF_CASME2 if dataset == "casme2" else ()
-    return {label: [word for word in words if word not in apart] for label, words in VALENCE.items()}
+@lru_cache
+def _megc2019() -> ProtocolSpec:
+    return load_protocol(Path(str(files("merbench.protocols"))) / "megc2019.yaml")
+
+
+def _mapping(dataset: str) -> dict[str, tuple[str, ...]]:
+    """Map a dataset's words: as MEGC 2019 does where it has the dataset, so that a release of its clips serves too."""
+    return _megc2019().datasets[dataset].classes if dataset in _megc2019().datasets else VALENCE
+
+
+def _left_out(dataset: str) -> list[LeftOut]:
+    if dataset in _megc2019().datasets:
+        return [entry for entry in _megc2019().left_out if entry.dataset == dataset and entry.emotions]
+    return [LeftOut(dataset=dataset, emotions=NO_VALENCE, reason="no valence is given to them")]
 
 
 def _titles() -> dict[str, str]:

@@ -553,7 +553,7 @@ def test_a_database_of_another_package_can_be_fetched_too(done, offer, serve, sm
 def test_list_and_doctor_name_the_command_where_nothing_is_registered_or_the_fetched_copy_is_broken(
     done, publisher, small_release, monkeypatch
 ):
-    monkeypatch.setenv("COLUMNS", "500")  # so that no cell is broken
+    monkeypatch.setenv("COLUMNS", "2000")  # so that no cell is broken
     assert f"merbench data fetch {NAME}, or merbench data add {NAME} PATH" in done("data", "list")
     assert copies() == ({"registered": f"no database; public: merbench data fetch {NAME}"}, [])
     done(*COMMAND)

@@ -31,7 +31,7 @@ def an_image(release, stem="sub06_EP01_01f"):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["svm-flw"], ["unknown method 'svm-flw'", "did you mean 'svm-flow'?"]),
+        (["svm-flw"], ["unknown method 'svm-flw'", "did you mean 'svm-flow' or 'svm-flow-aus'?"]),
         (["svm-flow", "majorty"], ["unknown method 'majorty'", "did you mean 'majority'?"]),
         (["svm-flow", "--data", "megc2019-flow"], ["'megc2019-flow'", "did you mean 'megc2019-flow28'?"]),
         (["svm-flow", "--data", "no/such/folder"], ["no/such/folder"]),

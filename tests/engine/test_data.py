@@ -15,6 +15,7 @@ from merbench.databases.registrations import open_source, register
 from merbench.engine import data as engine_data
 from merbench.engine.catalogue import PROTOCOLS
 from merbench.engine.data import Data, choose_data, serves
+from merbench.engine.made_protocols import crossed
 
 NUMBERS = itertools.count()
 
@@ -293,6 +294,7 @@ def test_a_release_that_knows_only_classes_serves_protocols_that_make_them_of_th
     card = DATABASES.get("megc2019-flow28").card
     able = {name for name, spec in PROTOCOLS.load_all()[0].items() if serves(card, spec)}
     assert {"megc2019", "casme2-3", "samm-3", "smic-hs-3"} <= able
+    assert serves(card, crossed("cross:casme2+samm->smic-hs"))  # its words are those of MEGC 2019
     # Fear and sadness are no negative clips of the release, and repression is: not so in these.
     assert able.isdisjoint({"cdmer-c-h", "cdmer-h-c", "casme2-3-fear-sadness", "casme2-4"})
     assert able.isdisjoint({"casme2-5", "samm-7", "megc2018-cde", "mmew-6", "cdmer-c-v", "casme2-au", "cd6me"})
