@@ -92,13 +92,16 @@ class DatasetRule(_Part):
     classes: dict[str, tuple[str, ...]] = {}
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
 class Expected(_Part):
     """Counts that bind on real data; on synthetic data a difference is only reported. What is unknown is not named."""
 
-    clips: int | None = None
-    subjects: int | None = None
-    datasets: dict[str, int] = {}
-    classes: dict[str, int] = {}
+    clips: Count | None = None
+    subjects: Count | None = None
+    datasets: dict[str, Count] = {}
+    classes: dict[str, Count] = {}
 
     @model_validator(mode="after")
     def _counts_something(self) -> "Expected":
@@ -196,7 +199,9 @@ class ProtocolSpec(_Part):
     @classmethod
     def _rule_by_name(cls, value: Any) -> Any:
         value = {"rule": value} if isinstance(value, str) else value
-        if isinstance(value, dict) and value.get("rule") in _RANDOM:
+        if not isinstance(value, BaseModel | dict) or (isinstance(value, dict) and not value.get("rule")):
+            raise ValueError("name a rule: leave-one-subject-out, or {rule: subject-k-fold, k: 5}")
+        if isinstance(value, dict) and value["rule"] in _RANDOM:
             raise ValueError(
                 f"{value['rule']!r} would put clips of one person on both sides, and a method is then praised for "
                 "knowing the person: take leave-one-subject-out, or {rule: subject-k-fold, k: 5}"
@@ -215,6 +220,7 @@ class ProtocolSpec(_Part):
                     f"left_out names the dataset {entry.dataset!r}, which the protocol does not use",
                     ("left_out", index, "dataset"),
                 )
+            self._check_not_mapped(index, entry)
         self._check_folds()
         self._check_expected()
         return self
@@ -249,6 +255,18 @@ class ProtocolSpec(_Part):
                         f"no dataset maps anything to the class {name!r}: map an emotion to it, or leave it out",
                         ("classes",),
                     )
+
+    def _check_not_mapped(self, index: int, entry: LeftOut) -> None:
+        """Refuse a word that is mapped to a class and left out: one of them is a slip."""
+        field, words = (
+            ("emotions", entry.emotions) if self.labels == "emotion" else ("objective_classes", entry.objective_classes)
+        )
+        for name, mapped in self.datasets[entry.dataset].classes.items():
+            for word in sorted(set(words) & set(mapped)):
+                raise KeyedError(
+                    f"left_out: {word!r} of {entry.dataset} is left out and mapped to the class {name!r}: decide for one",
+                    ("left_out", index, field),
+                )
 
     def _check_units(self) -> None:
         """Refuse AU detection without units, or with what is for classes."""

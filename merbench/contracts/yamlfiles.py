@@ -22,6 +22,9 @@ class _Loader(_SAFE):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                said = "a key must be a word, not a list or a mapping"
+                raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)

@@ -61,6 +61,8 @@ def test_a_file_becomes_its_model(written):
         ("name: a\nsize: 3\n\tx: 3\n", ", line 3 is not valid YAML"),
         ("name: !!python/object/apply:os.getcwd []\n", ", line 1 is not valid YAML"),
         (b"name: \xff\n", "can't be read"),
+        ("name: a\n? [a, b]\n: c\n", ", line 2 is not valid YAML: a key must be a word, not a list or a mapping"),
+        ("name: a\nmany:\n  ? {a: b}\n  : c\n", ", line 3 is not valid YAML: a key must be a word"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_file_and_the_key(written, content, said):
