@@ -17,7 +17,9 @@ def compare(
     methods: Annotated[
         list[str] | None, typer.Argument(help="Only these methods.", metavar="METHOD", show_default=False)
     ] = None,
-    protocol: Annotated[str | None, typer.Option("--protocol", "-p", help="Only this protocol.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, csv or json.")] = "table",
     published: Annotated[
@@ -36,8 +38,7 @@ def compare(
     from rich.console import Console
 
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.catalogue import protocol as find_protocol
-    from merbench.engine.made_protocols import is_pattern
+    from merbench.engine.catalogue import recorded_name
     from merbench.report.compare import Comparison, as_csv, as_json
     from merbench.report.leaderboard import read_leaderboard
     from merbench.report.paper import as_latex, as_markdown
@@ -46,8 +47,7 @@ def compare(
     from merbench.report.terminal import print_table
 
     one_of(format, "--format", FORMATS)
-    made = protocol and (protocol.endswith((".yaml", ".yml")) or is_pattern(protocol))
-    protocol = find_protocol(protocol).name if protocol and made else protocol
+    protocol = recorded_name(protocol)
     folder = results_folder(results)
     runs, problems = read_runs(folder)
     if leaderboard:

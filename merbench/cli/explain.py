@@ -12,7 +12,9 @@ Name = "A method (all seeds of its row), a row's name in the table, or a run's i
 def explain(
     one: Annotated[str, typer.Argument(help=Name, metavar="A", show_default=False)],
     two: Annotated[str, typer.Argument(help="The same, held against A.", metavar="B", show_default=False)],
-    protocol: Annotated[str | None, typer.Option("--protocol", "-p", help="Only this protocol.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare over common clips what does not rank together, or has holes.")
@@ -31,12 +33,14 @@ def explain(
     from rich.console import Console
 
     from merbench.contracts.errors import MerbenchError
+    from merbench.engine.catalogue import recorded_name
     from merbench.report.explain import as_json, explain_rows, find_row
     from merbench.report.explain_table import print_explanation
     from merbench.report.leaderboard import read_leaderboard
     from merbench.report.runs import read_runs
 
     one_of(format, "--format", ("table", "json"))
+    protocol = recorded_name(protocol)
     folder = results_folder(results)
     runs, problems = read_runs(folder)
     if leaderboard:

@@ -264,7 +264,7 @@ class ProtocolSpec(_Part):
         for name, mapped in self.datasets[entry.dataset].classes.items():
             for word in sorted(set(words) & set(mapped)):
                 raise KeyedError(
-                    f"left_out: {word!r} of {entry.dataset} is left out and mapped to the class {name!r}: decide for one",
+                    f"left_out: {word!r} of {entry.dataset} is left out and mapped to {name!r}: one is a slip",
                     ("left_out", index, field),
                 )
 

@@ -1,6 +1,7 @@
 """What can be run and how it is judged: the registries of methods and protocols."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -151,6 +152,7 @@ def _builtin_methods() -> dict[str, str]:
     return found
 
 
+@cache  # the folder is merbench's own: it does not change while a command runs
 def _builtin_protocols() -> dict[str, str]:
     folder = Path(str(files("merbench.protocols")))
     found = {path.stem: f"merbench.protocols:{path.stem}" for path in folder.glob("*.yaml")}
@@ -175,6 +177,19 @@ METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _bu
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 
 
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def recorded_name(name: str | None) -> str | None:
+    """Return the name under which runs of ``--protocol NAME`` are recorded; None for None.
+
+    A pattern or a file says it itself; any other name is taken as it is, since runs of a protocol that this
+    installation does not know may lie there.
+    """
+    return protocol(name).name if name is not None and (is_pattern(name) or _is_path(name)) else name
+
+
 def protocol(name: str) -> ProtocolSpec:
     """Find a protocol by its registered name, make it from a pattern, or read it from a path that ends in ``.yaml``.
 
@@ -185,7 +200,7 @@ def protocol(name: str) -> ProtocolSpec:
     """
     if is_pattern(name):
         return crossed(name)
-    if not name.endswith((".yaml", ".yml")):
+    if not _is_path(name):
         return PROTOCOLS.get(name)
     spec = load_protocol(Path(name))
     if spec.name in PROTOCOLS.names() and PROTOCOLS.get(spec.name).spec_digest() != spec.spec_digest():

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
 from merbench.scoring.moves import moved_clips, moved_subjects
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
 from merbench.scoring.permutation import holm, permutation_tests
-from merbench.scoring.table import PartScore, part_scores, subject_confusions
+from merbench.scoring.table import subject_confusions
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class PartDifference:
-    """One part: the scores of both rows, their difference, and p-values.
+    """One part: the figures of both rows, averaged over seeds, their difference, and p-values.
 
-    Those of the databases are adjusted for how many databases there are (Holm).
+    The p-values of the databases are adjusted for how many databases there are (Holm).
     """
 
     part: str
-    one: PartScore
-    two: PartScore
+    uf1: tuple[float, float]
+    uar: tuple[float, float]
     difference: Difference
     uf1_p: float
     uar_p: float
@@ -212,15 +212,20 @@ def _parts(
         if not len(first[0]):
             continue
         counts, _ = subject_confusions([*first, *second], classes)
-        rows = np.stack([half.mean(axis=0) for half in (counts[: len(one)], counts[len(one) :])])
+        halves = counts[: len(one)], counts[len(one) :]
+        uf1, uar = (_means(*halves, figure) for figure in (unweighted_f1, unweighted_recall))
+        rows = np.stack([half.mean(axis=0) for half in halves])
         uf1_p, uar_p = (float(permutation_tests(rows, figure)[0, 1]) for figure in (unweighted_f1, unweighted_recall))
-        (mine,), (yours,) = (part_scores(tables, classes, {"full": ""}) for tables in (first, second))
-        difference = paired_difference(first, second, classes)
-        found.append(PartDifference(part, mine, yours, difference, uf1_p, uar_p))
+        found.append(PartDifference(part, uf1, uar, paired_difference(first, second, classes), uf1_p, uar_p))
     whole, datasets = ([part for part in found if (part.part == "full") == full] for full in (True, False))
-    uf1, uar = holm([part.uf1_p for part in datasets]), holm([part.uar_p for part in datasets])
-    adjusted = [replace(part, uf1_p=float(uf1[i]), uar_p=float(uar[i])) for i, part in enumerate(datasets)]
+    ps = zip(holm([part.uf1_p for part in datasets]), holm([part.uar_p for part in datasets]), strict=True)
+    adjusted = [replace(part, uf1_p=float(p), uar_p=float(q)) for part, (p, q) in zip(datasets, ps, strict=True)]
     return [*whole, *adjusted]
+
+
+def _means(one: Counts, two: Counts, figure: Callable[[Counts], npt.NDArray[np.float64]]) -> tuple[float, float]:
+    """Compute a figure of two rows' subjects pooled, (n_seeds, n_subjects, n, n), averaged over seeds."""
+    return float(figure(one.sum(axis=1)).mean()), float(figure(two.sum(axis=1)).mean())
 
 
 def _class(index: int, name: str, one: Counts, two: Counts) -> ClassDifference:
@@ -271,8 +276,8 @@ def _part(part: PartDifference) -> dict[str, Any]:
     for name in ("uf1", "uar"):
         interval = getattr(part.difference, f"{name}_interval")
         told |= {
-            f"{name}_one": _finite(getattr(part.one, name)),
-            f"{name}_two": _finite(getattr(part.two, name)),
+            f"{name}_one": _finite(getattr(part, name)[0]),
+            f"{name}_two": _finite(getattr(part, name)[1]),
             f"{name}_difference": _finite(getattr(part.difference, name)),
             f"{name}_low": _finite(interval.low),
             f"{name}_high": _finite(interval.high),

@@ -79,11 +79,11 @@ def _part_table(found: Explanation) -> Table:
 
 
 def _part_rows(part: PartDifference, title: str) -> list[list[Text | str]]:
-    score, other, gap = part.one, part.two, part.difference
+    gap = part.difference
     return [
-        [Text(shown(title)), "UF1", number(score.uf1), number(other.uf1), _signed(gap.uf1), _range(gap.uf1_interval),
+        [Text(shown(title)), "UF1", *map(number, part.uf1), _signed(gap.uf1), _range(gap.uf1_interval),
          _p(part.uf1_p), str(gap.clips)],
-        ["", "UAR", number(score.uar), number(other.uar), _signed(gap.uar), _range(gap.uar_interval),
+        ["", "UAR", *map(number, part.uar), _signed(gap.uar), _range(gap.uar_interval),
          _p(part.uar_p), ""],
     ]  # fmt: skip
 

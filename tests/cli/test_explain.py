@@ -27,3 +27,15 @@ def test_explain_refuses_what_it_can_not_compare(recorded, refused):
     assert "did you mean" in refused("explain", "svm-flw", "majority")
     assert "no run in" in refused("explain", "svm-flow", "majority", "--protocol", "megc2019")
     assert "--format" in refused("explain", "svm-flow", "majority", "--format", "csv")
+
+
+def test_explain_and_compare_take_a_protocol_as_run_does(recorded, small, done, refused):
+    _, path = small
+    whole = json.loads(done("explain", "svm-flow", "majority", "--format", "json"))
+    assert json.loads(done("explain", "svm-flow", "majority", "-p", path, "--format", "json")) == whole
+    pattern = "cross:casme2+samm->smic-hs"
+    assert "no run in" in refused("explain", "svm-flow", "majority", "-p", pattern)
+    done("run", "svm-flow", "majority", "-p", pattern)
+    crossed = json.loads(done("explain", "svm-flow", "majority", "-p", pattern, "--format", "json"))
+    assert crossed["parts"][0]["clips"] == 8
+    assert "can't be read" in refused("explain", "svm-flow", "majority", "-p", "absent.yaml")

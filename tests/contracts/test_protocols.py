@@ -103,7 +103,7 @@ def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
         (
             ("left_out", 0, "emotions"),
             ["others", "happiness"],
-            "left_out: 'happiness' of casme2 is left out and mapped to the class 'positive': decide for one",
+            "left_out: 'happiness' of casme2 is left out and mapped to 'positive': one is a slip",
         ),
         (("name",), "Small protocol", "name: protocol name 'Small protocol' must be lower-case"),
         (("task",), "regression", "task: .*'classification' or 'au-detection', not 'regression'"),

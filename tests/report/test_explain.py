@@ -77,7 +77,7 @@ def test_a_method_means_all_its_seeds_and_a_run_that_seed_alone(record, answers,
     record(wrong, method="other")
     found = explained(record, "toy", "other")
     assert found.seeds[0] == pytest.approx([25 / 36, 1])
-    assert found.parts[0].one.uf1 == pytest.approx(61 / 72)
+    assert found.parts[0].uf1[0] == pytest.approx(61 / 72)
     assert as_record(found)["one"]["seed_sd"] == pytest.approx(11 / 36 / 2**0.5)
     assert "A ±.216 (.6944 to 1.0000, 2 seeds); B unknown, it has one seed" in printed(found)
     alone = explained(record, first.name[:-3], "other")
