@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import KFold
 
+from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.engine.catalogue import PROTOCOLS
@@ -231,7 +232,7 @@ def test_a_protocol_of_one_database_equals_a_loop_over_its_sheet(name, clips):
 def test_there_is_a_straight_line_reference_for_every_protocol_that_comes_along():
     others = {"megc2019", "megc2018-cde", "megc2018-hde", "dfme-7"}
     left = {name for name in PROTOCOLS.names() if not name.startswith(("cdmer-", "toy-"))} - set(MAPS) - others
-    assert {name for name in left if find_protocol(name).task == "classification"} == set()
+    assert left == {"cd6me", *AU_SETS}
 
 
 @pytest.mark.parametrize("name", ["casme2-3", "samm-3", "smic-hs-3"])
@@ -316,6 +317,75 @@ def test_cdmer_trains_on_one_database_and_tests_on_the_other(pair, clips):
     assert inductive.spec_digest() != transductive.spec_digest()
     assert inductive.parts == {"full": "Full"}
     assert make_split(transductive, clips, person_of=SMIC).digest() == split.digest()
+
+
+#: Action units and how many of the 2031 clips show each, as CD6ME's authors print them; by database only two are known.
+CD6ME = dict(zip((1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17),
+                 (304, 280, 708, 134, 60, 252, 117, 75, 176, 277, 52, 86), strict=True))  # fmt: skip
+AU5 = {"casme": 0, "casme2": 2}
+SIX = {"casme": 189, "casme2": 256, "samm": 159, "4dme": 267, "mmew": 300, "casme3": 860}
+AU_SETS = {
+    "casme-au": (1, 4, 9, 14),
+    "casme2-au": (1, 2, 4, 7, 12, 14, 15, 17),
+    "samm-au": (2, 4, 7, 12),
+    "mmew-au": (1, 2, 4, 5, 7, 10, 12, 14),
+    "4dme-au": (1, 2, 4, 6, 7, 12, 17, 45),
+}
+
+
+@pytest.fixture(scope="module")
+def coded(clips):
+    """Return the clips of CD6ME's databases, coded so that each unit is shown as often, and the units of each clip."""
+    here = clips[clips.dataset.isin(list(SIX))].reset_index(drop=True)
+    names = clip_names(here)
+    shown = {name: {24} for name in names}  # a unit that is not asked for: all else is known not to be shown
+    for turn, (unit, count) in enumerate(CD6ME.items()):
+        may = {"casme2": 2, "casme": 0} if unit == 5 else {}
+        left = Counter({dataset: may.get(dataset, count) for dataset in SIX})
+        for name in [*names[150 * turn :], *names[: 150 * turn]]:
+            dataset = name.partition("/")[0]
+            if count and left[dataset]:
+                shown[name].add(unit)
+                left[dataset] -= 1
+                count -= 1
+    aus = [read_coding("+".join(map(str, sorted(shown[name])))) for name in names]
+    return here.assign(aus=aus), shown
+
+
+def _shows(split, shown, units):
+    return [[float(unit in shown[name]) for unit in units] for name in clip_names(split.clips)] == split.labels.tolist()
+
+
+def test_cd6me_holds_each_of_six_databases_out_with_as_many_clips_and_units_as_its_authors_count(coded):
+    table, shown = coded
+    spec = find_protocol("cd6me")
+    split = make_split(spec, table)  # as real clips: counts bind
+    assert spec.units == tuple(CD6ME)
+    assert (len(split.clips), split.differences) == (2031, [])
+    assert (split.labels == 1).sum(axis=0).tolist() == list(CD6ME.values())
+    assert {d: int((split.labels[split.datasets == d, 3] == 1).sum()) for d in AU5} == AU5
+    assert _shows(split, shown, CD6ME)
+    by = {d: sorted(name for name in shown if name.startswith(f"{d}/")) for d in SIX}
+    assert {d: len(names) for d, names in by.items()} == SIX
+    assert _as_names(split) == {d: (sorted(set(shown) - set(names)), names) for d, names in by.items()}
+    assert list(spec.parts) == ["full", "mean", *SIX]
+
+
+@pytest.mark.parametrize("name", AU_SETS)
+def test_action_units_of_one_database_are_asked_of_every_subject_once(name, coded):
+    table, shown = coded
+    dataset = name.removesuffix("-au")
+    spec = find_protocol(name)
+    split = make_split(spec, table[table.dataset == dataset])
+    assert spec.units == AU_SETS[name]
+    assert len(split.clips) == SIX[dataset] - (dataset == "casme2")  # without the row of later sheets
+    assert LATER not in clip_names(split.clips)
+    assert len(split.folds) == EMOTIONS[dataset][1]
+    assert _shows(split, shown, AU_SETS[name])
+    kept = {clip for clip in shown if clip.startswith(f"{dataset}/") and clip != LATER}
+    for fold, (train, test) in _as_names(split).items():
+        assert test == sorted(clip for clip in kept if clip.startswith(f"{fold}/"))
+        assert train == sorted(kept - set(test))
 
 
 def test_databases_are_crossed_by_name_without_the_people_of_the_target(clips):
