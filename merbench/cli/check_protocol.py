@@ -50,8 +50,23 @@ def check_protocol(
         raise DataError(f"protocol {spec.name} would not run: {listed([*found.problems, *found.differences], 1000)}")
     for difference in found.differences:
         _say(console, f"differs, which does not bind on made data: {difference}", "yellow")
-    if not found.differences:
-        _say(console, "agrees with all that the protocol expects" if spec.expected else "no counts are expected")
+    _say_compared(console, spec, chosen.synthetic, agrees=not found.differences)
+
+
+def _say_compared(console: "Console", spec: "ProtocolSpec", synthetic: bool, agrees: bool) -> None:
+    """Say what the clips were held against: the counts that the protocol names, and its list, which has real clips."""
+    from merbench.contracts.errors import listed
+
+    counted = [name for name, count in spec.expected or () if count]
+    against = [f"the protocol's counts of {listed(counted)}"] if counted else []
+    if spec.official_list and not synthetic:
+        against.append(f"every clip and class of {spec.official_list}")
+    if agrees and against:
+        _say(console, f"agrees with {' and '.join(against)}")
+    if not against:
+        _say(console, "the protocol expects no counts: nothing was compared")
+    if spec.official_list and synthetic:
+        _say(console, f"not compared with {spec.official_list}, which lists real clips: these are made")
 
 
 def _say(console: "Console", text: str, style: str = "") -> None:

@@ -23,6 +23,7 @@ def mine(small_protocol):
 
 
 FOLDS = "folds: leave-one-subject-out"
+SAMM = "fear, sadness], positive: [happiness]"  # of the line of its classes
 
 
 def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
@@ -63,15 +64,38 @@ def test_a_protocol_without_reader_is_refused_in_a_line(refused):
 
 
 def test_check_protocol_shows_clips_classes_folds_and_singletons(registered, mine, done):
-    path = mine(("    title: SAMM\n", "    title: SAMM\n"), more="expected: {clips: 24, subjects: 9}\n")
-    said = done("check-protocol", path)
+    said = done("check-protocol", mine(more="expected: {clips: 24, subjects: 9}\n"))
     assert "data: megc2019-flow28" in said
     assert [line.split() for line in said.splitlines() if line.strip().startswith(("casme2 ", "all "))] == [
         ["casme2", "8", "3", "3", "3", "2"],
         ["all", "24", "9", "9", "9", "6"],
     ]
     assert "9 folds: 2 to 3 clips tested" in said
-    assert said.splitlines()[-1] == "agrees with all that the protocol expects"
+    assert said.splitlines()[-1] == "agrees with the protocol's counts of clips, subjects"
+
+
+MADE = """
+    from merbench.databases.megc2019_flow28 import Megc2019Flow28
+
+    class Made(Megc2019Flow28):
+        card = Megc2019Flow28.card.model_copy(update={"name": "made-flow", "synthetic": True, "download": None})
+
+    DATABASE = Made()
+    """
+
+
+def test_check_protocol_says_what_was_held_against_what(registered, mine, tmp_path, done, offer):
+    rows = done("check-protocol", mine(), "--clips").splitlines()
+    listing = [row.replace("/", ",").replace(" ", ",") for row in rows if row.count("/") == 2 and row.count(" ") == 1]
+    (tmp_path / "list.csv").write_text("\n".join(["dataset,subject,clip,class", *listing]), encoding="utf-8")
+    path = mine(more="official_list: list.csv\n")
+    assert done("check-protocol", path).splitlines()[-1] == "agrees with every clip and class of list.csv"
+    offer("[merbench.databases]\nmade-flow = MODULE:DATABASE\n", {"__init__.py": MADE})
+    done("data", "add", "made-flow", registered)
+    path = mine(more="expected: {clips: 25}\n")
+    *_, differs, last = done("check-protocol", path, "--data", "made-flow").splitlines()
+    assert differs == "differs, which does not bind on made data: 24 clips instead of 25"
+    assert last == "not compared with list.csv, which lists real clips: these are made"
 
 
 def test_check_protocol_names_what_is_left_out_and_who_is_alone(registered, mine, done):
@@ -80,9 +104,10 @@ def test_check_protocol_names_what_is_left_out_and_who_is_alone(registered, mine
     assert "left out (3): samm 011/011_1_1, 006/006_2_1, 006/006_3_1: why" in said
     assert "2 subjects have one clip: samm/006, samm/011" in said
     assert "2 subjects have clips of one class only: samm/006, samm/011" in said
-    assert "samm/006/006_1_1 negative" in said
-    assert "samm/011/011_1_1" not in said.partition("folds:")[2].replace("left out", "")
-    assert said.splitlines()[-1] == "no counts are expected"
+    taken = said.partition(" folds: ")[2]
+    assert "samm/006/006_1_1 negative" in taken
+    assert "samm/011/011_1_1" not in taken
+    assert said.splitlines()[-1] == "the protocol expects no counts: nothing was compared"
 
 
 def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, merbench):
@@ -98,7 +123,8 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
 
 def test_check_protocol_says_which_fold_has_nothing(registered, mine, merbench):
     rule = "folds: {rule: hold-out, train: [casme2, samm], test: [smic-hs]}"
-    more = "left_out: [{dataset: smic-hs, emotions: [negative, positive, surprise], reason: why}]\n"
+    clips = [f"{s}/{s}_{c}_01" for s in ("s06", "s07", "s11") for c in ("ne", "po", "sur")]
+    more = f"left_out: [{{dataset: smic-hs, clips: [{', '.join(clips)}], reason: why}}]\n"
     said = merbench("check-protocol", mine((FOLDS, rule), more=more))
     assert said.err == "error: protocol small would not run: protocol small: fold smic-hs has no clip to be tested\n"
 
@@ -106,15 +132,29 @@ def test_check_protocol_says_which_fold_has_nothing(registered, mine, merbench):
 @pytest.mark.parametrize(
     ("swap", "said"),
     [
+        (
+            (SAMM, SAMM.replace("[happiness]", "[happiness, anger]")),
+            "line 15: datasets.samm maps the emotion 'anger' to",
+        ),
+        (
+            (SAMM, SAMM.replace("[happiness]", "[happiness, happiness]")),
+            "line 15: datasets.samm maps the emotion 'happ",
+        ),
+        (
+            ("[negative, positive, surprise]", "[negative, positive, surprise, tense]"),
+            "line 5: no dataset maps anything to",
+        ),
+        (
+            (FOLDS, FOLDS + "\nleft_out: [{dataset: samm, emotions: [fear], reason: why}]"),
+            "line 17: left_out: 'fear' of samm is left out and mapped to 'negative': one is a slip",
+        ),
+        ((FOLDS, "folds:"), "line 16: folds: name a rule: leave-one-subject-out, or {rule: subject-k-fold, k: 5}"),
         ((FOLDS, "folds: random"), "small.yaml, line 16: folds: 'random' would put clips of one person on both sides"),
-        (("[happiness]", "[happiness, anger]"), "small.yaml, line 15: datasets.samm maps the emotion 'anger' to two"),
         ((FOLDS, "fold: x"), "small.yaml, line 16: unknown key 'fold' (did you mean 'folds'?)"),
         ((FOLDS, "folds: {rule: hold-out, train: [samm], test: [samm]}"), "line 16: folds: 'samm' is both trained on"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_with_its_place(mine, refused, swap, said):
-    if swap[0] == "[happiness]":
-        swap = ("fear, sadness], positive: [happiness]", "fear, sadness], positive: [happiness, anger]")
     assert said in refused("check-protocol", mine(swap))
 
 
