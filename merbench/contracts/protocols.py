@@ -346,8 +346,8 @@ class ProtocolSpec(_Part):
         datasets = {name: rule.title for name, rule in self.datasets.items() if name in self.tested}
         if len(datasets) < 2:
             return {"full": "Full"}
-        both = {"full": "Pooled", "mean": "Mean of databases"} if self.task == "au-detection" else {"full": "Full"}
-        return both | datasets
+        mean = {"mean": "Mean of databases"} if self.task == "au-detection" else {}
+        return {"full": "Full"} | mean | datasets
 
     def spec_digest(self) -> str:
         """Digest what the protocol means: all that can change a clip's selection, label, fold or score.

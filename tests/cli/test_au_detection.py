@@ -94,6 +94,14 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done):
     assert figures["always-shown", "full"]["uf1"] == pytest.approx(floor)
     assert figures["svm-flow-aus", "full"]["uf1"] > floor + 0.2
     text = done("compare", "--format", "md")
-    for head in ("Pooled F1", "Mean of databases F1", "CASME II F1", "small-au on coded-flow"):
+    for head in ("Full F1", "Mean of databases F1", "CASME II F1", "small-au on coded-flow"):
         assert head in text
     assert "of the 4 action units 1 are shown by no clip and count 0 in F1" in text
+
+
+def test_a_method_for_classes_is_refused_under_action_units_and_the_other_way_round(coded, small_protocol, refused):
+    assert "method svm-flow does classification, protocol small-au is au-detection" in refused(
+        "run", "svm-flow", *coded
+    )
+    words = ("--protocol", small_protocol, *coded[2:])
+    assert "method always-shown does au-detection, protocol small is class" in refused("run", "always-shown", *words)

@@ -183,3 +183,14 @@ def test_a_source_and_a_target_are_run_by_name(registered, done):
 def test_a_pattern_that_makes_no_sense_is_one_line(refused):
     assert "names 'samm' twice" in refused("run", "majority", "-p", "cross:samm+samm->casme2")
     assert "no known database holds 'sam' (did you mean 'samm'?)" in refused("protocols", "lodo:sam+casme2")
+
+
+def test_a_transductive_method_is_refused_where_the_protocol_does_not_say_so_and_run_where_it_does(
+    registered, mine, refused, done, offer
+):
+    card = "name: peeker\ntitle: P\nsummary: P\nimplementation: method:Majority\ntransductive: true\n"
+    method = "from merbench.methods.majority.method import Majority\n"
+    offer("[merbench.methods]\npeeker = MODULE.method:Majority\n", {"card.yaml": card, "method.py": method})
+    path = mine()
+    assert "method peeker is transductive: it trains on the test clips" in refused("run", "peeker", "-p", path)
+    assert "9/9 folds" in done("run", "peeker", "-p", mine(more="transductive: true\n"))

@@ -13,10 +13,11 @@ from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from merbench.report.compare import as_csv, as_json, best_two, number, ranks
+from merbench.report.explain import explain_rows, find_row
 from merbench.report.leaderboard import read_leaderboard, write_entry
 from merbench.report.paper import as_latex, as_markdown
 from merbench.report.rows import FIELDS, measured_rows, published_rows
-from merbench.report.runs import read_run
+from merbench.report.runs import read_run, read_runs
 from merbench.report.terminal import print_table
 
 DESIGN_FIELDS = """
@@ -599,6 +600,16 @@ def test_more_rows_than_can_be_tested_are_not_and_the_table_says_so(record, answ
     comparison = record.compared()
     assert [row.p_best for row in comparison.rows] == [None] * 3
     assert "Which of 3 rows are below the best is not tested: name 2 methods at most" in as_markdown(comparison)
+
+
+def test_of_33_rows_none_is_tested_and_a_pair_of_them_still_explained(record, answers, right):
+    for which in range(33):
+        record(answers if which else right, method=f"m{which:02d}")
+    comparison = record.compared()
+    assert [row.p_best for row in comparison.rows] == [None] * 33
+    assert "Which of 33 rows are below the best is not tested: name 32 methods at most" in as_markdown(comparison)
+    runs = [run for run in read_runs(record.results)[0] if run.file.method in ("m00", "m32")]
+    assert 0 < explain_rows(find_row(runs, "m00"), find_row(runs, "m32")).parts[0].uf1_p <= 1
 
 
 def test_rows_that_do_not_rank_together_are_named_with_what_they_differ_in(record, answers, right):

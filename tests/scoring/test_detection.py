@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, recall_score
 from merbench.scoring.detection import shown_f1, subject_unit_counts
 from merbench.scoring.table import part_scores
 
-PARTS = {"full": "Pooled", "mean": "Mean of databases", "a": "A", "b": "B"}
+PARTS = {"full": "Full", "mean": "Mean of databases", "a": "A", "b": "B"}
 UNITS = ("4", "12")
 
 # dataset, subject, truth of 4, score of 4, truth of 12, score of 12
