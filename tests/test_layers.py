@@ -41,7 +41,7 @@ def test_the_layers_name_every_room_and_no_other(linter, rooms):
 def test_the_layers_stand_in_the_order_of_the_design(linter):
     (layers,) = [contract["layers"] for contract in contracts(linter, "layers")]
     place = {name.strip(): index for index, layer in enumerate(layers) for name in layer.replace("|", ":").split(":")}
-    order = ["contracts", "databases", "training", "engine", "report", "cli"]
+    order = ["contracts", "databases", "training", "engine", "audit", "report", "cli"]
     places = [place[f"merbench.{name}"] for name in order]
     assert places == sorted(places, reverse=True)
     assert len({place[f"merbench.{name}"] for name in ("databases", "prepare", "scoring")}) == 1

@@ -70,10 +70,12 @@ def tail(sizes: tuple[int, ...]) -> float:
     return float(ndtr(np.sqrt(subjects / freedom) * stdtrit(freedom, (1 - LEVEL) / 2)))
 
 
-def bootstrap_interval(
+def resampled(
     by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
-) -> Interval:
-    """Return the 95 % interval of a figure, averaged over seeds; NaN without two subjects to draw from.
+) -> npt.NDArray[np.float64]:
+    """Compute a figure, averaged over seeds, in every draw of subjects.
+
+    Figures of the same subjects get the same draws, so their differences are paired.
 
     Parameters
     ----------
@@ -83,15 +85,37 @@ def bootstrap_interval(
         Subjects of each dataset, in that order.
     figure : callable
         Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
+
+    Returns
+    -------
+    ndarray, shape (resamples,)
+        NaN where a draw has no value.
     """
     seeds, subjects, classes, _ = by_subject.shape
-    if not subjects or max(sizes) < 2:  # a single subject can only be drawn as it is
-        return Interval(float("nan"), float("nan"))
     flat = np.moveaxis(by_subject, 1, 0).reshape(subjects, -1).astype(np.float64)
     pooled = (subject_draws(sizes) @ flat).reshape(-1, seeds, classes, classes)  # one product for all seeds
-    values = figure(pooled).mean(axis=1)
+    return np.asarray(figure(pooled).mean(axis=1))
+
+
+def interval_of(values: npt.NDArray[np.float64], sizes: tuple[int, ...]) -> Interval:
+    """Return the 95 % interval that the values of all draws of subjects span; draws without a value do not count.
+
+    Both ends are NaN without two subjects to draw from: a single subject can only be drawn as it is.
+    """
     values = values[~np.isnan(values)]
-    if not values.size:
+    if not values.size or not sizes or max(sizes) < 2:
         return Interval(float("nan"), float("nan"))
     low, high = np.quantile(values, [tail(sizes), 1 - tail(sizes)])
     return Interval(float(low), float(high))
+
+
+def bootstrap_interval(
+    by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
+) -> Interval:
+    """Return the 95 % interval of a figure, averaged over seeds; NaN without two subjects to draw from.
+
+    Parameters are those of :func:`resampled`.
+    """
+    if not sizes or max(sizes) < 2:
+        return Interval(float("nan"), float("nan"))
+    return interval_of(resampled(by_subject, sizes, figure), sizes)
