@@ -10,6 +10,6 @@ setup(
         "merbench.databases": ["*.csv", "*.yaml"],
         "merbench.methods": ["*/card.yaml", "*/README.md"],
         "merbench.protocols": ["*.yaml", "families/*.yaml", "lists/*.csv"],
-        "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*"],
+        "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*", "audits/*/*"],
     },
 )

@@ -39,28 +39,31 @@ class Selection:
 
     Attributes
     ----------
-    kind : str
-        ``fair``: looks at no test label. ``oracle``: picks by test labels. ``non-standard``: averages over folds.
+    oracle : bool
+        It picks by the labels of the test clips.
+    pooled : bool
+        Its figures come from one confusion matrix; else they are means over folds.
     """
 
     name: str
     title: str
-    kind: Literal["fair", "oracle", "non-standard"]
+    oracle: bool = False
+    pooled: bool = True
 
 
 #: In the order of the table.
 SELECTIONS = (
-    Selection(LAST, "last epoch", "fair"),
-    Selection(INNER, "inner subjects, refit", "fair"),
-    Selection(INNER_KEEP, "inner subjects, net kept", "fair"),
-    Selection("oracle-acc-first", "best accuracy of each test fold, first of ties", "oracle"),
-    Selection("oracle-acc-last", "best accuracy of each test fold, last of ties", "oracle"),
-    Selection("oracle-f1-first", "best F1 of each test fold, first of ties", "oracle"),
-    Selection("oracle-f1-last", "best F1 of each test fold, last of ties", "oracle"),
-    Selection("oracle-mixed", "F1 and accuracy from different epochs", "oracle"),
-    Selection("oracle-one-epoch", "one epoch for all folds, best pooled UF1", "oracle"),
-    Selection("fold-mean-last", "mean of the folds' F1, last epoch", "non-standard"),
-    Selection("fold-mean-oracle", "mean of the folds' F1, best F1 of each", "oracle"),
+    Selection(LAST, "last epoch"),
+    Selection(INNER, "inner subjects, refit"),
+    Selection(INNER_KEEP, "inner subjects, net kept"),
+    Selection("oracle-acc-first", "best accuracy of each test fold, first of ties", oracle=True),
+    Selection("oracle-acc-last", "best accuracy of each test fold, last of ties", oracle=True),
+    Selection("oracle-f1-first", "best F1 of each test fold, first of ties", oracle=True),
+    Selection("oracle-f1-last", "best F1 of each test fold, last of ties", oracle=True),
+    Selection("oracle-mixed", "F1 and accuracy from different epochs", oracle=True),
+    Selection("oracle-one-epoch", "one epoch for all folds, best pooled UF1", oracle=True),
+    Selection("fold-mean-last", "mean of the folds' F1, last epoch", pooled=False),
+    Selection("fold-mean-oracle", "mean of the folds' F1, best F1 of each test fold", oracle=True, pooled=False),
 )
 
 
@@ -294,11 +297,11 @@ def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        ``part, selection, kind, seeds, clips``; of each figure in ``uf1``, ``uar`` and ``acc`` the value (a mean over
-        seeds), the ends of its interval, the lift over the last epoch and the ends of the lift's interval; the spread
-        of UF1 over seeds, ``seed_sd``; and ``epoch_median, epoch_first, epoch_last`` of the picks of all folds and
-        seeds. NaN for what a habit does not have. Intervals are 95 % over subjects, given the trained folds and the
-        picks; the lifts' are paired.
+        ``part, selection, oracle, pooled, seeds, clips``; of each figure in ``uf1``, ``uar`` and ``acc`` the value (a
+        mean over seeds), the ends of its interval, the lift over the last epoch and the ends of the lift's interval;
+        the spread of UF1 over seeds, ``seed_sd``; and ``epoch_median, epoch_first, epoch_last`` of the picks of all
+        folds and seeds. NaN for what a habit does not have. Intervals are 95 % over subjects, given the trained folds
+        and the picks; the lifts' are paired.
     """
     chosen, picked = _chosen(kept)
     rows = []
@@ -317,8 +320,8 @@ def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame
             base = bases.get(seeds) or bases.setdefault(seeds, _measured(LAST, of, seeds, clips, sizes))
             found = base if selection.name == LAST else _measured(selection.name, of, seeds, clips, sizes)
             rows.append(
-                {"part": part, "selection": selection.name, "kind": selection.kind, "seeds": len(seeds)}
-                | {"clips": len(clips.clips)}
+                {"part": part, "selection": selection.name, "oracle": selection.oracle, "pooled": selection.pooled}
+                | {"seeds": len(seeds), "clips": len(clips.clips)}
                 | _figures(found, base, sizes)
                 | _epochs(selection.name, picked, seeds)
             )

@@ -9,6 +9,7 @@ import typer
 
 from merbench import __version__
 from merbench.cli.ablate import ablate
+from merbench.cli.audit import audit
 from merbench.cli.check_protocol import check_protocol
 from merbench.cli.compare import compare
 from merbench.cli.data import data
@@ -35,6 +36,7 @@ app.command(epilog="Example: merbench run svm-flow ststnet --protocol megc2019 -
 app.command(epilog="Example: merbench ablate medn --protocol megc2019 --seeds 0-2 --beside svm-flow")(ablate)
 app.command(epilog="Example: merbench compare --protocol megc2019 --format latex")(compare)
 app.command(epilog="Example: merbench explain ststnet svm-flow --protocol megc2019")(explain)
+app.command(epilog="Example: merbench audit ststnet --protocol megc2019 --out audit")(audit)
 app.command(epilog="Example: merbench score my-log.csv --protocol megc2019")(score)
 app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)
 app.command(epilog="Example: merbench export svm-flow-megc2019-s0 --format challenge > log.txt")(export)

@@ -1,0 +1,67 @@
+"""``merbench audit``: what habits of picking an epoch would report, from predictions kept after every epoch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, key_values, results_folder
+
+
+def audit(
+    method: Annotated[str, typer.Argument(help="A method that was run with --keep-epochs.", metavar="METHOD")],
+    protocol: Annotated[str, typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml.")],
+    data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
+    config: Annotated[str | None, typer.Option(help="Only this configuration on the method's card.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value: only runs with this setting; may be repeated.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with the epochs picked in every fold.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for audit.json, audit.csv and audit.png: UF1 against epochs.", show_default=False),
+    ] = None,
+    shipped: Annotated[
+        bool, typer.Option("--leaderboard", help="Read the committed leaderboard alone, not what is recorded here.")
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Hold the last epoch against inner selection, and against epochs picked by the test labels as much code does.
+
+    Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
+    """
+    from rich.console import Console
+
+    from merbench.engine.catalogue import METHODS
+    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.report.audit import Wanted, as_json, not_of_classes, read_audit
+    from merbench.report.audit_figure import write_audit
+    from merbench.report.audit_table import print_audit
+    from merbench.report.leaderboard import read_leaderboard
+    from merbench.report.runs import read_runs
+
+    folder = results_folder(results)
+    measured, problems = ([], []) if shipped else read_runs(folder)
+    rows, more = read_leaderboard()
+    known = [*measured, *rows]
+    if method not in {run.file.method for run in known}:
+        METHODS.entry(method)
+    name = protocol
+    if protocol not in {run.file.protocol for run in known}:
+        spec = find_protocol(protocol)
+        if spec.task != "classification":
+            raise not_of_classes(spec.name)
+        name = spec.name
+    asked = key_values(settings or [], "--set")
+    chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
+    given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
+    options = tuple(word for option, value in given if value for word in (option, value))
+    found = read_audit(folder, known, Wanted(method, name, protocol, data, chosen, options))
+    for problem in problems + more:
+        typer.echo(problem, err=True)
+    if json:
+        typer.echo(as_json(found).rstrip("\n"))
+    else:
+        print_audit(found, Console(highlight=False))
+    for path in write_audit(found, out) if out else ():
+        typer.echo(f"wrote {path}", err=json)

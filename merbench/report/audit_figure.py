@@ -1,0 +1,125 @@
+"""The figure of an audit: what each selection would report against the number of epochs, and which epochs it picks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from merbench.audit.selections import INNER, LAST
+from merbench.engine.files import write_whole
+from merbench.report.audit import Audit, as_csv, as_json
+from merbench.report.compare import number
+from merbench.report.style import GREY, PAGE, as_png, new_figure, style, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class _Line:
+    """How a selection is drawn: told apart in grey as well."""
+
+    said: str
+    short: str
+    colour: str
+    dashes: Any
+
+
+_LINES = {
+    "oracle-acc-last": _Line(
+        "best accuracy on the test fold, last of ties", "accuracy,\nlast of ties", "#CC6677", (0, (1.2, 1.2))
+    ),
+    "oracle-acc-first": _Line(
+        "best accuracy on the test fold, first of ties", "accuracy,\nfirst of ties", "#882255", (0, (5, 1.5))
+    ),
+    "oracle-f1-first": _Line(
+        "best F1 on the test fold, first of ties", "F1,\nfirst of ties", "#999933", (0, (5, 1.5, 1, 1.5))
+    ),
+    LAST: _Line("last epoch", "last", "#000000", "solid"),
+    INNER: _Line("inner subjects, refit", "inner\nsubjects", "#0072B2", (0, (2.5, 1))),
+}
+#: Whose range over seeds is drawn: those of the others lie upon one another.
+_RANGES = ("oracle-acc-first", LAST, INNER)
+_BINS = 28
+_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+def write_audit(audit: Audit, folder: Path) -> Iterator[Path]:
+    """Write ``audit.json``, ``audit.csv`` and ``audit.png`` to a folder, and yield the path of each.
+
+    Raises
+    ------
+    MerbenchError
+        The folder can't be written.
+    """
+    with style():
+        picture = as_png(audit_figure(audit))
+    for name, content in (("audit.json", as_json(audit).encode()), ("audit.csv", as_csv(audit).encode())):
+        write_whole(folder / name, content)
+        yield folder / name
+    write_whole(folder / "audit.png", picture)
+    yield folder / "audit.png"
+
+
+def audit_figure(audit: Audit) -> "Figure":
+    """Draw UF1 had training ended after each epoch, mean and range over seeds, and below it the epochs picked."""
+    there = [name for name in _LINES if name in set(audit.curves.selection)]
+    picking = [name for name in there if name != LAST]
+    figure = new_figure(PAGE, 3.3 + 0.34 * len(picking))
+    curves, *strips = figure.subplots(1 + len(picking), 1, sharex=True, height_ratios=[8, *[1] * len(picking)])
+    for name in there:
+        _curve(curves, audit, name)
+    curves.set_ylabel("UF1, pooled over folds")
+    curves.legend(loc="lower right", handlelength=4.2)
+    for axes, name in zip(strips, picking, strict=True):
+        _picked(axes, audit, name)
+    strips[0].set_title("share of folds and seeds that pick an epoch; the line is the median", loc="left", fontsize=7)
+    curves.set_xscale("log")
+    curves.set_xlim(0.93, audit.epochs * 1.03)
+    ticks = [*(tick for tick in _TICKS if tick < audit.epochs / 1.3), audit.epochs]
+    strips[-1].set_xticks(ticks, [str(tick) for tick in ticks])
+    strips[-1].minorticks_off()
+    strips[-1].set_xlabel("epochs (above: what each selection would report, had training ended there)")
+    file, seeds = audit.file, ", ".join(str(seed.seed) for seed in audit.kept.seeds)
+    data = f"{file.data} (synthetic data)" if file.synthetic else file.data
+    title(
+        figure,
+        "What picking an epoch adds: the last epoch and inner subjects look at no test label, the others do",
+        f"{audit.row.label} under {file.protocol} on {data}, {len(audit.kept.clips)} clips, "
+        f"{len(audit.kept.folds)} folds; mean over seeds {seeds}, shaded from lowest to highest",
+    )
+    return figure
+
+
+def _curve(axes: "Axes", audit: Audit, name: str) -> None:
+    line = _LINES[name]
+    seeds = audit.curves[audit.curves.selection == name].groupby("epoch").uf1
+    mean = seeds.mean()
+    if name in _RANGES:
+        axes.fill_between(mean.index, seeds.min(), seeds.max(), color=line.colour, alpha=0.15, linewidth=0)
+    said = f"{line.said}: {number(mean.iloc[-1], 3)}"
+    axes.plot(mean.index, mean, color=line.colour, linestyle=line.dashes, linewidth=1.3, label=said)
+
+
+def _picked(axes: "Axes", audit: Audit, name: str) -> None:
+    """Draw how often each epoch is picked, in bins of equal width on the axis; the highest bar tells its share."""
+    line = _LINES[name]
+    found = audit.picked[audit.picked.selection == name].epoch.to_numpy()
+    edges = np.unique(np.round(np.geomspace(1, audit.epochs + 1, _BINS))) - 0.5
+    shares, _ = np.histogram(found, edges)
+    shares = shares / len(found)
+    axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=line.colour, edgecolor="white", linewidth=0.3)
+    highest = int(shares.argmax())
+    right = highest < len(shares) / 2
+    axes.annotate(
+        f"{shares[highest]:.0%}", (edges[highest + right], shares[highest]), (2 if right else -2, -1),
+        textcoords="offset points", ha="left" if right else "right", va="top", fontsize=6,
+    )  # fmt: skip
+    axes.axvline(float(np.median(found)), color="black", linewidth=1.0)
+    axes.set_yticks([])
+    axes.set_ylabel(line.short, rotation=0, ha="right", va="center", fontsize=6)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
