@@ -66,11 +66,14 @@ class Recorder:
         folds: Sequence[str] = (),
         failing: Mapping[str, str] | None = None,
         diagnostics: Mapping[str, dict[str, Any]] | None = None,
+        epochs: Mapping[str, Sequence[str]] | None = None,
+        selection: str = "last",
         **fields: Any,
     ) -> Path:
         """Record a run and return its folder; `folds` are all by default, `failing` are folds and their messages.
 
-        `diagnostics` are arrays by fold, as the engine would store them.
+        `diagnostics` are arrays by fold, as the engine would store them; `epochs` are a clip's classes after each
+        epoch: none for any clip are those of a method without epochs that was asked to keep them.
         """
         failing, diagnostics = failing or {}, diagnostics or {}
         identities = [name.split("/") for name in answers]
@@ -90,6 +93,9 @@ class Recorder:
             if name in failing:
                 told = {"failure": Failure(type="ValueError", message=failing[name], traceback="Traceback")}
             told["diagnostics"] = diagnostics.get(name)
+            if epochs:
+                after = [[CLASSES.index(each) for each in epochs[names[row]]] for row in fold.test]
+                told["epochs"] = np.eye(len(CLASSES), dtype=np.float32)[np.transpose(after)]
             return FoldOutcome(name, len(fold.test), len(fold.train), {"total": 0.1}, **told)
 
         key = RunKey(
@@ -101,7 +107,7 @@ class Recorder:
             split_digest=split.digest(),
             data_digest=digest(fields.get("data", "toy-data")),
             input_digests={},
-            selection="last",
+            selection=selection,
             transductive=False,
             au_labels_at_test=False,
             seed=seed,
@@ -113,7 +119,8 @@ class Recorder:
             "merbench": "0", "git_commit": None, "folds": {fold.name: len(fold.test) for fold in split.folds},
         }  # fmt: skip
         file = RunFile(run_id=f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key=key, **about | fields)
-        task = FoldTask(object, MethodConfig(), split, Inputs({}, len(rows)), seed)  # type: ignore[arg-type]
+        inputs = Inputs({}, len(rows))
+        task = FoldTask(object, MethodConfig(), split, inputs, seed, keep_epochs=epochs is not None)  # type: ignore[arg-type]
         execute([RunPlan(file, task)], self.results / "runs", Silent(), folds, executor=Answering(outcome))
         return self.results / "runs" / file.run_id
 

@@ -1,0 +1,362 @@
+"""Habits of picking an epoch, held against loops over folds and epochs, and against what chance must bring."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from merbench.audit.selections import (
+    SELECTIONS,
+    Kept,
+    Seed,
+    disagreeing,
+    fold_f1,
+    picked_epochs,
+    picks,
+    running_best,
+    selection_curves,
+    selection_rows,
+)
+from merbench.scoring.intervals import interval_of, subject_draws
+from merbench.scoring.metrics import confusion_matrix
+from merbench.scoring.paired import paired_difference
+from merbench.scoring.table import part_scores
+
+CLASSES = ("negative", "positive", "surprise")
+EPOCHS = 9
+
+
+def split(rng, people={"alpha": 6, "beta": 5}, folds="subject"):  # noqa: B006
+    """Make clips up: some people show a single class, as in the databases; folds are people, or two mixed groups."""
+    rows = []
+    for dataset, many in people.items():
+        for subject in range(many):
+            shown = rng.choice(3, size=1 if subject % 3 == 0 else 3, replace=False)
+            count = int(rng.integers(1, 7))
+            rows += [(dataset, f"s{subject}", f"c{clip}", CLASSES[rng.choice(shown)]) for clip in range(count)]
+    clips = pd.DataFrame(rows, columns=["dataset", "subject", "clip", "truth"])
+    fold = clips.dataset + "/" + clips.subject
+    if folds == "groups":
+        fold = "group-" + (clips.subject.str[1:].astype(int) % 2).astype(str)
+    return clips.assign(fold=fold)
+
+
+def seed_of(rng, number, clips, folds, right=0.5, epochs=EPOCHS, ragged=True, inner=True):
+    truth = np.array([CLASSES.index(name) for name in clips.truth])
+    wrong = (truth[:, None] + rng.integers(1, 3, (len(clips), epochs))) % 3
+    predicted = np.where(rng.random((len(clips), epochs)) < right, truth[:, None], wrong)
+    ends = rng.integers(epochs // 2, epochs + 1, len(folds)) if ragged else np.full(len(folds), epochs)
+    for index, fold in enumerate(folds):
+        rows = (clips.fold == fold).to_numpy()
+        predicted[rows, ends[index] :] = predicted[rows, ends[index] - 1][:, None]
+    curve, recorded = None, {}
+    if inner:
+        curve = np.round(rng.random((len(folds), epochs)), 1)  # with ties
+        curve[np.arange(epochs) >= ends[:, None]] = np.nan
+        best = np.nanargmax(curve, axis=1)
+        at = best[[folds.index(fold) for fold in clips.fold]]
+        recorded = {"inner": predicted[np.arange(len(clips)), at], "inner-keep": np.roll(predicted[:, 0], 1)}
+    return Seed(number, predicted.astype(np.uint8), ends, curve, recorded)
+
+
+def made(folds="subject", seeds=2, start=0, **how):
+    rng = np.random.default_rng(start)
+    clips = split(rng, folds=folds)
+    names = tuple(sorted(set(clips.fold)))
+    return Kept(clips, names, CLASSES, tuple(seed_of(rng, number, clips, names, **how) for number in range(seeds)))
+
+
+@pytest.fixture(scope="module", params=["subject", "groups"])
+def kept(request):
+    return made(request.param)
+
+
+def scored(truth, given):
+    """Score pooled predictions as scikit-learn does, over the classes that have clips."""
+    there = sorted(set(truth))
+    f1 = f1_score(truth, given, labels=there, average="macro", zero_division=0)
+    return f1, recall_score(truth, given, labels=there, average="macro", zero_division=0), accuracy_score(truth, given)
+
+
+def best_epochs(kept, seed, score, later):
+    """Walk through the epochs of each fold as a training script does."""
+    found = []
+    for index, fold in enumerate(kept.folds):
+        rows = np.flatnonzero(kept.clips.fold == fold)
+        best, at = None, 0
+        for epoch in range(seed.ends[index]):
+            value = score([kept.truth[i] for i in rows], [seed.predicted[i, epoch] for i in rows], index, epoch)
+            if best is None or value > best or (later and value == best):
+                best, at = value, epoch
+        found.append(at)
+    return found
+
+
+def macro(truth, given, index, epoch):
+    return f1_score(truth, given, average="macro", zero_division=0)
+
+
+def right(truth, given, index, epoch):
+    return sum(a == b for a, b in zip(truth, given, strict=True))
+
+
+def reported(kept, seed, epochs):
+    """Return each clip's class at its fold's epoch."""
+    return [seed.predicted[i, epochs[kept.folds.index(fold)]] for i, fold in enumerate(kept.clips.fold)]
+
+
+def by_hand(kept, seed):
+    """Return the epochs that each habit picks in each fold, counted from 0."""
+    every = [[min(epoch, end - 1) for end in seed.ends] for epoch in range(seed.predicted.shape[1])]
+    one = int(np.argmax([scored(kept.truth, reported(kept, seed, epochs))[0] for epochs in every]))
+    return {
+        "last": [end - 1 for end in seed.ends],
+        "inner": best_epochs(kept, seed, lambda truth, given, index, epoch: seed.inner[index, epoch], later=False),
+        "oracle-acc-first": best_epochs(kept, seed, right, later=False),
+        "oracle-acc-last": best_epochs(kept, seed, right, later=True),
+        "oracle-f1-first": best_epochs(kept, seed, macro, later=False),
+        "oracle-f1-last": best_epochs(kept, seed, macro, later=True),
+        "oracle-one-epoch": [min(one, end - 1) for end in seed.ends],
+    }
+
+
+@pytest.fixture(scope="module")
+def hand(kept):
+    """Return, for each seed, which epochs each habit picks."""
+    return [by_hand(kept, seed) for seed in kept.seeds]
+
+
+@pytest.fixture(scope="module")
+def rows(kept):
+    return full(selection_rows(kept))
+
+
+def full(rows):
+    return rows[rows.part == "full"].set_index("selection")
+
+
+def test_every_habit_picks_what_a_loop_over_the_epochs_picks(kept, hand):
+    for seed, epochs in zip(kept.seeds, hand, strict=True):
+        assert {name: each[:, -1].tolist() for name, each in picks(kept, seed).items()} == epochs
+
+
+def test_pooled_figures_are_those_of_the_picked_predictions(kept, hand, rows):
+    for name in hand[0]:
+        pairs = zip(kept.seeds, hand, strict=True)
+        each = [scored(kept.truth, reported(kept, seed, epochs[name])) for seed, epochs in pairs]
+        assert rows.loc[name, ["uf1", "uar", "acc"]].tolist() == pytest.approx(np.mean(each, axis=0))
+        assert rows.seed_sd[name] == pytest.approx(np.std([uf1 for uf1, _, _ in each], ddof=1))
+
+
+def test_the_mixed_row_takes_f1_and_accuracy_from_different_epochs(rows):
+    assert rows.uf1["oracle-mixed"] == rows.uf1["oracle-f1-first"]
+    assert rows.acc["oracle-mixed"] == rows.acc["oracle-acc-first"]
+    assert rows.acc["oracle-mixed"] >= rows.acc["oracle-f1-first"]
+    assert np.isnan(rows.uar["oracle-mixed"])
+
+
+def test_means_over_folds_are_means_of_each_folds_f1(kept, hand, rows):
+    for name, of in (("fold-mean-last", "last"), ("fold-mean-oracle", "oracle-f1-first")):
+        values = []
+        for seed, epochs in zip(kept.seeds, hand, strict=True):
+            given = np.array(reported(kept, seed, epochs[of]))
+            inside = [(kept.clips.fold == fold).to_numpy() for fold in kept.folds]
+            values += [macro(kept.truth[fold], given[fold], 0, 0) for fold in inside]
+        assert rows.uf1[name] == pytest.approx(np.mean(values))
+        assert np.isnan(rows.acc[name])
+
+
+def test_epochs_picked_are_told_from_1_on(kept, hand, rows):
+    table = picked_epochs(kept)
+    for name in hand[0]:
+        epochs = [epoch + 1 for each in hand for epoch in each[name]]
+        assert table[table.selection == name].epoch.tolist() == epochs
+        assert rows.loc[name, ["epoch_median", "epoch_first", "epoch_last"]].tolist() == [
+            np.median(epochs),
+            min(epochs),
+            max(epochs),
+        ]
+    assert set(table.fold) == set(kept.folds)
+
+
+def test_curves_are_what_training_for_fewer_epochs_would_have_reported(kept):
+    curves = selection_curves(kept).set_index(["selection", "seed", "epoch"]).uf1
+    for epochs in (1, 4):
+        for seed in kept.seeds:
+            shorter = replace(
+                seed,
+                predicted=seed.predicted[:, :epochs],
+                ends=np.minimum(seed.ends, epochs),
+                inner=seed.inner[:, :epochs],
+                recorded={},
+            )
+            for name, picked in by_hand(kept, shorter).items():
+                assert curves[name, seed.seed, epochs] == pytest.approx(
+                    scored(kept.truth, reported(kept, shorter, picked))[0]
+                )
+
+
+def tables(kept, classes):
+    columns = kept.clips[["dataset", "subject", "clip", "truth"]]
+    return [columns.assign(predicted=[CLASSES[number] for number in each]) for each in classes]
+
+
+def test_scores_and_lifts_have_the_intervals_of_tables_and_paired_differences(kept, hand):
+    rows = selection_rows(kept, ["full", "alpha", "beta"]).set_index(["part", "selection"])
+    parts = dict.fromkeys(("full", "alpha", "beta"), "")
+    of = {
+        name: tables(kept, [reported(kept, *each) for each in zip(kept.seeds, [h[name] for h in hand], strict=True)])
+        for name in ("last", "oracle-acc-first")
+    }
+    for score in part_scores(of["oracle-acc-first"], CLASSES, parts):
+        row = rows.loc[score.part, "oracle-acc-first"]
+        assert [row.uf1, row.uf1_low, row.uf1_high] == pytest.approx(
+            [score.uf1, score.uf1_interval.low, score.uf1_interval.high]
+        )
+        assert [row.uar_low, row.uar_high] == pytest.approx([score.uar_interval.low, score.uar_interval.high])
+        inside = [[t[t.dataset.eq(score.part) | (score.part == "full")] for t in each] for each in of.values()]
+        gap = paired_difference(inside[1], inside[0], CLASSES)
+        assert [row.uf1_lift, row.uf1_lift_low, row.uf1_lift_high] == pytest.approx(
+            [gap.uf1, gap.uf1_interval.low, gap.uf1_interval.high]
+        )
+        assert [row.uar_lift, row.uar_lift_low, row.uar_lift_high] == pytest.approx(
+            [gap.uar, gap.uar_interval.low, gap.uar_interval.high]
+        )
+
+
+def test_the_interval_of_a_mean_over_folds_draws_whole_subjects(kept, hand, rows):
+    """A fold counts as often as its subjects are drawn; what is left of it in a draw is scored anew."""
+    sizes = tuple(kept.clips.groupby("dataset").subject.nunique())
+    answers = [np.array(reported(kept, seed, each["last"])) for seed, each in zip(kept.seeds, hand, strict=True)]
+    values = []
+    for times in subject_draws(sizes):
+        each = []
+        for given in answers:
+            total, weights = 0.0, 0.0
+            for number in range(len(kept.folds)):
+                inside = np.flatnonzero(kept.fold_of == number)
+                people = sorted(set(kept.subject_of[inside]))
+                often = np.repeat(inside, times[kept.subject_of[inside]].astype(int))
+                if len(often):
+                    weight = times[people].mean()
+                    total += weight * quick_macro(kept.truth[often], given[often])
+                    weights += weight
+            each.append(total / weights)
+        values.append(np.mean(each))
+    expected = interval_of(np.array(values), sizes)
+    row = rows.loc["fold-mean-last"]
+    assert (row.uf1_low, row.uf1_high) == pytest.approx((expected.low, expected.high))
+
+
+def quick_macro(truth, given):
+    f1 = []
+    for name in set(truth.tolist()) | set(given.tolist()):
+        hits = ((truth == name) & (given == name)).sum()
+        f1.append(2 * hits / ((truth == name).sum() + (given == name).sum()))
+    return np.mean(f1)
+
+
+@pytest.mark.parametrize(
+    ("truth", "given", "expected"),
+    [
+        ([0, 0, 0], [0, 0, 0], 1.0),  # a single class, all right
+        ([0, 0, 0, 0], [0, 0, 1, 0], (6 / 7 + 0) / 2),  # a class that only predictions have counts
+        ([0, 1], [1, 0], 0.0),
+        ([0, 1, 1], [0, 1, 0], (2 / 3 + 2 / 3) / 2),
+    ],
+)
+def test_a_folds_f1_is_over_the_classes_that_occur_in_it(truth, given, expected):
+    names = [[CLASSES[number] for number in each] for each in (truth, given)]
+    assert fold_f1(confusion_matrix(*names, CLASSES)) == pytest.approx(expected)
+    assert f1_score(truth, given, average="macro", zero_division=0) == pytest.approx(expected)
+
+
+def test_a_fold_without_clips_has_no_f1():
+    assert np.isnan(fold_f1(np.zeros((3, 3), dtype=int)))
+
+
+def test_ties_go_to_the_first_or_the_last_as_asked():
+    scores = np.array([0.5, 0.2, 0.5, 0.7, 0.1, 0.7])
+    assert running_best(scores, "first").tolist() == [0, 0, 0, 3, 3, 3]
+    assert running_best(scores, "last").tolist() == [0, 0, 2, 3, 3, 5]
+
+
+def test_epochs_that_are_not_there_are_never_picked():
+    scores = np.array([[0.0, 0.0, np.nan, np.nan], [np.nan, 0.1, 0.1, np.nan]])
+    assert running_best(scores, "first")[:, -1].tolist() == [0, 1]
+    assert running_best(scores, "last")[:, -1].tolist() == [1, 2]
+
+
+def test_inner_is_held_against_the_last_epoch_of_its_own_seeds():
+    kept = made(seeds=3)
+    first, second, third = kept.seeds
+    some = replace(kept, seeds=(first, replace(second, inner=None, recorded={}), third))
+    row = full(selection_rows(some)).loc["inner"]
+    alone = full(selection_rows(replace(kept, seeds=(first, third)))).loc["inner"]
+    assert row.seeds == 2
+    assert row.tolist() == alone.tolist()
+
+
+def test_a_refit_that_differs_from_the_last_epochs_run_is_counted():
+    kept = made(seeds=1)
+    (seed,) = kept.seeds
+    assert disagreeing(kept, seed) == 0
+    given = seed.recorded["inner"].copy()
+    given[:2] = (given[:2] + 1) % 3
+    assert disagreeing(kept, replace(seed, recorded={"inner": given})) == 2
+    assert disagreeing(kept, replace(seed, recorded={})) is None
+
+
+def test_only_habits_that_look_at_test_labels_are_called_oracle():
+    assert [each.name for each in SELECTIONS if not each.oracle] == ["last", "inner", "inner-keep", "fold-mean-last"]
+    assert [each.name for each in SELECTIONS if not each.pooled] == ["fold-mean-last", "fold-mean-oracle"]
+
+
+def coins(start=0, right=0.5, subjects=60, clips=6, epochs=40, classes=CLASSES):
+    """Make predictions up that have nothing to learn: right with a fixed chance, anew in every epoch and clip."""
+    rng = np.random.default_rng(start)
+    rows = [("alpha", f"s{s:02d}", f"c{c}", CLASSES[c % 3]) for s in range(subjects) for c in range(clips)]
+    table = pd.DataFrame(rows, columns=["dataset", "subject", "clip", "truth"])
+    table["fold"] = "alpha/" + table.subject
+    folds = tuple(sorted(set(table.fold)))
+    return Kept(table, folds, CLASSES, (seed_of(rng, 0, table, folds, right, epochs, ragged=False, inner=False),))
+
+
+def test_picking_by_test_labels_brings_what_chance_alone_brings():
+    """Of each fold the best of 40 throws of 6 coins: the mean of the highest binomial is known exactly."""
+    rows = full(selection_rows(coins()))
+    honest, (clips, epochs) = 0.5, (6, 40)
+    below = binom.cdf(np.arange(clips), clips, honest) ** epochs  # P(highest <= k)
+    highest = (clips - below.sum()) / clips
+    spread = np.sqrt(honest * (1 - honest) / (60 * clips))
+    assert rows.acc["last"] == pytest.approx(honest, abs=3 * spread)
+    assert rows.uf1["last"] == pytest.approx(honest, abs=4 * spread)  # classes are as many, errors fall evenly
+    assert rows.acc["oracle-acc-first"] == pytest.approx(highest, abs=0.03)
+    assert highest > 0.9
+    for name in ("oracle-acc-first", "oracle-acc-last", "oracle-f1-first", "oracle-f1-last", "fold-mean-oracle"):
+        assert rows.uf1_lift_low[name] > 0.25
+    assert 0 < rows.uf1_lift["oracle-one-epoch"] < 4 * spread * np.sqrt(2)
+
+
+def test_a_habit_that_changes_nothing_has_no_lift():
+    kept = coins()
+    (seed,) = kept.seeds
+    still = replace(seed, predicted=np.repeat(seed.predicted[:, -1:], 5, axis=1), ends=np.full(60, 5))
+    rows = full(selection_rows(replace(kept, seeds=(still,))))
+    pooled = rows[rows.pooled]
+    assert (pooled[["uf1_lift", "uf1_lift_low", "uf1_lift_high", "acc_lift"]] == 0).all(axis=None)
+    assert rows.uf1["fold-mean-last"] == rows.uf1["fold-mean-oracle"]
+
+
+def test_an_epoch_picked_without_looking_has_an_interval_that_covers_nothing():
+    """Another epoch's throws of the same coins: of 12 intervals of 95 %, fewer than 9 would hold 0 by a slip only."""
+    covered = 0
+    for start in range(12):
+        kept = coins(start, subjects=16, epochs=2)
+        (seed,) = kept.seeds
+        row = full(selection_rows(replace(kept, seeds=(replace(seed, recorded={"inner": seed.predicted[:, 0]}),))))
+        covered += row.uf1_lift_low["inner"] <= 0 <= row.uf1_lift_high["inner"]
+    assert covered >= 9

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+
+@pytest.fixture
+def kept(done, small):
+    """Run a net that keeps its epochs, for three epochs, and a method that has none."""
+    done("run", "ststnet", *small, "--config", "quick", "--set", "epochs=3", "--keep-epochs")
+    done("run", "majority", *small, "--keep-epochs")
+    return small
+
+
+def test_audit_sets_what_habits_report_side_by_side(kept, merbench, refused, tmp_path):
+    said = merbench("audit", "ststnet", *kept, "--out", "audit")
+    assert (said.code, said.err) == (0, "")
+    for words in ("24 clips, 9 folds, 3 epochs, seeds 0", "never ranked", "last epoch", "of ties", "wrote audit"):
+        assert words in said.out
+    assert f"{' '.join(kept)} --data megc2019-flow28 --config quick --set epochs=3 --seeds 0 --select inner" in said.out
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.csv", "audit.json", "audit.png"]
+
+    said = merbench("audit", "ststnet", *kept, "--json")
+    assert (said.code, said.err) == (0, "")
+    assert json.loads(said.out) == json.loads((tmp_path / "audit" / "audit.json").read_text(encoding="utf-8"))
+
+    told = refused("audit", "majority", *kept)
+    assert "majority has no epochs to pick from" in told
+    told = refused("audit", "ststnet", *kept, "--config", "quick", "--set", "epochs=4")
+    assert told.endswith("--config quick --set epochs=4 --keep-epochs")
+    assert "with these settings" in told
+    assert "epochs: " in refused("audit", "ststnet", *kept, "--set", "epochs=many")
+    assert "with data nowhere" in refused("audit", "ststnet", *kept, "--data", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ststnt", "-p", "megc2019"], ["unknown method 'ststnt'", "did you mean 'ststnet'"]),
+        (["ststnet", "-p", "megc2091"], ["unknown protocol 'megc2091'", "did you mean 'megc2019'"]),
+        (["ststnet", "-p", "mine.yaml"], ["mine.yaml"]),
+        (["ststnet"], ["--protocol", "merbench audit --help"]),
+        (["medn", "-p", "cd6me"], ["cd6me is AU detection", "compares classes"]),
+        (["medn", "-p", "megc2019"], ["no run of medn", "merbench run medn --protocol megc2019 --keep-epochs"]),
+        (["svm-flow", "-p", "megc2019"], ["kept predictions after each epoch", "if the method has epochs"]),
+        (["ststnet", "-p", "megc2019", "--set", "epochs"], ["--set 'epochs'", "key=value"]),
+    ],
+)
+def test_a_wrong_word_for_audit_is_named(refused, words, told):
+    said = refused("audit", *words)
+    for phrase in told:
+        assert phrase in said
+
+
+def test_audit_reads_the_leaderboard_where_nothing_is_recorded(done):
+    text = done("audit", "ststnet", "--protocol", "megc2019")
+    assert "442 clips, 68 folds, 800 epochs" in text
+    assert ".7001" in text
