@@ -19,7 +19,7 @@ def audit(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with the epochs picked in every fold.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for audit.json, audit.csv and audit.png: UF1 against epochs.", show_default=False),
+        typer.Option(help="Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", show_default=False),
     ] = None,
     shipped: Annotated[
         bool, typer.Option("--leaderboard", help="Read the committed leaderboard alone, not what is recorded here.")

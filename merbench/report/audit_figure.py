@@ -10,6 +10,7 @@ import numpy as np
 from merbench.audit.selections import INNER, LAST
 from merbench.engine.files import write_whole
 from merbench.report.audit import Audit, as_csv, as_json
+from merbench.report.audit_table import as_markdown
 from merbench.report.compare import number
 from merbench.report.style import GREY, PAGE, as_png, new_figure, style, title
 
@@ -48,7 +49,7 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def write_audit(audit: Audit, folder: Path) -> Iterator[Path]:
-    """Write ``audit.json``, ``audit.csv`` and ``audit.png`` to a folder, and yield the path of each.
+    """Write ``audit.json``, ``audit.csv``, ``audit.md`` and ``audit.png`` to a folder, and yield the path of each.
 
     Raises
     ------
@@ -57,11 +58,10 @@ def write_audit(audit: Audit, folder: Path) -> Iterator[Path]:
     """
     with style():
         picture = as_png(audit_figure(audit))
-    for name, content in (("audit.json", as_json(audit).encode()), ("audit.csv", as_csv(audit).encode())):
+    texts = {"audit.json": as_json(audit), "audit.csv": as_csv(audit), "audit.md": as_markdown(audit)}
+    for name, content in {**{name: text.encode() for name, text in texts.items()}, "audit.png": picture}.items():
         write_whole(folder / name, content)
         yield folder / name
-    write_whole(folder / "audit.png", picture)
-    yield folder / "audit.png"
 
 
 def audit_figure(audit: Audit) -> "Figure":

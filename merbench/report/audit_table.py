@@ -1,4 +1,4 @@
-"""An audit on a terminal, or in plain text where there is none."""
+"""An audit on a terminal, or in plain text where there is none; and as Markdown to paste."""
 
 import math
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from merbench.audit.selections import SELECTIONS
 from merbench.contracts.names import shown
 from merbench.report.audit import Audit, records
 from merbench.report.compare import Cell, _interval, number, title_of
+from merbench.report.paper import _markdown_cell, _markdown_escape
 from merbench.report.terminal import _base_table, _cell, _print_fitting, _print_note
 from merbench.scoring.intervals import Interval
 
@@ -53,6 +54,18 @@ LEGEND = (
     "UF1, UAR and Acc are pooled over folds, but for the means over folds. A fold's own F1 is the mean over the "
     "classes that occur in it, among labels or predictions.",
 )
+
+
+def as_markdown(audit: Audit) -> str:
+    """Write the rows of all clips as a GitHub Markdown table to paste, with the legend; intervals in brackets."""
+    rows = [row for row in records(audit) if row["part"] == "full"]
+    table = [["Selection", "Looks at test labels", *(f"{name} | Lift" for name in FIGURES.values()), "Epochs", "Seeds"]]
+    table.append(["---", "---", *["--: | --:"] * len(FIGURES), "--:", "--:"])
+    for row in rows:
+        figures = [f"{_markdown_cell(_figure(row, name))} | {_markdown_cell(_lift(row, name))}" for name in FIGURES]
+        table.append([row["title"], "yes" if row["oracle"] else "no", *figures, _epochs(row), str(row["seeds"])])
+    lines = [f"**{_markdown_escape(title(audit))}**", "", *(f"| {' | '.join(line)} |" for line in table), "", *LEGEND]
+    return "\n".join(lines) + "\n"
 
 
 def _table(audit: Audit, rows: list[dict[str, Any]], figures: list[str]) -> Table:

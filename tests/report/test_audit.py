@@ -30,7 +30,8 @@ AFTER = {
     "beta/t1/c1": [NEG, NEG, NEG], "beta/t1/c2": [SUR, SUR, SUR], "beta/t2/c1": [POS, POS, SUR],
 }  # fmt: skip
 FOLDS = ["alpha/s1", "alpha/s2", "beta/t1", "beta/t2"]
-AUDITS = sorted((Path(__file__).parents[2] / "results" / "audits").iterdir())
+ROOT = Path(__file__).parents[2]
+AUDITS = sorted((ROOT / "results" / "audits").iterdir())
 
 
 def last(after=AFTER):
@@ -256,5 +257,13 @@ def test_committed_audits_come_out_again_from_the_leaderboard(folder, tmp_path):
     lines, lines_again = ((path / "audit.csv").read_text(encoding="utf-8").splitlines() for path in (folder, tmp_path))
     assert lines_again[0] == lines[0]
     assert len(lines_again) == len(lines) == len(rows) + 1
+    text, text_again = ((path / "audit.md").read_text(encoding="utf-8") for path in (folder, tmp_path))
+    assert text_again == text
     for path in (picture, folder / "audit.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_on_reading_a_result_shows_the_committed_audit():
+    page = (ROOT / "docs" / "reading-a-result.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- audit:begin -->\n")[2].partition("<!-- audit:end -->")[0]
+    assert shown == (ROOT / "results" / "audits" / "ststnet-megc2019" / "audit.md").read_text(encoding="utf-8")
