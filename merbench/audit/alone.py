@@ -1,0 +1,123 @@
+"""A fold in a process of its own, which holds neither labels of test clips nor a clip table, under a watch.
+
+``python -m merbench.audit.alone`` is that process. It gets its task by pickle, from the process that started it, and
+answers in JSON.
+"""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import merbench
+from merbench.audit.observed import answers, observe
+from merbench.audit.trial import without_answers
+from merbench.audit.watch import Watch
+from merbench.contracts.methods import Prediction
+from merbench.engine import environment
+from merbench.engine.folds import FoldTask
+
+_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What came of a fold in a process of its own.
+
+    Attributes
+    ----------
+    failure : str
+        Why it failed, or empty.
+    trespasses, files : tuple of str
+        See :class:`merbench.audit.watch.Watch`.
+    """
+
+    failure: str = ""
+    prediction: Prediction | None = None
+    trespasses: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def run_alone(task: FoldTask, fold: str, folder: Path) -> Alone:
+    """Run one fold in a fresh process, in an empty folder, with no data registered.
+
+    Parameters
+    ----------
+    task : FoldTask
+        What to run; of its test clips nothing but the inputs is sent.
+    fold : str
+        The fold.
+    folder : Path
+        The method's own folder.
+    """
+    try:
+        content = pickle.dumps(without_answers(task, fold))
+    except Exception as error:  # noqa: BLE001 - what a class or its settings hold may raise anything
+        return Alone(failure=f"it can't be sent to another process: {error}")
+    with tempfile.TemporaryDirectory(prefix="merbench-alone-") as place:
+        empty, answer = Path(place, "empty"), Path(place, "answer.json")
+        empty.mkdir()
+        hidden = {name: str(Path(place, "nothing")) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")}
+        path = os.pathsep.join(filter(None, sys.path))
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-B", "-m", "merbench.audit.alone", answer],
+                input=pickle.dumps((str(folder), _refused(), fold, content)),
+                cwd=empty,
+                env={**os.environ, **hidden, "TMPDIR": str(empty), "PYTHONPATH": path},
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Alone(failure=f"it took more than {_SECONDS} s")
+        if done.returncode or not answer.is_file():
+            told = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            return Alone(failure=f"the process ended with exit code {done.returncode}: {told[0]}")
+        return _read(json.loads(answer.read_text(encoding="utf-8")))
+
+
+def _refused() -> list[str]:
+    """Return the folders of merbench and of its data: lists, results, what is registered."""
+    found = [str(Path(merbench.__file__).parent)]
+    for name in ("merbench.protocols", "merbench.results"):
+        spec = find_spec(name)
+        found += list(spec.submodule_search_locations or []) if spec else []
+    named = [os.environ.get(name) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")]
+    return [*found, *filter(None, named)]
+
+
+def _read(told: dict[str, Any]) -> Alone:
+    prediction = None
+    if not told["failure"]:
+        labels = None if told["labels"] is None else np.array(told["labels"], dtype=np.int64)
+        prediction = Prediction(np.array(told["scores"], dtype=np.float64), labels)
+    return Alone(told["failure"], prediction, tuple(told["trespasses"]), tuple(told["files"]))
+
+
+def main() -> None:
+    """Run the fold that is sent by standard input; write the answer to the file named on the command line."""
+    folder, refused, fold, content = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
+    environment.packages(), environment.hardware()  # are looked up once, and not on the method's account
+    watch = Watch(folder, refused)
+    sys.addaudithook(watch)
+    task: FoldTask = pickle.loads(content)  # noqa: S301 - imports the method
+    seen = observe(task, fold)
+    watch.stop()
+    told: dict[str, Any] = {"failure": seen.failure, "trespasses": watch.trespasses, "files": watch.files}
+    if not seen.failure:
+        found = answers(seen.table, task.split.problem)
+        told |= {"scores": found.scores.tolist(), "labels": None if found.labels is None else found.labels.tolist()}
+    Path(sys.argv[1]).write_text(json.dumps(told), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

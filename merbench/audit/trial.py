@@ -1,0 +1,169 @@
+"""Made-up clips, in memory, on which any method can be tried: a few subjects, and a signal that a method can find.
+
+Every subject has as many clips of one class as of another, so that what chance alone reaches is known exactly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.cards import Task
+from merbench.contracts.clips import clip_table
+from merbench.contracts.digests import derived_seed
+from merbench.contracts.inputs import (
+    ActionUnits,
+    ArrayInput,
+    DynamicImage,
+    Flow,
+    Frames,
+    Inputs,
+    InputSpec,
+    Landmarks,
+)
+from merbench.contracts.methods import MethodConfig, Problem, declared_inputs
+from merbench.engine.catalogue import RegisteredMethod
+from merbench.engine.folds import Auxiliary, FoldTask
+from merbench.engine.split import Fold, Split
+
+Array = npt.NDArray[Any]
+
+CLASSES = ("negative", "positive", "surprise")
+UNITS = (1, 4, 12)
+_PEOPLE = {"trial-one": ("s1", "s2", "s3"), "trial-two": ("s1", "s2", "s3")}
+_SHIFTED = 3  # versions of a clip, where an input is declared with jitter
+_RAGGED = (5, 6, 7)  # frames of a clip, where their number is left open
+
+
+def trial_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
+    """Make all that is needed to run `method` on the made-up clips, one subject held out at a time, on the CPU."""
+    card, specs = method.card, declared_inputs(method.cls, method.card.inputs, config)
+    units = next((spec.vocabulary for spec in specs.values() if isinstance(spec, ActionUnits)), UNITS)
+    split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
+    return FoldTask(
+        method=method.cls,
+        config=config,
+        split=split,
+        inputs=_inputs(specs, split),
+        seed=0,
+        transductive=card.transductive,
+        au_labels_at_test=card.au_labels_at_test,
+        auxiliary={name: _auxiliary(name, specs) for name in card.auxiliary},
+    )
+
+
+def without_answers(task: FoldTask, fold: str) -> FoldTask:
+    """Return the task for one fold alone, without what is known of its test clips and without the clips' names."""
+    chosen, split = task.split.fold(fold), task.split
+    labels = split.labels.copy()
+    labels[chosen.test] = 0
+    clips = split.clips.assign(clip=[f"{row:04d}" for row in range(len(split.clips))], emotion=None, aus=None)
+    inputs = Inputs({name: _unanswered(task.inputs[name], chosen, task) for name in task.inputs.names()}, len(clips))
+    return replace(task, split=Split(split.problem, clips, labels, (chosen,)), inputs=inputs)
+
+
+def _unanswered(array: ArrayInput, fold: Fold, task: FoldTask) -> ArrayInput:
+    """Take the labels of the test clips out of an input, unless the method's card admits that it is handed them."""
+    if not array.spec.training_only or task.au_labels_at_test:
+        return array
+    values = array.stored().copy()
+    values[fold.test] = np.nan
+    return ArrayInput(array.spec, values)
+
+
+def _split(people: Mapping[str, tuple[str, ...]], problem: Problem) -> Split:
+    """Make clips, labels, and a fold for each subject."""
+    rows, labels = [], []
+    for dataset, subjects in people.items():
+        for place, subject in enumerate(subjects):
+            own = np.roll(_labels_of_a_subject(problem), place, axis=0)
+            labels.append(own)
+            rows += [{"dataset": dataset, "subject": subject, "clip": f"c{n}"} for n in range(len(own))]
+    clips = clip_table(pd.DataFrame(rows), "trial")
+    names = (clips.dataset + "/" + clips.subject).to_numpy(dtype=object)
+    folds = [Fold(name, np.flatnonzero(names != name), np.flatnonzero(names == name)) for name in sorted(set(names))]
+    return Split(problem, clips, np.concatenate(labels), tuple(folds))
+
+
+def _labels_of_a_subject(problem: Problem) -> Array:
+    """Each class twice; or every combination of action units, the last of which is not annotated in two clips."""
+    if problem.task == "classification":
+        return np.tile(np.arange(len(problem.outputs)), 2)
+    labels = np.array(list(product((0.0, 1.0), repeat=len(problem.outputs))))
+    labels[:2, -1] = np.nan  # one that shows it, and one that does not
+    return labels
+
+
+def _auxiliary(name: str, specs: Mapping[str, InputSpec]) -> Auxiliary:
+    """Make clips to pretrain on, of people of their own."""
+    split = _split({name: ("s1", "s2")}, Problem("classification", CLASSES))
+    clips = split.clips.assign(emotion=np.array(CLASSES, dtype=object)[split.labels])
+    return Auxiliary(clips, _inputs(specs, split))
+
+
+def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
+    """Make the inputs of clips; what a clip's label is can be told from each of them."""
+    classes = split.problem.task == "classification"
+    marks = np.eye(len(split.problem.outputs))[split.labels] if classes else np.nan_to_num(split.labels)
+    arrays = {}
+    for name, spec in specs.items():
+        rng = np.random.default_rng(derived_seed(0, f"trial/{name}"))
+        arrays[name] = ArrayInput(spec, _values(spec, marks, split.problem, rng))
+    return Inputs(arrays, len(split.clips))
+
+
+def _values(spec: InputSpec, marks: Array, problem: Problem, rng: np.random.Generator) -> Array:
+    if isinstance(spec, ActionUnits):
+        return _units(spec, marks, problem)
+    if isinstance(spec, Landmarks):
+        points = rng.normal(spec.size / 2, spec.size / 20, (len(marks), spec.points, 2))
+        return (points + _bands(marks, spec.points)[:, :, None] * spec.size / 10).astype(np.float32)
+    if isinstance(spec, Frames) and spec.count is None:
+        found = np.empty(len(marks), dtype=object)
+        for row in range(len(marks)):
+            found[row] = _frames(marks[row : row + 1], _RAGGED[row % len(_RAGGED)], spec, rng)[0]
+        return found
+    versions = _SHIFTED if getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0) else 0
+    made = [_pictures(spec, marks, rng) for _ in range(max(versions, 1))]
+    return np.stack(made, axis=1) if versions else made[0]
+
+
+def _pictures(spec: Flow | Frames | DynamicImage, marks: Array, rng: np.random.Generator) -> Array:
+    if isinstance(spec, Frames):
+        assert spec.count is not None
+        return _frames(marks, spec.count, spec, rng)
+    if isinstance(spec, DynamicImage) or spec.normalise == "hsv":
+        return _picture(marks, spec.size, 3, rng)
+    values = _picture(marks, spec.size, len(spec.channels), rng)
+    return values if spec.normalise == "clip" else (values.astype(np.float32) - 128) / 64
+
+
+def _frames(marks: Array, count: int, spec: Frames, rng: np.random.Generator) -> Array:
+    """Make frames in which the marks grow."""
+    channels = 3 if spec.colour == "rgb" else 1
+    return np.stack([_picture(marks * at, spec.size, channels, rng) for at in np.linspace(0, 1, count)], axis=1)
+
+
+def _picture(marks: Array, size: int, channels: int, rng: np.random.Generator) -> Array:
+    """Make pictures of noise in which each mark brightens a band."""
+    noise = rng.integers(0, 100, (len(marks), size, size, channels))
+    found: Array = (noise + 150 * _bands(marks, size)[:, :, None, None]).astype(np.uint8)
+    return found
+
+
+def _bands(marks: Array, size: int) -> Array:
+    """Spread marks, one an output, over an axis of `size`."""
+    return marks[:, np.arange(size) * marks.shape[1] // size]
+
+
+def _units(spec: ActionUnits, marks: Array, problem: Problem) -> Array:
+    """Say which action units are shown; of the last clip it is not known."""
+    place = {name: index for index, name in enumerate(problem.outputs)}
+    shown = [place.get(str(unit), index % len(place)) for index, unit in enumerate(spec.vocabulary)]
+    values = marks[:, shown].astype(np.float32)
+    values[-1] = np.nan
+    return values

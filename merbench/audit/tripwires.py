@@ -1,0 +1,491 @@
+"""Tripwires: what every method must hold, tried on made-up clips in seconds. Each check gives one line.
+
+What is tried is what is run: folds go through :func:`merbench.engine.folds.run_fold`, and several checks look at the
+same fits. An author holds a method to them in tests of their own::
+
+    from merbench.audit.tripwires import findings
+
+    def test_my_method_trips_no_wire():
+        assert [finding for finding in findings("my-method") if finding.result == "failed"] == []
+"""
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import permutations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from merbench.audit.alone import Alone, run_alone
+from merbench.audit.observed import Again, Observation, answers, difference, observe
+from merbench.audit.trial import trial_task
+from merbench.contracts.cards import Task
+from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.methods import MethodConfig, Problem
+from merbench.contracts.names import shown
+from merbench.engine.catalogue import METHODS, RegisteredMethod
+from merbench.engine.folds import COMPANY_TOLERANCE, FoldTask
+from merbench.engine.randomness import seeded
+from merbench.scoring.metrics import confusion_matrix, unweighted_recall
+
+Result = Literal["passed", "failed", "not applicable"]
+
+#: Times that the training labels of every fold are shuffled.
+SHUFFLES = 2
+#: Seeds that are held against each other.
+SEEDS = 4
+#: Epochs that are enough here, where nobody says how many.
+EPOCHS = 5
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".onnx", ".npz", ".npy", ".h5", ".pkl", ".joblib")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found of a method, under one of its tasks.
+
+    Attributes
+    ----------
+    check, holds : str
+        The check's name, and what is held.
+    evidence : str
+        One line, with figures.
+    """
+
+    check: str
+    holds: str
+    task: Task
+    result: Result
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One tripwire: its name, what it holds, and what looks at a `Trial`; called with one, it gives the finding."""
+
+    name: str
+    holds: str
+    look: "Callable[[Trial], tuple[Result, str]]"
+
+    def __call__(self, trial: "Trial") -> Finding:
+        """Look at a trial."""
+        result, evidence = self.look(trial)
+        return Finding(self.name, self.holds, trial.task, result, shown(" ".join(evidence.split())))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A method in one configuration under one task, and what was seen of it; each fit is made once, when it is needed.
+
+    Attributes
+    ----------
+    config_name : str
+        The configuration, and what is set otherwise.
+    """
+
+    method: RegisteredMethod
+    config: MethodConfig
+    config_name: str
+    task: Task
+
+    def __str__(self) -> str:
+        split = self.fold_task.split
+        made = f"{len(split.clips)} made-up clips of {len(split.folds)} subjects, on the CPU"
+        return f"{self.method.card.name} {self.config_name}, {self.task}: {made}"
+
+    @cached_property
+    def fold_task(self) -> FoldTask:
+        """The made-up clips, and what runs the method on them."""
+        return trial_task(self.method, self.config, self.task)
+
+    @cached_property
+    def folds(self) -> list[str]:
+        """Names of the folds."""
+        return [fold.name for fold in self.fold_task.split.folds]
+
+    @cached_property
+    def plain(self) -> list[Observation]:
+        """Every fold, one after the other, in this process; of the first and the last more is asked."""
+        ends = (self.folds[0], self.folds[-1])
+        return [observe(self.fold_task, fold, ask_again=fold in ends) for fold in self.folds]
+
+    @cached_property
+    def seeds(self) -> list[Observation]:
+        """The last fold with several seeds, the first being that of `plain`."""
+        with seeded(1):  # what the global generators were before may not matter
+            return [observe(replace(self.fold_task, seed=seed), self.folds[-1]) for seed in range(SEEDS)]
+
+    @cached_property
+    def alone(self) -> Alone:
+        """The last fold in a process of its own."""
+        return run_alone(self.fold_task, self.folds[-1], self.method.folder)
+
+    @cached_property
+    def shuffled(self) -> list[Observation]:
+        """Every fold with shuffled training labels, several times."""
+        tasks = [replace(self.fold_task, shuffled=True, seed=seed) for seed in range(SHUFFLES)]
+        return [observe(task, fold) for task in tasks for fold in self.folds]
+
+    @property
+    def runs(self) -> bool:
+        """Whether every fold gives predictions; without them most checks have nothing to look at."""
+        return not any(seen.failure for seen in self.plain)
+
+
+def trials(name: str, config: str | None = None, settings: Mapping[str, str] | None = None) -> list[Trial]:
+    """Make the trials of a registered method, one for each task on its card; nothing is run yet.
+
+    Parameters
+    ----------
+    name : str
+        The method.
+    config : str, optional
+        A configuration on its card; by default the short one, else that for machines without a GPU, else the usual one.
+    settings : mapping of str to str, optional
+        Single settings. Where `epochs` is one, is above 5, and neither it nor the configuration is named, it is made 5
+        if the other settings allow it.
+
+    Raises
+    ------
+    MerbenchError
+        Unknown method, configuration or setting.
+    """
+    method, card, settings = METHODS.get(name), METHODS.get(name).card, dict(settings or {})
+    chosen = config or card.short or card.without_gpu or card.default
+    resolved = method.resolve(chosen, settings)
+    if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > EPOCHS:
+        fewer = {**settings, "epochs": str(EPOCHS)}
+        with suppress(MerbenchError):  # such as more epochs of warming up than that: then it is tried as it is
+            resolved, settings = method.resolve(chosen, fewer), fewer
+    told = " ".join([chosen, *(f"{key}={value}" for key, value in settings.items())])
+    return [Trial(method, resolved, told, task) for task in card.tasks]
+
+
+def findings(name: str, config: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Hold a registered method to every check, under each task of its card; see :func:`trials`."""
+    for trial in trials(name, config, settings):
+        for check in CHECKS:
+            yield check(trial)
+
+
+# --- the contract ---------------------------------------------------------------------------------------------------
+
+
+def _needs_predictions(look: "Callable[[Trial], tuple[Result, str]]") -> "Callable[[Trial], tuple[Result, str]]":
+    """Let a check apply only where the method runs."""
+
+    def looked(trial: Trial) -> tuple[Result, str]:
+        return look(trial) if trial.runs else ("not applicable", "it does not run, see contract")
+
+    return looked
+
+
+def _contract(trial: Trial) -> tuple[Result, str]:
+    for fold, seen in zip(trial.folds, trial.plain, strict=True):
+        if seen.failure:
+            return "failed", f"fold {fold}: {seen.failure}"
+    outputs = len(trial.fold_task.split.problem.outputs)
+    return "passed", f"{len(trial.folds)} folds run; finite scores of {outputs} outputs for every clip"
+
+
+@_needs_predictions
+def _shuffled(trial: Trial) -> tuple[Result, str]:
+    failed = [seen.failure for seen in trial.shuffled if seen.failure]
+    if failed:
+        return "failed", f"with shuffled training labels it does not run: {failed[0]}"
+    problem = trial.fold_task.split.problem
+    reached = by_chance(problem, (seen.table for seen in trial.shuffled))
+    learned = by_chance(problem, (seen.table for seen in trial.plain)).uar
+    said = (
+        f"UAR {reached.uar:.3f} in {reached.folds} folds with shuffled labels, chance {reached.chance:.3f} + 3 x "
+        f"{reached.sd:.3f} = {reached.bound:.3f} ({learned:.3f} with the true ones)"
+    )
+    return ("passed" if reached.uar <= reached.bound + 1e-9 else "failed"), said
+
+
+@_needs_predictions
+def _company(trial: Trial) -> tuple[Result, str]:
+    if trial.method.card.transductive:
+        return "not applicable", "the card says transductive: predictions may depend on the other test clips"
+    return _asked_again("asked one by one and in halves", [seen.company for seen in trial.plain])
+
+
+@_needs_predictions
+def _order(trial: Trial) -> tuple[Result, str]:
+    return _asked_again("asked in two other orders", [seen.order for seen in trial.plain])
+
+
+def _asked_again(how: str, answers: Sequence[Again | None]) -> tuple[Result, str]:
+    worst = max((again for again in answers if again), key=lambda again: again.difference)
+    return _within(worst.difference), f"{how}: {worst.failure or _told(worst.difference)}"
+
+
+# --- what is random -------------------------------------------------------------------------------------------------
+
+
+@_needs_predictions
+def _same_seed(trial: Trial) -> tuple[Result, str]:
+    worst = _apart(trial, trial.plain[-1], trial.seeds[0])
+    if worst <= COMPANY_TOLERANCE:
+        return "passed", "bitwise the same" if worst == 0 else f"the same within tolerance: {_told(worst)}"
+    return "failed", f"the same seed gives another result: {_told(worst)}; other seeds: {_told(_spread(trial))}"
+
+
+@_needs_predictions
+def _deterministic(trial: Trial) -> tuple[Result, str]:
+    if _apart(trial, trial.plain[-1], trial.seeds[0]) > COMPANY_TOLERANCE:
+        return "not applicable", "the same seed gives another result"
+    spread = _spread(trial)
+    said = f"{SEEDS} seeds: {_told(spread)}"
+    if trial.method.card.deterministic:
+        return _within(spread), f"the card says deterministic; {said}"
+    alike = spread <= COMPANY_TOLERANCE
+    remark = "; deterministic: true on the card would save seeds, if it is so on other data too" if alike else ""
+    return "passed", f"the card says random; {said}{remark}"
+
+
+@_needs_predictions
+def _generators(trial: Trial) -> tuple[Result, str]:
+    first, again, others = trial.plain[-1], trial.seeds[0], trial.seeds[1:]
+    told = []
+    for name in sorted(set(first.began) & set(again.ended)):
+        if again.began[name] == again.ended[name]:
+            told.append(f"{name} untouched")
+        elif first.ended.get(name) != again.ended[name] and first.began.get(name) == again.began[name]:
+            return "failed", f"{name}'s global generator ends elsewhere with the same seed: it is seeded by the clock"
+        elif all(seen.ended.get(name) == again.ended[name] for seen in others):
+            return (
+                "failed",
+                f"{name}'s global generator ends alike whatever the seed: it is seeded by a constant",
+            )
+        else:
+            told.append(f"{name} drawn from, as the run's seed says")
+    return "passed", f"global generators: {', '.join(told)}"
+
+
+# --- what is left behind, and what is reached for -------------------------------------------------------------------
+
+
+@_needs_predictions
+def _between_folds(trial: Trial) -> tuple[Result, str]:
+    if trial.alone.prediction is None:
+        return "failed", f"the last fold fails in a process of its own: {trial.alone.failure}"
+    worst = difference(answers(trial.plain[-1].table, trial.fold_task.split.problem), trial.alone.prediction)
+    return _within(worst), f"a fold after {len(trial.folds) - 1} others, and in a fresh process: {_told(worst)}"
+
+
+def _pickled(trial: Trial) -> tuple[Result, str]:
+    task = trial.fold_task
+    try:
+        method, config = pickle.loads(pickle.dumps((task.method, task.config)))  # noqa: S301 - made in this line
+    except Exception as error:  # noqa: BLE001 - what a class or its settings hold may raise anything
+        return "failed", f"class and settings can't be sent to a worker: {error}"
+    if method is not task.method or config != task.config:
+        return "failed", "class or settings come back from pickle as something else"
+    return "passed", f"{method.__module__}:{method.__qualname__} and its settings come back the same"
+
+
+@_needs_predictions
+def _unchanged(trial: Trial) -> tuple[Result, str]:
+    changed = sorted({name for seen in trial.plain for name in seen.changed})
+    if changed:
+        return "failed", f"changed in place: {listed(changed)}"
+    return "passed", "inputs, labels, subjects and datasets are what they were after fit and predict"
+
+
+def _outside(trial: Trial) -> tuple[Result, str]:
+    alone = trial.alone
+    if alone.trespasses:
+        return "failed", listed(alone.trespasses, 3)
+    if alone.failure and trial.runs:
+        return "failed", f"without labels of test clips and clip table it fails: {alone.failure}"
+    if alone.failure:
+        return "not applicable", "it does not run, see contract"
+    read = f"; of its own and of caches it reads {listed(alone.files, 3)}" if alone.files else ""
+    return "passed", f"no file, listing, connection or process outside of Python's libraries{read}"
+
+
+# --- the card -------------------------------------------------------------------------------------------------------
+
+
+def _complete(trial: Trial) -> tuple[Result, str]:
+    card = trial.method.card
+    empty = [name for name in ("title", "summary") if not getattr(card, name).strip()]
+    if empty or not card.tasks:
+        return "failed", f"the card says nothing under {listed([*empty, *([] if card.tasks else ['tasks'])])}"
+    changes = [row for rows in card.ablations.values() for row in rows.values()]
+    try:
+        for name in card.configurations:
+            trial.method.resolve(name)
+        for row in changes:
+            trial.method.config_class.model_validate({**card.configurations[card.default], **row})
+    except (MerbenchError, ValueError) as error:
+        return "failed", str(error)
+    said = [
+        listed(card.tasks),
+        "transductive" if card.transductive else "inductive",
+        "deterministic" if card.deterministic else "random",
+        f"weights have seen {listed(card.data_seen)}" if card.data_seen else "weights have seen nothing",
+        "AU labels at test" if card.au_labels_at_test else "no AU labels at test",
+    ]
+    return (
+        "passed",
+        f"{'; '.join(said)}; configurations ({len(card.configurations)}) and ablations ({len(changes)}) hold",
+    )
+
+
+@_needs_predictions
+def _inputs_read(trial: Trial) -> tuple[Result, str]:
+    declared = set(trial.fold_task.inputs.names())
+    unread = sorted(declared - _read(trial))
+    if unread and len(trial.method.card.tasks) == 1:
+        return "failed", f"declared and never read: {listed(unread)}"
+    remark = f"; not under this task: {listed(unread)}" if unread else ""
+    return "passed", f"reads {listed(sorted(declared - set(unread))) or 'no input, and declares none'}{remark}"
+
+
+@_needs_predictions
+def _transductive(trial: Trial) -> tuple[Result, str]:
+    used = sorted({name for seen in trial.plain for name in seen.read_of_test})
+    depends = any(seen.company and seen.company.difference > COMPANY_TOLERANCE for seen in trial.plain)
+    if not trial.method.card.transductive:
+        if depends:
+            return "failed", "the card says inductive; predictions depend on the other test clips"
+        return (
+            "passed",
+            "the card says inductive; it is handed no test clip to train on, and clips don't depend on others",
+        )
+    if used or depends:
+        return (
+            "passed",
+            f"the card says transductive; of the test clips it uses {listed(used) or 'what is asked together'}",
+        )
+    return "failed", "the card says transductive; nothing of the test clips is used"
+
+
+@_needs_predictions
+def _labels_at_test(trial: Trial) -> tuple[Result, str]:
+    inputs = trial.fold_task.inputs
+    labels = {name for name in inputs.names() if inputs[name].spec.training_only}
+    used = sorted({name for seen in trial.plain for name in seen.read_at_test} & labels)
+    if not trial.method.card.au_labels_at_test:
+        return "passed", "the card says none, and none are handed over"
+    return ("passed" if used else "failed"), f"the card says AU labels at test; it reads {listed(used) or 'none'}"
+
+
+@_needs_predictions
+def _data_seen(trial: Trial) -> tuple[Result, str]:
+    weights = [name for name in trial.alone.files if name.endswith(_WEIGHTS)]
+    seen = trial.method.card.data_seen
+    if weights and not seen:
+        return "failed", f"the card names no data that weights have seen; it reads {listed(weights, 3)}"
+    read = f"it reads {listed(weights, 3)}" if weights else "it reads no weights in this configuration"
+    return "passed", f"the card says {listed(seen) or 'none'}; {read}"
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ByChance:
+    """The mean UAR of folds, and what would come of it if their predictions knew nothing of the labels.
+
+    Attributes
+    ----------
+    uar : float
+        Mean over folds; for AU detection also over units, of the recalls of shown and not shown.
+    chance, sd : float
+        Mean and standard deviation of `uar` where, fold by fold, the true classes change their names at random (every
+        renaming alike), or, for AU detection, where shown and not shown change places unit by unit. This leaves alone
+        how predictions hang together: clips that look alike are mistaken alike, so that shuffling the truth clip by
+        clip would promise a spread much too small.
+    folds : int
+        How many folds, of all shuffles.
+    """
+
+    uar: float
+    chance: float
+    sd: float
+    folds: int
+
+    @property
+    def bound(self) -> float:
+        """Above this, three standard deviations from chance, something of the labels was known."""
+        return self.chance + 3 * self.sd
+
+
+def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
+    """Judge tables of predictions, one a fold; in each every class, or either answer, must occur."""
+    judge = _renamed if problem.task == "classification" else _swapped
+    found = [judge(table, problem.outputs) for table in folds]
+    uars, chances, variances = zip(*found, strict=True)
+    return ByChance(float(np.mean(uars)), float(np.mean(chances)), sum(variances) ** 0.5 / len(found), len(found))
+
+
+def _renamed(table: pd.DataFrame, classes: Sequence[str]) -> tuple[float, float, float]:
+    """Return UAR, and its mean and variance over all ways to rename the true classes."""
+    recalls = []
+    for names in permutations(classes):
+        truth = table.truth.map(dict(zip(classes, names, strict=True)))
+        recalls.append(float(unweighted_recall(confusion_matrix(truth, table.predicted, tuple(classes)))))
+    return recalls[0], float(np.mean(recalls)), float(np.var(recalls))
+
+
+def _swapped(table: pd.DataFrame, units: Sequence[str]) -> tuple[float, float, float]:
+    """Return the mean UAR of units, and its mean and variance where answers change places unit by unit."""
+    found = []
+    for unit in units:
+        right = (table[f"score_{unit}"] > 0) == (table[f"truth_{unit}"] == 1)
+        found.append(right[table[f"truth_{unit}"].notna()].groupby(table[f"truth_{unit}"]).mean().mean())
+    off = np.array(found, dtype=np.float64) - 0.5
+    return 0.5 + float(off.mean()), 0.5, float((off**2).sum()) / len(off) ** 2
+
+
+def _within(worst: float) -> Result:
+    return "passed" if worst <= COMPANY_TOLERANCE else "failed"
+
+
+def _told(worst: float) -> str:
+    if worst == 0:
+        return "bitwise the same"
+    if np.isinf(worst):
+        return "classes differ"
+    return f"scores differ by {worst:.1e} at most (allowed {COMPANY_TOLERANCE:g})"
+
+
+def _apart(trial: Trial, one: Observation, two: Observation) -> float:
+    if one.failure or two.failure:
+        return float("inf")
+    problem = trial.fold_task.split.problem
+    return difference(answers(one.table, problem), answers(two.table, problem))
+
+
+def _spread(trial: Trial) -> float:
+    return max(_apart(trial, trial.seeds[0], seen) for seen in trial.seeds[1:])
+
+
+def _read(trial: Trial) -> set[str]:
+    return {name for seen in trial.plain for name in seen.read | seen.read_at_test}
+
+
+CHECKS = (
+    Check("contract", "every fold runs and gives a score for each clip and output", _contract),
+    Check("shuffled labels", "nothing is known of the test clips beyond what training labels tell", _shuffled),
+    Check("alone and in company", "a prediction does not depend on the other test clips", _company),
+    Check("test order", "a prediction does not depend on the order of the test clips", _order),
+    Check("same seed twice", "the same seed gives the same again", _same_seed),
+    Check("card: deterministic", "seeds differ exactly if the card says so", _deterministic),
+    Check("global random state", "what is drawn follows from the run's seed", _generators),
+    Check("between folds", "no state is kept from fold to fold", _between_folds),
+    Check("another process", "class and settings can be sent to workers", _pickled),
+    Check("inputs unchanged", "what is handed over is left as it is", _unchanged),
+    Check("files and network", "nothing is read, written or asked for outside", _outside),
+    Check("card: complete", "every field is filled, every configuration and ablation holds", _complete),
+    Check("card: inputs", "what is declared is what is read", _inputs_read),
+    Check("card: transductive", "test clips are used exactly if the card says so", _transductive),
+    Check("card: AU labels at test", "they are used exactly if the card says so", _labels_at_test),
+    Check("card: data seen", "weights are read only if the card says what they have seen", _data_seen),
+)

@@ -1,0 +1,140 @@
+"""Every method holds what is asked of every method; and each tripwire catches the fault it is there for."""
+
+import faulty
+import pytest
+
+from merbench.audit.tripwires import CHECKS, Trial, findings
+from merbench.engine.catalogue import METHODS
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_a_registered_method_trips_no_wire(name):
+    tiny = "tiny" if "tiny" in METHODS.get(name).card.configurations else None
+    assert [found for found in findings(name, config=tiny) if found.result == "failed"] == []
+
+
+def tripped(cls, task="classification", but=(), **card):
+    """Return the evidence of the checks that fail, by their names; those of `but` are not made."""
+    method = faulty.registered(cls, **card)
+    trial = Trial(method, cls.Config(), "default", task)
+    found = [check(trial) for check in CHECKS if check.name not in but]
+    assert all(len(each.evidence.splitlines()) == 1 for each in found)
+    return {each.check: each.evidence for each in found if each.result == "failed"}
+
+
+IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
+
+
+def test_a_sound_method_trips_none():
+    assert tripped(faulty.Sound) == {}
+    assert tripped(faulty.Sound, "au-detection", IN_A_PROCESS) == {}
+
+
+@pytest.mark.parametrize(
+    ("cls", "card", "wires"),
+    [
+        (faulty.WrongShape, {}, {"contract": "scores have shape (6, 2), expected (6, 3)"}),
+        (faulty.NotAPrediction, {}, {"contract": "predict returned ndarray, expected a Prediction"}),
+        (faulty.Sound, {"inputs": {}}, {"contract": "KeyError: 'flow'"}),
+        (
+            faulty.BatchStatistics,
+            {},
+            {"alone and in company": "scores differ by", "card: transductive": "the card says inductive"},
+        ),
+        (
+            faulty.OneClipFails,
+            {},
+            {"alone and in company": "expected more than 1 value", "card: transductive": "depend on"},
+        ),
+        (
+            faulty.Net,
+            {"deterministic": False},
+            {"alone and in company": "Expected more than 1 value per channel", "card: transductive": "depend on"},
+        ),
+        (
+            faulty.ByPosition,
+            {"deterministic": False},  # each seed has an order of its own
+            {"alone and in company": "scores differ", "test order": "scores differ", "card: transductive": ""},
+        ),
+        (
+            faulty.FromTheClock,
+            {"deterministic": False},
+            {"same seed twice": "other seeds", "global random state": "numpy's global generator"},
+        ),
+        (faulty.ByEntropy, {"deterministic": False}, {"same seed twice": "the same seed gives another result"}),
+        (faulty.FromAConstant, {"deterministic": False}, {"global random state": "seeded by a constant"}),
+        (faulty.Random, {}, {"card: deterministic": "the card says deterministic; 4 seeds: scores differ"}),
+        (faulty.Random, {"deterministic": False}, {}),
+        (faulty.ChangesLabels, {}, {"inputs unchanged": "changed in place: labels"}),
+        (faulty.ChangesInputs, {}, {"inputs unchanged": "input flow, input flow of the test clips"}),
+        (faulty.KnowsTheAnswers, {}, {"shuffled labels": "UAR 1.000 in 12 folds"}),
+        (faulty.made_here(), {}, {"another process": "can't be sent to a worker"}),
+        (faulty.Sound, {"summary": " "}, {"card: complete": "nothing under summary"}),
+        (faulty.Sound, {"configurations": {"default": {}, "other": {"x": 1}}}, {"card: complete": "x"}),
+        (faulty.Sound, {"inputs": faulty.UNITS}, {"card: inputs": "never read: units"}),
+        (faulty.Sound, {"transductive": True}, {"card: transductive": "nothing of the test clips is used"}),
+        (faulty.Transductive, {"transductive": True}, {}),
+        (faulty.Transductive, {}, {"contract": "TypeError"}),
+        (faulty.UsesUnits, {"inputs": faulty.UNITS}, {"contract": "KeyError: 'units'"}),
+        (faulty.UsesUnits, {"inputs": faulty.UNITS, "au_labels_at_test": True}, {}),
+        (
+            faulty.Sound,
+            {"inputs": faulty.UNITS, "au_labels_at_test": True},
+            {"card: inputs": "units", "card: AU labels at test": "reads none"},
+        ),
+        (faulty.Auxiliary, {"auxiliary": ["elsewhere"]}, {}),
+        (faulty.Auxiliary, {}, {"contract": "'elsewhere' is not declared"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or ", ".join(value) or "none",
+)
+def test_a_fault_trips_its_wire_and_no_other(cls, card, wires):
+    found = tripped(cls, but=IN_A_PROCESS, **card)
+    assert set(found) == set(wires), found
+    for name, told in wires.items():
+        assert told in found[name]
+
+
+def test_the_answers_of_action_units_are_found_out_too():
+    assert set(tripped(faulty.KnowsTheAnswers, "au-detection", IN_A_PROCESS)) == {"shuffled labels"}
+
+
+def test_state_kept_from_fold_to_fold_is_found_out(monkeypatch):
+    monkeypatch.setattr(faulty.KeepsState, "warm", False)
+    found = tripped(faulty.KeepsState)
+    assert set(found) == {"between folds"}
+    assert "a fold after 5 others, and in a fresh process: scores differ by" in found["between folds"]
+
+
+def test_a_method_that_reads_what_comes_with_merbench_is_found_out():
+    found = tripped(faulty.ReadsLabels)
+    assert set(found) == {"files and network"}
+    assert found["files and network"].endswith("protocols/megc2019.yaml")
+
+
+def test_whatever_a_method_reaches_for_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trial = Trial(faulty.registered(faulty.GoesOutside), faulty.GoesOutside.Config(), "default", "classification")
+    told = [line.replace("\\", "/") for line in trial.alone.trespasses]
+    assert trial.alone.failure == ""
+    for begins, ends in (
+        ("listed", "/tests"), ("wrote", "/notes.txt"), ("os.mkdir", "/here"), ("opened the database", "/labels.db"),
+        ("started a process", "(true)"), ("connected to", "'nobody'"),
+    ):  # fmt: skip
+        assert [line for line in told if line.startswith(begins) and line.endswith(ends)], (begins, told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_read_must_have_their_data_on_the_card(tmp_path):
+    weights = tmp_path / "net.safetensors"
+    weights.write_bytes(b"weights")
+    config = faulty.Weights(file=str(weights))
+    silent = Trial(faulty.registered(faulty.ReadsWeights, tmp_path), config, "default", "classification")
+    open_ = Trial(
+        faulty.registered(faulty.ReadsWeights, tmp_path, data_seen=["imagenet"]), config, "", "classification"
+    )
+    vars(open_)["alone"] = silent.alone
+    (check,) = [check for check in CHECKS if check.name == "card: data seen"]
+    assert silent.alone.trespasses == ()
+    assert check(silent).result == "failed"
+    assert "net.safetensors" in check(silent).evidence
+    assert (check(open_).result, "imagenet" in check(open_).evidence) == ("passed", True)

@@ -1,0 +1,218 @@
+"""Methods with one planted fault each, that another process can import; and sound ones that do what is unusual."""
+
+import socket
+import sqlite3
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from merbench.contracts.cards import Card
+from merbench.contracts.inputs import ActionUnits, Flow
+from merbench.contracts.methods import MethodConfig, Prediction
+from merbench.engine.catalogue import RegisteredMethod
+
+HERE = Path(__file__).parent
+
+
+def registered(cls, folder=HERE / "plugin", **card):
+    """Return the method as the registry would."""
+    content = {"name": "faulty", "title": "Faulty", "summary": "Planted.", "implementation": f"faulty:{cls.__name__}"}
+    content |= {"inputs": {"flow": Flow()}, "deterministic": True} | card
+    return RegisteredMethod(Card.model_validate(content), cls, cls.Config, folder, "tests")
+
+
+class Sound:
+    """The nearest mean."""
+
+    Config = MethodConfig
+
+    def __init__(self, config, problem):
+        self.problem = problem
+
+    def fit(self, train, run):
+        x = self.values(train.inputs)
+        if self.problem.task == "classification":
+            self.means = np.array([x[train.labels == k].mean(axis=0) for k in range(len(self.problem.outputs))])
+        else:
+            self.means = np.array([x[unit == 1].mean(axis=0) - x[unit == 0].mean(axis=0) for unit in train.labels.T])
+            self.middle = x.mean(axis=0)
+
+    def predict(self, inputs):
+        x = self.values(inputs)
+        if self.problem.task == "au-detection":
+            return Prediction((x - self.middle) @ self.means.T)
+        return Prediction(-np.linalg.norm(x[:, None] - self.means, axis=2))
+
+    def values(self, inputs):
+        return inputs["flow"].batch().reshape(inputs.clips, -1).astype(float) / 255
+
+
+class WrongShape(Sound):
+    def predict(self, inputs):
+        return Prediction(super().predict(inputs).scores[:, :2])
+
+
+class NotAPrediction(Sound):
+    def predict(self, inputs):
+        return super().predict(inputs).scores
+
+
+class BatchStatistics(Sound):
+    def values(self, inputs):
+        x = super().values(inputs)
+        return x - x.mean(axis=0)
+
+
+class OneClipFails(Sound):
+    def predict(self, inputs):
+        if inputs.clips == 1:
+            raise ValueError("expected more than 1 value per channel")
+        return super().predict(inputs)
+
+
+class ByPosition(Sound):
+    def predict(self, inputs):
+        found = super().predict(inputs)
+        return Prediction(found.scores + np.arange(inputs.clips)[:, None] * 1e-3)
+
+
+class FromTheClock(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        np.random.seed(time.time_ns() % 2**32)  # noqa: NPY002
+        self.means = self.means + np.random.normal(size=self.means.shape) * 1e-2  # noqa: NPY002
+
+
+class FromAConstant(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        torch.manual_seed(42)
+        self.means = self.means + torch.randn(self.means.shape).numpy() * 1e-2
+
+
+class Random(Sound):
+    """Draws as it should; whether its card says so is the card's matter."""
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.means = self.means + run.rng("noise").normal(size=self.means.shape) * 1e-2
+
+
+class ByEntropy(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.means = self.means + np.random.default_rng().normal(size=self.means.shape) * 1e-2
+
+
+class KeepsState(Sound):
+    """Adds something in every fold but the first of the process."""
+
+    warm = False
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.means = self.means + (0.01 if self.warm else 0)
+        type(self).warm = True
+
+
+class ChangesLabels(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        train.labels[:] = train.labels[::-1].copy()
+
+
+class ChangesInputs(Sound):
+    def values(self, inputs):
+        values = inputs["flow"].stored()
+        values //= 2
+        return super().values(inputs)
+
+
+class KnowsTheAnswers(Sound):
+    """Has the labels of the made-up clips from elsewhere: a band that is bright."""
+
+    def predict(self, inputs):
+        values = inputs["flow"].batch().astype(float)
+        outputs = len(self.problem.outputs)
+        scores = np.stack([band.mean(axis=(1, 2, 3)) for band in np.array_split(values, outputs, axis=1)], axis=1)
+        return Prediction(scores - (125 if self.problem.task == "au-detection" else 0))
+
+
+class ReadsLabels(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        (HERE.parent / "protocols" / "megc2019.yaml").read_text()
+
+
+class GoesOutside(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        list(HERE.iterdir())
+        Path("notes.txt").write_text("seen")
+        Path("here").mkdir()
+        sqlite3.connect("labels.db").close()
+        subprocess.run(["true"], check=True)
+        with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
+            line.connect("nobody")
+
+
+class Weights(MethodConfig):
+    file: str
+
+
+class ReadsWeights(Sound):
+    Config = Weights
+
+    def __init__(self, config, problem):
+        super().__init__(config, problem)
+        Path(config.file).read_bytes()
+
+
+class Transductive(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.shift = self.values(train.unlabelled).mean(axis=0) - self.values(train.inputs).mean(axis=0)
+        self.means = self.means + self.shift
+
+
+class UsesUnits(Sound):
+    """Is handed action units of the test clips, and looks at them."""
+
+    def predict(self, inputs):
+        units = np.nan_to_num(inputs["units"].batch())
+        return Prediction(super().predict(inputs).scores + units.mean(axis=1, keepdims=True))
+
+
+UNITS = {"flow": Flow(), "units": ActionUnits()}
+
+
+class Auxiliary(Sound):
+    def fit(self, train, run):
+        extra = run.auxiliary("elsewhere")
+        assert {name.partition("/")[0] for name in extra.subjects} == {"elsewhere"}
+        super().fit(train, run)
+
+
+def made_here():
+    class Local(Sound):
+        pass
+
+    return Local
+
+
+class Net(Sound):
+    """Left in training mode."""
+
+    def fit(self, train, run):
+        torch.manual_seed(run.stream_seed("net"))
+        self.net = nn.Sequential(nn.Linear(28 * 28 * 3, 4), nn.BatchNorm1d(4), nn.Linear(4, len(self.problem.outputs)))
+        self.net(torch.from_numpy(self.values(train.inputs)).float())
+
+    def predict(self, inputs):
+        with torch.no_grad():
+            return Prediction(self.net(torch.from_numpy(self.values(inputs)).float()).numpy())
