@@ -19,13 +19,22 @@ from merbench.cli.options import (
     Pack,
     RayAddress,
     Results,
+    Sanity,
     Seeds,
     TrackingUri,
     Workers,
     one_of,
     results_folder,
 )
-from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of, tell_superseded
+from merbench.cli.planning import (
+    carry_out,
+    planned,
+    planned_sanity,
+    prepared_grid,
+    print_plan,
+    request_of,
+    tell_superseded,
+)
 from merbench.cli.workers import workforce
 from merbench.contracts.errors import MerbenchError, suggestion
 
@@ -55,6 +64,7 @@ def ablate(
     beside: Annotated[
         list[str] | None, typer.Option("--beside", help="METHOD or METHOD:CONFIG to set beside; may be repeated.")
     ] = None,
+    sanity: Sanity = False,
     seeds: Seeds = "0",
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Also what the features tell: CKA, action units read off them.")
@@ -94,6 +104,9 @@ def ablate(
         if prepared.spec.task != "classification":
             raise MerbenchError(f"ablate compares classes, and protocol {prepared.spec.name} is {prepared.spec.task}")
         trials, plans = _planned(rows, whole, others, prepared, watcher)
+        if sanity:
+            beneath = planned_sanity([whole, *others], plans, [prepared], watcher)
+            trials, plans = trials + _sanity_trials(beneath), plans + beneath
     runs = results_folder(results) / "runs"
     tell_superseded(console, plans, runs)
     if dry_run:
@@ -102,7 +115,7 @@ def ablate(
             console.print(f"{place}: {', '.join(trial.run_ids)}", markup=False, soft_wrap=True)
         print_plan(console, plans, runs, folds, "keep")
         return
-    command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds)
+    command = _command(method, protocol, data, config, settings, only, beside, seeds, diagnose, folds, sanity)
 
     def print_results() -> None:
         split = prepared.split
@@ -201,6 +214,17 @@ def _planned(
     return trials, list(plans.values())
 
 
+def _sanity_trials(plans: "Sequence[RunPlan]") -> "list[Trial]":
+    """Make the sanity rows, all seeds of a run together."""
+    from merbench.cli.display import row_label
+    from merbench.report.ablation import SANITY, Trial
+
+    seeds: dict[str, list[str]] = {}
+    for plan in plans:
+        seeds.setdefault(row_label(plan.file), []).append(plan.run_id)
+    return [Trial(SANITY, name, {}, tuple(run_ids)) for name, run_ids in seeds.items()]
+
+
 @contextmanager
 def _naming(row: _Row) -> Iterator[None]:
     """Say of which row an error speaks, and how to go on without it."""
@@ -227,6 +251,7 @@ def _command(
     seeds: str,
     diagnose: bool,
     folds: list[str],
+    sanity: bool,
 ) -> str:
     """Write the command line again, without what changes no figure."""
     words = ["merbench", "ablate", method, "--protocol", protocol]
@@ -235,7 +260,7 @@ def _command(
     for option, values in (("--set", settings), ("--only", only), ("--beside", beside), ("--folds", folds)):
         for value in values or []:
             words += [option, value]
-    return shlex.join(words + ["--diagnose"] * diagnose)
+    return shlex.join(words + ["--diagnose"] * diagnose + ["--sanity"] * sanity)
 
 
 def _print(ablation: "Ablation", format: str, console: "Console") -> None:

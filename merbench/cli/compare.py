@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merbench.cli.options import Results, one_of, results_folder
+from merbench.cli.options import Results, Sanity, one_of, results_folder
 
 if TYPE_CHECKING:
     from merbench.report.rows import Row
@@ -31,6 +31,7 @@ def compare(
     leaderboard: Annotated[
         bool, typer.Option("--leaderboard/--no-leaderboard", help="The committed leaderboard's rows too.")
     ] = False,
+    sanity: Sanity = False,
     older: Annotated[bool, typer.Option("--older", help="Rows of earlier code or data too.")] = False,
     results: Results = None,
 ) -> None:
@@ -44,6 +45,7 @@ def compare(
     from merbench.report.paper import as_latex, as_markdown
     from merbench.report.rows import measured_rows
     from merbench.report.runs import read_runs
+    from merbench.report.sanity import missing_sanity
     from merbench.report.terminal import print_table
 
     one_of(format, "--format", FORMATS)
@@ -53,8 +55,9 @@ def compare(
     if leaderboard:
         shipped, more = read_leaderboard()
         runs, problems = runs + shipped, problems + more
-    fitting = _fitting(runs, methods or [], protocol, data)
+    fitting = _fitting(runs, methods or [], protocol, data, sanity)
     rows, notes = measured_rows(fitting, older)
+    notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
     if published if published is not None else format in ("table", "md"):
@@ -75,9 +78,12 @@ def compare(
 
 
 def _fitting(
-    runs: "list[RecordedRun]", methods: list[str], protocol: str | None, data: str | None
+    runs: "list[RecordedRun]", methods: list[str], protocol: str | None, data: str | None, sanity: bool
 ) -> "list[RecordedRun]":
-    """Choose runs; a name that neither a run nor the registry has is refused."""
+    """Choose runs; a name that neither a run nor the registry has is refused.
+
+    With methods named, sanity rows are those that see no motion, and the named methods on shuffled labels.
+    """
     from merbench.engine.catalogue import METHODS, PROTOCOLS
 
     for name in methods:
@@ -85,7 +91,9 @@ def _fitting(
             METHODS.entry(name)
     if protocol is not None and protocol not in {run.file.protocol for run in runs}:
         PROTOCOLS.entry(protocol)
-    runs = [run for run in runs if not methods or run.file.method in methods]
+    runs = [run for run in runs if sanity or not run.file.sanity]
+    if methods:
+        runs = [run for run in runs if run.file.method in methods or (run.file.sanity and not run.file.key.shuffled)]
     return [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from merbench.contracts.methods import Progress
 from merbench.contracts.names import shown
+from merbench.contracts.records import RunFile
 from merbench.engine.execute import RunState
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.plan import RunPlan
@@ -78,7 +79,12 @@ def _duration(seconds: float) -> str:
 
 def label(plan: RunPlan) -> str:
     """Name a run for the display."""
-    return " ".join([plan.file.method, *plan.file.apart(), f"seed {plan.file.key.seed}"])
+    return f"{row_label(plan.file)} seed {plan.file.key.seed}"
+
+
+def row_label(file: RunFile) -> str:
+    """Name a run without its seed."""
+    return " ".join([file.method, *file.apart()])
 
 
 class _GivingWay(ProgressColumn):

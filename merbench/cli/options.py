@@ -16,6 +16,13 @@ Results = Annotated[
 # What run and ablate share.
 Data = Annotated[str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")]
 Seeds = Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")]
+Sanity = Annotated[
+    bool,
+    typer.Option(
+        "--sanity",
+        help="Sanity rows too: methods that see no motion, and each method on shuffled labels; never ranked.",
+    ),
+]
 Folds = Annotated[list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")]
 Select = Annotated[
     str,

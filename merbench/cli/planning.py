@@ -90,6 +90,24 @@ def planned(request: "Request", prepared: "Sequence[PreparedProtocol]", watcher:
     return plans
 
 
+def planned_sanity(
+    asked: "Sequence[Request]",
+    plans: "Sequence[RunPlan]",
+    prepared: "Sequence[PreparedProtocol]",
+    watcher: "Watcher",
+) -> "list[RunPlan]":
+    """Plan the sanity rows of a table, and tell which these are and which can't be had."""
+    from merbench.cli.display import row_label
+    from merbench.engine.sanity import plan_sanity
+
+    found, notes = plan_sanity(asked, plans, prepared)
+    for note in notes:
+        watcher.note(note)
+    names = dict.fromkeys(row_label(plan.file) for plan in found)
+    watcher.note(f"sanity rows, run after the methods: {', '.join(names) or 'none'}")
+    return found
+
+
 def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: list[str], existing: str) -> None:
     """Print what is recorded of each run and what would run; nothing is trained."""
     from rich import box

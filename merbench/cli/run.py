@@ -16,6 +16,7 @@ from merbench.cli.options import (
     Pack,
     RayAddress,
     Results,
+    Sanity,
     Seeds,
     Select,
     TrackingUri,
@@ -23,7 +24,15 @@ from merbench.cli.options import (
     one_of,
     results_folder,
 )
-from merbench.cli.planning import carry_out, planned, prepared_grid, print_plan, request_of, tell_superseded
+from merbench.cli.planning import (
+    carry_out,
+    planned,
+    planned_sanity,
+    prepared_grid,
+    print_plan,
+    request_of,
+    tell_superseded,
+)
 from merbench.cli.workers import workforce
 
 if TYPE_CHECKING:
@@ -51,6 +60,7 @@ def run(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Keep what the method tells of itself: features, gates, kept locations.")
     ] = False,
+    sanity: Sanity = False,
     existing: Annotated[str, typer.Option(help="keep what is recorded, or redo it.")] = "keep",
     workers: Workers = None,
     gpus: Gpus = None,
@@ -83,6 +93,7 @@ def run(
     with PreparationDisplay(console) as watcher:
         (request,), prepared = prepared_grid([request], protocol, data, folds or [], watcher)
         plans = planned(request, prepared, watcher)
+        plans += planned_sanity([request], plans, prepared, watcher) if sanity else []
     runs = results_folder(results) / "runs"
     tell_superseded(console, plans, runs)
     if dry_run:
@@ -99,7 +110,7 @@ def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None
     from merbench.report.runs import read_run
     from merbench.report.terminal import print_table
 
-    rows, notes = measured_rows([read_run(runs / plan.run_id) for plan in plans])
+    rows, notes = measured_rows([read_run(runs / plan.run_id).asked_as(plan.file.sanity) for plan in plans])
     print_table(Comparison(rows, [], notes), console)
     names = sorted({plan.file.protocol for plan in plans})
     console.print(

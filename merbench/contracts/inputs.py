@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Span = Literal["onset-apex", "onset-offset", "clip"]
+FrameSpan = Literal["onset", "onset-apex", "onset-offset", "clip"]
 
 
 class _Specification(BaseModel):
@@ -87,6 +88,8 @@ class Flow(_Picture):
 class Frames(_Picture):
     """Face frames: ``(count, size, size, channels)`` a clip, uint8; ``count=None`` gives every frame (ragged).
 
+    ``span="onset"`` is the onset frame alone, of ``count=1``: a face that has not moved yet.
+
     ``sampling`` places the count over the span: ``"uniform"`` takes the nearest frame at equal steps,
     ``"interpolated"`` blends its two neighbours, ``"phase"`` gives the rise (onset to apex) and the decay (apex to
     offset) the same number of steps, the apex being one of them (only over ``onset-offset``).
@@ -95,8 +98,8 @@ class Frames(_Picture):
     named_by: ClassVar[tuple[str, ...]] = ("span", "count", "size", "colour")
 
     kind: Literal["frames"] = "frames"
-    span: Span = "onset-offset"
-    count: int | None = Field(8, ge=2)
+    span: FrameSpan = "onset-offset"
+    count: int | None = Field(8, ge=1)
     size: int = Field(112, ge=8)
     colour: Literal["grey", "rgb"] = "grey"
     sampling: Literal["uniform", "interpolated", "phase"] = "uniform"
@@ -105,6 +108,10 @@ class Frames(_Picture):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Frames":
+        if (self.span == "onset") != (self.count == 1):
+            raise ValueError("one frame is the span onset, and no other: write span: onset, count: 1")
+        if self.span == "onset" and self.sampling != "uniform":
+            raise ValueError(f"of the span onset there is nothing to be sampled: leave sampling: {self.sampling} out")
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
         apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
@@ -146,7 +153,23 @@ class ActionUnits(_Specification):
     vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
 
 
-InputSpec = Annotated[Flow | Frames | DynamicImage | Landmarks | ActionUnits, Field(discriminator="kind")]
+class ClipFacts(_Specification):
+    """What the clip table tells of a clip without a look at it: ``(len(facts),)`` a clip, float64.
+
+    ``database`` is a number that stands for the clip's database: the same for all its clips, another for any other,
+    and of no further meaning. ``seconds`` is how long the movement takes, from onset to offset, both included.
+    Nothing else of the table can be asked for: neither who is seen, nor what is shown, nor what the clip is called.
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ("facts",)
+
+    kind: Literal["clip-facts"] = "clip-facts"
+    facts: tuple[Literal["database", "seconds"], ...] = Field(min_length=1)
+
+
+InputSpec = Annotated[Flow | Frames | DynamicImage | Landmarks | ActionUnits | ClipFacts, Field(discriminator="kind")]
+#: What is read off the clip table: nothing is prepared, and nothing is to be kept in the store.
+FromTable = ActionUnits | ClipFacts
 
 Rows = npt.NDArray[np.intp] | slice
 

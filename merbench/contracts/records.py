@@ -75,7 +75,9 @@ class RunFile(_File):
     parts : dict of str to str
         Reporting parts of the protocol and their titles: ``full``, and datasets.
     variant : str
-        Settings that differ from the named configuration, ``epochs=5``.
+        Settings that differ from the named configuration, ``epochs=5``; and that labels were shuffled.
+    sanity : bool
+        Recorded as a sanity row only: no one asked for the method by its name. Always so where labels were shuffled.
     prepared : dict of str to dict of str to str
         Input -> database -> how the input was made there, where that says more than the card: how faces were found.
     admissions : list of str
@@ -91,6 +93,7 @@ class RunFile(_File):
     method: str
     config_name: str
     variant: str
+    sanity: bool = False
     protocol: str
     parts: dict[str, str]
     task: Task

@@ -25,6 +25,8 @@ from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.store import Silent, Watcher
 
+#: What stands beside a method's name wherever labels of its training clips were shuffled.
+SHUFFLED = "labels shuffled"
 #: Rooms whose code changes what a method gets, how it is run or what it learns.
 ROOMS = {"engine": engine, "prepare": prepare, "training": training}
 
@@ -47,6 +49,8 @@ class Request:
         What to keep beside predictions: those after each epoch, what the method tells of itself. Not in any key.
     shuffled : bool
         Shuffle the labels of the training clips.
+    sanity : bool
+        Asked for as a sanity row, see :mod:`merbench.engine.sanity`, not by name. Not in any key.
     first_look : bool
         The data is the small stand-in: methods whose card names a short configuration run in that.
     """
@@ -60,6 +64,7 @@ class Request:
     keep_epochs: bool = False
     diagnose: bool = False
     shuffled: bool = False
+    sanity: bool = False
     first_look: bool = False
 
     def config_of(self, method: str) -> str:
@@ -165,9 +170,13 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
             config_name = request.config_of(method.card.name)
             config = method.resolve(config_name, request.settings_of(method.card.name))
             task, key = _task_and_key(method, config, protocol, request)
-            seeds = request.seeds[:1] if method.card.deterministic else request.seeds
-            plans += [_plan(method, config_name, protocol, task, key, seed) for seed in seeds]
+            seeds = request.seeds[:1] if _deterministic(method, request) else request.seeds
+            plans += [_plan(method, config_name, protocol, task, key, seed, request) for seed in seeds]
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
+
+
+def _deterministic(method: RegisteredMethod, request: Request) -> bool:
+    return method.card.deterministic and not request.shuffled  # each seed shuffles otherwise
 
 
 def _task_and_key(
@@ -239,18 +248,25 @@ def _task_and_key(
 
 
 def _plan(
-    method: RegisteredMethod, config_name: str, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int
+    method: RegisteredMethod,
+    config_name: str,
+    protocol: PreparedProtocol,
+    task: FoldTask,
+    key: RunKey,
+    seed: int,
+    request: Request,
 ) -> RunPlan:
     card, spec = method.card, protocol.spec
     key = key.model_copy(update={"seed": seed})
     named = method.resolve(config_name)
-    changed = {name: value for name, value in task.config if value != getattr(named, name)}
+    changed = " ".join(f"{name}={value}" for name, value in task.config if value != getattr(named, name))
     file = RunFile(
-        run_id=f"{card.name}-{spec.name}-s{seed}-{key.digest()[:10]}",
+        run_id=f"{card.name}-{spec.name}{'-shuffled' * key.shuffled}-s{seed}-{key.digest()[:10]}",
         key=key,
         method=card.name,
         config_name=config_name,
-        variant=shown(" ".join(f"{name}={value}" for name, value in changed.items())),
+        variant=shown(", ".join(filter(None, [changed, SHUFFLED * key.shuffled]))),
+        sanity=request.sanity or key.shuffled,
         protocol=spec.name,
         parts=spec.parts,
         task=task.split.problem.task,
@@ -258,7 +274,7 @@ def _plan(
         data=protocol.data.name,
         prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
-        deterministic=card.deterministic,
+        deterministic=_deterministic(method, request),
         admissions=card.admissions(task.transductive),
         remark=card.remark,
         warnings=spec.warnings,

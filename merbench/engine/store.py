@@ -130,6 +130,8 @@ class RunFolder:
     def start(self, run: RunFile) -> str:
         """Write ``run.json`` if it is not there; one that is damaged or tells of an older card is written anew.
 
+        A run that was asked for by its method's name, once or now, is no sanity row only.
+
         Returns
         -------
         str
@@ -152,7 +154,7 @@ class RunFolder:
                 if found.key != run.key:
                     raise RecordError(f"{path} belongs to another run than {run.run_id}: move that folder away")
                 first = {"created": found.created, "merbench": found.merbench, "git_commit": found.git_commit}
-                run = run.model_copy(update=first)
+                run = run.model_copy(update={**first, "sanity": found.sanity and run.sanity})
                 if found == run:
                     return ""
         write_whole(path, run.model_dump_json(indent=1).encode())

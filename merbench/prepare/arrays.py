@@ -13,8 +13,9 @@ from merbench.contracts.clips import clip_name
 from merbench.contracts.databases import FrameDatabase, Release, Source
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
-from merbench.contracts.inputs import ActionUnits, ArrayInput, Frames, Inputs, InputSpec
+from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Frames, FromTable, Inputs, InputSpec
 from merbench.prepare.build import build
+from merbench.prepare.facts import clip_facts, unknown_facts
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.settle import lacking_for, settled, told
 from merbench.prepare.store import Shelf, ShelfFile, Silent, Watcher, remove_file
@@ -28,7 +29,9 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
     for source in sources:
         offers = source.database.card.offers
         for name, spec in specs.items():
-            if offers is None:
+            if isinstance(spec, ClipFacts):
+                lacking = unknown_facts(spec, source.clips)
+            elif offers is None:
                 lacking = lacking_for(settled(spec, source.reading.cropped))
             else:
                 lacking = None if spec in offers else f"has only {'; '.join(map(str, offers))}"
@@ -94,7 +97,7 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
         if not len(rows):
             continue
         with blaming(f"getting {spec} from {name}"):
-            part = np.asarray(_provider(source)(source, clips.iloc[rows], spec, watcher))
+            part = np.asarray(_provider(source, spec)(source, clips.iloc[rows], spec, watcher))
         if len(part) != len(rows):
             raise MerbenchError(f"{name} gave {len(part)} arrays of {spec} for {len(rows)} clips")
         parts[name] = (rows, part)
@@ -109,8 +112,15 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
     return values
 
 
-def _provider(source: Source) -> Callable[[Source, pd.DataFrame, InputSpec, Watcher], Array]:
+def _provider(source: Source, spec: InputSpec) -> Callable[[Source, pd.DataFrame, InputSpec, Watcher], Array]:
+    if isinstance(spec, ClipFacts):
+        return _told
     return _released if isinstance(source.database, Release) else _prepared
+
+
+def _told(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:  # noqa: ARG001
+    assert isinstance(spec, ClipFacts)
+    return clip_facts(spec, clips)
 
 
 def _released(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:  # noqa: ARG001
@@ -153,7 +163,7 @@ def fill_store(source: Source, spec: InputSpec, watcher: Watcher, workers: int |
     """
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
-    if not isinstance(spec, ActionUnits):
+    if not isinstance(spec, FromTable):
         Shelf(ShelfFile.of(source.name, spec)).provide(clips, partial(build, spec), watcher, workers)
     return len(clips)
 

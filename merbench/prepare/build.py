@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from merbench.contracts.errors import DataError
-from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, InputSpec, Landmarks
+from merbench.contracts.inputs import ActionUnits, ClipFacts, DynamicImage, Flow, Frames, InputSpec, Landmarks
 from merbench.prepare import flow, pictures, sampling
 from merbench.prepare.faces import Alignment, Points, find_face
 from merbench.prepare.frames import ClipFrames, Image
@@ -43,6 +43,7 @@ def build(spec: InputSpec, clip: ClipFrames) -> Array:
     MerbenchError
         Landmarks are asked for and dlib is not installed.
     """
+    assert not isinstance(spec, ClipFacts)  # of which the frames know nothing
     if isinstance(spec, ActionUnits):
         return _action_units(spec, clip)
     faces = _Faces(spec, clip)

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from merbench.contracts.inputs import Span
+from merbench.contracts.inputs import FrameSpan
 
 Positions = npt.NDArray[np.float64]
 
 
-def ends(span: Span, onset: int, apex: int, offset: int, numbers: Sequence[int]) -> tuple[int, int]:
+def ends(span: FrameSpan, onset: int, apex: int, offset: int, numbers: Sequence[int]) -> tuple[int, int]:
     """Return the first and the last frame number of a span.
 
     Parameters
     ----------
-    span : {"onset-apex", "onset-offset", "clip"}
-        ``clip`` is all that is on disk, whatever the annotation says.
+    span : {"onset", "onset-apex", "onset-offset", "clip"}
+        ``clip`` is all that is on disk, whatever the annotation says; ``onset`` begins and ends there.
     onset, apex, offset : int
         As annotated.
     numbers : sequence of int
@@ -27,7 +27,7 @@ def ends(span: Span, onset: int, apex: int, offset: int, numbers: Sequence[int])
     """
     if span == "clip":
         return min(numbers), max(numbers)
-    return onset, apex if span == "onset-apex" else offset
+    return onset, {"onset": onset, "onset-apex": apex, "onset-offset": offset}[span]
 
 
 def uniform(first: float, last: float, count: int) -> Positions:

@@ -1,6 +1,6 @@
 """What ``faces: auto`` comes to on the data at hand and this machine, and what an input would need that is not here."""
 
-from merbench.contracts.inputs import ActionUnits, Flow, InputSpec, Landmarks
+from merbench.contracts.inputs import Flow, FromTable, InputSpec, Landmarks
 from merbench.prepare.faces import INSTALL, landmarks_installed
 
 
@@ -17,7 +17,7 @@ def settled(spec: InputSpec, cropped: bool) -> InputSpec:
     cropped : bool
         The database's frames are faces already.
     """
-    if isinstance(spec, ActionUnits) or spec.faces != "auto":
+    if isinstance(spec, FromTable) or spec.faces != "auto":
         return spec
     whole = "landmarks" if landmarks_installed() or _needs_points(spec) else "haar"
     return spec.model_copy(update={"faces": "delivered" if cropped else whole})
@@ -25,7 +25,7 @@ def settled(spec: InputSpec, cropped: bool) -> InputSpec:
 
 def lacking_for(spec: InputSpec) -> str | None:
     """Say what this machine lacks to prepare a settled `spec`, as the tail of a line; None if nothing."""
-    if isinstance(spec, ActionUnits) or landmarks_installed():
+    if isinstance(spec, FromTable) or landmarks_installed():
         return None
     if spec.faces == "landmarks" or _needs_points(spec):
         return f"has frames, but 68 landmarks need dlib: {INSTALL}"
@@ -38,6 +38,6 @@ def _needs_points(spec: InputSpec) -> bool:
 
 def told(spec: InputSpec) -> str:
     """Say in a few words how the faces of a settled `spec` are found."""
-    assert not isinstance(spec, ActionUnits)
+    assert not isinstance(spec, FromTable)
     haar = "by Haar cascade" if landmarks_installed() else f"by Haar cascade (dlib is not installed: {INSTALL})"
     return {"landmarks": "by 68 landmarks (dlib)", "haar": haar, "delivered": "as delivered"}[spec.faces]

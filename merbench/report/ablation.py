@@ -20,7 +20,7 @@ from merbench.scoring.paired import Difference, Identity, paired_difference, res
 from merbench.scoring.same_units import same_units
 from merbench.scoring.table import PartScore, part_scores
 
-WHOLE, BESIDE = "whole", "beside"
+WHOLE, BESIDE, SANITY = "whole", "beside", "sanity"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Trial:
     Attributes
     ----------
     group : str
-        A group of the card's ablations; ``whole`` for the method itself, ``beside`` for other methods.
+        A group of the card's ablations; ``whole`` for the method itself, ``beside`` for other methods, ``sanity`` for
+        sanity rows, which are not held against the whole method.
     name : str
         The row's name on the card, or the method's.
     changes : dict
@@ -126,6 +127,7 @@ class Ablation:
             "row": line.trial.name,
             "settings": line.trial.changes,
             "as_whole": self.is_whole(line),
+            "sanity": line.trial.group == SANITY,
             "method": file.method,
             "config": file.config_name,
             "variant": file.variant,
@@ -225,7 +227,7 @@ def read_ablation(
     for trial in trials:
         if trial.run_ids not in lines:
             line = _line(trial, runs, only, folds)
-            if lines:
+            if lines and trial.group != SANITY:
                 line = _compared(line, lines[trials[0].run_ids], only)
             if diagnosed:
                 line = _diagnosed(line, runs, notes)
@@ -235,7 +237,8 @@ def read_ablation(
 
 
 def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str]) -> Line:
-    (row,), _ = measured_rows([read_run(runs / run_id, folds) for run_id in trial.run_ids])
+    found = [read_run(runs / run_id, folds).asked_as(trial.group == SANITY) for run_id in trial.run_ids]
+    (row,), _ = measured_rows(found)
     there = [restricted(run.predictions, only) for run in row.runs]
     there = [table for table in there if len(table)]
     shared = part_scores(there, row.runs[0].file.outputs, {"full": ""})[0] if there else None

@@ -13,8 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from merbench.contracts.names import shown
-from merbench.report.ablation import BESIDE, WHOLE, Ablation, Line, setting_text
-from merbench.report.compare import INTERVALS, Cell, _csv_cell, _interval, counts, figure_text, number, title_of
+from merbench.report.ablation import BESIDE, SANITY, WHOLE, Ablation, Line, setting_text
+from merbench.report.compare import (
+    INTERVALS,
+    Cell,
+    _csv_cell,
+    _interval,
+    counts,
+    figure_text,
+    number,
+    title_of,
+)
+from merbench.report.compare import (
+    SANITY as SANITY_NOTE,
+)
 from merbench.report.paper import _markdown_cell, _markdown_escape
 from merbench.report.terminal import _base_table, _cell, _print_fitting, _print_note
 from merbench.scoring.alignment import LEAST_CLIPS
@@ -111,6 +123,7 @@ def notes(ablation: Ablation) -> list[str]:
         said.append("No clip is known to share its action units with another class, so that is not shown.")
     if ablation.diagnosed:
         said += _decoupling_notes(ablation)
+    said += [SANITY_NOTE] * any(line.trial.group == SANITY for line in ablation.lines)
     return [*said, *_remarks(ablation), *ablation.notes, _ran_on(ablation)]
 
 
@@ -173,7 +186,7 @@ def _ran_on(ablation: Ablation) -> str:
 
 
 def _place(line: Line) -> str:
-    return line.trial.name if line.trial.group in (WHOLE, BESIDE) else f"{line.trial.group}/{line.trial.name}"
+    return line.trial.name if line.trial.group in (WHOLE, BESIDE, SANITY) else f"{line.trial.group}/{line.trial.name}"
 
 
 def _what(ablation: Ablation, line: Line) -> str:

@@ -20,6 +20,8 @@ FIGURES = {"uf1": "UF1", "uar": "UAR"}
 UNIT_FIGURES = {"uf1": "F1", "uar": "UAR"}
 INTERVALS = "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds."
 BELOW = "†"
+SANITY_TITLE = "Sanity rows, not ranked"
+SANITY = f"{SANITY_TITLE}: without motion, or trained on shuffled labels. A score is worth what it has beyond theirs."
 LAST = ["Acc", "Clips", "Folds", "Seeds"]
 
 
@@ -79,9 +81,9 @@ def figure_text(score: PartScore | None, name: str) -> tuple[str, str]:
 def ranks(rows: Sequence[Row]) -> dict[int, int]:
     """Rank rows by UF1 of the full part: place in the sequence -> rank from 1.
 
-    Rows with holes have none.
+    Rows with holes have none, nor have sanity rows.
     """
-    fit = [i for i, row in enumerate(rows) if row.status == "complete" and "full" in row.scores]
+    fit = [i for i, row in enumerate(rows) if row.status == "complete" and "full" in row.scores and not row.sanity]
     fit.sort(key=lambda i: -rows[i].scores["full"].uf1)
     return {index: rank for rank, index in enumerate(fit, start=1)}
 
@@ -129,7 +131,11 @@ def is_below(row: Row) -> bool:
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
-    """Say how the figures of a group are to be read: intervals, the spread over seeds, the mark."""
+    """Say how the figures of a group are to be read: intervals, the spread over seeds, the mark, sanity rows."""
+    return _figures_legend(rows) + [SANITY] * any(row.sanity for row in rows)
+
+
+def _figures_legend(rows: Sequence[Row]) -> list[str]:
     ranked = len(ranks(rows))
     if ranked < 2 or rows[0].runs[0].file.task != "classification":
         return [INTERVALS.replace("UF1", figures_of(rows)["uf1"])]
@@ -155,12 +161,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row as printed, all but its markup; `cells` by part and figure, `last` as `LAST`."""
+    """A row as printed, all but its markup; `cells` by part and figure, `last` as `LAST`.
+
+    `heads` is what stands above it, where it is the first of a block of its own: that of the sanity rows.
+    """
 
     rank: str
     label: str
     cells: dict[tuple[str, str], Cell]
     last: list[str]
+    heads: str = ""
 
 
 def table_lines(rows: Sequence[Row]) -> list[Line]:
@@ -176,7 +186,8 @@ def table_lines(rows: Sequence[Row]) -> list[Line]:
             cells[part, figure] = Cell(value, interval, best[part, figure].index(value) + 1 if ranked else 0, mark)
         full = row.scores.get("full")
         last = [number(full.acc if full else None), *counts(row)]
-        lines.append(Line(str(rank.get(index, "–")), row.label, cells, last))
+        heads = SANITY_TITLE if row.sanity and not (index and rows[index - 1].sanity) else ""
+        lines.append(Line(str(rank.get(index, "–")), row.label, cells, last, heads))
     return lines
 
 

@@ -119,6 +119,7 @@ def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
         return measured_rows([ids[name]])[0][0]
     rows, _ = measured_rows(runs)
     found = [row for row in rows if row.label == name] or [row for row in rows if row.runs[0].file.method == name]
+    found = [row for row in found if not row.sanity] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -195,7 +196,10 @@ def _agreement(one: RunFile, two: RunFile) -> list[Agreement]:
             "inputs": ", ".join(f"{name} {value[:8]}" for name, value in sorted(key.input_digests.items())) or "none",
             "selection": key.selection,
             "method": f"{file.method}, code {key.code_digest[:8]}",
-            "settings": ", ".join(f"{name}={value}" for name, value in sorted(key.config.items())) or "none",
+            "settings": ", ".join(
+                [f"{name}={value}" for name, value in sorted(key.config.items())] + ["labels shuffled"] * key.shuffled
+            )
+            or "none",
             "libraries": ", ".join(f"{name} {value}" for name, value in sorted(key.code_versions.items())) or "none",
         }
 

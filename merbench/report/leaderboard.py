@@ -51,12 +51,14 @@ def write_entry(
     Raises
     ------
     MerbenchError
-        The run has holes, or is synthetic.
+        The run has holes, is synthetic, or was trained on shuffled labels.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
     if run.file.synthetic:
         raise MerbenchError(f"{run.file.run_id} is on synthetic data, which no leaderboard takes")
+    if run.file.key.shuffled:
+        raise MerbenchError(f"{run.file.run_id} was trained on shuffled labels, which no leaderboard takes")
     target = folder / run.file.run_id
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})

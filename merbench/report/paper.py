@@ -27,10 +27,13 @@ def as_markdown(comparison: Comparison) -> str:
     text: list[str] = []
     for rows in comparison.groups():
         heads = [f"{title} {figure}" for title in rows[0].parts.values() for figure in figures_of(rows).values()]
-        body = [
-            [line.rank, _markdown_escape(line.label), *map(_markdown_cell, line.cells.values()), *line.last]
-            for line in table_lines(rows)
-        ]
+        body = []
+        for line in table_lines(rows):
+            if line.heads:
+                body.append(["", f"*{_markdown_escape(line.heads)}*", *[""] * (len(line.cells) + len(LAST))])
+            body.append(
+                [line.rank, _markdown_escape(line.label), *map(_markdown_cell, line.cells.values()), *line.last]
+            )
         text += [f"**{_markdown_escape(title_of(rows))}**", ""]
         text += _markdown_table(["#", "Method", *map(_markdown_escape, heads), *LAST], body)
         text += [*legend(rows), "", *(f"- {_markdown_escape(remark)}" for remark in _remarks(rows)), ""]
@@ -87,6 +90,8 @@ def as_latex(comparison: Comparison) -> str:
         body = []
         for line in table_lines(rows):
             last = [latex_escape(cell) for cell in line.last]
+            if line.heads:
+                body.append([rf"\midrule \emph{{{latex_escape(line.heads)}}}", *[""] * (len(line.cells) + len(last))])
             body.append([latex_escape(line.label), *map(_latex_figure, line.cells.values()), *last])
             body.append(
                 ["", *(rf"\tiny {latex_escape(cell.interval)}" for cell in line.cells.values()), *[""] * len(last)]

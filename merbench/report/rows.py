@@ -21,7 +21,7 @@ from merbench.scoring.table import PartScore, part_scores, subject_confusions
 FIELDS = (
     "method", "config", "variant", "protocol", "task", "data", "synthetic", "part", "selection", "origin", "status",
     "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
-    "seed_sd", "run_ids", "p_best",
+    "seed_sd", "run_ids", "p_best", "sanity",
 )  # fmt: skip
 
 
@@ -57,6 +57,11 @@ class Row:
     p_best: float | None = None
 
     @property
+    def sanity(self) -> bool:
+        """Whether it is a sanity row: shown beneath the others, never ranked, never tested."""
+        return self.runs[0].file.sanity
+
+    @property
     def parts(self) -> dict[str, str]:
         """Reporting parts and their titles."""
         return self.runs[0].file.parts
@@ -78,6 +83,7 @@ class Row:
             "folds": self.folds,
             "seeds": len(self.runs),
             "run_ids": [each.file.run_id for each in self.runs],
+            "sanity": self.sanity,
             **({"warnings": run.file.warnings} if run.file.warnings else {}),
         }
         return [
@@ -120,7 +126,7 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
     Returns
     -------
     rows : list of Row
-        Rows that rank together stand together, best UF1 first, those with holes last.
+        Rows that rank together stand together, best UF1 first, those with holes last, sanity rows beneath them.
     notes : list of str
         What is not shown, and why.
     """
@@ -129,14 +135,15 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
     for run in runs:
         if run.origin == "leaderboard" and run.file.key.digest() in measured:
             continue  # the same run, shipped and made again here
-        groups.setdefault((run.origin, run.file.protocol, run.group), {}).setdefault(run.file.key.seed, run)
+        seeds = groups.setdefault((run.origin, run.file.protocol, run.group, _kind(run)), {})
+        seeds.setdefault(run.file.key.seed, run)
     newest: dict[tuple[str, ...], list[list[RecordedRun]]] = {}
     for by_seed in groups.values():
         group = [by_seed[seed] for seed in sorted(by_seed)]
         file = group[0].file
         key = file.key
         asked = (file.protocol, key.spec_digest, key.split_digest, file.data, key.selection)
-        visible = (group[0].origin, file.method, file.config_name, file.variant, *asked)
+        visible = (group[0].origin, _kind(group[0]), file.method, file.config_name, file.variant, *asked)
         newest.setdefault(visible, []).append(group)
     rows, notes = [], []
     for versions in newest.values():
@@ -151,9 +158,13 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
     return [row for group in ranked for row in group], notes + _apart(ranked)
 
 
+def _kind(run: RecordedRun) -> str:
+    return "sanity" if run.file.sanity else ""
+
+
 def _tested(rows: list[Row]) -> list[Row]:
     """Hold the rows of one group, best first, against the best of them; those without rank stay out."""
-    fit = [row for row in rows if row.status == "complete" and row.scores]
+    fit = [row for row in rows if row.status == "complete" and row.scores and not row.sanity]
     if rows[0].runs[0].file.task != "classification" or not 1 < len(fit) <= most_rows():
         return rows
     tables = [run.predictions for row in fit for run in row.runs]
@@ -167,7 +178,8 @@ def _tested(rows: list[Row]) -> list[Row]:
 def _apart(groups: list[list[Row]]) -> list[str]:
     """Say which rows of one protocol's name are not ranked together, and what they differ in."""
     notes = []
-    for protocol, same in groupby(groups, key=lambda rows: rows[0].runs[0].file.protocol):
+    ranked = [found for rows in groups if (found := [row for row in rows if not row.sanity])]
+    for protocol, same in groupby(ranked, key=lambda rows: rows[0].runs[0].file.protocol):
         first, *others = list(same)
         for rows in others:
             one, two = (listed([row.label for row in each], most=3) for each in (first, rows))
@@ -213,7 +225,7 @@ def _told_apart(rows: list[Row]) -> list[Row]:
 
 def _order(row: Row) -> tuple[Any, ...]:
     score = row.scores.get("full")
-    return (row.comparable, row.status != "complete", -(score.uf1 if score else -1.0), row.label)
+    return (row.comparable, row.sanity, row.status != "complete", -(score.uf1 if score else -1.0), row.label)
 
 
 def _row(group: list[RecordedRun]) -> Row:
@@ -245,7 +257,8 @@ def _scored(file: RunFile, scored: int) -> str:
 def _remarks(group: list[RecordedRun]) -> list[str]:
     """Say what a reader of the row should know: what the card says, holes, what does not verify, mixed machines."""
     file = group[0].file
-    said = [*file.admissions, *filter(None, [file.remark]), *file.warnings, *["synthetic data"] * file.synthetic]
+    said = [*file.admissions, *filter(None, [file.remark]), *file.warnings]
+    said += ["synthetic data"] * (file.synthetic and not file.sanity)  # the title says so, too
     holes = [_hole(run) for run in group if not run.complete]
     failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
     if holes:
@@ -280,6 +293,7 @@ def published_rows(protocol: str) -> list[dict[str, Any]]:
                 "status": "complete",
                 **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
                 "run_ids": [],
+                "sanity": False,
                 "year": None if pd.isna(figure["year"]) else int(figure["year"]),
                 "kind": figure["kind"],
                 "source": figure["source"],

@@ -1,7 +1,7 @@
 """Read recorded runs: their predictions as far as they verify, and what does not."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,10 @@ class RecordedRun:
     mark: CompleteFile | None = None
     origin: str = "measured"
     asked: tuple[str, ...] = ()
+
+    def asked_as(self, sanity: bool) -> "RecordedRun":
+        """Return the same run as it was asked for this time: as a sanity row, or by name."""
+        return replace(self, file=self.file.model_copy(update={"sanity": sanity}))
 
     @property
     def asked_folds(self) -> Sequence[str]:

@@ -77,6 +77,9 @@ def print_run(
         console.print(Text(f"does not verify: {problem}", style="red"), soft_wrap=True)
     for warning in file.warnings:
         console.print(Text(shown(f"warning   {warning}"), style="yellow"), soft_wrap=True)
+    if key.shuffled:
+        told = "warning   labels of the training clips were shuffled: a check of sanity, never a result"
+        console.print(Text(told, style="yellow"), soft_wrap=True)
     if run.mark and run.mark.mixed:
         console.print(Text(f"folds differ in {', '.join(run.mark.mixed)}", style="yellow"), soft_wrap=True)
     if len(run.predictions):

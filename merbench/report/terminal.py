@@ -15,6 +15,7 @@ from merbench.report.compare import (
     PUBLISHED_TITLE,
     Cell,
     Comparison,
+    Line,
     figures_of,
     legend,
     published_table,
@@ -80,8 +81,15 @@ def _wide(rows: Sequence[Row]) -> Table:
     for name in LAST:
         table.add_column(name, justify="right", no_wrap=True)
     for line in table_lines(rows):
+        _add_heading(table, line)
         table.add_row(line.rank, Text(shown(line.label)), *map(_cell, line.cells.values()), *line.last)
     return table
+
+
+def _add_heading(table: Table, line: Line) -> None:
+    if line.heads:
+        table.add_section()
+        table.add_row("", Text(line.heads, style="bold"))
 
 
 def _narrow(rows: Sequence[Row]) -> list[Table]:
@@ -93,11 +101,13 @@ def _narrow(rows: Sequence[Row]) -> list[Table]:
             f"{title}: {title_of(rows)}" if part == "full" else title, list(figures_of(rows).values())
         )
         for line in lines:
+            _add_heading(table, line)
             cells = [_cell(line.cells[part, figure]) for figure in FIGURES]
             table.add_row(line.rank, Text(shown(line.label)), *cells)
         tables.append(table)
     counted = _narrow_table("Full: accuracy and what was counted", LAST)
     for line in lines:
+        _add_heading(counted, line)
         counted.add_row(line.rank, Text(shown(line.label)), *line.last)
     return [*tables, counted]
 

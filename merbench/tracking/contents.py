@@ -183,6 +183,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "selection": key.selection,
         "origin": run.origin,
         "admits": ", ".join(file.admissions),
+        **({"sanity": "labels shuffled"} if key.shuffled else {}),
         "key": key.digest(),
         "spec_digest": key.spec_digest,
         "split_digest": key.split_digest,

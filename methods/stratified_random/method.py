@@ -1,4 +1,4 @@
-"""Classes drawn as often as the training clips show them."""
+"""Classes, or action units, drawn as often as the training clips show them."""
 
 from hashlib import sha256
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, Problem, RunContext, TrainingData
+from merbench.training.shares import shares
 
 
 class StratifiedRandom:
-    """Draws each clip's class from the frequencies of the training clips."""
+    """Draws each clip's class, or each of its action units, from the frequencies of the training clips."""
 
     Config = MethodConfig
 
@@ -18,16 +19,16 @@ class StratifiedRandom:
         self.problem = problem
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
-        """Count the classes."""
-        self._share = np.bincount(train.labels, minlength=len(self.problem.outputs)) / len(train)
+        """Count what is shown."""
+        self._share = np.nan_to_num(shares(train.labels, self.problem))
         self._seed = run.stream_seed("draw")
 
     def predict(self, inputs: Inputs) -> Prediction:
-        """Draw; the scores are the frequencies, the same for every clip."""
-        labels = [
-            np.random.default_rng(self._clip_seed(clip)).choice(len(self._share), p=self._share)
-            for clip in inputs["flow"].batch()
-        ]
+        """Draw; the scores are a class's frequency, the same for every clip, and a unit's less the number drawn."""
+        generators = [np.random.default_rng(self._clip_seed(clip)) for clip in inputs["flow"].batch()]
+        if self.problem.task == "au-detection":
+            return Prediction(np.stack([self._share - rng.random(len(self._share)) for rng in generators]))
+        labels = [rng.choice(len(self._share), p=self._share) for rng in generators]
         return Prediction(np.tile(self._share, (inputs.clips, 1)), np.array(labels, dtype=np.int64))
 
     def _clip_seed(self, clip: np.ndarray) -> int:

@@ -22,7 +22,7 @@ from merbench.report.terminal import print_table
 
 DESIGN_FIELDS = """
 method, config, variant, protocol, task, data, synthetic, part, selection, origin, status, clips, folds, seeds,
-classes_scored, uf1, uf1_low, uf1_high, uar, uar_low, uar_high, acc, seed_sd, run_ids, p_best
+classes_scored, uf1, uf1_low, uf1_high, uar, uar_low, uar_high, acc, seed_sd, run_ids, p_best, sanity
 """
 
 
@@ -95,6 +95,7 @@ def test_a_small_table_worked_out_by_hand_as_json(record, answers):
             "method": "toy", "config": "default", "variant": "", "protocol": "toys", "task": "classification",
             "data": "toy-data", "synthetic": False, "part": row["part"], "selection": "last", "origin": "measured",
             "status": "complete", "folds": 3, "seeds": 1, "seed_sd": None, "run_ids": [folder.name], "p_best": None,
+            "sanity": False,
         }  # fmt: skip
         assert list(row) == list(FIELDS)
 

@@ -1,0 +1,102 @@
+"""Which sanity rows a table lacks, and the command that records them."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.methods import declared_inputs
+from merbench.contracts.records import RunFile
+from merbench.databases import DATABASES
+from merbench.databases.registrations import open_registered
+from merbench.engine.catalogue import METHODS
+from merbench.engine.plan import SHUFFLED
+from merbench.engine.sanity import motionless
+from merbench.prepare.arrays import missing_inputs
+from merbench.report.rows import Row
+
+
+def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str]:
+    """Say for each group of rows which sanity rows are not recorded, with the command that records them.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Those of a table.
+    results : Path, optional
+        The results folder, where the user named one.
+    """
+
+    def place(row: Row) -> tuple[str, ...]:
+        file = row.runs[0].file
+        return file.protocol, file.data, file.key.spec_digest, file.key.split_digest
+
+    said = []
+    for _, same in groupby(sorted(rows, key=place), key=place):
+        group = list(same)
+        asked = [row for row in group if not row.sanity]
+        if asked:
+            said += _missing(asked, {_name(row.runs[0].file) for row in group}, results)
+    return said
+
+
+def _missing(asked: Sequence[Row], there: set[tuple[str, str, str]], results: Path | None) -> list[str]:
+    file = asked[0].runs[0].file
+    lacking = [name for name in motionless(file.task) if _motionless(name) not in there]
+    impossible = _impossible(lacking, file)
+    alone = [row for row in asked if _shuffled(row.runs[0].file) not in there]
+    missing = [name for name in lacking if name not in impossible]
+    missing += [f"{row.label}, {SHUFFLED}" for row in alone]
+    said = [f"{file.protocol}: sanity row {name} is not available: {why}" for name, why in impossible.items()]
+    if missing:
+        command = _command(alone or asked[:1], results)
+        said.append(f"{file.protocol}: sanity rows not recorded: {'; '.join(missing)}: {command}")
+    return said
+
+
+def _name(file: RunFile) -> tuple[str, str, str]:
+    return file.method, file.config_name, file.variant
+
+
+def _motionless(name: str) -> tuple[str, str, str]:
+    method, _, config = name.partition(":")
+    return method, config or METHODS.get(method).card.default, ""
+
+
+def _shuffled(file: RunFile) -> tuple[str, str, str]:
+    return file.method, file.config_name, ", ".join(filter(None, [file.variant, SHUFFLED]))
+
+
+def _impossible(names: Sequence[str], file: RunFile) -> dict[str, str]:
+    """Say why task or data can't have some rows, as far as can be told: data may not be registered here any more."""
+    try:
+        sources = [open_registered(name) for name in file.data.split("+")] if not file.synthetic else []
+    except MerbenchError:
+        sources = []
+    found = {}
+    for name in names:
+        method = METHODS.get(name.partition(":")[0])
+        if file.task not in method.card.tasks:
+            found[name] = f"it does {' and '.join(method.card.tasks)}, not {file.task}"
+        elif why := missing_inputs(sources, declared_inputs(method.cls, method.card.inputs, method.resolve())):
+            found[name] = "; ".join(why)
+    return found
+
+
+def _command(rows: Sequence[Row], results: Path | None) -> str:
+    """Write what records the sanity rows of a table, each method once: another configuration takes another command."""
+    files = {row.runs[0].file.method: row.runs[0].file for row in reversed(rows)}
+    first = rows[0].runs[0].file
+    words = ["merbench", "run", *reversed(files), "--protocol", first.protocol]
+    words += ["--data", first.data] if set(first.data.split("+")) <= set(DATABASES.names()) else []
+    seeds = sorted({run.file.key.seed for row in rows for run in row.runs})
+    words += ["--seeds", ",".join(map(str, seeds))] * (seeds != [0])
+    for name, file in reversed(files.items()):
+        method = METHODS.get(name)
+        words += ["--config", f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)
+        named = method.resolve(file.config_name).model_dump(mode="json")
+        for setting, value in file.key.config.items():
+            words += ["--set", f"{name}:{setting}={json.dumps(value)}"] * (value != named.get(setting))
+    return shlex.join([*words, *(["--results", str(results)] if results else []), "--sanity"])

@@ -1,0 +1,31 @@
+"""How often the training clips show each class or action unit: all that floor methods learn."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from merbench.contracts.methods import Problem
+
+
+def shares(labels: npt.NDArray[Any], problem: Problem) -> npt.NDArray[np.float64]:
+    """Return the share of clips that show each output, shape (n_outputs,).
+
+    Parameters
+    ----------
+    labels : ndarray
+        As in :class:`merbench.contracts.methods.TrainingData`.
+    problem : Problem
+        What is to be predicted.
+
+    Returns
+    -------
+    ndarray
+        Of an action unit the share among clips for which it is annotated; NaN where there is none.
+    """
+    if problem.task == "classification":
+        return np.asarray(np.bincount(labels, minlength=len(problem.outputs)) / len(labels))
+    known = (~np.isnan(labels)).sum(axis=0)
+    found = np.full(labels.shape[1], np.nan)
+    np.divide(np.nansum(labels, axis=0), known, out=found, where=known > 0)
+    return found

@@ -1,0 +1,1 @@
+"""A sanity row: what knowing a clip's database is worth."""

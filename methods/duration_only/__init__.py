@@ -1,0 +1,1 @@
+"""A sanity row: what the length of a clip is worth."""

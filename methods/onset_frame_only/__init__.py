@@ -1,0 +1,1 @@
+"""A sanity row: what a face is worth that has not moved yet."""
