@@ -1,0 +1,77 @@
+"""Facts of clips: what is told of the clip table, and what never is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from merbench.contracts.clips import CLIP_COLUMNS, clip_table
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.inputs import ClipFacts, Frames
+from merbench.databases.registrations import open_source
+from merbench.prepare.arrays import missing_inputs, prepare_input
+from merbench.prepare.facts import clip_facts, database_code
+
+BOTH = ClipFacts(facts=("database", "seconds"))
+
+
+def rows(**changes):
+    shown = {
+        "dataset": ["casme2", "casme2", "samm"], "subject": ["1", "2", "1"], "clip": ["a", "b", "c"],
+        "emotion": ["fear", "anger", "fear"], "onset": [10, 1, 100], "offset": [29, 1, 199], "fps": [200, 200, 100],
+    }  # fmt: skip
+    return clip_table(pd.DataFrame(shown | changes), "toy")
+
+
+def test_a_clip_lasts_from_onset_to_offset_both_included():
+    found = clip_facts(BOTH, rows())
+    assert found[:, 1].tolist() == [20 / 200, 1 / 200, 100 / 100]
+
+
+def test_a_databases_number_is_its_own_and_the_same_whatever_else_there_is():
+    codes = clip_facts(BOTH, rows())[:, 0]
+    assert codes[0] == codes[1] != codes[2]
+    assert codes.tolist()[2:] == clip_facts(BOTH, rows().iloc[2:])[:, 0].tolist() == [database_code("samm")]
+
+
+def test_nothing_but_database_and_dates_changes_the_facts():
+    same = rows(subject=["x", "y", "z"], clip=["r", "s", "t"], emotion=["joy", "joy", "awe"])
+    assert np.array_equal(clip_facts(BOTH, rows()), clip_facts(BOTH, same))
+
+
+@pytest.mark.parametrize("fact", [name for name in CLIP_COLUMNS if name != "database"])
+def test_no_column_of_the_table_can_be_asked_for(fact):
+    with pytest.raises(ValidationError):
+        ClipFacts(facts=(fact,))
+
+
+def test_data_without_dates_is_told_and_not_made_up(small_release):
+    source = open_source("megc2019-flow28", small_release)
+    assert missing_inputs([source], {"facts": ClipFacts(facts=("database",))}) == []
+    (told,) = missing_inputs([source], {"facts": BOTH})
+    assert told == (
+        "input 'facts', clip-facts(database/seconds): megc2019-flow28 does not tell onset, offset, fps of 24 of 24 clips"
+    )
+    with pytest.raises(MerbenchError, match="this data can't serve input"):
+        prepare_input([source], source.clips, BOTH)
+    values = prepare_input([source], source.clips, ClipFacts(facts=("database",))).batch()
+    assert values[:, 0].tolist() == [database_code(name) for name in source.clips.dataset]
+
+
+def test_the_onset_frame_is_the_first_of_two_and_does_not_know_the_other(tmp_path, miniature):
+    folder = miniature.write_samm(tmp_path, miniature.SAMM_ROWS[:2], tree="SAMM_CROP")
+    source = open_source("samm", folder)
+    onset = prepare_input([source], source.clips, Frames(span="onset", count=1, size=28)).batch()
+    both = prepare_input([source], source.clips, Frames(span="onset-offset", count=2, size=28)).batch()
+    assert onset.shape == (len(source.clips), 1, 28, 28, 1)
+    assert np.array_equal(onset[:, 0], both[:, 0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"count": 1}, {"span": "onset"}, {"span": "onset", "count": None}, {"span": "onset", "count": 1, "sampling": "phase"},
+     {"span": "onset", "count": 1, "apex_jitter": 1}],
+)  # fmt: skip
+def test_one_frame_is_that_of_the_onset_and_no_other(settings):
+    with pytest.raises(ValidationError):
+        Frames(**settings)
