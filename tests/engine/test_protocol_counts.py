@@ -319,7 +319,8 @@ def test_cdmer_trains_on_one_database_and_tests_on_the_other(pair, clips):
     assert make_split(transductive, clips, person_of=SMIC).digest() == split.digest()
 
 
-#: Action units and how many of the 2031 clips show each, as CD6ME's authors print them; by database only AU5 of two is known.
+#: Action units and how many of the 2031 clips show each, as CD6ME's authors print them; by database only AU5 of two
+#: is known.
 CD6ME = dict(zip((1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17),
                  (304, 280, 708, 134, 60, 252, 117, 75, 176, 277, 52, 86), strict=True))  # fmt: skip
 AU5 = {"casme": 0, "casme2": 2}
