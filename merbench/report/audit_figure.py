@@ -45,6 +45,7 @@ _LINES = {
 #: Whose range over seeds is drawn: those of the others lie upon one another.
 _RANGES = ("oracle-acc-first", LAST, INNER)
 _BINS = 28
+_LEFT = 0.93
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -68,17 +69,17 @@ def audit_figure(audit: Audit) -> "Figure":
     """Draw UF1 had training ended after each epoch, mean and range over seeds, and below it the epochs picked."""
     there = [name for name in _LINES if name in set(audit.curves.selection)]
     picking = [name for name in there if name != LAST]
-    figure = new_figure(PAGE, 3.3 + 0.34 * len(picking))
-    curves, *strips = figure.subplots(1 + len(picking), 1, sharex=True, height_ratios=[8, *[1] * len(picking)])
+    figure = new_figure(PAGE, 3.2 + 0.4 * len(picking))
+    curves, *strips = figure.subplots(1 + len(picking), 1, sharex=True, height_ratios=[7, *[1] * len(picking)])
     for name in there:
         _curve(curves, audit, name)
     curves.set_ylabel("UF1, pooled over folds")
-    curves.legend(loc="lower right", handlelength=4.2)
+    curves.legend(loc="best", handlelength=4.2)
     for axes, name in zip(strips, picking, strict=True):
         _picked(axes, audit, name)
     strips[0].set_title("share of folds and seeds that pick an epoch; the line is the median", loc="left", fontsize=7)
     curves.set_xscale("log")
-    curves.set_xlim(0.93, audit.epochs * 1.03)
+    curves.set_xlim(_LEFT, audit.epochs * 1.03)
     ticks = [*(tick for tick in _TICKS if tick < audit.epochs / 1.3), audit.epochs]
     strips[-1].set_xticks(ticks, [str(tick) for tick in ticks])
     strips[-1].minorticks_off()
@@ -100,7 +101,8 @@ def _curve(axes: "Axes", audit: Audit, name: str) -> None:
     mean = seeds.mean()
     if name in _RANGES:
         axes.fill_between(mean.index, seeds.min(), seeds.max(), color=line.colour, alpha=0.15, linewidth=0)
-    said = f"{line.said}: {number(mean.iloc[-1], 3)}"
+    some, every = int(seeds.count().max()), len(audit.kept.seeds)
+    said = f"{line.said}: {number(mean.iloc[-1], 3)}" + (f" ({some} of {every} seeds)" if some < every else "")
     axes.plot(mean.index, mean, color=line.colour, linestyle=line.dashes, linewidth=1.3, label=said)
 
 
@@ -113,12 +115,10 @@ def _picked(axes: "Axes", audit: Audit, name: str) -> None:
     shares = shares / len(found)
     axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=line.colour, edgecolor="white", linewidth=0.3)
     highest = int(shares.argmax())
-    right = highest < len(shares) / 2
-    axes.annotate(
-        f"{shares[highest]:.0%}", (edges[highest + right], shares[highest]), (2 if right else -2, -1),
-        textcoords="offset points", ha="left" if right else "right", va="top", fontsize=6,
-    )  # fmt: skip
-    axes.axvline(float(np.median(found)), color="black", linewidth=1.0)
+    middle = np.sqrt(max(edges[highest], _LEFT) * edges[highest + 1])  # the axis is logarithmic
+    axes.text(middle, shares[highest], f"{shares[highest]:.0%}", ha="center", va="bottom", fontsize=6)
+    axes.set_ylim(0, 1.5 * shares[highest])
+    axes.axvline(float(np.median(found)), 0, 0.67, color="black", linewidth=1.0)
     axes.set_yticks([])
     axes.set_ylabel(line.short, rotation=0, ha="right", va="center", fontsize=6)
     axes.spines["left"].set_visible(False)
