@@ -97,6 +97,7 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
         method = METHODS.get(name)
         words += ["--config", f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)
         named = method.resolve(file.config_name).model_dump(mode="json")
-        for setting, value in file.key.config.items():
-            words += ["--set", f"{name}:{setting}={json.dumps(value)}"] * (value != named.get(setting))
+        changed = {setting: value for setting, value in file.key.config.items() if named.get(setting, value) != value}
+        for setting, value in changed.items():
+            words += ["--set", f"{name}:{setting}={json.dumps(value)}"]
     return shlex.join([*words, *(["--results", str(results)] if results else []), "--sanity"])

@@ -2,9 +2,19 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from merbench.contracts.inputs import ActionUnits, ArrayInput, DynamicImage, Flow, Frames, Inputs, InputSpec, Landmarks
+from merbench.contracts.inputs import (
+    ActionUnits,
+    ArrayInput,
+    ClipFacts,
+    DynamicImage,
+    Flow,
+    Frames,
+    Inputs,
+    InputSpec,
+    Landmarks,
+)
 
-SPECS = [Flow(), Frames(), DynamicImage(), Landmarks(), ActionUnits()]
+SPECS = [Flow(), Frames(), DynamicImage(), Landmarks(), ActionUnits(), ClipFacts(facts=("seconds",))]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind)
@@ -54,7 +64,7 @@ def test_an_input_is_named_by_what_differs_from_its_defaults():
         == "flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar, face_size=96)"
     )
     assert str(Frames(count=None, span="clip")) == "frames(clip, None, 112, grey)"
-    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 8
+    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 9
 
 
 @pytest.mark.parametrize(

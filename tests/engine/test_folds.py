@@ -17,12 +17,13 @@ from torch import nn
 
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import IDENTITY, clip_table
-from merbench.contracts.inputs import ActionUnits, ArrayInput, Flow, Inputs
+from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, RunContext
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.catalogue import METHODS
 from merbench.engine.folds import Auxiliary, FoldTask, run_fold
 from merbench.engine.split import Fold, Split, make_split
+from merbench.prepare.facts import clip_facts, database_code
 
 FLOW = Flow()
 CLASSES = ("negative", "positive", "surprise")
@@ -318,6 +319,18 @@ def test_nothing_that_a_method_is_handed_leads_to_identities_labels_or_the_table
     outcome(task(prying(handed), **options), fold)
     assert len(handed) >= 3
     assert findings(handed, fold) == []
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_facts_of_clips_tell_the_database_and_lead_to_nothing_else(split, inputs, fold):
+    spec = ClipFacts(facts=("database",))
+    facts = ArrayInput(spec, clip_facts(spec, split.clips))
+    handed = []
+    both = Inputs({"flow": inputs["flow"], "facts": facts}, TOTAL)
+    outcome(FoldTask(prying(handed), MethodConfig(), split, both, 0), fold)
+    (test,) = {id(item): item for each in handed for item in each if isinstance(item, Inputs)}.values()
+    assert findings(handed, fold) == []
+    assert set(test["facts"].batch().ravel()) == {database_code(fold.partition("/")[0])}
 
 
 def test_the_test_clips_are_out_of_reach_while_training(task, inputs, split):

@@ -1,0 +1,83 @@
+"""``--sanity`` as a user has it: told before, run after, shown beneath, never without being asked for."""
+
+import json
+import re
+
+import pytest
+
+SANITY = ["stratified-random", "database-only", "database-only (balanced)", "duration-only", "onset-frame-only",
+          "majority (labels shuffled)"]  # fmt: skip
+
+
+@pytest.fixture
+def frames(done, tmp_path, miniature, small_protocol):
+    """Register three databases in miniature, with frames; return the options of a run on them."""
+    done(
+        "data",
+        "add",
+        "casme2",
+        miniature.write_casme2(
+            tmp_path / "c", [*miniature.CASME2_ROWS[:4:3], miniature.CASME2_ROWS[1]], tree="Cropped", prefix="reg_img"
+        ),
+    )
+    done("data", "add", "samm", miniature.write_samm(tmp_path / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP"))
+    smic = miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS", prefix="reg_image")
+    done("data", "add", "smic-hs", smic)
+    return "--protocol", str(small_protocol)  # fmt: skip
+
+
+def labels(text):
+    """Return rank and method of each row of a table."""
+    return re.findall(r"^ (\d|–) +([a-z][a-z-]+(?: \([a-z ]+\))?) +†?[\d.]+ ", text, re.MULTILINE)
+
+
+def test_from_run_to_compare_with_every_sanity_row(done, frames):
+    said = done("run", "majority", *frames, "--sanity")
+    told = "sanity rows, run after the methods: stratified-random, database-only, database-only balanced, "
+    told += "duration-only, onset-frame-only, majority labels shuffled"
+    assert said.index(told) < said.index("majority seed 0: ")
+    assert labels(said)[0] == ("1", "majority")
+    assert sorted(labels(said)[1:]) == sorted(("–", name) for name in SANITY)
+    assert "Sanity rows, not ranked" in said
+
+    assert labels(done("compare")) == [("1", "majority")]
+    assert [row["sanity"] for row in json.loads(done("compare", "-f", "json"))] == [False] * 4
+    compared = json.loads(done("compare", "--sanity", "--format", "json"))
+    found = {(r["method"], r["config"], r["variant"]) for r in compared if r["part"] == "full" and r["sanity"]}
+    assert found == {
+        ("stratified-random", "default", ""), ("database-only", "default", ""), ("database-only", "balanced", ""),
+        ("duration-only", "default", ""), ("onset-frame-only", "default", ""),
+        ("majority", "default", "labels shuffled"),
+    }  # fmt: skip
+    assert {r["p_best"] for r in compared} == {None}
+    assert {r["status"] for r in compared} == {"complete"}
+    assert "not recorded" not in done("compare", "--sanity")
+
+
+def test_what_a_release_lacks_is_told_and_the_table_still_comes(done, small, recorded):
+    said = done("run", "svm-flow", *small, "--sanity")
+    assert "sanity row duration-only is not available: " in said
+    assert "sanity row onset-frame-only is not available: " in said
+    assert [rank for rank, _ in labels(said)] == ["1"] + ["–"] * 5
+    # Majority was run by its name before, and stays where it was.
+    assert labels(done("compare")) == [("1", "svm-flow"), ("2", "majority")]
+    beneath = done("compare", "--sanity", "svm-flow")
+    assert labels(beneath)[0] == ("1", "svm-flow")
+    assert ("–", "svm-flow (labels shuffled)") in labels(beneath)
+    run = next(recorded.glob("svm-flow-small-shuffled-s0-*")).name
+    assert "warning   labels of the training clips were shuffled" in done("show", run, "--no-figures")
+
+
+def test_a_run_on_shuffled_labels_is_not_submitted(done, refused, small, recorded):
+    done("run", "svm-flow", *small, "--sanity")
+    run = next(recorded.glob("svm-flow-small-shuffled-s0-*")).name
+    assert "was trained on shuffled labels, which no leaderboard takes" in refused("submit", run, "--to", "board")
+
+
+def test_sanity_rows_that_are_not_recorded_come_with_their_command_and_what_data_lacks_is_told(done, small, recorded):
+    said = done("compare", "svm-flow", "--sanity")
+    (line,) = [line for line in said.splitlines() if "not recorded" in line]
+    assert line.endswith(": merbench run svm-flow --protocol small --data megc2019-flow28 --sanity")
+    assert "duration-only" not in line
+    assert "small: sanity row duration-only is not available: input 'facts'" in said
+    assert "not recorded" not in done("compare", "svm-flow")

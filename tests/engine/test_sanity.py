@@ -1,0 +1,93 @@
+"""Sanity rows as planned and recorded: which these are, what can't be had, and that nobody takes them for results."""
+
+import pytest
+
+from merbench.contracts.protocols import ProtocolSpec, load_protocol
+from merbench.databases.registrations import open_source
+from merbench.engine.data import Data
+from merbench.engine.folds import run_fold
+from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.sanity import plan_sanity
+from merbench.engine.store import RunFolder
+
+
+@pytest.fixture
+def prepared(small_release, small_protocol):
+    data = Data("release", "a test", (open_source("megc2019-flow28", small_release),))
+    return PreparedProtocol.of(load_protocol(small_protocol), data)
+
+
+def planned(prepared, **asked):
+    request = Request(**{"methods": ("svm-flow",)} | asked)
+    plans = plan_runs(request, [prepared])
+    return plans, *plan_sanity([request], plans, [prepared])
+
+
+def names(plans):
+    return [" ".join(filter(None, [p.file.method, p.file.config_name, p.file.variant, str(p.file.key.seed)]))
+            for p in plans]  # fmt: skip
+
+
+def test_the_rows_are_what_sees_no_motion_and_each_method_on_shuffled_labels(prepared):
+    plans, sanity, notes = planned(prepared, methods=("svm-flow",), seeds=(3, 4))
+    assert names(plans) == ["svm-flow default 3"]
+    assert names(sanity) == [
+        "majority default 3", "stratified-random default 3", "stratified-random default 4", "database-only default 3",
+        "database-only balanced 3", "svm-flow default labels shuffled 3", "svm-flow default labels shuffled 4",
+    ]  # fmt: skip
+    assert [plan.file.sanity for plan in plans + sanity] == [False] + [True] * 7
+    assert [note.partition(" is not available: ")[0] for note in notes] == [
+        "sanity row duration-only", "sanity row onset-frame-only",
+    ]  # fmt: skip
+    assert "does not tell onset, offset, fps of 24 of 24 clips" in notes[0]
+    assert "megc2019-flow28 has only flow(" in notes[1]
+
+
+def test_what_is_asked_for_by_name_is_no_sanity_row_besides(prepared):
+    plans, sanity, _ = planned(prepared, methods=("majority", "svm-flow"))
+    assert names(plans) == ["majority default 0", "svm-flow default 0"]
+    assert "majority default 0" not in names(sanity)
+    assert [plan.file.sanity for plan in plans] == [False, False]
+
+
+def test_a_run_on_shuffled_labels_is_another_run_and_says_so_wherever_it_is_named(prepared):
+    (own,), sanity, _ = planned(prepared, settings={"C": "2"})
+    shuffled = sanity[-1]
+    assert shuffled.file.variant == f"{own.file.variant}, labels shuffled" == "C=2.0, labels shuffled"
+    assert shuffled.run_id.startswith("svm-flow-small-shuffled-s0-")
+    assert shuffled.file.key == own.file.key.model_copy(update={"shuffled": True})
+    assert shuffled.key_digest != own.key_digest
+    assert shuffled.task.shuffled
+    assert not shuffled.file.deterministic
+
+
+def test_action_units_have_the_rows_that_apply(prepared, tmp_path, miniature):
+    folder = miniature.write_samm(tmp_path / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP")
+    spec = ProtocolSpec(
+        name="units", title="", summary="", source={"text": ""}, task="au-detection", units=(4, 12),
+        datasets={"samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
+    )  # fmt: skip
+    data = Data("samm", "a test", (open_source("samm", folder),))
+    units = PreparedProtocol.of(spec, data)
+    _, sanity, notes = planned(units, methods=("always-shown",))
+    assert names(sanity) == [
+        "stratified-random default 0", "database-only default 0", "database-only balanced 0",
+        "always-shown default labels shuffled 0",
+    ]  # fmt: skip
+    assert notes == [
+        f"sanity row {name} is not available: method {name} does classification, protocol units is au-detection"
+        for name in ("duration-only", "onset-frame-only")
+    ]
+    for plan in sanity:
+        assert run_fold(plan.task, next(iter(plan.file.folds))).failure is None
+
+
+def test_a_run_that_was_once_asked_for_by_name_is_no_sanity_row_whatever_comes_first(prepared, tmp_path):
+    (named,), _, _ = planned(prepared, methods=("majority",))
+    _, (row, *_), _ = planned(prepared)
+    assert row.run_id == named.run_id
+    for first, second, stands in ((row, row, True), (row, named, False), (named, row, False)):
+        folder = RunFolder(tmp_path / str(stands) / first.run_id / str(first.file.sanity) / first.run_id)
+        folder.start(first.file)
+        folder.start(second.file)
+        assert folder.read_run().sanity is stands
