@@ -113,10 +113,7 @@ def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
     arrays = {}
     for name, spec in specs.items():
         rng = np.random.default_rng(derived_seed(0, f"trial/{name}"))
-        if isinstance(spec, ClipFacts):
-            values = _facts(spec, marks, split)
-        else:
-            values = _values(spec, marks, split.problem, rng)
+        values = _facts(spec, marks, split) if isinstance(spec, ClipFacts) else _values(spec, marks, split.problem, rng)
         arrays[name] = ArrayInput(spec, values)
     return Inputs(arrays, len(split.clips))
 
