@@ -260,3 +260,18 @@ def test_a_row_that_the_method_does_not_take_is_named(toy, refused, small):
     toy("  typing:\n    error: {powr: 2}\n")
     said = refused("ablate", "toy-net", *small)
     assert "ablation typing/error: settings of toy-net: unknown key 'powr' (did you mean 'power'?)" in said
+
+
+def test_sanity_rows_stand_in_a_group_of_their_own_and_are_held_against_nothing(toy, ablated, merbench, small):
+    toy()
+    rows = ablated("--only", "branch/blind", "--sanity", "--seeds", "0-1")
+    assert [name for name, row in rows.items() if row["sanity"]] == [
+        "majority", "stratified-random", "database-only", "database-only balanced", "toy-net labels shuffled",
+    ]  # fmt: skip
+    assert {row["group"] for row in rows.values() if row["sanity"]} == {"sanity"}
+    assert {row["difference"] for row in rows.values() if row["sanity"]} == {None}
+    assert rows["blind"]["difference"] is not None
+    assert rows["toy-net labels shuffled"]["seeds"] == 2
+    said = merbench("ablate", "toy-net", *small, "--only", "branch/blind", "--sanity", "--seeds", "0-1").out
+    assert "Sanity rows, not ranked" in said
+    assert said.rstrip().endswith(" --only branch/blind --sanity")
