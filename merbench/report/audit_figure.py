@@ -79,7 +79,7 @@ def audit_figure(audit: Audit) -> "Figure":
         _picked(axes, audit, name)
     strips[0].set_title("share of folds and seeds that pick an epoch; the line is the median", loc="left", fontsize=7)
     curves.set_xscale("log")
-    curves.set_xlim(_LEFT, audit.epochs * 1.03)
+    curves.set_xlim(_LEFT, max(audit.epochs * 1.03, audit.epochs + 0.5))  # the last bar ends half an epoch later
     ticks = [*(tick for tick in _TICKS if tick < audit.epochs / 1.3), audit.epochs]
     strips[-1].set_xticks(ticks, [str(tick) for tick in ticks])
     strips[-1].minorticks_off()

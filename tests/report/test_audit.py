@@ -182,7 +182,7 @@ def test_runs_of_shuffled_labels_are_not_audited(record):
     known, _ = read_runs(record.results)
     shuffled = known[0].file.key.model_copy(update={"shuffled": True})
     object.__setattr__(known[0].file, "key", shuffled)
-    with pytest.raises(MerbenchError, match="no run of toy"):
+    with pytest.raises(MerbenchError, match="no run of toy under toys is recorded"):
         read_audit(record.results, known, Wanted("toy", "toys", "toys"))
 
 
@@ -234,6 +234,7 @@ def test_the_figure_draws_a_curve_a_selection_and_marks_the_picks(record, inner)
         assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_method_of_one_epoch_can_be_drawn(record):
     after = {clip: given[:1] for clip, given in AFTER.items()}
     record(last(after), epochs=after)
