@@ -69,7 +69,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path) -> Alone:
         path = os.pathsep.join(filter(None, sys.path))
         try:
             done = subprocess.run(
-                [sys.executable, "-P", "-B", "-m", "merbench.audit.alone", answer],
+                [sys.executable, "-P", "-m", "merbench.audit.alone", answer],
                 input=pickle.dumps((str(folder), _refused(), fold, content)),
                 cwd=empty,
                 env={**os.environ, **hidden, "TMPDIR": str(empty), "PYTHONPATH": path},

@@ -153,7 +153,8 @@ def trials(name: str, config: str | None = None, settings: Mapping[str, str] | N
     MerbenchError
         Unknown method, configuration or setting.
     """
-    method, card, settings = METHODS.get(name), METHODS.get(name).card, dict(settings or {})
+    method, settings = METHODS.get(name), dict(settings or {})
+    card = method.card
     chosen = config or card.short or card.without_gpu or card.default
     resolved = method.resolve(chosen, settings)
     if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > EPOCHS:

@@ -10,7 +10,9 @@ from merbench.engine.catalogue import METHODS
 @pytest.mark.parametrize("name", METHODS.names())
 def test_a_registered_method_trips_no_wire(name):
     tiny = "tiny" if "tiny" in METHODS.get(name).card.configurations else None
-    assert [found for found in findings(name, config=tiny) if found.result == "failed"] == []
+    found = list(findings(name, config=tiny))
+    assert [each for each in found if each.result == "failed"] == []
+    assert not [each for each in found if "deterministic: true on the card" in each.evidence]
 
 
 def tripped(cls, task="classification", but=(), **card):
@@ -92,6 +94,13 @@ def test_a_fault_trips_its_wire_and_no_other(cls, card, wires):
     assert set(found) == set(wires), found
     for name, told in wires.items():
         assert told in found[name]
+
+
+def test_a_card_that_says_random_of_a_method_that_is_not_gets_a_remark():
+    (check,) = [check for check in CHECKS if check.name == "card: deterministic"]
+    for cls, told in ((faulty.Sound, True), (faulty.Random, False)):
+        trial = Trial(faulty.registered(cls, deterministic=False), cls.Config(), "default", "classification")
+        assert ("deterministic: true on the card" in check(trial).evidence) is told
 
 
 def test_the_answers_of_action_units_are_found_out_too():
