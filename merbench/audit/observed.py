@@ -1,5 +1,6 @@
 """A fold as it is always run, looked at from where its method stands: what it is handed, reads, draws and answers."""
 
+import copy
 import random
 import sys
 from collections.abc import Sequence
@@ -39,7 +40,8 @@ class Observation:
         What was answered for the test clips, by identity, joined with the truth; see
         :func:`merbench.contracts.records.prediction_table`. Empty where the fold failed.
     company, order : Again, optional
-        What came of asking for the same clips one by one and in halves, and in other orders.
+        What came of asking for the same clips one by one and in halves, and in other orders. The first is asked of
+        copies that predicted nothing before, so that nothing of the whole test fold is kept from then.
     read, read_at_test, read_of_test : set of str
         Inputs that were read: at all, in `predict`, and of the unlabelled test clips in `fit`.
     changed : list of str
@@ -132,6 +134,8 @@ class _Observed:
         before = _digests(noted)
         self.inner.fit(noted, run)
         self.now.changed += [name for name, value in _digests(noted).items() if value != before[name]]
+        if self.ask_again:
+            self.fitted = _copied(self.inner)
 
     def predict(self, inputs: Inputs) -> Prediction:
         if self.first is not None:
@@ -146,20 +150,29 @@ class _Observed:
         if self.ask_again and isinstance(found, Prediction):  # else the engine says what it is
             first, rows = found.check(inputs.clips, self.problem), np.arange(inputs.clips)
             with preserved_random_state(), preserved_method(self.inner):
-                self.now.company = self._again(whole, first, [*np.split(rows, len(rows)), *np.array_split(rows, 2)])
-                self.now.order = self._again(whole, first, [rows[::-1], np.roll(rows, 1)])
+                alone = [*np.split(rows, len(rows)), *np.array_split(rows, 2)]
+                self.now.company = self._again(_copied(self.fitted), whole, first, alone)
+                self.now.order = self._again(self.inner, whole, first, [rows[::-1], np.roll(rows, 1)])
         self.first = found
         return found
 
-    def _again(self, inputs: Inputs, first: Prediction, asked: Sequence[npt.NDArray[np.intp]]) -> Again:
+    def _again(self, method: Method, inputs: Inputs, first: Prediction, asked: Sequence[npt.NDArray[np.intp]]) -> Again:
         worst = 0.0
         try:
             for rows in asked:
-                again = self.inner.predict(inputs.take(rows)).check(len(rows), self.problem)
+                again = method.predict(inputs.take(rows)).check(len(rows), self.problem)
                 worst = max(worst, difference(first.take(rows), again))
         except Exception as error:  # noqa: BLE001 - whatever a method raises
             return Again(float("inf"), f"{type(error).__name__}: {error}")
         return Again(worst)
+
+
+def _copied(method: Method) -> Method:
+    """Copy a fitted method; one that can't be copied stands for itself."""
+    try:
+        return copy.deepcopy(method)
+    except Exception:  # noqa: BLE001 - what a method holds may raise anything
+        return method
 
 
 class _Noted(Inputs):

@@ -28,7 +28,7 @@ from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.methods import MethodConfig, Problem
 from merbench.contracts.names import shown
 from merbench.engine.catalogue import METHODS, RegisteredMethod
-from merbench.engine.folds import COMPANY_TOLERANCE, FoldTask
+from merbench.engine.folds import COMPANY_TOLERANCE, FoldTask, run_fold
 from merbench.engine.randomness import seeded
 from merbench.scoring.metrics import confusion_matrix, unweighted_recall
 
@@ -40,7 +40,6 @@ SHUFFLES = 2
 SEEDS = 4
 #: Epochs that are enough here, where nobody says how many.
 EPOCHS = 5
-_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".onnx", ".npz", ".npy", ".h5", ".pkl", ".joblib")
 
 
 @dataclass(frozen=True)
@@ -224,6 +223,22 @@ def _asked_again(how: str, answers: Sequence[Again | None]) -> tuple[Result, str
     return _within(worst.difference), f"{how}: {worst.failure or _told(worst.difference)}"
 
 
+@_needs_predictions
+def _watched(trial: Trial) -> tuple[Result, str]:
+    """Hold a fold that is predicted after each epoch against the same fold that is not."""
+    outcome = run_fold(replace(trial.fold_task, keep_epochs=True), trial.folds[-1])
+    if outcome.failure or outcome.predictions is None:
+        if run_fold(trial.fold_task, trial.folds[-1]).failure:
+            return "not applicable", "its folds fail, with or without: other checks say why"
+        return "failed", f"predicted after each epoch it fails: {outcome.failure and outcome.failure.message}"
+    if outcome.epochs is None:
+        return "not applicable", "it tells of no epochs"
+    problem = trial.fold_task.split.problem
+    worst = difference(answers(trial.plain[-1].table, problem), answers(outcome.predictions, problem))
+    told = f"predicted after each of {len(outcome.epochs)} epochs, or at the end alone: {_told(worst)}"
+    return _within(worst), told
+
+
 # --- what is random -------------------------------------------------------------------------------------------------
 
 
@@ -379,12 +394,11 @@ def _labels_at_test(trial: Trial) -> tuple[Result, str]:
 
 @_needs_predictions
 def _data_seen(trial: Trial) -> tuple[Result, str]:
-    weights = [name for name in trial.alone.files if name.endswith(_WEIGHTS)]
-    seen = trial.method.card.data_seen
-    if weights and not seen:
-        return "failed", f"the card names no data that weights have seen; it reads {listed(weights, 3)}"
-    read = f"it reads {listed(weights, 3)}" if weights else "it reads no weights in this configuration"
-    return "passed", f"the card says {listed(seen) or 'none'}; {read}"
+    read, seen = trial.alone.files, trial.method.card.data_seen
+    if read and not seen:
+        return "failed", f"the card names no data that what it reads was made from: {listed(read, 3)}"
+    said = f"it reads {listed(read, 3)}" if read else "it reads no file in this configuration"
+    return "passed", f"the card says {listed(seen) or 'none'}; {said}"
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
@@ -477,6 +491,7 @@ CHECKS = (
     Check("shuffled labels", "nothing is known of the test clips beyond what training labels tell", _shuffled),
     Check("alone and in company", "a prediction does not depend on the other test clips", _company),
     Check("test order", "a prediction does not depend on the order of the test clips", _order),
+    Check("watched", "predictions after each epoch leave no trace in training", _watched),
     Check("same seed twice", "the same seed gives the same again", _same_seed),
     Check("card: deterministic", "seeds differ exactly if the card says so", _deterministic),
     Check("global random state", "what is drawn follows from the run's seed", _generators),
@@ -488,5 +503,5 @@ CHECKS = (
     Check("card: inputs", "what is declared is what is read", _inputs_read),
     Check("card: transductive", "test clips are used exactly if the card says so", _transductive),
     Check("card: AU labels at test", "they are used exactly if the card says so", _labels_at_test),
-    Check("card: data seen", "weights are read only if the card says what they have seen", _data_seen),
+    Check("card: data seen", "files, as of weights, are read only if the card says what they have seen", _data_seen),
 )

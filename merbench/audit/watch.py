@@ -4,6 +4,7 @@ It sees what goes through Python: ``open``, directory listings, SQLite, sockets,
 file by itself (OpenCV's ``imread``, Arrow, HDF5) is not seen.
 """
 
+import importlib.metadata
 import os
 import sys
 import sysconfig
@@ -20,7 +21,9 @@ _ASKING = {"lscpu", "uname", "sysctl", "ldconfig"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
 _PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"}
-_IMPORTS = "<frozen importlib._bootstrap>"
+#: Folders that say of an installed package what it is; libraries look through all of them for plug-ins.
+_METADATA = (".dist-info", ".egg-info")
+_IMPORTS = ("<frozen importlib._bootstrap>", importlib.metadata.__file__)
 
 
 class Watch:
@@ -109,7 +112,7 @@ class Watch:
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)
-        if path.endswith(_CODE) or _in(real, self.own):
+        if path.endswith(_CODE) or Path(path).parent.suffix in _METADATA or _in(real, self.own):
             return True
         if _in(path, self.refused) or _in(real, self.refused):
             return False
@@ -143,8 +146,8 @@ def _cache_folders() -> list[str]:
 
 
 def _importing() -> bool:
-    """Say whether this happens while a module is imported."""
+    """Say whether this happens while a module is imported, or installed packages are looked for."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != _IMPORTS:
+    while frame is not None and frame.f_code.co_filename not in _IMPORTS:
         frame = frame.f_back
     return frame is not None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from merbench.audit.tripwires import Check, Finding, Trial
 
-WIDTH = 21  # of the longest name of a check
+WIDTH = 23  # of the longest name of a check
 
 
 def check_method(

@@ -70,7 +70,8 @@ class FoldTask:
     au_labels_at_test : bool
         The card admits that labels of the test clips are an input.
     shuffled : bool
-        Shuffle the labels of the training clips: what is then learned from them is nothing.
+        Shuffle what is annotated of the training clips, labels and inputs that are for training only: what is then
+        learned from them is nothing.
     selection : str
         Which epoch counts, one of :data:`merbench.engine.selection.SELECTIONS`.
     keep_epochs : bool
@@ -116,7 +117,7 @@ class FoldOutcome:
         See :func:`merbench.contracts.records.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
-        The last is the one that counts.
+        Training ended with the last of them.
     inner : InnerTraining, optional
         What the epoch that counts was selected by, where it was.
     undiagnosed : str
@@ -354,6 +355,8 @@ class _Begun:
     ----------
     watch : _EpochWatch, optional
         Keeps predictions after each epoch, where they are asked for.
+    told : list of int
+        The epochs that the method told of so far.
     """
 
     task: FoldTask
@@ -361,6 +364,7 @@ class _Begun:
     opened: _Opened
     watch: _EpochWatch | None
     run: RunContext
+    told: list[int]
     method: Method | None = None
 
     def make(self) -> Method:
@@ -384,9 +388,12 @@ def _begin(
     opened = _open(task, fold, part)
     watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
 
+    told: list[int] = []
+
     def on_epoch(epoch: int, method: Method) -> bool:
         if last_epoch is not None and epoch > last_epoch:
             raise ValueError(f"fit went on though epoch_end answered after epoch {last_epoch} that it should stop")
+        told.append(epoch)
         if watch:
             watch(epoch, method)
         return epoch == last_epoch
@@ -394,7 +401,7 @@ def _begin(
     out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, part.train)])
     seed = derived_seed(_fold_seed(task, fold), "method")
     run = RunContext(seed, task.device, task.threads, progress, on_epoch, _auxiliary(task, out_of_reach))
-    return _Begun(task, part, opened, watch, run)
+    return _Begun(task, part, opened, watch, run, told)
 
 
 def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
@@ -408,7 +415,10 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
         # What is kept is made again, with the same draws: so no label is ever within reach while a method trains.
         part = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
         begun = _begin(task, fold, progress, part, selected.epoch)
-        return _fitted_and_tested(task, begun, seconds) | {"inner": selected}
+        found = _fitted_and_tested(task, begun, seconds)
+        if begun.told[-1:] != [selected.epoch]:
+            raise ValueError(f"fit ended after epoch {len(begun.told)}, though epoch {selected.epoch} was selected")
+        return found | {"inner": selected}
 
 
 def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]) -> InnerTraining:
@@ -461,7 +471,7 @@ def _open(task: FoldTask, fold: Fold, part: Fold) -> _Opened:
     test_rows = order.permutation(part.test)
     shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
     train = TrainingData(
-        task.inputs.take(part.train),
+        _training_inputs(task, fold, part),
         _labels(task, fold)[part.train],
         task.split.problem,
         task.split.subjects[part.train],
@@ -471,14 +481,28 @@ def _open(task: FoldTask, fold: Fold, part: Fold) -> _Opened:
     return _Opened(train, shown.take(test_rows), test_rows)
 
 
+def _annotated_as(task: FoldTask, fold: Fold) -> npt.NDArray[np.intp]:
+    """Return for each clip the row whose annotation it is trained on with: its own, unless the task says to shuffle."""
+    rows = np.arange(len(task.split.labels))
+    if task.shuffled:
+        rng = np.random.default_rng(derived_seed(_fold_seed(task, fold), "shuffled-labels"))
+        rows[fold.train] = rng.permutation(fold.train)
+    return rows
+
+
 def _labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
     """Return the labels of all clips, those of the training clips shuffled where the task says so."""
+    return task.split.labels[_annotated_as(task, fold)]
+
+
+def _training_inputs(task: FoldTask, fold: Fold, part: Fold) -> Inputs:
+    """Return the inputs of a part's training clips, of which annotations are shuffled as labels are."""
+    inputs = task.inputs.take(part.train)
     if not task.shuffled:
-        return task.split.labels
-    labels = task.split.labels.copy()
-    rng = np.random.default_rng(derived_seed(_fold_seed(task, fold), "shuffled-labels"))
-    labels[fold.train] = rng.permutation(labels[fold.train])
-    return labels
+        return inputs
+    annotated = task.inputs.take(_annotated_as(task, fold)[part.train])
+    chosen = {name: (annotated if inputs[name].spec.training_only else inputs)[name] for name in inputs.names()}
+    return Inputs(chosen, inputs.clips)
 
 
 def _fold_seed(task: FoldTask, fold: Fold) -> int:

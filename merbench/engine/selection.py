@@ -52,7 +52,7 @@ def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: 
         One of its folds; its tested clips stay out of both sides.
     people : ndarray of str, shape (n_clips,)
         The person behind each clip of the split, see :func:`merbench.contracts.databases.persons`: one who is in two
-        databases is held out of both.
+        databases is held out of both. Who is tested is never held out, though some protocols train on them too.
     seed : int
         Whom chance takes.
 
@@ -65,23 +65,23 @@ def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: 
     Raises
     ------
     MerbenchError
-        No database of the fold has two people.
+        No database of the fold has two people that are not tested.
     """
     rng = np.random.default_rng(seed)
-    clips, held_out = people[fold.train], []
-    by_databases: dict[tuple[str, ...], list[str]] = {}
-    for person in sorted(set(clips)):
-        databases = tuple(sorted(set(split.datasets[fold.train[clips == person]])))
-        by_databases.setdefault(databases, []).append(person)
-    for _, there in sorted(by_databases.items()):
-        if len(there) > 1:
-            held_out += rng.choice(there, max(1, round(HELD_OUT * len(there))), replace=False).tolist()
+    clips, tested = people[fold.train], set(people[fold.test])
+    held_out: set[str] = set()
+    for database in sorted(set(split.datasets[fold.train])):
+        there = set(clips[split.datasets[fold.train] == database]) - tested
+        share = max(1, round(HELD_OUT * len(there))) if len(there) > 1 else 0
+        lacking = max(0, share - len(there & held_out))
+        held_out.update(rng.choice(sorted(there - held_out), lacking, replace=False).tolist() if lacking else [])
     if not held_out:
+        count = len(set(clips))
         raise MerbenchError(
-            f"fold {fold.name} trains on {len(set(clips))} subject{'s' * (len(set(clips)) > 1)}, of whom none can be "
-            "held out to select an epoch: use --select last"
+            f"fold {fold.name} trains on {count} subject{'s' * (count > 1)}, of whom none can be held out to select an "
+            "epoch (two of a database are needed who are not tested): use --select last"
         )
-    outside = np.isin(clips, held_out)
+    outside = np.isin(clips, sorted(held_out))
     return Fold(fold.name, fold.train[~outside], fold.train[outside])
 
 

@@ -287,6 +287,11 @@ def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str,
         if epochs is None:
             raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: merbench run … --keep-epochs")
         ends = _ends(folder, run) if here else [epochs.shape[1]] * len(run.file.folds)
+    if others := int((epochs[:, -1] != _classes(run)).sum()):
+        raise MerbenchError(
+            f"{run.file.run_id} gave {others} of {len(epochs)} clips another class than its scores after the last "
+            "epoch: a method that does not decide by its highest score, or changes then, can't be audited"
+        )
     recorded, curve = {}, None
     for selection, other in inner.items():
         recorded[selection] = _classes(other)[_rows(clips, other.predictions)]

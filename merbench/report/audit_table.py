@@ -21,7 +21,10 @@ FIGURES = {"uf1": "UF1", "uar": "UAR", "acc": "Acc"}
 #: Whether a row picks by test labels, and pools -> what is said above such rows.
 SECTIONS = {
     (True, True): "epochs picked by test labels: never a result, never ranked",
-    (False, False): "means over folds: comparable with no pooled figure; the second picks by test labels, too",
+    (
+        False,
+        False,
+    ): "means over folds, which no table should set beside pooled figures; the second picks by test labels, too",
 }
 
 

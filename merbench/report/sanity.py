@@ -42,31 +42,35 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
     return said
 
 
-def _missing(asked: Sequence[Row], there: set[tuple[str, str, str]], results: Path | None) -> list[str]:
+def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | None) -> list[str]:
     file = asked[0].runs[0].file
     lacking = [name for name in motionless(file.task) if _motionless(name) not in there]
     impossible = _impossible(lacking, file)
     alone = [row for row in asked if _shuffled(row.runs[0].file) not in there]
     missing = [name for name in lacking if name not in impossible]
-    missing += [f"{row.label}, {SHUFFLED}" for row in alone]
     said = [f"{file.protocol}: sanity row {name} is not available: {why}" for name, why in impossible.items()]
-    if missing:
-        command = _command(alone or asked[:1], results)
-        said.append(f"{file.protocol}: sanity rows not recorded: {'; '.join(missing)}: {command}")
+    by_selection: dict[str, list[Row]] = {}
+    for row in alone or asked[: bool(missing)]:
+        by_selection.setdefault(row.runs[0].file.key.selection, []).append(row)
+    for rows in by_selection.values():
+        missing += [f"{row.label}, {SHUFFLED}" for row in rows if row in alone]
+        said.append(f"{file.protocol}: sanity rows not recorded: {'; '.join(missing)}: {_command(rows, results)}")
+        missing = []
     return said
 
 
-def _name(file: RunFile) -> tuple[str, str, str]:
-    return file.method, file.config_name, file.variant
+def _name(file: RunFile) -> tuple[str, ...]:
+    return file.method, file.config_name, file.variant, file.key.selection
 
 
-def _motionless(name: str) -> tuple[str, str, str]:
+def _motionless(name: str) -> tuple[str, ...]:
     method, _, config = name.partition(":")
-    return method, config or METHODS.get(method).card.default, ""
+    return method, config or METHODS.get(method).card.default, "", "last"
 
 
-def _shuffled(file: RunFile) -> tuple[str, str, str]:
-    return file.method, file.config_name, ", ".join(filter(None, [file.variant, SHUFFLED]))
+def _shuffled(file: RunFile) -> tuple[str, ...]:
+    variant = ", ".join(filter(None, [file.variant, SHUFFLED]))
+    return file.method, file.config_name, variant, file.key.selection
 
 
 def _impossible(names: Sequence[str], file: RunFile) -> dict[str, str]:
@@ -93,6 +97,7 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
     words += ["--data", first.data] if set(first.data.split("+")) <= set(DATABASES.names()) else []
     seeds = sorted({run.file.key.seed for row in rows for run in row.runs})
     words += ["--seeds", ",".join(map(str, seeds))] * (seeds != [0])
+    words += ["--select", first.key.selection] * (first.key.selection != "last")
     for name, file in reversed(files.items()):
         method = METHODS.get(name)
         words += ["--config", f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)

@@ -44,6 +44,12 @@ def test_a_sound_method_trips_none():
             {"alone and in company": "scores differ by", "card: transductive": "the card says inductive"},
         ),
         (
+            faulty.FittedAtTest,
+            {},
+            {"alone and in company": "scores differ by", "card: transductive": "the card says inductive"},
+        ),
+        (faulty.ChangedByPredicting, {}, {"watched": "predicted after each of 2 epochs, or at the end alone: scores"}),
+        (
             faulty.OneClipFails,
             {},
             {"alone and in company": "expected more than 1 value", "card: transductive": "depend on"},

@@ -449,6 +449,26 @@ def test_auxiliary_data_that_is_not_declared_fails_the_fold(task):
     assert "'smic' is not declared" in failure.message
 
 
+def test_annotations_that_are_for_training_only_are_shuffled_together_with_the_labels(split, inputs):
+    units = ArrayInput(ActionUnits(vocabulary=(1, 4)), np.arange(2.0 * TOTAL).reshape(TOTAL, 2))
+    both = Inputs({"flow": inputs["flow"], "units": units}, TOTAL)
+    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
+    seen = {}
+
+    class Looking(Plain):
+        def fit(self, train, run):
+            seen["pictures"] = [row_of[clip.tobytes()] for clip in train.inputs["flow"].batch()]
+            seen["units"] = (train.inputs["units"].batch()[:, 0] / 2).astype(int)
+            seen["labels"] = train.labels
+
+    outcome(FoldTask(Looking, MethodConfig(), split, both, 0, shuffled=True))
+    train = split.fold("samm/006").train
+    assert seen["pictures"] == train.tolist()
+    assert sorted(seen["units"]) == train.tolist()
+    assert (seen["units"] != train).mean() > 0.9
+    np.testing.assert_array_equal(seen["labels"], split.labels[seen["units"]])
+
+
 def test_the_order_of_the_test_clips_follows_neither_identity_nor_label(task, inputs, split):
     row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
     orders = []

@@ -162,6 +162,13 @@ def test_a_method_without_epochs_is_told_so(record):
     assert refusal(record) == f"toy has no epochs to pick from {asked}: there is nothing to audit"
 
 
+def test_a_run_whose_last_epoch_is_not_what_was_recorded_is_refused(record):
+    record({**last(), "alpha/s1/c1": (NEG, POS), "beta/t2/c1": (SUR, NEG)}, epochs=AFTER)
+    said = refusal(record)
+    assert "gave 2 of 7 clips another class than its scores after the last epoch" in said
+    assert said.endswith("can't be audited")
+
+
 def test_a_run_with_holes_is_refused(record):
     record(last(), epochs=AFTER, folds=FOLDS[:2])
     assert "has holes, and only whole runs are audited" in refusal(record)
@@ -195,7 +202,7 @@ def test_the_table_says_what_each_row_is(record):
         "Audit of toy: toys on toy-data",
         "7 clips, 4 folds, 3 epochs, seeds 0",
         "never a result, never ranked",
-        "comparable with no pooled figure",
+        "which no table should set beside pooled figures",
         "+.286",
         "UF1 by database",
         "--select inner",

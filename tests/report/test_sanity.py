@@ -83,6 +83,17 @@ def test_a_leaderboard_takes_no_run_on_shuffled_labels(record, answers, tmp_path
     assert not (tmp_path / "board").exists()
 
 
+def test_shuffled_labels_of_another_selection_are_another_row(record, answers, wrong):
+    record(answers, method="svm-flow")
+    record(answers, method="svm-flow", selection="inner")
+    record(wrong, method="svm-flow", variant="labels shuffled", sanity=True)
+    told = "\n".join(missing_sanity(record.compared().rows))
+    assert (
+        "svm-flow (inner epoch), labels shuffled: merbench run svm-flow --protocol toys --select inner --sanity" in told
+    )
+    assert "svm-flow, labels shuffled" not in told
+
+
 def test_what_is_not_recorded_is_told_with_the_command_that_records_it(record, answers, wrong, table):
     record(wrong, method="svm-flow", variant="labels shuffled", sanity=True)
     (told,) = missing_sanity(record.compared().rows)
