@@ -294,7 +294,7 @@ def test_a_killed_driver_leaves_no_worker_behind_and_another_that_waits_goes_on_
     folder = world.place("workers")
     command = [sys.executable, "-m", "merbench", "run", "near", "--protocol", "mini.yaml", "--seeds", "0-2"]
     environment = world.run.environment | {"MERBENCH_HOME": str(folder / "home")}
-    slow = environment | {"SECONDS_A_FOLD": "1"}
+    slow = environment | {"SECONDS_A_FOLD": "5"}
     with (folder / "said").open("w") as said:
         first = subprocess.Popen(
             [*command, "--workers", "2"], cwd=folder, env=slow, start_new_session=True, stdout=said, stderr=said

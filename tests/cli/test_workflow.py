@@ -239,7 +239,7 @@ def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_i
 def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(done, small, offer, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
     card, *_ = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
-    code, diagnose = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    code, diagnose, test = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     module = f"{code}\n{diagnose}"
     offer("[merbench.methods]\nmy-method = MODULE.method:MyMethod\n", {"card.yaml": card, "method.py": module})
     said = done("run", "my-method", *small, "--config", "my-method:quick", "--diagnose")
@@ -250,6 +250,9 @@ def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(don
         found = folder.read_diagnostics(fold, run.file)
         assert found["test/feature/hidden"].shape == (clips, 32)
         assert found["train/feature/hidden"].shape == (24 - clips, 32)
+    own = {}
+    exec(test, own)
+    own["test_my_method_trips_no_wire"]()
 
 
 def test_a_dry_run_counts_folds_whose_diagnostics_are_missing(done, small, teller):

@@ -298,7 +298,8 @@ def prying(handed):
             handed.append((train, run, run.rng("any"), run.progress, run.auxiliary, run.on_epoch, run.epoch_end))
             handed.extend(run.auxiliary(name) for name in type(self).asked)
             for epoch in (1, 2):
-                run.epoch_end(epoch, self)
+                if run.epoch_end(epoch, self):
+                    break
 
         def predict(self, inputs):
             handed.append((inputs, inputs["flow"], inputs["flow"].batch()))

@@ -280,7 +280,9 @@ class Watcher:
 def units(task, run="run", folds=FOLDS):
     plan = SimpleNamespace(
         run_id=run,
-        file=SimpleNamespace(method="toy", key=SimpleNamespace(method="toy", config={}, input_digests={})),
+        file=SimpleNamespace(
+            method="toy", key=SimpleNamespace(method="toy", config={}, input_digests={}, selection="last")
+        ),
     )
     return [Unit(plan, task, fold) for fold in folds]
 
