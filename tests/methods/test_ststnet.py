@@ -20,7 +20,7 @@ from merbench.engine.execute import execute
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.engine.units import Serial
-from merbench.report.leaderboard import read_entry_epochs, read_leaderboard
+from merbench.report.leaderboard import read_entry_epochs, read_entry_inner, read_leaderboard
 from merbench.report.runs import read_run
 from merbench.scoring.table import part_scores
 from merbench.training.packed import PackedFold, fit_packed
@@ -229,9 +229,10 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
     plans = plan_runs(Request(("ststnet",), seeds=(0, 1, 2)), [prepared])
+    selecting = plan_runs(Request(("ststnet",), seeds=(0, 1), selection="inner"), [prepared])
     committed = {run.file.run_id: run for run in read_leaderboard()[0] if run.file.method == "ststnet"}
-    assert [plan.run_id for plan in plans] == sorted(committed)
-    assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans)
+    assert {plan.run_id for plan in plans + selecting} == set(committed)
+    assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans + selecting)
     epochs, fold = 4, "smic-hs/s03"
     for plan in plans[:2]:
         entry = committed[plan.run_id]
@@ -246,6 +247,19 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
         assert again.shape == (39, epochs)
         # Equal on the kind of machine that made the rows; another may round a borderline clip to the other side.
         assert (again == told[tested.to_numpy(), :epochs]).mean() > 0.95
+
+    # An epoch selected within the training fold: what was trained again is what the last epoch's run was after it.
+    for last, plan in zip(plans, selecting, strict=False):
+        entry = committed[plan.run_id]
+        board = Path(MODULE.__file__).parents[2] / "results" / "leaderboard"
+        curves = read_entry_inner(board / plan.run_id, entry)
+        assert curves.shape == (68, 800)
+        told = read_entry_epochs(board / last.run_id, committed[last.run_id])
+        names = (entry.predictions.dataset + "/" + entry.predictions.subject).to_numpy()
+        places = np.array([list(entry.file.folds).index(name) for name in names])
+        picked = told[np.arange(442), curves.argmax(axis=1)[places]]
+        same = np.array(entry.file.outputs)[picked] == entry.predictions.predicted
+        assert same.all()
 
 
 def test_images_in_the_wrong_channel_order_would_be_noticed(shared):
