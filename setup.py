@@ -9,7 +9,7 @@ setup(
     package_data={
         "merbench.databases": ["*.csv", "*.yaml"],
         "merbench.methods": ["*/card.yaml", "*/README.md"],
-        "merbench.protocols": ["*.yaml", "lists/*.csv"],
+        "merbench.protocols": ["*.yaml", "families/*.yaml", "lists/*.csv"],
         "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*"],
     },
 )

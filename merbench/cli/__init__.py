@@ -9,6 +9,7 @@ import typer
 
 from merbench import __version__
 from merbench.cli.ablate import ablate
+from merbench.cli.check_protocol import check_protocol
 from merbench.cli.compare import compare
 from merbench.cli.data import data
 from merbench.cli.doctor import doctor
@@ -40,6 +41,7 @@ app.add_typer(data, name="data")
 app.add_typer(sync, name="sync")
 app.command(epilog="Example: merbench methods ststnet")(methods)
 app.command(epilog="Example: merbench protocols megc2019")(protocols)
+app.command(epilog="Example: merbench check-protocol mine.yaml --data casme2+samm")(check_protocol)
 app.command(epilog="Example: merbench doctor")(doctor)
 
 

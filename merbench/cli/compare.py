@@ -37,6 +37,7 @@ def compare(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.made_protocols import is_pattern
     from merbench.report.compare import Comparison, as_csv, as_json
     from merbench.report.leaderboard import read_leaderboard
     from merbench.report.paper import as_latex, as_markdown
@@ -45,7 +46,8 @@ def compare(
     from merbench.report.terminal import print_table
 
     one_of(format, "--format", FORMATS)
-    protocol = find_protocol(protocol).name if protocol and protocol.endswith((".yaml", ".yml")) else protocol
+    made = protocol and (protocol.endswith((".yaml", ".yml")) or is_pattern(protocol))
+    protocol = find_protocol(protocol).name if protocol and made else protocol
     folder = results_folder(results)
     runs, problems = read_runs(folder)
     if leaderboard:

@@ -130,7 +130,7 @@ def verify(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.databases.registrations import open_registered, registered
-    from merbench.engine.catalogue import PROTOCOLS
+    from merbench.engine.catalogue import PROTOCOLS, family_of
     from merbench.prepare.arrays import prepare_input, unreadable_frames
 
     source = open_registered(name)
@@ -151,7 +151,7 @@ def verify(
         for line in unreadable:
             typer.echo(f"unreadable: {line}")
     specs, _ = PROTOCOLS.load_all()
-    served = [spec for spec in specs.values() if set(spec.datasets) & set(card.datasets)]
+    served = [spec for spec in specs.values() if set(spec.datasets) & set(card.datasets) and not family_of(spec.name)]
     differing = [_differs(source, spec) for spec in served]
     if unreadable or (any(differing) and not card.synthetic):
         raise typer.Exit(2)
@@ -288,7 +288,7 @@ def _first_run(source: "Source") -> str:
     from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
 
     card = source.database.card
-    served = [spec.name for spec in PROTOCOLS.load_all()[0].values() if set(spec.datasets) <= set(card.datasets)]
+    served = [spec for spec in PROTOCOLS.load_all()[0].values() if set(spec.datasets) <= set(card.datasets)]
     if not served:
         return f"merbench data verify {card.name}"
     able = []
@@ -296,7 +296,9 @@ def _first_run(source: "Source") -> str:
         with suppress(MerbenchError):  # of a broken plug-in, which merbench methods tells of
             inputs = method_card(entry).inputs.values()
             able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []
-    return f"merbench run {' '.join(able) or 'METHOD'} --protocol {served[0]}"
+    return (
+        f"merbench run {' '.join(able) or 'METHOD'} --protocol {max(served, key=lambda spec: len(spec.datasets)).name}"
+    )
 
 
 def _counts(source: "Source") -> str:
@@ -321,19 +323,27 @@ def _tell_remarks(source: "Source", each: bool) -> None:
 def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     """Print how a database's clips agree with a protocol, as far as it holds the protocol's datasets."""
     from merbench.contracts.errors import DataError
-    from merbench.engine.split import selected, split_differences
+    from merbench.engine.split import output_counts, selected, split_differences
 
     held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
+    said = source.clips[source.clips.dataset.isin(held)]["aus" if protocol.units else protocol.labels]
+    if said.isna().all():
+        typer.echo(f"{protocol.name}: not served, no clip has {'action units' if protocol.units else protocol.labels}")
+        return False
     try:
         clips = selected(protocol, source.clips)
     except DataError as error:
+        if source.database.card.offers is not None:
+            typer.echo(f"{protocol.name}: not served: {error}")
+            return False  # a release that knows only classes
         typer.echo(f"{protocol.name}: differs: {error}")
         return True
     synthetic = source.database.card.synthetic
     differences = split_differences(protocol, clips, held, listed_clips=not synthetic)
     part = "" if len(held) == len(protocol.datasets) else f", its part of {'/'.join(held)}"
-    counts = "/".join(str((clips["class"] == name).sum()) for name in protocol.classes)
-    line = f"{protocol.name}{part}: {len(clips)} clips, {counts} {'/'.join(protocol.classes)}"
+    counts = "/".join(map(str, output_counts(protocol, clips)))
+    outputs = "/".join(protocol.outputs)
+    line = f"{protocol.name}{part}: {len(clips)} clips, {counts} {'AU ' * bool(protocol.units)}{outputs}"
     if differences:
         typer.echo(f"{line}: differs")
         for difference in differences:

@@ -12,7 +12,8 @@ from merbench.databases import DATABASES
 from merbench.databases.fetching import mended
 from merbench.databases.registrations import open_registered, registered
 from merbench.databases.synthetic.database import STAND_INS
-from merbench.engine.catalogue import PROTOCOLS
+from merbench.engine.catalogue import PROTOCOLS, family_of
+from merbench.engine.data import serves
 from merbench.prepare.store import Kept, kept_shelves, store_folder
 from merbench.prepare.upkeep import uses
 
@@ -62,9 +63,17 @@ def _here(card: DatabaseCard, shelves: list[Kept]) -> str:
 
 
 def _serves(card: DatabaseCard, specs: list[ProtocolSpec]) -> str:
-    whole = [spec.name for spec in specs if set(spec.datasets) <= set(card.datasets)]
-    part = [spec.name for spec in specs if set(spec.datasets) & set(card.datasets) and spec.name not in whole]
-    return "\n".join([*whole, *(f"part of {name}" for name in part)]) or "no protocol"
+    whole = [spec.name for spec in specs if serves(card, spec)]
+    known = [spec for spec in specs if not card.words or set(card.words) <= set(spec.classes)]
+    part = [spec.name for spec in known if set(spec.datasets) & set(card.datasets) and spec.name not in whole]
+    shown = [_names(whole), f"part of {_names(part)}" if part else ""]
+    return "\n".join(filter(None, shown)) or "no protocol"
+
+
+def _names(protocols: list[str]) -> str:
+    """Name protocols, those of a family once."""
+    families = {name: family_of(name) for name in protocols}
+    return ", ".join(dict.fromkeys(f"{family}-*" if family else name for name, family in families.items()))
 
 
 def list_store(console: Console, prune: bool) -> None:

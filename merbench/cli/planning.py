@@ -66,6 +66,8 @@ def prepared_grid(
                 watcher.note(why)
     prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
     for item in prepared:
+        for warning in item.spec.warnings:
+            watcher.note(f"warning: {item.spec.name}: {warning}")
         if item.split.differences:
             watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
     for source in chosen.sources:

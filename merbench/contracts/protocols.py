@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from merbench.contracts.cards import Task
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.contracts.names import checked_name
-from merbench.contracts.yamlfiles import load_yaml_model
+from merbench.contracts.yamlfiles import KeyedError, load_yaml_model
 
 
 class _Part(BaseModel):
@@ -29,7 +30,38 @@ class LeaveOneDatabaseOut(_Part):
     rule: Literal["leave-one-database-out"]
 
 
-FoldRule = Annotated[LeaveOneSubjectOut | LeaveOneDatabaseOut, Field(discriminator="rule")]
+class SubjectKFold(_Part):
+    """The people in `k` groups as equal as can be, a fold a group.
+
+    People, sorted by dataset and subject, are dealt by scikit-learn's ``KFold(k, shuffle=True, random_state=seed)``:
+    the same on every machine.
+    """
+
+    rule: Literal["subject-k-fold"]
+    k: int = Field(ge=2)
+    seed: int = Field(1, ge=0)
+
+
+class LeaveOneVideoOut(_Part):
+    """A fold a clip: other clips of the person who is tested are trained on, so that it says little of new people."""
+
+    rule: Literal["leave-one-video-out"]
+
+
+class HoldOut(_Part):
+    """One fold: train on the clips of some databases, test on those of others."""
+
+    rule: Literal["hold-out"]
+    train: tuple[str, ...] = Field(min_length=1)
+    test: tuple[str, ...] = Field(min_length=1)
+
+
+FoldRule = Annotated[
+    LeaveOneSubjectOut | LeaveOneDatabaseOut | SubjectKFold | LeaveOneVideoOut | HoldOut, Field(discriminator="rule")
+]
+
+#: Words by which clips are split at random elsewhere.
+_RANDOM = ("random", "random-clips", "random-split", "clip-k-fold", "clips-k-fold", "k-fold", "train-test-split")
 
 
 class LeftOut(_Part):
@@ -38,29 +70,36 @@ class LeftOut(_Part):
     dataset: str
     reason: str
     emotions: tuple[str, ...] = ()
+    objective_classes: tuple[str, ...] = ()
     clips: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _names_something(self) -> "LeftOut":
-        if not self.emotions and not self.clips:
-            raise ValueError("name the emotions or the clips (subject/clip) that are left out")
+        if not self.emotions and not self.objective_classes and not self.clips:
+            raise ValueError("name the emotions, objective_classes or clips (subject/clip) that are left out")
         return self
 
 
 class DatasetRule(_Part):
-    """How one dataset enters: its display name and, per class, the emotions that count as it."""
+    """How one dataset enters: its display name and, per class, the emotions (or objective classes) that count as it."""
 
     title: str
-    classes: dict[str, tuple[str, ...]]
+    classes: dict[str, tuple[str, ...]] = {}
 
 
 class Expected(_Part):
-    """Counts that bind on real data; on synthetic data a difference is only reported."""
+    """Counts that bind on real data; on synthetic data a difference is only reported. What is unknown is not named."""
 
-    clips: int
-    subjects: int
+    clips: int | None = None
+    subjects: int | None = None
     datasets: dict[str, int] = {}
     classes: dict[str, int] = {}
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> "Expected":
+        if self.clips is None and self.subjects is None and not self.datasets and not self.classes:
+            raise ValueError("name clips, subjects, datasets or classes that are expected")
+        return self
 
 
 class Citation(_Part):
@@ -77,9 +116,13 @@ class ProtocolSpec(_Part):
     Attributes
     ----------
     task : str
-        ``classification``. (AU detection shares all contracts below the split; protocols for it come with theirs.)
+        ``classification``: one class a clip. ``au-detection``: each action unit of `units` is shown, or not.
     classes : tuple of str
-        The class set, in the order of label numbers; every figure is computed with all of it.
+        The class set, in the order of label numbers; every figure is computed with all of it. For classification.
+    units : tuple of int
+        Action units by number; a clip whose coding does not say of a unit counts neither way. For AU detection.
+    labels : str
+        What is mapped to classes: ``emotion``, the sheet's word, or ``objective_class``, I to VII.
     datasets : dict of str to DatasetRule
         Which datasets' clips are used, and what their emotions count as. A class's own name always counts as it, so
         that a release which knows only classes can serve.
@@ -87,6 +130,8 @@ class ProtocolSpec(_Part):
         What is excluded, with reasons.
     folds : FoldRule
         Who is held out.
+    shares_people : str
+        Why people may stand on both sides of a fold under different datasets, which is otherwise prevented.
     transductive : bool
         Test clips, without labels, may be handed to methods whose card says so.
     official_list : str, optional
@@ -99,11 +144,14 @@ class ProtocolSpec(_Part):
     title: str
     summary: str
     source: Citation
-    task: Literal["classification"] = "classification"
-    classes: tuple[str, ...] = Field(min_length=2)
+    task: Task = "classification"
+    classes: tuple[str, ...] = ()
+    units: tuple[Annotated[int, Field(ge=1, le=99)], ...] = ()
+    labels: Literal["emotion", "objective_class"] = "emotion"
     datasets: dict[str, DatasetRule] = Field(min_length=1)
     left_out: tuple[LeftOut, ...] = ()
     folds: FoldRule
+    shares_people: str = ""
     transductive: bool = False
     official_list: str | None = None
     expected: Expected | None = None
@@ -121,51 +169,187 @@ class ProtocolSpec(_Part):
     def _distinct_classes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
             raise ValueError("each class must be named once")
+        if len(value) == 1:
+            raise ValueError("name at least 2 classes")
         return tuple(checked_name(name, "class") for name in value)
+
+    @field_validator("units")
+    @classmethod
+    def _distinct_units(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("each action unit must be named once")
+        return value
 
     @field_validator("datasets")
     @classmethod
     def _dataset_names(cls, value: dict[str, DatasetRule]) -> dict[str, DatasetRule]:
-        if "full" in value:
-            raise ValueError("a dataset can't be called 'full', which is the part of all clips")
+        for name in {"full", "mean"} & set(value):
+            raise ValueError(f"a dataset can't be called {name!r}, which is a part of every table")
         return {checked_name(name, "dataset"): rule for name, rule in value.items()}
 
     @field_validator("folds", mode="before")
     @classmethod
     def _rule_by_name(cls, value: Any) -> Any:
-        return {"rule": value} if isinstance(value, str) else value
+        value = {"rule": value} if isinstance(value, str) else value
+        if isinstance(value, dict) and value.get("rule") in _RANDOM:
+            raise ValueError(
+                f"{value['rule']!r} would put clips of one person on both sides, and a method is then praised for "
+                "knowing the person: take leave-one-subject-out, or {rule: subject-k-fold, k: 5}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProtocolSpec":
-        for dataset, rule in self.datasets.items():
-            strange = sorted(set(rule.classes) - set(self.classes))
-            if strange:
-                raise ValueError(
-                    f"datasets.{dataset} maps to {strange[0]!r}, which is none of {', '.join(self.classes)}"
-                )
-            words = [word for emotions in rule.classes.values() for word in emotions]
-            twice = sorted({word for word in words if words.count(word) > 1})
-            if twice:
-                raise ValueError(f"datasets.{dataset} maps the emotion {twice[0]!r} to two classes")
-        for entry in self.left_out:
+        if self.task == "classification":
+            self._check_classes()
+        else:
+            self._check_units()
+        for index, entry in enumerate(self.left_out):
             if entry.dataset not in self.datasets:
-                raise ValueError(f"left_out names the dataset {entry.dataset!r}, which the protocol does not use")
+                raise KeyedError(
+                    f"left_out names the dataset {entry.dataset!r}, which the protocol does not use",
+                    ("left_out", index, "dataset"),
+                )
+        self._check_folds()
+        self._check_expected()
         return self
+
+    def _check_classes(self) -> None:
+        """Refuse classes that are missing, mapped twice, or mapped from nothing."""
+        if not self.classes:
+            raise KeyedError("'classes' is missing")
+        if self.units:
+            raise KeyedError("units are for task: au-detection", ("units",))
+        for dataset, rule in self.datasets.items():
+            for name in rule.classes:
+                if name not in self.classes:
+                    raise KeyedError(
+                        f"datasets.{dataset} maps to {name!r}, which is none of {', '.join(self.classes)}",
+                        ("datasets", dataset, "classes", name),
+                    )
+            words = [(word, name) for name, words in rule.classes.items() for word in words]
+            seen: dict[str, str] = {}
+            for word, name in words:
+                if word in seen:
+                    twice = "to two classes" if seen[word] != name else f"to {name!r} twice"
+                    raise KeyedError(
+                        f"datasets.{dataset} maps the emotion {word!r} {twice}", ("datasets", dataset, "classes", name)
+                    )
+                seen[word] = name
+        if all(rule.classes for rule in self.datasets.values()):  # without a map a class's own name is all there is
+            mapped = {name for rule in self.datasets.values() for name, words in rule.classes.items() if words}
+            for name in self.classes:
+                if name not in mapped:
+                    raise KeyedError(
+                        f"no dataset maps anything to the class {name!r}: map an emotion to it, or leave it out",
+                        ("classes",),
+                    )
+
+    def _check_units(self) -> None:
+        """Refuse AU detection without units, or with what is for classes."""
+        if not self.units:
+            raise KeyedError("'units' is missing: task: au-detection needs the numbers of action units, like [1, 2, 4]")
+        mapped = [name for name, rule in self.datasets.items() if rule.classes]
+        if self.classes or mapped or self.official_list or (self.expected and self.expected.classes):
+            raise KeyedError(
+                "classes, their maps, counts and lists are for task: classification, au-detection has units",
+                ("classes",) if self.classes else ("datasets", mapped[0], "classes") if mapped else (),
+            )
+        if self.labels != "emotion":
+            raise KeyedError("labels are mapped to classes, which au-detection has none of", ("labels",))
+
+    def _check_folds(self) -> None:
+        """Refuse a hold-out that overlaps, or names or forgets a dataset; and shared people where there are none."""
+        rule = self.folds
+        if isinstance(rule, HoldOut):
+            both = sorted(set(rule.train) & set(rule.test))
+            if both:
+                raise KeyedError(f"folds: {both[0]!r} is both trained on and tested", ("folds", "test"))
+            for side, names in (("train", rule.train), ("test", rule.test)):
+                for name in names:
+                    if name not in self.datasets:
+                        raise KeyedError(
+                            f"folds.{side} names the dataset {name!r}, which is none of {', '.join(self.datasets)}",
+                            ("folds", side),
+                        )
+            idle = sorted(set(self.datasets) - {*rule.train, *rule.test})
+            if idle:
+                raise KeyedError(f"folds: {idle[0]!r} is neither trained on nor tested", ("datasets", idle[0]))
+        if isinstance(rule, LeaveOneDatabaseOut) and len(self.datasets) < 2:
+            raise KeyedError("folds: leave-one-database-out needs two datasets", ("folds",))
+        if self.shares_people and not isinstance(rule, HoldOut | LeaveOneDatabaseOut):
+            raise KeyedError("shares_people is for hold-out and leave-one-database-out", ("shares_people",))
+
+    def _check_expected(self) -> None:
+        """Refuse counts of datasets and classes that the protocol does not have."""
+        if self.expected is None:
+            return
+        for key, counts, known in (
+            ("datasets", self.expected.datasets, tuple(self.datasets)),
+            ("classes", self.expected.classes, self.classes),
+        ):
+            for name in counts:
+                if name not in known:
+                    raise KeyedError(
+                        f"expected.{key} counts {name!r}, which is none of {', '.join(known)}", ("expected", key, name)
+                    )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What is predicted of a clip: its class, or action units as text."""
+        return self.classes if self.task == "classification" else tuple(map(str, self.units))
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The datasets whose clips are tested."""
+        return self.folds.test if isinstance(self.folds, HoldOut) else tuple(self.datasets)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What every table says of this protocol's figures."""
+        said = []
+        if isinstance(self.folds, LeaveOneVideoOut):
+            said.append("subject-dependent: other clips of the person who is tested are trained on")
+        if self.shares_people:
+            said.append(f"people are shared between training and test: {self.shares_people}")
+        return [" ".join(text.split()) for text in said]
 
     @property
     def parts(self) -> dict[str, str]:
-        """Reporting parts and their titles: ``full``, and each dataset where there are several."""
-        datasets = {name: rule.title for name, rule in self.datasets.items()}
-        return {"full": "Full"} | (datasets if len(datasets) > 1 else {})
+        """Reporting parts and their titles: ``full``, and each tested dataset where there are several.
+
+        For AU detection over several, ``full`` pools all clips, and ``mean`` averages over the datasets.
+        """
+        datasets = {name: rule.title for name, rule in self.datasets.items() if name in self.tested}
+        if len(datasets) < 2:
+            return {"full": "Full"}
+        both = {"full": "Pooled", "mean": "Mean of databases"} if self.task == "au-detection" else {"full": "Full"}
+        return both | datasets
 
     def spec_digest(self) -> str:
-        """Digest what the protocol means: all that can change a clip's selection, label, fold or score."""
+        """Digest what the protocol means: all that can change a clip's selection, label, fold or score.
+
+        What only some protocols say enters where it is said, so that the digests of others stay as they were.
+        """
         meaning = self.model_dump(mode="json", include={"task", "classes", "left_out", "folds", "transductive"})
         meaning["datasets"] = {
             name: {label: sorted(words) for label, words in rule.classes.items()}
             for name, rule in self.datasets.items()
         }
-        meaning["left_out"] = [entry.model_dump(mode="json", exclude={"reason"}) for entry in self.left_out]
+        meaning["left_out"] = [
+            {
+                name: value
+                for name, value in entry.model_dump(mode="json", exclude={"reason"}).items()
+                if name != "objective_classes" or value
+            }
+            for entry in self.left_out
+        ]
+        if self.units:
+            meaning["units"] = list(self.units)
+        if self.labels != "emotion":
+            meaning["labels"] = self.labels
+        if self.shares_people:
+            meaning["shares_people"] = True
         official = self.official()
         meaning["official_list"] = None if official is None else official.to_numpy().tolist()
         return digest(meaning)

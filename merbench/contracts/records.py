@@ -73,6 +73,8 @@ class RunFile(_File):
         What the method's card admits, such as "transductive"; its rows rank apart.
     remark : str
         The card's remark, shown with its rows.
+    warnings : list of str
+        What every table says of the protocol's figures, such as "subject-dependent".
     """
 
     run_id: str
@@ -90,6 +92,7 @@ class RunFile(_File):
     deterministic: bool
     admissions: list[str]
     remark: str
+    warnings: list[str] = []
     folds: dict[str, int]
     created: str
     merbench: str

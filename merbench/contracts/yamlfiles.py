@@ -1,6 +1,6 @@
 """Cards and protocols are YAML files; a mistake in one is a line that names the file, the key and what was expected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,16 +30,26 @@ class _Loader(_SAFE):
         return content
 
 
+class KeyedError(ValueError):
+    """What a validator of a whole model finds wrong, and the path of the key that it is about."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def load_yaml_model(path: Path, model: type[Model]) -> Model:
     """Read a YAML file into a pydantic model.
 
     Raises
     ------
     MerbenchError
-        The file is unreadable, is no YAML mapping, or a key or value does not fit; names file, key and expectation.
+        The file is unreadable, is no YAML mapping, or a key or value does not fit; names file, line, key and what was
+        expected.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise MerbenchError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
@@ -48,7 +58,12 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
         raise MerbenchError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(content, dict):
         raise MerbenchError(f"{path} must hold a mapping of keys to values, not {type(content).__name__}")
-    return validated(model, content, str(path))
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        said, keys = _first_problem(model, error)
+        line = _line_of(text, keys)
+        raise MerbenchError(f"{path}{f', line {line}' if line else ''}: {said}") from error
 
 
 def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model:
@@ -56,26 +71,44 @@ def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise MerbenchError(f"{origin}: {_first_problem(model, error)}") from error
+        raise MerbenchError(f"{origin}: {_first_problem(model, error)[0]}") from error
 
 
-def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
+def _line_of(text: str, keys: Sequence[str | int]) -> int | None:
+    """Find the line, from 1, of the innermost of nested `keys` that stands in a YAML text; None if none does."""
+    node: Any = yaml.compose(text, Loader=_Loader)
+    line = None
+    for key in keys:  # a key that is not found is missing there, or names a case of a union
+        if isinstance(node, yaml.MappingNode):
+            found = [(name, value) for name, value in node.value if name.value == str(key)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            found = [(node.value[key], node.value[key])]
+        else:
+            found = []
+        for name, value in found:
+            line, node = name.start_mark.line + 1, value
+    return line
+
+
+def _first_problem(model: type[BaseModel], error: ValidationError) -> tuple[str, tuple[str | int, ...]]:
+    """Say what is wrong, and with which key."""
     # A misspelt key is the cause where another is missing.
     problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    keys = problem["loc"] + getattr(problem.get("ctx", {}).get("error"), "path", ())
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *parents, key = problem["loc"]
-        return f"unknown key {where!r}{suggestion(str(key), _keys_at(model, parents))}"
+        return f"unknown key {where!r}{suggestion(str(key), _keys_at(model, parents))}", keys
     if problem["type"] == "union_tag_invalid":
         tag, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"].replace("'", "").split(", ")
-        return f"{where}: unknown {tag!r}{suggestion(tag, known)}"
+        return f"{where}: unknown {tag!r}{suggestion(tag, known)}", keys
     if problem["type"] == "missing":
-        return f"{where!r} is missing"
+        return f"{where!r} is missing", keys
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("tuple_type", "list_type"):
         message = "must be a list, like [1, 2]"
     shown = f", not {problem['input']!r}" if where and not isinstance(problem["input"], dict | list) else ""
-    return f"{where}: {message}{shown}" if where else message
+    return (f"{where}: {message}{shown}" if where else message), keys
 
 
 def _keys_at(model: type[BaseModel], parents: list[Any]) -> list[str]:

@@ -48,6 +48,7 @@ class Megc2019Flow28:
         licence="public, in a repository that states no licence; the videos behind it need each database's own",
         source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
         offers=(FLOW,),
+        words=tuple(CLASSES.values()),
         download=Download(
             address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
             checksums=Path(__file__).with_suffix(".csv"),

@@ -14,6 +14,10 @@ from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, validated
 from merbench.engine import environment
+from merbench.engine.made_protocols import crossed, is_pattern, read_family
+
+#: The folder beside the protocols' files that holds what many of them share.
+FAMILIES = "families"
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def _method(entry: Entry, found: object) -> RegisteredMethod:
 
 
 def _protocol(entry: Entry, found: object) -> ProtocolSpec:
+    if isinstance(found, Path) and found.parent.name == FAMILIES and entry.origin == "merbench":
+        return read_family(found).member(entry.name, str(found))
     spec = load_protocol(found) if isinstance(found, Path) else found
     if not isinstance(spec, ProtocolSpec):
         raise MerbenchError(
@@ -146,8 +152,17 @@ def _builtin_methods() -> dict[str, str]:
 
 
 def _builtin_protocols() -> dict[str, str]:
-    names = [item.name for item in files("merbench.protocols").iterdir() if item.name.endswith(".yaml")]
-    return {name.removesuffix(".yaml"): f"merbench.protocols:{name.removesuffix('.yaml')}" for name in names}
+    folder = Path(str(files("merbench.protocols")))
+    found = {path.stem: f"merbench.protocols:{path.stem}" for path in folder.glob("*.yaml")}
+    for path in (folder / FAMILIES).glob("*.yaml"):
+        found |= dict.fromkeys(read_family(path).members(), f"merbench.protocols:{path.stem}")
+    return found
+
+
+def family_of(name: str) -> str | None:
+    """Return the family that a registered protocol belongs to, if any."""
+    found = _builtin_protocols().get(name, "").rpartition(":")[2]
+    return None if found in ("", name) else found
 
 
 def _check_own_card(entry: Entry) -> None:
@@ -161,13 +176,15 @@ PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _
 
 
 def protocol(name: str) -> ProtocolSpec:
-    """Find a protocol by its registered name, or read it from a path that ends in ``.yaml``.
+    """Find a protocol by its registered name, make it from a pattern, or read it from a path that ends in ``.yaml``.
 
     Raises
     ------
     MerbenchError
         Unknown, unreadable, or a file that takes a registered name for something else.
     """
+    if is_pattern(name):
+        return crossed(name)
     if not name.endswith((".yaml", ".yml")):
         return PROTOCOLS.get(name)
     spec = load_protocol(Path(name))

@@ -65,12 +65,20 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
     Raises
     ------
     MerbenchError
-        Unknown or unregistered data, data that lacks a dataset, or, under ``auto``, nothing registered that serves.
+        Unknown or unregistered data, data that lacks a dataset, or, under ``auto``, nothing registered that serves; a
+        dataset that no database known here holds.
     """
     needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
+    known = known_datasets()
+    for protocol in protocols:
+        if unread := [dataset for dataset in protocol.datasets if dataset not in known]:
+            raise MerbenchError(
+                f"no reader for {listed(unread)} yet: protocol {protocol.name} can be looked at (merbench protocols "
+                f"{protocol.name}), but not run; a package can bring a reader (docs/adding-a-method.md)"
+            )
     watcher = watcher or Silent()
     if request == "auto":
-        return _automatic(needed, watcher)
+        return _automatic(needed, protocols, watcher)
     if request and Path(request).is_dir() and request not in DATABASES.names():
         name = recognise(Path(request))
         source = open_source(name, Path(request))
@@ -83,6 +91,18 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
         return _data("as asked for", [_open(name, watcher) for name in names])
     _check_datasets(data.name, [source.database.card for source in data.sources], needed)
     return data
+
+
+def known_datasets() -> set[str]:
+    """Return the datasets that some database known to this installation holds, registered or not."""
+    databases, _ = DATABASES.load_all()
+    return {dataset for database in databases.values() for dataset in database.card.datasets}
+
+
+def serves(card: DatabaseCard, protocol: ProtocolSpec) -> bool:
+    """Say whether a database holds all datasets of a protocol, and knows what it labels clips by."""
+    known = not card.words or (protocol.labels == "emotion" and set(card.words) <= set(protocol.classes))
+    return known and set(protocol.datasets) <= set(card.datasets)
 
 
 def _check_datasets(name: str, cards: Sequence[DatabaseCard], needed: Sequence[str]) -> None:
@@ -114,7 +134,7 @@ def _open(name: str, watcher: Watcher) -> Source:
     return open_registered(name)
 
 
-def _automatic(needed: list[str], watcher: Watcher) -> Data:
+def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Watcher) -> Data:
     """Take the protocol's databases if all are registered, else a release that serves, else the synthetic stand-in.
 
     If some of the databases are registered but not all, the user meant real data: say what is missing.
@@ -135,7 +155,11 @@ def _automatic(needed: list[str], watcher: Watcher) -> Data:
             raise MerbenchError(f"several registered databases hold {listed(several)}: say which with --data NAME+NAME")
         names = sorted({frames[dataset][0] for dataset in needed})
         return _data("all the protocol's databases are registered", [open_registered(name) for name in names])
-    releases = [name for name, card in cards.items() if card.offers is not None and set(needed) <= set(card.datasets)]
+    releases = [
+        name
+        for name, card in cards.items()
+        if card.offers is not None and all(serves(card, spec) for spec in protocols)
+    ]
     if releases:
         name = min(releases, key=lambda name: cards[name].synthetic)  # real clips before made ones
         kind = "registered synthetic release" if cards[name].synthetic else "registered release"
@@ -148,7 +172,7 @@ def _automatic(needed: list[str], watcher: Watcher) -> Data:
     serving = [
         database.card.commands
         for database in databases.values()
-        if database.card.offers is not None and set(needed) <= set(database.card.datasets)
+        if database.card.offers is not None and all(serves(database.card, spec) for spec in protocols)
     ]
     partly = f" (registered: {listed(there)})" if there else ""
     hint = f": {serving[0]}, a release that serves all of them" if serving else ": merbench data add NAME PATH"

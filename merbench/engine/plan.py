@@ -8,7 +8,7 @@ from merbench import __version__, engine, prepare, training
 from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import person_of, persons
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, declared_inputs
 from merbench.contracts.names import shown
@@ -107,7 +107,10 @@ class PreparedProtocol:
     @classmethod
     def of(cls, spec: ProtocolSpec, data: Data, watcher: Watcher | None = None) -> "PreparedProtocol":
         """Split the data by the protocol; raises what :func:`merbench.engine.split.make_split` raises."""
-        split = make_split(spec, data.clips, data.synthetic, person_of(data.sources))
+        try:
+            split = make_split(spec, data.clips, data.synthetic, person_of(data.sources))
+        except DataError as error:
+            raise DataError(f"{error}{_not_read(spec, data)}") from error
         return cls(spec, data, split, {}, watcher or Silent())
 
     def inputs(self, specs: dict[str, InputSpec]) -> Inputs:
@@ -116,6 +119,13 @@ class PreparedProtocol:
             if spec not in self.built:
                 self.built[spec] = prepare_input(self.data.sources, self.split.clips, spec, self.watcher)
         return Inputs({name: self.built[spec] for name, spec in specs.items()}, len(self.split.clips))
+
+
+def _not_read(spec: ProtocolSpec, data: Data) -> str:
+    """Name the clips that the databases' readers left out, as the tail of a line that says that clips are missing."""
+    remarks = [remark for source in data.sources for remark in source.reading.remarks if remark.kind == "left out"]
+    told = [f"{each.clip} ({each.reason})" for each in remarks if each.clip.partition("/")[0] in spec.datasets]
+    return f"; the reader left out {listed(told)}" if told else ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,11 @@ def _task_and_key(
         raise MerbenchError(
             f"method {card.name} does {listed(card.tasks)}, protocol {protocol.spec.name} is {split.problem.task}"
         )
+    if card.transductive and not protocol.spec.transductive:
+        raise MerbenchError(
+            f"method {card.name} is transductive: it trains on the test clips without labels, which protocol "
+            f"{protocol.spec.name} does not allow (transductive: true would, in a protocol of its own)"
+        )
     specs = declared_inputs(method.cls, card.inputs, config)
     lacking = missing_inputs(data.sources, specs)
     if lacking:
@@ -182,7 +197,7 @@ def _task_and_key(
         split=split,
         inputs=inputs,
         seed=0,
-        transductive=card.transductive and protocol.spec.transductive,
+        transductive=card.transductive,
         au_labels_at_test=card.au_labels_at_test,
         keep_epochs=request.keep_epochs,
         diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
@@ -235,6 +250,7 @@ def _plan(
         deterministic=card.deterministic,
         admissions=card.admissions(task.transductive),
         remark=card.remark,
+        warnings=spec.warnings,
         folds={fold.name: len(fold.test) for fold in task.split.folds},
         created=now(),
         merbench=__version__,

@@ -9,12 +9,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from merbench.contracts.action_units import Coding
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.methods import Problem
-from merbench.contracts.protocols import LeaveOneDatabaseOut, LeaveOneSubjectOut, ProtocolSpec
+from merbench.contracts.protocols import (
+    HoldOut,
+    LeaveOneDatabaseOut,
+    LeaveOneSubjectOut,
+    LeaveOneVideoOut,
+    LeftOut,
+    ProtocolSpec,
+    SubjectKFold,
+)
+
+People = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,9 @@ class Split:
         Task and outputs.
     clips : DataFrame
         The selected rows of the clip table, sorted by identity.
-    labels : ndarray of int, shape (n_clips,)
-        Indices of classes.
+    labels : ndarray
+        Classification: int, shape (n_clips,), indices of classes. AU detection: float, shape (n_clips, n_units), 1
+        shown, 0 not, NaN where the clip's coding does not say.
     folds : tuple of Fold
         Sorted by name.
     differences : list of str
@@ -46,7 +58,7 @@ class Split:
 
     problem: Problem
     clips: pd.DataFrame
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
     folds: tuple[Fold, ...]
     differences: list[str] = field(default_factory=list)
 
@@ -65,9 +77,20 @@ class Split:
         return {fold.name: fold for fold in self.folds}[name]
 
     def truth(self) -> pd.DataFrame:
-        """Return ``dataset, subject, clip, truth, fold``: what every recorded prediction must agree with."""
+        """Return ``dataset, subject, clip, truth, fold`` of tested clips: what recorded predictions must agree with.
+
+        The truth of AU detection is text, see :func:`units_text`.
+        """
+        table = self._labelled()
+        return table[table.fold != ""].reset_index(drop=True)
+
+    def _labelled(self) -> pd.DataFrame:
+        """Return what `truth` does, of all clips; those that are only trained on have no fold."""
         table = self.clips[IDENTITY].copy()
-        table["truth"] = np.array(self.problem.outputs, dtype=object)[self.labels]
+        if self.problem.task == "classification":
+            table["truth"] = np.array(self.problem.outputs, dtype=object)[self.labels]
+        else:
+            table["truth"] = units_text(self.labels, self.problem.outputs)
         folds = np.full(len(table), "", dtype=object)
         for fold in self.folds:
             folds[fold.test] = fold.name
@@ -77,7 +100,7 @@ class Split:
         """Digest the identity, label and fold of every clip, and who is trained on in each fold."""
         names = clip_names(self.clips)
         trained = {fold.name: digest([names[row] for row in fold.train]) for fold in self.folds}
-        return digest([self.truth().to_numpy().tolist(), trained])
+        return digest([self._labelled().to_numpy().tolist(), trained])
 
 
 def make_split(
@@ -113,32 +136,91 @@ def make_split(
     kept = selected(protocol, clips)
     if kept.empty:
         raise DataError(f"protocol {protocol.name} leaves every clip out")
-    problem = Problem(protocol.task, protocol.classes)
-    labels = np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
     differences = split_differences(protocol, kept, list(protocol.datasets), listed_clips=not synthetic)
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
+    labels = _labels(protocol, kept)
     kept = kept.drop(columns="class")
+    problem = Problem(protocol.task, protocol.outputs)
+    return Split(problem, kept, labels, folds_of(protocol, kept, person_of), differences)
+
+
+def folds_of(
+    protocol: ProtocolSpec, kept: pd.DataFrame, person_of: Mapping[str, str] | None = None
+) -> tuple[Fold, ...]:
+    """Return the folds of selected clips; who is tested is not trained on, unless the protocol says otherwise.
+
+    Raises
+    ------
+    DataError
+        A fold has no clip to be tested or trained on.
+    """
     people = persons(kept, person_of or {})
-    folds = tuple(_without_tested(fold, people) for fold in FOLD_RULES[type(protocol.folds)](protocol.folds, kept))
+    folds = FOLD_RULES[type(protocol.folds)](protocol.folds, kept, people)
+    if not (protocol.shares_people or isinstance(protocol.folds, LeaveOneVideoOut)):
+        folds = tuple(_without_tested(fold, people) for fold in folds)
     for fold in folds:
         if not len(fold.train) or not len(fold.test):
             side = "tested" if len(fold.train) else "trained on"
             raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}")
-    return Split(problem, kept, labels, folds, differences)
+    return folds
 
 
 def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
     """Return the clips that `protocol` uses, by identity, with a column ``class``; other datasets are passed over.
 
+    For AU detection every class is empty.
+
     Raises
     ------
     DataError
-        A clip's emotion is neither a class nor left out.
+        A clip's emotion, or objective class, is neither a class nor left out.
     """
     clips = clips[clips.dataset.isin(list(protocol.datasets))]
     kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
-    return kept.assign(**{"class": _classes(protocol, kept)})
+    return kept.assign(**{"class": _classes(protocol, kept) if protocol.task == "classification" else ""})
+
+
+def units_text(labels: npt.NDArray[Any], units: Sequence[str]) -> list[str]:
+    """Write which action units each clip shows, ``4+7``, and then of which nothing is said, ``4+7 10?``.
+
+    Parameters
+    ----------
+    labels : ndarray of float, shape (n_clips, n_units)
+        1 shown, 0 not, NaN not known.
+    units : sequence of str
+        Their numbers.
+    """
+    texts = []
+    for row in np.asarray(labels, dtype=float):
+        shown = "+".join(unit for unit, value in zip(units, row, strict=True) if value == 1)
+        unknown = [f"{unit}?" for unit, value in zip(units, row, strict=True) if np.isnan(value)]
+        texts.append(" ".join([shown or "-", *unknown]))
+    return texts
+
+
+def _labels(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return indices of classes, or what each clip's coding says of each action unit."""
+    if protocol.task == "classification":
+        return np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
+    labels = _unit_labels(protocol, kept)
+    for dataset in protocol.datasets:
+        if np.isnan(labels[(kept.dataset == dataset).to_numpy()]).all():
+            raise DataError(f"protocol {protocol.name} needs action units, and no clip of {dataset} has any")
+    return labels
+
+
+def _unit_labels(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[np.float64]:
+    nothing = np.full(len(protocol.units), np.nan)
+    said = [coding.vector(protocol.units) if isinstance(coding, Coding) else nothing for coding in kept.aus]
+    return np.array(said, dtype=np.float64).reshape(len(kept), len(protocol.units))
+
+
+def output_counts(protocol: ProtocolSpec, kept: pd.DataFrame) -> list[int]:
+    """Count the selected clips of each class, or those that show each action unit."""
+    if protocol.task == "classification":
+        return [int((kept["class"] == name).sum()) for name in protocol.classes]
+    return [int(count) for count in (_unit_labels(protocol, kept) == 1).sum(axis=0)]
 
 
 def _without_tested(fold: Fold, people: npt.NDArray[Any]) -> Fold:
@@ -149,25 +231,32 @@ def _without_tested(fold: Fold, people: npt.NDArray[Any]) -> Fold:
 def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
     out = pd.Series(False, index=clips.index)
     for entry in protocol.left_out:
-        here = clips.dataset == entry.dataset
-        out |= here & clips.emotion.isin(entry.emotions)
-        out |= here & (clips.subject + "/" + clips["clip"]).isin(entry.clips)
+        out |= left_out_by(entry, clips)
     return out
 
 
+def left_out_by(entry: LeftOut, clips: pd.DataFrame) -> "pd.Series[bool]":
+    """Say of each clip whether an entry of ``left_out`` takes it out."""
+    named = clips.emotion.isin(entry.emotions) | clips.objective_class.isin(entry.objective_classes)
+    named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips)
+    return (clips.dataset == entry.dataset) & named
+
+
 def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
-    """Map emotions to classes, dataset by dataset; a class's own name counts as it unless it is mapped."""
+    """Map emotions, or objective classes, to classes; a class's own name counts as it unless it is mapped."""
     mapping = {(dataset, name): name for dataset in protocol.datasets for name in protocol.classes}
     for dataset, rule in protocol.datasets.items():
         mapping |= {(dataset, word): name for name, words in rule.classes.items() for word in words}
+    said = clips[protocol.labels]
     found = pd.Series(
-        [mapping.get(pair) for pair in zip(clips.dataset, clips.emotion, strict=True)], index=clips.index, dtype=object
+        [mapping.get(pair) for pair in zip(clips.dataset, said, strict=True)], index=clips.index, dtype=object
     )
     if found.isna().any():
         unknown = clips[found.isna()]
-        words = sorted({f"{d}: {e!r}" for d, e in zip(unknown.dataset, unknown.emotion, strict=True)})
+        words = sorted({f"{d}: {e!r}" for d, e in zip(unknown.dataset, said[found.isna()], strict=True)})
+        what = "emotions" if protocol.labels == "emotion" else "objective classes"
         raise DataError(
-            f"protocol {protocol.name} neither maps nor leaves out the emotions {listed(words)} "
+            f"protocol {protocol.name} neither maps nor leaves out the {what} {listed(words)} "
             f"({len(unknown)} clips, first {clip_names(unknown)[0]})"
         )
     return found
@@ -234,16 +323,43 @@ def _leave_one_out(groups: "pd.Series[str]") -> tuple[Fold, ...]:
     )
 
 
-def _leave_one_subject_out(rule: LeaveOneSubjectOut, clips: pd.DataFrame) -> tuple[Fold, ...]:  # noqa: ARG001
+def _leave_one_subject_out(rule: LeaveOneSubjectOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(clips.dataset + "/" + clips.subject)
 
 
-def _leave_one_database_out(rule: LeaveOneDatabaseOut, clips: pd.DataFrame) -> tuple[Fold, ...]:  # noqa: ARG001
+def _leave_one_database_out(rule: LeaveOneDatabaseOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(clips.dataset)
 
 
-#: Rule of a protocol file -> ``f(rule, sorted clips) -> folds``; a new one is a model in the contract and a line here.
-FOLD_RULES: dict[type[Any], Callable[[Any, pd.DataFrame], tuple[Fold, ...]]] = {
+def _leave_one_video_out(rule: LeaveOneVideoOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+    return _leave_one_out(pd.Series(clip_names(clips)))
+
+
+def _subject_k_fold(rule: SubjectKFold, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+    from sklearn.model_selection import KFold
+
+    names = np.array(sorted(set(people)), dtype=object)
+    if len(names) < rule.k:
+        raise DataError(f"subject-k-fold: {len(names)} people can't be dealt to {rule.k} folds: take a smaller k")
+    dealt = KFold(rule.k, shuffle=True, random_state=rule.seed).split(names)
+    held = [np.isin(people, names[tested].tolist()) for _, tested in dealt]
+    return tuple(
+        Fold(f"fold-{number:02d}", np.flatnonzero(~tested), np.flatnonzero(tested))
+        for number, tested in enumerate(held, start=1)
+    )
+
+
+def _hold_out(rule: HoldOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+    train, test = (np.flatnonzero(clips.dataset.isin(names)) for names in (rule.train, rule.test))
+    return (Fold("+".join(rule.test), train, test),)
+
+
+#: Rule of a protocol file -> ``f(rule, sorted clips, the person of each) -> folds``; a new one is a model in the
+#: contract and a line here.
+FOLD_RULES: dict[type[Any], Callable[[Any, pd.DataFrame, People], tuple[Fold, ...]]] = {
     LeaveOneSubjectOut: _leave_one_subject_out,
     LeaveOneDatabaseOut: _leave_one_database_out,
+    SubjectKFold: _subject_k_fold,
+    LeaveOneVideoOut: _leave_one_video_out,
+    HoldOut: _hold_out,
 }

@@ -108,6 +108,7 @@ def title_of(rows: Sequence[Row]) -> str:
     data = sorted({row.runs[0].file.data for row in rows})
     kind = ", synthetic data" if file.synthetic else ""
     kind += ", methods whose cards admit more than the others" if file.admissions else ""
+    kind += "".join(f", {warning.partition(':')[0]}" for warning in file.warnings)
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"
 

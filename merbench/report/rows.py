@@ -70,6 +70,7 @@ class Row:
             "folds": self.folds,
             "seeds": len(self.runs),
             "run_ids": [each.file.run_id for each in self.runs],
+            **({"warnings": run.file.warnings} if run.file.warnings else {}),
         }
         return [_ordered(shared | _figures(self.scores.get(part)) | {"part": part}) for part in self.parts]
 
@@ -175,7 +176,7 @@ def _row(group: list[RecordedRun]) -> Row:
 def _remarks(group: list[RecordedRun]) -> list[str]:
     """Say what a reader of the row should know: what the card says, holes, what does not verify, mixed machines."""
     file = group[0].file
-    said = [*file.admissions, *filter(None, [file.remark]), *["synthetic data"] * file.synthetic]
+    said = [*file.admissions, *filter(None, [file.remark]), *file.warnings, *["synthetic data"] * file.synthetic]
     holes = [_hole(run) for run in group if not run.complete]
     failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
     if holes:

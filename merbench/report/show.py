@@ -54,6 +54,8 @@ def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = No
         console.print(Text(shown(f"failed    {fold}: {why}"), style="red"), soft_wrap=True)
     for problem in run.problems:
         console.print(Text(f"does not verify: {problem}", style="red"), soft_wrap=True)
+    for warning in file.warnings:
+        console.print(Text(shown(f"warning   {warning}"), style="yellow"), soft_wrap=True)
     if run.mark and run.mark.mixed:
         console.print(Text(f"folds differ in {', '.join(run.mark.mixed)}", style="yellow"), soft_wrap=True)
     if len(run.predictions):

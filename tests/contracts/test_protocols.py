@@ -1,7 +1,9 @@
+import re
 from copy import deepcopy
 
 import pytest
 import yaml
+from merbench.protocols import megc2019
 
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
@@ -80,7 +82,11 @@ def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
         (("classes",), ["negative", "positive", "negative"], "classes: each class must be named once"),
         (("classes",), ["negative"], "classes: .*at least 2"),
         (("left_out", 0, "dataset"), "casme", "left_out names the dataset 'casme', which the protocol does not use"),
-        (("left_out", 0), {"dataset": "samm", "reason": "why"}, "left_out.0: name the emotions or the clips"),
+        (
+            ("left_out", 0),
+            {"dataset": "samm", "reason": "why"},
+            "left_out.0: name the emotions, objective_classes or clips",
+        ),
         (("left_out", 0), {"dataset": "samm", "emotions": ["other"]}, "'left_out.0.reason' is missing"),
         (
             ("folds",),
@@ -90,15 +96,15 @@ def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
         (("folds",), {"rule": "leave-one-subject-out", "k": 3}, "unknown key 'folds.leave-one-subject-out.k'"),
         (("folds",), {}, "folds: "),
         (("name",), "Small protocol", "name: protocol name 'Small protocol' must be lower-case"),
-        (("task",), "regression", "task: .*'classification', not 'regression'"),
+        (("task",), "regression", "task: .*'classification' or 'au-detection', not 'regression'"),
         (("datasets",), {}, "datasets: .*at least 1"),
-        (("expected",), {"clips": 3}, "'expected.subjects' is missing"),
+        (("expected",), {}, "expected: name clips, subjects, datasets or classes"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_key(base, loaded, keys, value, said):
     with pytest.raises(MerbenchError, match=said) as caught:
         loaded(_put(base, keys, value))
-    assert "changed.yaml: " in str(caught.value)
+    assert re.search(r"changed\.yaml(, line \d+)?: ", str(caught.value))
     assert "\n" not in str(caught.value)
 
 
@@ -204,3 +210,154 @@ def test_the_content_of_the_official_list_changes_the_digest_and_its_order_does_
     part = loaded(listing("\n".join([HEADER, *ROWS[:2]]))).spec_digest()
     assert turned == whole
     assert len({whole, part, loaded(base).spec_digest()}) == 3
+
+
+def _hold_out(train, test):
+    return {"rule": "hold-out", "train": train, "test": test}
+
+
+AUS = {
+    "task": "au-detection",
+    "units": [1, 2, 4],
+    "classes": None,
+    "datasets": {"samm": {"title": "SAMM"}},
+    "left_out": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"folds": "random"}, "folds: 'random' would put clips of one person on both sides"),
+        (
+            {"folds": {"rule": "clip-k-fold", "k": 5}},
+            "'clip-k-fold' would put .* take leave-one-subject-out, or .*k: 5",
+        ),
+        ({"folds": {"rule": "subject-k-fold"}}, "'folds.subject-k-fold.k' is missing"),
+        ({"folds": {"rule": "subject-k-fold", "k": 1}}, "folds.subject-k-fold.k: .*greater than or equal to 2"),
+        ({"folds": _hold_out(["samm", "casme2"], ["smic-hs", "samm"])}, "folds: 'samm' is both trained on and tested"),
+        ({"folds": _hold_out(["samm"], ["smic-hs"])}, "folds: 'casme2' is neither trained on nor tested"),
+        (
+            {"folds": _hold_out(["samm", "casme"], ["smic-hs"])},
+            "folds.train names the dataset 'casme', which is none of",
+        ),
+        ({"folds": _hold_out([], ["smic-hs"])}, "folds.hold-out.train: .*at least 1"),
+        ({"shares_people": "why"}, "shares_people is for hold-out and leave-one-database-out"),
+        ({"classes": ["negative", "positive", "surprise", "fear"]}, "no dataset maps anything to the class 'fear'"),
+        ({"classes": None}, "'classes' is missing"),
+        ({"units": [1]}, "units are for task: au-detection"),
+        (
+            {"expected": {"datasets": {"casme": 3}}},
+            "expected.datasets counts 'casme', which is none of smic-hs, casme2",
+        ),
+        ({"expected": {"classes": {"fear": 3}}}, "expected.classes counts 'fear', which is none of negative"),
+        (AUS | {"units": None}, "'units' is missing: task: au-detection needs"),
+        (AUS | {"units": [1, 1]}, "units: each action unit must be named once"),
+        (AUS | {"classes": ["a", "b"]}, "classes, their maps, counts and lists are for task: classification"),
+        (AUS | {"datasets": {"samm": {"title": "", "classes": {"a": ["b"]}}}}, "classes, their maps, counts and lists"),
+        (AUS | {"labels": "objective_class"}, "labels are mapped to classes"),
+        (AUS | {"folds": "leave-one-database-out"}, "leave-one-database-out needs two datasets"),
+    ],
+)
+def test_a_protocol_that_contradicts_itself_is_one_line(base, loaded, change, said):
+    content = {key: value for key, value in (base | change).items() if value is not None}
+    with pytest.raises(MerbenchError, match=rf"changed\.yaml.*: .*{said}") as caught:
+        loaded(content)
+    assert "\n" not in str(caught.value)
+
+
+WRONG = """\
+name: wrong
+title: Wrong
+summary: x
+source:
+  text: x
+classes: [negative, positive]
+datasets:
+  casme2:
+    title: CASME II
+    classes:
+      negative: [disgust]
+      positive: [happiness]
+left_out:
+  - {dataset: casme2, emotions: [others], reason: why}
+  - dataset: casme2
+    emotions: [fear]
+    reason: why
+folds:
+  rule: leave-one-subject-out
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("title: Wrong", "titel: Wrong", 2),
+        ("  text: x", "  text: x\n  link: y", 6),
+        ("[happiness]", "[happiness, disgust]", 12),
+        ("      positive: [happiness]", "      positiv: [happiness]", 12),
+        ("[negative, positive]", "[negative, positive, surprise]", 6),
+        ("  - dataset: casme2", "  - dataset: samm", 15),
+        ("    emotions: [fear]", "    emotion: [fear]", 16),
+        ("    reason: why", "", 15),
+        ("rule: leave-one-subject-out", "rule: leave-one-person-out", 18),
+        ("rule: leave-one-subject-out", "rule: random", 18),
+        ("rule: leave-one-subject-out", "rule: leave-one-subject-out\n  k: 3", 20),
+        ("text: x", "text: [x]", 5),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(loaded, old, new, line):
+    loaded(WRONG)
+    assert WRONG.count(old) == 1
+    with pytest.raises(MerbenchError, match=rf"changed\.yaml, line {line}: "):
+        loaded(WRONG.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"folds": {"rule": "subject-k-fold", "k": 3}},
+        {"folds": {"rule": "subject-k-fold", "k": 4}},
+        {"folds": {"rule": "subject-k-fold", "k": 4, "seed": 2}},
+        {"folds": "leave-one-video-out"},
+        {"folds": _hold_out(["samm", "casme2"], ["smic-hs"])},
+        {"folds": _hold_out(["smic-hs"], ["samm", "casme2"])},
+        {"folds": "leave-one-database-out", "shares_people": "why"},
+        {"folds": "leave-one-database-out"},
+        {"labels": "objective_class"},
+        {"left_out": [{"dataset": "samm", "objective_classes": ["VII"], "reason": "why"}]},
+        AUS,
+        AUS | {"units": [1, 2, 7]},
+    ],
+)
+def test_every_rule_has_a_digest_of_its_own(base, loaded, change, request):
+    content = {key: value for key, value in (base | change).items() if value is not None}
+    digest = loaded(content).spec_digest()
+    assert digest != loaded(base).spec_digest()
+    seen = request.config.stash.setdefault(DIGESTS, {})
+    assert seen.setdefault(digest, change) == change
+
+
+DIGESTS = pytest.StashKey[dict]()
+
+
+def test_a_reason_to_share_people_is_said_and_only_that_they_are_shared_is_digested(base, loaded):
+    specs = [loaded(base | {"folds": "leave-one-database-out", "shares_people": why}) for why in ("one", "the other")]
+    assert specs[0].spec_digest() == specs[1].spec_digest()
+    assert specs[0].warnings == ["people are shared between training and test: one"]
+
+
+def test_leave_one_video_out_warns_in_every_table(base, loaded):
+    (said,) = loaded(base | {"folds": "leave-one-video-out"}).warnings
+    assert said.startswith("subject-dependent: ")
+    assert loaded(base).warnings == []
+
+
+def test_only_tested_datasets_are_parts(base, loaded):
+    spec = loaded(base | {"folds": _hold_out(["samm"], ["smic-hs", "casme2"])})
+    assert list(spec.parts) == ["full", "smic-hs", "casme2"]
+    assert loaded(base | {"folds": _hold_out(["samm", "casme2"], ["smic-hs"])}).parts == {"full": "Full"}
+
+
+def test_the_protocol_of_committed_results_means_what_it_meant():
+    assert load_protocol(megc2019).spec_digest() == "12da40528124184a1d1452b007e0cc61059fd3b4518c03675b114499921204e9"

@@ -323,11 +323,10 @@ def test_a_card_that_turns_transductive_is_another_run_where_the_protocol_lets_i
     assert after.run_id != before.run_id
 
 
-def test_a_method_is_transductive_only_where_the_protocol_is_too(plan_one, toy):
+def test_a_transductive_method_is_refused_where_the_protocol_is_not(plan_one, toy):
     swap(toy / "card.yaml", "inputs:", "transductive: true\ninputs:")
-    plan = plan_one()
-    assert not plan.task.transductive
-    assert plan.file.admissions == []
+    with pytest.raises(MerbenchError, match=r"method \S+ is transductive: .* which protocol small does not allow"):
+        plan_one()
 
 
 @pytest.mark.parametrize("room", ["engine", "prepare", "training"])

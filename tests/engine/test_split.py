@@ -1,13 +1,24 @@
 import csv
 from collections import defaultdict
 
+import numpy as np
 import pandas as pd
 import pytest
 from merbench.protocols import megc2019
 
+from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError
-from merbench.contracts.protocols import LeaveOneDatabaseOut, ProtocolSpec, load_protocol
+from merbench.contracts.methods import Problem
+from merbench.contracts.protocols import (
+    HoldOut,
+    LeaveOneDatabaseOut,
+    LeaveOneVideoOut,
+    LeftOut,
+    ProtocolSpec,
+    SubjectKFold,
+    load_protocol,
+)
 from merbench.databases.registrations import open_source
 from merbench.engine.split import make_split, selected, split_differences
 
@@ -333,3 +344,132 @@ def test_one_database_is_held_against_its_part_of_a_protocol(protocol, clips):
         "144 clips of casme2 instead of 145",
     ]
     assert split_differences(protocol, selected(protocol, clips[clips.dataset == "samm"]), ["samm"]) == []
+
+
+def test_leave_one_video_out_trains_on_all_other_clips_of_the_person(small_protocol):
+    spec = load_protocol(small_protocol).model_copy(update={"folds": LeaveOneVideoOut(rule="leave-one-video-out")})
+    split = make_split(spec, _table(*SMALL))
+    names = clip_names(_table(*SMALL))
+    assert _as_names(split) == {name: ([other for other in names if other != name], [name]) for name in sorted(names)}
+    assert split.truth().fold.tolist() == names
+
+
+def _k_fold(spec, k, seed=1):
+    return spec.model_copy(update={"folds": SubjectKFold(rule="subject-k-fold", k=k, seed=seed)})
+
+
+def test_subject_k_fold_keeps_people_whole_and_their_order_means_nothing(protocol, clips):
+    split = make_split(_k_fold(protocol, 5), clips)
+    tested = [set(split.subjects[fold.test]) for fold in split.folds]
+    assert [fold.name for fold in split.folds] == [f"fold-0{number}" for number in range(1, 6)]
+    assert sorted(map(len, tested)) == [13, 13, 14, 14, 14]
+    assert set().union(*tested) == set(split.subjects)
+    assert all(not people & set(split.subjects[fold.train]) for people, fold in zip(tested, split.folds, strict=True))
+    turned = make_split(_k_fold(protocol, 5), clips.sample(frac=1, random_state=1))
+    assert turned.digest() == split.digest()
+    assert make_split(_k_fold(protocol, 5, seed=2), clips).digest() != split.digest()
+
+
+def test_subject_k_fold_holds_out_a_person_under_all_her_datasets(small):
+    table = _table(
+        "casme2/a/1 disgust", "samm/a/1 anger", "casme2/b/1 disgust", "samm/b/1 anger", "smic-hs/c/1 negative"
+    )
+    split = make_split(_k_fold(small, 3), table, person_of={"casme2": "lab", "samm": "lab"})
+    tested = [sorted(set(split.subjects[fold.test])) for fold in split.folds]
+    assert sorted(tested) == [["casme2/a", "samm/a"], ["casme2/b", "samm/b"], ["smic-hs/c"]]
+
+
+def test_more_folds_than_people_are_refused(small):
+    with pytest.raises(DataError, match="subject-k-fold: 5 people can't be dealt to 6 folds: take a smaller k"):
+        make_split(_k_fold(small, 6), _table(*SMALL))
+
+
+def test_clips_of_the_source_are_trained_on_and_never_tested(small):
+    rule = HoldOut(rule="hold-out", train=("casme2", "samm"), test=("smic-hs",))
+    split = make_split(small.model_copy(update={"folds": rule}), _table(*SMALL))
+    names = clip_names(_table(*SMALL))
+    assert _as_names(split) == {"smic-hs": (names[:4], names[4:])}
+    assert clip_names(split.truth()) == names[4:]
+    assert split.truth().fold.tolist() == ["smic-hs"] * 2
+    other = make_split(
+        small.model_copy(update={"folds": rule}), _table(SMALL[0].replace("disgust", "surprise"), *SMALL[1:])
+    )
+    assert other.digest() != split.digest()  # what is trained on is part of it
+
+
+def test_people_on_both_sides_are_taken_out_of_training_unless_they_are_shared(small):
+    table = _table("casme2/a/1 disgust", "casme2/b/1 happiness", "samm/a/1 anger", "smic-hs/c/1 negative")
+    rule = HoldOut(rule="hold-out", train=("casme2", "smic-hs"), test=("samm",))
+    alias = {"casme2": "lab", "samm": "lab"}
+    apart, shared = (
+        make_split(small.model_copy(update={"folds": rule, "shares_people": why}), table, person_of=alias)
+        for why in ("", "the same events")
+    )
+    assert _as_names(apart)["samm"][0] == ["casme2/b/1", "smic-hs/c/1"]
+    assert _as_names(shared)["samm"][0] == ["casme2/a/1", "casme2/b/1", "smic-hs/c/1"]
+
+
+def test_a_fold_without_clips_to_train_on_is_named(small):
+    table = _table("casme2/a/1 disgust", "samm/a/1 anger", "smic-hs/a/1 negative")
+    rule = HoldOut(rule="hold-out", train=("casme2", "smic-hs"), test=("samm",))
+    people = dict.fromkeys(("casme2", "samm", "smic-hs"), "lab")
+    with pytest.raises(DataError, match="protocol small: fold samm has no clip to be trained on"):
+        make_split(small.model_copy(update={"folds": rule}), table, person_of=people)
+
+
+def test_a_target_whose_clips_are_all_left_out_is_named(small):
+    gone = LeftOut(dataset="smic-hs", emotions=("negative", "positive"), reason="why")
+    rule = HoldOut(rule="hold-out", train=("casme2", "samm"), test=("smic-hs",))
+    with pytest.raises(DataError, match="protocol small: fold smic-hs has no clip to be tested"):
+        make_split(small.model_copy(update={"folds": rule, "left_out": (gone,)}), _table(*SMALL))
+
+
+def test_a_clip_without_objective_class_is_named(small):
+    spec = small.model_copy(update={"labels": "objective_class"})
+    with pytest.raises(DataError, match=r"neither maps nor leaves out the objective classes casme2: nan.*6 clips"):
+        make_split(spec, _table(*SMALL))
+
+
+CODED = {
+    "006/006_1_1": "4+7",
+    "007/007_1_1": "12 or 14",
+    "008/008_1_1": "?",
+    "009/009_1_1": None,
+    "010/010_1_1": "7+14?",
+}
+
+
+@pytest.fixture
+def coded():
+    rows = [
+        {"dataset": "samm", "subject": name.split("/")[0], "clip": name.split("/")[1], "aus": read_coding(cell)}
+        for name, cell in CODED.items()
+    ]
+    spec = ProtocolSpec(
+        name="units", title="", summary="", source={"text": ""}, task="au-detection", units=(4, 7, 12, 14),
+        datasets={"samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
+    )  # fmt: skip
+    return spec, clip_table(pd.DataFrame(rows), "test")
+
+
+def test_action_units_are_shown_not_shown_or_not_known(coded):
+    split = make_split(*coded)
+    nan = float("nan")
+    expected = [[1, 1, 0, 0], [0, 0, nan, nan], [nan] * 4, [nan] * 4, [0, 1, 0, nan]]
+    assert split.problem == Problem("au-detection", ("4", "7", "12", "14"))
+    assert np.array_equal(split.labels, expected, equal_nan=True)
+    assert split.truth().truth.tolist() == ["4+7", "- 12? 14?", "- 4? 7? 12? 14?", "- 4? 7? 12? 14?", "7 14?"]
+    assert [len(fold.train) for fold in split.folds] == [4] * 5
+
+
+def test_another_coding_is_another_split(coded):
+    spec, clips = coded
+    other = clips.assign(aus=[read_coding("4+7+12"), *clips.aus[1:]])
+    outside = clips.assign(aus=[read_coding("4+7+25"), *clips.aus[1:]])  # 25 is not asked for
+    assert make_split(spec, other).digest() != make_split(spec, clips).digest() == make_split(spec, outside).digest()
+
+
+def test_action_units_that_no_clip_of_a_dataset_has_are_missed(coded):
+    spec, clips = coded
+    with pytest.raises(DataError, match="protocol units needs action units, and no clip of samm has any"):
+        make_split(spec, clips.assign(aus=None))

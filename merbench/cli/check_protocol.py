@@ -1,0 +1,104 @@
+"""``merbench check-protocol``: what a protocol takes of the data, before anything is run."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merbench.cli.options import Data
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from merbench.contracts.protocols import ProtocolSpec
+    from merbench.engine.examine import Examined
+
+
+def check_protocol(
+    name: Annotated[str, typer.Argument(help="A path ending in .yaml, or a protocol's name.", metavar="FILE")],
+    data: Data = "auto",
+    clips: Annotated[bool, typer.Option("--clips", help="List every clip that is taken, with its class.")] = False,
+) -> None:
+    """Show what a protocol makes of the data: clips, classes, folds, singletons, and what differs from what it expects.
+
+    Exit code 2 if a run would be refused.
+    """
+    from rich.console import Console
+
+    from merbench.cli.display import PreparationDisplay
+    from merbench.contracts.errors import DataError, listed
+    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.data import choose_data
+    from merbench.engine.examine import examine
+
+    spec = find_protocol(name)
+    console = Console(highlight=False)
+    _say(console, f"{spec.name}: {spec.title}; the file is sound, specification {spec.spec_digest()[:12]}")
+    for warning in spec.warnings:
+        _say(console, f"warning: {warning}", "yellow")
+    with PreparationDisplay(console) as watcher:
+        chosen = choose_data(data, [spec], watcher)
+    _say(console, f"data: {chosen.name}, {chosen.why}")
+    found = examine(spec, chosen)
+    _print_counts(console, spec, found)
+    for entry, count in found.left_out:
+        _say(console, f"left out ({count}): {entry}", "yellow" if not count and not chosen.synthetic else "")
+    _print_people(console, found)
+    if clips:
+        for row in found.clips.itertuples(index=False):
+            _say(console, f"{row.dataset}/{row.subject}/{row.clip} {row[-1]}".rstrip())
+    if found.problems or (found.differences and not chosen.synthetic):
+        raise DataError(f"protocol {spec.name} would not run: {listed([*found.problems, *found.differences], 1000)}")
+    for difference in found.differences:
+        _say(console, f"differs, which does not bind on made data: {difference}", "yellow")
+    if not found.differences:
+        _say(console, "agrees with all that the protocol expects" if spec.expected else "no counts are expected")
+
+
+def _say(console: "Console", text: str, style: str = "") -> None:
+    from merbench.contracts.names import shown
+
+    console.print(shown(text), style=style, markup=False, soft_wrap=True)
+
+
+def _print_counts(console: "Console", spec: "ProtocolSpec", found: "Examined") -> None:
+    """Print clips and subjects of each dataset, and its clips by class or by action unit."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from merbench.contracts.names import shown
+    from merbench.engine.split import output_counts
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Dataset")
+    heads = [name if spec.task == "classification" else f"AU{name}" for name in spec.outputs]
+    for head in ("Clips", "Subjects", *heads):
+        table.add_column(Text(shown(head)), justify="right", no_wrap=True)
+    for dataset in (*spec.datasets, None) if len(spec.datasets) > 1 else spec.datasets:
+        of = found.clips if dataset is None else found.clips[found.clips.dataset == dataset]
+        subjects = len(of[["dataset", "subject"]].drop_duplicates())
+        table.add_row(dataset or "all", str(len(of)), str(subjects), *map(str, output_counts(spec, of)))
+    console.print(table)
+
+
+def _print_people(console: "Console", found: "Examined") -> None:
+    """Print the folds' sizes, subjects with one clip or one class, and people on both sides."""
+    from merbench.contracts.errors import listed
+
+    sizes = [len(fold.test) for fold in found.folds]
+    if sizes:
+        trained = [len(fold.train) for fold in found.folds]
+        largest = max(found.folds, key=lambda fold: len(fold.test))
+        _say(
+            console,
+            f"{len(sizes)} folds: {min(sizes)} to {max(sizes)} clips tested (most in {largest.name}), "
+            f"{min(trained)} to {max(trained)} trained on",
+        )
+        if len(sizes) <= 12:
+            for fold in found.folds:
+                _say(console, f"  {fold.name}: {len(fold.test)} tested, {len(fold.train)} trained on")
+    for what, names in (("one clip", found.one_clip), ("clips of one class only", found.one_class)):
+        if names:
+            _say(console, f"{len(names)} subjects have {what}: {listed(names)}")
+    if found.shared:
+        _say(console, f"{len(found.shared)} people are trained on and tested: {listed(found.shared)}", "yellow")

@@ -1,0 +1,84 @@
+"""A protocol looked at on data: what it takes and leaves, its folds, and the people of whom little can be learned."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.databases import person_of, persons
+from merbench.contracts.errors import DataError
+from merbench.contracts.protocols import LeftOut, ProtocolSpec
+from merbench.engine.data import Data
+from merbench.engine.split import Fold, folds_of, left_out_by, selected, split_differences
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a protocol makes of clips.
+
+    Attributes
+    ----------
+    clips : DataFrame
+        The clips that are taken, with a column ``class``.
+    left_out : list of tuple of str and int
+        Each entry of ``left_out``, in words, and how many clips it takes out.
+    folds : tuple of Fold
+        Empty where `problems` says why.
+    one_clip, one_class : list of str
+        Subjects with one clip, and with clips of one class.
+    shared : list of str
+        People who stand on both sides of a fold.
+    differences, problems : list of str
+        What differs from the expected counts and the official list, and what makes a run impossible.
+    """
+
+    clips: pd.DataFrame
+    left_out: list[tuple[str, int]]
+    folds: tuple[Fold, ...]
+    one_clip: list[str]
+    one_class: list[str]
+    shared: list[str]
+    differences: list[str]
+    problems: list[str]
+
+
+def examine(spec: ProtocolSpec, data: Data) -> Examined:
+    """Apply a protocol to data and tell what comes of it, also where a run would refuse the data.
+
+    Raises
+    ------
+    DataError
+        A clip is neither mapped nor left out, or nothing is left.
+    """
+    clips = data.clips
+    kept = selected(spec, clips)
+    if kept.empty:
+        raise DataError(f"protocol {spec.name} leaves every clip out")
+    aliases = person_of(data.sources)
+    problems: list[str] = []
+    folds: tuple[Fold, ...] = ()
+    try:
+        folds = folds_of(spec, kept, aliases)
+    except DataError as error:
+        problems.append(str(error))
+    people = persons(kept, aliases)
+    shared = {name for fold in folds for name in set(people[fold.train]) & set(people[fold.test])}
+    by_subject = kept.groupby(IDENTITY[:2], sort=True)
+    sizes, kinds = by_subject.size(), by_subject["class"].nunique()
+    several = spec.task == "classification"
+    return Examined(
+        kept,
+        [(_told(entry), int(left_out_by(entry, clips).sum())) for entry in spec.left_out],
+        folds,
+        ["/".join(name) for name in sizes.index[sizes == 1]],
+        ["/".join(name) for name in kinds.index[kinds == 1]] if several else [],
+        sorted(shared),
+        split_differences(spec, kept, list(spec.datasets), listed_clips=not data.synthetic),
+        problems,
+    )
+
+
+def _told(entry: LeftOut) -> str:
+    """Write an entry of ``left_out`` in a few words."""
+    words = [*entry.emotions, *entry.objective_classes, *entry.clips]
+    return f"{entry.dataset} {', '.join(words)}: {entry.reason}"

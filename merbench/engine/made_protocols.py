@@ -1,0 +1,166 @@
+"""Protocols that are made rather than written: the pairs of a family, and databases crossed by name.
+
+A family, ``protocols/families/<name>.yaml``, says once what its protocols share; ``cdmer-c-h`` is its pair of the
+databases c and h. ``cross:casme2+samm->smic-hs`` trains on two databases and tests on the third, ``lodo:casme2+samm``
+leaves one out after the other.
+"""
+
+import re
+from functools import lru_cache
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.protocols import Citation, DatasetRule, LeftOut, ProtocolSpec
+from merbench.contracts.yamlfiles import load_yaml_model, validated
+from merbench.databases import DATABASES
+
+TRANSDUCTIVE = "-transductive"
+
+#: Emotion words of any database -> classes as MEGC 2019 maps them.
+VALENCE = {
+    "negative": ("negative", "anger", "contempt", "disgust", "fear", "repression", "sad", "sadness"),
+    "positive": ("positive", "happiness", "happy"),
+    "surprise": ("surprise",),
+}
+NO_VALENCE = ("other", "others", "tense")
+_LEFT_OUT_OF_CASME2 = ("fear", "sadness")
+
+
+class _SamePeople(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    datasets: tuple[str, ...]
+    reason: str
+
+
+class Family(BaseModel):
+    """What the protocols of a family have in common: each trains on one of its datasets and tests on another.
+
+    Attributes
+    ----------
+    letters : dict of str to str
+        How names write a dataset.
+    same_people : _SamePeople
+        Datasets of the same people: pairs of them share people, with a warning.
+    expected : dict of str to dict of str to int
+        Clips and subjects of each dataset that are known.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    summary: str
+    source: Citation
+    classes: tuple[str, ...]
+    letters: dict[str, str]
+    datasets: dict[str, DatasetRule]
+    left_out: tuple[LeftOut, ...]
+    same_people: _SamePeople
+    expected: dict[str, dict[str, int]]
+    notes: str
+
+    def members(self) -> dict[str, tuple[str, str, bool]]:
+        """Return name -> source, target and whether it is transductive, of every ordered pair."""
+        pairs = {f"{self.name}-{s}-{t}": (self.letters[s], self.letters[t]) for s, t in permutations(self.letters, 2)}
+        return {name + kind: (*pair, bool(kind)) for name, pair in pairs.items() for kind in ("", TRANSDUCTIVE)}
+
+    def member(self, name: str, origin: str) -> ProtocolSpec:
+        """Make one protocol of the family."""
+        source, target, transductive = self.members()[name]
+        titles = {"source": self.datasets[source].title, "target": self.datasets[target].title}
+        counts = {each: self.expected[each] for each in (source, target) if each in self.expected}
+        expected: dict[str, Any] = {"datasets": {each: count["clips"] for each, count in counts.items()}}
+        if len(counts) == 2:
+            expected |= {key: sum(count[key] for count in counts.values()) for key in ("clips", "subjects")}
+        share = {source, target} <= set(self.same_people.datasets)
+        kind = ", transductive" if transductive else ""
+        content = {
+            "name": name,
+            "title": self.title.format(**titles) + kind,
+            "summary": self.summary.format(**titles).removesuffix(".") + f"{kind}.",
+            "source": self.source,
+            "classes": self.classes,
+            "datasets": {each: self.datasets[each] for each in (source, target)},
+            "left_out": [entry for entry in self.left_out if entry.dataset in (source, target)],
+            "folds": {"rule": "hold-out", "train": [source], "test": [target]},
+            "shares_people": self.same_people.reason if share else "",
+            "transductive": transductive,
+            "expected": expected,
+            "notes": self.notes,
+        }
+        return validated(ProtocolSpec, content, f"{origin}, {name}")
+
+
+@lru_cache
+def read_family(path: Path) -> Family:
+    """Read the file of a family; raises what a protocol's file does."""
+    return load_yaml_model(path, Family)
+
+
+def is_pattern(name: str) -> bool:
+    """Say whether a protocol's name asks for databases to be crossed."""
+    return name.startswith(("cross:", "lodo:"))
+
+
+def crossed(name: str) -> ProtocolSpec:
+    """Make the protocol of a pattern: ``cross:SOURCE[+SOURCE]->TARGET[+TARGET]`` or ``lodo:DATABASE+DATABASE[+...]``.
+
+    Raises
+    ------
+    MerbenchError
+        It does not read so, names a dataset that no known database holds, or one twice.
+    """
+    kind, _, rest = name.partition(":")
+    sides = [side.split("+") for side in rest.split("->")]
+    if len(sides) != (2 if kind == "cross" else 1) or not all(name for side in sides for name in side):
+        form = "cross:SOURCE+SOURCE->TARGET" if kind == "cross" else "lodo:DATABASE+DATABASE"
+        raise MerbenchError(f"protocol {name!r}: write {form}, in quotes, with the names of datasets")
+    names = [each for side in sides for each in side]
+    titles = _titles()
+    for each in names:
+        if each not in titles:
+            raise MerbenchError(f"protocol {name!r}: no known database holds {each!r}{suggestion(each, titles)}")
+        if names.count(each) > 1:
+            raise MerbenchError(f"protocol {name!r} names {each!r} twice: who is trained on is not tested")
+    joined = [".".join(sorted(side)) for side in sides]
+    folds: dict[str, Any] = {"rule": "leave-one-database-out"}
+    if kind == "cross":
+        folds = {"rule": "hold-out", "train": sorted(sides[0]), "test": sorted(sides[1])}
+        told = f"train on {listed(titles[x] for x in sides[0])}, test on {listed(titles[x] for x in sides[1])}"
+    else:
+        told = f"each of {listed(titles[x] for x in names)} is held out once"
+    left_out = [{"dataset": x, "emotions": NO_VALENCE, "reason": "no valence is given to them"} for x in names]
+    if "casme2" in names:
+        reason = "MEGC 2019 takes negative clips of CASME II from disgust and repression only"
+        left_out.append({"dataset": "casme2", "emotions": _LEFT_OUT_OF_CASME2, "reason": reason})
+    content = {
+        "name": re.sub(r"[^a-z0-9.-]", "-", f"{kind}-{'-to-'.join(joined)}"),
+        "title": f"Databases crossed: {told}",
+        "summary": f"Negative, positive, surprise: {told}.",
+        "source": {"text": f"made from the name {name}"},
+        "classes": list(VALENCE),
+        "datasets": {x: {"title": titles[x], "classes": _mapping(x)} for x in sorted(names)},
+        "left_out": sorted(left_out, key=lambda entry: str(entry["dataset"])),
+        "folds": folds,
+        "notes": (
+            "Emotions are mapped as in MEGC 2019, whatever the database: negative is repression, anger, contempt, "
+            "disgust, fear, sadness; but of CASME II not sadness and fear. People who stand in both are not trained on."
+        ),
+    }
+    return validated(ProtocolSpec, content, f"protocol {name!r}")
+
+
+def _mapping(dataset: str) -> dict[str, list[str]]:
+    apart = _LEFT_OUT_OF_CASME2 if dataset == "casme2" else ()
+    return {label: [word for word in words if word not in apart] for label, words in VALENCE.items()}
+
+
+def _titles() -> dict[str, str]:
+    """Return the datasets of all known databases and their titles."""
+    databases, _ = DATABASES.load_all()
+    return {name: title for database in databases.values() for name, title in database.card.datasets.items()}

@@ -1,0 +1,145 @@
+"""Protocols on the command line: listed, printed, made from names, checked, run and labelled."""
+
+import json
+
+import pytest
+
+from merbench.engine.catalogue import PROTOCOLS
+
+
+@pytest.fixture
+def mine(small_protocol):
+    """Return a function that rewrites the small protocol and gives its path."""
+
+    def change(*swaps: tuple[str, str], more: str = "") -> str:
+        text = small_protocol.read_text()
+        for old, new in swaps:
+            assert old in text
+            text = text.replace(old, new)
+        small_protocol.write_text(text + more)
+        return str(small_protocol)
+
+    return change
+
+
+FOLDS = "folds: leave-one-subject-out"
+
+
+def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
+    lines = done("protocols").splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names.count("cdmer-*") == 1
+    assert {name for name in PROTOCOLS.names() if not name.startswith("cdmer-")} < set(names)
+    (family,) = (line for line in lines if line.startswith("cdmer-*"))
+    assert "24 protocols" in family
+    assert "cdmer-n-v-transductive" in family
+    (dfme,) = (line for line in lines if line.startswith("dfme-7"))
+    assert dfme.endswith("[no reader yet for dfme]")
+    assert "no reader" not in next(line for line in lines if line.startswith("samm-3"))
+
+
+def test_a_protocol_is_printed_with_all_that_it_says(done):
+    said = done("protocols", "cdmer-h-v")
+    for part in (
+        "arxiv.org/abs/1812.07742",
+        "@article{zong2018cdmer",
+        "rule: hold-out",
+        "smic-hs: 164",
+        "no_reader_yet",
+    ):
+        assert part in said
+    assert "warnings:\n- 'people are shared between training and test: VIS and NIR are" in said
+    said = done("protocols", "casme2-3")
+    assert "its apex is '/' in the annotation sheet" in said
+    assert "clips: 145" in said
+    assert "warnings" not in said
+    assert "- smic-hs\n" in done("protocols", "cross:casme2+samm->smic-hs")
+
+
+def test_a_protocol_without_reader_is_refused_in_a_line(refused):
+    said = refused("run", "svm-flow", "-p", "dfme-7")
+    assert said.startswith("error: no reader for dfme yet: protocol dfme-7 can be looked at")
+    refused("run", "svm-flow", "-p", "cdmer-c-v", "--data", "synthetic-small")
+
+
+def test_check_protocol_shows_clips_classes_folds_and_singletons(registered, mine, done):
+    path = mine(("    title: SAMM\n", "    title: SAMM\n"), more="expected: {clips: 24, subjects: 9}\n")
+    said = done("check-protocol", path)
+    assert "data: megc2019-flow28" in said
+    assert [line.split() for line in said.splitlines() if line.strip().startswith(("casme2 ", "all "))] == [
+        ["casme2", "8", "3", "3", "3", "2"],
+        ["all", "24", "9", "9", "9", "6"],
+    ]
+    assert "9 folds: 2 to 3 clips tested" in said
+    assert said.splitlines()[-1] == "agrees with all that the protocol expects"
+
+
+def test_check_protocol_names_what_is_left_out_and_who_is_alone(registered, mine, done):
+    more = "left_out:\n  - {dataset: samm, clips: [011/011_1_1, 006/006_2_1, 006/006_3_1], reason: why}\n"
+    said = done("check-protocol", mine(more=more), "--clips")
+    assert "left out (3): samm 011/011_1_1, 006/006_2_1, 006/006_3_1: why" in said
+    assert "2 subjects have one clip: samm/006, samm/011" in said
+    assert "2 subjects have clips of one class only: samm/006, samm/011" in said
+    assert "samm/006/006_1_1 negative" in said
+    assert "samm/011/011_1_1" not in said.partition("folds:")[2].replace("left out", "")
+    assert said.splitlines()[-1] == "no counts are expected"
+
+
+def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, merbench):
+    path = mine(more="expected: {clips: 25, classes: {surprise: 7}}\n")
+    said = merbench("check-protocol", path)
+    assert said.code == 2
+    assert said.err == (
+        "error: protocol small would not run: 24 clips instead of 25, 6 clips of class surprise instead of 7\n"
+    )
+    assert "9 folds" in said.out  # the rest is shown all the same
+    assert "24 clips instead of 25; 6 clips of class" in merbench("run", "majority", "-p", path).err
+
+
+def test_check_protocol_says_which_fold_has_nothing(registered, mine, merbench):
+    rule = "folds: {rule: hold-out, train: [casme2, samm], test: [smic-hs]}"
+    more = "left_out: [{dataset: smic-hs, emotions: [negative, positive, surprise], reason: why}]\n"
+    said = merbench("check-protocol", mine((FOLDS, rule), more=more))
+    assert said.err == "error: protocol small would not run: protocol small: fold smic-hs has no clip to be tested\n"
+
+
+@pytest.mark.parametrize(
+    ("swap", "said"),
+    [
+        ((FOLDS, "folds: random"), "small.yaml, line 16: folds: 'random' would put clips of one person on both sides"),
+        (("[happiness]", "[happiness, anger]"), "small.yaml, line 15: datasets.samm maps the emotion 'anger' to two"),
+        ((FOLDS, "fold: x"), "small.yaml, line 16: unknown key 'fold' (did you mean 'folds'?)"),
+        ((FOLDS, "folds: {rule: hold-out, train: [samm], test: [samm]}"), "line 16: folds: 'samm' is both trained on"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_with_its_place(mine, refused, swap, said):
+    if swap[0] == "[happiness]":
+        swap = ("fear, sadness], positive: [happiness]", "fear, sadness], positive: [happiness, anger]")
+    assert said in refused("check-protocol", mine(swap))
+
+
+def test_subject_dependent_results_say_so_in_every_table(registered, mine, done):
+    path = mine((FOLDS, "folds: leave-one-video-out"))
+    said = done("run", "majority", "--protocol", path)
+    assert "warning: small: subject-dependent: other clips of the person who is tested are trained on" in said
+    assert "small on megc2019-flow28, subject-dependent (protocol" in said
+    for kind in ("table", "md", "latex"):
+        shown = done("compare", "--format", kind)
+        assert "subject-dependent (protocol" in shown
+        assert "subject-dependent: other clips of the person" in shown
+    assert all(row["warnings"] for row in json.loads(done("compare", "--format", "json")))
+    assert "subject-dependent" in done("compare", "--format", "csv")
+    assert "warning   subject-dependent" in done("show", "majority")
+
+
+def test_a_source_and_a_target_are_run_by_name(registered, done):
+    said = done("run", "majority", "svm-flow", "-p", "cross:casme2+samm->smic-hs")
+    assert "cross-casme2.samm-to-smic-hs on megc2019-flow28" in said
+    (row, _) = json.loads(done("compare", "-p", "cross:samm+casme2->smic-hs", "--format", "json"))
+    assert (row["part"], row["folds"], row["clips"]) == ("full", 1, 8)
+    assert "nothing to do" in done("run", "majority", "svm-flow", "-p", "cross:casme2+samm->smic-hs")
+
+
+def test_a_pattern_that_makes_no_sense_is_one_line(refused):
+    assert "names 'samm' twice" in refused("run", "majority", "-p", "cross:samm+samm->casme2")
+    assert "no known database holds 'sam' (did you mean 'samm'?)" in refused("protocols", "lodo:sam+casme2")
