@@ -91,6 +91,8 @@ def ablate(
     console = Console(highlight=False, stderr=format != "table")
     with PreparationDisplay(console) as watcher:
         (whole, *others), (prepared,) = prepared_grid([whole, *others], [protocol], data, folds, watcher)
+        if prepared.spec.task != "classification":
+            raise MerbenchError(f"ablate compares classes, and protocol {prepared.spec.name} is {prepared.spec.task}")
         trials, plans = _planned(rows, whole, others, prepared, watcher)
     runs = results_folder(results) / "runs"
     tell_superseded(console, plans, runs)

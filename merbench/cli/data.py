@@ -286,19 +286,20 @@ def _first_run(source: "Source") -> str:
     """Return a command that uses a database: methods that it has the inputs for, a protocol that it serves."""
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
+    from merbench.engine.data import serves
 
     card = source.database.card
-    served = [spec for spec in PROTOCOLS.load_all()[0].values() if set(spec.datasets) <= set(card.datasets)]
+    served = [spec for spec in PROTOCOLS.load_all()[0].values() if serves(card, spec)]
     if not served:
         return f"merbench data verify {card.name}"
+    largest = max(served, key=lambda spec: len(spec.datasets))
     able = []
     for entry in METHODS.entries():
         with suppress(MerbenchError):  # of a broken plug-in, which merbench methods tells of
-            inputs = method_card(entry).inputs.values()
+            method = method_card(entry)
+            inputs = method.inputs.values() if largest.task in method.tasks else ()
             able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []
-    return (
-        f"merbench run {' '.join(able) or 'METHOD'} --protocol {max(served, key=lambda spec: len(spec.datasets)).name}"
-    )
+    return f"merbench run {' '.join(able) or 'METHOD'} --protocol {largest.name}"
 
 
 def _counts(source: "Source") -> str:

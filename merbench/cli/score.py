@@ -18,6 +18,7 @@ def score(
     """Score a prediction log as it is; what it lacks, and where its truth is not the official list's, is named."""
     from rich.console import Console
 
+    from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.report.compare import number
     from merbench.report.logs import read_log
@@ -26,6 +27,8 @@ def score(
     from merbench.scoring.table import pooled_confusion
 
     spec = find_protocol(protocol)
+    if spec.task != "classification":
+        raise MerbenchError(f"a log has a class a clip, and protocol {spec.name} is {spec.task}")
     found = read_log(log, spec)
     console = Console(highlight=False)
     if found.relabelled:

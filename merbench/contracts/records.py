@@ -4,6 +4,7 @@ Predictions have the columns ``dataset, subject, clip, truth, predicted, score_<
 ``truth_<au>`` and ``score_<au>``. Metrics are always computed from them.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -195,6 +196,33 @@ def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, pr
         columns |= {f"truth_{name}": column for name, column in zip(problem.outputs, nullable, strict=True)}
     columns |= {f"score_{name}": prediction.scores[:, index] for index, name in enumerate(problem.outputs)}
     return pd.DataFrame(columns)
+
+
+def units_text(labels: Any, units: Sequence[str]) -> list[str]:
+    """Write which action units each clip shows, ``4+7``, and then of which nothing is known, ``4+7 10?``.
+
+    Parameters
+    ----------
+    labels : ndarray of float, shape (n_clips, n_units)
+        1 shown, 0 not, NaN not known.
+    units : sequence of str
+        Their numbers.
+    """
+    texts = []
+    for row in np.asarray(labels, dtype=float):
+        shown = "+".join(unit for unit, value in zip(units, row, strict=True) if value == 1)
+        unknown = [f"{unit}?" for unit, value in zip(units, row, strict=True) if np.isnan(value)]
+        texts.append(" ".join([shown or "-", *unknown]))
+    return texts
+
+
+def with_truth(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a prediction table with a column ``truth``; of AU detection it is written by `units_text`."""
+    units = [name.removeprefix("truth_") for name in table.columns if name.startswith("truth_")]
+    if not units:
+        return table
+    labels = table[[f"truth_{unit}" for unit in units]].to_numpy(dtype=float, na_value=np.nan)
+    return table.assign(truth=units_text(labels, units))
 
 
 def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:

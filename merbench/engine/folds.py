@@ -36,7 +36,7 @@ from merbench.contracts.methods import (
     check_diagnostics,
 )
 from merbench.contracts.names import shown
-from merbench.contracts.records import Failure, prediction_table
+from merbench.contracts.records import Failure, prediction_table, units_text
 from merbench.engine import environment
 from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.split import Fold, Split
@@ -465,7 +465,10 @@ def _annotations(split: Split, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDAr
     clips = split.clips.iloc[rows]
     found = {name: np.array(clips[name].tolist(), dtype=str) for name in IDENTITY}
     aus = [str(coding) if isinstance(coding, Coding) else "" for coding in clips["aus"]]
-    return found | {"aus": np.array(aus, dtype=str), "truth": np.array(split.problem.outputs)[split.labels[rows]]}
+    outputs, labels = split.problem.outputs, split.labels[rows]
+    classes = split.problem.task == "classification"
+    truth = np.array(outputs)[labels] if classes else np.array(units_text(labels, outputs), dtype=str)
+    return found | {"aus": np.array(aus, dtype=str), "truth": truth}
 
 
 def _checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:

@@ -24,6 +24,7 @@ from merbench.contracts.protocols import (
     ProtocolSpec,
     SubjectKFold,
 )
+from merbench.contracts.records import units_text
 
 People = npt.NDArray[Any]
 
@@ -79,7 +80,7 @@ class Split:
     def truth(self) -> pd.DataFrame:
         """Return ``dataset, subject, clip, truth, fold`` of tested clips: what recorded predictions must agree with.
 
-        The truth of AU detection is text, see :func:`units_text`.
+        The truth of AU detection is text, see :func:`merbench.contracts.records.units_text`.
         """
         table = self._labelled()
         return table[table.fold != ""].reset_index(drop=True)
@@ -179,24 +180,6 @@ def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
     clips = clips[clips.dataset.isin(list(protocol.datasets))]
     kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
     return kept.assign(**{"class": _classes(protocol, kept) if protocol.task == "classification" else ""})
-
-
-def units_text(labels: npt.NDArray[Any], units: Sequence[str]) -> list[str]:
-    """Write which action units each clip shows, ``4+7``, and then of which nothing is said, ``4+7 10?``.
-
-    Parameters
-    ----------
-    labels : ndarray of float, shape (n_clips, n_units)
-        1 shown, 0 not, NaN not known.
-    units : sequence of str
-        Their numbers.
-    """
-    texts = []
-    for row in np.asarray(labels, dtype=float):
-        shown = "+".join(unit for unit, value in zip(units, row, strict=True) if value == 1)
-        unknown = [f"{unit}?" for unit, value in zip(units, row, strict=True) if np.isnan(value)]
-        texts.append(" ".join([shown or "-", *unknown]))
-    return texts
 
 
 def _labels(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:

@@ -32,6 +32,7 @@ from merbench.contracts.records import (
     check_predictions,
     prediction_columns,
     problem_of,
+    with_truth,
 )
 from merbench.engine.files import (
     FutureSchemaError,
@@ -70,7 +71,11 @@ def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> Non
         Foreign or missing clips, a clip under another fold, or a truth that differs; names them.
     """
     both = expected.merge(
-        table[[*IDENTITY, "truth", "fold"]], on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side"
+        with_truth(table)[[*IDENTITY, "truth", "fold"]],
+        on=IDENTITY,
+        how="outer",
+        suffixes=("_expected", ""),
+        indicator="side",
     )
     wrong = {
         "foreign clips": both.side == "right_only",

@@ -15,6 +15,8 @@ from merbench.scoring.intervals import Interval
 from merbench.scoring.table import PartScore
 
 FIGURES = {"uf1": "UF1", "uar": "UAR"}
+#: Of action units: the mean over units of F1 of being shown, and of the mean recall of shown and not shown.
+UNIT_FIGURES = {"uf1": "F1", "uar": "UAR"}
 INTERVALS = "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds."
 LAST = ["Acc", "Clips", "Folds", "Seeds"]
 
@@ -47,6 +49,11 @@ class Comparison:
     def records(self) -> list[dict[str, Any]]:
         """Return everything as objects, one a row and part."""
         return [record for row in self.rows for record in row.records()] + self.published
+
+
+def figures_of(rows: Sequence[Row]) -> dict[str, str]:
+    """Return the figures of a group's table and their titles."""
+    return FIGURES if rows[0].runs[0].file.task == "classification" else UNIT_FIGURES
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -106,7 +113,8 @@ def title_of(rows: Sequence[Row]) -> str:
     """Name what the rows of a group have in common, with the digests that say so."""
     file = rows[0].runs[0].file
     data = sorted({row.runs[0].file.data for row in rows})
-    kind = ", synthetic data" if file.synthetic else ""
+    kind = ", AU detection" if file.task == "au-detection" else ""
+    kind += ", synthetic data" if file.synthetic else ""
     kind += ", methods whose cards admit more than the others" if file.admissions else ""
     kind += "".join(f", {warning.partition(':')[0]}" for warning in file.warnings)
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"

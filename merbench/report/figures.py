@@ -67,10 +67,12 @@ def draw_figures(
 
 def _drawings(run: RecordedRun, diagnostics: Diagnostics, fold: str | None) -> Iterator[Drawing]:
     """List the figures: file name, what it shows, and what draws it."""
-    if len(run.predictions):
+    if len(run.predictions) and run.file.task == "classification":
         yield "confusion.png", "confusion by part, pooled over folds", lambda: confusion_figure(run)
     if not diagnostics.folds:
         return
+    if run.file.task != "classification":
+        return  # the others are drawn by class
     fold = fold or diagnostics.telling_fold
     for name in diagnostics.features:
         caption = f"feature {name} of fold {fold} in two dimensions, by emotion and by action units"

@@ -97,6 +97,8 @@ def read_entry(folder: Path) -> RecordedRun:
         read = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False)
     except ValueError as error:
         raise RecordError(f"{path} is no readable CSV: {error}") from error
+    for column in (name for name in read.columns if name.startswith("truth_")):  # nullable, of AU detection
+        read[column] = pd.to_numeric(read[column], errors="coerce").astype("Float64")
     table = check_predictions(read, problem_of(file), str(path))
     if not len(table) == mark.clips == sum(file.folds.values()):
         raise RecordError(f"{path} has {len(table)} clips, the run has {sum(file.folds.values())}")

@@ -9,6 +9,7 @@ from merbench.report.compare import (
     PUBLISHED_TITLE,
     Cell,
     Comparison,
+    figures_of,
     published_table,
     table_lines,
     title_of,
@@ -24,7 +25,7 @@ def as_markdown(comparison: Comparison) -> str:
     """Write GitHub Markdown tables: best in bold, second best in italics."""
     text: list[str] = []
     for rows in comparison.groups():
-        heads = [f"{title} {figure}" for title in rows[0].parts.values() for figure in FIGURES.values()]
+        heads = [f"{title} {figure}" for title in rows[0].parts.values() for figure in figures_of(rows).values()]
         body = [
             [line.rank, _markdown_escape(line.label), *map(_markdown_cell, line.cells.values()), *line.last]
             for line in table_lines(rows)
@@ -89,11 +90,12 @@ def as_latex(comparison: Comparison) -> str:
                 ["", *(rf"\tiny {latex_escape(cell.interval)}" for cell in line.cells.values()), *[""] * len(last)]
             )
         titles = list(rows[0].parts.values())
-        text += _latex_table(title_of(rows), titles, LAST, body, [INTERVALS, *_remarks(rows)])
+        figures = list(figures_of(rows).values())
+        text += _latex_table(title_of(rows), titles, figures, LAST, body, [INTERVALS, *_remarks(rows)])
     if comparison.published:
         laid = published_table(comparison)
         body = [[*map(latex_escape, (method, *cells, year, notes))] for method, year, cells, notes in laid.lines]
-        text += _latex_table(PUBLISHED_TITLE, laid.titles, ["Year", "Notes"], body, laid.notes)
+        text += _latex_table(PUBLISHED_TITLE, laid.titles, list(FIGURES.values()), ["Year", "Notes"], body, laid.notes)
     return "\n".join(text) + "\n"
 
 
@@ -103,13 +105,13 @@ def _latex_figure(cell: Cell) -> str:
 
 
 def _latex_table(
-    caption: str, parts: list[str], last: list[str], body: list[list[str]], notes: Sequence[str]
+    caption: str, parts: list[str], figures: list[str], last: list[str], body: list[list[str]], notes: Sequence[str]
 ) -> list[str]:
     """Write one table; its notes follow as a paragraph of their own, since they may be longer than a page's float."""
-    width = len(FIGURES)
+    width = len(figures)
     spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{latex_escape(part)}}}" for part in parts)
     rules = "".join(rf"\cmidrule(lr){{{2 + i * width}-{1 + (i + 1) * width}}}" for i in range(len(parts)))
-    heads = " & ".join(["Method", *(figure for _ in parts for figure in FIGURES.values()), *last])
+    heads = " & ".join(["Method", *(figure for _ in parts for figure in figures), *last])
     return [
         r"\begin{table*}[t]",
         r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",

@@ -159,7 +159,7 @@ def _row(group: list[RecordedRun]) -> Row:
     if file.deterministic:  # one seed is all there is: a whole one, if any
         group = [max(group, key=lambda run: (run.complete, run.folds))]
     scored = [run.predictions for run in group if len(run.predictions)]
-    scores = {score.part: score for score in part_scores(scored, file.outputs, file.parts)} if scored else {}
+    scores = {score.part: score for score in part_scores(scored, file.outputs, file.parts, file.task)} if scored else {}
     failed = any(run.failed for run in group)
     status = "complete" if all(run.complete for run in group) else "failed" if failed else "partial"
     apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
@@ -167,10 +167,17 @@ def _row(group: list[RecordedRun]) -> Row:
     remarks = _remarks(group)
     full = scores.get("full")
     if full and full.classes_scored < len(file.outputs):
-        remarks.append(
-            f"UF1 and UAR are means over the {full.classes_scored} of {len(file.outputs)} classes that have clips"
-        )
+        remarks.append(_scored(file, full.classes_scored))
     return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
+
+
+def _scored(file: RunFile, scored: int) -> str:
+    """Say over how many classes or units the figures of all clips are means."""
+    if file.task == "classification":
+        return f"UF1 and UAR are means over the {scored} of {len(file.outputs)} classes that have clips"
+    return (
+        f"of the {len(file.outputs)} action units {len(file.outputs) - scored} are shown by no clip and count 0 in F1"
+    )
 
 
 def _remarks(group: list[RecordedRun]) -> list[str]:

@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
 from merbench.contracts.records import FoldRecord
 from merbench.report.compare import number
 from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.runs import RecordedRun
 from merbench.scoring.alignment import Alignment
+from merbench.scoring.detection import shown_f1, subject_unit_counts
 from merbench.scoring.intervals import Interval
 from merbench.scoring.metrics import Counts
 from merbench.scoring.table import part_scores, pooled_confusion
@@ -60,7 +63,11 @@ def print_run(run: RecordedRun, console: Console, record: FoldRecord | None = No
         console.print(Text(f"folds differ in {', '.join(run.mark.mixed)}", style="yellow"), soft_wrap=True)
     if len(run.predictions):
         console.print()
-        print_scores(run.predictions, file.outputs, file.parts, console, "Scores")
+        if file.task == "classification":
+            print_scores(run.predictions, file.outputs, file.parts, console, "Scores")
+        else:
+            console.print(_score_table(run.predictions, file.outputs, file.parts, "Scores", file.task))
+            console.print(_detection_table(run.predictions, file.outputs, file.parts))
 
 
 def print_scores(
@@ -81,12 +88,36 @@ def _range(interval: Interval) -> str:
     return "–" if isnan(interval.low) else f"{number(interval.low)}–{number(interval.high)}"
 
 
-def _score_table(predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], title: str) -> Table:
+def _detection_table(predictions: pd.DataFrame, units: Sequence[str], parts: Mapping[str, str]) -> Table:
+    """F1 of each action unit, of all clips and of each dataset, beside how many clips show it."""
+    table = _table("Action units: F1 of being shown, decided at score 0; of clips of which it is known")
+    datasets = [part for part in parts if part not in ("full", "mean")]
+    for name in ("AU", "clips", "shown", "F1", *(parts[part] for part in datasets), "always shown"):
+        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
+    counts, of = subject_unit_counts([predictions], units)
+    inside = {part: np.array([name == part for name in of]) for part in datasets}
+    for unit, by_subject in zip(units, counts[0], strict=True):
+        pooled = by_subject.sum(axis=0)
+        clips, positive = int(pooled.sum()), int(pooled[1].sum())
+        each = [number(float(shown_f1(by_subject[rows].sum(axis=0)))) for rows in inside.values()]
+        floor = number(2 * positive / max(clips + positive, 1))
+        table.add_row(f"AU{unit}", str(clips), str(positive), number(float(shown_f1(pooled))), *each, floor)
+    return table
+
+
+def _score_table(
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    parts: Mapping[str, str],
+    title: str,
+    task: Task = "classification",
+) -> Table:
     table = _table(title)
     table.add_column("Part", no_wrap=True, min_width=8)
-    for name in ("UF1", "95 %", "UAR", "95 %", "Acc", "Clips", "Classes"):
+    heads = ("UF1", "Classes") if task == "classification" else ("F1", "AUs")
+    for name in (heads[0], "95 %", "UAR", "95 %", "Acc", "Clips", heads[1]):
         table.add_column(name, justify="right", no_wrap=True)
-    for score in part_scores([predictions], classes, parts):
+    for score in part_scores([predictions], classes, parts, task):
         if not score.clips:
             table.add_row(Text(shown(parts[score.part])), *["–"] * 5, "0", "0")
             continue

@@ -16,6 +16,7 @@ from merbench.report.compare import (
     PUBLISHED_TITLE,
     Cell,
     Comparison,
+    figures_of,
     published_table,
     table_lines,
     title_of,
@@ -72,7 +73,7 @@ def _wide(rows: Sequence[Row]) -> Table:
     table.add_column("#", justify="right")
     table.add_column("Method", no_wrap=True)
     for title in rows[0].parts.values():
-        for figure in FIGURES.values():
+        for figure in figures_of(rows).values():
             table.add_column(Text(f"{shown(title)}\n{figure}"), justify="right", no_wrap=True)
     for name in LAST:
         table.add_column(name, justify="right", no_wrap=True)
@@ -86,7 +87,9 @@ def _narrow(rows: Sequence[Row]) -> list[Table]:
     lines = table_lines(rows)
     tables = []
     for part, title in rows[0].parts.items():
-        table = _narrow_table(f"{title}: {title_of(rows)}" if part == "full" else title, list(FIGURES.values()))
+        table = _narrow_table(
+            f"{title}: {title_of(rows)}" if part == "full" else title, list(figures_of(rows).values())
+        )
         for line in lines:
             cells = [_cell(line.cells[part, figure]) for figure in FIGURES]
             table.add_row(line.rank, Text(shown(line.label)), *cells)

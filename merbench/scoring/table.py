@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from merbench.contracts.cards import Task
+from merbench.scoring.detection import mean_over, shown_f1, subject_unit_counts
 from merbench.scoring.intervals import Interval, bootstrap_interval
-from merbench.scoring.metrics import Counts, confusion_matrix, scores, unweighted_f1, unweighted_recall
+from merbench.scoring.metrics import Counts, accuracy, confusion_matrix, scores, unweighted_f1, unweighted_recall
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,12 @@ class PartScore:
     Attributes
     ----------
     part : str
-        ``full`` or a dataset.
+        ``full`` or a dataset; for AU detection also ``mean``, over datasets.
     clips, classes_scored : int
-        How many clips were predicted, and classes that have clips.
+        How many clips were predicted, and classes that have clips; for AU detection, units that clips show.
     uf1, uar, acc : float
-        Means over seeds.
+        Means over seeds. For AU detection, means over units of: F1 of being shown; the mean recall of shown and not
+        shown; the share of clips decided right.
     uf1_interval, uar_interval : Interval
         Over subjects, given the trained folds.
     seed_sd : float
@@ -69,7 +72,9 @@ def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) ->
     return counts, [dataset for dataset, _ in subjects]
 
 
-def part_scores(seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Mapping[str, str]) -> list[PartScore]:
+def part_scores(
+    seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Mapping[str, str], task: Task = "classification"
+) -> list[PartScore]:
     """Score the parts of one row.
 
     Parameters
@@ -77,10 +82,14 @@ def part_scores(seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Ma
     seeds : sequence of DataFrame
         A prediction table a seed: ``dataset, subject, clip, truth, predicted, ...``.
     classes : sequence of str
-        The protocol's class set.
+        The protocol's class set; the action units of AU detection.
     parts : mapping of str to str
         ``full`` and datasets, with their titles; each part is a restriction of the pooled predictions.
+    task : str
+        What was predicted.
     """
+    if task == "au-detection":
+        return _detection_scores(seeds, classes, parts)
     counts, datasets = subject_confusions(seeds, classes)
     dataset_of = np.array(datasets, dtype=object)
     rows = []
@@ -106,6 +115,65 @@ def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> Part
         bootstrap_interval(counts, sizes, unweighted_recall),
         float(np.std(uf1, ddof=1)) if len(uf1) > 1 else float("nan"),
     )
+
+
+def _detection_scores(seeds: Sequence[pd.DataFrame], units: Sequence[str], parts: Mapping[str, str]) -> list[PartScore]:
+    counts, datasets = subject_unit_counts(seeds, units)
+    dataset_of = np.array(datasets, dtype=object)
+    clips = {name: min(int((table.dataset == name).sum()) for table in seeds) for name in sorted(set(datasets))}
+    rows = []
+    for part in parts:
+        if part in ("full", "mean"):
+            inside = np.ones(len(dataset_of), dtype=bool)
+            groups = [inside] if part == "full" else [dataset_of == name for name in clips]
+        else:
+            inside = dataset_of == part
+            groups = [inside]
+        rows.append(
+            _detection_score(
+                part, counts, groups, inside, dataset_of, sum(clips.get(d, 0) for d in set(dataset_of[inside]))
+            )
+        )
+    return rows
+
+
+def _detection_score(
+    part: str,
+    counts: Counts,
+    groups: Sequence[npt.NDArray[np.bool_]],
+    inside: npt.NDArray[np.bool_],
+    dataset_of: npt.NDArray[Any],
+    clips: int,
+) -> PartScore:
+    """Average figures over units and groups of subjects; each group's counts are pooled first."""
+    if not inside.any():
+        nothing, none = Interval(float("nan"), float("nan")), float("nan")
+        return PartScore(part, 0, 0, none, none, none, nothing, nothing, none)
+    apart = np.stack([counts * group[:, None, None] for group in groups], axis=1)  # seed, group, unit, subject, 2, 2
+    pooled = apart.sum(axis=3)
+    f1 = shown_f1(pooled).mean(axis=(1, 2))
+    recall, right = unweighted_recall(pooled), accuracy(pooled)  # a unit of which nothing is known has neither
+    stacked = apart[..., inside, :, :].reshape(-1, int(inside.sum()), 2, 2)
+    sizes = tuple(Counter(dataset_of[inside].tolist()).values())
+    return PartScore(
+        part,
+        clips,
+        int((counts[0][:, inside, 1].sum(axis=(1, 2)) > 0).sum()),
+        float(f1.mean()),
+        float(np.nanmean(recall)),
+        float(np.nanmean(right)),
+        bootstrap_interval(stacked, sizes, mean_over(shown_f1)),
+        bootstrap_interval(stacked, sizes, _mean_known_recall),
+        float(np.std(f1, ddof=1)) if len(f1) > 1 else float("nan"),
+    )
+
+
+def _mean_known_recall(counts: Counts) -> npt.NDArray[np.float64]:
+    recall = unweighted_recall(counts)
+    known = ~np.isnan(recall)
+    total = np.where(known, recall, 0.0).sum(axis=-1, keepdims=True)
+    number = known.sum(axis=-1, keepdims=True)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def pooled_confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Counts:

@@ -220,9 +220,9 @@ def _standing(run: RecordedRun, recorded: int, failed: int) -> str:
 
 def _scores(run: RecordedRun) -> list[PartScore]:
     """Score a whole run; one with holes has no figure that could stand beside others."""
-    if not run.complete or run.file.task != "classification":
+    if not run.complete:
         return []
-    return part_scores([run.predictions], run.file.outputs, run.file.parts)
+    return part_scores([run.predictions], run.file.outputs, run.file.parts, run.file.task)
 
 
 def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
@@ -243,7 +243,10 @@ def _note(run: RecordedRun, scores: list[PartScore]) -> str:
     file = run.file
     lines = ["Synthetic data: the scores say nothing about people.", ""] if file.synthetic else []
     if scores:
-        lines += ["| Part | UF1 | 95 % | UAR | Acc | Clips |", "| --- | --: | --: | --: | --: | --: |"]
+        lines += [
+            f"| Part | {'UF1' if file.task == 'classification' else 'F1'} | 95 % | UAR | Acc | Clips |",
+            "| --- | --: | --: | --: | --: | --: |",
+        ]
         for score in scores:
             low, high = score.uf1_interval.low, score.uf1_interval.high
             cells = [number(score.uf1), f"{number(low, 3)}–{number(high, 3)}", number(score.uar), number(score.acc)]

@@ -119,7 +119,7 @@ def test_a_broken_protocol_is_told_of_and_the_others_are_listed(merbench, offer,
     )
     said = merbench("protocols")
     assert said.code == 0
-    assert listed(said.out) == {"megc2019"}
+    assert {"megc2019", "casme2-5", "cdmer-*"} <= listed(said.out)
     (line,) = said.err.splitlines()
     assert "toy" in line
     assert told in line

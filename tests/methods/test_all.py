@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from merbench.contracts.protocols import load_protocol
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
 from merbench.engine.catalogue import METHODS
 from merbench.engine.data import Data
@@ -24,16 +25,32 @@ def prepared(tmp_path, miniature, small_protocol):
         "smic-hs": miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS", prefix="reg_image"),
     }
     data = Data("miniature", "three databases", tuple(open_source(name, path) for name, path in folders.items()))
-    return PreparedProtocol.of(load_protocol(small_protocol), data)
+    units = ProtocolSpec(
+        name="units", title="", summary="", source={"text": ""}, task="au-detection", units=(4, 10, 12, 15),
+        datasets={"casme2": {"title": "CASME II"}, "samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
+    )  # fmt: skip
+    return {
+        "classification": PreparedProtocol.of(load_protocol(small_protocol), data),
+        "au-detection": PreparedProtocol.of(units, data),
+    }
+
+
+def _task(name):
+    tasks = METHODS.get(name).card.tasks
+    return "classification" if "classification" in tasks else "au-detection"
+
+
+def _fold(name):
+    return {"classification": "smic-hs/s11", "au-detection": "samm/006"}[_task(name)]
 
 
 @pytest.fixture
 def plan_of(prepared):
-    def plan(name, seed=0, config=None):
+    def plan(name, seed=0, config=None, task=None):
         method = METHODS.get(name)
         config = config or ("tiny" if "tiny" in method.card.configurations else None)
         settings = {"epochs": "2"} if "epochs" in method.cls.Config.model_fields else {}
-        return plan_runs(Request((name,), config, settings=settings, seeds=(seed,)), [prepared])[0]
+        return plan_runs(Request((name,), config, settings=settings, seeds=(seed,)), [prepared[task or _task(name)]])[0]
 
     return plan
 
@@ -50,7 +67,7 @@ def test_a_method_runs_and_gives_the_same_again(plan_of, name):
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_method_is_random_exactly_if_its_card_says_so(plan_of, name):
-    tables = [run_fold(plan_of(name, seed).task, "smic-hs/s11").predictions for seed in range(8)]
+    tables = [run_fold(plan_of(name, seed).task, _fold(name)).predictions for seed in range(8)]
     same = all(table.equals(tables[0]) for table in tables)
     assert same is METHODS.get(name).card.deterministic
 
@@ -61,5 +78,17 @@ def test_every_named_configuration_of_a_card_holds(plan_of, name):
     for configuration in card.configurations:
         if card.without_gpu and configuration == card.default:
             continue  # what is made for a GPU is looked at, a batch of it, in the method's own tests
-        outcome = run_fold(plan_of(name, config=configuration).task, "smic-hs/s11")
+        outcome = run_fold(plan_of(name, config=configuration).task, _fold(name))
         assert outcome.failure is None, outcome.failure.traceback
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("task", ["classification", "au-detection"])
+def test_a_method_does_the_tasks_of_its_card_and_is_refused_the_others_in_a_line(plan_of, name, task):
+    if task not in METHODS.get(name).card.tasks:
+        with pytest.raises(MerbenchError, match=rf"^method {name} does [a-z, -]+, protocol [a-z]+ is {task}$"):
+            plan_of(name, task=task)
+        return
+    plan = plan_of(name, task=task)
+    outcome = run_fold(plan.task, next(iter(plan.file.folds)))
+    assert outcome.failure is None, outcome.failure.traceback

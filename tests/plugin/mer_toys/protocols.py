@@ -9,6 +9,6 @@ ROOMS = ProtocolSpec(
     summary="One room is held out at a time.",
     source={"text": "made up"},
     classes=("dark", "bright"),
-    datasets={"toy-lights": {"title": "Toy lights", "classes": {"dark": ["flicker"]}}},
+    datasets={"toy-lights": {"title": "Toy lights", "classes": {"dark": ["flicker"], "bright": ["bright"]}}},
     folds="leave-one-subject-out",
 )

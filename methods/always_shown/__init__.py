@@ -1,0 +1,1 @@
+"""The floor of AU detection: every action unit is shown, whatever is seen."""
