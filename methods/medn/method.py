@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import TrainingData
 from merbench.training.torch_method import Batch, TorchMethod
@@ -60,11 +61,36 @@ class Net(nn.Module):
         return Seen(self.classifier(fused), motion, emotion, gate)
 
 
+#: Score of an action unit that too few training clips show for it to be learned.
+_NEVER = -10.0
+
+
+class Detector(nn.Module):
+    """The motion branch alone, for AU detection."""
+
+    def __init__(self, config: Settings) -> None:
+        super().__init__()
+        self.motion = MotionBranch(config)
+
+    def forward(self, flow: Tensor | None, frames: Tensor | None) -> Seen:
+        """Look at the pictures of flow; the scores are those of the action units."""
+        motion = self.motion(flow)
+        return Seen(motion.action_units, motion, None, None)
+
+
 class MEDN(TorchMethod):
-    """Motion-emotion feature decoupling."""
+    """Motion-emotion feature decoupling.
+
+    Under AU detection it is the motion branch, trained by its AU loss alone on the units of the protocol.
+    """
 
     Config = Settings
     config: Settings
+
+    @property
+    def _detects(self) -> bool:
+        """Whether action units are asked for, not classes."""
+        return self.problem.task == "au-detection"
 
     @classmethod
     def declare_inputs(cls, config: Settings) -> dict[str, InputSpec]:
@@ -73,6 +99,10 @@ class MEDN(TorchMethod):
 
     def begin(self, train: TrainingData) -> None:
         """Weigh classes and action units by the training clips."""
+        if self._detects:
+            units = torch.from_numpy(np.asarray(train.labels, dtype=np.float32))
+            self._units = action_unit_weights(units, self.config.au_positive_weight, self.config.au_least)
+            return
         balanced = self.config.class_weights == "balanced"
         self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None
         if "action_units" in train.inputs.names():
@@ -81,6 +111,11 @@ class MEDN(TorchMethod):
 
     def module(self) -> nn.Module:
         """Return the net."""
+        if self._detects:
+            if not self.config.has_motion:
+                raise SetupError("medn detects action units by its motion branch: --set medn:branches=motion")
+            units = tuple(int(unit) for unit in self.problem.outputs)
+            return Detector(self.config.model_copy(update={"au_vocabulary": units}))
         return Net(self.config, len(self.problem.outputs))
 
     def optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
@@ -140,12 +175,19 @@ class MEDN(TorchMethod):
         return seen
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
-        """Return the class scores."""
-        return self.look(module, batch).scores
+        """Return the class scores, or those of action units; one that was not learned is never shown."""
+        scores = self.look(module, batch).scores
+        if not self._detects:
+            return scores
+        return torch.where(self._units[1].to(scores.device), scores, _NEVER)
 
     def loss(self, module: nn.Module, batch: Batch, labels: Tensor) -> Tensor:
-        """Return class loss + AU loss + orthogonal loss, each with its weight."""
+        """Return class loss + AU loss + orthogonal loss, each with its weight; under AU detection the AU loss."""
         seen = self.look(module, batch)
+        if self._detects:
+            weight, counted = (values.to(labels.device) for values in self._units)
+            focal = self.config.au_loss == "focal"
+            return action_unit_loss(seen.scores, labels.float(), weight, counted, focal)
         total = self._class_loss(seen.scores, labels)
         if seen.emotion and module.emotion_classifier:
             scores = module.emotion_classifier(seen.emotion.feature)  # type: ignore[operator]
@@ -185,8 +227,9 @@ class MEDN(TorchMethod):
         if seen.motion:
             found["feature/motion"] = seen.motion.feature
             # An action unit that was not learned has no score: its logits are what they were drawn as.
-            learned = self._units[1].tolist() if self.config.au_weight else []
-            named = zip(self.config.au_vocabulary, seen.motion.action_units.T, learned, strict=False)
+            learned = self._units[1].tolist() if self.config.au_weight or self._detects else []
+            vocabulary = self.problem.outputs if self._detects else self.config.au_vocabulary
+            named = zip(vocabulary, seen.motion.action_units.T, learned, strict=False)
             found |= {f"au/{unit}": score for unit, score, counted in named if counted}
         if seen.emotion:
             found["feature/emotion"] = seen.emotion.feature

@@ -7,8 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from merbench.methods.medn.config import Config
+from merbench.methods.medn.method import MEDN
 from merbench.methods.medn.motion import MotionBranch, action_unit_loss, action_unit_weights
 from torch import nn
+
+from merbench.contracts.errors import SetupError
+from merbench.contracts.inputs import Inputs
+from merbench.contracts.methods import Problem, TrainingData
 
 SIDES = {("small", 4): 4, ("resnet18", 3): 16, ("resnet18", 4): 32}  # pixels of flow to a token's side
 
@@ -166,3 +172,32 @@ def test_an_action_unit_that_nobody_shows_is_not_learned():
     weights, counted = action_unit_weights(torch.tensor([[0.0, 1.0], [0.0, 0.0], [torch.nan, torch.nan]]), 10.0, 1)
     assert counted.tolist() == [False, True]
     assert weights[1].item() == 1.0
+
+
+def test_under_au_detection_the_net_is_the_motion_branch_with_the_protocols_units():
+    config = Config(branches="motion", motion_input="uvs", trunk="small", width=16, flow_size=16)
+    method = MEDN(config, Problem("au-detection", ("1", "4", "45")))
+    labels = np.array([[1, 0, 0], [0, 1, 0], [1, 0, np.nan], [0, 1, 0]] * 6, dtype=float)
+    names = np.array(["samm/1"] * len(labels), dtype=object)
+    method.begin(TrainingData(Inputs({}, len(labels)), labels, method.problem, names, names))
+    net = method.module().eval()
+    assert {name.split(".")[0] for name, _ in net.named_parameters()} == {"motion"}
+    flow = torch.rand(len(labels), 3, 16, 16)
+    scores = method.scores(net, {"flow": flow})
+    assert scores.shape == (len(labels), 3)
+    assert (scores[:, 2] < 0).all()  # too few clips show it: never
+    loss = method.loss(net, {"flow": flow}, torch.from_numpy(labels))
+    weight, counted = action_unit_weights(torch.from_numpy(labels), config.au_positive_weight, config.au_least)
+    logits = method.look(net, {"flow": flow}).scores
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[:, :2], torch.from_numpy(labels[:, :2]).float(), weight=torch.where(torch.from_numpy(labels[:, :2]) > 0,
+                                                                                  weight[:2], 1.0).float()
+    )  # fmt: skip
+    assert counted.tolist() == [True, True, False]
+    torch.testing.assert_close(loss, expected.float(), rtol=1e-4, atol=1e-5)
+
+
+def test_without_its_motion_branch_it_detects_no_action_units():
+    method = MEDN(Config(branches="emotion"), Problem("au-detection", ("1", "4")))
+    with pytest.raises(SetupError, match="medn detects action units by its motion branch"):
+        method.module()
