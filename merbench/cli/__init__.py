@@ -13,6 +13,7 @@ from merbench.cli.check_protocol import check_protocol
 from merbench.cli.compare import compare
 from merbench.cli.data import data
 from merbench.cli.doctor import doctor
+from merbench.cli.explain import explain
 from merbench.cli.listings import methods, protocols
 from merbench.cli.records import export, show, submit
 from merbench.cli.run import run
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command(epilog="Example: merbench run svm-flow ststnet --protocol megc2019 --seeds 0-2")(run)
 app.command(epilog="Example: merbench ablate medn --protocol megc2019 --seeds 0-2 --beside svm-flow")(ablate)
 app.command(epilog="Example: merbench compare --protocol megc2019 --format latex")(compare)
+app.command(epilog="Example: merbench explain ststnet svm-flow --protocol megc2019")(explain)
 app.command(epilog="Example: merbench score my-log.csv --protocol megc2019")(score)
 app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)
 app.command(epilog="Example: merbench export svm-flow-megc2019-s0 --format challenge > log.txt")(export)

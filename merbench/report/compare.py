@@ -12,12 +12,14 @@ from typing import Any
 
 from merbench.report.rows import FIELDS, Row
 from merbench.scoring.intervals import Interval
+from merbench.scoring.permutation import SIGNIFICANT, most_rows
 from merbench.scoring.table import PartScore
 
 FIGURES = {"uf1": "UF1", "uar": "UAR"}
 #: Of action units: the mean over units of F1 of being shown, and of the mean recall of shown and not shown.
 UNIT_FIGURES = {"uf1": "F1", "uar": "UAR"}
 INTERVALS = "95 % intervals by bootstrap over subjects, given the trained folds; ± is the spread of UF1 over seeds."
+BELOW = "†"
 LAST = ["Acc", "Clips", "Folds", "Seeds"]
 
 
@@ -121,13 +123,34 @@ def title_of(rows: Sequence[Row]) -> str:
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"
 
 
+def is_below(row: Row) -> bool:
+    """Say whether a row's UF1 is significantly below that of the best row it ranks with."""
+    return row.p_best is not None and row.p_best < SIGNIFICANT
+
+
+def legend(rows: Sequence[Row]) -> list[str]:
+    """Say how the figures of a group are to be read: intervals, the spread over seeds, the mark."""
+    ranked = len(ranks(rows))
+    if ranked < 2:
+        return [INTERVALS]
+    if ranked > most_rows():
+        return [
+            INTERVALS,
+            f"Which of {ranked} rows are below the best is not tested: name {most_rows()} methods at most.",
+        ]
+    found = f"{BELOW}: UF1" if any(map(is_below, rows)) else "No UF1 is"
+    told = f"paired permutation over subjects, Holm over all pairs of {ranked} rows"
+    return [INTERVALS, f"{found} significantly below that of the best row ({told}, p < {number(SIGNIFICANT, 2)})."]
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A figure as printed, its interval, and its place in the column: 1 best, 2 second best, 0 any other."""
+    """A figure as printed, its interval, its place in the column (1 best, 2 second best, 0 any other) and its mark."""
 
     value: str
     interval: str
     place: int
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +172,8 @@ def table_lines(rows: Sequence[Row]) -> list[Line]:
         for part, figure in best:
             value, interval = figure_text(row.scores.get(part), figure)
             ranked = index in rank and value in best[part, figure]
-            cells[part, figure] = Cell(value, interval, best[part, figure].index(value) + 1 if ranked else 0)
+            mark = BELOW if (part, figure) == ("full", "uf1") and is_below(row) else ""
+            cells[part, figure] = Cell(value, interval, best[part, figure].index(value) + 1 if ranked else 0, mark)
         full = row.scores.get("full")
         last = [number(full.acc if full else None), *counts(row)]
         lines.append(Line(str(rank.get(index, "–")), row.label, cells, last))

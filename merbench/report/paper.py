@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from merbench.report.compare import (
+    BELOW,
     FIGURES,
-    INTERVALS,
     LAST,
     PUBLISHED_TITLE,
     Cell,
     Comparison,
     figures_of,
+    legend,
     published_table,
     table_lines,
     title_of,
@@ -32,7 +33,7 @@ def as_markdown(comparison: Comparison) -> str:
         ]
         text += [f"**{_markdown_escape(title_of(rows))}**", ""]
         text += _markdown_table(["#", "Method", *map(_markdown_escape, heads), *LAST], body)
-        text += [INTERVALS, "", *(f"- {_markdown_escape(remark)}" for remark in _remarks(rows)), ""]
+        text += [*legend(rows), "", *(f"- {_markdown_escape(remark)}" for remark in _remarks(rows)), ""]
     if comparison.published:
         laid = published_table(comparison)
         figures = [f"{part} {figure}" for part in laid.titles for figure in FIGURES.values()]
@@ -45,7 +46,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     mark = ("", "**", "*")[cell.place]
-    return f"{mark}{cell.value}{mark}" + (f" [{cell.interval}]" if cell.interval else "")
+    return f"{mark}{cell.value}{mark}{cell.mark}" + (f" [{cell.interval}]" if cell.interval else "")
 
 
 def _markdown_table(heads: list[str], body: Iterable[list[str]]) -> list[str]:
@@ -68,6 +69,7 @@ _LATEX = {
     "|": r"\textbar{}",
     "–": "--",
     "±": r"$\pm$",
+    BELOW: r"$^\dagger$",
     "\n": " ",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
@@ -91,7 +93,7 @@ def as_latex(comparison: Comparison) -> str:
             )
         titles = list(rows[0].parts.values())
         figures = list(figures_of(rows).values())
-        text += _latex_table(title_of(rows), titles, figures, LAST, body, [INTERVALS, *_remarks(rows)])
+        text += _latex_table(title_of(rows), titles, figures, LAST, body, [*legend(rows), *_remarks(rows)])
     if comparison.published:
         laid = published_table(comparison)
         body = [[*map(latex_escape, (method, *cells, year, notes))] for method, year, cells, notes in laid.lines]
@@ -101,7 +103,8 @@ def as_latex(comparison: Comparison) -> str:
 
 def _latex_figure(cell: Cell) -> str:
     value = latex_escape(cell.value)
-    return (value, rf"\textbf{{{value}}}", rf"\underline{{{value}}}")[cell.place]
+    figure = (value, rf"\textbf{{{value}}}", rf"\underline{{{value}}}")[cell.place]
+    return figure + (rf"\rlap{{{latex_escape(cell.mark)}}}" if cell.mark else "")  # hangs over, moves no figure
 
 
 def _latex_table(

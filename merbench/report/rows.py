@@ -3,21 +3,25 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from merbench.contracts.errors import listed
 from merbench.contracts.records import RunFile
 from merbench.report.published import published
 from merbench.report.runs import RecordedRun
-from merbench.scoring.table import PartScore, part_scores
+from merbench.scoring.metrics import unweighted_f1
+from merbench.scoring.permutation import below_the_best, most_rows
+from merbench.scoring.table import PartScore, part_scores, subject_confusions
 
 #: The fields of a row in JSON and CSV, in order.
 FIELDS = (
     "method", "config", "variant", "protocol", "task", "data", "synthetic", "part", "selection", "origin", "status",
     "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
-    "seed_sd", "run_ids",
+    "seed_sd", "run_ids", "p_best",
 )  # fmt: skip
 
 
@@ -38,6 +42,9 @@ class Row:
         ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed).
     remarks : list of str
         What a reader should know: what the card admits, holes, mixed packages.
+    p_best : float, optional
+        Of UF1 on all clips being equal to that of the best row it ranks with, see
+        :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank.
     """
 
     label: str
@@ -47,6 +54,7 @@ class Row:
     status: str
     folds: int
     remarks: list[str] = field(default_factory=list)
+    p_best: float | None = None
 
     @property
     def parts(self) -> dict[str, str]:
@@ -72,7 +80,14 @@ class Row:
             "run_ids": [each.file.run_id for each in self.runs],
             **({"warnings": run.file.warnings} if run.file.warnings else {}),
         }
-        return [_ordered(shared | _figures(self.scores.get(part)) | {"part": part}) for part in self.parts]
+        return [
+            _ordered(
+                shared
+                | _figures(self.scores.get(part))
+                | {"part": part, "p_best": self.p_best if part == "full" else None}
+            )
+            for part in self.parts
+        ]
 
 
 def _ordered(record: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +146,54 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
         if len(versions) > len(shown):
             hidden, method = len(versions) - len(shown), versions[0][0].file.method
             notes.append(f"{method}: {hidden} older rows of other code or data are not shown (--older shows them)")
-    return sorted(_told_apart(rows), key=_order), notes
+    groups_of = groupby(sorted(_told_apart(rows), key=_order), key=lambda row: row.comparable)
+    ranked = [_tested(list(group)) for _, group in groups_of]
+    return [row for group in ranked for row in group], notes + _apart(ranked)
+
+
+def _tested(rows: list[Row]) -> list[Row]:
+    """Hold the rows of one group, best first, against the best of them; those without rank stay out."""
+    fit = [row for row in rows if row.status == "complete" and row.scores]
+    if rows[0].runs[0].file.task != "classification" or not 1 < len(fit) <= most_rows():
+        return rows
+    tables = [run.predictions for row in fit for run in row.runs]
+    counts, _ = subject_confusions(tables, rows[0].runs[0].file.outputs)
+    seeds = np.split(counts, np.cumsum([len(row.runs) for row in fit])[:-1])
+    p = below_the_best(np.stack([each.mean(axis=0) for each in seeds]), 0, unweighted_f1)
+    tested = [replace(row, p_best=float(value)) for row, value in zip(fit[1:], p[1:], strict=True)]
+    return [fit[0], *tested, *rows[len(fit) :]]
+
+
+def _apart(groups: list[list[Row]]) -> list[str]:
+    """Say which rows of one protocol's name are not ranked together, and what they differ in."""
+    notes = []
+    for protocol, same in groupby(groups, key=lambda rows: rows[0].runs[0].file.protocol):
+        first, *others = list(same)
+        for rows in others:
+            one, two = (listed([row.label for row in each], most=3) for each in (first, rows))
+            reasons = "; ".join(differing(first[0].runs[0].file, rows[0].runs[0].file))
+            notes.append(f"{protocol}: {two} not ranked with {one}: {reasons}")
+    return notes
+
+
+def differing(one: RunFile, two: RunFile) -> list[str]:
+    """Say in words what keeps two runs from being ranked together: nothing if they may be."""
+    key, other = one.key, two.key
+    clips, more = (sum(file.folds.values()) for file in (one, two))
+    found = {
+        f"the protocols are called {one.protocol} and {two.protocol}": one.protocol != two.protocol,
+        f"the tasks are {one.task} and {two.task}": one.task != two.task,
+        f"the meaning of the protocol differs (specification {key.spec_digest[:8]} and {other.spec_digest[:8]})": (
+            key.spec_digest != other.spec_digest
+        ),
+        f"clips, labels or folds differ (split {key.split_digest[:8]} of {clips} clips in {len(one.folds)} folds and "
+        f"{other.split_digest[:8]} of {more} in {len(two.folds)})": key.split_digest != other.split_digest,
+        "one is on synthetic data": one.synthetic != two.synthetic,
+        f"one card admits more than the other ({', '.join([*one.admissions, *two.admissions])})": (
+            bool(one.admissions) != bool(two.admissions)
+        ),
+    }
+    return [words for words, so in found.items() if so]
 
 
 def _told_apart(rows: list[Row]) -> list[Row]:

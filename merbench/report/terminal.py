@@ -11,12 +11,12 @@ from merbench.contracts.errors import listed
 from merbench.contracts.names import shown
 from merbench.report.compare import (
     FIGURES,
-    INTERVALS,
     LAST,
     PUBLISHED_TITLE,
     Cell,
     Comparison,
     figures_of,
+    legend,
     published_table,
     table_lines,
     title_of,
@@ -28,7 +28,8 @@ def print_table(comparison: Comparison, console: Console) -> None:
     """Print for people: one wide table a group, or a narrow one a part where the terminal is narrow."""
     for rows in comparison.groups():
         _print_fitting(console, _wide(rows), _narrow(rows))
-        _print_note(console, INTERVALS)
+        for line in legend(rows):
+            _print_note(console, line)
         runs = [run.file.run_id for row in rows for run in row.runs if run.origin == "measured"]
         if runs:
             _print_note(console, f"merbench show RUN tells more of {listed(runs, most=6)}")
@@ -61,7 +62,8 @@ def _print_note(console: Console, text: str, style: str = "dim") -> None:
 
 def _cell(cell: Cell) -> RenderableType:
     value = (cell.value, ("", "bold", "underline")[cell.place])
-    return Text.assemble(value, "\n", (cell.interval, "dim")) if cell.interval else Text(cell.value)
+    below = ("\n", (cell.interval, "dim")) if cell.interval else ()
+    return Text.assemble(cell.mark, value, *below)  # before the figure, where it moves no decimal point
 
 
 def _base_table(title: str) -> Table:

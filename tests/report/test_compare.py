@@ -21,7 +21,7 @@ from merbench.report.terminal import print_table
 
 DESIGN_FIELDS = """
 method, config, variant, protocol, task, data, synthetic, part, selection, origin, status, clips, folds, seeds,
-classes_scored, uf1, uf1_low, uf1_high, uar, uar_low, uar_high, acc, seed_sd, run_ids
+classes_scored, uf1, uf1_low, uf1_high, uar, uar_low, uar_high, acc, seed_sd, run_ids, p_best
 """
 
 
@@ -65,8 +65,8 @@ def test_the_fields_are_those_of_the_design():
 # beta: negative 1 of 2, surprise 1 of 1 and one false positive.
 #   UF1 = (2/3 + 2/3)/2 = 2/3; UAR = (1/2 + 1)/2 = 3/4; accuracy 2/3
 # The interval: beta has one subject, who is always drawn, so it has none of its own. Of alpha's two subjects, two are
-# drawn: both s1 (probability 1/4), one of each (1/2), both s2 (1/4); the 2.5th and 97.5th percentiles are the smallest
-# and largest of the three values.
+# drawn: both s1 (probability 1/4), one of each (1/2), both s2 (1/4); of two subjects the ends of the interval are the
+# smallest and largest of the three values.
 #   alpha, s1 twice: negative 2 of 2 with two false positives, positive 0 of 2: UF1 = (2/3 + 0)/2 = 1/3, UAR 1/2;
 #   s2 twice: all right, 1 and 1.
 #   full, s1 twice and t1: negative 3 of 4 with two false positives 6/9, positive 0, surprise 2/3: UF1 = 4/9,
@@ -93,7 +93,7 @@ def test_a_small_table_worked_out_by_hand_as_json(record, answers):
         assert about == {
             "method": "toy", "config": "default", "variant": "", "protocol": "toys", "task": "classification",
             "data": "toy-data", "synthetic": False, "part": row["part"], "selection": "last", "origin": "measured",
-            "status": "complete", "folds": 3, "seeds": 1, "seed_sd": None, "run_ids": [folder.name],
+            "status": "complete", "folds": 3, "seeds": 1, "seed_sd": None, "run_ids": [folder.name], "p_best": None,
         }  # fmt: skip
         assert list(row) == list(FIELDS)
 
@@ -531,3 +531,86 @@ def test_the_committed_leaderboard_verifies_and_holds_our_baselines():
     # always negative: F1 of negative is 2*250/(442 + 250), the two others 0; a third of the recalls is 1
     assert full["majority"]["uf1"] == pytest.approx(500 / 692 / 3, abs=1e-6)
     assert full["majority"]["uar"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+NAMES = [
+    *(f"alpha/s{s}/c{c}" for s in range(9) for c in range(6)),
+    *(f"beta/t{s}/c{c}" for s in range(3) for c in range(6)),
+]
+CLEAR = {name: ("negative", "positive", "surprise")[int(name[-1]) % 3] for name in NAMES}
+
+
+@pytest.fixture
+def told_apart(record):
+    """Record four rows on 12 subjects: one right, one almost right, one all wrong, and one right but with a hole."""
+    slip = {name: "positive" if name == "alpha/s3/c0" else truth for name, truth in CLEAR.items()}
+    record({name: (truth, truth) for name, truth in CLEAR.items()}, method="best")
+    record({name: (truth, slip[name]) for name, truth in CLEAR.items()}, method="close")
+    for seed in (0, 1):
+        said = {"negative": "positive", "positive": "surprise", "surprise": "negative"}
+        record({name: (truth, said[truth]) for name, truth in CLEAR.items()}, method="far", seed=seed)
+    record({name: (truth, truth) for name, truth in CLEAR.items()}, method="holey", folds=["alpha/s1"])
+    return record.compared()
+
+
+def test_what_is_significantly_below_the_best_of_its_table_is_marked_and_the_mark_explained(told_apart):
+    p = {row.label: row.p_best for row in told_apart.rows}
+    assert (p["best"], p["holey"]) == (None, None)
+    # only one subject tells best and close apart, so that no swap gives less than what was seen
+    assert p["close"] == 1
+    # two of the 2**12 ways to swap differ as much as best and far; times three pairs
+    assert 3 / 10_001 <= p["far"] < 0.01
+    far = {text: next(line for line in text.splitlines() if "far" in line) for text in
+           (printed(told_apart), as_markdown(told_apart), as_latex(told_apart))}  # fmt: skip
+    marks = (r"†.0000", ".0000† [", r".0000\rlap{$^\dagger$} &")
+    for (text, line), mark in zip(far.items(), marks, strict=True):
+        assert mark in line
+        for other in ("†", r"\dagger"):
+            assert sum(other in line for line in text.splitlines()) <= 2
+        assert "UF1 significantly below that of the best row" in text
+        assert "Holm over all pairs of 3 rows" in text
+    assert far[printed(told_apart)].count("†") == 1
+
+
+def test_p_values_stand_with_the_figure_on_all_clips_in_json_and_csv(told_apart):
+    found = strictly(as_json(told_apart))
+    assert [row["p_best"] for row in found if row["part"] == "alpha"] == [None] * 4
+    by_method = {row["method"]: row["p_best"] for row in found if row["part"] == "full"}
+    assert by_method == {row.label: row.p_best for row in told_apart.rows}
+    lines = list(csv.DictReader(io.StringIO(as_csv(told_apart))))
+    full = {line["method"]: line["p_best"] for line in lines if line["part"] == "full"}
+    assert (full["best"], full["holey"], full["close"]) == ("", "", "1.0")
+
+
+def test_where_nothing_is_below_the_best_the_table_says_so_and_marks_nothing(record, answers, right):
+    record(answers, method="a")
+    record(right, method="b")
+    for text in (printed(record.compared()), as_markdown(record.compared()), as_latex(record.compared())):
+        assert "No UF1 is significantly below that of the best row" in text
+        assert "†" not in text
+        assert "dagger" not in text
+
+
+def test_more_rows_than_can_be_tested_are_not_and_the_table_says_so(record, answers, right, monkeypatch):
+    for method in "abc":
+        record(answers, method=method)
+    for room in ("rows", "compare"):
+        monkeypatch.setattr(f"merbench.report.{room}.most_rows", lambda: 2)
+    comparison = record.compared()
+    assert [row.p_best for row in comparison.rows] == [None] * 3
+    assert "Which of 3 rows are below the best is not tested: name 2 methods at most" in as_markdown(comparison)
+
+
+def test_rows_that_do_not_rank_together_are_named_with_what_they_differ_in(record, answers, right):
+    record(right, method="a")
+    record(answers, method="b", admissions=["transductive"])
+    record(dict(list(right.items())[:-1]), method="c")
+    notes = record.compared().notes
+    assert len(notes) == 2
+    assert all(note.startswith("toys: ") for note in notes)
+    (card,) = [note for note in notes if "card admits more" in note]
+    (split,) = [note for note in notes if "clips, labels or folds differ" in note]
+    assert "transductive" in card
+    assert "of 7 clips in 3 folds" in split
+    assert "of 6 in 3" in split
+    assert "c" in split.partition(" not ranked with ")[0] + split.partition(" not ranked with ")[2]

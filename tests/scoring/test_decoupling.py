@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score
 
 from merbench.contracts.errors import DataError
 from merbench.scoring.decoupling import decoupling
-from merbench.scoring.intervals import subject_draws
+from merbench.scoring.intervals import subject_draws, tail
 from merbench.scoring.unit_scores import LEAST_SHOWN, au_detection, au_probe
 
 UNITS = (1, 2, 4, 12)
@@ -107,7 +107,7 @@ def test_the_interval_of_the_mean_equals_a_loop_over_draws_of_subjects_and_all_s
                     f1.append(2 * (truth & said).sum() / (truth.sum() + said.sum()))
         values.append(np.mean(f1))
     assert (found.interval.low, found.interval.high) == pytest.approx(
-        tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12
+        tuple(np.quantile(values, [tail((len(names),)), 1 - tail((len(names),))])), abs=1e-12
     )
 
 

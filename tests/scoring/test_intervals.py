@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from merbench.scoring.intervals import RESAMPLES, bootstrap_interval, subject_draws
+from merbench.scoring.intervals import RESAMPLES, bootstrap_interval, subject_draws, tail
 from merbench.scoring.metrics import accuracy, unweighted_f1, unweighted_recall
 
 
@@ -38,7 +38,23 @@ def test_an_interval_equals_a_loop_over_resamples_subjects_and_seeds(ordinary):
         values.append(sum(of_seeds) / len(of_seeds))
     assert len(values) == RESAMPLES
     found = bootstrap_interval(by_subject, sizes, unweighted_f1)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12)
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.quantile(values, [tail(sizes), 1 - tail(sizes)])), abs=1e-12
+    )
+
+
+# 12 subjects of 2 datasets have 10 degrees of freedom: sqrt(12/10) * 2.2281 = 2.4408, and a normal variable is below
+# -2.4408 with probability .00733; so sqrt(68/65) * 1.9971 = 2.0427 and .02054.
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [((7, 5), 0.00733), ((16, 24, 28), 0.02054), ((16,), 0.01385), ((1, 7, 1, 5), 0.00733), ((90_000,), 0.0250)],
+)
+def test_the_fewer_subjects_the_further_out_are_the_ends(sizes, expected):
+    assert tail(sizes) == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_two_subjects_the_ends_are_the_outermost_draws():
+    assert tail((2,)) < 1 / RESAMPLES**2
 
 
 def test_each_draw_takes_as_many_subjects_of_each_dataset_as_there_are():

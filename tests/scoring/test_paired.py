@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import MerbenchError
-from merbench.scoring.intervals import subject_draws
+from merbench.scoring.intervals import subject_draws, tail
 from merbench.scoring.metrics import unweighted_f1
 from merbench.scoring.paired import paired_difference, restricted
 from merbench.scoring.table import part_scores, pooled_confusion, subject_confusions
@@ -49,7 +49,9 @@ def test_the_interval_equals_a_loop_over_draws_of_the_same_subjects_for_both_row
         uf1 = [float(unweighted_f1(np.tensordot(draw, seed, axes=1))) for seed in counts]
         values.append((uf1[0] + uf1[1]) / 2 - uf1[2])
     found = paired_difference(one, two, CLASSES).uf1_interval
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12)
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.quantile(values, [tail(sizes), 1 - tail(sizes)])), abs=1e-12
+    )
 
 
 def test_a_planted_difference_is_found_and_its_interval_lies_beyond_0():

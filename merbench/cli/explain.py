@@ -1,0 +1,54 @@
+"""``merbench explain``: how one row differs from another."""
+
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, one_of, results_folder
+
+Name = "A method (all seeds of its row), a row's name in the table, or a run's id or the beginning of it."
+
+
+def explain(
+    one: Annotated[str, typer.Argument(help=Name, metavar="A", show_default=False)],
+    two: Annotated[str, typer.Argument(help="The same, held against A.", metavar="B", show_default=False)],
+    protocol: Annotated[str | None, typer.Option("--protocol", "-p", help="Only this protocol.")] = None,
+    data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare over common clips what does not rank together, or has holes.")
+    ] = False,
+    most: Annotated[int, typer.Option(min=0, help="How many subjects and clips are listed; JSON has all.")] = 10,
+    format: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    leaderboard: Annotated[
+        bool, typer.Option("--leaderboard/--no-leaderboard", help="The committed leaderboard's rows too.")
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Hold A against B: differences with intervals and paired tests, and which classes, subjects and clips moved.
+
+    Refused where protocol, clips, labels or folds differ, or folds are missing; --force then says what differs.
+    """
+    from rich.console import Console
+
+    from merbench.contracts.errors import MerbenchError
+    from merbench.report.explain import as_json, explain_rows, find_row
+    from merbench.report.explain_table import print_explanation
+    from merbench.report.leaderboard import read_leaderboard
+    from merbench.report.runs import read_runs
+
+    one_of(format, "--format", ("table", "json"))
+    folder = results_folder(results)
+    runs, problems = read_runs(folder)
+    if leaderboard:
+        shipped, more = read_leaderboard()
+        runs, problems = runs + shipped, problems + more
+    runs = [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
+    if not runs:
+        raise MerbenchError(f"no run in {folder} fits: merbench run METHOD --protocol P, or --leaderboard")
+    found = explain_rows(find_row(runs, one), find_row(runs, two), force)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if format == "json":
+        typer.echo(as_json(found))
+    else:
+        print_explanation(found, Console(highlight=False), most)

@@ -1,0 +1,290 @@
+"""Two rows held against each other: what moved, whether it may be chance, and whether they can be compared at all."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.records import RunFile
+from merbench.report.rows import Row, differing, measured_rows
+from merbench.report.runs import RecordedRun
+from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
+from merbench.scoring.moves import moved_clips, moved_subjects
+from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
+from merbench.scoring.permutation import holm, permutation_tests
+from merbench.scoring.table import PartScore, part_scores, subject_confusions
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One thing that two rows may have in common; `one` and `two` are what each has."""
+
+    what: str
+    one: str
+    two: str
+
+    @property
+    def agree(self) -> bool:
+        """Whether they have it in common."""
+        return self.one == self.two
+
+
+@dataclass(frozen=True)
+class PartDifference:
+    """One part: the scores of both rows, their difference, and p-values.
+
+    Those of the databases are adjusted for how many databases there are (Holm).
+    """
+
+    part: str
+    one: PartScore
+    two: PartScore
+    difference: Difference
+    uf1_p: float
+    uar_p: float
+
+
+@dataclass(frozen=True)
+class ClassDifference:
+    """One class: clips, and recall and F1 of both rows, pooled and averaged over seeds; NaN without clips."""
+
+    name: str
+    clips: int
+    recall: tuple[float, float]
+    f1: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How one row differs from another; differences are the first minus the second.
+
+    Attributes
+    ----------
+    one, two : Row
+        The rows.
+    titles : dict of str to str
+        The parts' titles.
+    agreement : list of Agreement
+        What they have in common, and what not.
+    against : list of str
+        Why they should not be compared: the comparison was forced. Empty otherwise.
+    left_out : int
+        Clips that only one of them has, or that have another class there.
+    classes_of : list of str
+        The class set.
+    parts, classes : list
+        Differences by part and by class.
+    confusion : ndarray of float, shape (n_classes, n_classes)
+        Confusion of the first minus that of the second, each averaged over its seeds.
+    seeds : tuple of list of float
+        UF1 of each row's seeds.
+    subjects, clips : DataFrame
+        From :mod:`merbench.scoring.moves`.
+    """
+
+    one: Row
+    two: Row
+    titles: dict[str, str]
+    agreement: list[Agreement]
+    against: list[str]
+    left_out: int
+    classes_of: list[str]
+    parts: list[PartDifference]
+    classes: list[ClassDifference]
+    confusion: npt.NDArray[np.float64]
+    seeds: tuple[list[float], list[float]]
+    subjects: pd.DataFrame
+    clips: pd.DataFrame
+
+
+def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
+    """Find what `name` means: a run's id, a row's label, a method, or the beginning of a run's id.
+
+    A label or a method gives all seeds of the row, in its newest version; a run's id that run alone.
+
+    Raises
+    ------
+    MerbenchError
+        Nothing is called so, or several are.
+    """
+    ids = {run.file.run_id: run for run in runs}
+    if name in ids:
+        return measured_rows([ids[name]])[0][0]
+    rows, _ = measured_rows(runs)
+    found = [row for row in rows if row.label == name] or [row for row in rows if row.runs[0].file.method == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        told = [f"{row.label} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})" for row in found]
+        raise MerbenchError(f"{name!r} could be any of {listed(told)}: give a run's id, --protocol or --data")
+    begun = [run_id for run_id in ids if run_id.startswith(name)]
+    if len(begun) == 1:
+        return measured_rows([ids[begun[0]]])[0][0]
+    if begun:
+        raise MerbenchError(f"{name!r} could be any of {listed(sorted(begun))}: write more of it")
+    known = sorted({*ids, *(row.runs[0].file.method for row in rows)})
+    raise MerbenchError(f"no recorded method or run is called {name!r}{suggestion(name, known)}")
+
+
+def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
+    """Hold `one` against `two`.
+
+    Parameters
+    ----------
+    one, two : Row
+        Of classification.
+    force : bool
+        Compare rows that do not rank together, or have holes, over the clips that all their seeds have in common.
+
+    Raises
+    ------
+    MerbenchError
+        They can't be compared, or not unless forced; says what differs.
+    """
+    files = one.runs[0].file, two.runs[0].file
+    for row, file in zip((one, two), files, strict=True):
+        if file.task != "classification":
+            raise MerbenchError(f"{row.label} is not a classification, which explain compares")
+    against = differing(*files)
+    against += [f"{row.label} has holes ({row.status})" for row in (one, two) if row.status != "complete"]
+    if against and not force:
+        raise MerbenchError(
+            f"{one.label} and {two.label} can't be compared: {'; '.join(against)} "
+            "(--force compares them over the clips that both have)"
+        )
+    tables = [[run.predictions for run in row.runs if len(run.predictions)] for row in (one, two)]
+    common, left_out = _common([*tables[0], *tables[1]]) if all(tables) else (set(), 0)
+    if not common:
+        raise MerbenchError(f"{one.label} and {two.label} have no clip in common")
+    first, second = ([restricted(table, common) for table in row] for row in tables)
+    classes = list(dict.fromkeys([*files[0].outputs, *files[1].outputs]))
+    counts, _ = subject_confusions([*first, *second], classes)
+    pooled = counts.sum(axis=1)
+    halves = pooled[: len(first)], pooled[len(first) :]
+    return Explanation(
+        one, two, files[0].parts, _agreement(*files), against, left_out, classes,
+        _parts(first, second, classes, files[0].parts),
+        [_class(index, name, *halves) for index, name in enumerate(classes)],
+        halves[0].mean(axis=0) - halves[1].mean(axis=0),
+        (unweighted_f1(halves[0]).tolist(), unweighted_f1(halves[1]).tolist()),
+        moved_subjects(first, second), moved_clips(first, second),
+    )  # fmt: skip
+
+
+def _common(tables: Sequence[pd.DataFrame]) -> tuple[set[Identity], int]:
+    """Return the clips that all tables have with the same class, and how many others there are."""
+    labelled = [set(zip(*(table[name] for name in (*IDENTITY, "truth")), strict=True)) for table in tables]
+    common = {clip[:3] for clip in set.intersection(*labelled)}
+    return common, len({clip[:3] for clips in labelled for clip in clips} - common)
+
+
+def _agreement(one: RunFile, two: RunFile) -> list[Agreement]:
+    def told(file: RunFile) -> dict[str, str]:
+        key = file.key
+        return {
+            "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
+            "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
+            "data": f"{file.data}, {key.data_digest[:8]}",
+            "inputs": ", ".join(f"{name} {value[:8]}" for name, value in sorted(key.input_digests.items())) or "none",
+            "selection": key.selection,
+            "method": f"{file.method}, code {key.code_digest[:8]}",
+            "settings": ", ".join(f"{name}={value}" for name, value in sorted(key.config.items())) or "none",
+            "libraries": ", ".join(f"{name} {value}" for name, value in sorted(key.code_versions.items())) or "none",
+        }
+
+    mine, yours = told(one), told(two)
+    return [Agreement(what, mine[what], yours[what]) for what in mine]
+
+
+def _parts(
+    one: Sequence[pd.DataFrame], two: Sequence[pd.DataFrame], classes: Sequence[str], parts: dict[str, str]
+) -> list[PartDifference]:
+    found = []
+    for part in parts:
+        inside = [[t if part == "full" else t[t.dataset == part] for t in tables] for tables in (one, two)]
+        if not len(inside[0][0]):
+            continue
+        counts, _ = subject_confusions([*inside[0], *inside[1]], classes)
+        rows = np.stack([half.mean(axis=0) for half in (counts[: len(one)], counts[len(one) :])])
+        p = [permutation_tests(rows, figure)[0, 1] for figure in (unweighted_f1, unweighted_recall)]
+        scores = [part_scores(tables, classes, {"full": ""})[0] for tables in inside]
+        found.append(PartDifference(part, *scores, paired_difference(*inside, classes), float(p[0]), float(p[1])))
+    whole, datasets = (
+        [part for part in found if part.part == "full"],
+        [part for part in found if part.part != "full"],
+    )
+    uf1, uar = holm([part.uf1_p for part in datasets]), holm([part.uar_p for part in datasets])
+    adjusted = [
+        PartDifference(part.part, part.one, part.two, part.difference, float(uf1[i]), float(uar[i]))
+        for i, part in enumerate(datasets)
+    ]
+    return [*whole, *adjusted]
+
+
+def _class(index: int, name: str, one: Counts, two: Counts) -> ClassDifference:
+    def figures(seeds: Counts) -> tuple[float, float]:
+        hits, actual, given = seeds[:, index, index], seeds[:, index].sum(axis=-1), seeds[:, :, index].sum(axis=-1)
+        if not actual.any():
+            return float("nan"), float("nan")
+        return float((hits / actual).mean()), float((2 * hits / (actual + given)).mean())
+
+    mine, yours = figures(one), figures(two)
+    return ClassDifference(name, int(one[0, index].sum()), (mine[0], yours[0]), (mine[1], yours[1]))
+
+
+def as_json(found: Explanation) -> str:
+    """Write everything as a JSON object."""
+    return json.dumps(_record(found), indent=1, ensure_ascii=False)
+
+
+def _record(found: Explanation) -> dict[str, Any]:
+    return {
+        "one": _row(found.one, found.seeds[0]),
+        "two": _row(found.two, found.seeds[1]),
+        "forced_despite": found.against,
+        "clips_left_out": found.left_out,
+        "agreement": [
+            {"what": each.what, "agree": each.agree, "one": each.one, "two": each.two} for each in found.agreement
+        ],
+        "parts": [_part(part) for part in found.parts],
+        "classes": [
+            {"class": each.name, "clips": each.clips}
+            | {f"{figure}_{name}": _finite(getattr(each, figure)[i])
+               for figure in ("recall", "f1") for i, name in enumerate(("one", "two"))}
+            for each in found.classes
+        ],
+        "confusion_difference": {"classes": found.classes_of, "clips": found.confusion.round(6).tolist()},
+        "subjects": found.subjects.round(6).to_dict("records"),
+        "clips": found.clips.round(6).to_dict("records"),
+    }  # fmt: skip
+
+
+def _row(row: Row, seeds: list[float]) -> dict[str, Any]:
+    spread = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
+    return {"label": row.label, "run_ids": [run.file.run_id for run in row.runs], "seeds_uf1": seeds, "seed_sd": spread}
+
+
+def _part(part: PartDifference) -> dict[str, Any]:
+    told: dict[str, Any] = {"part": part.part, "clips": part.difference.clips}
+    for name in ("uf1", "uar"):
+        interval = getattr(part.difference, f"{name}_interval")
+        told |= {
+            f"{name}_one": _finite(getattr(part.one, name)),
+            f"{name}_two": _finite(getattr(part.two, name)),
+            f"{name}_difference": _finite(getattr(part.difference, name)),
+            f"{name}_low": _finite(interval.low),
+            f"{name}_high": _finite(interval.high),
+            f"{name}_p": getattr(part, f"{name}_p"),
+        }
+    return told
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,172 @@
+"""An explanation on a terminal, or in plain text where there is none."""
+
+import math
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from merbench.contracts.names import shown
+from merbench.report.compare import number
+from merbench.report.explain import Explanation, PartDifference
+from merbench.scoring.intervals import Interval
+
+A, B = "A", "B"
+
+
+def print_explanation(found: Explanation, console: Console, most: int) -> None:
+    """Print an explanation: at most `most` subjects and clips."""
+    for letter, row in ((A, found.one), (B, found.two)):
+        runs = ", ".join(run.file.run_id for run in row.runs)
+        console.print(Text.assemble((f"{letter}  ", "bold"), shown(f"{row.label}: {runs}")), soft_wrap=True)
+    for why in found.against:
+        _note(console, f"forced although {why}", "yellow")
+    if found.left_out:
+        _note(console, f"{found.left_out} clips that only one has, or with another class there, are left out", "yellow")
+    same = [each.what for each in found.agreement if each.agree]
+    _note(console, f"the same: {', '.join(same) or 'nothing'}", "")
+    for each in found.agreement:
+        if not each.agree:
+            _note(console, f"{each.what}: {A} {each.one} | {B} {each.two}", "")
+    console.print()
+    console.print(_part_table(found))
+    _note(console, _spread(found))
+    _note(
+        console, "Intervals (95 %) and p are over subjects, given the trained folds: paired bootstrap and permutation."
+    )
+    _note(console, "The p of the databases are adjusted for their number (Holm).")
+    console.print()
+    console.print(_class_table(found))
+    console.print(_confusion_table(found))
+    console.print(_subject_table(found, most))
+    console.print(_clip_table(found, most))
+
+
+def _note(console: Console, text: str, style: str = "dim") -> None:
+    console.print(Text(shown(text), style=style), soft_wrap=not console.is_terminal)
+
+
+def _table(title: str) -> Table:
+    return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+
+
+def _signed(value: float, digits: int = 4) -> str:
+    """Write a difference with its sign; 0 and what rounds to it have none."""
+    text = number(value, digits)
+    return text if text.startswith(("-", "–")) or not text.strip(".0") else f"+{text}"
+
+
+def _range(interval: Interval) -> str:
+    return "" if math.isnan(interval.low) else f"{_signed(interval.low, 3)}, {_signed(interval.high, 3)}"
+
+
+def _p(value: float) -> str:
+    return "<.001" if value < 0.001 else number(value, 3)
+
+
+def _part_table(found: Explanation) -> Table:
+    table = _table(f"UF1 and UAR: {A} minus {B}")
+    table.add_column("Part")
+    for name in ("", A, B, "A - B", "95 %", "p", "Clips"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for part in found.parts:
+        for row in _part_rows(part, found.titles[part.part]):
+            table.add_row(*row)
+    return table
+
+
+def _part_rows(part: PartDifference, title: str) -> list[list[Text | str]]:
+    score, other, gap = part.one, part.two, part.difference
+    return [
+        [Text(shown(title)), "UF1", number(score.uf1), number(other.uf1), _signed(gap.uf1), _range(gap.uf1_interval),
+         _p(part.uf1_p), str(gap.clips)],
+        ["", "UAR", number(score.uar), number(other.uar), _signed(gap.uar), _range(gap.uar_interval),
+         _p(part.uar_p), ""],
+    ]  # fmt: skip
+
+
+def _spread(found: Explanation) -> str:
+    """Say how far each row's own seeds lie apart: another source of spread than the subjects."""
+    said = []
+    for letter, row, seeds in ((A, found.one, found.seeds[0]), (B, found.two, found.seeds[1])):
+        if len(seeds) > 1:
+            spread = number(float(np.std(seeds, ddof=1)), 3)
+            said.append(f"{letter} ±{spread} ({number(min(seeds))} to {number(max(seeds))}, {len(seeds)} seeds)")
+        elif row.runs[0].file.deterministic:
+            said.append(f"{letter} none, it is deterministic")
+        else:
+            said.append(f"{letter} unknown, it has one seed")
+    return f"Spread of UF1 over seeds: {'; '.join(said)}."
+
+
+def _class_table(found: Explanation) -> Table:
+    table = _table("Classes")
+    table.add_column("Class")
+    for name in ("Recall A", "B", "A - B", "F1 A", "B", "A - B", "Clips"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in found.classes:
+        cells = [
+            cell
+            for one, two in (each.recall, each.f1)
+            for cell in (number(one, 3), number(two, 3), _signed(one - two, 3))
+        ]
+        table.add_row(Text(shown(each.name)), *cells, str(each.clips))
+    return table
+
+
+def _confusion_table(found: Explanation) -> Table:
+    table = _table(f"Confusion of {A} minus that of {B}, in clips: a row is the truth, a column what was said")
+    table.add_column("")
+    for name in found.classes_of:
+        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
+    for name, row in zip(found.classes_of, found.confusion, strict=True):
+        table.add_row(Text(shown(name)), *map(_clips, row.tolist()))
+    return table
+
+
+def _clips(value: float) -> str:
+    return "0" if abs(value) < 0.05 else f"{value:+.1f}".removesuffix(".0")
+
+
+def _share(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _subject_table(found: Explanation, most: int) -> Table:
+    moved = found.subjects[found.subjects.change.abs() > 1e-9]
+    gained, lost = int((moved.change > 0).sum()), int((moved.change < 0).sum())
+    kept = len(found.subjects) - len(moved)
+    table = _table(
+        f"Subjects: {A} has more clips of {gained} right, {B} of {lost}, as many of {kept}{_only(most, moved)}"
+    )
+    table.add_column("Subject")
+    for name in ("A right", "B right", "A - B", "Clips"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in moved.head(most).itertuples():
+        right = _share(each.right), _share(each.other_right), _clips(each.change)
+        table.add_row(Text(shown(f"{each.dataset}/{each.subject}")), *right, str(each.clips))
+    return table
+
+
+def _clip_table(found: Explanation, most: int) -> Table:
+    moved = found.clips
+    gained = int((moved.change > 0).sum())
+    seeds = len(found.seeds[0]), len(found.seeds[1])
+    title = f"Clips: {A} has {gained} right that {B} has wrong, in more of its seeds; {B} {len(moved) - gained}"
+    table = _table(f"{title}{_only(most, moved)}")
+    for name in ("Clip", "Truth", f"{A} said", f"{B} said"):
+        table.add_column(name, overflow="fold")
+    for name in (f"{A} right", f"{B} right"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in moved.head(most).itertuples():
+        names = (f"{each.dataset}/{each.subject}/{each.clip}", each.truth, each.said, each.other_said)
+        counts = (f"{each.right}/{seeds[0]}", f"{each.other_right}/{seeds[1]}")
+        table.add_row(*(Text(shown(name)) for name in names), *counts)
+    return table
+
+
+def _only(most: int, moved: object) -> str:
+    count = len(moved)  # type: ignore[arg-type]
+    return f"; the {most} that moved most" if count > most else ""

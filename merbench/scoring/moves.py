@@ -1,0 +1,60 @@
+"""What moved between two rows over the same clips: clips, subjects, classes."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY
+
+
+def moved_clips(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the clips that one row gets right in a larger share of its seeds than the other.
+
+    Parameters
+    ----------
+    row, other : sequence of DataFrame
+        A prediction table a seed, one at least, over the same clips.
+
+    Returns
+    -------
+    DataFrame
+        ``dataset, subject, clip, truth``; ``right, other_right``, in how many seeds the clip is right; ``said,
+        other_said``, what most seeds said of it; ``change``, the share of seeds that `row` has right minus that of
+        `other`. Largest changes first, gains before losses of the same size.
+    """
+    one, two = _answers(row), _answers(other).drop(columns="truth")
+    both = one.merge(two.rename(columns=lambda name: name if name in IDENTITY else f"other_{name}"), on=IDENTITY)
+    both["change"] = both.right / len(row) - both.other_right / len(other)
+    moved = both[both.change.abs() > 1e-9]
+    order = moved.assign(size=-moved.change.abs().round(9), loss=moved.change < 0)
+    return order.sort_values(["size", "loss", *IDENTITY]).drop(columns=["size", "loss"]).reset_index(drop=True)
+
+
+def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return a line a clip: how many seeds are right, and what most of them said (of equals, the first by name)."""
+    every = pd.concat([table[[*IDENTITY, "truth", "predicted"]] for table in tables], ignore_index=True)
+    every["right"] = every.truth == every.predicted
+    clips = every.groupby([*IDENTITY, "truth"], as_index=False, sort=True).right.sum()
+    told = every.groupby([*IDENTITY, "predicted"], as_index=False, sort=True).size()
+    most = told.sort_values("size", ascending=False, kind="stable").drop_duplicates(IDENTITY)
+    return clips.merge(most[[*IDENTITY, "predicted"]].rename(columns={"predicted": "said"}), on=IDENTITY)
+
+
+def moved_subjects(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return how many clips of each subject each row gets right, averaged over its seeds.
+
+    Returns
+    -------
+    DataFrame
+        ``dataset, subject, clips, right, other_right, change``; largest changes first, gains before losses.
+    """
+    who = ["dataset", "subject"]
+    clips = row[0].groupby(who, as_index=False, sort=True).size().rename(columns={"size": "clips"})
+    for name, tables in (("right", row), ("other_right", other)):
+        every = pd.concat(tables, ignore_index=True)
+        hits = every[every.truth == every.predicted].groupby(who, as_index=False).size()
+        clips = clips.merge(hits.rename(columns={"size": name}), on=who, how="left")
+        clips[name] = clips[name].fillna(0) / len(tables)
+    clips["change"] = clips.right - clips.other_right
+    order = clips.assign(size=-clips.change.abs().round(9), loss=clips.change < 0)
+    return order.sort_values(["size", "loss", *who]).drop(columns=["size", "loss"]).reset_index(drop=True)

@@ -1,0 +1,124 @@
+"""Paired permutation tests: whether chance alone may have put one row above another over the same clips.
+
+If two rows were equally good, it would not matter which of them said what of a person. So all that the two said of a
+subject changes hands with probability one half, subject by subject, and the difference is taken anew: the p-value is
+how often it is as far from 0 as the one seen. Subjects, not clips, change hands, since clips of one person stand or
+fall together. A row's seeds are averaged within each subject first, so that rows with different numbers of seeds can
+be compared; the test tells of other people, given the trained folds, not of other training.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from merbench.scoring.metrics import Counts
+
+RESAMPLES = 10_000
+#: Adjusted p-values below it are called significant.
+SIGNIFICANT = 0.05
+#: Differences that are equal but for the rounding of their sums count as equal.
+ROUNDING = 1e-9
+
+Figure = Callable[[Counts], npt.NDArray[np.float64]]
+
+
+@cache
+def subject_swaps(subjects: int, resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Draw which subjects change hands in each resample: 0 or 1, shape (resamples, subjects).
+
+    The default gives every table the same draws.
+    """
+    return np.random.default_rng(seed).integers(0, 2, (resamples, subjects)).astype(np.float64)
+
+
+def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
+    """Test each row against each other one.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_rows, n_subjects, n_classes, n_classes)
+        Each subject's confusion matrix under each row, averaged over the row's seeds; the same clips in each.
+    figure : callable
+        Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows, n_rows)
+        Two-sided p-values, ``(1 + resamples as far from 0 or further) / (1 + resamples)``, so never 0; symmetric, and 1
+        on the diagonal. They are not adjusted: see :func:`holm`.
+    """
+    count, subjects, classes, _ = rows.shape
+    flat = rows.reshape(count, subjects, -1).astype(np.float64)
+    swaps = subject_swaps(subjects).T
+    given = [row.T @ swaps for row in flat]  # what each row gives away in each resample, once for all its pairs
+    own = flat.sum(axis=1)[:, :, None]
+
+    def value(confusions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Score (n_classes * n_classes, n): resamples lie last in memory, where sums over classes are fast."""
+        return figure(np.moveaxis(confusions.reshape(classes, classes, -1), -1, 0))
+
+    p = np.ones((count, count))
+    for i, j in combinations(range(count), 2):
+        passed = given[j] - given[i]
+        seen = abs(value(own[i]) - value(own[j])).item()
+        drawn = np.abs(value(own[i] + passed) - value(own[j] - passed))
+        p[i, j] = p[j, i] = (1 + np.count_nonzero(drawn >= seen - ROUNDING)) / (1 + len(drawn))
+    return p
+
+
+def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Adjust p-values for their number (Holm, Scandinavian Journal of Statistics 6, 1979).
+
+    Calling those below a level significant then errs with at most that probability, once or more, over all of them.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (n,)
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        In the order given, at most 1.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def most_rows(resamples: int = RESAMPLES) -> int:
+    """Return how many rows can be tested against each other: with more, no p-value is small enough for their pairs."""
+    rows = 2
+    while (rows + 1) * rows / 2 / (1 + resamples) < SIGNIFICANT:
+        rows += 1
+    return rows
+
+
+def below_the_best(rows: Counts, best: int, figure: Figure) -> npt.NDArray[np.float64]:
+    """Test the best row against each other one, adjusted over all pairs of rows.
+
+    The best of many rows is partly the luckiest. Adjusting for its own comparisons alone would call one of twenty equal
+    rows worse than it far more often than promised (``benchmarks/permutation_level.py``); all pairs pay for the choice.
+
+    Parameters
+    ----------
+    rows, figure
+        As for :func:`permutation_tests`.
+    best : int
+        Which row is the best.
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows,)
+        Adjusted p-values; NaN for the best row.
+    """
+    p = permutation_tests(rows, figure)
+    first, second = np.triu_indices(len(rows), k=1)
+    adjusted = np.full_like(p, np.nan)
+    adjusted[first, second] = adjusted[second, first] = holm(p[first, second])
+    return adjusted[best]

@@ -1,0 +1,29 @@
+import json
+
+
+def test_explain_holds_one_method_against_another(recorded, done):
+    text = done("explain", "svm-flow", "majority")
+    for words in (
+        "A  svm-flow: svm-flow-small-s0",
+        "the same: protocol, split, data",
+        "Full",
+        "CASME II",
+        "casme2/sub",
+    ):
+        assert words in text
+    found = json.loads(done("explain", "majority-small", "svm-flow", "--format", "json"))
+    assert found["parts"][0]["uf1_difference"] < 0
+    assert len(found["subjects"]) == 9
+
+
+def test_explain_reads_the_leaderboard(done):
+    text = done("explain", "svm-flow", "majority", "--leaderboard", "--most", "0")
+    assert ".7182" in text
+    assert "442" in text
+
+
+def test_explain_refuses_what_it_can_not_compare(recorded, refused):
+    assert "the protocols are called" in refused("explain", "majority-small", "majority-megc2019", "--leaderboard")
+    assert "did you mean" in refused("explain", "svm-flw", "majority")
+    assert "no run in" in refused("explain", "svm-flow", "majority", "--protocol", "megc2019")
+    assert "--format" in refused("explain", "svm-flow", "majority", "--format", "csv")
