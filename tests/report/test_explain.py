@@ -92,7 +92,7 @@ def test_names_that_mean_nothing_or_too_much_are_refused(record, answers, right)
     for name, words in {
         "toy": "could be any of toy",
         "toy-": "could be any of toy-toys-s0-",
-        "othr": "no recorded method or run is called 'othr'; did you mean",
+        "othr": "no recorded method or run is called 'othr' .did you mean 'other'",
     }.items():
         with pytest.raises(MerbenchError, match=words):
             explained(record, name, "other")
