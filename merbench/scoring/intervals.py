@@ -3,7 +3,7 @@
 Subjects are drawn with replacement within each dataset, all seeds of a subject together, given the trained folds: the
 interval says how the figure would vary with other people, not with other training.
 
-A plain percentile interval of 16 to 28 subjects is too narrow: it covers in 88 to 92 % of cases where 95 are promised
+A plain percentile interval of 16 to 28 subjects is too narrow: it covers in 88 to 93 % of cases where 95 are promised
 (``benchmarks/interval_coverage.py``). Drawing n subjects from n makes the spread too small by (n - 1)/n, and a normal
 tail too short; taking percentiles further out mends both (Hesterberg, The American Statistician 69, 2015, the expanded
 percentile interval).
