@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -208,23 +208,18 @@ def _parts(
 ) -> list[PartDifference]:
     found = []
     for part in parts:
-        inside = [[t if part == "full" else t[t.dataset == part] for t in tables] for tables in (one, two)]
-        if not len(inside[0][0]):
+        first, second = ([t if part == "full" else t[t.dataset == part] for t in tables] for tables in (one, two))
+        if not len(first[0]):
             continue
-        counts, _ = subject_confusions([*inside[0], *inside[1]], classes)
+        counts, _ = subject_confusions([*first, *second], classes)
         rows = np.stack([half.mean(axis=0) for half in (counts[: len(one)], counts[len(one) :])])
-        p = [permutation_tests(rows, figure)[0, 1] for figure in (unweighted_f1, unweighted_recall)]
-        scores = [part_scores(tables, classes, {"full": ""})[0] for tables in inside]
-        found.append(PartDifference(part, *scores, paired_difference(*inside, classes), float(p[0]), float(p[1])))
-    whole, datasets = (
-        [part for part in found if part.part == "full"],
-        [part for part in found if part.part != "full"],
-    )
+        uf1_p, uar_p = (float(permutation_tests(rows, figure)[0, 1]) for figure in (unweighted_f1, unweighted_recall))
+        (mine,), (yours,) = (part_scores(tables, classes, {"full": ""}) for tables in (first, second))
+        difference = paired_difference(first, second, classes)
+        found.append(PartDifference(part, mine, yours, difference, uf1_p, uar_p))
+    whole, datasets = ([part for part in found if (part.part == "full") == full] for full in (True, False))
     uf1, uar = holm([part.uf1_p for part in datasets]), holm([part.uar_p for part in datasets])
-    adjusted = [
-        PartDifference(part.part, part.one, part.two, part.difference, float(uf1[i]), float(uar[i]))
-        for i, part in enumerate(datasets)
-    ]
+    adjusted = [replace(part, uf1_p=float(uf1[i]), uar_p=float(uar[i])) for i, part in enumerate(datasets)]
     return [*whole, *adjusted]
 
 

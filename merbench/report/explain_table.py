@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -144,9 +145,9 @@ def _subject_table(found: Explanation, most: int) -> Table:
     table.add_column("Subject")
     for name in ("A right", "B right", "A - B", "Clips"):
         table.add_column(name, justify="right", no_wrap=True)
-    for each in moved.head(most).itertuples():
-        right = _share(each.right), _share(each.other_right), _clips(each.change)
-        table.add_row(Text(shown(f"{each.dataset}/{each.subject}")), *right, str(each.clips))
+    for each in moved.head(most).to_dict("records"):
+        right = _share(each["right"]), _share(each["other_right"]), _clips(each["change"])
+        table.add_row(Text(shown(f"{each['dataset']}/{each['subject']}")), *right, str(each["clips"]))
     return table
 
 
@@ -160,13 +161,12 @@ def _clip_table(found: Explanation, most: int) -> Table:
         table.add_column(name, overflow="fold")
     for name in (f"{A} right", f"{B} right"):
         table.add_column(name, justify="right", no_wrap=True)
-    for each in moved.head(most).itertuples():
-        names = (f"{each.dataset}/{each.subject}/{each.clip}", each.truth, each.said, each.other_said)
-        counts = (f"{each.right}/{seeds[0]}", f"{each.other_right}/{seeds[1]}")
+    for each in moved.head(most).to_dict("records"):
+        names = (f"{each['dataset']}/{each['subject']}/{each['clip']}", each["truth"], each["said"], each["other_said"])
+        counts = (f"{each['right']}/{seeds[0]}", f"{each['other_right']}/{seeds[1]}")
         table.add_row(*(Text(shown(name)) for name in names), *counts)
     return table
 
 
-def _only(most: int, moved: object) -> str:
-    count = len(moved)  # type: ignore[arg-type]
-    return f"; the {most} that moved most" if count > most else ""
+def _only(most: int, moved: pd.DataFrame) -> str:
+    return f"; the {most} that moved most" if len(moved) > most else ""

@@ -37,7 +37,9 @@ def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     clips = every.groupby([*IDENTITY, "truth"], as_index=False, sort=True).right.sum()
     told = every.groupby([*IDENTITY, "predicted"], as_index=False, sort=True).size()
     most = told.sort_values("size", ascending=False, kind="stable").drop_duplicates(IDENTITY)
-    return clips.merge(most[[*IDENTITY, "predicted"]].rename(columns={"predicted": "said"}), on=IDENTITY)
+    said = most[[*IDENTITY, "predicted"]].rename(columns={"predicted": "said"})
+    joined: pd.DataFrame = clips.merge(said, on=IDENTITY)
+    return joined
 
 
 def moved_subjects(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:

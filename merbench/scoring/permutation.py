@@ -121,4 +121,4 @@ def below_the_best(rows: Counts, best: int, figure: Figure) -> npt.NDArray[np.fl
     first, second = np.triu_indices(len(rows), k=1)
     adjusted = np.full_like(p, np.nan)
     adjusted[first, second] = adjusted[second, first] = holm(p[first, second])
-    return adjusted[best]
+    return np.asarray(adjusted[best])
