@@ -122,7 +122,7 @@ def test_a_run_says_which_data_and_why_then_prints_the_table(done, small):
     said = done("run", "svm-flow", "majority", *small)
     assert said.splitlines()[0] == ("data: megc2019-flow28, the registered release that holds casme2, samm, smic-hs")
     assert re.search(r"^ 1 +svm-flow +1\.0000 ", said, re.MULTILINE)
-    assert re.search(r"^ 2 +majority +\.1818 +\.3333 ", said, re.MULTILINE)
+    assert re.search(r"^ 2 +majority +†\.1818 +\.3333 ", said, re.MULTILINE)
 
 
 def test_a_folder_can_be_named_instead_of_a_registered_copy(done, small_release, small_protocol):
