@@ -13,7 +13,7 @@ from merbench.databases.fetching import mended
 from merbench.databases.registrations import open_registered, registered
 from merbench.databases.synthetic.database import STAND_INS
 from merbench.engine.catalogue import PROTOCOLS, family_of
-from merbench.engine.data import serves
+from merbench.engine.data import labels_fit, serves
 from merbench.prepare.store import Kept, kept_shelves, store_folder
 from merbench.prepare.upkeep import uses
 
@@ -64,7 +64,7 @@ def _here(card: DatabaseCard, shelves: list[Kept]) -> str:
 
 def _serves(card: DatabaseCard, specs: list[ProtocolSpec]) -> str:
     whole = [spec.name for spec in specs if serves(card, spec)]
-    known = [spec for spec in specs if not card.words or set(card.words) <= set(spec.classes)]
+    known = [spec for spec in specs if labels_fit(card, spec)]
     part = [spec.name for spec in known if set(spec.datasets) & set(card.datasets) and spec.name not in whole]
     shown = [_names(whole), f"part of {_names(part)}" if part else ""]
     return "\n".join(filter(None, shown)) or "no protocol"

@@ -80,6 +80,8 @@ def export(
         typer.echo(
             f"{found.file.run_id} has {found.folds} of {len(found.file.folds)} folds: the log is incomplete", err=True
         )
+    if format == "challenge" and found.file.task != "classification":
+        raise MerbenchError(f"the challenge's format has classes, this run is {found.file.task}: --format csv")
     text = to_csv(found.predictions) if format == "csv" else to_challenge(found.predictions, found.file.outputs)
     if out is None:
         typer.echo(text, nl=False)

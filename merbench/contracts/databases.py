@@ -52,8 +52,9 @@ class DatabaseCard(BaseModel):
         Made by a program: its results carry that word and never rank with real ones.
     offers : tuple of InputSpec, optional
         A release of ready-made arrays offers these and nothing else; ``None`` for a database of frames.
-    words : tuple of str
-        The emotion words of a release that knows only classes; it then serves protocols that know these.
+    labels : dict
+        Of a release that knows only classes: dataset -> class -> the emotions that were made it. It serves protocols
+        that take the same for the same, or name no emotions.
     person_of : dict of str to str
         Datasets whose subjects are the same people under the same ids share a value (``smic-hs`` and ``smic-vis``).
     download : Download, optional
@@ -70,7 +71,7 @@ class DatabaseCard(BaseModel):
     source: str
     synthetic: bool = False
     offers: tuple[InputSpec, ...] | None = None
-    words: tuple[str, ...] = ()
+    labels: dict[str, dict[str, tuple[str, ...]]] = {}
     person_of: dict[str, str] = {}
     download: Download | None = None
 

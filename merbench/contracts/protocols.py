@@ -55,6 +55,11 @@ class HoldOut(_Part):
     train: tuple[str, ...] = Field(min_length=1)
     test: tuple[str, ...] = Field(min_length=1)
 
+    @field_validator("train")
+    @classmethod
+    def _in_no_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(value))  # it means nothing, and digests are not to depend on it
+
 
 FoldRule = Annotated[
     LeaveOneSubjectOut | LeaveOneDatabaseOut | SubjectKFold | LeaveOneVideoOut | HoldOut, Field(discriminator="rule")

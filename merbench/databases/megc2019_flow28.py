@@ -48,7 +48,15 @@ class Megc2019Flow28:
         licence="public, in a repository that states no licence; the videos behind it need each database's own",
         source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
         offers=(FLOW,),
-        words=tuple(CLASSES.values()),
+        labels={
+            "smic-hs": {"negative": ("negative",), "positive": ("positive",), "surprise": ("surprise",)},
+            "casme2": {"negative": ("disgust", "repression"), "positive": ("happiness",), "surprise": ("surprise",)},
+            "samm": {
+                "negative": ("anger", "contempt", "disgust", "fear", "sadness"),
+                "positive": ("happiness",),
+                "surprise": ("surprise",),
+            },
+        },
         download=Download(
             address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
             checksums=Path(__file__).with_suffix(".csv"),

@@ -100,9 +100,22 @@ def known_datasets() -> set[str]:
 
 
 def serves(card: DatabaseCard, protocol: ProtocolSpec) -> bool:
-    """Say whether a database holds all datasets of a protocol, and knows what it labels clips by."""
-    known = not card.words or (protocol.labels == "emotion" and set(card.words) <= set(protocol.classes))
-    return known and set(protocol.datasets) <= set(card.datasets)
+    """Say whether a database holds all datasets of a protocol, and labels clips by what the protocol goes by."""
+    return set(protocol.datasets) <= set(card.datasets) and labels_fit(card, protocol)
+
+
+def labels_fit(card: DatabaseCard, protocol: ProtocolSpec) -> bool:
+    """Say whether a release that knows only classes made them of the emotions that the protocol makes them of."""
+    if not card.labels:
+        return True
+    if protocol.task != "classification" or protocol.labels != "emotion":
+        return False
+    for dataset in set(protocol.datasets) & set(card.labels):
+        asked = {name: set(words) for name, words in protocol.datasets[dataset].classes.items() if words}
+        made = {name: set(words) for name, words in card.labels[dataset].items()}
+        if asked != made if asked else not set(made) <= set(protocol.classes):
+            return False
+    return True
 
 
 def _check_datasets(name: str, cards: Sequence[DatabaseCard], needed: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from merbench.contracts.databases import person_of, persons
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeftOut, ProtocolSpec
 from merbench.engine.data import Data
-from merbench.engine.split import Fold, folds_of, left_out_by, selected, split_differences
+from merbench.engine.split import Fold, folds_of, labels_of, left_out_by, selected, split_differences
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def examine(spec: ProtocolSpec, data: Data) -> Examined:
     problems: list[str] = []
     folds: tuple[Fold, ...] = ()
     try:
+        labels_of(spec, kept)
         folds = folds_of(spec, kept, aliases)
     except DataError as error:
         problems.append(str(error))

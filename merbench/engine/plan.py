@@ -176,6 +176,11 @@ def _task_and_key(
         raise MerbenchError(
             f"method {card.name} does {listed(card.tasks)}, protocol {protocol.spec.name} is {split.problem.task}"
         )
+    if card.au_labels_at_test and split.problem.task == "au-detection":
+        raise MerbenchError(
+            f"method {card.name} takes action units of the test clips as an input, which are what protocol "
+            f"{protocol.spec.name} asks for"
+        )
     if card.transductive and not protocol.spec.transductive:
         raise MerbenchError(
             f"method {card.name} is transductive: it trains on the test clips without labels, which protocol "

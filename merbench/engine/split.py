@@ -140,7 +140,7 @@ def make_split(
     differences = split_differences(protocol, kept, list(protocol.datasets), listed_clips=not synthetic)
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
-    labels = _labels(protocol, kept)
+    labels = labels_of(protocol, kept)
     kept = kept.drop(columns="class")
     problem = Problem(protocol.task, protocol.outputs)
     return Split(problem, kept, labels, folds_of(protocol, kept, person_of), differences)
@@ -182,8 +182,14 @@ def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
     return kept.assign(**{"class": _classes(protocol, kept) if protocol.task == "classification" else ""})
 
 
-def _labels(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
-    """Return indices of classes, or what each clip's coding says of each action unit."""
+def labels_of(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return indices of classes, or what each clip's coding says of each action unit.
+
+    Raises
+    ------
+    DataError
+        A dataset has no action units at all, where these are asked for.
+    """
     if protocol.task == "classification":
         return np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
     labels = _unit_labels(protocol, kept)

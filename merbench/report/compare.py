@@ -131,8 +131,8 @@ def is_below(row: Row) -> bool:
 def legend(rows: Sequence[Row]) -> list[str]:
     """Say how the figures of a group are to be read: intervals, the spread over seeds, the mark."""
     ranked = len(ranks(rows))
-    if ranked < 2:
-        return [INTERVALS]
+    if ranked < 2 or rows[0].runs[0].file.task != "classification":
+        return [INTERVALS.replace("UF1", figures_of(rows)["uf1"])]
     if ranked > most_rows():
         return [
             INTERVALS,

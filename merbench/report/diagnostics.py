@@ -110,7 +110,10 @@ def gathered(folds: Mapping[str, Arrays], predictions: pd.DataFrame, problems: l
     """
     problems, tables = list(problems), []
     kept: dict[str, Arrays] = {}
-    predicted = predictions.set_index(IDENTITY).predicted
+    if folds and "predicted" not in predictions:
+        problems.append("nothing is drawn of what a method tells of itself under AU detection")
+        folds = {}
+    predicted = predictions.set_index(IDENTITY).predicted if folds else pd.Series(dtype=str)
     for fold, arrays in folds.items():
         table = pd.DataFrame({name: arrays[f"test/{name}"].astype(str) for name in (*IDENTITY, "truth", "aus")})
         answers = predicted.reindex(pd.MultiIndex.from_frame(table[IDENTITY]))

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -242,3 +243,10 @@ def test_a_run_on_clips_without_action_units_gets_no_such_table_either(made, fol
 def test_what_is_left_out_is_printed_as_it_is_written(made):
     found = gathered({}, made.run.predictions, ["fold [red]x\x1b[31m changed"])
     assert "left out: fold [red]x\\x1b[31m changed\n" in printed(found, made.run)
+
+
+def test_a_run_of_au_detection_is_shown_without_figures():
+    predictions = pd.DataFrame({"dataset": ["a"], "subject": ["s"], "clip": ["c"], "truth_4": [1.0], "score_4": [0.3]})
+    assert gathered({}, predictions, []).problems == []
+    (problem,) = gathered({"a/s": {}}, predictions, []).problems
+    assert "AU detection" in problem
