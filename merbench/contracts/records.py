@@ -31,6 +31,13 @@ class RunKey(BaseModel):
     """All that a prediction depends on, seed included; the fold is added by where it lies.
 
     Paths, workers and verbosity are not in it. Packages and hardware are recorded with each fold.
+
+    Attributes
+    ----------
+    selection : str
+        Which epoch's predictions count: ``last``, ``inner`` or ``inner-keep``.
+    shuffled : bool
+        Labels of the training clips were shuffled: a check of sanity, never a result.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
@@ -46,15 +53,16 @@ class RunKey(BaseModel):
     selection: str
     transductive: bool
     au_labels_at_test: bool
+    shuffled: bool = False
     seed: int
 
     def digest(self) -> str:
-        """Return the digest of all of it."""
-        return digest(self.model_dump(mode="json"))
+        """Return the digest of all of it; what has a default is digested where it differs from that."""
+        return digest(self.model_dump(mode="json", exclude_defaults=True))
 
     def group(self) -> str:
         """Return the digest of all of it but the seed: runs with the same one are seeds of one row."""
-        return digest(self.model_dump(mode="json", exclude={"seed"}))
+        return digest(self.model_dump(mode="json", exclude={"seed"}, exclude_defaults=True))
 
 
 class RunFile(_File):

@@ -68,6 +68,8 @@ class FoldTask:
         Card and protocol both say so.
     au_labels_at_test : bool
         The card admits that labels of the test clips are an input.
+    shuffled : bool
+        Shuffle the labels of the training clips: what is then learned from them is nothing.
     keep_epochs : bool
         Predict the test clips after each epoch, and keep that.
     diagnose : bool
@@ -87,6 +89,7 @@ class FoldTask:
     seed: int
     transductive: bool = False
     au_labels_at_test: bool = False
+    shuffled: bool = False
     keep_epochs: bool = False
     diagnose: bool = False
     device: str = "cpu"
@@ -407,13 +410,20 @@ def _open(task: FoldTask, fold: Fold) -> _Opened:
     shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
     train = TrainingData(
         task.inputs.take(fold.train),
-        task.split.labels[fold.train],
+        _training_labels(task, fold),
         task.split.problem,
         task.split.subjects[fold.train],
         task.split.datasets[fold.train],
         shown.take(test_rows) if task.transductive else None,
     )
     return _Opened(train, shown.take(test_rows), test_rows)
+
+
+def _training_labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
+    labels = task.split.labels[fold.train]
+    if not task.shuffled:
+        return labels
+    return np.random.default_rng(derived_seed(_fold_seed(task, fold), "shuffled-labels")).permutation(labels)
 
 
 def _fold_seed(task: FoldTask, fold: Fold) -> int:

@@ -45,6 +45,8 @@ class Request:
         A deterministic method counts the first only.
     keep_epochs, diagnose : bool
         What to keep beside predictions: those after each epoch, what the method tells of itself. Not in any key.
+    shuffled : bool
+        Shuffle the labels of the training clips.
     first_look : bool
         The data is the small stand-in: methods whose card names a short configuration run in that.
     """
@@ -57,6 +59,7 @@ class Request:
     selection: str = "last"
     keep_epochs: bool = False
     diagnose: bool = False
+    shuffled: bool = False
     first_look: bool = False
 
     def config_of(self, method: str) -> str:
@@ -204,6 +207,7 @@ def _task_and_key(
         seed=0,
         transductive=card.transductive,
         au_labels_at_test=card.au_labels_at_test,
+        shuffled=request.shuffled,
         keep_epochs=request.keep_epochs,
         diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
         device=method.device,
@@ -227,6 +231,7 @@ def _task_and_key(
         selection=request.selection,
         transductive=task.transductive,
         au_labels_at_test=task.au_labels_at_test,
+        shuffled=task.shuffled,
         seed=0,
     )
     return task, key

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from merbench.contracts.clips import IDENTITY
+from merbench.contracts.digests import digest
 from merbench.contracts.errors import RecordError
 from merbench.contracts.methods import Prediction, Problem
 from merbench.contracts.records import (
@@ -139,6 +140,7 @@ KEY = {
     "selection": "last",
     "transductive": False,
     "au_labels_at_test": False,
+    "shuffled": False,
     "seed": 0,
 }
 CHANGES = {
@@ -153,6 +155,7 @@ CHANGES = {
     "selection": "inner",
     "transductive": True,
     "au_labels_at_test": True,
+    "shuffled": True,
     "seed": 1,
 }
 
@@ -161,6 +164,11 @@ def test_a_runs_key_depends_on_everything_in_it():
     assert set(RunKey.model_fields) == set(KEY)
     digests = {RunKey(**(KEY | {field: value})).digest() for field, value in CHANGES.items()}
     assert len(digests | {RunKey(**KEY).digest()}) == len(CHANGES) + 1
+
+
+def test_a_key_that_says_nothing_of_shuffling_is_that_of_a_run_without_it():
+    silent = {name: value for name, value in KEY.items() if name != "shuffled"}
+    assert RunKey(**silent).digest() == RunKey(**KEY).digest() == digest(silent)
 
 
 def test_a_runs_key_is_the_same_when_it_is_read_back():

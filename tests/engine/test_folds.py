@@ -481,6 +481,27 @@ def test_training_clips_come_with_their_own_labels_subjects_and_datasets(task, i
         assert fold not in set(train.subjects)
 
 
+def test_shuffled_training_labels_are_the_same_ones_in_another_order_for_each_fold_and_test_labels_stay(task, split):
+    def seen(fold, seed, shuffled):
+        handed = []
+
+        class Watching(Plain):
+            def fit(self, train, run):
+                handed.append(train.labels.tolist())
+
+        truth = outcome(task(Watching, seed, shuffled=shuffled), fold).predictions["truth"].tolist()
+        return handed[0], truth
+
+    own, truth = seen(FOLDS[0], 0, shuffled=False)
+    shuffled, same_truth = seen(FOLDS[0], 0, shuffled=True)
+    assert truth == same_truth
+    assert shuffled != own
+    assert sorted(shuffled) == sorted(own)
+    assert seen(FOLDS[0], 0, shuffled=True)[0] == shuffled
+    assert seen(FOLDS[0], 1, shuffled=True)[0] != shuffled
+    assert seen(FOLDS[1], 0, shuffled=True)[0] != shuffled
+
+
 def test_each_answer_is_recorded_with_the_clip_it_was_given_for(task, inputs, split):
     """An oracle that knows each image's label is right everywhere, with its own scores beside each clip."""
     label_of = {clip.tobytes(): label for clip, label in zip(inputs["flow"].batch(), split.labels, strict=True)}
