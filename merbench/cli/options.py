@@ -17,6 +17,14 @@ Results = Annotated[
 Data = Annotated[str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")]
 Seeds = Annotated[str, typer.Option(help="Seeds: 0-4 or 0,2,7. A deterministic method counts one.")]
 Folds = Annotated[list[str] | None, typer.Option("--folds", help="Only this fold (casme2/sub01); may be repeated.")]
+Select = Annotated[
+    str,
+    typer.Option(
+        "--select",
+        help="Which epoch counts: last; inner, the best on subjects held out within the training fold, up to which all "
+        "are then trained on; or inner-keep, the net that was trained without them.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(

@@ -98,12 +98,14 @@ def submit(
 ) -> None:
     """Write a whole run in the form that the leaderboard takes, ready to be committed.
 
-    If every fold kept its epochs, the class that each clip was given after each of them goes with it.
+    If every fold kept its epochs, the class that each clip was given after each of them goes with it; and what an epoch
+    was selected by, where it was.
     """
     from merbench.report.leaderboard import write_entry
-    from merbench.report.runs import find_run, read_epochs, read_run
+    from merbench.report.runs import find_run, read_epochs, read_inner, read_run
 
     folder = find_run(results_folder(results), run)
     found = read_run(folder)
     epochs = read_epochs(folder, found) if found.complete and found.file.task == "classification" else None
-    typer.echo(f"written: {write_entry(found, to, epochs)}")
+    inner = read_inner(folder, found) if found.complete else None
+    typer.echo(f"written: {write_entry(found, to, epochs, inner)}")

@@ -17,6 +17,7 @@ from merbench.cli.options import (
     RayAddress,
     Results,
     Seeds,
+    Select,
     TrackingUri,
     Workers,
     one_of,
@@ -45,6 +46,7 @@ def run(
     ] = None,
     seeds: Seeds = "0",
     folds: Folds = None,
+    select: Select = "last",
     keep_epochs: Annotated[bool, typer.Option("--keep-epochs", help="Keep predictions after each epoch.")] = False,
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Keep what the method tells of itself: features, gates, kept locations.")
@@ -68,12 +70,14 @@ def run(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.execute import Existing, check_folds
+    from merbench.engine.selection import SELECTIONS
     from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
+    one_of(select, "--select", SELECTIONS)
     force = workforce(workers, gpus, folds_per_gpu, executor, ray_address, pack)
     request = request_of(methods, config or [], settings or [], seeds)
-    request = replace(request, keep_epochs=keep_epochs, diagnose=diagnose)
+    request = replace(request, selection=select, keep_epochs=keep_epochs, diagnose=diagnose)
     store = settle(tracking_uri, results_folder(results))
     console = Console(highlight=False)
     with PreparationDisplay(console) as watcher:

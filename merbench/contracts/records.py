@@ -123,6 +123,8 @@ class FoldRecord(_File):
 
     Attributes
     ----------
+    selected_epoch : int, optional
+        The epoch that counts, from 1, where the run selects one within the training fold.
     epochs : bool
         Per-epoch predictions were asked for; they are there if the method tells of its epochs.
     diagnostics : bool
@@ -130,7 +132,7 @@ class FoldRecord(_File):
     checksums : dict of str to str
         File name beside it -> SHA-256.
     seconds : dict of str to float
-        ``fit``, ``predict``, ``diagnose`` if it was asked for, and ``total``.
+        ``select`` if an epoch was selected, ``fit``, ``predict``, ``diagnose`` if it was asked for, and ``total``.
     peak_memory_mb : float, optional
         Highest resident memory of the process so far, in MiB.
     peak_gpu_memory_mb : float, optional
@@ -154,6 +156,7 @@ class FoldRecord(_File):
     packed: int = 1
     packages: dict[str, str]
     hardware: dict[str, Any]
+    selected_epoch: int | None = None
     epochs: bool
     diagnostics: bool = False
     checksums: dict[str, str] = {}

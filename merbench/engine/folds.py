@@ -39,6 +39,7 @@ from merbench.contracts.names import shown
 from merbench.contracts.records import Failure, prediction_table, units_text
 from merbench.engine import environment
 from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
+from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
 from merbench.engine.split import Fold, Split
 
 COMPANY_TOLERANCE = 1e-5
@@ -70,6 +71,8 @@ class FoldTask:
         The card admits that labels of the test clips are an input.
     shuffled : bool
         Shuffle the labels of the training clips: what is then learned from them is nothing.
+    selection : str
+        Which epoch counts, one of :data:`merbench.engine.selection.SELECTIONS`.
     keep_epochs : bool
         Predict the test clips after each epoch, and keep that.
     diagnose : bool
@@ -90,6 +93,7 @@ class FoldTask:
     transductive: bool = False
     au_labels_at_test: bool = False
     shuffled: bool = False
+    selection: str = "last"
     keep_epochs: bool = False
     diagnose: bool = False
     device: str = "cpu"
@@ -112,6 +116,9 @@ class FoldOutcome:
         See :func:`merbench.contracts.records.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
+        The last is the one that counts.
+    inner : InnerTraining, optional
+        What the epoch that counts was selected by, where it was.
     undiagnosed : str
         Why there are no diagnostics, though they were asked for.
     packed : int
@@ -132,6 +139,7 @@ class FoldOutcome:
     peak_gpu_memory_mb: float | None = None
     predictions: pd.DataFrame | None = None
     epochs: npt.NDArray[Any] | None = None
+    inner: InnerTraining | None = None
     diagnostics: dict[str, npt.NDArray[Any]] | None = None
     undiagnosed: str = ""
     failure: Failure | None = None
@@ -143,20 +151,20 @@ class CompanyError(PredictionError):
 
 
 class _EpochWatch:
-    """Predicts the test clips after each epoch, without a trace in the method's training."""
+    """Predicts clips after each epoch, without a trace in the method's training."""
 
     def __init__(self, inputs: Inputs, problem: Problem) -> None:
-        self.scores: list[npt.NDArray[Any]] = []
+        self.predictions: list[Prediction] = []
         self._inputs = inputs
         self._problem = problem
 
-    def __call__(self, epoch: int, method: Method) -> bool:
-        """Keep the scores of this epoch; never asks to stop."""
-        if epoch != len(self.scores) + 1:
-            raise ValueError(f"epoch_end told of epoch {epoch}, expected {len(self.scores) + 1}: epochs count from 1")
+    def __call__(self, epoch: int, method: Method) -> None:
+        """Keep the prediction of this epoch."""
+        if epoch != len(self.predictions) + 1:
+            due = len(self.predictions) + 1
+            raise ValueError(f"epoch_end told of epoch {epoch}, expected {due}: epochs count from 1")
         with preserved_random_state(), preserved_method(method):
-            self.scores.append(_checked(method.predict(self._inputs), self._inputs, self._problem).scores)
-        return False
+            self.predictions.append(_checked(method.predict(self._inputs), self._inputs, self._problem))
 
 
 def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> FoldOutcome:
@@ -231,13 +239,13 @@ def run_folds(
     return [outcomes[name] for name in names]
 
 
-def can_pack(method: type[Method]) -> bool:
-    """Say whether `run_folds` can train folds of a method together."""
-    if not environment.uses_torch(method):
+def can_pack(task: FoldTask) -> bool:
+    """Say whether `run_folds` can train folds of a task together: those of some methods, if the last epoch counts."""
+    if task.selection != "last" or not environment.uses_torch(task.method):
         return False
     from merbench.training.packed import can_pack
 
-    return can_pack(method)
+    return can_pack(task.method)
 
 
 def _run_pack(
@@ -365,17 +373,60 @@ class _Begun:
         return seeded(self.run.stream_seed("global"))
 
 
-def _begin(task: FoldTask, fold: Fold, progress: Progress) -> _Begun:
-    """Open a fold's data."""
-    opened = _open(task, fold)
+def _begin(
+    task: FoldTask, fold: Fold, progress: Progress, part: Fold | None = None, last_epoch: int | None = None
+) -> _Begun:
+    """Open a fold's data, or a part of it, who is tested in which may be some whom the fold trains on.
+
+    Training is stopped after `last_epoch`, if that is given.
+    """
+    part = part or fold
+    opened = _open(task, fold, part)
     watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
-    return _Begun(task, fold, opened, watch, _run_context(task, fold, progress, watch))
+
+    def on_epoch(epoch: int, method: Method) -> bool:
+        if watch:
+            watch(epoch, method)
+        return epoch == last_epoch
+
+    out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, part.train)])
+    seed = derived_seed(_fold_seed(task, fold), "method")
+    run = RunContext(seed, task.device, task.threads, progress, on_epoch, _auxiliary(task, out_of_reach))
+    return _Begun(task, part, opened, watch, run)
 
 
 def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
     """Open the data, fit, test, look inside; returns what a `FoldOutcome` keeps of it."""
-    begun = _begin(task, fold, progress)
-    with _thread_pools(len(sys.modules)).limit(limits=task.threads), begun.random_state():
+    with _thread_pools(len(sys.modules)).limit(limits=task.threads):
+        if task.selection == "last":
+            return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
+        people = persons(task.split.clips, task.person_of)
+        inner = inner_fold(task.split, fold, people, derived_seed(_fold_seed(task, fold), "held-out"))
+        selected = _select(task, fold, inner, progress, seconds)
+        # What is kept is made again, with the same draws: so no label is ever within reach while a method trains.
+        part = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
+        begun = _begin(task, fold, progress, part, selected.epoch)
+        return _fitted_and_tested(task, begun, seconds) | {"inner": selected}
+
+
+def _select(
+    task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]
+) -> InnerTraining:
+    """Train on a part of the training clips, and score the others after each epoch."""
+    begun = _begin(replace(task, keep_epochs=True), fold, progress, inner)
+    with _timed(seconds, "select"), begun.random_state():
+        begun.make().fit(begun.opened.train, begun.run)
+    assert begun.watch is not None
+    if not begun.watch.predictions:
+        raise SetupError(
+            f"method {task.method.__name__} tells of no epochs, so none can be selected: use --select last"
+        )
+    truth = _labels(task, fold)[begun.opened.test_rows]
+    return InnerTraining(np.array([inner_uf1(each, truth, task.split.problem) for each in begun.watch.predictions]))
+
+
+def _fitted_and_tested(task: FoldTask, begun: _Begun, seconds: dict[str, float]) -> dict[str, Any]:
+    with begun.random_state():
         with _timed(seconds, "fit"):
             begun.make().fit(begun.opened.train, begun.run)
         return _finish(task, begun, seconds)
@@ -388,8 +439,9 @@ def _finish(task: FoldTask, begun: _Begun, seconds: dict[str, float]) -> dict[st
     if task.diagnose:
         with _timed(seconds, "diagnose"):
             result |= _looked_inside_or_why_not(task, begun.fold, begun.method, begun.opened)
-    if begun.watch and begun.watch.scores:
-        result["epochs"] = np.array(begun.watch.scores, dtype=np.float32)[:, begun.opened.by_identity()]
+    if begun.watch and begun.watch.predictions:
+        scores = np.array([prediction.scores for prediction in begun.watch.predictions], dtype=np.float32)
+        result["epochs"] = scores[:, begun.opened.by_identity()]
     return result
 
 
@@ -403,37 +455,34 @@ def _looked_inside_or_why_not(task: FoldTask, fold: Fold, method: Method, opened
         return {"undiagnosed": f"{type(error).__name__}: {_readable(str, error)}"}
 
 
-def _open(task: FoldTask, fold: Fold) -> _Opened:
+def _open(task: FoldTask, fold: Fold, part: Fold) -> _Opened:
     # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
     order = np.random.default_rng(derived_seed(_fold_seed(task, fold), "test-order"))
-    test_rows = order.permutation(fold.test)
+    test_rows = order.permutation(part.test)
     shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
     train = TrainingData(
-        task.inputs.take(fold.train),
-        _training_labels(task, fold),
+        task.inputs.take(part.train),
+        _labels(task, fold)[part.train],
         task.split.problem,
-        task.split.subjects[fold.train],
-        task.split.datasets[fold.train],
+        task.split.subjects[part.train],
+        task.split.datasets[part.train],
         shown.take(test_rows) if task.transductive else None,
     )
     return _Opened(train, shown.take(test_rows), test_rows)
 
 
-def _training_labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
-    labels = task.split.labels[fold.train]
+def _labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
+    """Return the labels of all clips, those of the training clips shuffled where the task says so."""
     if not task.shuffled:
-        return labels
-    return np.random.default_rng(derived_seed(_fold_seed(task, fold), "shuffled-labels")).permutation(labels)
+        return task.split.labels
+    labels = task.split.labels.copy()
+    rng = np.random.default_rng(derived_seed(_fold_seed(task, fold), "shuffled-labels"))
+    labels[fold.train] = rng.permutation(labels[fold.train])
+    return labels
 
 
 def _fold_seed(task: FoldTask, fold: Fold) -> int:
     return derived_seed(task.seed, fold.name)
-
-
-def _run_context(task: FoldTask, fold: Fold, progress: Progress, watch: _EpochWatch | None) -> RunContext:
-    seed = derived_seed(_fold_seed(task, fold), "method")
-    run = RunContext(seed, task.device, task.threads, progress, auxiliary=_auxiliary(task, fold))
-    return run if watch is None else replace(run, on_epoch=watch)
 
 
 @contextmanager
@@ -515,9 +564,9 @@ def check_company(method: Method, inputs: Inputs, together: Prediction, problem:
         )
 
 
-def _auxiliary(task: FoldTask, fold: Fold) -> Callable[[str], AuxiliaryData]:
-    """Give declared pretraining clips without the people who are tested in `fold`."""
-    held_out = set(persons(task.split.clips.iloc[fold.test], task.person_of))
+def _auxiliary(task: FoldTask, tested: npt.NDArray[np.intp]) -> Callable[[str], AuxiliaryData]:
+    """Give declared pretraining clips without the people behind the clips that are tested, or held out."""
+    held_out = set(persons(task.split.clips.iloc[tested], task.person_of))
     # Only the filtered copies can be reached from what the method is handed, never the table or the held-out names.
     ready = {}
     for name, data in task.auxiliary.items():

@@ -4,7 +4,7 @@
 
     runs/<run>/run.json                         what the run is
     runs/<run>/folds/<fold>/predictions.parquet what came out
-    runs/<run>/folds/<fold>/epochs.npz          scores after each epoch, where they were asked for
+    runs/<run>/folds/<fold>/epochs.npz          scores after each epoch, where they were asked for; what selected one
     runs/<run>/folds/<fold>/diagnostics.npz     what the method tells of itself, where that was asked for
     runs/<run>/folds/<fold>/record.json         the fold's commit mark, written last
     runs/<run>/predictions.parquet              all folds, once the last is in
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
@@ -183,8 +184,11 @@ class RunFolder:
         files: dict[str, bytes] = {}
         if outcome.predictions is not None:
             files[PREDICTIONS] = parquet_bytes(outcome.predictions)
-        if outcome.epochs is not None:
-            files[EPOCHS] = npz_bytes({"scores": outcome.epochs})
+        by_epoch = {} if outcome.epochs is None else {"scores": outcome.epochs}
+        if outcome.inner is not None:
+            by_epoch["inner_uf1"] = outcome.inner.uf1
+        if by_epoch:
+            files[EPOCHS] = npz_bytes(by_epoch)
         if outcome.diagnostics is not None:
             files[DIAGNOSTICS] = npz_bytes(outcome.diagnostics)
         for name, content in files.items():
@@ -204,6 +208,7 @@ class RunFolder:
             packed=outcome.packed,
             packages=outcome.packages,
             hardware=outcome.hardware,
+            selected_epoch=None if outcome.inner is None else outcome.inner.epoch,
             epochs=task.keep_epochs,
             diagnostics=outcome.diagnostics is not None,
             checksums={name: bytes_digest(content) for name, content in files.items()},
@@ -275,6 +280,21 @@ class RunFolder:
             The fold's record or the scores do not verify.
         """
         return self._arrays(fold, run, EPOCHS).get("scores")
+
+    def read_inner(self, fold: str, run: RunFile) -> npt.NDArray[np.float64] | None:
+        """Read what an epoch was selected by; None where none was, or the fold was not run.
+
+        Returns
+        -------
+        ndarray of float, shape (n_epochs,), optional
+            As :attr:`merbench.engine.selection.InnerTraining.uf1`.
+
+        Raises
+        ------
+        RecordError
+            The fold's record or what it keeps of its epochs does not verify.
+        """
+        return self._arrays(fold, run, EPOCHS).get("inner_uf1")
 
     def _arrays(self, fold: str, run: RunFile, name: str) -> dict[str, npt.NDArray[Any]]:
         folder = self.fold_path(fold)

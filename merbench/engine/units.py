@@ -42,9 +42,9 @@ class Unit:
 
 
 def kind(plan: RunPlan) -> str:
-    """Digest what makes folds of two runs take alike: method, configuration, and what it is fed."""
+    """Digest what makes folds of two runs take alike: method, configuration, selection, and what it is fed."""
     key = plan.file.key
-    return digest([key.method, key.config, key.input_digests])
+    return digest([key.method, key.config, key.input_digests, key.selection])
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Packing:
         """Return how many folds like this one are trained together at most."""
         on_device = 1 if unit.task.device == "cpu" else PACK_ON_GPU
         most = on_device if self._most is None else self._most
-        return most if most > 1 and can_pack(unit.task.method) else 1
+        return most if most > 1 and can_pack(unit.task) else 1
 
     def tell(self, units: Sequence[Unit], watcher: Watcher) -> None:
         """Tell of each method, once, that does not pack though it is asked for."""

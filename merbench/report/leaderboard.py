@@ -4,13 +4,15 @@
 
     run.json            what the run is
     predictions.csv     what came out, scores to six decimals
-    epochs.npz          which class each clip was given after each epoch, where the run kept its epochs
+    epochs.npz          which class each clip was given after each epoch, where the run kept its epochs; and what an
+                        epoch was selected by, where it was
     complete.json       vouches for them
 """
 
 import io
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,12 @@ PREDICTIONS = "predictions.csv"
 EPOCHS = "epochs.npz"
 
 
-def write_entry(run: RecordedRun, folder: Path, epochs: npt.NDArray[np.uint8] | None = None) -> Path:
+def write_entry(
+    run: RecordedRun,
+    folder: Path,
+    epochs: npt.NDArray[np.uint8] | None = None,
+    inner: npt.NDArray[np.float64] | None = None,
+) -> Path:
     """Write a whole run as ``<folder>/<run>/``, the form that is committed.
 
     Parameters
@@ -38,6 +45,8 @@ def write_entry(run: RecordedRun, folder: Path, epochs: npt.NDArray[np.uint8] | 
     epochs : ndarray of uint8, shape (n_clips, n_epochs), optional
         Which class each clip was given after each epoch, from :func:`merbench.report.runs.read_epochs`: a few bytes a
         clip, where the scores behind them would be megabytes.
+    inner : ndarray of float, shape (n_folds, n_epochs), optional
+        What epochs were selected by, from :func:`merbench.report.runs.read_inner`.
 
     Raises
     ------
@@ -53,8 +62,10 @@ def write_entry(run: RecordedRun, folder: Path, epochs: npt.NDArray[np.uint8] | 
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
     write_whole(target / PREDICTIONS, content)
     remove(target / EPOCHS)  # of an earlier run by the same name
-    if epochs is not None:
-        packed = npz_bytes({"predicted": epochs})
+    arrays = {"predicted": epochs, "inner_uf1": inner}
+    kept = {name: array for name, array in arrays.items() if array is not None}
+    if kept:
+        packed = npz_bytes(kept)
         mark = mark.model_copy(update={"epochs_sha256": bytes_digest(packed)})
         write_whole(target / EPOCHS, packed)
     write_whole(target / "run.json", (run.file.model_dump_json(indent=1) + "\n").encode())
@@ -120,11 +131,37 @@ def read_entry_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] |
     RecordError
         It has changed since it was recorded, or is not that of the run's clips and classes.
     """
-    assert run.mark is not None
-    if run.mark.epochs_sha256 is None:
+    found = _kept(folder, run).get("predicted")
+    if found is None:
         return None
-    found = verified_arrays(folder / EPOCHS, run.mark.epochs_sha256).get("predicted")
-    fits = found is not None and found.dtype == np.uint8 and found.ndim == 2 and len(found) == len(run.predictions)
-    if found is None or not fits or not found.size or found.max() >= len(run.file.outputs):
+    fits = found.dtype == np.uint8 and found.ndim == 2 and len(found) == len(run.predictions)
+    if not fits or not found.size or found.max() >= len(run.file.outputs):
         raise RecordError(f"{folder / EPOCHS} does not tell of the {len(run.predictions)} clips of the run")
     return found
+
+
+def read_entry_inner(folder: Path, run: RecordedRun) -> npt.NDArray[np.float64] | None:
+    """Read what the epochs of an entry were selected by; None where they were not.
+
+    Returns
+    -------
+    ndarray of float, shape (n_folds, n_epochs), optional
+        As :func:`merbench.report.runs.read_inner`.
+
+    Raises
+    ------
+    RecordError
+        It has changed since it was recorded, or is not that of the run's folds.
+    """
+    found = _kept(folder, run).get("inner_uf1")
+    if found is None:
+        return None
+    fits = found.dtype == np.float64 and found.ndim == 2 and len(found) == len(run.file.folds) and found.size
+    if not fits or np.isnan(found[:, 0]).any() or np.nanmin(found) < 0 or np.nanmax(found) > 1:
+        raise RecordError(f"{folder / EPOCHS} does not tell of the {len(run.file.folds)} folds of the run")
+    return found
+
+
+def _kept(folder: Path, run: RecordedRun) -> dict[str, npt.NDArray[Any]]:
+    assert run.mark is not None
+    return {} if run.mark.epochs_sha256 is None else verified_arrays(folder / EPOCHS, run.mark.epochs_sha256)

@@ -149,6 +149,37 @@ def read_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] | None:
     return ordered
 
 
+def read_inner(folder: Path, run: RecordedRun) -> npt.NDArray[np.float64] | None:
+    """Read what the epochs of a run that selects them were selected by.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    run : RecordedRun
+        What `read_run` gave of it: a whole run.
+
+    Returns
+    -------
+    ndarray of float, shape (n_folds, n_epochs), optional
+        UF1 of the clips held out within the training fold, see :mod:`merbench.engine.selection`; folds as in
+        ``run.file.folds``, NaN after a fold's last epoch. The first highest of a row is the epoch that counts. None
+        where the run selects none.
+
+    Raises
+    ------
+    RecordError
+        What a fold kept does not verify.
+    """
+    records = RunFolder(folder)
+    found = [records.read_inner(fold, run.file) for fold in run.file.folds]
+    curves = [curve for curve in found if curve is not None]
+    if len(curves) < len(found):
+        return None
+    longest = max(map(len, curves))
+    return np.array([np.pad(curve, (0, longest - len(curve)), constant_values=np.nan) for curve in curves])
+
+
 def first_record(folder: Path, run: RecordedRun) -> FoldRecord | None:
     """Read the record of the run's first fold that verifies: what it was computed with; None if none does."""
     for fold in run.file.folds:

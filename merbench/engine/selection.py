@@ -1,0 +1,113 @@
+"""Which epoch counts: the last one, or the first best one on subjects who are held out within the training fold.
+
+The rule stands outside the trainer, which trains as its configuration says. The best epoch on the tested clips
+themselves is no selection: only the audit, which shows what that does to a score, knows of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.methods import Prediction, Problem
+from merbench.engine.split import Fold, Split
+from merbench.scoring.detection import shown_f1
+from merbench.scoring.metrics import unweighted_f1
+
+#: ``last``: after as many epochs as the configuration says. ``inner``: trained again on the whole training fold, up to the
+#: epoch that was best on those held out. ``inner-keep``: what was trained without them, as it was after that epoch.
+SELECTIONS = ("last", "inner", "inner-keep")
+#: Share of each database's people that is held out within the training fold.
+HELD_OUT = 0.2
+
+
+@dataclass(frozen=True)
+class InnerTraining:
+    """What training on a part of the training fold told of its epochs.
+
+    Attributes
+    ----------
+    uf1 : ndarray of float, shape (n_epochs,)
+        Of the clips held out, after each epoch, pooled over their subjects; the mean F1 of the action units for AU
+        detection. In 0..1.
+    """
+
+    uf1: npt.NDArray[np.float64]
+
+    @property
+    def epoch(self) -> int:
+        """The first best epoch, from 1."""
+        return int(np.argmax(self.uf1)) + 1
+
+
+def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: int) -> Fold:
+    """Hold out a fifth of the people that a fold trains on, of each database its share.
+
+    Parameters
+    ----------
+    split : Split
+        The protocol's clips.
+    fold : Fold
+        One of its folds; its tested clips stay out of both sides.
+    people : ndarray of str, shape (n_clips,)
+        The person behind each clip of the split, see :func:`merbench.contracts.databases.persons`: one who is in two
+        databases is held out of both.
+    seed : int
+        Whom chance takes.
+
+    Returns
+    -------
+    Fold
+        Of the same name: trains on the others, tests those held out, of whom there is one at least of each database
+        that has two.
+
+    Raises
+    ------
+    MerbenchError
+        No database of the fold has two people.
+    """
+    rng = np.random.default_rng(seed)
+    clips, held_out = people[fold.train], []
+    by_databases: dict[tuple[str, ...], list[str]] = {}
+    for person in sorted(set(clips)):
+        databases = tuple(sorted(set(split.datasets[fold.train[clips == person]])))
+        by_databases.setdefault(databases, []).append(person)
+    for _, there in sorted(by_databases.items()):
+        if len(there) > 1:
+            held_out += rng.choice(there, max(1, round(HELD_OUT * len(there))), replace=False).tolist()
+    if not held_out:
+        raise MerbenchError(
+            f"fold {fold.name} trains on {len(set(clips))} subject{'s' * (len(set(clips)) > 1)}, of whom none can be "
+            "held out to select an epoch: use --select last"
+        )
+    outside = np.isin(clips, held_out)
+    return Fold(fold.name, fold.train[~outside], fold.train[outside])
+
+
+def inner_uf1(prediction: Prediction, truth: npt.NDArray[np.generic], problem: Problem) -> float:
+    """Score the clips held out, all of them together.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of the clips.
+    truth : ndarray
+        As in :class:`merbench.engine.split.Split`, of the same clips in the same order.
+    problem : Problem
+        Task and outputs.
+
+    Returns
+    -------
+    float
+        UF1 over the classes that these clips have; for AU detection the mean F1 of all units, of clips of which it is
+        known.
+    """
+    size = len(problem.outputs)
+    if problem.task == "classification":
+        cells = np.bincount(truth.astype(np.int64) * size + prediction.decisions(), minlength=size * size)
+        return float(unweighted_f1(cells.reshape(size, size)))
+    shown, decided = truth == 1, prediction.scores > 0
+    known = shown | (truth == 0)
+    counts = [[(known & (shown == true) & (decided == given)).sum(axis=0) for given in (0, 1)] for true in (0, 1)]
+    return float(shown_f1(np.moveaxis(np.array(counts), 2, 0)).mean())
