@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from merbench.audit.tripwires import Check, Finding, Trial
 
-WIDTH = 23  # of the longest name of a check
-
 
 def check_method(
     methods: Annotated[list[str], typer.Argument(help="Methods, see merbench methods.", metavar="METHOD")],
@@ -38,11 +36,12 @@ def check_method(
     request = request_of(methods, config or [], settings or [], "0")
     request.check()
     found = []
+    width = max(len(check.name) for check in CHECKS)
     console = Console(highlight=False, quiet=json)
     for name in dict.fromkeys(methods):
         for trial in trials(name, request.configs.get(name, request.config), request.settings_of(name)):
             console.print(str(trial), markup=False, soft_wrap=True, style="bold")
-            found += [(trial, _looked(console, trial, check)) for check in CHECKS]
+            found += [(trial, _looked(console, trial, check, width)) for check in CHECKS]
     failed = sum(finding.result == "failed" for _, finding in found)
     console.print(f"{failed} of {len(found)} checks failed" if failed else f"none of {len(found)} checks failed")
     if json:
@@ -52,10 +51,10 @@ def check_method(
         raise typer.Exit(1)
 
 
-def _looked(console: "Console", trial: "Trial", check: "Check") -> "Finding":
-    """Make a check and print its line."""
+def _looked(console: "Console", trial: "Trial", check: "Check", width: int) -> "Finding":
+    """Make a check and print its line; `width` is that of the longest name."""
     with console.status(f"{check.name}: {check.holds}") if console.is_terminal else nullcontext():
         found = check(trial)
-    line = f"{found.result:<14}  {found.check:<{WIDTH}}  {found.evidence}"
+    line = f"{found.result:<14}  {found.check:<{width}}  {found.evidence}"
     console.print(line, markup=False, soft_wrap=True, style="red" if found.result == "failed" else "")
     return found

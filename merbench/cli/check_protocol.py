@@ -114,6 +114,6 @@ def _print_people(console: "Console", found: "Examined") -> None:
                 _say(console, f"  {fold.name}: {len(fold.test)} tested, {len(fold.train)} trained on")
     for what, names in (("one clip", found.one_clip), ("clips of one class only", found.one_class)):
         if names:
-            _say(console, f"{len(names)} subjects have {what}: {listed(names)}")
+            _say(console, f"{len(names)} subject{'s have' if len(names) > 1 else ' has'} {what}: {listed(names)}")
     if found.shared:
         _say(console, f"{len(found.shared)} people are trained on and tested: {listed(found.shared)}", "yellow")

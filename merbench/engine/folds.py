@@ -380,14 +380,13 @@ class _Begun:
 def _begin(
     task: FoldTask, fold: Fold, progress: Progress, part: Fold | None = None, last_epoch: int | None = None
 ) -> _Begun:
-    """Open a fold's data, or a part of it, who is tested in which may be some whom the fold trains on.
+    """Open a fold's data, or a part of it: fewer people to train on, and for selecting an epoch others of them to test.
 
     Training is stopped after `last_epoch`, if that is given.
     """
     part = part or fold
     opened = _open(task, fold, part)
     watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
-
     told: list[int] = []
 
     def on_epoch(epoch: int, method: Method) -> bool:

@@ -246,7 +246,7 @@ def test_a_method_of_one_epoch_can_be_drawn(record):
     after = {clip: given[:1] for clip, given in AFTER.items()}
     record(last(after), epochs=after)
     with style():
-        as_png(audit_figure(audited(record)))
+        assert as_png(audit_figure(audited(record))).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("folder", AUDITS, ids=lambda folder: folder.name)
