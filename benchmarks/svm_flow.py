@@ -19,7 +19,7 @@ from merbench.cli.display import PlainDisplay
 from merbench.engine.catalogue import protocol
 from merbench.engine.data import choose_data
 from merbench.engine.execute import execute
-from merbench.engine.folds import FoldTask
+from merbench.engine.opening import FoldTask
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 
 

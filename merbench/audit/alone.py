@@ -23,7 +23,7 @@ from merbench.audit.trial import without_answers
 from merbench.audit.watch import Watch
 from merbench.contracts.methods import Prediction
 from merbench.engine import environment
-from merbench.engine.folds import FoldTask
+from merbench.engine.opening import FoldTask
 
 _SECONDS = 3600
 

@@ -15,7 +15,8 @@ from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Method, MethodConfig, Prediction, Problem, RunContext, TrainingData
-from merbench.engine.folds import FoldTask, run_fold
+from merbench.engine.folds import run_fold
+from merbench.engine.opening import FoldTask
 from merbench.engine.randomness import preserved_method, preserved_random_state
 from merbench.prepare.arrays import input_digests
 

@@ -10,27 +10,26 @@ same fits. An author holds a method to them in tests of their own::
 """
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import permutations
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from merbench.audit.alone import Alone, run_alone
 from merbench.audit.observed import Again, Observation, answers, difference, observe
 from merbench.audit.trial import trial_task
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
-from merbench.contracts.methods import MethodConfig, Problem
+from merbench.contracts.methods import MethodConfig
 from merbench.contracts.names import shown
 from merbench.engine.catalogue import METHODS, RegisteredMethod
-from merbench.engine.folds import COMPANY_TOLERANCE, FoldTask, run_fold
+from merbench.engine.folds import COMPANY_TOLERANCE, run_fold
+from merbench.engine.opening import FoldTask
 from merbench.engine.randomness import seeded
-from merbench.scoring.metrics import confusion_matrix, unweighted_recall
+from merbench.scoring.chance import by_chance
 
 Result = Literal["passed", "failed", "not applicable"]
 
@@ -402,61 +401,6 @@ def _data_seen(trial: Trial) -> tuple[Result, str]:
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ByChance:
-    """The mean UAR of folds, and what would come of it if their predictions knew nothing of the labels.
-
-    Attributes
-    ----------
-    uar : float
-        Mean over folds; for AU detection also over units, of the recalls of shown and not shown.
-    chance, sd : float
-        Mean and standard deviation of `uar` where, fold by fold, the true classes change their names at random (every
-        renaming alike), or, for AU detection, where shown and not shown change places unit by unit. This leaves alone
-        how predictions hang together: clips that look alike are mistaken alike, so that shuffling the truth clip by
-        clip would promise a spread much too small.
-    folds : int
-        How many folds, of all shuffles.
-    """
-
-    uar: float
-    chance: float
-    sd: float
-    folds: int
-
-    @property
-    def bound(self) -> float:
-        """Above this, three standard deviations from chance, something of the labels was known."""
-        return self.chance + 3 * self.sd
-
-
-def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
-    """Judge tables of predictions, one a fold; in each every class, or either answer, must occur."""
-    judge = _renamed if problem.task == "classification" else _swapped
-    found = [judge(table, problem.outputs) for table in folds]
-    uars, chances, variances = zip(*found, strict=True)
-    return ByChance(float(np.mean(uars)), float(np.mean(chances)), sum(variances) ** 0.5 / len(found), len(found))
-
-
-def _renamed(table: pd.DataFrame, classes: Sequence[str]) -> tuple[float, float, float]:
-    """Return UAR, and its mean and variance over all ways to rename the true classes."""
-    recalls = []
-    for names in permutations(classes):
-        truth = table.truth.map(dict(zip(classes, names, strict=True)))
-        recalls.append(float(unweighted_recall(confusion_matrix(truth, table.predicted, tuple(classes)))))
-    return recalls[0], float(np.mean(recalls)), float(np.var(recalls))
-
-
-def _swapped(table: pd.DataFrame, units: Sequence[str]) -> tuple[float, float, float]:
-    """Return the mean UAR of units, and its mean and variance where answers change places unit by unit."""
-    found = []
-    for unit in units:
-        right = (table[f"score_{unit}"] > 0) == (table[f"truth_{unit}"] == 1)
-        found.append(right[table[f"truth_{unit}"].notna()].groupby(table[f"truth_{unit}"]).mean().mean())
-    off = np.array(found, dtype=np.float64) - 0.5
-    return 0.5 + float(off.mean()), 0.5, float((off**2).sum()) / len(off) ** 2
 
 
 def _within(worst: float) -> Result:

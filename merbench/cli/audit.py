@@ -56,7 +56,8 @@ def audit(
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
     given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
     options = tuple(word for option, value in given if value for word in (option, value))
-    found = read_audit(folder, known, Wanted(method, name, protocol, data, chosen, options))
+    place = ("--results", str(results)) if results else ()
+    found = read_audit(folder, known, Wanted(method, name, protocol, data, chosen, options, place))
     for problem in problems + more:
         typer.echo(problem, err=True)
     if json:

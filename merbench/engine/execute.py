@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
 from merbench.contracts.records import FoldRecord
-from merbench.engine.folds import FoldOutcome, FoldTask
+from merbench.engine.folds import FoldOutcome
+from merbench.engine.opening import FoldTask
 from merbench.engine.plan import RunPlan
 from merbench.engine.siblings import Siblings, begun_last, siblings
 from merbench.engine.store import PREDICTIONS, RunFolder, check_clips

@@ -1,13 +1,13 @@
 """Folds: the only place where a method meets data, and the boundary that no test label crosses.
 
 The method gets copies of its training clips, and of its test clips without labels, without names and in an order that
-means nothing. What it answers is joined with the truth outside.
+means nothing: :mod:`merbench.engine.opening`. What it answers is joined with the truth here, outside.
 """
 
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -25,82 +25,22 @@ from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import PredictionError, SetupError
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import (
-    AuxiliaryData,
     Method,
-    MethodConfig,
     Prediction,
     Problem,
     Progress,
     RunContext,
-    TrainingData,
     check_diagnostics,
 )
 from merbench.contracts.names import shown
 from merbench.contracts.records import Failure, prediction_table, units_text
 from merbench.engine import environment
+from merbench.engine.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
 from merbench.engine.split import Fold, Split
 
 COMPANY_TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True)
-class Auxiliary:
-    """Pretraining clips as read, before the held-out subjects are taken away."""
-
-    clips: pd.DataFrame
-    inputs: Inputs
-
-
-@dataclass(frozen=True)
-class FoldTask:
-    """All that is needed to train and test folds of one run, wherever that happens.
-
-    Attributes
-    ----------
-    method : type
-        The method's class.
-    inputs : Inputs
-        Of all the split's clips, in its order.
-    seed : int
-        The run's seed; each fold's streams are hashed from it and the fold's name.
-    transductive : bool
-        Card and protocol both say so.
-    au_labels_at_test : bool
-        The card admits that labels of the test clips are an input.
-    shuffled : bool
-        Shuffle what is annotated of the training clips, labels and inputs that are for training only: what is then
-        learned from them is nothing.
-    selection : str
-        Which epoch counts, one of :data:`merbench.engine.selection.SELECTIONS`.
-    keep_epochs : bool
-        Predict the test clips after each epoch, and keep that.
-    diagnose : bool
-        Ask the method what it tells of itself, and keep that; its class must have ``diagnose``.
-    device : str
-        A torch device.
-    auxiliary : mapping
-        Declared pretraining data.
-    person_of : mapping
-        Datasets that share their people.
-    """
-
-    method: type[Method]
-    config: MethodConfig
-    split: Split
-    inputs: Inputs
-    seed: int
-    transductive: bool = False
-    au_labels_at_test: bool = False
-    shuffled: bool = False
-    selection: str = "last"
-    keep_epochs: bool = False
-    diagnose: bool = False
-    device: str = "cpu"
-    threads: int = 1
-    auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
-    person_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -328,25 +268,6 @@ def _readable(write: Callable[[BaseException], str], error: BaseException) -> st
         return f"{type(error).__name__}, which can't be written: {type(second).__name__}"
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """What a method is handed of a fold: copies, the test clips without labels and in an order that means nothing.
-
-    Attributes
-    ----------
-    test_rows : ndarray of int
-        Rows of the split, in the order of `test`.
-    """
-
-    train: TrainingData
-    test: Inputs
-    test_rows: npt.NDArray[np.intp]
-
-    def by_identity(self) -> npt.NDArray[np.intp]:
-        """Return the rows of `test` sorted by identity, as the split is, and records are."""
-        return np.argsort(self.test_rows)
-
-
 @dataclass
 class _Begun:
     """A fold that is being trained: what its method is handed, and from the first of training on the method.
@@ -361,7 +282,7 @@ class _Begun:
 
     task: FoldTask
     fold: Fold
-    opened: _Opened
+    opened: OpenedFold
     watch: _EpochWatch | None
     run: RunContext
     told: list[int]
@@ -385,7 +306,7 @@ def _begin(
     Training is stopped after `last_epoch`, if that is given.
     """
     part = part or fold
-    opened = _open(task, fold, part)
+    opened = open_fold(task, fold, part)
     watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
     told: list[int] = []
 
@@ -398,8 +319,8 @@ def _begin(
         return epoch == last_epoch
 
     out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, part.train)])
-    seed = derived_seed(_fold_seed(task, fold), "method")
-    run = RunContext(seed, task.device, task.threads, progress, on_epoch, _auxiliary(task, out_of_reach))
+    seed = derived_seed(fold_seed(task, fold), "method")
+    run = RunContext(seed, task.device, task.threads, progress, on_epoch, auxiliary_data(task, out_of_reach))
     return _Begun(task, part, opened, watch, run, told)
 
 
@@ -409,7 +330,7 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
         if task.selection == "last":
             return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
         people = persons(task.split.clips, task.person_of)
-        inner = inner_fold(task.split, fold, people, derived_seed(_fold_seed(task, fold), "held-out"))
+        inner = inner_fold(task.split, fold, people, derived_seed(fold_seed(task, fold), "held-out"))
         selected = _select(task, fold, inner, progress, seconds)
         # What is kept is made again, with the same draws: so no label is ever within reach while a method trains.
         part = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
@@ -430,7 +351,7 @@ def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds
         raise SetupError(
             f"method {task.method.__name__} tells of no epochs, so none can be selected: use --select last"
         )
-    truth = _labels(task, fold)[begun.opened.test_rows]
+    truth = fold_labels(task, fold)[begun.opened.test_rows]
     return InnerTraining(np.array([inner_uf1(each, truth, task.split.problem) for each in begun.watch.predictions]))
 
 
@@ -454,7 +375,7 @@ def _finish(task: FoldTask, begun: _Begun, seconds: dict[str, float]) -> dict[st
     return result
 
 
-def _looked_inside_or_why_not(task: FoldTask, fold: Fold, method: Method, opened: _Opened) -> dict[str, Any]:
+def _looked_inside_or_why_not(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, Any]:
     """Return the diagnostics, or what went wrong with them: the predictions, made before, stay good."""
     try:
         return {"diagnostics": _looked_inside(task, fold, method, opened)}
@@ -464,50 +385,6 @@ def _looked_inside_or_why_not(task: FoldTask, fold: Fold, method: Method, opened
         return {"undiagnosed": f"{type(error).__name__}: {_readable(str, error)}"}
 
 
-def _open(task: FoldTask, fold: Fold, part: Fold) -> _Opened:
-    # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
-    order = np.random.default_rng(derived_seed(_fold_seed(task, fold), "test-order"))
-    test_rows = order.permutation(part.test)
-    shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
-    train = TrainingData(
-        _training_inputs(task, fold, part),
-        _labels(task, fold)[part.train],
-        task.split.problem,
-        task.split.subjects[part.train],
-        task.split.datasets[part.train],
-        shown.take(test_rows) if task.transductive else None,
-    )
-    return _Opened(train, shown.take(test_rows), test_rows)
-
-
-def _annotated_as(task: FoldTask, fold: Fold) -> npt.NDArray[np.intp]:
-    """Return for each clip the row whose annotation it is trained on with: its own, unless the task says to shuffle."""
-    rows = np.arange(len(task.split.labels))
-    if task.shuffled:
-        rng = np.random.default_rng(derived_seed(_fold_seed(task, fold), "shuffled-labels"))
-        rows[fold.train] = rng.permutation(fold.train)
-    return rows
-
-
-def _labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
-    """Return the labels of all clips, those of the training clips shuffled where the task says so."""
-    return task.split.labels[_annotated_as(task, fold)]
-
-
-def _training_inputs(task: FoldTask, fold: Fold, part: Fold) -> Inputs:
-    """Return the inputs of a part's training clips, of which annotations are shuffled as labels are."""
-    inputs = task.inputs.take(part.train)
-    if not task.shuffled:
-        return inputs
-    annotated = task.inputs.take(_annotated_as(task, fold)[part.train])
-    chosen = {name: (annotated if inputs[name].spec.training_only else inputs)[name] for name in inputs.names()}
-    return Inputs(chosen, inputs.clips)
-
-
-def _fold_seed(task: FoldTask, fold: Fold) -> int:
-    return derived_seed(task.seed, fold.name)
-
-
 @contextmanager
 def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
     begin = time.perf_counter()
@@ -515,7 +392,7 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
     seconds[what] = time.perf_counter() - begin
 
 
-def _tested(task: FoldTask, method: Method, opened: _Opened, seconds: dict[str, float]) -> pd.DataFrame:
+def _tested(task: FoldTask, method: Method, opened: OpenedFold, seconds: dict[str, float]) -> pd.DataFrame:
     """Predict the test clips, check the answer, and join it with the truth."""
     problem = task.split.problem
     with _timed(seconds, "predict"):
@@ -527,7 +404,7 @@ def _tested(task: FoldTask, method: Method, opened: _Opened, seconds: dict[str, 
     return prediction_table(task.split.clips.iloc[rows], task.split.labels[rows], prediction.take(order), problem)
 
 
-def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: _Opened) -> dict[str, npt.NDArray[Any]]:
+def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, npt.NDArray[Any]]:
     """Ask a fitted method what it tells of itself: all of it for the test clips, features for the training clips."""
     trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.pictures()
     asked: Any = method  # diagnose is no part of what every method has
@@ -585,27 +462,3 @@ def check_company(method: Method, inputs: Inputs, together: Prediction, problem:
             f"the prediction for a clip changes with the clips it is asked for with (scores by {difference:.2g}, "
             f"allowed {COMPANY_TOLERANCE:g}): is the net in eval mode, and does nothing use statistics of the batch?"
         )
-
-
-def _auxiliary(task: FoldTask, tested: npt.NDArray[np.intp]) -> Callable[[str], AuxiliaryData]:
-    """Give declared pretraining clips without the people behind the clips that are tested, or held out."""
-    held_out = set(persons(task.split.clips.iloc[tested], task.person_of))
-    # Only the filtered copies can be reached from what the method is handed, never the table or the held-out names.
-    ready = {}
-    for name, data in task.auxiliary.items():
-        people = persons(data.clips, task.person_of)
-        rows = np.flatnonzero(~np.isin(people, sorted(held_out)))
-        chosen = data.clips.iloc[rows]
-        ready[name] = AuxiliaryData(
-            data.inputs.take(rows),
-            chosen.emotion.to_numpy(dtype=object),
-            (chosen.dataset + "/" + chosen.subject).to_numpy(dtype=object),
-            chosen.dataset.to_numpy(dtype=object),
-        )
-
-    def auxiliary(name: str) -> AuxiliaryData:
-        if name not in ready:
-            raise LookupError(f"auxiliary data {name!r} is not declared on the method's card")
-        return ready[name]
-
-    return auxiliary

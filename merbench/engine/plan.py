@@ -20,7 +20,7 @@ from merbench.engine.catalogue import METHODS, RegisteredMethod
 from merbench.engine.code import code_digest
 from merbench.engine.data import Data
 from merbench.engine.files import now
-from merbench.engine.folds import Auxiliary, FoldTask
+from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.store import Silent, Watcher

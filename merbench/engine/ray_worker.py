@@ -17,7 +17,8 @@ from merbench.contracts.methods import Progress
 from merbench.engine import environment
 from merbench.engine.catalogue import METHODS
 from merbench.engine.code import code_digest
-from merbench.engine.folds import Auxiliary, FoldOutcome, FoldTask, run_folds
+from merbench.engine.folds import FoldOutcome, run_folds
+from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.plan import ROOMS, RunPlan
 
 _NOTHING = Inputs({}, 0)

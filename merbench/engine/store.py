@@ -48,7 +48,8 @@ from merbench.engine.files import (
     verified_table,
     write_whole,
 )
-from merbench.engine.folds import FoldOutcome, FoldTask
+from merbench.engine.folds import FoldOutcome
+from merbench.engine.opening import FoldTask
 from merbench.engine.split import Split
 
 PREDICTIONS = "predictions.parquet"

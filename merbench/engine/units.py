@@ -9,7 +9,8 @@ from typing import Protocol
 
 from merbench.contracts.digests import digest
 from merbench.contracts.methods import Progress
-from merbench.engine.folds import FoldOutcome, FoldTask, can_pack, run_folds
+from merbench.engine.folds import FoldOutcome, can_pack, run_folds
+from merbench.engine.opening import FoldTask
 from merbench.engine.plan import RunPlan
 
 

@@ -32,7 +32,7 @@ from merbench.audit.selections import (
     selection_rows,
 )
 from merbench.contracts.clips import IDENTITY, clip_names
-from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.records import RunFile, RunKey
 from merbench.engine.store import EPOCHS, RunFolder
 from merbench.report import leaderboard, runs
@@ -57,6 +57,8 @@ class Wanted:
         Only runs with these very settings.
     options : tuple of str
         The words by which data and settings were given, for commands to repeat.
+    place : tuple of str
+        Those by which the results folder was.
     """
 
     method: str
@@ -65,12 +67,13 @@ class Wanted:
     data: str | None = None
     config: dict[str, Any] | None = None
     options: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
         """The command that records the method so that it can be audited."""
         words = ["merbench", "run", self.method, "--protocol", self.given]
-        return shlex.join([*words, *self.options, "--keep-epochs"])
+        return shlex.join([*words, *self.options, "--keep-epochs", *self.place])
 
 
 @dataclass(frozen=True)
@@ -148,9 +151,9 @@ def read_audit(results: Path, known: Sequence[RecordedRun], wanted: Wanted) -> A
     chosen, notes = _newest(here or whole, wanted)
     if len({tuple(run.file.folds) for run in chosen}) > 1:
         raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.command} --existing redo")
-    clips = _clips(results, chosen[0])
+    clips = _clips(results, chosen[0], wanted)
     inner = _of_selections(fitting, chosen)
-    seeds = tuple(_seed(results, run, clips, inner.get(run.file.key.seed, {})) for run in chosen)
+    seeds = tuple(_seed(results, run, clips, inner.get(run.file.key.seed, {}), wanted) for run in chosen)
     file = chosen[0].file
     kept = Kept(clips, tuple(file.folds), tuple(file.outputs), seeds)
     (row,), _ = measured_rows(chosen)
@@ -225,7 +228,7 @@ def _newest(whole: Sequence[RecordedRun], wanted: Wanted) -> tuple[list[Recorded
     return sorted(versions[-1], key=lambda run: run.file.key.seed), notes
 
 
-def _clips(results: Path, run: RecordedRun) -> pd.DataFrame:
+def _clips(results: Path, run: RecordedRun, wanted: Wanted) -> pd.DataFrame:
     """Return the run's clips with the fold that tested each: as recorded, or as the names of a shipped row's folds say.
 
     Raises
@@ -235,11 +238,12 @@ def _clips(results: Path, run: RecordedRun) -> pd.DataFrame:
     """
     clips = run.predictions[[*IDENTITY, "truth"]]
     if run.origin == "measured":
-        folder, tables = RunFolder(results / "runs" / run.file.run_id), []
-        for fold in run.file.folds:
-            _, table = folder.read_fold(fold, run.file)
-            assert table is not None  # the run is whole
-            tables.append(table[IDENTITY].assign(fold=fold))
+        tables = []
+        with _folder(results, run, wanted) as folder:
+            for fold in run.file.folds:
+                _, table = RunFolder(folder).read_fold(fold, run.file)
+                assert table is not None  # the run is whole
+                tables.append(table[IDENTITY].assign(fold=fold))
         return clips.merge(pd.concat(tables), on=IDENTITY, how="left", validate="one_to_one")
     ways = [(clips.dataset + "/" + clips.subject).tolist(), clip_names(clips), clips.dataset.tolist()]
     only = [list(run.file.folds) * len(clips)] if len(run.file.folds) == 1 else []
@@ -270,22 +274,28 @@ def _selected(key: RunKey, selection: str) -> str:
 
 
 @contextmanager
-def _folder(results: Path, run: RecordedRun) -> Iterator[Path]:
-    """Give the folder of a run, recorded here or shipped."""
-    if run.origin == "measured":
-        yield results / "runs" / run.file.run_id
-        return
-    with as_file(files("merbench.results") / "leaderboard") as folder:
-        yield folder / run.file.run_id
+def _folder(results: Path, run: RecordedRun, wanted: Wanted) -> Iterator[Path]:
+    """Give the folder of a run, recorded here or shipped; what is damaged there is told with what mends it."""
+    file = run.file
+    try:
+        if run.origin == "measured":
+            yield results / "runs" / file.run_id
+            return
+        with as_file(files("merbench.results") / "leaderboard") as folder:
+            yield folder / file.run_id
+    except RecordError as error:
+        select = ["--select", file.key.selection] * (file.key.selection != LAST)
+        again = run_command(file, wanted.given, [file.key.seed], ["--keep-epochs", *select, *wanted.place])
+        raise MerbenchError(f"{error}: {again if run.origin == 'measured' else 'install merbench again'}") from error
 
 
-def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun]) -> Seed:
+def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: Wanted) -> Seed:
     """Read what one seed kept; rows as in `clips`."""
     here = run.origin == "measured"
-    with _folder(results, run) as folder:
+    with _folder(results, run, wanted) as folder:
         epochs = runs.read_epochs(folder, run) if here else leaderboard.read_entry_epochs(folder, run)
         if epochs is None:
-            raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: merbench run … --keep-epochs")
+            raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.command}")
         ends = _ends(folder, run) if here else [epochs.shape[1]] * len(run.file.folds)
     if others := int((epochs[:, -1] != _classes(run)).sum()):
         raise MerbenchError(
@@ -295,7 +305,7 @@ def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str,
     recorded, curve = {}, None
     for selection, other in inner.items():
         recorded[selection] = _classes(other)[_rows(clips, other.predictions)]
-        with _folder(results, other) as folder:
+        with _folder(results, other, wanted) as folder:
             read = runs.read_inner if other.origin == "measured" else leaderboard.read_entry_inner
             found = read(folder, other)
         curve = found if curve is None else curve
@@ -326,8 +336,9 @@ def _told(kept: Kept, file: RunFile, wanted: Wanted) -> list[str]:
     lacking = [seed.seed for seed in kept.seeds if INNER not in seed.recorded]
     notes = []
     if lacking:
-        which = "no seed is" if len(lacking) == len(kept.seeds) else f"seeds {listed(lacking)} are not"
-        command = run_command(file, wanted.given, lacking, ["--select", "inner"])
+        which = f"seed{'s' if len(lacking) > 1 else ''} {listed(lacking)} {'are' if len(lacking) > 1 else 'is'} not"
+        which = "no seed is" if len(lacking) == len(kept.seeds) else which
+        command = run_command(file, wanted.given, lacking, ["--select", "inner", *wanted.place])
         notes.append(f"{which} recorded with inner selection: {command}")
     for seed in kept.seeds:
         if INNER in seed.recorded and seed.inner is None:

@@ -29,6 +29,8 @@ def test_audit_sets_what_habits_report_side_by_side(kept, merbench, refused, tmp
     told = refused("audit", "ststnet", *kept, "--config", "quick", "--set", "epochs=4")
     assert told.endswith("--config quick --set epochs=4 --keep-epochs")
     assert "with these settings" in told
+    told = refused("audit", "ststnet", *kept, "--results", "elsewhere")
+    assert told.endswith("--keep-epochs --results elsewhere")
     assert "epochs: " in refused("audit", "ststnet", *kept, "--set", "epochs=many")
     assert "with data nowhere" in refused("audit", "ststnet", *kept, "--data", "nowhere")
 

@@ -21,7 +21,8 @@ from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Flow, 
 from merbench.contracts.methods import MethodConfig, Prediction, RunContext
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.catalogue import METHODS
-from merbench.engine.folds import Auxiliary, FoldTask, run_fold
+from merbench.engine.folds import run_fold
+from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.split import Fold, Split, make_split
 from merbench.prepare.facts import clip_facts, database_code
 
@@ -1184,7 +1185,8 @@ from merbench.contracts.clips import clip_table
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import FoldTask, run_fold
+from merbench.engine.folds import run_fold
+from merbench.engine.opening import FoldTask
 from merbench.engine.split import make_split
 
 class Late:

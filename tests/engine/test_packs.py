@@ -14,7 +14,8 @@ from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Progress
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import FoldTask, can_pack, run_fold, run_folds
+from merbench.engine.folds import can_pack, run_fold, run_folds
+from merbench.engine.opening import FoldTask
 from merbench.engine.selection import SELECTIONS
 from merbench.engine.split import make_split
 from merbench.engine.store import _mixed

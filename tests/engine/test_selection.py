@@ -12,7 +12,8 @@ from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, Problem
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.catalogue import METHODS
-from merbench.engine.folds import Auxiliary, FoldTask, run_fold
+from merbench.engine.folds import run_fold
+from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
 from merbench.engine.split import make_split
 

@@ -18,7 +18,8 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.records import Failure, RunFile, RunKey, prediction_table
 from merbench.engine.execute import execute
-from merbench.engine.folds import FoldOutcome, FoldTask
+from merbench.engine.folds import FoldOutcome
+from merbench.engine.opening import FoldTask
 from merbench.engine.plan import RunPlan
 from merbench.engine.split import make_split
 from merbench.engine.units import Unit, Watcher

@@ -141,6 +141,23 @@ def test_missing_inner_runs_are_told_with_their_command(record):
     ]
 
 
+def test_what_is_damaged_is_told_with_the_command_that_runs_it_again(record):
+    folder = record(last(), epochs=AFTER)
+    path = next(iter(sorted(folder.rglob("epochs.npz"))))
+    path.write_bytes(path.read_bytes()[:-4])
+    said = refusal(record, place=("--results", "here"))
+    assert said.startswith(f"{path} has changed since it was recorded")
+    again = "merbench run toy --protocol toys --data toy-data --seeds 0 --keep-epochs --results here"
+    assert said.endswith(f": {again}")
+
+
+def test_commands_name_the_results_folder_where_it_was_named(record):
+    place = ("--results", "else where")
+    assert refusal(record, place=place).endswith("--keep-epochs --results 'else where'")
+    record(last(), epochs=AFTER)
+    assert audited(record, place=place).notes[0].endswith("--select inner --results 'else where'")
+
+
 def test_commands_name_the_very_seeds(record):
     record(last(), epochs=AFTER)
     file = audited(record).file

@@ -19,7 +19,8 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData, check_diagnostics
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import FoldTask, run_fold
+from merbench.engine.folds import run_fold
+from merbench.engine.opening import FoldTask
 from merbench.engine.split import make_split
 from merbench.prepare.build import build
 from merbench.prepare.frames import ClipFrames
