@@ -239,19 +239,22 @@ def _row(group: list[RecordedRun]) -> Row:
     apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
     remarks = _remarks(group)
-    full = scores.get("full")
-    if full and full.classes_scored < len(file.outputs):
-        remarks.append(_scored(file, full.classes_scored))
+    remarks += _unseen(file, scores)
     return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
 
 
-def _scored(file: RunFile, scored: int) -> str:
-    """Say over how many classes or units the figures of all clips are means."""
+def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:
+    """Say in which parts, and of how many classes or units, no clip is one: what figures there are means over."""
+    seen = {part: score.classes_scored for part, score in scores.items() if score.clips and part != "mean"}
+    every = len(file.outputs)
+    found = {file.parts[part]: number for part, number in seen.items() if number < every}
+    if not found:
+        return []
     if file.task == "classification":
-        return f"UF1 and UAR are means over the {scored} of {len(file.outputs)} classes that have clips"
-    return (
-        f"of the {len(file.outputs)} action units {len(file.outputs) - scored} are shown by no clip and count 0 in F1"
-    )
+        means = ", ".join(f"{number} of {every} in {title}" for title, number in found.items())
+        return [f"UF1 and UAR are means over the classes that have clips: {means}"]
+    lacking = ", ".join(f"{every - number} of {every} in {title}" for title, number in found.items())
+    return [f"action units that no clip shows count 0 in F1 and nothing in UAR: {lacking}"]
 
 
 def _remarks(group: list[RecordedRun]) -> list[str]:

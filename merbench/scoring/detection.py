@@ -1,18 +1,19 @@
 """AU detection: each action unit is a problem of two classes, shown or not, decided at score 0.
 
 After CD6ME (Varanka et al.): F1 of being shown, of each unit, from counts pooled over all folds, then the mean over
-units. A unit that no clip of a part shows counts 0 there, as in the reference evaluation. What is not known of a clip's
-unit counts neither way.
+units. A unit that no clip of a part shows counts 0 there, as in the reference evaluation. UAR is the mean over units of
+the recall of shown and of not shown; there a unit of which a part's clips have only one counts nothing: who always
+answers that one would be right of it. What is not known of a clip's unit counts neither way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.scoring.metrics import Counts
+from merbench.scoring.metrics import Counts, unweighted_recall
 
 
 def subject_unit_counts(seeds: Sequence[pd.DataFrame], units: Sequence[str]) -> tuple[Counts, list[str]]:
@@ -50,10 +51,26 @@ def shown_f1(counts: Counts) -> npt.NDArray[np.float64]:
     return np.asarray(2.0 * counts[..., 1, 1] / np.maximum(actual + given, 1), dtype=np.float64)
 
 
-def mean_over(figure: Any) -> Any:
-    """Return the function that averages `figure` over the last axis that it gives and keeps that axis, of length 1."""
+def balanced_recall(counts: Counts) -> npt.NDArray[np.float64]:
+    """Average recall of shown and of not shown, shape (..., 2, 2) -> (...); NaN where the truth has one only."""
+    actual = counts.sum(axis=-1)
+    return np.where((actual > 0).all(axis=-1), unweighted_recall(counts), np.nan)
+
+
+def mean_over(figure: Callable[[Counts], npt.NDArray[np.float64]], groups: int = 1) -> Any:
+    """Return the function that averages `figure` within groups of equal length on its last axis, and then over these.
+
+    What is NaN counts neither way; NaN where there is nothing to average. The axis is kept, of length 1.
+    """
 
     def averaged(counts: Counts) -> npt.NDArray[np.float64]:
-        return np.asarray(figure(counts).mean(axis=-1, keepdims=True), dtype=np.float64)
+        values = figure(counts)
+        return _mean_known(_mean_known(values.reshape(*values.shape[:-1], groups, -1)))[..., None]
 
     return averaged
+
+
+def _mean_known(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    known = ~np.isnan(values)
+    number = known.sum(axis=-1)
+    return np.where(number > 0, np.where(known, values, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.cards import Task
-from merbench.scoring.detection import mean_over, shown_f1, subject_unit_counts
+from merbench.scoring.detection import balanced_recall, mean_over, shown_f1, subject_unit_counts
 from merbench.scoring.intervals import Interval, bootstrap_interval
 from merbench.scoring.metrics import Counts, accuracy, confusion_matrix, scores, unweighted_f1, unweighted_recall
 
@@ -151,29 +151,24 @@ def _detection_score(
         return PartScore(part, 0, 0, none, none, none, nothing, nothing, none)
     apart = np.stack([counts * group[:, None, None] for group in groups], axis=1)  # seed, group, unit, subject, 2, 2
     pooled = apart.sum(axis=3)
-    f1 = shown_f1(pooled).mean(axis=(1, 2))
-    recall, right = unweighted_recall(pooled), accuracy(pooled)  # a unit of which nothing is known has neither
+    by_seed = pooled.reshape(len(counts), -1, 2, 2)
+    f1, recall, right = (
+        mean_over(figure, len(groups))(by_seed)[:, 0] for figure in (shown_f1, balanced_recall, accuracy)
+    )
     stacked = apart[..., inside, :, :].reshape(-1, int(inside.sum()), 2, 2)
+    of_all = len(counts) * len(groups)
     sizes = tuple(Counter(dataset_of[inside].tolist()).values())
     return PartScore(
         part,
         clips,
         int((counts[0][:, inside, 1].sum(axis=(1, 2)) > 0).sum()),
         float(f1.mean()),
-        float(np.nanmean(recall)),
-        float(np.nanmean(right)),
-        bootstrap_interval(stacked, sizes, mean_over(shown_f1)),
-        bootstrap_interval(stacked, sizes, _mean_known_recall),
+        float(recall.mean()),
+        float(right.mean()),
+        bootstrap_interval(stacked, sizes, mean_over(shown_f1, of_all)),
+        bootstrap_interval(stacked, sizes, mean_over(balanced_recall, of_all)),
         float(np.std(f1, ddof=1)) if len(f1) > 1 else float("nan"),
     )
-
-
-def _mean_known_recall(counts: Counts) -> npt.NDArray[np.float64]:
-    recall = unweighted_recall(counts)
-    known = ~np.isnan(recall)
-    total = np.where(known, recall, 0.0).sum(axis=-1, keepdims=True)
-    number = known.sum(axis=-1, keepdims=True)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def pooled_confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Counts:

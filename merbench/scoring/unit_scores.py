@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from merbench.contracts.errors import DataError
 from merbench.scoring.alignment import Array, Fold
+from merbench.scoring.detection import mean_over
 from merbench.scoring.intervals import Interval, bootstrap_interval
 from merbench.scoring.metrics import Counts
 from merbench.scoring.same_units import coding_of
@@ -148,7 +149,7 @@ def _unit_scores(
     counts, sizes = _subject_counts(seeds, units, answer)
 
     def interval(which: Any) -> Interval:
-        return bootstrap_interval(np.concatenate(counts[:, which]), sizes, _mean_f1)
+        return bootstrap_interval(np.concatenate(counts[:, which]), sizes, mean_over(_f1))
 
     pooled = counts.sum(axis=2)
     f1 = _f1(pooled).mean(axis=0)
@@ -189,15 +190,6 @@ def _f1(confusions: Counts) -> npt.NDArray[np.float64]:
     """Compute F1 of being shown, (..., 2, 2) -> (...); NaN where no clip shows the unit."""
     actual, given = confusions[..., 1, :].sum(axis=-1), confusions[..., :, 1].sum(axis=-1)
     return np.where(actual > 0, 2.0 * confusions[..., 1, 1] / np.maximum(actual + given, 1), np.nan)
-
-
-def _mean_f1(confusions: Counts) -> npt.NDArray[np.float64]:
-    """Average F1 over the last axis, (..., n, 2, 2) -> (..., 1), without units that no clip of the draw shows."""
-    f1 = _f1(confusions)
-    there = ~np.isnan(f1)
-    number = there.sum(axis=-1, keepdims=True)
-    total = np.where(there, f1, 0.0).sum(axis=-1, keepdims=True)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def _labels(texts: Array, units: Sequence[int]) -> npt.NDArray[np.float64]:

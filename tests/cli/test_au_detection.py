@@ -96,7 +96,7 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done):
     text = done("compare", "--format", "md")
     for head in ("Full F1", "Mean of databases F1", "CASME II F1", "small-au on coded-flow"):
         assert head in text
-    assert "of the 4 action units 1 are shown by no clip and count 0 in F1" in text
+    assert "action units that no clip shows count 0 in F1 and nothing in UAR: 1 of 4 in Full" in text
 
 
 def test_a_method_for_classes_is_refused_under_action_units_and_the_other_way_round(coded, small_protocol, refused):

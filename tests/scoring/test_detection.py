@@ -46,6 +46,8 @@ def test_the_figures_are_those_worked_out_by_hand():
     assert b.uf1 == pytest.approx((1 + 0) / 2)  # 12 is never shown in b, and counts 0
     assert mean.uf1 == pytest.approx((a.uf1 + b.uf1) / 2)
     assert mean.uf1 != pytest.approx(full.uf1)
+    assert b.uar == pytest.approx(1)  # of 4 alone: 12 is never shown in b, and who never says it would be right
+    assert mean.uar == pytest.approx((a.uar + b.uar) / 2)
     assert [score.clips for score in (full, mean, a, b)] == [6, 6, 3, 3]
     assert [score.classes_scored for score in (full, mean, a, b)] == [2, 2, 2, 1]
 
@@ -71,6 +73,16 @@ def test_always_shown_has_the_f1_of_its_share():
     rows = [("a", str(index), float(index < 3), 1.0, 0.0, 1.0) for index in range(10)]
     (score,) = part_scores([_table(rows)], UNITS, {"full": "Full"}, "au-detection")
     assert score.uf1 == pytest.approx((2 * 3 / 13 + 0) / 2)
+
+
+def test_who_never_answers_that_a_unit_is_shown_is_at_chance_in_uar_whatever_units_are_shown():
+    rows = [("a", str(index), float(index < 3), -1.0, 0.0, -1.0) for index in range(10)]
+    (never,) = part_scores([_table(rows)], UNITS, {"full": "Full"}, "au-detection")
+    assert never.uar == pytest.approx(1 / 2)
+    assert (never.uar_interval.low, never.uar_interval.high) == pytest.approx((1 / 2, 1 / 2))
+    (nothing,) = part_scores([_table(rows[3:])], UNITS, {"full": "Full"}, "au-detection")
+    assert np.isnan([nothing.uar, nothing.uar_interval.low]).all()
+    assert (nothing.uf1, nothing.acc) == (0, 1)
 
 
 def test_f1_without_any_shown_or_decided_is_0():
