@@ -54,6 +54,8 @@ def audit(
         name = spec.name
     asked = key_values(settings or [], "--set")
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
+    if chosen and not config:  # the configuration may be any: a first look on the stand-in takes another than a run
+        chosen = {name: chosen[name] for name in asked}
     given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
     options = tuple(word for option, value in given if value for word in (option, value))
     place = ("--results", str(results)) if results else ()

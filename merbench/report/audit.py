@@ -54,7 +54,7 @@ class Wanted:
     data : str, optional
         Only runs on this data.
     config : dict, optional
-        Only runs with these very settings.
+        Only runs with these settings, whatever else they are run with.
     options : tuple of str
         The words by which data and settings were given, for commands to repeat.
     place : tuple of str
@@ -171,7 +171,7 @@ def _fits(file: RunFile, wanted: Wanted) -> bool:
     return (
         (file.method, file.protocol) == (wanted.method, wanted.protocol)
         and wanted.data in (None, file.data)
-        and wanted.config in (None, file.key.config)
+        and (wanted.config is None or wanted.config.items() <= file.key.config.items())
         and not file.key.shuffled
     )
 

@@ -31,6 +31,8 @@ def test_audit_sets_what_habits_report_side_by_side(kept, merbench, refused, tmp
     assert "with these settings" in told
     told = refused("audit", "ststnet", *kept, "--results", "elsewhere")
     assert told.endswith("--keep-epochs --results elsewhere")
+    assert "24 clips, 9 folds, 3 epochs" in merbench("audit", "ststnet", *kept, "--set", "epochs=3").out
+    assert "with these settings" in refused("audit", "ststnet", *kept, "--set", "epochs=4")
     assert "epochs: " in refused("audit", "ststnet", *kept, "--set", "epochs=many")
     assert "with data nowhere" in refused("audit", "ststnet", *kept, "--data", "nowhere")
 
