@@ -85,13 +85,15 @@ def _fitting(
     With methods named, sanity rows are those that see no motion, and the named methods on shuffled labels.
     """
     from merbench.engine.catalogue import METHODS, PROTOCOLS
+    from merbench.report.runs import named_together
 
     for name in methods:
         if name not in {run.file.method for run in runs}:
             METHODS.entry(name)
     if protocol is not None and protocol not in {run.file.protocol for run in runs}:
         PROTOCOLS.entry(protocol)
-    runs = [run for run in runs if sanity or not run.file.sanity]
+    begun = [run for run in named_together(runs) if run.folds or run.failed or run.problems]  # not refused at once
+    runs = [run for run in begun if sanity or not run.file.sanity]
     if methods:
         runs = [run for run in runs if run.file.method in methods or (run.file.sanity and not run.file.key.shuffled)]
     return [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]

@@ -22,6 +22,7 @@ from merbench.report.compare import (
     counts,
     figure_text,
     number,
+    signed,
     title_of,
 )
 from merbench.report.compare import (
@@ -82,12 +83,8 @@ def _difference(found: Difference | None) -> Cell:
         return Cell("–", "", 0)
     low, high = found.uf1_interval.low, found.uf1_interval.high
     beyond = low > 0 or high < 0
-    interval = "" if math.isnan(low) else f"{_signed(low, 3)}, {_signed(high, 3)}"
-    return Cell(_signed(found.uf1, 4), interval, int(beyond))
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("0.", ".", 1)
+    interval = "" if math.isnan(low) else f"{signed(low)}, {signed(high)}"
+    return Cell(signed(found.uf1, 4), interval, int(beyond))
 
 
 def _units(scores: UnitScores | None) -> Cell:

@@ -40,6 +40,9 @@ from merbench.report.compare import _csv_cell
 from merbench.report.rows import Row, measured_rows
 from merbench.report.runs import RecordedRun, first_record
 
+#: Why a run that was not asked to keep its epochs can't be audited.
+NO_EPOCHS = "it kept no epochs"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -126,7 +129,7 @@ class Audit:
 def read_audit(results: Path, known: Sequence[RecordedRun], wanted: Wanted) -> Audit:
     """Find the runs of a method that kept their epochs, and read them.
 
-    Runs that were recorded here are read; where none of them kept its epochs, rows of the committed leaderboard.
+    Runs that were recorded here are read; where there is none, rows of the committed leaderboard.
 
     Parameters
     ----------
@@ -144,11 +147,14 @@ def read_audit(results: Path, known: Sequence[RecordedRun], wanted: Wanted) -> A
     if any(run.file.task != "classification" for run in fitting):
         raise not_of_classes(wanted.protocol)
     recorded = [run for run in fitting if run.file.key.selection == LAST]
-    whole = [run for run in recorded if run.complete and _keeps_epochs(results, run)]
+    here = [run for run in recorded if run.origin == "measured"]
+    asked = here or recorded
+    unfit = {run.file.run_id: why for run in asked if (why := _unfit(results, run))}
+    whole = [run for run in asked if run.file.run_id not in unfit]
     if not whole:
-        raise _nothing_kept(results, recorded, wanted)
-    here = [run for run in whole if run.origin == "measured"]
-    chosen, notes = _newest(here or whole, wanted)
+        raise _nothing_kept(results, asked, unfit, wanted, shipped=bool(here) and len(recorded) > len(here))
+    chosen, notes = _newest(whole, wanted)
+    notes += _left_out(asked, chosen, unfit, wanted)
     if len({tuple(run.file.folds) for run in chosen}) > 1:
         raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.command} --existing redo")
     clips = _clips(results, chosen[0], wanted)
@@ -176,14 +182,28 @@ def _fits(file: RunFile, wanted: Wanted) -> bool:
     )
 
 
-def _keeps_epochs(results: Path, run: RecordedRun) -> bool:
+def _unfit(results: Path, run: RecordedRun) -> str:
+    """Say why a run can't be audited; nothing if it can."""
     if run.origin == "leaderboard":
-        return run.mark is not None and run.mark.epochs_sha256 is not None
-    record = first_record(results / "runs" / run.file.run_id, run)
-    return record is not None and EPOCHS in record.checksums
+        return "" if run.mark is not None and run.mark.epochs_sha256 is not None else NO_EPOCHS
+    if not run.complete:
+        holes = f"{len(run.file.folds) - run.folds} of {len(run.file.folds)} folds are not recorded"
+        return "; ".join(run.problems) or holes
+    records, without = RunFolder(results / "runs" / run.file.run_id), []
+    for fold in run.file.folds:
+        try:
+            if EPOCHS not in records.read_record(fold, run.file.key.digest()).checksums:
+                without.append(fold)
+        except RecordError as error:
+            return str(error)
+    if len(without) == len(run.file.folds):
+        return NO_EPOCHS
+    return f"{listed(without)} kept no epochs" if without else ""
 
 
-def _nothing_kept(results: Path, recorded: Sequence[RecordedRun], wanted: Wanted) -> MerbenchError:
+def _nothing_kept(
+    results: Path, recorded: Sequence[RecordedRun], unfit: dict[str, str], wanted: Wanted, shipped: bool
+) -> MerbenchError:
     """Say why there is nothing to pick from, and what would change that."""
     of = f"{wanted.method} under {wanted.protocol}"
     if not recorded:
@@ -196,12 +216,34 @@ def _nothing_kept(results: Path, recorded: Sequence[RecordedRun], wanted: Wanted
                 f"{wanted.method} has no epochs to pick from ({run.file.run_id} was asked to keep them, and has none): "
                 "there is nothing to audit"
             )
-    if holes := [run.file.run_id for run in recorded if not run.complete and _keeps_epochs(results, run)]:
-        return MerbenchError(f"{listed(holes)} has holes, and only whole runs are audited: {wanted.command}")
+    instead = " (--leaderboard audits the committed rows)" if shipped else ""
+    begun = [run for run in recorded if unfit[run.file.run_id] != NO_EPOCHS]
+    if begun:
+        first = begun[0].file
+        again = run_command(first, wanted.given, [first.key.seed], ["--keep-epochs", *wanted.place])
+        return MerbenchError(
+            f"{first.run_id} can't be audited, only whole runs can: {unfit[first.run_id]}: {again}{instead}"
+        )
     return MerbenchError(
         f"no run of {of} kept predictions after each epoch{_narrowed(wanted)}; if the method has epochs: "
-        f"{wanted.command}"
+        f"{wanted.command}{instead}"
     )
+
+
+def _left_out(
+    asked: Sequence[RecordedRun], chosen: Sequence[RecordedRun], unfit: dict[str, str], wanted: Wanted
+) -> list[str]:
+    """Name the runs of the chosen configuration that are as new, and can't be audited."""
+    first, newest = chosen[0], max(run.file.created for run in chosen)
+    name = (first.file.config_name, first.file.variant, first.file.data)
+    notes = []
+    for run in asked:
+        file = run.file
+        same = (file.config_name, file.variant, file.data) == name
+        if file.run_id in unfit and same and (run.group == first.group or file.created > newest):
+            again = run_command(file, wanted.given, [file.key.seed], ["--keep-epochs", *wanted.place])
+            notes.append(f"seed {file.key.seed} ({file.run_id}) is left out: {unfit[file.run_id]}: {again}")
+    return notes
 
 
 def _narrowed(wanted: Wanted) -> str:

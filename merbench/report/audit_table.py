@@ -12,7 +12,7 @@ from rich.text import Text
 from merbench.audit.selections import SELECTIONS
 from merbench.contracts.names import shown
 from merbench.report.audit import Audit, records
-from merbench.report.compare import Cell, _interval, number, title_of
+from merbench.report.compare import Cell, _interval, number, signed, title_of
 from merbench.report.paper import _markdown_cell, _markdown_escape
 from merbench.report.terminal import _base_table, _cell, _print_fitting, _print_note
 from merbench.scoring.intervals import Interval
@@ -46,9 +46,10 @@ def print_audit(audit: Audit, console: Console) -> None:
 
 def title(audit: Audit) -> str:
     """Name what was audited: method, protocol, data, clips, folds, epochs, seeds."""
-    seeds = ", ".join(str(seed.seed) for seed in audit.kept.seeds)
+    seeds, several = ", ".join(str(seed.seed) for seed in audit.kept.seeds), len(audit.kept.seeds) > 1
     counted = f"{len(audit.kept.clips)} clips, {len(audit.kept.folds)} folds, {audit.epochs} epochs"
-    return f"Audit of {audit.row.label}: {title_of([audit.row])}: {counted}, seeds {seeds}"
+    shipped = " [leaderboard]" if audit.row.runs[0].origin == "leaderboard" else ""
+    return f"Audit of {audit.row.label}{shipped}: {title_of([audit.row])}: {counted}, seed{'s' * several} {seeds}"
 
 
 LEGEND = (
@@ -124,11 +125,6 @@ def _lift(row: Mapping[str, Any], name: str) -> Cell:
         return Cell("–", "", 0)
     said = "" if math.isnan(ends.low) else f"{signed(ends.low)}, {signed(ends.high)}"
     return Cell(signed(value), said, int(ends.low > 0 or ends.high < 0))
-
-
-def signed(value: float) -> str:
-    """Write a difference to three decimals, with its sign."""
-    return f"{value:+.3f}".replace("0.", ".", 1)
 
 
 def _epochs(row: Mapping[str, Any]) -> str:

@@ -67,6 +67,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference with its sign; 0 and what rounds to it have none."""
+    text = number(value, digits).removeprefix("-")
+    if text == "–" or not text.strip(".0"):
+        return text
+    return f"{'-' if value < 0 else '+'}{text}"
+
+
 def _interval(interval: Interval) -> str:
     return "" if math.isnan(interval.low) else f"{interval.low:.3f}–{interval.high:.3f}".replace("0.", ".")
 

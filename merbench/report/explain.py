@@ -12,7 +12,6 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
-from merbench.contracts.records import RunFile
 from merbench.report.rows import Row, differing, measured_rows
 from merbench.report.runs import RecordedRun
 from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
@@ -154,7 +153,7 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
         if file.task != "classification":
             raise MerbenchError(f"{row.label} is not a classification, which explain compares")
     against = differing(*files)
-    against += [f"{row.label} has holes ({row.status})" for row in (one, two) if row.status != "complete"]
+    against += dict.fromkeys(f"{row.label}: {listed(row.holes)}" for row in (one, two) if row.holes)
     if against and not force:
         raise MerbenchError(
             f"{one.label} and {two.label} can't be compared: {'; '.join(against)} "
@@ -170,7 +169,7 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
     pooled = counts.sum(axis=1)
     halves = pooled[: len(first)], pooled[len(first) :]
     return Explanation(
-        one, two, files[0].parts, _agreement(*files), against, left_out, classes,
+        one, two, files[0].parts, _agreement(one, two), against, left_out, classes,
         _parts(first, second, classes, files[0].parts),
         [_class(index, name, *halves) for index, name in enumerate(classes)],
         halves[0].mean(axis=0) - halves[1].mean(axis=0),
@@ -186,9 +185,9 @@ def _common(tables: Sequence[pd.DataFrame]) -> tuple[set[Identity], int]:
     return common, len({clip[:3] for clips in labelled for clip in clips} - common)
 
 
-def _agreement(one: RunFile, two: RunFile) -> list[Agreement]:
-    def told(file: RunFile) -> dict[str, str]:
-        key = file.key
+def _agreement(one: Row, two: Row) -> list[Agreement]:
+    def told(row: Row) -> dict[str, str]:
+        file, key = row.runs[0].file, row.runs[0].file.key
         return {
             "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
             "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
@@ -201,6 +200,7 @@ def _agreement(one: RunFile, two: RunFile) -> list[Agreement]:
             )
             or "none",
             "libraries": ", ".join(f"{name} {value}" for name, value in sorted(key.code_versions.items())) or "none",
+            "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
         }
 
     mine, yours = told(one), told(two)

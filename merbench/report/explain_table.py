@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from merbench.contracts.names import shown
-from merbench.report.compare import number
+from merbench.report.compare import number, signed
 from merbench.report.explain import Explanation, PartDifference
 from merbench.scoring.intervals import Interval
 
@@ -21,11 +21,13 @@ def print_explanation(found: Explanation, console: Console, most: int) -> None:
     """Print an explanation: at most `most` subjects and clips."""
     for letter, row in ((A, found.one), (B, found.two)):
         runs = ", ".join(run.file.run_id for run in row.runs)
-        console.print(Text.assemble((f"{letter}  ", "bold"), shown(f"{row.label}: {runs}")), soft_wrap=True)
+        told = shown(f"{row.label}{' [sanity row]' * row.sanity}: {runs}")
+        console.print(Text.assemble((f"{letter}  ", "bold"), told), soft_wrap=True)
     for why in found.against:
         _note(console, f"forced although {why}", "yellow")
     if found.left_out:
-        _note(console, f"{found.left_out} clips that only one has, or with another class there, are left out", "yellow")
+        clips = f"{found.left_out} clip{'s' * (found.left_out > 1)}"
+        _note(console, f"left out, since only one has them, or with another class there: {clips}", "yellow")
     same = [each.what for each in found.agreement if each.agree]
     _note(console, f"the same: {', '.join(same) or 'nothing'}", "")
     for each in found.agreement:
@@ -53,14 +55,8 @@ def _table(title: str) -> Table:
     return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
 
 
-def _signed(value: float, digits: int = 4) -> str:
-    """Write a difference with its sign; 0 and what rounds to it have none."""
-    text = number(value, digits)
-    return text if text.startswith(("-", "–")) or not text.strip(".0") else f"+{text}"
-
-
 def _range(interval: Interval) -> str:
-    return "" if math.isnan(interval.low) else f"{_signed(interval.low, 3)}, {_signed(interval.high, 3)}"
+    return "" if math.isnan(interval.low) else f"{signed(interval.low)}, {signed(interval.high)}"
 
 
 def _p(value: float) -> str:
@@ -81,9 +77,9 @@ def _part_table(found: Explanation) -> Table:
 def _part_rows(part: PartDifference, title: str) -> list[list[Text | str]]:
     gap = part.difference
     return [
-        [Text(shown(title)), "UF1", *map(number, part.uf1), _signed(gap.uf1), _range(gap.uf1_interval),
+        [Text(shown(title)), "UF1", *map(number, part.uf1), signed(gap.uf1, 4), _range(gap.uf1_interval),
          _p(part.uf1_p), str(gap.clips)],
-        ["", "UAR", *map(number, part.uar), _signed(gap.uar), _range(gap.uar_interval),
+        ["", "UAR", *map(number, part.uar), signed(gap.uar, 4), _range(gap.uar_interval),
          _p(part.uar_p), ""],
     ]  # fmt: skip
 
@@ -109,9 +105,7 @@ def _class_table(found: Explanation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for each in found.classes:
         cells = [
-            cell
-            for one, two in (each.recall, each.f1)
-            for cell in (number(one, 3), number(two, 3), _signed(one - two, 3))
+            cell for one, two in (each.recall, each.f1) for cell in (number(one, 3), number(two, 3), signed(one - two))
         ]
         table.add_row(Text(shown(each.name)), *cells, str(each.clips))
     return table

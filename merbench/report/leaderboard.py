@@ -51,7 +51,7 @@ def write_entry(
     Raises
     ------
     MerbenchError
-        The run has holes, is synthetic, or was trained on shuffled labels.
+        The run has holes, is synthetic, was trained on shuffled labels, or is a sanity row.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
@@ -59,6 +59,11 @@ def write_entry(
         raise MerbenchError(f"{run.file.run_id} is on synthetic data, which no leaderboard takes")
     if run.file.key.shuffled:
         raise MerbenchError(f"{run.file.run_id} was trained on shuffled labels, which no leaderboard takes")
+    if run.file.sanity:
+        by_name = f"merbench run {run.file.method} --protocol {run.file.protocol}"
+        raise MerbenchError(
+            f"{run.file.run_id} is a sanity row, which no leaderboard takes unless asked for: {by_name}"
+        )
     target = folder / run.file.run_id
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})

@@ -12,7 +12,7 @@ import pandas as pd
 from merbench.contracts.errors import listed
 from merbench.contracts.records import RunFile
 from merbench.report.published import published
-from merbench.report.runs import RecordedRun
+from merbench.report.runs import RecordedRun, named_together
 from merbench.scoring.metrics import unweighted_f1
 from merbench.scoring.permutation import below_the_best, most_rows
 from merbench.scoring.table import PartScore, part_scores, subject_confusions
@@ -60,6 +60,11 @@ class Row:
     def sanity(self) -> bool:
         """Whether it is a sanity row: shown beneath the others, never ranked, never tested."""
         return self.runs[0].file.sanity
+
+    @property
+    def holes(self) -> list[str]:
+        """Which seeds are not whole, and how many folds they have."""
+        return [_hole(run) for run in self.runs if not run.complete]
 
     @property
     def parts(self) -> dict[str, str]:
@@ -130,12 +135,13 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
     notes : list of str
         What is not shown, and why.
     """
+    runs = named_together(runs)
     groups: dict[tuple[str, ...], dict[int, RecordedRun]] = {}
     measured = {run.file.key.digest() for run in runs if run.origin == "measured"}
     for run in runs:
         if run.origin == "leaderboard" and run.file.key.digest() in measured:
             continue  # the same run, shipped and made again here
-        seeds = groups.setdefault((run.origin, run.file.protocol, run.group, _kind(run)), {})
+        seeds = groups.setdefault((run.origin, run.file.protocol, run.group), {})
         seeds.setdefault(run.file.key.seed, run)
     newest: dict[tuple[str, ...], list[list[RecordedRun]]] = {}
     for by_seed in groups.values():
@@ -143,7 +149,7 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
         file = group[0].file
         key = file.key
         asked = (file.protocol, key.spec_digest, key.split_digest, file.data, key.selection)
-        visible = (group[0].origin, _kind(group[0]), file.method, file.config_name, file.variant, *asked)
+        visible = (group[0].origin, file.method, file.config_name, file.variant, *asked)
         newest.setdefault(visible, []).append(group)
     rows, notes = [], []
     for versions in newest.values():
@@ -156,10 +162,6 @@ def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[lis
     groups_of = groupby(sorted(_told_apart(rows), key=_order), key=lambda row: row.comparable)
     ranked = [_tested(list(group)) for _, group in groups_of]
     return [row for group in ranked for row in group], notes + _apart(ranked)
-
-
-def _kind(run: RecordedRun) -> str:
-    return "sanity" if run.file.sanity else ""
 
 
 def _tested(rows: list[Row]) -> list[Row]:

@@ -205,6 +205,12 @@ def read_runs(results: Path) -> tuple[list[RecordedRun], list[str]]:
     return runs, problems
 
 
+def named_together(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
+    """Count a method that was asked for by its name, in one seed or on the leaderboard, as no sanity row in any."""
+    named = {run.group for run in runs if not run.file.sanity}
+    return [run.asked_as(run.file.sanity and run.group not in named) for run in runs]
+
+
 def find_run(results: Path, name: str) -> Path:
     """Find the folder of the run whose id is `name` or begins with it.
 

@@ -37,9 +37,20 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
     for _, same in groupby(sorted(rows, key=place), key=place):
         group = list(same)
         asked = [row for row in group if not row.sanity]
-        if asked:
-            said += _missing(asked, {_name(row.runs[0].file) for row in group}, results)
+        gone = {row.label: why for row in asked if (why := _not_here(row.runs[0].file.method))}
+        said += [f"whether {label} lacks sanity rows is not known: {why}" for label, why in gone.items()]
+        if present := [row for row in asked if row.label not in gone]:
+            said += _missing(present, {_name(row.runs[0].file) for row in group}, results)
     return said
+
+
+def _not_here(method: str) -> str:
+    """Say why a recorded method can't be run here any more; nothing if it can."""
+    try:
+        METHODS.get(method)
+    except MerbenchError as error:
+        return str(error)
+    return ""
 
 
 def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | None) -> list[str]:

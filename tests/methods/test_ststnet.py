@@ -229,7 +229,7 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
     plans = plan_runs(Request(("ststnet",), seeds=(0, 1, 2)), [prepared])
-    selecting = plan_runs(Request(("ststnet",), seeds=(0, 1), selection="inner"), [prepared])
+    selecting = plan_runs(Request(("ststnet",), seeds=(0, 1, 2), selection="inner"), [prepared])
     committed = {run.file.run_id: run for run in read_leaderboard()[0] if run.file.method == "ststnet"}
     assert {plan.run_id for plan in plans + selecting} == set(committed)
     assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans + selecting)

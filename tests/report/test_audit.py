@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.report import runs
 from merbench.report.audit import Wanted, as_csv, as_json, read_audit, run_command
 from merbench.report.audit_figure import audit_figure, write_audit
-from merbench.report.audit_table import print_audit
+from merbench.report.audit_table import print_audit, title
 from merbench.report.leaderboard import read_leaderboard
 from merbench.report.runs import read_runs
 from merbench.report.style import as_png, style
@@ -187,8 +188,63 @@ def test_a_run_whose_last_epoch_is_not_what_was_recorded_is_refused(record):
 
 
 def test_a_run_with_holes_is_refused(record):
-    record(last(), epochs=AFTER, folds=FOLDS[:2])
-    assert "has holes, and only whole runs are audited" in refusal(record)
+    folder = record(last(), epochs=AFTER, folds=FOLDS[:2])
+    again = "merbench run toy --protocol toys --data toy-data --seeds 0 --keep-epochs"
+    assert refusal(record) == (
+        f"{folder.name} can't be audited, only whole runs can: 2 of 4 folds are not recorded: {again}"
+    )
+
+
+def spoilt(folder, how):
+    """Spoil a whole run that kept its epochs; returns what an audit must say of it."""
+    records = sorted(folder.glob("folds/*/record.json"))
+    if how == "a fold is gone":
+        shutil.rmtree(records[1].parent)
+        return "can't be read: No such file or directory"
+    if how == "no commit mark":
+        (folder / "complete.json").unlink()
+        return "has all its folds but is not put together"
+    if how == "predictions changed":
+        path = folder / "predictions.parquet"
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        return "has changed since it was recorded"
+    if how == "one fold without epochs":
+        told = json.loads(records[0].read_text(encoding="utf-8"))
+        del told["checksums"]["epochs.npz"]
+        records[0].write_text(json.dumps(told), encoding="utf-8")
+        return f"{FOLDS[0]} kept no epochs"
+    raise AssertionError(how)
+
+
+@pytest.mark.parametrize("how", ["a fold is gone", "no commit mark", "predictions changed", "one fold without epochs"])
+def test_a_seed_that_is_left_out_is_told_with_its_reason_and_its_command(record, how):
+    folders = [record(last(), epochs=AFTER, seed=seed) for seed in (0, 1, 2)]
+    why = spoilt(folders[1], how)
+    audit = audited(record)
+    assert [seed.seed for seed in audit.kept.seeds] == [0, 2]
+    note = next(note for note in audit.notes if "left out" in note)
+    assert note.startswith(f"seed 1 ({folders[1].name}) is left out: ")
+    assert why in note
+    assert note.endswith(": merbench run toy --protocol toys --data toy-data --seeds 1 --keep-epochs")
+
+
+def test_a_seed_without_epochs_is_told_and_another_configuration_is_not(record):
+    record(last(), epochs=AFTER)
+    record(last(), seed=1)
+    record(last(), seed=2, variant="epochs=3")
+    (told,) = [note for note in audited(record).notes if "left out" in note]
+    assert "seed 1" in told
+    assert "it kept no epochs" in told
+
+
+def test_a_run_recorded_here_is_never_replaced_by_a_committed_row_in_silence(record):
+    shipped, _ = read_leaderboard()
+    record(last(), epochs=AFTER, method="ststnet", protocol="megc2019", folds=FOLDS[:2])
+    mine, _ = read_runs(record.results)
+    wanted = Wanted("ststnet", "megc2019", "megc2019")
+    with pytest.raises(MerbenchError, match=r"2 of 4 folds are not recorded: .* \(--leaderboard audits the committed"):
+        read_audit(record.results, [*mine, *shipped], wanted)
+    assert title(read_audit(record.results, shipped, wanted)).startswith("Audit of ststnet [leaderboard]: megc2019")
 
 
 def test_several_configurations_must_be_chosen_from(record):
@@ -217,7 +273,7 @@ def test_the_table_says_what_each_row_is(record):
     text = out.getvalue()
     for words in (
         "Audit of toy: toys on toy-data",
-        "7 clips, 4 folds, 3 epochs, seeds 0",
+        "7 clips, 4 folds, 3 epochs, seed 0",
         "never a result, never ranked",
         "which no table should set beside pooled figures",
         "+.286",

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from merbench.report.compare import as_csv, as_json, best_two, number, ranks
+from merbench.report.compare import as_csv, as_json, best_two, number, ranks, signed
 from merbench.report.explain import explain_rows, find_row
 from merbench.report.leaderboard import read_leaderboard, write_entry
 from merbench.report.paper import as_latex, as_markdown
@@ -626,3 +626,8 @@ def test_rows_that_do_not_rank_together_are_named_with_what_they_differ_in(recor
     assert "of 7 clips in 3 folds" in split
     assert "of 6 in 3" in split
     assert "c" in split.partition(" not ranked with ")[0] + split.partition(" not ranked with ")[2]
+
+
+def test_a_difference_is_written_with_its_sign_and_nothing_with_none():
+    written = [signed(value) for value in (0.0841, -0.0026, -0.0004, 0.0, 1.0, -1.25, float("nan"))]
+    assert written == ["+.084", "-.003", ".000", ".000", "+1.000", "-1.250", "–"]

@@ -57,16 +57,25 @@ def test_two_rows_worked_out_by_hand(record, answers, right):
     assert (found["forced_despite"], found["clips_left_out"]) == ([], 0)
 
 
+def test_rows_of_other_seeds_and_sanity_rows_are_called_so(record, answers, right):
+    record(answers, method="a", seed=1)
+    record(right, method="b", sanity=True)
+    text = printed(explained(record, "a", "b"))
+    assert "seeds: A 1 | B 0" in text
+    assert "B  b [sanity row]: b-toys-s0" in text
+    assert "A  a: a-toys-s1" in text
+
+
 def test_what_the_rows_have_in_common_is_told_item_by_item(record, answers, right):
     record(answers, method="a", code="one")
     record(right, method="b", code="two", data="elsewhere", variant="x=1")
     agree = {each["what"]: each["agree"] for each in as_record(explained(record, "a", "b"))["agreement"]}
     assert agree == {
-        "protocol": True, "split": True, "inputs": True, "selection": True, "libraries": True,
+        "protocol": True, "split": True, "inputs": True, "selection": True, "libraries": True, "seeds": True,
         "data": False, "method": False, "settings": False,
     }  # fmt: skip
     text = printed(explained(record, "a", "b"))
-    assert "the same: protocol, split, inputs, selection, libraries" in text
+    assert "the same: protocol, split, inputs, selection, libraries, seeds" in text
     assert "data: A toy-data, " in text
     assert "| B elsewhere, " in text
 
@@ -105,7 +114,7 @@ def test_names_that_mean_nothing_or_too_much_are_refused(record, answers, right)
         ({"admissions": ["transductive"]}, "one card admits more than the other (transductive)"),
         ({"synthetic": True}, "one is on synthetic data"),
         ({"protocol": "others"}, "the protocols are called toys and others"),
-        ({"folds": ["alpha/s1"]}, "b has holes (partial)"),
+        ({"folds": ["alpha/s1"]}, "b: seed 0 has 1 of 3 folds"),
     ],
 )
 def test_what_does_not_rank_together_is_refused_and_compared_when_forced(record, answers, right, change, words):
@@ -129,7 +138,7 @@ def test_forced_rows_are_compared_over_the_clips_that_both_have_with_the_same_cl
         explained(record, "a", "b")
     found = explained(record, "a", "b", force=True)
     assert (found.parts[0].difference.clips, found.left_out) == (5, 2)
-    assert "2 clips that only one has, or with another class there, are left out" in printed(found)
+    assert "left out, since only one has them, or with another class there: 2 clips" in printed(found)
 
 
 def test_without_a_clip_in_common_even_force_is_refused(record, answers):

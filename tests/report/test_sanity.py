@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,14 +58,41 @@ def test_every_format_tells_which_rows_are_sanity_rows(table):
     assert len(columns) == 1
 
 
-def test_a_method_that_was_also_run_by_name_keeps_its_rank_beside_other_seeds_as_sanity_rows(record, answers, wrong):
+def test_a_method_that_was_also_run_by_name_is_one_row_with_all_its_seeds_and_ranked(record, answers, wrong):
     record(answers, method="svm-flow")
     record(wrong, method="majority", seed=0)
     record(wrong, method="majority", seed=1, sanity=True)
     (rows,) = record.compared().groups()
-    assert [(row.label, row.sanity, len(row.runs)) for row in rows] == [
-        ("svm-flow", False, 1), ("majority", False, 1), ("majority", True, 1),
-    ]  # fmt: skip
+    assert [(row.label, row.sanity, len(row.runs)) for row in rows] == [("svm-flow", False, 1), ("majority", False, 2)]
+
+
+def test_a_sanity_row_recorded_here_does_not_take_the_rank_of_the_committed_row(record, answers, wrong):
+    record(answers, method="svm-flow")
+    record(wrong, method="majority", sanity=True)
+    runs, _ = read_runs(record.results)
+    (majority,) = [run for run in runs if run.file.method == "majority"]
+    committed = replace(majority.asked_as(sanity=False), origin="leaderboard")
+    rows, _ = measured_rows([*runs, committed])
+    assert [(row.runs[0].file.method, row.sanity) for row in rows] == [("svm-flow", False), ("majority", False)]
+    assert rows[1].p_best is not None
+
+
+def test_a_method_that_is_not_installed_any_more_is_named_and_the_others_are_told(record, answers, wrong):
+    record(answers, method="svm-flow")
+    record(wrong, method="gone-method")
+    rows, _ = measured_rows(read_runs(record.results)[0])
+    unknown, *others = sorted(missing_sanity(rows), reverse=True)
+    assert unknown.startswith("whether gone-method lacks sanity rows is not known: unknown method 'gone-method'")
+    assert any("svm-flow, labels shuffled" in line for line in others)
+    assert not any("gone-method" in line for line in others)
+
+
+def test_a_sanity_row_is_refused_by_the_leaderboard_until_it_is_asked_for_by_name(record, wrong, tmp_path):
+    record(wrong, method="majority", sanity=True)
+    (run,), _ = read_runs(record.results)
+    with pytest.raises(MerbenchError, match=r"is a sanity row, .*: merbench run majority --protocol toys"):
+        write_entry(run, tmp_path / "board")
+    assert write_entry(run.asked_as(sanity=False), tmp_path / "board").is_dir()
 
 
 def test_a_name_means_the_methods_own_row_and_not_that_on_shuffled_labels(record, answers, wrong):
