@@ -56,7 +56,8 @@ class DatabaseCard(BaseModel):
         Of a release that knows only classes: dataset -> class -> the emotions that were made it. It serves protocols
         that take the same for the same, or name no emotions.
     person_of : dict of str to str
-        Datasets whose subjects are the same people under the same ids share a value (``smic-hs`` and ``smic-vis``).
+        Datasets whose subjects are the same people under the same ids share a value, or name one another
+        (``{"samm-lv": "samm"}``); adds to :data:`SAME_PEOPLE`.
     download : Download, optional
         A public database can be fetched; ``None`` where somebody has to be asked, or a program makes it.
     """
@@ -185,6 +186,11 @@ class Release(Database, Protocol):
         ...
 
 
+#: Datasets that are recordings of the people of another, under the same ids, whatever cards say: SMIC's slower cameras
+#: stood beside the fast one.
+SAME_PEOPLE = {"smic-vis": "smic-hs", "smic-nir": "smic-hs"}
+
+
 @dataclass(frozen=True)
 class Source:
     """A database, where a copy of it lies, and what was read there."""
@@ -205,8 +211,14 @@ class Source:
 
 
 def person_of(sources: Iterable[Source]) -> dict[str, str]:
-    """Return which datasets share their people, over all sources."""
-    return {dataset: name for source in sources for dataset, name in source.database.card.person_of.items()}
+    """Return a name in common for datasets that share their people: of :data:`SAME_PEOPLE`, and as all cards add."""
+    names: dict[str, str] = {}
+    for said in (SAME_PEOPLE, *(source.database.card.person_of for source in sources)):
+        for dataset, name in said.items():
+            before, now = names.get(dataset, dataset), names.get(name, name)
+            if before != now:  # all that shared a name with the dataset goes along: a card joins people, and parts none
+                names = {each: now if kept == before else kept for each, kept in names.items()} | {before: now}
+    return names
 
 
 def persons(clips: pd.DataFrame, aliases: Mapping[str, str]) -> npt.NDArray[Any]:

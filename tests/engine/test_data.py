@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from merbench.contracts.clips import IDENTITY, clips_digest
-from merbench.contracts.databases import person_of
+from merbench.contracts.databases import SAME_PEOPLE, person_of
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases import DATABASES
@@ -16,6 +16,7 @@ from merbench.engine import data as engine_data
 from merbench.engine.catalogue import PROTOCOLS
 from merbench.engine.data import Data, choose_data, serves
 from merbench.engine.made_protocols import crossed
+from merbench.engine.plan import PreparedProtocol
 
 NUMBERS = itertools.count()
 
@@ -274,7 +275,44 @@ def test_who_is_who_is_gathered_from_all_sources(small, database):
     database("full", ["smic-hs", "smic-vis", "casme2"], persons={"smic-hs": "smic", "smic-vis": "smic"})
     database("sammframes", ["samm"], persons={"samm": "samm"})
     data = choose_data("full+sammframes", [small])
-    assert person_of(data.sources) == {"smic-hs": "smic", "smic-vis": "smic", "samm": "samm"}
+    assert person_of(data.sources) == dict.fromkeys(("smic-hs", "smic-vis", "smic-nir"), "smic")
+
+
+def _named(names, *datasets):
+    return [names.get(dataset, dataset) for dataset in datasets]
+
+
+SMIC_CARDS = [{}, {"smic-vis": "smic-vis"}, {"smic-vis": "mine", "smic-hs": "theirs"}, {"smic-nir": "smic"}]
+
+
+@pytest.mark.parametrize("persons", SMIC_CARDS, ids=str)
+def test_the_cameras_of_smic_show_the_same_people_whatever_a_card_says(small, database, persons):
+    database("cameras", ["smic-hs", "smic-vis", "smic-nir"], persons=persons)
+    database("others", ["samm", "casme2"], persons={"samm": "lab"})
+    names = person_of(choose_data("cameras+others", [small]).sources)
+    assert len(set(_named(names, "smic-hs", "smic-vis", "smic-nir"))) == 1
+    assert len(set(_named(names, "smic-hs", "samm", "casme2"))) == 3
+
+
+def test_pairs_of_a_family_that_share_people_by_intent_are_those_whose_people_merbench_knows_to_be_the_same():
+    pairs = {frozenset(spec.datasets) for name, spec in PROTOCOLS.load_all()[0].items() if spec.shares_people}
+    assert set().union(*pairs) == {*SAME_PEOPLE, *SAME_PEOPLE.values()}
+
+
+def test_a_card_may_name_the_dataset_that_its_people_are_of(small, database):
+    database("full", ["smic-hs", "casme2", "samm"], persons={"smic-hs": "again"})
+    database("long", ["samm-lv", "smic-long"], persons={"samm-lv": "samm", "smic-long": "smic-vis"})
+    names = person_of(choose_data("full+long", [small]).sources)
+    assert len(set(_named(names, "samm-lv", "samm"))) == 1
+    assert len(set(_named(names, "smic-long", "smic-hs", "smic-vis"))) == 1
+
+
+def test_a_plug_in_of_a_slower_camera_does_not_train_on_who_is_tested(database):
+    database("cameras", ["smic-hs", "smic-vis"])
+    spec = crossed("lodo:smic-hs+smic-vis")
+    data = choose_data("cameras", [spec])
+    with pytest.raises(DataError, match="fold smic-hs has no clip to be trained on"):  # both show person 1 alone
+        PreparedProtocol.of(spec, data)
 
 
 def test_a_broken_database_of_another_package_harms_nobody(small, small_release, database):
