@@ -9,7 +9,7 @@ from merbench.contracts.databases import person_of, persons
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeftOut, ProtocolSpec
 from merbench.engine.data import Data
-from merbench.engine.split import Fold, folds_of, labels_of, left_out_by, selected, split_differences
+from merbench.engine.split import Fold, check_datasets, folds_of, labels_of, left_out_by, selected, split_differences
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,15 @@ def examine(spec: ProtocolSpec, data: Data) -> Examined:
     Raises
     ------
     DataError
-        A clip is neither mapped nor left out, or nothing is left.
+        A clip is neither mapped nor left out.
     """
     clips = data.clips
     kept = selected(spec, clips)
-    if kept.empty:
-        raise DataError(f"protocol {spec.name} leaves every clip out")
     aliases = person_of(data.sources)
     problems: list[str] = []
     folds: tuple[Fold, ...] = ()
     try:
+        check_datasets(spec, clips, kept)
         labels_of(spec, kept)
         folds = folds_of(spec, kept, aliases)
     except DataError as error:

@@ -131,19 +131,30 @@ def make_split(
         A clip's emotion is neither a class nor left out; a dataset has no clip; or the real clips differ from the
         official list or the expected counts, each clip being named.
     """
-    absent = sorted(set(protocol.datasets) - set(clips.dataset))
-    if absent:
-        raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, and the data has none")
     kept = selected(protocol, clips)
-    if kept.empty:
-        raise DataError(f"protocol {protocol.name} leaves every clip out")
+    check_datasets(protocol, clips, kept)
+    labels = labels_of(protocol, kept)
     differences = split_differences(protocol, kept, list(protocol.datasets), listed_clips=not synthetic)
     if differences and not synthetic:
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
-    labels = labels_of(protocol, kept)
     kept = kept.drop(columns="class")
     problem = Problem(protocol.task, protocol.outputs)
     return Split(problem, kept, labels, folds_of(protocol, kept, person_of), differences)
+
+
+def check_datasets(protocol: ProtocolSpec, clips: pd.DataFrame, kept: pd.DataFrame) -> None:
+    """Refuse a protocol of whose datasets one has no clip in the data, or none left among the selected ones.
+
+    Fewer databases would be held out, or trained on, than the protocol says.
+    """
+    absent = sorted(set(protocol.datasets) - set(clips.dataset))
+    if absent:
+        raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, and the data has none")
+    emptied = [dataset for dataset in protocol.datasets if not (kept.dataset == dataset).any()]
+    if emptied:
+        fewer = "map a word of it" if protocol.task == "classification" else "leave fewer of its clips out"
+        step = f"take it out of the protocol, or {fewer}" if len(protocol.datasets) > 1 else fewer
+        raise DataError(f"protocol {protocol.name} leaves out every clip of {emptied[0]}: {step}")
 
 
 def folds_of(

@@ -121,12 +121,18 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
     assert "24 clips instead of 25; 6 clips of class" in merbench("run", "majority", "-p", path).err
 
 
-def test_check_protocol_says_which_fold_has_nothing(registered, mine, merbench):
-    rule = "folds: {rule: hold-out, train: [casme2, samm], test: [smic-hs]}"
+def test_a_dataset_that_is_left_out_whole_is_refused_by_run_and_by_check_protocol_in_the_same_words(
+    registered, mine, merbench
+):
     clips = [f"{s}/{s}_{c}_01" for s in ("s06", "s07", "s11") for c in ("ne", "po", "sur")]
     more = f"left_out: [{{dataset: smic-hs, clips: [{', '.join(clips)}], reason: why}}]\n"
-    said = merbench("check-protocol", mine((FOLDS, rule), more=more))
-    assert said.err == "error: protocol small would not run: protocol small: fold smic-hs has no clip to be tested\n"
+    path = mine((FOLDS, "folds: leave-one-database-out"), more=more)
+    gone = "protocol small leaves out every clip of smic-hs: take it out of the protocol, or map a word of it\n"
+    said = merbench("check-protocol", path)
+    assert (said.code, said.err) == (2, f"error: protocol small would not run: {gone}")
+    assert "left out (8): smic-hs" in said.out  # the rest is shown all the same
+    said = merbench("run", "majority", "-p", path)
+    assert (said.code, said.err) == (2, f"error: {gone}")
 
 
 @pytest.mark.parametrize(

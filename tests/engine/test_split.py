@@ -14,7 +14,6 @@ from merbench.contracts.protocols import (
     HoldOut,
     LeaveOneDatabaseOut,
     LeaveOneVideoOut,
-    LeftOut,
     ProtocolSpec,
     SubjectKFold,
     load_protocol,
@@ -418,11 +417,34 @@ def test_a_fold_without_clips_to_train_on_is_named(small):
         make_split(small.model_copy(update={"folds": rule}), table, person_of=people)
 
 
-def test_a_target_whose_clips_are_all_left_out_is_named(small):
-    gone = LeftOut(dataset="smic-hs", emotions=("negative", "positive"), reason="why")
-    rule = HoldOut(rule="hold-out", train=("casme2", "samm"), test=("smic-hs",))
-    with pytest.raises(DataError, match="protocol small: fold smic-hs has no clip to be tested"):
-        make_split(small.model_copy(update={"folds": rule, "left_out": (gone,)}), _table(*SMALL))
+GONE = "protocol small leaves out every clip of smic-hs: take it out of the protocol, or map a word of it"
+RULES = [
+    {"rule": "leave-one-database-out"},
+    {"rule": "leave-one-subject-out"},
+    {"rule": "leave-one-video-out"},
+    {"rule": "subject-k-fold", "k": 2},
+    {"rule": "hold-out", "train": ["casme2", "smic-hs"], "test": ["samm"]},
+    {"rule": "hold-out", "train": ["casme2"], "test": ["smic-hs", "samm"]},
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: "-".join([rule["rule"], *rule.get("train", [])]))
+def test_a_dataset_whose_clips_are_all_left_out_is_refused_not_passed_over(small, rule):
+    gone = {"dataset": "smic-hs", "clips": ["s06/s06_ne_01", "s06/s06_po_01"], "reason": "why"}
+    content = small.model_dump() | {"left_out": [gone], "folds": rule}
+    with pytest.raises(DataError) as caught:
+        make_split(ProtocolSpec.model_validate(content), _table(*SMALL))
+    assert str(caught.value) == GONE
+
+
+def test_a_protocol_that_leaves_all_of_its_one_dataset_out_says_what_to_do(small):
+    table = _table("casme2/a/1 disgust", "casme2/b/1 others")
+    content = small.model_dump() | {"datasets": {"casme2": {"title": "", "classes": {"negative": ["fear"]}}}}
+    content["left_out"] = [{"dataset": "casme2", "emotions": ["disgust", "others"], "reason": "why"}]
+    content["classes"] = ["negative", "none"]
+    content["datasets"]["casme2"]["classes"]["none"] = ["calm"]
+    with pytest.raises(DataError, match=r"protocol small leaves out every clip of casme2: map a word of it$"):
+        make_split(ProtocolSpec.model_validate(content), table)
 
 
 def test_a_clip_without_objective_class_is_named(small):
