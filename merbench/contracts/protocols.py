@@ -1,10 +1,10 @@
 """The protocol specification, a YAML file: which clips, which classes, which folds, which figures."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from merbench.contracts.cards import Task
 from merbench.contracts.clips import IDENTITY, clip_names
@@ -16,6 +16,17 @@ from merbench.contracts.yamlfiles import KeyedError, load_yaml_model
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name that stands there twice: one of them is a slip."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} stands there twice")
+    return names
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
 
 
 class LeaveOneSubjectOut(_Part):
@@ -39,7 +50,7 @@ class SubjectKFold(_Part):
 
     rule: Literal["subject-k-fold"]
     k: int = Field(ge=2)
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, le=2**32 - 1)  # what random_state takes
 
 
 class LeaveOneVideoOut(_Part):
@@ -52,8 +63,8 @@ class HoldOut(_Part):
     """One fold: train on the clips of some databases, test on those of others."""
 
     rule: Literal["hold-out"]
-    train: tuple[str, ...] = Field(min_length=1)
-    test: tuple[str, ...] = Field(min_length=1)
+    train: Names = Field(min_length=1)
+    test: Names = Field(min_length=1)
 
     @field_validator("train")
     @classmethod
@@ -74,9 +85,18 @@ class LeftOut(_Part):
 
     dataset: str
     reason: str
-    emotions: tuple[str, ...] = ()
-    objective_classes: tuple[str, ...] = ()
-    clips: tuple[str, ...] = ()
+    emotions: Names = ()
+    objective_classes: Names = ()
+    clips: Names = ()
+
+    @field_validator("clips")
+    @classmethod
+    def _subject_and_clip(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            subject, _, clip = name.partition("/")
+            if not subject or not clip:
+                raise ValueError(f"{name!r} must be subject/clip, like sub01/EP02_01f")
+        return value
 
     @model_validator(mode="after")
     def _names_something(self) -> "LeftOut":
@@ -166,6 +186,7 @@ class ProtocolSpec(_Part):
     notes: str = ""
 
     _folder: Path | None = PrivateAttr(default=None)
+    _known_as: str = PrivateAttr(default="")
 
     @field_validator("name")
     @classmethod
@@ -326,6 +347,17 @@ class ProtocolSpec(_Part):
     def tested(self) -> tuple[str, ...]:
         """The datasets whose clips are tested."""
         return self.folds.test if isinstance(self.folds, HoldOut) else tuple(self.datasets)
+
+    @property
+    def known_as(self) -> str:
+        """What ``--protocol`` takes to have it again: its name, or the path or pattern that it came from."""
+        return self._known_as or self.name
+
+    def coming_from(self, origin: str) -> Self:
+        """Return it with the path or pattern that it came from."""
+        found = self.model_copy()
+        found._known_as = origin
+        return found
 
     @property
     def warnings(self) -> list[str]:

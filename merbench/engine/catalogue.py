@@ -15,7 +15,7 @@ from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, validated
 from merbench.engine import environment
-from merbench.engine.made_protocols import crossed, is_pattern, read_family
+from merbench.engine.made_protocols import check_own_name, crossed, is_pattern, read_family
 
 #: The folder beside the protocols' files that holds what many of them share.
 FAMILIES = "families"
@@ -131,6 +131,7 @@ def _protocol(entry: Entry, found: object) -> ProtocolSpec:
         )
     if spec.name != entry.name:
         raise MerbenchError(f"protocol {entry.name!r} of {entry.origin} calls itself {spec.name!r}")
+    check_own_name(spec, f"the protocol of {entry.origin}")
     return spec
 
 
@@ -196,13 +197,27 @@ def protocol(name: str) -> ProtocolSpec:
     Raises
     ------
     MerbenchError
-        Unknown, unreadable, or a file that takes a registered name for something else.
+        Unknown, unreadable, or a file that takes a registered name for something else, or that of a pattern.
     """
     if is_pattern(name):
         return crossed(name)
     if not _is_path(name):
         return PROTOCOLS.get(name)
     spec = load_protocol(Path(name))
-    if spec.name in PROTOCOLS.names() and PROTOCOLS.get(spec.name).spec_digest() != spec.spec_digest():
-        raise MerbenchError(f"{name} calls itself {spec.name!r}, which is another protocol: give it a name of its own")
-    return spec
+    check_own_name(spec, name)
+    if spec.name in PROTOCOLS.names():
+        _check_same(spec, PROTOCOLS.get(spec.name), name)
+    return spec.coming_from(name)
+
+
+def _check_same(spec: ProtocolSpec, registered: ProtocolSpec, origin: str) -> None:
+    """Refuse a file under a registered name that means something else, or binds real data otherwise."""
+    if registered.spec_digest() != spec.spec_digest():
+        raise MerbenchError(
+            f"{origin} calls itself {spec.name!r}, which is another protocol: give it a name of its own"
+        )
+    if registered.expected != spec.expected:
+        raise MerbenchError(
+            f"{origin} calls itself {spec.name!r} but expects other counts: give it a name of its own, or the counts "
+            f"of merbench protocols {spec.name}"
+        )

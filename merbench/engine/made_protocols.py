@@ -102,9 +102,23 @@ def read_family(path: Path) -> Family:
     return load_yaml_model(path, Family)
 
 
+#: The kinds of patterns.
+PATTERNS = ("cross", "lodo")
+
+
 def is_pattern(name: str) -> bool:
     """Say whether a protocol's name asks for databases to be crossed."""
-    return name.startswith(("cross:", "lodo:"))
+    return name.startswith(tuple(f"{kind}:" for kind in PATTERNS))
+
+
+def check_own_name(spec: ProtocolSpec, origin: str) -> None:
+    """Refuse a protocol of another's that is called like one that a pattern makes: runs of both would be one table."""
+    for kind in PATTERNS:
+        if spec.name.startswith(f"{kind}-"):
+            raise MerbenchError(
+                f"{origin} calls itself {spec.name!r}: names that begin with {kind}- are those of {kind}: patterns, "
+                "give it another"
+            )
 
 
 def crossed(name: str) -> ProtocolSpec:
@@ -148,7 +162,7 @@ def crossed(name: str) -> ProtocolSpec:
             "repression, anger, contempt, disgust, fear, sadness. People who stand in both are not trained on."
         ),
     }
-    return validated(ProtocolSpec, content, f"protocol {name!r}")
+    return validated(ProtocolSpec, content, f"protocol {name!r}").coming_from(name)
 
 
 @lru_cache

@@ -4,6 +4,7 @@ from copy import deepcopy
 import pytest
 import yaml
 from merbench.protocols import megc2019
+from sklearn.model_selection import KFold
 
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
@@ -372,3 +373,33 @@ def test_only_tested_datasets_are_parts(base, loaded):
 
 def test_the_protocol_of_committed_results_means_what_it_meant():
     assert load_protocol(megc2019).spec_digest() == "12da40528124184a1d1452b007e0cc61059fd3b4518c03675b114499921204e9"
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("folds",), _hold_out(["samm", "casme2", "samm"], ["smic-hs"]), "folds.*train: 'samm' stands there twice"),
+        (("folds",), _hold_out(["samm"], ["casme2", "smic-hs", "casme2"]), "folds.*test: 'casme2' stands there twice"),
+        (("left_out", 0, "emotions"), ["others", "others"], "left_out.0.emotions: 'others' stands there twice"),
+        (("left_out", 0, "objective_classes"), ["VI", "VI"], "left_out.0.objective_classes: 'VI' stands there twice"),
+        (("left_out", 0, "clips"), ["sub01/x"] * 2, "left_out.0.clips: 'sub01/x' stands there twice"),
+        (("left_out", 0, "clips"), ["EP02_01f"], "left_out.0.clips: 'EP02_01f' must be subject/clip, like sub01/EP02"),
+        (("left_out", 0, "clips"), ["sub01/"], "left_out.0.clips: 'sub01/' must be subject/clip"),
+        (("left_out", 0, "clips"), ["sub01/x", "/x"], "left_out.0.clips: '/x' must be subject/clip"),
+        (
+            ("folds",),
+            {"rule": "subject-k-fold", "k": 2, "seed": 2**32},
+            "folds.*seed: .*less than or equal to 4294967295",
+        ),
+    ],
+)
+def test_names_that_stand_twice_or_can_match_nothing_and_seeds_that_nothing_takes_are_refused(
+    base, loaded, keys, value, said
+):
+    with pytest.raises(MerbenchError, match=said):
+        loaded(_put(base, keys, value))
+
+
+def test_the_largest_seed_deals_people(base, loaded):
+    rule = loaded(base | {"folds": {"rule": "subject-k-fold", "k": 2, "seed": 2**32 - 1}}).folds
+    assert [len(test) for _, test in KFold(rule.k, shuffle=True, random_state=rule.seed).split(range(4))] == [2, 2]

@@ -1,5 +1,7 @@
+import re
 import sys
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -13,6 +15,7 @@ from merbench.contracts.errors import MerbenchError, UnknownNameError
 from merbench.contracts.methods import MethodConfig
 from merbench.engine import catalogue
 from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, protocol
+from merbench.engine.made_protocols import crossed
 
 
 class Config(MethodConfig):
@@ -152,6 +155,44 @@ def test_a_protocol_is_found_by_name_or_by_file(small_protocol):
         protocol(str(small_protocol.with_name("absent.yaml")))
 
 
+@pytest.mark.parametrize("name", ["lodo-casme2.samm.smic-hs", "cross-mine"])
+def test_a_file_may_not_be_called_like_what_a_pattern_makes(small_protocol, name):
+    assert crossed("lodo:smic-hs+casme2+samm").name == "lodo-casme2.samm.smic-hs"
+    small_protocol.write_text(small_protocol.read_text().replace("name: small", f"name: {name}"))
+    with pytest.raises(
+        MerbenchError, match=rf"small\.yaml calls itself '{name}': names that begin with \w+- are those"
+    ):
+        protocol(str(small_protocol))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("clips: 159", "clips: 33"),
+        ("  clips: 159\n", ""),
+        ("surprise: 15, ", ""),
+        (re.compile(r"expected:.*", re.DOTALL), ""),
+    ],
+    ids=["other", "fewer", "no-class", "none"],
+)
+def test_a_file_under_a_registered_name_may_not_expect_other_counts(tmp_path, old, new):
+    text = (Path(str(files("merbench.protocols"))) / "samm-8.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "copy.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert protocol(str(path)).spec_digest() == protocol("samm-8").spec_digest()  # a plain copy is the protocol
+    changed = old.sub(new, text) if isinstance(old, re.Pattern) else text.replace(old, new)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+    said = r"copy\.yaml calls itself 'samm-8' but expects other counts: .* or the counts of merbench protocols samm-8"
+    with pytest.raises(MerbenchError, match=said):
+        protocol(str(path))
+
+
+def test_a_protocol_knows_what_to_ask_for_it_by(small_protocol):
+    for words in ("megc2019", "cdmer-c-h", "lodo:samm+casme2", str(small_protocol)):
+        assert protocol(words).known_as == words
+
+
 CARD = "name: mine\ntitle: Mine\nsummary: A method.\nimplementation: method:Mine\n"
 CODE = """\
 from merbench.contracts.methods import MethodConfig
@@ -169,7 +210,12 @@ def plugin(tmp_path, monkeypatch):
     """Return a function that installs a package with a method ``mine``, or a protocol, as a plug-in."""
 
     def install(
-        package: str, card: str | None = CARD, code: str = CODE, target: str = "method:Mine", kind: str = "methods"
+        package: str,
+        card: str | None = CARD,
+        code: str = CODE,
+        target: str = "method:Mine",
+        kind: str = "methods",
+        name: str = "mine",
     ):
         folder = tmp_path / package
         folder.mkdir()
@@ -178,7 +224,7 @@ def plugin(tmp_path, monkeypatch):
         if card is not None:
             (folder / "card.yaml").write_text(card)
         point = SimpleNamespace(
-            name="mine", value=f"{package}.{target}", dist=SimpleNamespace(name="plugin", version="1")
+            name=name, value=f"{package}.{target}", dist=SimpleNamespace(name="plugin", version="1")
         )
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == f"merbench.{kind}" else [])
@@ -257,6 +303,14 @@ def test_a_plugins_protocol_is_a_path_or_a_specification(plugin, small_protocol)
     small_protocol.write_text(small_protocol.read_text().replace("name: small", "name: mine"))
     plugin("merbench_test_protocol", code=code, target="method:PROTOCOL", kind="protocols")
     assert PROTOCOLS.get("mine").title == "Small"
+
+
+def test_a_plugins_protocol_may_not_be_called_like_what_a_pattern_makes(plugin, small_protocol):
+    code = f"from pathlib import Path\nPROTOCOL = Path({str(small_protocol)!r})\n"
+    small_protocol.write_text(small_protocol.read_text().replace("name: small", "name: lodo-casme2.samm"))
+    plugin("merbench_test_taken", code=code, target="method:PROTOCOL", kind="protocols", name="lodo-casme2.samm")
+    with pytest.raises(MerbenchError, match=r"the protocol of plugin 1 calls itself 'lodo-casme2\.samm': names that"):
+        PROTOCOLS.get("lodo-casme2.samm")
 
 
 @pytest.mark.parametrize(
