@@ -40,14 +40,18 @@ def check_protocol(
     _say(console, f"data: {chosen.name}, {chosen.why}")
     found = examine(spec, chosen)
     _print_counts(console, spec, found)
-    for entry, count in found.left_out:
-        _say(console, f"left out ({count}): {entry}", "yellow" if not count and not chosen.synthetic else "")
+    for left_out in found.left_out:
+        idle = not chosen.synthetic and not all(left_out.by_name.values())
+        _say(console, left_out.told, "yellow" if idle else "")
     _print_people(console, found)
     if clips:
         for row in found.clips.itertuples(index=False):
             _say(console, f"{row.dataset}/{row.subject}/{row.clip} {row[-1]}".rstrip())
     if found.problems or (found.differences and not chosen.synthetic):
-        raise DataError(f"protocol {spec.name} would not run: {listed([*found.problems, *found.differences], 1000)}")
+        more = not (found.problems or spec.official_list or clips)  # where a list is, differing clips are named
+        step = "; --clips lists those that are taken" if more else ""
+        said = listed([*found.problems, *found.differences], 1000)
+        raise DataError(f"protocol {spec.name} would not run: {said}{step}")
     for difference in found.differences:
         _say(console, f"differs, which does not bind on made data: {difference}", "yellow")
     _say_compared(console, spec, chosen.synthetic, agrees=not found.differences)
@@ -57,7 +61,7 @@ def _say_compared(console: "Console", spec: "ProtocolSpec", synthetic: bool, agr
     """Say what the clips were held against: the counts that the protocol names, and its list, which has real clips."""
     from merbench.contracts.errors import listed
 
-    counted = [name for name, count in spec.expected or () if count]
+    counted = [name for name, count in spec.expected or () if count not in (None, {})]
     against = [f"the protocol's counts of {listed(counted)}"] if counted else []
     if spec.official_list and not synthetic:
         against.append(f"every clip and class of {spec.official_list}")

@@ -1,5 +1,7 @@
 """``merbench data list``: the databases, and what is kept of them in the store."""
 
+from collections import Counter
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -71,9 +73,14 @@ def _serves(card: DatabaseCard, specs: list[ProtocolSpec]) -> str:
 
 
 def _names(protocols: list[str]) -> str:
-    """Name protocols, those of a family once."""
-    families = {name: family_of(name) for name in protocols}
-    return ", ".join(dict.fromkeys(f"{family}-*" if family else name for name, family in families.items()))
+    """Name protocols, those of a family once, with how many of it they are."""
+    here, whole = Counter(map(family_of, protocols)), Counter(map(family_of, PROTOCOLS.names()))
+    told = []
+    for name in protocols:
+        family = family_of(name)
+        some = "" if here[family] == whole[family] else f" ({here[family]} of {whole[family]})"
+        told.append(f"{family}-*{some}" if family else name)
+    return ", ".join(dict.fromkeys(told))
 
 
 def list_store(console: Console, prune: bool) -> None:

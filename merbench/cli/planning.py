@@ -47,11 +47,13 @@ def prepared_grid(
     list of PreparedProtocol
         The protocols on the data, to plan runs of them.
     """
+    from merbench.contracts.errors import listed
     from merbench.databases.synthetic.database import SMALL
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.engine.data import choose_data
     from merbench.engine.execute import check_fold_names
     from merbench.engine.plan import PreparedProtocol
+    from merbench.engine.split import clips_not_found
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
     for request in requests:
@@ -70,6 +72,8 @@ def prepared_grid(
             watcher.note(f"warning: {item.spec.name}: {warning}")
         if item.split.differences:
             watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+        if unknown := [] if chosen.synthetic else clips_not_found(item.spec, chosen.clips):
+            watcher.note(f"note: left_out of {item.spec.name} names what the data has no clip of: {listed(unknown)}")
     for source in chosen.sources:
         told = Counter(remark.kind for remark in source.reading.remarks)
         if told:

@@ -1,5 +1,6 @@
 """Which data a grid of runs uses, settled once for all of it."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,11 +11,12 @@ import pandas as pd
 from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import DatabaseCard, Source
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
 from merbench.databases.synthetic.database import SMALL, STAND_INS, stand_in
+from merbench.engine.catalogue import PROTOCOLS
 from merbench.prepare.store import Silent, Watcher
 
 
@@ -73,8 +75,9 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
     for protocol in protocols:
         if unread := [dataset for dataset in protocol.datasets if dataset not in known]:
             raise MerbenchError(
-                f"no reader for {listed(unread)} yet: protocol {protocol.name} can be looked at (merbench protocols "
-                f"{protocol.name}), but not run; a package can bring a reader (docs/adding-a-method.md)"
+                f"no reader for {listed(unread)} yet{_meant(unread, known)}: protocol {protocol.name} can be looked at "
+                f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; a package can bring a reader "
+                "(docs/adding-a-method.md)"
             )
     watcher = watcher or Silent()
     if request == "auto":
@@ -91,6 +94,12 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
         return _data("as asked for", [_open(name, watcher) for name in names])
     _check_datasets(data.name, [source.database.card for source in data.sources], needed)
     return data
+
+
+def _meant(unread: Sequence[str], readable: set[str]) -> str:
+    """Say what a dataset that no protocol of the library names either may have been meant to be."""
+    named = {dataset for spec in PROTOCOLS.load_all()[0].values() for dataset in spec.datasets}
+    return next((suggestion(dataset, readable) for dataset in unread if dataset not in named), "")
 
 
 def known_datasets() -> set[str]:

@@ -9,7 +9,32 @@ from merbench.contracts.databases import person_of, persons
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeftOut, ProtocolSpec
 from merbench.engine.data import Data
-from merbench.engine.split import Fold, check_datasets, folds_of, labels_of, left_out_by, selected, split_differences
+from merbench.engine.split import (
+    Fold,
+    check_datasets,
+    clips_by_name,
+    folds_of,
+    labels_of,
+    left_out_by,
+    selected,
+    split_differences,
+)
+
+
+@dataclass(frozen=True)
+class LeftOutClips:
+    """An entry of ``left_out``, how many clips it takes out, and how many each of its names does."""
+
+    entry: LeftOut
+    clips: int
+    by_name: dict[str, int]
+
+    @property
+    def told(self) -> str:
+        """The entry in a line; names have their counts where there are several."""
+        counts = self.by_name.items()
+        names = [f"{name} ({count})" if len(self.by_name) > 1 else name for name, count in counts]
+        return f"left out ({self.clips}): {self.entry.dataset} {', '.join(names)}: {self.entry.reason}"
 
 
 @dataclass(frozen=True)
@@ -20,8 +45,8 @@ class Examined:
     ----------
     clips : DataFrame
         The clips that are taken, with a column ``class``.
-    left_out : list of tuple of str and int
-        Each entry of ``left_out``, in words, and how many clips it takes out.
+    left_out : list of LeftOutClips
+        What each entry of ``left_out`` takes out.
     folds : tuple of Fold
         Empty where `problems` says why.
     one_clip, one_class : list of str
@@ -33,7 +58,7 @@ class Examined:
     """
 
     clips: pd.DataFrame
-    left_out: list[tuple[str, int]]
+    left_out: list[LeftOutClips]
     folds: tuple[Fold, ...]
     one_clip: list[str]
     one_class: list[str]
@@ -68,7 +93,7 @@ def examine(spec: ProtocolSpec, data: Data) -> Examined:
     several = spec.task == "classification"
     return Examined(
         kept,
-        [(_told(entry), int(left_out_by(entry, clips).sum())) for entry in spec.left_out],
+        [_taken_out(entry, clips) for entry in spec.left_out],
         folds,
         ["/".join(name) for name in sizes.index[sizes == 1]],
         ["/".join(name) for name in kinds.index[kinds == 1]] if several else [],
@@ -78,7 +103,5 @@ def examine(spec: ProtocolSpec, data: Data) -> Examined:
     )
 
 
-def _told(entry: LeftOut) -> str:
-    """Write an entry of ``left_out`` in a few words."""
-    words = [*entry.emotions, *entry.objective_classes, *entry.clips]
-    return f"{entry.dataset} {', '.join(words)}: {entry.reason}"
+def _taken_out(entry: LeftOut, clips: pd.DataFrame) -> LeftOutClips:
+    return LeftOutClips(entry, int(left_out_by(entry, clips).sum()), clips_by_name(entry, clips))

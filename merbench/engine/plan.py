@@ -16,10 +16,11 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.records import RunFile, RunKey
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
-from merbench.engine.catalogue import METHODS, RegisteredMethod
+from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod
 from merbench.engine.code import code_digest
 from merbench.engine.data import Data
 from merbench.engine.files import now
+from merbench.engine.made_protocols import TRANSDUCTIVE
 from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
@@ -194,9 +195,13 @@ def _task_and_key(
             f"{protocol.spec.name} asks for"
         )
     if card.transductive and not protocol.spec.transductive:
+        sibling = f"{protocol.spec.name}{TRANSDUCTIVE}"
+        does = (
+            f"{sibling} does" if sibling in PROTOCOLS.names() else "transductive: true would, in a protocol of its own"
+        )
         raise MerbenchError(
             f"method {card.name} is transductive: it trains on the test clips without labels, which protocol "
-            f"{protocol.spec.name} does not allow (transductive: true would, in a protocol of its own)"
+            f"{protocol.spec.name} does not allow: {does}"
         )
     specs = declared_inputs(method.cls, card.inputs, config)
     lacking = missing_inputs(data.sources, specs)

@@ -1,5 +1,6 @@
 """A protocol applied to clip tables: which clips count, what each is labelled, and who is held out when."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -136,10 +137,16 @@ def make_split(
     labels = labels_of(protocol, kept)
     differences = split_differences(protocol, kept, list(protocol.datasets), listed_clips=not synthetic)
     if differences and not synthetic:
-        raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}")
+        step = f"; {show_clips(protocol)}" if protocol.official_list is None else ""  # the list names the clips already
+        raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}{step}")
     kept = kept.drop(columns="class")
     problem = Problem(protocol.task, protocol.outputs)
     return Split(problem, kept, labels, folds_of(protocol, kept, person_of), differences)
+
+
+def show_clips(protocol: ProtocolSpec) -> str:
+    """Say how to see the clips that a protocol takes, and what its ``left_out`` takes away: what counts don't tell."""
+    return f"merbench check-protocol {shlex.quote(protocol.known_as)} --clips lists what is taken and what is left out"
 
 
 def check_datasets(protocol: ProtocolSpec, clips: pd.DataFrame, kept: pd.DataFrame) -> None:
@@ -240,6 +247,29 @@ def left_out_by(entry: LeftOut, clips: pd.DataFrame) -> "pd.Series[bool]":
     named = clips.emotion.isin(entry.emotions) | clips.objective_class.isin(entry.objective_classes)
     named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips)
     return (clips.dataset == entry.dataset) & named
+
+
+def clips_by_name(entry: LeftOut, clips: pd.DataFrame) -> dict[str, int]:
+    """Count the clips that each name of an entry of ``left_out`` stands for: none, where it is not of this data."""
+    of = clips[clips.dataset == entry.dataset]
+    said = (
+        (of.emotion, entry.emotions),
+        (of.objective_class, entry.objective_classes),
+        (of.subject + "/" + of["clip"], entry.clips),
+    )
+    return {name: int((column == name).sum()) for column, names in said for name in names}
+
+
+def clips_not_found(protocol: ProtocolSpec, clips: pd.DataFrame) -> list[str]:
+    """Name the clips of ``left_out`` that the data does not have, where no count would show that a name is misspelt."""
+    if protocol.official_list or (protocol.expected and protocol.expected.clips is not None):
+        return []
+    return [
+        f"{entry.dataset}/{name}"
+        for entry in protocol.left_out
+        for name, count in clips_by_name(entry, clips).items()
+        if name in entry.clips and not count
+    ]
 
 
 def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":

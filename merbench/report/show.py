@@ -14,6 +14,7 @@ from rich.text import Text
 from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
 from merbench.contracts.records import FoldRecord
+from merbench.engine.catalogue import PROTOCOLS
 from merbench.report.compare import number
 from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.runs import RecordedRun
@@ -191,8 +192,11 @@ def print_diagnostics(diagnostics: Diagnostics, run: RecordedRun, console: Conso
     for problem in diagnostics.problems:
         console.print(Text(shown(f"left out: {problem}"), style="red"), soft_wrap=True)
     if not diagnostics.folds:
-        command = f"merbench run {run.file.method} --protocol {run.file.protocol} --diagnose"
-        told = f"no diagnostics are recorded: {command} does, where the method offers any, and shows what it sees"
+        name = run.file.protocol
+        registered = name in PROTOCOLS.names()  # else a file's or a pattern's: its name alone does not find it
+        command = f"merbench run {run.file.method} --protocol {name if registered else 'FILE'} --diagnose"
+        of = "" if registered else f" (the file or pattern of {name})"
+        told = f"no diagnostics are recorded: {command}{of} does, where the method offers any, and shows what it sees"
         console.print(Text(shown(told), style="dim"), soft_wrap=True)
         return
     series = unit_series(diagnostics)

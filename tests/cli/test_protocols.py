@@ -99,9 +99,13 @@ def test_check_protocol_says_what_was_held_against_what(registered, mine, tmp_pa
 
 
 def test_check_protocol_names_what_is_left_out_and_who_is_alone(registered, mine, done):
-    more = "left_out:\n  - {dataset: samm, clips: [011/011_1_1, 006/006_2_1, 006/006_3_1], reason: why}\n"
+    more = (
+        "left_out:\n  - {dataset: samm, clips: [011/011_1_1, 006/006_2_1, 006/006_3_1, 006/006_9_9], reason: why}\n"
+        "  - {dataset: samm, emotions: [other], reason: no valence}\n"
+    )
     said = done("check-protocol", mine(more=more), "--clips")
-    assert "left out (3): samm 011/011_1_1, 006/006_2_1, 006/006_3_1: why" in said
+    each = "011/011_1_1 (1), 006/006_2_1 (1), 006/006_3_1 (1), 006/006_9_9 (0)"
+    assert f"left out (3): samm {each}: why\nleft out (0): samm other: no valence\n" in said
     assert "2 subjects have one clip: samm/006, samm/011" in said
     assert "2 subjects have clips of one class only: samm/006, samm/011" in said
     taken = said.partition(" folds: ")[2]
@@ -115,10 +119,55 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
     said = merbench("check-protocol", path)
     assert said.code == 2
     assert said.err == (
-        "error: protocol small would not run: 24 clips instead of 25, 6 clips of class surprise instead of 7\n"
+        "error: protocol small would not run: 24 clips instead of 25, 6 clips of class surprise instead of 7; --clips "
+        "lists those that are taken\n"
     )
     assert "9 folds" in said.out  # the rest is shown all the same
-    assert "24 clips instead of 25; 6 clips of class" in merbench("run", "majority", "-p", path).err
+    assert merbench("check-protocol", path, "--clips").err.endswith("class surprise instead of 7\n")
+    step = f"merbench check-protocol {path} --clips lists what is taken and what is left out"
+    assert merbench("run", "majority", "-p", path).err == (
+        "error: the data differs from protocol small: 24 clips instead of 25; 6 clips of class surprise instead of 7; "
+        f"{step}\n"
+    )
+
+
+def test_run_tells_of_left_out_names_that_match_no_clip_unless_a_count_would(registered, mine, done):
+    clips = "left_out: [{dataset: samm, clips: [006/006_1_1, 006/006_9_9], emotions: [other], reason: why}]\n"
+    path = mine(more=clips)
+    note = "note: left_out of small names what the data has no clip of: samm/006/006_9_9\n"
+    assert note in done("run", "majority", "-p", path, "--dry-run")
+    assert note not in done("run", "majority", "-p", mine(more="expected: {clips: 23}\n"), "--dry-run")
+
+
+def test_nought_is_a_count_that_is_compared(registered, mine, merbench, offer, done):
+    offer("[merbench.databases]\nmade-flow = MODULE:DATABASE\n", {"__init__.py": MADE})
+    done("data", "add", "made-flow", registered)
+    path = mine(more="expected: {clips: 0}\n")
+    said = done("check-protocol", path, "--data", "made-flow")
+    assert said.splitlines()[-1] == "differs, which does not bind on made data: 24 clips instead of 0"
+    assert "24 clips instead of 0" in merbench("check-protocol", path, "--data", "megc2019-flow28").err
+
+
+def test_a_dataset_that_nothing_knows_is_told_with_what_it_may_be_and_how_to_look_at_the_file(mine, refused, done):
+    path = mine(("  samm:", "  sam:"))
+    said = refused("run", "majority", "-p", path)
+    assert said.startswith("error: no reader for sam yet (did you mean 'samm'?): protocol small can be looked at (merb")
+    look = said.partition("looked at (merbench ")[2].partition(")")[0]
+    assert done(*look.split()).startswith("name: small\n")
+    path = mine(("  sam:", "  smic-vis:"))  # a protocol of the library names it: no slip
+    assert refused("run", "majority", "-p", path).startswith("error: no reader for smic-vis yet: protocol small can")
+
+
+def test_show_names_a_next_step_that_exists_for_a_file(registered, mine, done, tmp_path):
+    done("run", "majority", "-p", mine(), "--results", tmp_path / "r")
+    (run,) = (path.name for path in (tmp_path / "r" / "runs").iterdir() if path.is_dir())
+    said = done("show", run, "--results", tmp_path / "r")
+    assert "merbench run majority --protocol FILE --diagnose (the file or pattern of small) does, where" in said
+
+
+def test_a_database_that_serves_some_of_a_family_is_not_said_to_serve_it_whole(done):
+    said = " ".join(done("data", "list").split())
+    assert "cdmer-* (4 of" in said  # the stand-ins hold two of its four databases
 
 
 def test_a_dataset_that_is_left_out_whole_is_refused_by_run_and_by_check_protocol_in_the_same_words(
@@ -200,3 +249,19 @@ def test_a_transductive_method_is_refused_where_the_protocol_does_not_say_so_and
     path = mine()
     assert "method peeker is transductive: it trains on the test clips" in refused("run", "peeker", "-p", path)
     assert "9/9 folds" in done("run", "peeker", "-p", mine(more="transductive: true\n"))
+
+
+def test_a_transductive_method_is_sent_to_the_protocol_that_lets_it_where_there_is_one(
+    registered, refused, done, offer
+):
+    card = "name: peeker\ntitle: P\nsummary: P\nimplementation: method:Majority\ntransductive: true\n"
+    method = "from merbench.methods.majority.method import Majority\n"
+    offer("[merbench.methods]\npeeker = MODULE.method:Majority\n", {"card.yaml": card, "method.py": method})
+    offer("[merbench.databases]\nmade-flow = MODULE:DATABASE\n", {"__init__.py": MADE})
+    done("data", "add", "made-flow", registered)
+    on = ("--data", "made-flow", "--dry-run")
+    said = refused("run", "peeker", "-p", "cdmer-c-h", *on)
+    assert said.endswith("which protocol cdmer-c-h does not allow: cdmer-c-h-transductive does")
+    done("run", "peeker", "-p", "cdmer-c-h-transductive", *on)
+    said = refused("run", "peeker", "-p", "megc2019", *on)
+    assert said.endswith("which protocol megc2019 does not allow: transductive: true would, in a protocol of its own")

@@ -11,6 +11,7 @@ from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError
 from merbench.contracts.methods import Problem
 from merbench.contracts.protocols import (
+    Expected,
     HoldOut,
     LeaveOneDatabaseOut,
     LeaveOneVideoOut,
@@ -261,8 +262,12 @@ def test_counts_that_differ_are_each_told(protocol, clips):
     with pytest.raises(DataError) as caught:
         make_split(only_counts, table)
     assert str(caught.value).endswith(
-        ": 427 clips instead of 442; 118 clips of samm instead of 133; 68 clips of class surprise instead of 83"
+        ": 427 clips instead of 442; 118 clips of samm instead of 133; 68 clips of class surprise instead of 83; "
+        "merbench check-protocol megc2019 --clips lists what is taken and what is left out"
     )
+    pattern = only_counts.coming_from("cross:a->b")
+    with pytest.raises(DataError, match="merbench check-protocol 'cross:a->b' --clips"):
+        make_split(pattern, table)
 
 
 def test_synthetic_clips_are_only_reported_to_differ(protocol, damaged, clips):
@@ -496,3 +501,12 @@ def test_action_units_that_no_clip_of_a_dataset_has_are_missed(coded):
     spec, clips = coded
     with pytest.raises(DataError, match="protocol units needs action units, and no clip of samm has any"):
         make_split(spec, clips.assign(aus=None))
+
+
+def test_action_units_that_are_missing_are_told_before_counts_that_differ(coded):
+    spec, clips = coded
+    spec = spec.model_copy(update={"expected": Expected(clips=159)})
+    with pytest.raises(DataError, match="needs action units, and no clip of samm has any"):
+        make_split(spec, clips.assign(aus=None))
+    with pytest.raises(DataError, match="5 clips instead of 159"):
+        make_split(spec, clips)
