@@ -175,13 +175,14 @@ def folds_of(
         A fold has no clip to be tested or trained on.
     """
     people = persons(kept, person_of or {})
-    folds = FOLD_RULES[type(protocol.folds)](protocol.folds, kept, people)
-    if not (protocol.shares_people or isinstance(protocol.folds, LeaveOneVideoOut)):
-        folds = tuple(_without_tested(fold, people) for fold in folds)
-    for fold in folds:
+    whole = FOLD_RULES[type(protocol.folds)](protocol.folds, kept, people)
+    apart = not (protocol.shares_people or isinstance(protocol.folds, LeaveOneVideoOut))
+    folds = tuple(_without_tested(fold, people) for fold in whole) if apart else whole
+    for fold, before in zip(folds, whole, strict=True):
         if not len(fold.train) or not len(fold.test):
             side = "tested" if len(fold.train) else "trained on"
-            raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}")
+            why = ": all the others are of people who are tested" if len(before.train) > len(fold.train) else ""
+            raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}{why}")
     return folds
 
 

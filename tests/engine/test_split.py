@@ -418,7 +418,7 @@ def test_a_fold_without_clips_to_train_on_is_named(small):
     table = _table("casme2/a/1 disgust", "samm/a/1 anger", "smic-hs/a/1 negative")
     rule = HoldOut(rule="hold-out", train=("casme2", "smic-hs"), test=("samm",))
     people = dict.fromkeys(("casme2", "samm", "smic-hs"), "lab")
-    with pytest.raises(DataError, match="protocol small: fold samm has no clip to be trained on"):
+    with pytest.raises(DataError, match="samm has no clip to be trained on: all the others are of people who are"):
         make_split(small.model_copy(update={"folds": rule}), table, person_of=people)
 
 
