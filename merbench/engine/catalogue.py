@@ -182,6 +182,16 @@ def _is_path(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
+def given_again(recorded: str) -> tuple[str, str]:
+    """Return what ``--protocol`` takes to have a recorded protocol again, and what that stands for, if for anything.
+
+    A name alone finds registered protocols only; where a file or a pattern was, ``FILE`` stands.
+    """
+    if recorded in PROTOCOLS.names():
+        return recorded, ""
+    return "FILE", f" (FILE: the file or pattern of {recorded})"
+
+
 def recorded_name(name: str | None) -> str | None:
     """Return the name under which runs of ``--protocol NAME`` are recorded; None for None.
 

@@ -11,7 +11,7 @@ from merbench.contracts.methods import declared_inputs
 from merbench.contracts.records import RunFile
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
-from merbench.engine.catalogue import METHODS
+from merbench.engine.catalogue import METHODS, given_again
 from merbench.engine.plan import SHUFFLED
 from merbench.engine.sanity import motionless
 from merbench.prepare.arrays import missing_inputs
@@ -104,7 +104,8 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
     """Write what records the sanity rows of a table, each method once: another configuration takes another command."""
     files = {row.runs[0].file.method: row.runs[0].file for row in reversed(rows)}
     first = rows[0].runs[0].file
-    words = ["merbench", "run", *reversed(files), "--protocol", first.protocol]
+    protocol, of = given_again(first.protocol)
+    words = ["merbench", "run", *reversed(files), "--protocol", protocol]
     words += ["--data", first.data] if set(first.data.split("+")) <= set(DATABASES.names()) else []
     seeds = sorted({run.file.key.seed for row in rows for run in row.runs})
     words += ["--seeds", ",".join(map(str, seeds))] * (seeds != [0])
@@ -116,4 +117,4 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
         changed = {setting: value for setting, value in file.key.config.items() if named.get(setting, value) != value}
         for setting, value in changed.items():
             words += ["--set", f"{name}:{setting}={json.dumps(value)}"]
-    return shlex.join([*words, *(["--results", str(results)] if results else []), "--sanity"])
+    return shlex.join([*words, *(["--results", str(results)] if results else []), "--sanity"]) + of

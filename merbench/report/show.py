@@ -14,7 +14,7 @@ from rich.text import Text
 from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
 from merbench.contracts.records import FoldRecord
-from merbench.engine.catalogue import PROTOCOLS
+from merbench.engine.catalogue import given_again
 from merbench.report.compare import number
 from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.runs import RecordedRun
@@ -192,10 +192,8 @@ def print_diagnostics(diagnostics: Diagnostics, run: RecordedRun, console: Conso
     for problem in diagnostics.problems:
         console.print(Text(shown(f"left out: {problem}"), style="red"), soft_wrap=True)
     if not diagnostics.folds:
-        name = run.file.protocol
-        registered = name in PROTOCOLS.names()  # else a file's or a pattern's: its name alone does not find it
-        command = f"merbench run {run.file.method} --protocol {name if registered else 'FILE'} --diagnose"
-        of = "" if registered else f" (the file or pattern of {name})"
+        protocol, of = given_again(run.file.protocol)
+        command = f"merbench run {run.file.method} --protocol {protocol} --diagnose"
         told = f"no diagnostics are recorded: {command}{of} does, where the method offers any, and shows what it sees"
         console.print(Text(shown(told), style="dim"), soft_wrap=True)
         return

@@ -162,7 +162,7 @@ def test_show_names_a_next_step_that_exists_for_a_file(registered, mine, done, t
     done("run", "majority", "-p", mine(), "--results", tmp_path / "r")
     (run,) = (path.name for path in (tmp_path / "r" / "runs").iterdir() if path.is_dir())
     said = done("show", run, "--results", tmp_path / "r")
-    assert "merbench run majority --protocol FILE --diagnose (the file or pattern of small) does, where" in said
+    assert "merbench run majority --protocol FILE --diagnose (FILE: the file or pattern of small) does, where" in said
 
 
 def test_a_database_that_serves_some_of_a_family_is_not_said_to_serve_it_whole(done):

@@ -77,7 +77,9 @@ def test_a_run_on_shuffled_labels_is_not_submitted(done, refused, small, recorde
 def test_sanity_rows_that_are_not_recorded_come_with_their_command_and_what_data_lacks_is_told(done, small, recorded):
     said = done("compare", "svm-flow", "--sanity")
     (line,) = [line for line in said.splitlines() if "not recorded" in line]
-    assert line.endswith(": merbench run svm-flow --protocol small --data megc2019-flow28 --sanity")
+    assert line.endswith(
+        ": merbench run svm-flow --protocol FILE --data megc2019-flow28 --sanity (FILE: the file or pattern of small)"
+    )
     assert "duration-only" not in line
     assert "small: sanity row duration-only is not available: input 'facts'" in said
     assert "not recorded" not in done("compare", "svm-flow")

@@ -518,7 +518,7 @@ def test_show_draws_where_it_is_told_or_not_at_all(show, quick, tmp_path):
 def test_show_of_a_run_without_diagnostics_says_how_to_get_them(show, quick, tmp_path):
     code, out, err = show(diagnostics={})
     assert (code, err) == (0, "")
-    assert "merbench run toy --protocol FILE --diagnose (the file or pattern of toys) does" in out
+    assert "merbench run toy --protocol FILE --diagnose (FILE: the file or pattern of toys) does" in out
     (folder,) = (tmp_path / "figures").iterdir()
     assert [path.name for path in folder.iterdir()] == ["confusion.png"]
 

@@ -117,7 +117,7 @@ def test_shuffled_labels_of_another_selection_are_another_row(record, answers, w
     record(wrong, method="svm-flow", variant="labels shuffled", sanity=True)
     told = "\n".join(missing_sanity(record.compared().rows))
     assert (
-        "svm-flow (inner epoch), labels shuffled: merbench run svm-flow --protocol toys --select inner --sanity" in told
+        "svm-flow (inner epoch), labels shuffled: merbench run svm-flow --protocol FILE --select inner --sanity" in told
     )
     assert "svm-flow, labels shuffled" not in told
 
@@ -127,5 +127,6 @@ def test_what_is_not_recorded_is_told_with_the_command_that_records_it(record, a
     (told,) = missing_sanity(record.compared().rows)
     assert told == (
         "toys: sanity rows not recorded: stratified-random; database-only:balanced; duration-only; onset-frame-only; "
-        "ststnet, labels shuffled: merbench run ststnet --protocol toys --config ststnet:default --sanity"
+        "ststnet, labels shuffled: merbench run ststnet --protocol FILE --config ststnet:default --sanity "
+        "(FILE: the file or pattern of toys)"
     )
