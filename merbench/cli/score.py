@@ -20,7 +20,7 @@ def score(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import protocol as find_protocol
-    from merbench.report.compare import number
+    from merbench.report.compare import number, warned
     from merbench.report.logs import read_log
     from merbench.report.show import print_scores
     from merbench.scoring.metrics import scores
@@ -31,6 +31,8 @@ def score(
         raise MerbenchError(f"a log has a class a clip, and protocol {spec.name} is {spec.task}")
     found = read_log(log, spec)
     console = Console(highlight=False)
+    for warning in spec.warnings:
+        _warn(console, f"warning: {warning}")
     if found.relabelled:
         listed = scores(pooled_confusion(found.as_listed, spec.classes))
         _tell(console, "truth differs from the official list for", found.relabelled)
@@ -39,11 +41,12 @@ def score(
         _tell(console, "no prediction for", found.missing)
     if found.foreign:
         _tell(console, "not in the protocol and not scored:", found.foreign)
-    print_scores(found.predictions, list(spec.classes), spec.parts, console, _title(log, spec.name, found))
+    title = _title(log, spec.name + warned(spec.warnings), found)
+    print_scores(found.predictions, list(spec.classes), spec.parts, console, title)
 
 
 def _title(log: Path, protocol: str, found: "Log") -> str:
-    """Name log and protocol, and how much of the protocol the log has."""
+    """Name log and protocol, with what it warns of, and how much of the protocol the log has."""
     clips = len(found.predictions)
     part = f": {clips} of {clips + len(found.missing)} clips" if found.missing else ""
     return f"{log.name} under {protocol}{part}"
@@ -51,7 +54,10 @@ def _title(log: Path, protocol: str, found: "Log") -> str:
 
 def _tell(console: "Console", what: str, clips: list[str]) -> None:
     """Name clips, every one of them."""
+    _warn(console, f"{what} {len(clips)} clip{'s' if len(clips) > 1 else ''}: {', '.join(clips)}")
+
+
+def _warn(console: "Console", text: str) -> None:
     from merbench.contracts.names import shown
 
-    count = f"{len(clips)} clip{'s' if len(clips) > 1 else ''}"
-    console.print(shown(f"{what} {count}: {', '.join(clips)}"), style="yellow", markup=False, soft_wrap=True)
+    console.print(shown(text), style="yellow", markup=False, soft_wrap=True)

@@ -435,7 +435,7 @@ def as_json(audit: Audit) -> str:
     ]
     told = {
         "method": file.method, "config": file.config_name, "variant": file.variant, "protocol": file.protocol,
-        "data": file.data, "synthetic": file.synthetic, "origin": audit.row.runs[0].origin,
+        "data": file.data, "synthetic": file.synthetic, **_warnings(file), "origin": audit.row.runs[0].origin,
         "spec_digest": file.key.spec_digest, "split_digest": file.key.split_digest,
         "clips": len(audit.kept.clips), "epochs": audit.epochs,
         "run_ids": [run.file.run_id for run in audit.row.runs], "inner_run_ids": list(audit.inner_runs),
@@ -446,9 +446,14 @@ def as_json(audit: Audit) -> str:
     return re.sub(r"\[\s+(\d[\d,\s]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", lines) + "\n"
 
 
+def _warnings(file: RunFile) -> dict[str, list[str]]:
+    return {"warnings": file.warnings} if file.warnings else {}
+
+
 def as_csv(audit: Audit) -> str:
-    """Write the rows as CSV, with the fields of the JSON objects as columns."""
-    found, out = records(audit), io.StringIO()
+    """Write the rows as CSV: the fields of the JSON objects, whether data are made, and warnings if there are any."""
+    of_all, out = {"synthetic": audit.file.synthetic, **_warnings(audit.file)}, io.StringIO()
+    found = [row | of_all for row in records(audit)]
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(found[0])
     writer.writerows([_csv_cell(value) for value in row.values()] for row in found)

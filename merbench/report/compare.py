@@ -128,9 +128,14 @@ def title_of(rows: Sequence[Row]) -> str:
     kind = ", AU detection" if file.task == "au-detection" else ""
     kind += ", synthetic data" if file.synthetic else ""
     kind += ", methods whose cards admit more than the others" if file.admissions else ""
-    kind += "".join(f", {warning.partition(':')[0]}" for warning in file.warnings)
+    kind += warned(file.warnings)
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"
+
+
+def warned(warnings: Sequence[str]) -> str:
+    """Write a protocol's warnings as the tail of a title, the first words of each."""
+    return "".join(f", {warning.partition(':')[0]}" for warning in warnings)
 
 
 def is_below(row: Row) -> bool:

@@ -272,7 +272,11 @@ def _record(found: Explanation) -> dict[str, Any]:
 
 def _row(row: Row, seeds: list[float]) -> dict[str, Any]:
     spread = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
-    return {"label": row.label, "run_ids": [run.file.run_id for run in row.runs], "seeds_uf1": seeds, "seed_sd": spread}
+    file = row.runs[0].file
+    return {
+        "label": row.label, "run_ids": [run.file.run_id for run in row.runs], "seeds_uf1": seeds, "seed_sd": spread,
+        "protocol": file.protocol, "data": file.data, "synthetic": file.synthetic, "warnings": file.warnings,
+    }  # fmt: skip
 
 
 def _part(part: PartDifference) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from merbench.contracts.names import shown
-from merbench.report.compare import number, signed
+from merbench.report.compare import number, signed, title_of
 from merbench.report.explain import Explanation, PartDifference
 from merbench.scoring.intervals import Interval
 
@@ -19,10 +19,18 @@ A, B = "A", "B"
 
 def print_explanation(found: Explanation, console: Console, most: int) -> None:
     """Print an explanation: at most `most` subjects and clips."""
-    for letter, row in ((A, found.one), (B, found.two)):
+    rows = ((A, found.one), (B, found.two))
+    for letter, row in rows:
         runs = ", ".join(run.file.run_id for run in row.runs)
         told = shown(f"{row.label}{' [sanity row]' * row.sanity}: {runs}")
         console.print(Text.assemble((f"{letter}  ", "bold"), told), soft_wrap=True)
+    titles = {letter: title_of([row]) for letter, row in rows}
+    apart = [f"{letter} under {title}" for letter, title in titles.items()]
+    for title in [titles[A]] if titles[A] == titles[B] else apart:
+        _note(console, title, "")
+    for letter, row in rows:
+        for remark in row.remarks:
+            _note(console, f"{letter}: {remark}", "yellow")
     for why in found.against:
         _note(console, f"forced although {why}", "yellow")
     if found.left_out:

@@ -20,7 +20,7 @@ from merbench.report.style import as_png, style
 from merbench.scoring.table import PartScore, part_scores
 
 #: Counted up when a run looks otherwise in MLflow than before, so that older ones are brought up to date.
-VERSION = 1
+VERSION = 2
 
 #: Tags by which we find again what we wrote: run and key, fold, and what of it is mirrored.
 RUN, FOLD, MIRRORED = "merbench.run", "merbench.fold", "merbench.mirrored"
@@ -184,6 +184,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "origin": run.origin,
         "admits": ", ".join(file.admissions),
         **({"sanity": "labels shuffled"} if key.shuffled else {}),
+        **({"warnings": "; ".join(file.warnings)} if file.warnings else {}),
         "key": key.digest(),
         "spec_digest": key.spec_digest,
         "split_digest": key.split_digest,
@@ -241,7 +242,8 @@ def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
 def _note(run: RecordedRun, scores: list[PartScore]) -> str:
     """Write the description that heads a run's page."""
     file = run.file
-    lines = ["Synthetic data: the scores say nothing about people.", ""] if file.synthetic else []
+    lines = [*file.warnings, *["Synthetic data: the scores say nothing about people."] * file.synthetic]
+    lines += [""] * bool(lines)
     if scores:
         lines += [
             f"| Part | {'UF1' if file.task == 'classification' else 'F1'} | 95 % | UAR | Acc | Clips |",

@@ -234,3 +234,12 @@ def test_without_an_official_list_the_clips_of_other_datasets_are_not_scored_but
     said = done("score", "log.txt", "--protocol", small_protocol)
     assert full_line(said)[2:] == ("1.0000", "1")
     assert "mmew/s1/c1" in said
+
+
+def test_a_log_under_a_protocol_with_a_warning_is_scored_with_it(done, tmp_path, small_protocol):
+    (tmp_path / "log.txt").write_text("samm 006\n006_1_1 0 0\n", encoding="utf-8")
+    assert "subject-dependent" not in done("score", "log.txt", "--protocol", small_protocol)
+    small_protocol.write_text(small_protocol.read_text().replace("-subject-out", "-video-out"))
+    said = done("score", "log.txt", "--protocol", small_protocol)
+    assert "warning: subject-dependent: other clips of the person who is tested are trained on" in said
+    assert "log.txt under small, subject-dependent" in said

@@ -14,7 +14,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.report import runs
 from merbench.report.audit import Wanted, as_csv, as_json, read_audit, run_command
 from merbench.report.audit_figure import audit_figure, write_audit
-from merbench.report.audit_table import print_audit, title
+from merbench.report.audit_table import as_markdown, print_audit, title
 from merbench.report.leaderboard import read_leaderboard
 from merbench.report.runs import read_runs
 from merbench.report.style import as_png, style
@@ -294,6 +294,22 @@ def test_json_and_csv_tell_the_same(record):
     assert mixed["uar"] is None
     first = next(each for each in told["picked"] if each["selection"] == "oracle-acc-first")
     assert dict(zip(told["folds"], first["epochs"], strict=True)) == dict(zip(FOLDS, [1, 2, 1, 3], strict=True))
+
+
+def test_an_audit_of_made_data_or_with_warnings_says_so_in_every_format(record):
+    record(last(), epochs=AFTER)
+    plain = audited(record)
+    record(last(), epochs=AFTER, protocol="others", synthetic=True, warnings=["subject-dependent: other clips"])
+    audit = audited(record, protocol="others")
+    told = json.loads(as_json(audit))
+    assert (told["synthetic"], told["warnings"]) == (True, ["subject-dependent: other clips"])
+    for line in csv.DictReader(StringIO(as_csv(audit))):
+        assert (line["synthetic"], line["warnings"]) == ("true", "subject-dependent: other clips")
+    assert "synthetic data, subject-dependent" in as_markdown(audit)
+    assert "warnings" not in json.loads(as_json(plain))
+    for line in csv.DictReader(StringIO(as_csv(plain))):
+        assert line["synthetic"] == "false"
+        assert "warnings" not in line
 
 
 def test_the_figure_draws_a_curve_a_selection_and_marks_the_picks(record, inner):

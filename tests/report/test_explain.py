@@ -80,6 +80,31 @@ def test_what_the_rows_have_in_common_is_told_item_by_item(record, answers, righ
     assert "| B elsewhere, " in text
 
 
+DEPENDENT = "subject-dependent: other clips of the person who is tested are trained on"
+
+
+def test_what_the_protocol_warns_of_and_made_data_are_said_in_text_and_json(record, answers, right):
+    for made, method in ((answers, "a"), (right, "b")):
+        record(made, method=method, warnings=[DEPENDENT], synthetic=True)
+    found = explained(record, "a", "b")
+    text = printed(found)
+    assert text.count("toys on toy-data, synthetic data, subject-dependent (protocol ") == 1
+    for letter in "AB":
+        assert f"{letter}: {DEPENDENT}" in text
+        assert f"{letter}: synthetic data" in text
+    for row in (as_record(found)["one"], as_record(found)["two"]):
+        assert (row["protocol"], row["data"], row["synthetic"]) == ("toys", "toy-data", True)
+        assert row["warnings"] == [DEPENDENT]
+
+
+def test_each_row_has_its_own_title_where_they_do_not_rank_together(record, answers, right):
+    record(answers, method="a")
+    record(right, method="b", synthetic=True)
+    text = printed(explained(record, "a", "b", force=True))
+    assert "A under toys on toy-data (protocol " in text
+    assert "B under toys on toy-data, synthetic data (protocol " in text
+
+
 def test_a_method_means_all_its_seeds_and_a_run_that_seed_alone(record, answers, right, wrong):
     first = record(answers, seed=0)
     record(right, seed=1)

@@ -51,6 +51,18 @@ def test_runs_that_cannot_be_compared_are_in_different_experiments(record, answe
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_what_a_protocol_warns_of_is_a_tag_and_heads_the_page(record, answers, store, look):
+    said = ["subject-dependent: other clips", "people are shared: why"]
+    record_of = {"warned": record(answers, warnings=said), "plain": record(answers, method="other")}
+    synced(store, *record_of.values())
+    shown = {tags["run"]: tags for tags in (each.tags for each in look(store).values())}
+    tags = shown[record_of["warned"].name]
+    assert tags["warnings"] == "; ".join(said)
+    assert tags["mlflow.note.content"].splitlines()[:2] == said
+    assert "warnings" not in shown[record_of["plain"].name]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_an_experiment_brings_a_view_of_whole_runs_by_uf1(record, answers, store):
     synced(store, record(answers))
     client = connect(store)
