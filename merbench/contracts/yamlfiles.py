@@ -15,6 +15,9 @@ Model = TypeVar("Model", bound=BaseModel)
 #: The parser in C where PyYAML has it, which wheels do: ten times as fast, and every command reads all cards.
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+#: How deep lists and mappings may lie in one another; ours need 5. The parser in C recurses until it crashes.
+_DEEPEST = 50
+
 
 class _Loader(_SAFE):
     """A safe loader that refuses a key written twice, where YAML would let the last one win in silence."""
@@ -47,11 +50,12 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
     Raises
     ------
     MerbenchError
-        The file is unreadable, is no YAML mapping, or a key or value does not fit; names file, line, key and what was
-        expected.
+        The file is unreadable, is no YAML mapping, nests too deep, or a key or value does not fit; names file, line,
+        key and what was expected.
     """
     try:
         text = path.read_text(encoding="utf-8")
+        _check_depth(path, text)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise MerbenchError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
@@ -75,6 +79,16 @@ def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model
         return model.model_validate(content)
     except ValidationError as error:
         raise MerbenchError(f"{origin}: {_first_problem(model, error)[0]}") from error
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """Refuse a text whose nesting would exhaust the stack; its events are read without recursion."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_SAFE):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            where = f", line {event.start_mark.line + 1}" if event.start_mark else ""
+            raise MerbenchError(f"{path}{where}: lists and mappings lie more than {_DEEPEST} deep in one another")
 
 
 def _line_of(text: str, keys: Sequence[str | int]) -> int | None:

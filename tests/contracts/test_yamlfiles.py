@@ -73,6 +73,17 @@ def test_a_mistake_is_one_line_with_the_file_and_the_key(written, content, said)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("nested", ["[" * 100_000, "- " * 100_000, "{a: " * 100_000, "[" * 51 + "]" * 51])
+def test_what_is_nested_too_deep_is_one_line_before_the_parser_crashes(written, nested):
+    with pytest.raises(MerbenchError, match=r"card\.yaml, line 3: lists and mappings lie more than 50 deep"):
+        load_yaml_model(written(f"name: a\nmany:\n  {nested}\n"), Outer)
+
+
+def test_what_lies_deep_but_not_too_deep_is_judged_by_the_model(written):
+    with pytest.raises(MerbenchError, match="line 2: many: "):
+        load_yaml_model(written(f"name: a\nmany: {'[' * 49}{']' * 49}\n"), Outer)
+
+
 def test_a_control_character_is_one_line_with_the_file(written):
     path = written("name: a\nsize: \x07\n")
     with pytest.raises(MerbenchError, match="is not valid YAML") as caught:
