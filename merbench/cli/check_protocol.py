@@ -81,23 +81,16 @@ def _say(console: "Console", text: str, style: str = "") -> None:
 
 def _print_counts(console: "Console", spec: "ProtocolSpec", found: "Examined") -> None:
     """Print clips and subjects of each dataset, and its clips by class or by action unit."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from merbench.contracts.names import shown
     from merbench.engine.split import output_counts
+    from merbench.report.terminal import print_columns
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Dataset")
-    heads = [name if spec.task == "classification" else f"AU{name}" for name in spec.outputs]
-    for head in ("Clips", "Subjects", *heads):
-        table.add_column(Text(shown(head)), justify="right", no_wrap=True)
+    outputs = [name if spec.task == "classification" else f"AU{name}" for name in spec.outputs]
+    rows = []
     for dataset in (*spec.datasets, None) if len(spec.datasets) > 1 else spec.datasets:
         of = found.clips if dataset is None else found.clips[found.clips.dataset == dataset]
         subjects = len(of[["dataset", "subject"]].drop_duplicates())
-        table.add_row(dataset or "all", str(len(of)), str(subjects), *map(str, output_counts(spec, of)))
-    console.print(table)
+        rows.append([dataset or "all", str(len(of)), str(subjects), *map(str, output_counts(spec, of))])
+    print_columns(console, "", ["Dataset", "Clips", "Subjects", *outputs], rows)
 
 
 def _print_people(console: "Console", found: "Examined") -> None:

@@ -18,6 +18,7 @@ from merbench.engine.catalogue import given_again
 from merbench.report.compare import number
 from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.runs import RecordedRun
+from merbench.report.terminal import print_columns
 from merbench.scoring.alignment import Alignment
 from merbench.scoring.detection import shown_f1, subject_unit_counts
 from merbench.scoring.intervals import Interval
@@ -88,8 +89,8 @@ def print_run(
         if file.task == "classification":
             print_scores(run.predictions, file.outputs, file.parts, console, "Scores")
         else:
-            console.print(_score_table(run.predictions, file.outputs, file.parts, "Scores", file.task))
-            console.print(_detection_table(run.predictions, file.outputs, file.parts))
+            _print_part_scores(run.predictions, file.outputs, file.parts, console, "Scores", file.task)
+            _print_detection(run.predictions, file.outputs, file.parts, console)
 
 
 def _selected(inner: npt.NDArray[np.float64]) -> str:
@@ -102,10 +103,9 @@ def print_scores(
     predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], console: Console, title: str
 ) -> None:
     """Print the scores of predictions by part, their confusion, and the results of each class and each subject."""
-    console.print(_score_table(predictions, classes, parts, title))
-    confusion = pooled_confusion(predictions, classes)
-    console.print(_confusion_table(confusion, classes))
-    console.print(_subject_table(predictions, classes))
+    _print_part_scores(predictions, classes, parts, console, title)
+    _print_confusion(pooled_confusion(predictions, classes), classes, console)
+    _print_subjects(predictions, classes, console)
 
 
 def _table(title: str) -> Table:
@@ -116,12 +116,13 @@ def _range(interval: Interval) -> str:
     return "–" if isnan(interval.low) else f"{number(interval.low)}–{number(interval.high)}"
 
 
-def _detection_table(predictions: pd.DataFrame, units: Sequence[str], parts: Mapping[str, str]) -> Table:
+def _print_detection(
+    predictions: pd.DataFrame, units: Sequence[str], parts: Mapping[str, str], console: Console
+) -> None:
     """F1 of each action unit, of all clips and of each dataset, beside how many clips show it."""
-    table = _table("Action units: F1 of being shown, decided at score 0; of clips of which it is known")
     datasets = [part for part in parts if part not in ("full", "mean")]
-    for name in ("AU", "clips", "shown", "F1", *(parts[part] for part in datasets), "always shown"):
-        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
+    heads = ["AU", "clips", "shown", "F1", *(parts[part] for part in datasets), "always shown"]
+    rows = []
     counts, of = subject_unit_counts([predictions], units)
     inside = {part: np.array([name == part for name in of]) for part in datasets}
     for unit, by_subject in zip(units, counts[0], strict=True):
@@ -129,62 +130,54 @@ def _detection_table(predictions: pd.DataFrame, units: Sequence[str], parts: Map
         clips, positive = int(pooled.sum()), int(pooled[1].sum())
         each = [number(float(shown_f1(by_subject[rows].sum(axis=0)))) for rows in inside.values()]
         floor = number(2 * positive / max(clips + positive, 1))
-        table.add_row(f"AU{unit}", str(clips), str(positive), number(float(shown_f1(pooled))), *each, floor)
-    return table
+        rows.append([f"AU{unit}", str(clips), str(positive), number(float(shown_f1(pooled))), *each, floor])
+    title = "Action units: F1 of being shown, decided at score 0; of clips of which it is known"
+    print_columns(console, title, heads, rows, left=False)
 
 
-def _score_table(
+def _print_part_scores(
     predictions: pd.DataFrame,
     classes: Sequence[str],
     parts: Mapping[str, str],
+    console: Console,
     title: str,
     task: Task = "classification",
-) -> Table:
-    table = _table(title)
-    table.add_column("Part", no_wrap=True, min_width=8)
-    heads = ("UF1", "Classes") if task == "classification" else ("F1", "AUs")
-    for name in (heads[0], "95 %", "UAR", "95 %", "Acc", "Clips", heads[1]):
-        table.add_column(name, justify="right", no_wrap=True)
+) -> None:
+    f1, scored = ("UF1", "Classes") if task == "classification" else ("F1", "AUs")
+    rows = []
     for score in part_scores([predictions], classes, parts, task):
         if not score.clips:
-            table.add_row(Text(shown(parts[score.part])), *["–"] * 5, "0", "0")
+            rows.append([parts[score.part], *["–"] * 5, "0", "0"])
             continue
         uf1, uar = map(_range, (score.uf1_interval, score.uar_interval))
         counts = (str(score.clips), str(score.classes_scored))
-        table.add_row(
-            Text(shown(parts[score.part])), number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts
-        )
-    return table
+        rows.append([parts[score.part], number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts])
+    print_columns(console, title, ["Part", f1, "95 %", "UAR", "95 %", "Acc", "Clips", scored], rows)
 
 
-def _confusion_table(confusion: Counts, classes: Sequence[str]) -> Table:
-    table = _table("Confusion: a row is the truth, a column what was predicted")
-    table.add_column("")
-    for name in (*classes, "clips", "recall", "precision", "F1"):
-        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
+def _print_confusion(confusion: Counts, classes: Sequence[str], console: Console) -> None:
+    rows: list[list[str | Text]] = []
     for index, name in enumerate(classes):
         hit, actual, given = int(confusion[index, index]), int(confusion[index].sum()), int(confusion[:, index].sum())
-        counts = [f"[bold]{n}[/]" if i == index else str(n) for i, n in enumerate(confusion[index])]
+        counts = [Text(str(n), style="bold" if i == index else "") for i, n in enumerate(confusion[index])]
         recall, precision = (hit / n if n else None for n in (actual, given))
         f1 = 2 * hit / (actual + given) if actual else None
-        table.add_row(Text(shown(name)), *counts, str(actual), number(recall), number(precision), number(f1))
-    return table
+        rows.append([name, *counts, str(actual), number(recall), number(precision), number(f1)])
+    title = "Confusion: a row is the truth, a column what was predicted"
+    print_columns(console, title, ["", *classes, "clips", "recall", "precision", "F1"], rows)
 
 
-def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
+def _print_subjects(predictions: pd.DataFrame, classes: Sequence[str], console: Console) -> None:
     """Clips right of clips shown, by class: one subject has too few for a meaningful UF1."""
-    table = _table("Subjects: clips right / clips, by class")
-    table.add_column("Subject")
-    for name in ("all", *classes):
-        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
+    rows = []
     hits = predictions.assign(hit=predictions.truth == predictions.predicted)
     for (dataset, subject), block in hits.groupby(["dataset", "subject"], sort=True):
         cells = [f"{block.hit.sum()}/{len(block)}"]
         for name in classes:
             of_class = block[block.truth == name]
             cells.append(f"{of_class.hit.sum()}/{len(of_class)}" if len(of_class) else "")
-        table.add_row(Text(shown(f"{dataset}/{subject}")), *cells)
-    return table
+        rows.append([f"{dataset}/{subject}", *cells])
+    print_columns(console, "Subjects: clips right / clips, by class", ["Subject", "all", *classes], rows)
 
 
 def print_diagnostics(diagnostics: Diagnostics, run: RecordedRun, console: Console) -> None:

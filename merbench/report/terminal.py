@@ -1,6 +1,7 @@
-"""The comparison on a terminal, or in plain text where there is none."""
+"""Tables on a terminal, or in plain text where there is none; that of a comparison first of all."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -55,6 +56,49 @@ def _print_fitting(console: Console, wide: Table, narrow: Sequence[Table]) -> No
         console.print(wide)
     else:
         Console(file=console.file, width=needed, highlight=False).print(wide)
+
+
+def print_columns(
+    console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[str | Text]], left: bool = True
+) -> None:
+    """Print a table of figures: on a terminal too narrow for it, its columns in tables one below the other.
+
+    Parameters
+    ----------
+    console : Console
+        Where to; where it is no terminal, the table is as wide as it needs to be.
+    title : str
+        What stands above the table; nothing if empty.
+    heads : sequence of str
+        Of the columns; the first names the rows, and stands in every table.
+    rows : sequence of sequence of str or Text
+        Their cells; what is no Text is taken as it is, without markup.
+    left : bool
+        Whether names of rows begin below one another; they end so otherwise.
+    """
+
+    def table(columns: Sequence[int], widest: int | None = None) -> Table:
+        made = _base_table(title if columns[0] == 1 else f"{title}, continued" if title else "")
+        first: Literal["left", "right"] = "left" if left else "right"
+        made.add_column(Text(shown(heads[0])), justify=first, no_wrap=not widest, overflow="fold", max_width=widest)
+        for column in columns:
+            made.add_column(Text(shown(heads[column])), justify="right", no_wrap=True)
+        for row in rows:
+            made.add_row(*(_as_text(row[column]) for column in (0, *columns)))
+        return made
+
+    page = Console(file=console.file, width=1000, highlight=False)
+    names = max(8, console.width // 3)
+    groups: list[list[int]] = [[]]
+    for column in range(1, len(heads)):
+        if groups[-1] and page.measure(table([*groups[-1], column], names)).maximum > console.width:
+            groups.append([])
+        groups[-1].append(column)
+    _print_fitting(console, table(range(1, len(heads))), [table(group, names) for group in groups])
+
+
+def _as_text(cell: str | Text) -> Text:
+    return cell if isinstance(cell, Text) else Text(shown(cell))
 
 
 def _print_note(console: Console, text: str, style: str = "dim") -> None:

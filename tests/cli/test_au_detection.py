@@ -99,6 +99,19 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done):
     assert "action units that no clip shows count 0 in F1 and nothing in UAR: 1 of 4 in Full" in text
 
 
+def test_figures_of_action_units_are_there_however_narrow_the_place(coded, done, monkeypatch, tmp_path):
+    path = tmp_path / "small-au.yaml"
+    path.write_text(PROTOCOL.replace("title: SAMM", f"title: {'A long title ' * 4}"), encoding="utf-8")
+    done("run", "always-shown", *coded)
+    monkeypatch.setenv("COLUMNS", "80")
+    table = {row["part"]: row for row in json.loads(done("compare", "--format", "json"))}
+    shown = done("show", "always-shown-small-au", "--no-figures")
+    assert "…" not in shown
+    (line,) = (line.split() for line in shown.splitlines() if line.startswith(" Mean of databases "))
+    assert float(line[3]) == pytest.approx(table["mean"]["uf1"], abs=5.1e-5)
+    assert line[-2:] == ["16", "3"]  # no clip shows AU9
+
+
 def test_a_method_for_classes_is_refused_under_action_units_and_the_other_way_round(coded, small_protocol, refused):
     assert "method svm-flow does classification, protocol small-au is au-detection" in refused(
         "run", "svm-flow", *coded

@@ -1,6 +1,8 @@
 """Protocols on the command line: listed, printed, made from names, checked, run and labelled."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,25 @@ def test_check_protocol_shows_clips_classes_folds_and_singletons(registered, min
     ]
     assert "9 folds: 2 to 3 clips tested" in said
     assert said.splitlines()[-1] == "agrees with the protocol's counts of clips, subjects"
+
+
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_check_protocol_prints_every_column_into_a_pipe(registered, mine, done, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    path = mine(("surprise]", "surprise, " + ", ".join(f"a-class-with-a-long-name-{n}" for n in range(9)) + "]"))
+    lines = done("check-protocol", mine_of_no_map(path)).splitlines()
+    (heads,) = (line.split() for line in lines if "Subjects" in line)
+    assert heads[:4] == ["Dataset", "Clips", "Subjects", "negative"]
+    assert heads[-1] == "a-class-with-a-long-name-8"
+    (counts,) = (line.split() for line in lines if line.startswith(" all "))
+    assert counts == ["all", "24", "9", "9", "9", "6", *["0"] * 9]
+
+
+def mine_of_no_map(path):
+    """Let the datasets of a file take all classes by their names."""
+    text = re.sub(r"classes: \{.*\}", "classes: {}", Path(path).read_text())
+    Path(path).write_text(text)
+    return path
 
 
 MADE = """
