@@ -40,7 +40,7 @@ def prepared(*folds):
         {
             "name": "toy",
             "title": "Toy",
-            "summary": "",
+            "summary": "A toy.",
             "source": {"text": "tests"},
             "classes": CLASSES,
             "datasets": {name: {"title": name, "classes": {}} for name in datasets},

@@ -1,5 +1,6 @@
 """The protocol specification, a YAML file: which clips, which classes, which folds, which figures."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +13,16 @@ from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.contracts.names import checked_name
 from merbench.contracts.yamlfiles import KeyedError, load_yaml_model
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must say something")
+    return text
+
+
+#: What a reader is told: not left empty.
+Words = Annotated[str, AfterValidator(_said)]
 
 
 class _Part(BaseModel):
@@ -76,15 +87,16 @@ FoldRule = Annotated[
     LeaveOneSubjectOut | LeaveOneDatabaseOut | SubjectKFold | LeaveOneVideoOut | HoldOut, Field(discriminator="rule")
 ]
 
-#: Words by which clips are split at random elsewhere.
-_RANDOM = ("random", "random-clips", "random-split", "clip-k-fold", "clips-k-fold", "k-fold", "train-test-split")
+#: Words by which clips are split at random elsewhere: ``KFold``, ``shuffle_split``, ``80/20``; but not by people.
+_RANDOM = re.compile(r"random|shuffl|fold|split|cross-?valid|\d+ *[/:-] *\d+", re.IGNORECASE)
+_BY_PEOPLE = re.compile(r"subject|person|people|group|actor|participant|database|dataset", re.IGNORECASE)
 
 
 class LeftOut(_Part):
     """Clips that qualify by their database but not for this protocol; every one has a reason."""
 
     dataset: str
-    reason: str
+    reason: Words
     emotions: Names = ()
     objective_classes: Names = ()
     clips: Names = ()
@@ -108,9 +120,16 @@ class LeftOut(_Part):
 class DatasetRule(_Part):
     """How one dataset enters: its display name and, per class, the emotions (or objective classes) that count as it."""
 
-    title: str
+    title: Words
     classes: dict[str, tuple[str, ...]] = {}
 
+
+#: What tables call their own parts and columns, in lower case: no dataset's title.
+_HEADS = {
+    "#", "full", "mean", "mean of databases", "all", "part", "dataset", "subject", "method", "selection", "au", "aus",
+    "uf1", "f1", "uar", "acc", "lift", "95 %", "clips", "shown", "always shown", "classes", "folds", "seeds", "epochs",
+    "year", "notes",
+}  # fmt: skip
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -133,7 +152,7 @@ class Expected(_Part):
 class Citation(_Part):
     """Where the protocol was fixed."""
 
-    text: str
+    text: Words
     url: str | None = None
     bibtex: str | None = None
 
@@ -163,14 +182,15 @@ class ProtocolSpec(_Part):
     transductive : bool
         Test clips, without labels, may be handed to methods whose card says so.
     official_list : str, optional
-        File beside the protocol with columns ``dataset, subject, clip, class``; it then decides which clips count.
+        File beside the protocol with columns ``dataset, subject, clip, class``: real clips that are taken must be those
+        and have those classes. It selects nothing and is only compared; `datasets` and `left_out` select.
     expected : Expected, optional
         Counts of clips, subjects, datasets and classes.
     """
 
     name: str
-    title: str
-    summary: str
+    title: Words
+    summary: Words
     source: Citation
     task: Task = "classification"
     classes: tuple[str, ...] = ()
@@ -214,7 +234,21 @@ class ProtocolSpec(_Part):
     def _dataset_names(cls, value: dict[str, DatasetRule]) -> dict[str, DatasetRule]:
         for name in {"full", "mean"} & set(value):
             raise ValueError(f"a dataset can't be called {name!r}, which is a part of every table")
+        named: dict[str, str] = {}
+        for name, rule in value.items():
+            title = " ".join(rule.title.split()).casefold()
+            if title in _HEADS:
+                raise KeyedError(f"the title {rule.title!r} is a part or a column of every table", (name, "title"))
+            if title in named:
+                both = f"{named[title]} and {name} have the same title {rule.title!r}"
+                raise KeyedError(f"{both}: tables tell them apart by it", (name, "title"))
+            named[title] = name
         return {checked_name(name, "dataset"): rule for name, rule in value.items()}
+
+    @field_validator("shares_people")
+    @classmethod
+    def _says_why(cls, value: str) -> str:
+        return _said(value) if value else value
 
     @field_validator("folds", mode="before")
     @classmethod
@@ -222,9 +256,10 @@ class ProtocolSpec(_Part):
         value = {"rule": value} if isinstance(value, str) else value
         if not isinstance(value, BaseModel | dict) or (isinstance(value, dict) and not value.get("rule")):
             raise ValueError("name a rule: leave-one-subject-out, or {rule: subject-k-fold, k: 5}")
-        if isinstance(value, dict) and value["rule"] in _RANDOM:
+        rule = str(value["rule"]) if isinstance(value, dict) else ""
+        if _RANDOM.search(rule) and not _BY_PEOPLE.search(rule):
             raise ValueError(
-                f"{value['rule']!r} would put clips of one person on both sides, and a method is then praised for "
+                f"{rule!r} would put clips of one person on both sides, and a method is then praised for "
                 "knowing the person: take leave-one-subject-out, or {rule: subject-k-fold, k: 5}"
             )
         return value

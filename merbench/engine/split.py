@@ -337,7 +337,8 @@ def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame) -> list[str]:
     if len(missing):
         said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
     if len(extra):
-        said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))}")
+        step = "the list selects nothing, left_out takes clips out"
+        said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))} ({step})")
     if len(other):
         names = [
             f"{n} ({a}, listed {b})"

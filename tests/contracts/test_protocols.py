@@ -265,7 +265,10 @@ AUS = {
         (AUS | {"units": None}, "'units' is missing: task: au-detection needs"),
         (AUS | {"units": [1, 1]}, "units: each action unit must be named once"),
         (AUS | {"classes": ["a", "b"]}, "classes, their maps, counts and lists are for task: classification"),
-        (AUS | {"datasets": {"samm": {"title": "", "classes": {"a": ["b"]}}}}, "classes, their maps, counts and lists"),
+        (
+            AUS | {"datasets": {"samm": {"title": "SAMM", "classes": {"a": ["b"]}}}},
+            "classes, their maps, counts and lists",
+        ),
         (AUS | {"labels": "objective_class"}, "labels are mapped to classes"),
         (AUS | {"folds": "leave-one-database-out"}, "leave-one-database-out needs two datasets"),
     ],
@@ -351,6 +354,59 @@ def test_every_rule_has_a_digest_of_its_own(base, loaded, change, request):
 
 
 DIGESTS = pytest.StashKey[dict]()
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["random", "Random", "random_split", "hold-out-random", "KFold", "kfold", "K-Fold", "5-fold", "shuffle",
+     "ShuffleSplit", "stratified-k-fold", "train_test_split", "cross-validation", "80/20", "80 / 20"],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["{}", "{{rule: {}, k: 5}}"])
+def test_a_random_split_is_refused_with_the_reason_however_it_is_spelt(base, loaded, word, form):
+    text = yaml.safe_dump({name: value for name, value in base.items() if name != "folds"})
+    with pytest.raises(MerbenchError, match=f"line .*: folds: '{word}' would put clips of one person on both sides"):
+        loaded(f"{text}folds: {form.format(word)}\n")
+
+
+@pytest.mark.parametrize(
+    "word", ["SubjectKFold", "subject_k_fold", "group-k-fold", "GroupShuffleSplit", "leave-one-out"]
+)
+def test_a_rule_by_people_that_is_misspelt_is_not_called_random(base, loaded, word):
+    with pytest.raises(MerbenchError, match=f"folds: unknown '{word}' .(did you mean|known)"):
+        loaded(base | {"folds": {"rule": word, "k": 5}})
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("title",), "title"),
+        (("summary",), "summary"),
+        (("source", "text"), "source.text"),
+        (("datasets", "samm", "title"), "datasets.samm.title"),
+        (("left_out", 0, "reason"), "left_out.0.reason"),
+    ],
+)
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_what_a_reader_is_told_is_not_empty(base, loaded, keys, line, blank):
+    with pytest.raises(MerbenchError, match=rf"changed\.yaml, line \d+: {line}: must say something"):
+        loaded(_put(base, keys, blank))
+
+
+def test_a_reason_to_share_people_is_not_blank(base, loaded):
+    with pytest.raises(MerbenchError, match="shares_people: must say something"):
+        loaded(base | {"folds": "leave-one-database-out", "shares_people": " "})
+
+
+@pytest.mark.parametrize("title", ["Full", "mean of  Databases", "F1", "always shown", "Clips"])
+def test_a_dataset_is_not_called_what_tables_call_their_own_columns(base, loaded, title):
+    with pytest.raises(MerbenchError, match=r"line \d+: datasets: the title .* is a part or a column of every table"):
+        loaded(_put(base, ("datasets", "samm", "title"), title))
+
+
+def test_two_datasets_of_one_title_are_named_with_the_line_of_the_second(loaded):
+    second = WRONG.replace("left_out:", "  samm:\n    title: casme  II\n    classes: {}\nleft_out:")
+    with pytest.raises(MerbenchError, match="line 14: datasets: casme2 and samm have the same title 'casme  II'"):
+        loaded(second)
 
 
 def test_a_reason_to_share_people_is_said_and_only_that_they_are_shared_is_digested(base, loaded):

@@ -258,11 +258,11 @@ def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
     other = ProtocolSpec.model_validate(
         {
             "name": "other",
-            "title": "",
-            "summary": "",
-            "source": {"text": ""},
+            "title": "Toy",
+            "summary": "A toy.",
+            "source": {"text": "tests"},
             "classes": ["a", "b"],
-            "datasets": {"mmew": {"title": "", "classes": {}}},
+            "datasets": {"mmew": {"title": "Toy", "classes": {}}},
             "folds": "leave-one-subject-out",
         }
     )

@@ -35,11 +35,9 @@ TOTAL = CLIPS * len(FOLDS)
 
 
 def spec(**changes):
-    rule = {"title": "any", "classes": {}}
-    content = {"name": "toy", "title": "Toy", "summary": "", "source": {"text": "tests"}, "classes": CLASSES}
-    return ProtocolSpec.model_validate(
-        content | {"datasets": dict.fromkeys(PEOPLE, rule), "folds": "leave-one-subject-out"} | changes
-    )
+    rules = {name: {"title": name, "classes": {}} for name in PEOPLE}
+    content = {"name": "toy", "title": "Toy", "summary": "A toy.", "source": {"text": "tests"}, "classes": CLASSES}
+    return ProtocolSpec.model_validate(content | {"datasets": rules, "folds": "leave-one-subject-out"} | changes)
 
 
 def table(people=PEOPLE, clips=CLIPS):
@@ -392,7 +390,7 @@ def test_labels_among_the_inputs_are_kept_from_the_test_clips_unless_the_card_ad
 
 def test_the_held_out_person_is_trained_on_under_no_other_dataset():
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06", "s08"), "samm": ("s06",)}
-    protocol = spec(datasets={name: {"title": "any", "classes": {}} for name in people})
+    protocol = spec(datasets={name: {"title": name, "classes": {}} for name in people})
     cameras = {"smic-hs": "smic", "smic-vis": "smic"}
     split = make_split(protocol, table(people), person_of=cameras)
     inputs = flow(len(split.clips), split.labels)
@@ -1199,8 +1197,8 @@ class Late:
         return Prediction(np.tile([*self.shift[:2], self.threads], (inputs.clips, 1)))
 
 assert "torch" not in sys.modules
-spec = ProtocolSpec(name="late", title="", summary="", source={"text": ""}, classes=("a", "b", "c"),
-                    datasets={"d": {"title": "", "classes": {}}}, folds="leave-one-subject-out")
+spec = ProtocolSpec(name="late", title="Toy", summary="A toy.", source={"text": "tests"}, classes=("a", "b", "c"),
+                    datasets={"d": {"title": "Toy", "classes": {}}}, folds="leave-one-subject-out")
 rows = pd.DataFrame({"dataset": "d", "subject": ["1", "2"], "clip": "x", "emotion": "a"})
 task = FoldTask(Late, MethodConfig(), make_split(spec, clip_table(rows, "")), Inputs({}, 2), 0)
 for time in range(2):

@@ -35,7 +35,7 @@ class Seeing:
 def task():
     rows = pd.DataFrame({"dataset": "d", "subject": list("abc"), "clip": "x", "emotion": ["no", "yes", "no"]})
     spec = ProtocolSpec(
-        name="toy", title="", summary="", source={"text": ""}, classes=("no", "yes"),
+        name="toy", title="Toy", summary="A toy.", source={"text": "tests"}, classes=("no", "yes"),
         datasets={"d": {"title": "D", "classes": {}}}, folds="leave-one-subject-out",
     )  # fmt: skip
     arrays = {

@@ -53,7 +53,7 @@ def split():
         {
             "name": "toy",
             "title": "Toy",
-            "summary": "",
+            "summary": "A toy.",
             "source": {"text": "tests"},
             "classes": ["negative", "positive", "surprise"],
             "datasets": {"toy": {"title": "Toy", "classes": {}}},

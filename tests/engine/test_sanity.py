@@ -64,7 +64,7 @@ def test_a_run_on_shuffled_labels_is_another_run_and_says_so_wherever_it_is_name
 def test_action_units_have_the_rows_that_apply(prepared, tmp_path, miniature):
     folder = miniature.write_samm(tmp_path / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP")
     spec = ProtocolSpec(
-        name="units", title="", summary="", source={"text": ""}, task="au-detection", units=(4, 12),
+        name="units", title="Toy", summary="A toy.", source={"text": "tests"}, task="au-detection", units=(4, 12),
         datasets={"samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
     )  # fmt: skip
     data = Data("samm", "a test", (open_source("samm", folder),))

@@ -33,9 +33,9 @@ def split():
         for s in range(1, subjects + 1)
         for n in range(CLIPS)
     ]
-    rule = {"title": "any", "classes": {}}
-    content = {"name": "toy", "title": "Toy", "summary": "", "source": {"text": "tests"}, "classes": CLASSES}
-    spec = content | {"datasets": dict.fromkeys(PEOPLE, rule), "folds": "leave-one-subject-out"}
+    rules = {name: {"title": name, "classes": {}} for name in PEOPLE}
+    content = {"name": "toy", "title": "Toy", "summary": "A toy.", "source": {"text": "tests"}, "classes": CLASSES}
+    spec = content | {"datasets": rules, "folds": "leave-one-subject-out"}
     return make_split(ProtocolSpec.model_validate(spec), clip_table(pd.DataFrame(rows), "toy"))
 
 

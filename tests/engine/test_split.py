@@ -249,7 +249,10 @@ def test_every_clip_that_differs_from_the_official_list_is_named(protocol, damag
         make_split(protocol, table)
     said = str(caught.value).split("; ")
     assert [name for name in missing if name not in said[0]] == []
-    assert said[1] == f"2 not in the official list: {', '.join(extra)}"
+    assert (
+        said[1]
+        == f"2 not in the official list: {', '.join(extra)} (the list selects nothing, left_out takes clips out)"
+    )
     assert said[2].startswith(f"1 labelled otherwise: {relabelled} (")
     assert "listed " in said[2]
     assert "432 clips instead of 442" in said
@@ -327,7 +330,7 @@ def test_a_person_who_is_tested_is_not_trained_on_under_another_dataset():
         for take in (1, 2)
     ]
     spec = ProtocolSpec(
-        name="cameras", title="", summary="", source={"text": ""}, classes=("negative", "positive"),
+        name="cameras", title="Toy", summary="A toy.", source={"text": "tests"}, classes=("negative", "positive"),
         datasets={name: {"title": name, "classes": {}} for name in names}, folds="leave-one-subject-out",
     )  # fmt: skip
     clips = clip_table(pd.DataFrame(rows), "here")
@@ -474,7 +477,7 @@ def coded():
         for name, cell in CODED.items()
     ]
     spec = ProtocolSpec(
-        name="units", title="", summary="", source={"text": ""}, task="au-detection", units=(4, 7, 12, 14),
+        name="units", title="Units", summary="x", source={"text": "x"}, task="au-detection", units=(4, 7, 12, 14),
         datasets={"samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
     )  # fmt: skip
     return spec, clip_table(pd.DataFrame(rows), "test")

@@ -25,7 +25,7 @@ def prepared(tmp_path, miniature, small_protocol):
     }
     data = Data("miniature", "three databases", tuple(open_source(name, path) for name, path in folders.items()))
     units = ProtocolSpec(
-        name="units", title="", summary="", source={"text": ""}, task="au-detection", units=(4, 10, 12, 15),
+        name="units", title="Units", summary="x", source={"text": "x"}, task="au-detection", units=(4, 10, 12, 15),
         datasets={"casme2": {"title": "CASME II"}, "samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
     )  # fmt: skip
     return {

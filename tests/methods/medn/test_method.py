@@ -142,11 +142,11 @@ def test_every_setting_has_another_value_among_those_tried(tiny):
 
 
 def spec():
-    rule = {"title": "any", "classes": {}}
     return ProtocolSpec.model_validate(
         {
-            "name": "toy", "title": "Toy", "summary": "", "source": {"text": "tests"}, "classes": CLASSES,
-            "datasets": {"casme2": rule, "smic-hs": rule}, "folds": "leave-one-subject-out",
+            "name": "toy", "title": "Toy", "summary": "A toy.", "source": {"text": "tests"}, "classes": CLASSES,
+            "datasets": {name: {"title": name, "classes": {}} for name in ("casme2", "smic-hs")},
+            "folds": "leave-one-subject-out",
         }
     )  # fmt: skip
 
