@@ -59,6 +59,8 @@ class SubjectKFold(_Part):
     the same on every machine.
     """
 
+    model_config = ConfigDict(strict=True)
+
     rule: Literal["subject-k-fold"]
     k: int = Field(ge=2)
     seed: int = Field(1, ge=0, le=2**32 - 1)  # what random_state takes
@@ -131,7 +133,8 @@ _HEADS = {
     "year", "notes",
 }  # fmt: skip
 
-Count = Annotated[int, Field(ge=0)]
+#: Strict: `true` is no number, nor is text.
+Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Expected(_Part):
@@ -194,7 +197,7 @@ class ProtocolSpec(_Part):
     source: Citation
     task: Task = "classification"
     classes: tuple[str, ...] = ()
-    units: tuple[Annotated[int, Field(ge=1, le=99)], ...] = ()
+    units: tuple[Annotated[int, Field(strict=True, ge=1, le=99)], ...] = ()
     labels: Literal["emotion", "objective_class"] = "emotion"
     datasets: dict[str, DatasetRule] = Field(min_length=1)
     left_out: tuple[LeftOut, ...] = ()
@@ -464,9 +467,12 @@ class ProtocolSpec(_Part):
             raise DataError(f"the official list {path} of protocol {self.name} can't be read: {reason}") from error
         if list(table.columns) != [*IDENTITY, "class"]:
             raise DataError(f"{path} must have the columns dataset,subject,clip,class, not {','.join(table.columns)}")
-        strange = sorted(set(table["class"]) - set(self.classes)) + sorted(set(table["dataset"]) - set(self.datasets))
-        if strange:
-            raise DataError(f"{path} names {strange[0]!r}, which protocol {self.name} does not know")
+        for column, known in (("class", self.classes), ("dataset", tuple(self.datasets))):
+            strange = table[~table[column].isin(known)]
+            if len(strange):
+                row = strange.iloc[0]
+                said = f"names {row[column]!r}, which protocol {self.name} does not know, in the row {','.join(row)!r}"
+                raise DataError(f"{path} {said}")
         twice = table[IDENTITY].duplicated()
         if twice.any():
             raise DataError(f"{path} lists twice: {listed(clip_names(table[twice]))}")

@@ -1,8 +1,9 @@
 """Cards and protocols are YAML files; a mistake in one is a line that names the file, the key and what was expected."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,8 +20,23 @@ _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 50
 
 
+#: What a plain word may be besides text -> how it is written, and what it begins with. YAML 1.1 knows more: there 010
+#: is 8, 1:30 is 90, no is false and 2020-01-02 a day.
+_PLAIN = {
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
+
+
 class _Loader(_SAFE):
-    """A safe loader that refuses a key written twice, where YAML would let the last one win in silence."""
+    """A safe loader that reads values as they look, and refuses a key written twice, where the last one would win."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -29,11 +45,18 @@ class _Loader(_SAFE):
                 said = "a key must be a word, not a list or a mapping"
                 raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                said = f"a key must be a word, not {key_node.value}: put it in quotes"
+                raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
             seen.add(key)
         content: dict[Any, Any] = super().construct_mapping(node, deep)
         return content
+
+
+for _tag, (_pattern, _first) in _PLAIN.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})$"), [*_first, ""])
 
 
 class KeyedError(ValueError):
@@ -53,22 +76,21 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
         The file is unreadable, is no YAML mapping, nests too deep, or a key or value does not fit; names file, line,
         key and what was expected.
     """
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         _check_depth(path, text)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
-        raise MerbenchError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise MerbenchError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', error)}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
+        mark, position = (getattr(error, name, None) for name in ("problem_mark", "position"))
+        line = mark.line + 1 if mark else None if position is None else text.encode()[:position].count(b"\n") + 1
+        said = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        raise MerbenchError(f"{path}{f', line {line}' if line else ''} is not valid YAML: {said}") from error
     if not isinstance(content, dict):
         raise MerbenchError(f"{path} must hold a mapping of keys to values, not {type(content).__name__}")
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        said, keys = _first_problem(model, error)
+        said, keys = _first_problem(model, error, content)
         line = _line_of(text, keys)
         raise MerbenchError(f"{path}{f', line {line}' if line else ''}: {said}") from error
 
@@ -78,7 +100,22 @@ def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise MerbenchError(f"{origin}: {_first_problem(model, error)[0]}") from error
+        raise MerbenchError(f"{origin}: {_first_problem(model, error, content)[0]}") from error
+
+
+def _text(path: Path) -> str:
+    """Read a text file; anything else, which might never end, is refused."""
+    try:
+        if path.exists() and not path.is_file():
+            raise MerbenchError(f"{path} can't be read: it is no file")
+        content = path.read_bytes()
+    except OSError as error:
+        raise MerbenchError(f"{path} can't be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise MerbenchError(f"{path}, line {line} can't be read: it is no text in UTF-8") from error
 
 
 def _check_depth(path: Path, text: str) -> None:
@@ -107,25 +144,48 @@ def _line_of(text: str, keys: Sequence[str | int]) -> int | None:
     return line
 
 
-def _first_problem(model: type[BaseModel], error: ValidationError) -> tuple[str, tuple[str | int, ...]]:
+def _first_problem(model: type[BaseModel], error: ValidationError, content: Any) -> tuple[str, tuple[str | int, ...]]:
     """Say what is wrong, and with which key."""
     # A misspelt key is the cause where another is missing.
     problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     keys = problem["loc"] + getattr(problem.get("ctx", {}).get("error"), "path", ())
-    where = ".".join(str(part) for part in problem["loc"])
+    missing = problem["type"] == "missing"
+    where = ".".join(map(str, _in_file(content, problem["loc"][:-1] if missing else problem["loc"])))
+    where = ".".join(filter(None, [where, str(problem["loc"][-1])])) if missing else where
     if problem["type"] == "extra_forbidden":
         *parents, key = problem["loc"]
         return f"unknown key {where!r}{suggestion(str(key), _keys_at(model, parents))}", keys
     if problem["type"] == "union_tag_invalid":
         tag, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"].replace("'", "").split(", ")
         return f"{where}: unknown {tag!r}{suggestion(tag, known)}", keys
-    if problem["type"] == "missing":
+    if missing:
         return f"{where!r} is missing", keys
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] in ("tuple_type", "list_type"):
-        message = "must be a list, like [1, 2]"
-    shown = f", not {problem['input']!r}" if where and not isinstance(problem["input"], dict | list) else ""
+    message = _PLAINLY.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    message = message.replace("Input should be", "must be")
+    given = problem["input"]
+    told = isinstance(given, dict | list) or (isinstance(given, str) and repr(given) in message)
+    shown = f", not {given!r}" if where and not told else ""
     return (f"{where}: {message}{shown}" if where else message), keys
+
+
+#: What pydantic says in its own terms.
+_PLAINLY = {
+    "int_type": "must be a whole number in plain decimals",
+    "tuple_type": "must be a list, like [1, 2]",
+    "list_type": "must be a list, like [1, 2]",
+    "dict_type": "must be a mapping of keys to values, like {key: value}",
+    "model_type": "must be a mapping of keys to values, like {key: value}",
+    "too_short": "must have at least one entry",
+}
+
+
+def _in_file(content: Any, path: Sequence[str | int]) -> Iterator[str | int]:
+    """Yield the keys of a path that stand in the content; a path also names cases of a union."""
+    for key in path:
+        within = range(len(content)) if isinstance(content, list | tuple) else content
+        if isinstance(within, dict | range) and key in within:
+            content = content[key]
+            yield key
 
 
 def _keys_at(model: type[BaseModel], parents: list[Any]) -> list[str]:
@@ -135,6 +195,10 @@ def _keys_at(model: type[BaseModel], parents: list[Any]) -> list[str]:
         fields = [m.model_fields[parent] for m in models if parent in m.model_fields]
         if fields:
             models = [m for field in fields for m in _models_in(field.annotation)]
+        else:  # a case of a union
+            models = [
+                m for m in models if any(parent in get_args(f.annotation) for f in m.model_fields.values())
+            ] or models
     return [field.alias or name for m in models for name, field in m.model_fields.items()]
 
 

@@ -54,7 +54,7 @@ def test_inputs_are_read_by_their_kind():
         ({"inputs": {"flow": {"kind": "flo"}}}, "card.yaml: inputs.flow: .*'flo'"),
         (
             {"inputs": {"flow": {"kind": "flow", "sise": 3}}},
-            r"unknown key 'inputs.flow.flow.sise' \(did you mean 'size'\?\)",
+            r"unknown key 'inputs.flow.sise' \(did you mean 'size'\?\)",
         ),
         ({"paper": {"titel": "x"}}, "card.yaml: "),
     ],

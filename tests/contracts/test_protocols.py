@@ -94,7 +94,7 @@ def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
             "leave-one-actor-out",
             "folds: unknown 'leave-one-actor-out' .did you mean 'leave-one-subject-out'",
         ),
-        (("folds",), {"rule": "leave-one-subject-out", "k": 3}, "unknown key 'folds.leave-one-subject-out.k'"),
+        (("folds",), {"rule": "leave-one-subject-out", "k": 3}, r"unknown key 'folds.k' \(known: rule\)"),
         (("folds",), {}, r"folds: name a rule: leave-one-subject-out, or \{rule: subject-k-fold, k: 5\}"),
         (("folds",), None, "folds: name a rule: .*, not None"),
         (("folds",), 5, "folds: name a rule: .*, not 5"),
@@ -106,9 +106,12 @@ def test_parts_are_all_and_each_dataset_where_there_are_several(base, loaded):
             ["others", "happiness"],
             "left_out: 'happiness' of casme2 is left out and mapped to 'positive': one is a slip",
         ),
-        (("name",), "Small protocol", "name: protocol name 'Small protocol' must be lower-case"),
+        (("name",), "Small protocol", "name: protocol name 'Small protocol' must be lower-case [^']*$"),
+        (("source",), "our lab", r"source: must be a mapping of keys to values, like \{key: value\}, not 'our lab'"),
+        (("datasets", "samm"), "SAMM", "datasets.samm: must be a mapping of keys to values"),
+        (("datasets",), ["samm"], "datasets: must be a mapping of keys to values"),
         (("task",), "regression", "task: .*'classification' or 'au-detection', not 'regression'"),
-        (("datasets",), {}, "datasets: .*at least 1"),
+        (("datasets",), {}, "datasets: must have at least one entry"),
         (("expected",), {}, "expected: name clips, subjects, datasets or classes"),
     ],
 )
@@ -149,6 +152,10 @@ def test_an_official_list_is_read_sorted_by_identity(listing, loaded):
         ([HEADER, ROWS[0], ROWS[0].replace("negative", "positive")], "lists twice: casme2/sub06/EP01_01f"),
         ([HEADER, ROWS[0].replace("negative", "fear")], "names 'fear', which protocol small does not know"),
         ([HEADER, ROWS[0].replace("casme2", "casme3")], "names 'casme3', which protocol small does not know"),
+        (
+            [HEADER, ROWS[1], "casme2,sub06", ROWS[2]],
+            "names '', which protocol small does not know, in the row 'casme2,sub06,,'",
+        ),
         (ROWS, r"must have the columns dataset,subject,clip,class, not casme2,"),
         (["dataset,clip,subject,class", *ROWS], "must have the columns dataset,subject,clip,class, not dataset,clip"),
         ([HEADER, ROWS[0] + ",1,2"], "names "),
@@ -242,17 +249,17 @@ AUS = {
         ({"folds": "random"}, "folds: 'random' would put clips of one person on both sides"),
         (
             {"folds": {"rule": "clip-k-fold", "k": 5}},
-            "'clip-k-fold' would put .* take leave-one-subject-out, or .*k: 5",
+            "'clip-k-fold' would put .* take leave-one-subject-out, or .*k: 5}$",
         ),
-        ({"folds": {"rule": "subject-k-fold"}}, "'folds.subject-k-fold.k' is missing"),
-        ({"folds": {"rule": "subject-k-fold", "k": 1}}, "folds.subject-k-fold.k: .*greater than or equal to 2"),
+        ({"folds": {"rule": "subject-k-fold"}}, "'folds.k' is missing"),
+        ({"folds": {"rule": "subject-k-fold", "k": 1}}, "folds.k: must be greater than or equal to 2, not 1"),
         ({"folds": _hold_out(["samm", "casme2"], ["smic-hs", "samm"])}, "folds: 'samm' is both trained on and tested"),
         ({"folds": _hold_out(["samm"], ["smic-hs"])}, "folds: 'casme2' is neither trained on nor tested"),
         (
             {"folds": _hold_out(["samm", "casme"], ["smic-hs"])},
             "folds.train names the dataset 'casme', which is none of",
         ),
-        ({"folds": _hold_out([], ["smic-hs"])}, "folds.hold-out.train: .*at least 1"),
+        ({"folds": _hold_out([], ["smic-hs"])}, "folds.train: must have at least one entry"),
         ({"shares_people": "why"}, "shares_people is for hold-out and leave-one-database-out"),
         ({"classes": ["negative", "positive", "surprise", "fear"]}, "no dataset maps anything to the class 'fear'"),
         ({"classes": None}, "'classes' is missing"),
@@ -351,6 +358,29 @@ def test_every_rule_has_a_digest_of_its_own(base, loaded, change, request):
     assert digest != loaded(base).spec_digest()
     seen = request.config.stash.setdefault(DIGESTS, {})
     assert seen.setdefault(digest, change) == change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("task: au-detection\nunits: [VALUE]", "units.0: "),
+        ("folds: {rule: subject-k-fold, k: VALUE}", "folds.k: "),
+        ("folds: {rule: subject-k-fold, k: 5, seed: VALUE}", "folds.seed: "),
+        ("expected: {clips: VALUE}", "expected.clips: "),
+        ("expected: {datasets: {samm: VALUE}}", "expected.datasets.samm: "),
+    ],
+)
+@pytest.mark.parametrize("value", ["010", "0x1F", "0b11", "1_0", "1:30", "1:30.5", "true", "yes", "on", "'3'", "3.0"])
+def test_a_number_is_a_plain_decimal_or_an_error_with_its_line(base, loaded, change, said, value):
+    content = {name: each for name, each in base.items() if name != change.partition(":")[0]}
+    if "au-detection" in change:
+        content = {name: each for name, each in (content | AUS).items() if each is not None and name not in change}
+    text = yaml.safe_dump(content)
+    loaded(text + change.replace("VALUE", "3"))
+    with pytest.raises(
+        MerbenchError, match=rf"changed\.yaml, line \d+: {said}must be a whole number in plain decimals, not "
+    ):
+        loaded(text + change.replace("VALUE", value))
 
 
 DIGESTS = pytest.StashKey[dict]()

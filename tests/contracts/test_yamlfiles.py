@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -58,9 +60,14 @@ def test_a_file_becomes_its_model(written):
         ("- name\n", "must hold a mapping of keys to values, not list"),
         ("", "must hold a mapping of keys to values, not NoneType"),
         ("name: [a\nsize: 3\n", ", line [23] is not valid YAML"),
+        ("name: a\nno: 3\n", ", line 2: unknown key 'no'"),
+        ("name: a\nnull: 3\n", ", line 2 is not valid YAML: a key must be a word, not null: put it in quotes"),
+        ("name: a\n12: 3\n", ", line 2 is not valid YAML: a key must be a word, not 12: put it in quotes"),
+        ("name: a\n<<: {size: 3}\n", ", line 2: unknown key '<<'"),
+        (f"name: a\nsize: {'9' * 5000}\n", "is not valid YAML"),
         ("name: a\nsize: 3\n\tx: 3\n", ", line 3 is not valid YAML"),
         ("name: !!python/object/apply:os.getcwd []\n", ", line 1 is not valid YAML"),
-        (b"name: \xff\n", "can't be read"),
+        (b"name: a\n\nsize: \xff\n", ", line 3 can't be read: it is no text in UTF-8$"),
         ("name: a\n? [a, b]\n: c\n", ", line 2 is not valid YAML: a key must be a word, not a list or a mapping"),
         ("name: a\nmany:\n  ? {a: b}\n  : c\n", ", line 3 is not valid YAML: a key must be a word"),
     ],
@@ -86,16 +93,23 @@ def test_what_lies_deep_but_not_too_deep_is_judged_by_the_model(written):
 
 def test_a_control_character_is_one_line_with_the_file(written):
     path = written("name: a\nsize: \x07\n")
-    with pytest.raises(MerbenchError, match="is not valid YAML") as caught:
+    with pytest.raises(MerbenchError, match=r", line 2 is not valid YAML: .*control") as caught:
         load_yaml_model(path, Outer)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 
 
-def test_a_day_that_no_calendar_has_is_an_error_with_the_file(written):
-    path = written("name: 2020-13-45\n")
-    with pytest.raises(MerbenchError, match=r"card\.yaml"):
-        load_yaml_model(path, Outer)
+@pytest.mark.parametrize(
+    "word", ["2020-13-45", "2020-01-02", "no", "yes", "off", "010", "1:30", "0x1F", "1_000", "006_1_1"]
+)
+def test_a_plain_word_is_read_as_it_looks(written, word):
+    assert load_yaml_model(written(f"name: {word}\n"), Outer).name == word
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "card.yaml")
+    with pytest.raises(MerbenchError, match=r"card\.yaml can't be read: it is no file"):
+        load_yaml_model(tmp_path / "card.yaml", Outer)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
