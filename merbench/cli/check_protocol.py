@@ -7,6 +7,8 @@ import typer
 from merbench.cli.options import Data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from merbench.contracts.protocols import ProtocolSpec
@@ -37,7 +39,7 @@ def check_protocol(
         _say(console, f"warning: {warning}", "yellow")
     with PreparationDisplay(console) as watcher:
         chosen = choose_data(data, [spec], watcher)
-    _say(console, f"data: {chosen.name}, {chosen.why}")
+        watcher.note(f"data: {chosen.name}, {chosen.why}")
     found = examine(spec, chosen)
     _print_counts(console, spec, found)
     for left_out in found.left_out:
@@ -93,6 +95,11 @@ def _print_counts(console: "Console", spec: "ProtocolSpec", found: "Examined") -
     print_columns(console, "", ["Dataset", "Clips", "Subjects", *outputs], rows)
 
 
+def _from_to(counts: "Sequence[int]") -> str:
+    """Write the least and the greatest of some counts; one number where they are the same."""
+    return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
 def _print_people(console: "Console", found: "Examined") -> None:
     """Print the folds' sizes, subjects with one clip or one class, and people on both sides."""
     from merbench.contracts.errors import listed
@@ -101,14 +108,16 @@ def _print_people(console: "Console", found: "Examined") -> None:
     if sizes:
         trained = [len(fold.train) for fold in found.folds]
         largest = max(found.folds, key=lambda fold: len(fold.test))
-        _say(
-            console,
-            f"{len(sizes)} folds: {min(sizes)} to {max(sizes)} clips tested (most in {largest.name}), "
-            f"{min(trained)} to {max(trained)} trained on",
-        )
+        most = f" (most in {largest.name})" if min(sizes) < max(sizes) else ""
+        folds = f"{len(sizes)} fold{'s' * (len(sizes) > 1)}"
+        _say(console, f"{folds}: {_from_to(sizes)} clips tested{most}, {_from_to(trained)} trained on")
         if len(sizes) <= 12:
             for fold in found.folds:
                 _say(console, f"  {fold.name}: {len(fold.test)} tested, {len(fold.train)} trained on")
+    taken = [len(found.clips) - len(fold.test) - len(fold.train) for fold in found.folds]
+    if any(taken):
+        of = "other clips of people who are tested, under another dataset, are not trained on"
+        _say(console, f"{of}: {_from_to(taken)}{' of a fold' * (len(taken) > 1)}", "yellow")
     for what, names in (("one clip", found.one_clip), ("clips of one class only", found.one_class)):
         if names:
             _say(console, f"{len(names)} subject{'s have' if len(names) > 1 else ' has'} {what}: {listed(names)}")

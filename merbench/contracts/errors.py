@@ -66,13 +66,13 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     Returns
     -------
     str
-        ``" (did you mean 'ststnet'?)"``, or the known names where none is close, or ``""`` where none is known.
+        ``" (did you mean 'ststnet'?)"``, or 20 known names where none is close, or ``""`` where none is known.
     """
     known = sorted(set(known))
     close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
     if close:
         return f" (did you mean {' or '.join(repr(c) for c in close)}?)"
-    return f" (known: {', '.join(known)})" if known else ""
+    return f" (known: {listed(known, most=20)})" if known else ""
 
 
 def listed(items: Iterable[object], most: int = 10) -> str:

@@ -150,8 +150,11 @@ def legend(rows: Sequence[Row]) -> list[str]:
 
 def _figures_legend(rows: Sequence[Row]) -> list[str]:
     ranked = len(ranks(rows))
-    if ranked < 2 or rows[0].runs[0].file.task != "classification":
-        return [INTERVALS.replace("UF1", figures_of(rows)["uf1"])]
+    intervals = INTERVALS.replace("UF1", figures_of(rows)["uf1"])
+    if ranked < 2:
+        return [intervals]
+    if rows[0].runs[0].file.task != "classification":
+        return [intervals, "Which rows are below the best is not tested for action units."]
     if ranked > most_rows():
         return [
             INTERVALS,

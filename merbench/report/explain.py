@@ -151,7 +151,10 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
     files = one.runs[0].file, two.runs[0].file
     for row, file in zip((one, two), files, strict=True):
         if file.task != "classification":
-            raise MerbenchError(f"{row.label} is not a classification, which explain compares")
+            raise MerbenchError(
+                f"{row.label} detects action units, and explain compares classes: merbench compare --protocol "
+                f"{file.protocol} sets rows beside one another, merbench show {row.runs[0].file.run_id} has each unit"
+            )
     against = differing(*files)
     against += dict.fromkeys(f"{row.label}: {listed(row.holes)}" for row in (one, two) if row.holes)
     if against and not force:

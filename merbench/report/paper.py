@@ -98,7 +98,9 @@ def as_latex(comparison: Comparison) -> str:
             )
         titles = list(rows[0].parts.values())
         figures = list(figures_of(rows).values())
-        text += _latex_table(title_of(rows), titles, figures, LAST, body, [*legend(rows), *_remarks(rows)])
+        text += _latex_table(
+            title_of(rows), titles, figures, LAST, body, [*legend(rows), *(f"{told}." for told in _remarks(rows))]
+        )
     if comparison.published:
         laid = published_table(comparison)
         body = [[*map(latex_escape, (method, *cells, year, notes))] for method, year, cells, notes in laid.lines]

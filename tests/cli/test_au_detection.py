@@ -71,7 +71,7 @@ def mean(values):
     return sum(values) / len(values)
 
 
-def test_action_units_are_detected_compared_shown_and_exported(coded, done):
+def test_action_units_are_detected_compared_shown_and_exported(coded, done, merbench):
     said = done("run", "always-shown", "svm-flow-aus", *coded)
     assert "small-au on coded-flow" in said
     table = json.loads(done("compare", "--format", "json"))
@@ -97,6 +97,11 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done):
     for head in ("Full F1", "Mean of databases F1", "CASME II F1", "small-au on coded-flow"):
         assert head in text
     assert "action units that no clip shows count 0 in F1 and nothing in UAR: 1 of 4 in Full" in text
+    assert "Which rows are below the best is not tested for action units." in text
+    said = merbench("explain", "svm-flow-aus", "always-shown")
+    assert said.code == 2
+    assert "explain compares classes: merbench compare --protocol small-au sets rows beside one another" in said.err
+    assert "merbench show svm-flow-aus-small-au-s0-" in said.err
 
 
 def test_figures_of_action_units_are_there_however_narrow_the_place(coded, done, monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from merbench.databases.registrations import open_source
 from merbench.engine.catalogue import PROTOCOLS
 
 
@@ -286,3 +287,39 @@ def test_a_transductive_method_is_sent_to_the_protocol_that_lets_it_where_there_
     done("run", "peeker", "-p", "cdmer-c-h-transductive", *on)
     said = refused("run", "peeker", "-p", "megc2019", *on)
     assert said.endswith("which protocol megc2019 does not allow: transductive: true would, in a protocol of its own")
+
+
+def test_check_protocol_names_the_stand_in_once(small_protocol, small_release, done, monkeypatch):
+    source = open_source("megc2019-flow28", small_release)
+    monkeypatch.setattr("merbench.engine.data._open", lambda name, watcher: source)
+    said = done("check-protocol", small_protocol)
+    assert said.count("data: synthetic-small, a synthetic stand-in") == 1
+
+
+def test_check_protocol_says_one_fold_and_one_size_as_such(registered, mine, done):
+    said = done("check-protocol", mine((FOLDS, "folds: {rule: hold-out, train: [casme2, samm], test: [smic-hs]}")))
+    assert "1 fold: 8 clips tested, 16 trained on" in said
+    assert "are not trained on" not in said
+    said = done("check-protocol", mine(("folds: {rule: hold-out, train: [casme2, samm], test: [smic-hs]}", LODO)))
+    assert "3 folds: 8 clips tested, 16 trained on" in said
+
+
+LODO = "folds: leave-one-database-out"
+
+
+def test_check_protocol_says_how_many_clips_of_people_who_are_tested_are_taken_out_of_training(
+    registered, mine, done, monkeypatch
+):
+    path = mine((FOLDS, LODO))
+    alike = {"casme2/sub06": "one", "samm/006": "one"}  # 3 clips each
+
+    def same(clips, aliases):
+        names = clips.dataset + "/" + clips.subject
+        return names.map(lambda name: alike.get(name, name)).to_numpy(dtype=object)
+
+    monkeypatch.setattr("merbench.engine.split.persons", same)
+    monkeypatch.setattr("merbench.engine.examine.persons", same)
+    said = done("check-protocol", path)
+    assert "3 folds: 8 clips tested (" not in said
+    assert "3 folds: 8 clips tested, 13 to 16 trained on" in said
+    assert "other clips of people who are tested, under another dataset, are not trained on: 0 to 3 of a fold\n" in said

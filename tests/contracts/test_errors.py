@@ -13,6 +13,11 @@ def test_where_no_name_is_close_the_known_ones_are_told():
     assert suggestion("xyzzy", ["ststnet", "majority"]) == " (known: majority, ststnet)"
 
 
+def test_of_many_known_names_twenty_are_told_and_the_rest_counted():
+    told = suggestion("xyzzy", [f"{number:02d}" for number in range(59)])
+    assert told.endswith("18, 19 and 39 more)")
+
+
 def test_where_nothing_is_known_nothing_is_suggested():
     assert suggestion("ststnet", []) == ""
 

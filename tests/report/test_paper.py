@@ -55,6 +55,13 @@ def test_latex_is_a_table_of_booktabs_with_as_many_cells_in_each_line(wild):
     assert "hline" not in text
 
 
+def test_remarks_of_latex_end_before_the_next_begins(record, answers, right):
+    record(answers, method="one", remark="a remark")
+    record(right, method="two", remark="another", synthetic=False)
+    text = as_latex(record.compared())
+    assert "two: another. one: a remark." in text
+
+
 def test_latex_braces_are_balanced(wild):
     depth, lowest = 0, 0
     for mark in re.sub(r"\\[{}]", "", as_latex(wild)):
