@@ -101,7 +101,7 @@ def test_settings_are_laid_over_the_named_configuration(mine):
         ({"epoch": "3"}, r"^settings of mine: unknown key 'epoch' \(did you mean 'epochs'\?\)$"),
         ({"Epochs": "3"}, r"^settings of mine: unknown key 'Epochs' \(did you mean 'epochs'\?\)$"),
         ({"epochs": "many"}, r"^settings of mine: epochs: .*integer.*, not 'many'$"),
-        ({"epochs": "1.5"}, "^settings of mine: epochs: .*integer"),
+        ({"epochs": "1.5"}, "^settings of mine: epochs: .*whole number"),
         ({"epochs": "0"}, "^settings of mine: epochs: .*greater than or equal to 1, not 0$"),
         ({"epochs": "[1]"}, "^settings of mine: epochs: .*integer"),
         ({"learning_rate": "nan"}, "^settings of mine: learning_rate: "),

@@ -447,7 +447,7 @@ def test_a_dataset_whose_clips_are_all_left_out_is_refused_not_passed_over(small
 
 def test_a_protocol_that_leaves_all_of_its_one_dataset_out_says_what_to_do(small):
     table = _table("casme2/a/1 disgust", "casme2/b/1 others")
-    content = small.model_dump() | {"datasets": {"casme2": {"title": "", "classes": {"negative": ["fear"]}}}}
+    content = small.model_dump() | {"datasets": {"casme2": {"title": "CASME II", "classes": {"negative": ["fear"]}}}}
     content["left_out"] = [{"dataset": "casme2", "emotions": ["disgust", "others"], "reason": "why"}]
     content["classes"] = ["negative", "none"]
     content["datasets"]["casme2"]["classes"]["none"] = ["calm"]
