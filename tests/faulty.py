@@ -3,6 +3,7 @@
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -18,6 +19,7 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.engine.catalogue import RegisteredMethod
 
 HERE = Path(__file__).parent
+ANSWERS = {}
 
 
 def registered(cls, folder=HERE / "plugin", **card):
@@ -78,6 +80,66 @@ class FittedAtTest(Sound):
         if self.shift is None:
             self.shift = self.values(inputs).mean(axis=0)
         return Prediction(-np.linalg.norm((self.values(inputs) - self.shift)[:, None] - self.means, axis=2))
+
+
+class KeptBehindALock(FittedAtTest):
+    """The same, of what can't be copied."""
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.lock = threading.Lock()
+
+
+class NeverTheSameBehindALock(KeptBehindALock):
+    """Its fits differ too, so that none tells of another."""
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.means = self.means + np.random.default_rng().normal(size=self.means.shape) * 1e-2
+
+
+class ItsOwnCopy(FittedAtTest):
+    def __deepcopy__(self, memo):
+        return self
+
+
+class SoundBehindALock(Sound):
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.lock = threading.Lock()
+
+
+class KeptInAModule(Sound):
+    """Keeps answers, by weights and clip, which it first gives from the batch: copies share them."""
+
+    def predict(self, inputs):
+        x, weights = self.values(inputs), self.means.tobytes()
+        new = [n for n, clip in enumerate(x) if (weights, clip.tobytes()) not in ANSWERS]
+        for n in new:
+            shifted = x[n] - x[new].mean(axis=0) + self.means.mean(axis=0)
+            ANSWERS[weights, x[n].tobytes()] = -np.linalg.norm(shifted - self.means, axis=1)
+        return Prediction(np.array([ANSWERS[weights, clip.tobytes()] for clip in x]))
+
+
+class InOneFold(Sound):
+    """Takes statistics of the batch in a single fold, neither the first nor the last."""
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        self.here = "trial-one/s2" not in train.subjects
+
+    def values(self, inputs):
+        x = super().values(inputs)
+        return x - x.mean(axis=0) if getattr(self, "here", False) else x
+
+
+class InLargeBatches(Sound):
+    """Takes statistics of batches that are larger than the folds here."""
+
+    def predict(self, inputs):
+        x = self.values(inputs)
+        shift = x.mean(axis=0) - self.means.mean(axis=0) if len(x) > 10 else 0
+        return Prediction(-np.linalg.norm((x - shift)[:, None] - self.means, axis=2))
 
 
 class ChangedByPredicting(Sound):

@@ -10,7 +10,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import merbench
-from merbench.audit.observed import answers, observe
+from merbench.audit.observed import Again, answers, observe
 from merbench.audit.trial import without_answers
 from merbench.audit.watch import Watch
 from merbench.contracts.methods import Prediction
@@ -36,17 +36,20 @@ class Alone:
     ----------
     failure : str
         Why it failed, or empty.
+    company : Again, optional
+        Where the clips were asked for one by one at first: what came of asking for many at once.
     trespasses, files : tuple of str
         See :class:`merbench.audit.watch.Watch`.
     """
 
     failure: str = ""
     prediction: Prediction | None = None
+    company: Again | None = None
     trespasses: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
 
-def run_alone(task: FoldTask, fold: str, folder: Path) -> Alone:
+def run_alone(task: FoldTask, fold: str, folder: Path, one_by_one: bool) -> Alone:
     """Run one fold in a fresh process, in an empty folder, with no data registered.
 
     Parameters
@@ -57,6 +60,8 @@ def run_alone(task: FoldTask, fold: str, folder: Path) -> Alone:
         The fold.
     folder : Path
         The method's own folder.
+    one_by_one : bool
+        Ask for the test clips one by one at first; see :func:`merbench.audit.observed.observe`.
     """
     try:
         content = pickle.dumps(without_answers(task, fold))
@@ -70,7 +75,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path) -> Alone:
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "merbench.audit.alone", answer],
-                input=pickle.dumps((str(folder), _refused(), fold, content)),
+                input=pickle.dumps((str(folder), _refused(), fold, one_by_one, content)),
                 cwd=empty,
                 env={**os.environ, **hidden, "TMPDIR": str(empty), "PYTHONPATH": path},
                 capture_output=True,
@@ -96,26 +101,28 @@ def _refused() -> list[str]:
 
 
 def _read(told: dict[str, Any]) -> Alone:
-    prediction = None
+    prediction, company = None, None
     if not told["failure"]:
         labels = None if told["labels"] is None else np.array(told["labels"], dtype=np.int64)
         prediction = Prediction(np.array(told["scores"], dtype=np.float64), labels)
-    return Alone(told["failure"], prediction, tuple(told["trespasses"]), tuple(told["files"]))
+        company = told["company"] and Again(**told["company"])
+    return Alone(told["failure"], prediction, company, tuple(told["trespasses"]), tuple(told["files"]))
 
 
 def main() -> None:
     """Run the fold that is sent by standard input; write the answer to the file named on the command line."""
-    folder, refused, fold, content = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
+    folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     environment.packages(), environment.hardware()  # are looked up once, and not on the method's account
     watch = Watch(folder, refused)
     sys.addaudithook(watch)
     task: FoldTask = pickle.loads(content)  # noqa: S301 - imports the method
-    seen = observe(task, fold)
+    seen = observe(task, fold, one_by_one=one_by_one)
     watch.stop()
     told: dict[str, Any] = {"failure": seen.failure, "trespasses": watch.trespasses, "files": watch.files}
     if not seen.failure:
         found = answers(seen.table, task.split.problem)
         told |= {"scores": found.scores.tolist(), "labels": None if found.labels is None else found.labels.tolist()}
+        told["company"] = seen.company and asdict(seen.company)
     Path(sys.argv[1]).write_text(json.dumps(told), encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from merbench.audit.alone import Alone, run_alone
-from merbench.audit.observed import Again, Observation, answers, difference, observe
+from merbench.audit.observed import Again, Observation, answers, difference, held_against, observe, worst
 from merbench.audit.trial import trial_task
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
@@ -106,9 +106,8 @@ class Trial:
 
     @cached_property
     def plain(self) -> list[Observation]:
-        """Every fold, one after the other, in this process; of the first and the last more is asked."""
-        ends = (self.folds[0], self.folds[-1])
-        return [observe(self.fold_task, fold, ask_again=fold in ends) for fold in self.folds]
+        """Every fold, one after the other, in this process."""
+        return [observe(self.fold_task, fold, ask_again=True) for fold in self.folds]
 
     @cached_property
     def seeds(self) -> list[Observation]:
@@ -117,9 +116,37 @@ class Trial:
             return [observe(replace(self.fold_task, seed=seed), self.folds[-1]) for seed in range(SEEDS)]
 
     @cached_property
+    def one_by_one(self) -> Alone:
+        """The last fold in a process of its own, of which no clip has any company when it is first asked for."""
+        return run_alone(self.fold_task, self.folds[-1], self.method.folder, one_by_one=True)
+
+    @cached_property
     def alone(self) -> Alone:
-        """The last fold in a process of its own."""
-        return run_alone(self.fold_task, self.folds[-1], self.method.folder)
+        """The last fold in a process of its own, asked as always; or `one_by_one`, where that gives the same."""
+        if not self.fold_task.transductive and (not self.runs or self.apart(self.one_by_one) <= COMPANY_TOLERANCE):
+            return self.one_by_one
+        return run_alone(self.fold_task, self.folds[-1], self.method.folder, one_by_one=False)
+
+    @cached_property
+    def company(self) -> list[Again]:
+        """What came of asking for test clips with others than at first: in every fold, and in a process of its own."""
+        found = [seen.company for seen in self.plain]
+        if self.reproducible and not self.fold_task.transductive:
+            found.append(self.one_by_one.company)
+            if self.alone is not self.one_by_one and self.apart(self.alone) <= COMPANY_TOLERANCE:
+                found.append(Again(self.apart(self.one_by_one), self.one_by_one.failure))
+        return [again for again in found if again]
+
+    @cached_property
+    def reproducible(self) -> bool:
+        """Whether the last fold gives the same again, with the same seed."""
+        return _apart(self, self.plain[-1], self.seeds[0]) <= COMPANY_TOLERANCE
+
+    def apart(self, alone: Alone) -> float:
+        """Say by how much answers from a process of its own differ from those of this one."""
+        if alone.prediction is None:
+            return float("inf")
+        return difference(answers(self.plain[-1].table, self.fold_task.split.problem), alone.prediction)
 
     @cached_property
     def shuffled(self) -> list[Observation]:
@@ -209,7 +236,13 @@ def _shuffled(trial: Trial) -> tuple[Result, str]:
 def _company(trial: Trial) -> tuple[Result, str]:
     if trial.method.card.transductive:
         return "not applicable", "the card says transductive: predictions may depend on the other test clips"
-    return _asked_again("asked one by one and in halves", [seen.company for seen in trial.plain])
+    how = "asked one by one and in halves, and in a fresh process one by one at first"
+    if any(seen.refitted for seen in trial.plain):
+        if not trial.reproducible:
+            told = "it can't be copied before it predicts, and the same seed gives another result"
+            return "failed", f"{told}, so this can't be looked at: let copy.deepcopy copy it, see __deepcopy__"
+        how = "it can't be copied; asked of another fit, and in a fresh process, one by one at first"
+    return _asked_again(how, trial.company)
 
 
 @_needs_predictions
@@ -218,8 +251,8 @@ def _order(trial: Trial) -> tuple[Result, str]:
 
 
 def _asked_again(how: str, answers: Sequence[Again | None]) -> tuple[Result, str]:
-    worst = max((again for again in answers if again), key=lambda again: again.difference)
-    return _within(worst.difference), f"{how}: {worst.failure or _told(worst.difference)}"
+    most = worst(answers)
+    return _within(most.difference), f"{how}: {most.failure or _told(most.difference)}"
 
 
 @_needs_predictions
@@ -233,9 +266,9 @@ def _watched(trial: Trial) -> tuple[Result, str]:
     if outcome.epochs is None:
         return "not applicable", "it tells of no epochs"
     problem = trial.fold_task.split.problem
-    worst = difference(answers(trial.plain[-1].table, problem), answers(outcome.predictions, problem))
-    told = f"predicted after each of {len(outcome.epochs)} epochs, or at the end alone: {_told(worst)}"
-    return _within(worst), told
+    apart = difference(answers(trial.plain[-1].table, problem), answers(outcome.predictions, problem))
+    told = f"predicted after each of {len(outcome.epochs)} epochs, or at the end alone: {_told(apart)}"
+    return _within(apart), told
 
 
 # --- what is random -------------------------------------------------------------------------------------------------
@@ -243,15 +276,15 @@ def _watched(trial: Trial) -> tuple[Result, str]:
 
 @_needs_predictions
 def _same_seed(trial: Trial) -> tuple[Result, str]:
-    worst = _apart(trial, trial.plain[-1], trial.seeds[0])
-    if worst <= COMPANY_TOLERANCE:
-        return "passed", "bitwise the same" if worst == 0 else f"the same within tolerance: {_told(worst)}"
-    return "failed", f"the same seed gives another result: {_told(worst)}; other seeds: {_told(_spread(trial))}"
+    apart = _apart(trial, trial.plain[-1], trial.seeds[0])
+    if trial.reproducible:
+        return "passed", "bitwise the same" if apart == 0 else f"the same within tolerance: {_told(apart)}"
+    return "failed", f"the same seed gives another result: {_told(apart)}; other seeds: {_told(_spread(trial))}"
 
 
 @_needs_predictions
 def _deterministic(trial: Trial) -> tuple[Result, str]:
-    if _apart(trial, trial.plain[-1], trial.seeds[0]) > COMPANY_TOLERANCE:
+    if not trial.reproducible:
         return "not applicable", "the same seed gives another result"
     spread = _spread(trial)
     said = f"{SEEDS} seeds: {_told(spread)}"
@@ -288,8 +321,8 @@ def _generators(trial: Trial) -> tuple[Result, str]:
 def _between_folds(trial: Trial) -> tuple[Result, str]:
     if trial.alone.prediction is None:
         return "failed", f"the last fold fails in a process of its own: {trial.alone.failure}"
-    worst = difference(answers(trial.plain[-1].table, trial.fold_task.split.problem), trial.alone.prediction)
-    return _within(worst), f"a fold after {len(trial.folds) - 1} others, and in a fresh process: {_told(worst)}"
+    apart = trial.apart(trial.alone)
+    return _within(apart), f"a fold after {len(trial.folds) - 1} others, and in a fresh process: {_told(apart)}"
 
 
 def _pickled(trial: Trial) -> tuple[Result, str]:
@@ -365,7 +398,7 @@ def _inputs_read(trial: Trial) -> tuple[Result, str]:
 @_needs_predictions
 def _transductive(trial: Trial) -> tuple[Result, str]:
     used = sorted({name for seen in trial.plain for name in seen.read_of_test})
-    depends = any(seen.company and seen.company.difference > COMPANY_TOLERANCE for seen in trial.plain)
+    depends = worst(trial.company).difference > COMPANY_TOLERANCE
     if not trial.method.card.transductive:
         if depends:
             return "failed", "the card says inductive; predictions depend on the other test clips"
@@ -403,23 +436,20 @@ def _data_seen(trial: Trial) -> tuple[Result, str]:
 # --- figures --------------------------------------------------------------------------------------------------------
 
 
-def _within(worst: float) -> Result:
-    return "passed" if worst <= COMPANY_TOLERANCE else "failed"
+def _within(most: float) -> Result:
+    return "passed" if most <= COMPANY_TOLERANCE else "failed"
 
 
-def _told(worst: float) -> str:
-    if worst == 0:
+def _told(most: float) -> str:
+    if most == 0:
         return "bitwise the same"
-    if np.isinf(worst):
+    if np.isinf(most):
         return "classes differ"
-    return f"scores differ by {worst:.1e} at most (allowed {COMPANY_TOLERANCE:g})"
+    return f"scores differ by {most:.1e} at most (allowed {COMPANY_TOLERANCE:g})"
 
 
 def _apart(trial: Trial, one: Observation, two: Observation) -> float:
-    if one.failure or two.failure:
-        return float("inf")
-    problem = trial.fold_task.split.problem
-    return difference(answers(one.table, problem), answers(two.table, problem))
+    return held_against(one, two, trial.fold_task.split.problem).difference
 
 
 def _spread(trial: Trial) -> float:

@@ -3,6 +3,10 @@
 import faulty
 import pytest
 
+from merbench.audit import tripwires
+from merbench.audit.alone import Alone
+from merbench.audit.observed import answers, observe
+from merbench.audit.trial import without_answers
 from merbench.audit.tripwires import CHECKS, Trial, findings
 from merbench.engine.catalogue import METHODS
 
@@ -27,9 +31,24 @@ def tripped(cls, task="classification", but=(), **card):
 IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
 
 
+@pytest.fixture
+def no_process(monkeypatch):
+    """Let what a process of its own is asked be asked here, which takes less time."""
+
+    def asked_here(task, fold, folder, one_by_one):
+        seen = observe(without_answers(task, fold), fold, one_by_one=one_by_one)
+        prediction = None if seen.failure else answers(seen.table, task.split.problem)
+        return Alone(seen.failure, prediction, seen.company)
+
+    monkeypatch.setattr(tripwires, "run_alone", asked_here)
+
+
 def test_a_sound_method_trips_none():
     assert tripped(faulty.Sound) == {}
-    assert tripped(faulty.Sound, "au-detection", IN_A_PROCESS) == {}
+
+
+def test_a_sound_method_trips_none_with_action_units(no_process):
+    assert tripped(faulty.Sound, "au-detection") == {}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +67,28 @@ def test_a_sound_method_trips_none():
             {},
             {"alone and in company": "scores differ by", "card: transductive": "the card says inductive"},
         ),
+        (
+            faulty.KeptBehindALock,
+            {},
+            {"alone and in company": "asked of another fit, and in a fresh process", "card: transductive": "depend on"},
+        ),
+        (
+            faulty.ItsOwnCopy,
+            {},
+            {"alone and in company": "it can't be copied; asked of another fit", "card: transductive": "depend on"},
+        ),
+        (
+            faulty.NeverTheSameBehindALock,
+            {"deterministic": False},
+            {
+                "alone and in company": "so this can't be looked at: let copy.deepcopy copy it",
+                "same seed twice": "the same seed gives another result",
+                "card: transductive": "depend on",
+            },
+        ),
+        (faulty.SoundBehindALock, {}, {}),
+        (faulty.InOneFold, {}, {"alone and in company": "scores differ by", "card: transductive": "depend on"}),
+        (faulty.InLargeBatches, {}, {"alone and in company": "scores differ by", "card: transductive": "depend on"}),
         (faulty.ChangedByPredicting, {}, {"watched": "predicted after each of 2 epochs, or at the end alone: scores"}),
         (
             faulty.OneClipFails,
@@ -95,7 +136,7 @@ def test_a_sound_method_trips_none():
     ],
     ids=lambda value: getattr(value, "__name__", None) or ", ".join(value) or "none",
 )
-def test_a_fault_trips_its_wire_and_no_other(cls, card, wires):
+def test_a_fault_trips_its_wire_and_no_other(no_process, cls, card, wires):
     found = tripped(cls, but=IN_A_PROCESS, **card)
     assert set(found) == set(wires), found
     for name, told in wires.items():
@@ -109,8 +150,15 @@ def test_a_card_that_says_random_of_a_method_that_is_not_gets_a_remark():
         assert ("deterministic: true on the card" in check(trial).evidence) is told
 
 
-def test_the_answers_of_action_units_are_found_out_too():
-    assert set(tripped(faulty.KnowsTheAnswers, "au-detection", IN_A_PROCESS)) == {"shuffled labels"}
+def test_the_answers_of_action_units_are_found_out_too(no_process):
+    assert set(tripped(faulty.KnowsTheAnswers, "au-detection")) == {"shuffled labels"}
+
+
+def test_what_is_kept_of_test_clips_outside_of_the_instance_is_found_out(monkeypatch):
+    monkeypatch.setattr(faulty, "ANSWERS", {})
+    found = tripped(faulty.KeptInAModule)
+    assert set(found) == {"alone and in company", "card: transductive"}
+    assert "in a fresh process one by one at first: scores differ by" in found["alone and in company"]
 
 
 def test_state_kept_from_fold_to_fold_is_found_out(monkeypatch):
@@ -129,8 +177,8 @@ def test_a_method_that_reads_what_comes_with_merbench_is_found_out():
 def test_whatever_a_method_reaches_for_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trial = Trial(faulty.registered(faulty.GoesOutside), faulty.GoesOutside.Config(), "default", "classification")
-    told = [line.replace("\\", "/") for line in trial.alone.trespasses]
-    assert trial.alone.failure == ""
+    told = [line.replace("\\", "/") for line in trial.one_by_one.trespasses]
+    assert trial.one_by_one.failure == ""
     for begins, ends in (
         ("listed", "/tests"), ("wrote", "/notes.txt"), ("os.mkdir", "/here"), ("opened the database", "/labels.db"),
         ("started a process", "(true)"), ("connected to", "'nobody'"),

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from merbench.audit import tripwires
+from merbench.audit.alone import Alone
 from merbench.audit.tripwires import CHECKS
 
 CARD = "name: toy\ntitle: T\nsummary: S\nimplementation: method:Toy\ndeterministic: true\n"
@@ -33,6 +34,7 @@ def in_this_process(monkeypatch):
         check for check in CHECKS if check.name not in ("between folds", "files and network", "card: data seen")
     )
     monkeypatch.setattr(tripwires, "CHECKS", few)
+    monkeypatch.setattr(tripwires, "run_alone", lambda *_, **__: Alone(failure="not started"))
 
 
 def test_each_check_is_a_line_under_each_method(done):
