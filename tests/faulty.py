@@ -3,9 +3,12 @@
 import socket
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -22,7 +25,7 @@ HERE = Path(__file__).parent
 ANSWERS = {}
 
 
-def registered(cls, folder=HERE / "plugin", **card):
+def registered(cls, folder=HERE, **card):
     """Return the method as the registry would."""
     content = {"name": "faulty", "title": "Faulty", "summary": "Planted.", "implementation": f"faulty:{cls.__name__}"}
     content |= {"inputs": {"flow": Flow()}, "deterministic": True} | card
@@ -241,7 +244,7 @@ class ReadsLabels(Sound):
 class GoesOutside(Sound):
     def fit(self, train, run):
         super().fit(train, run)
-        list(HERE.iterdir())
+        list(HERE.parent.iterdir())
         Path("notes.txt").write_text("seen")
         Path("here").mkdir()
         sqlite3.connect("labels.db").close()
@@ -263,6 +266,42 @@ class ReadsWeights(Sound):
         super().__init__(config, problem)
         Path(config.file).read_bytes()
         entry_points(group="faulty")
+
+
+class Elsewhere(MethodConfig):
+    folder: str
+
+
+class LoadsCodeFromElsewhere(Sound):
+    """Imports a module that is not installed, reads labels from what is called code, and a file through a library."""
+
+    Config = Elsewhere
+
+    def __init__(self, config, problem):
+        super().__init__(config, problem)
+        self.elsewhere = config.folder
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        sys.path.insert(0, self.elsewhere)
+        import_module("helper_of_mine")
+        Path(self.elsewhere, "labels.py").read_text()
+        import_module("library_with_a_cache").cached()
+
+
+class KeepsToItself(Sound):
+    """Uses a library that reads a cache while it is imported, and files in the temporary folder."""
+
+    def fit(self, train, run):
+        super().fit(train, run)
+        import_module("library_with_a_cache")
+        with tempfile.TemporaryDirectory() as folder:
+            inside = Path(folder, "parts", "more")
+            inside.mkdir(parents=True)
+            np.save(inside / "means.npy", self.means)
+            (inside / "means.npy").rename(inside / "moved.npy")
+            self.means = np.load(inside / "moved.npy")
+            assert list(inside.iterdir())
 
 
 class Transductive(Sound):

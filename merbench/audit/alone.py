@@ -11,16 +11,16 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import merbench
 from merbench.audit.observed import Again, answers, observe
 from merbench.audit.trial import without_answers
-from merbench.audit.watch import Watch
+from merbench.audit.watch import Watch, within_all
 from merbench.contracts.methods import Prediction
 from merbench.engine import environment
 from merbench.engine.opening import FoldTask
@@ -68,16 +68,18 @@ def run_alone(task: FoldTask, fold: str, folder: Path, one_by_one: bool) -> Alon
     except Exception as error:  # noqa: BLE001 - what a class or its settings hold may raise anything
         return Alone(failure=f"it can't be sent to another process: {error}")
     with tempfile.TemporaryDirectory(prefix="merbench-alone-") as place:
-        empty, answer = Path(place, "empty"), Path(place, "answer.json")
+        empty, scratch, answer = Path(place, "empty"), Path(place, "scratch"), Path(place, "answer.json")
         empty.mkdir()
+        scratch.mkdir()
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         hidden = {name: str(Path(place, "nothing")) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")}
         path = os.pathsep.join(filter(None, sys.path))
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "merbench.audit.alone", answer],
-                input=pickle.dumps((str(folder), _refused(), fold, one_by_one, content)),
+                input=pickle.dumps((task.method.__module__, str(folder), _refused(), fold, one_by_one, content)),
                 cwd=empty,
-                env={**os.environ, **hidden, "TMPDIR": str(empty), "PYTHONPATH": path},
+                env={**os.environ, **hidden, **temporary, "PYTHONPATH": path},
                 capture_output=True,
                 timeout=_SECONDS,
                 check=False,
@@ -92,12 +94,14 @@ def run_alone(task: FoldTask, fold: str, folder: Path, one_by_one: bool) -> Alon
 
 def _refused() -> list[str]:
     """Return the folders of merbench and of its data: lists, results, what is registered."""
-    found = [str(Path(merbench.__file__).parent)]
-    for name in ("merbench.protocols", "merbench.results"):
-        spec = find_spec(name)
-        found += list(spec.submodule_search_locations or []) if spec else []
     named = [os.environ.get(name) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")]
-    return [*found, *filter(None, named)]
+    return [*_folders("merbench", "merbench.protocols", "merbench.results"), *filter(None, named)]
+
+
+def _folders(*packages: str) -> list[str]:
+    """Return where packages lie, none of which is imported for it but the parents."""
+    specs = filter(None, map(find_spec, packages))
+    return [folder for spec in specs for folder in spec.submodule_search_locations or []]
 
 
 def _read(told: dict[str, Any]) -> Alone:
@@ -111,10 +115,15 @@ def _read(told: dict[str, Any]) -> Alone:
 
 def main() -> None:
     """Run the fold that is sent by standard input; write the answer to the file named on the command line."""
-    folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
+    # From the process that started this one.
+    module, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
     environment.packages(), environment.hardware()  # are looked up once, and not on the method's account
-    watch = Watch(folder, refused)
+    package, ours = module.rpartition(".")[0], _folders("merbench", "merbench.methods")
+    watch = Watch(folder, refused, [*ours, *_folders(package.partition(".")[0])] if package else ours)
     sys.addaudithook(watch)
+    if "." in package:
+        import_module(package.rpartition(".")[0])  # what packages around the method's import is not its own doing
+    watch.code = within_all(ours)
     task: FoldTask = pickle.loads(content)  # noqa: S301 - imports the method
     seen = observe(task, fold, one_by_one=one_by_one)
     watch.stop()

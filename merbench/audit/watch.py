@@ -1,17 +1,22 @@
 """A watch on files, network and processes, by Python's audit hook.
 
-It sees what goes through Python: ``open``, directory listings, SQLite, sockets, processes. A C library that opens a
-file by itself (OpenCV's ``imread``, Arrow, HDF5) is not seen.
+It sees what goes through Python: ``open``, directory listings, SQLite, sockets, processes, code that is loaded. A C
+library that opens a file by itself (OpenCV's ``imread``, Arrow, HDF5) is not seen, nor is the question whether a file
+exists.
 """
 
 import importlib.metadata
 import os
+import shutil
 import sys
-import sysconfig
+import tempfile
 from collections.abc import Iterable
+from importlib.util import source_from_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from merbench.engine.code import library_folders
 
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 #: Where systems keep what libraries read: time zones, certificates, what the processor can do.
@@ -19,22 +24,40 @@ _SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/
 #: Programs by which libraries ask what machine this is.
 _ASKING = {"lscpu", "uname", "sysctl", "ldconfig"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
+#: What changes files, and which of the event's arguments are paths.
+_CHANGES = {
+    **dict.fromkeys(("os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"), (0,)),
+    **dict.fromkeys(("os.rename", "os.link"), (0, 1)),
+    "os.symlink": (1,),
+}
 _PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"}
+_WATCHED = {
+    *("open", "import", "os.listdir", "os.scandir", "sqlite3.connect", "socket.connect", "socket.getaddrinfo"),
+    *_CHANGES,
+    *_PROCESSES,
+}
 #: Folders that say of an installed package what it is; libraries look through all of them for plug-ins.
 _METADATA = (".dist-info", ".egg-info")
-_IMPORTS = ("<frozen importlib._bootstrap>", importlib.metadata.__file__)
+_IMPORTS = (
+    "<frozen importlib._bootstrap>",
+    "<frozen importlib._bootstrap_external>",
+    importlib.metadata.__file__,
+)
 
 
 class Watch:
     """Notes what code does outside of itself, from when it is added by ``sys.addaudithook`` until it is stopped.
+
+    The temporary folder is the method's to use: whoever starts the watch provides one that is empty.
 
     Parameters
     ----------
     own : str
         The method's folder, where it may read.
     refused : iterable of str
-        Folders of which only code may be read, wherever they lie.
+        Folders of which nothing but code may be read, wherever they lie.
+    code : iterable of str
+        Folders from which code may be loaded, beside libraries and the method's folder.
 
     Attributes
     ----------
@@ -44,15 +67,15 @@ class Watch:
         Files that it read of its own folder and of caches, other than code.
     """
 
-    def __init__(self, own: str, refused: Iterable[str]) -> None:
+    def __init__(self, own: str, refused: Iterable[str], code: Iterable[str]) -> None:
         self.trespasses: list[str] = []
         self.files: list[str] = []
-        self.own = _within_all([own])
-        self.refused = _within_all(refused)
-        self.libraries = _within_all(
-            [sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *(_SYSTEM if os.name == "posix" else ())]
-        )
-        self.caches = _within_all(_cache_folders())
+        self.own = within_all([own])
+        self.refused = within_all(refused)
+        self.code = within_all(code)
+        self.libraries = within_all([*library_folders(), *(_SYSTEM if os.name == "posix" else ())])
+        self.caches = within_all(_cache_folders())
+        self.scratch = within_all([tempfile.gettempdir()])
         self._on = True
 
     def stop(self) -> None:
@@ -61,21 +84,26 @@ class Watch:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Look at one event."""
-        if not self._on:
+        if not self._on or event not in _WATCHED:
+            return  # so much else happens, even when a frame is looked at
+        if event != "shutil.rmtree" and _removes_a_tree(sys._getframe(1)):
             return
         if event == "open":
             self._opened(*arguments)
+        elif event == "import" and arguments[1]:
+            self._loaded(_text(arguments[1]))
         elif event in ("os.listdir", "os.scandir"):
             self._listed(arguments[0])
         elif event in _CHANGES:
-            self._changed(event, arguments[0])
+            for place in _CHANGES[event]:
+                self._changed(event, arguments[place])
         elif event == "sqlite3.connect" and arguments[0] != ":memory:":
             self._tell(f"opened the database {_text(arguments[0])}")
         elif event == "socket.connect":
             self._tell(f"connected to {arguments[1]!r}")
         elif event == "socket.getaddrinfo":
             self._tell(f"asked for the address of {arguments[0]!r}")
-        elif event in _PROCESSES and not _importing():
+        elif event in _PROCESSES and not self._a_library_is_imported():
             self._started(event, arguments)
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> None:
@@ -84,24 +112,31 @@ class Watch:
         text = _text(path)
         writes = bool(flags & _WRITING) if isinstance(flags, int) else any(letter in str(mode) for letter in "wax+")
         if writes:
-            if not (text == os.devnull or "__pycache__" in text or _in(text, self.caches) or _importing()):
+            if not (text == os.devnull or self._may_change(text)):
                 self._tell(f"wrote {text}")
-        elif not self._may_read(text):
+        elif text.endswith(_CODE):
+            self._loaded(text)
+        elif not self._may_read(text) and not self._a_library_is_imported():
             self._tell(f"opened {text}")
-        elif not text.endswith(_CODE) and (_in(text, self.own) or _in(text, self.caches)) and text not in self.files:
+        elif (_in(text, self.own) or _in(text, self.caches)) and text not in self.files:
             self.files.append(text)
 
+    def _loaded(self, path: str) -> None:
+        """Look at a file of code that is opened, or was by the machine's own loader."""
+        source, folders = _source(path), (*self.own, *self.code, *self.libraries, *self.caches, *self.scratch)
+        if not (_in(source, folders) or _in(os.path.realpath(source), folders)):
+            self._tell(f"{'imported' if self._a_library_is_imported() else 'opened'} {source}")
+
     def _listed(self, path: Any) -> None:
-        if isinstance(path, int) or _importing():
+        if isinstance(path, int) or self._a_library_is_imported():
             return  # packages are looked for, and torch looks for its libraries
         text = _text(path if path is not None else ".")
         if not self._may_read(text):
             self._tell(f"listed {text}")
 
     def _changed(self, event: str, path: Any) -> None:
-        text = _text(path)
-        if not (_in(text, self.caches) or "__pycache__" in text or _importing()):
-            self._tell(f"{event} {text}")
+        if not isinstance(path, int) and not self._may_change(_text(path)):
+            self._tell(f"{event} {_text(path)}")
 
     def _started(self, event: str, arguments: tuple[Any, ...]) -> None:
         words = arguments[1] if event == "subprocess.Popen" else arguments[0] if arguments else event
@@ -112,11 +147,27 @@ class Watch:
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)
-        if path.endswith(_CODE) or Path(path).parent.suffix in _METADATA or _in(real, self.own):
+        if Path(path).parent.suffix in _METADATA or _in(real, self.own) or _in(real, self.scratch):
             return True
         if _in(path, self.refused) or _in(real, self.refused):
             return False
         return _in(path, self.libraries) or _in(real, self.libraries) or _in(path, self.caches)
+
+    def _may_change(self, path: str) -> bool:
+        ours = _in(path, self.caches) or _in(os.path.realpath(path), self.scratch)
+        return ours or "__pycache__" in path or self._a_library_is_imported()
+
+    def _a_library_is_imported(self) -> bool:
+        """Say whether a library does this while it is imported, or packages are looked for; not the method's code."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if name in _IMPORTS:
+                return True
+            if not (name == __file__ or name.startswith("<") or _in(_text(name), self.libraries)):
+                return False
+            frame = frame.f_back
+        return False
 
     def _tell(self, what: str) -> None:
         if what not in self.trespasses:
@@ -128,7 +179,7 @@ def _text(path: Any) -> str:
     return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - resolve() follows links
 
 
-def _within_all(folders: Iterable[str]) -> tuple[str, ...]:
+def within_all(folders: Iterable[str]) -> tuple[str, ...]:
     """Return absolute folders, as they are called and as they are."""
     absolute = [_text(folder) for folder in folders]
     return tuple(dict.fromkeys([*absolute, *map(os.path.realpath, absolute)]))
@@ -145,9 +196,14 @@ def _cache_folders() -> list[str]:
     return [*filter(None, named), str(home / "torch"), str(home / "huggingface")]
 
 
-def _importing() -> bool:
-    """Say whether this happens while a module is imported, or installed packages are looked for."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename not in _IMPORTS:
-        frame = frame.f_back
-    return frame is not None
+def _source(path: str) -> str:
+    """Return the file that compiled code was made from, or the code itself."""
+    try:
+        return source_from_cache(path)
+    except ValueError:  # it lies in no cache
+        return path
+
+
+def _removes_a_tree(frame: FrameType) -> bool:
+    """Say whether this is a step of ``shutil.rmtree``, which told of the tree as a whole: paths are relative to it."""
+    return frame.f_code.co_filename == shutil.__file__ and "rmtree" in frame.f_code.co_name

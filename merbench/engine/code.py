@@ -1,6 +1,9 @@
 """The identity of code: the syntax trees of a method's folder, blind to comments, docstrings and layout."""
 
 import ast
+import sys
+import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 
 from merbench.contracts.digests import bytes_digest, digest, plain_syntax
@@ -26,10 +29,9 @@ def code_digest(folder: Path, module: str = "") -> str:
     Raises
     ------
     MerbenchError
-        A Python file does not parse, or imports from its own package but from outside the folder, whose changes no key
-        would see; names file and line.
+        A Python file does not parse, or has a line that imports what lies outside the folder and is neither Python's
+        own, nor merbench's, nor an installed package, whose changes no key would see; names file and line.
     """
-    package = module.rpartition(".")[0]
     parts = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -38,7 +40,8 @@ def code_digest(folder: Path, module: str = "") -> str:
             continue
         if path.suffix == ".py":
             tree = _parsed(path)
-            _refuse_imports_from_outside(tree, path, depth=len(inside.parts), package=package)
+            if module:
+                _refuse_imports_from_outside(tree, path, folder, module.rpartition(".")[0])
             parts[inside.as_posix()] = digest(plain_syntax(tree))
         else:
             parts[inside.as_posix()] = bytes_digest(path.read_bytes())
@@ -57,25 +60,58 @@ def _parsed(path: Path) -> ast.Module:
         raise MerbenchError(f"{path} is no valid Python: {error}") from error
 
 
-def _refuse_imports_from_outside(tree: ast.Module, path: Path, depth: int, package: str) -> None:
-    """Refuse imports of code that is the method's own but lies outside its folder, at `depth` folders below it."""
-    root = package.partition(".")[0]
-    own = "merbench.methods" if root == "merbench" else root  # of merbench, all but other methods is versioned by room
+def _refuse_imports_from_outside(tree: ast.Module, path: Path, folder: Path, package: str) -> None:
+    """Refuse imports of code that is neither in the method's folder nor recorded otherwise."""
+    depth = len(path.relative_to(folder).parts)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            names = [] if node.level <= depth else ["." * node.level + (node.module or "")]
+            names = [] if node.level <= depth or not package else ["." * node.level + (node.module or "")]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         else:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for name in names:
-            outside = name.startswith(".") or (_within(name, own) and not _within(name, package))
-            if outside and package:
-                line = getattr(node, "lineno", 0)
-                raise MerbenchError(
-                    f"{path}, line {line}: {name} lies outside the method's folder, and recorded results would not "
-                    "notice its changes: put a copy into the folder"
-                )
+        for told in filter(None, (_outside(name, folder, package) for name in names)):
+            line = getattr(node, "lineno", 0)
+            raise MerbenchError(
+                f"{path}, line {line}: {told} lies outside the method's folder, and recorded results would not "
+                "notice its changes: put a copy into the folder"
+            )
+
+
+def _outside(name: str, folder: Path, package: str) -> str:
+    """Tell a module that lies outside of a method's folder and is not recorded otherwise; nothing of others."""
+    root = package.partition(".")[0]
+    own = "merbench.methods" if root == "merbench" else root  # of merbench, all but other methods is versioned by room
+    if name.startswith(".") or (package and _within(name, own)):
+        return "" if package and _within(name, package) else name
+    place = None if _within(name, "merbench") else _not_installed(name.partition(".")[0], folder)
+    return f"{name} ({place})" if place else ""
+
+
+def _not_installed(name: str, folder: Path) -> str | None:
+    """Return where a top-level module lies that is neither Python's own, nor of an installed package, nor in `folder`.
+
+    It is looked for, but not imported; one that is not found is none.
+    """
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):  # ValueError: it is in use, but came from no file
+        return None
+    if spec is None:
+        return None
+    places = [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or [])
+    known = {*map(Path, library_folders()), folder}
+    known |= {each.resolve() for each in known}
+    for place in places:
+        if known.isdisjoint({*Path(place).parents, *Path(place).resolve().parents, Path(place)}):
+            return place
+    return None
+
+
+def library_folders() -> list[str]:
+    """Return the folders of Python, of its libraries and of installed packages."""
+    installed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    return [sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *installed]
 
 
 def _within(name: str, package: str) -> bool:

@@ -180,24 +180,51 @@ def test_whatever_a_method_reaches_for_is_told(tmp_path, monkeypatch):
     told = [line.replace("\\", "/") for line in trial.one_by_one.trespasses]
     assert trial.one_by_one.failure == ""
     for begins, ends in (
-        ("listed", "/tests"), ("wrote", "/notes.txt"), ("os.mkdir", "/here"), ("opened the database", "/labels.db"),
-        ("started a process", "(true)"), ("connected to", "'nobody'"),
+        ("listed", f"/{faulty.HERE.parent.name}"), ("wrote", "/notes.txt"), ("os.mkdir", "/here"),
+        ("opened the database", "/labels.db"), ("started a process", "(true)"), ("connected to", "'nobody'"),
     ):  # fmt: skip
         assert [line for line in told if line.startswith(begins) and line.endswith(ends)], (begins, told)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_that_are_read_must_have_their_data_on_the_card(tmp_path):
-    weights = tmp_path / "net.safetensors"
-    weights.write_bytes(b"weights")
-    config = faulty.Weights(file=str(weights))
-    silent = Trial(faulty.registered(faulty.ReadsWeights, tmp_path), config, "default", "classification")
-    open_ = Trial(
-        faulty.registered(faulty.ReadsWeights, tmp_path, data_seen=["imagenet"]), config, "", "classification"
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """Install a library that reads a file of the user's while it is imported."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    (tmp_path / "cache.json").write_text("{}")
+    code = f"def cached():\n    return open({str(tmp_path / 'cache.json')!r}).read()\nCACHED = cached()\n"
+    (site / "library_with_a_cache.py").write_text(code)
+    monkeypatch.syspath_prepend(str(site))
+
+
+def test_code_from_elsewhere_and_what_it_reads_are_found_out(library, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("helper_of_mine", "labels"):
+        (elsewhere / f"{name}.py").write_text("LABELS = {}\n")
+    config = faulty.Elsewhere(folder=str(elsewhere))
+    trial = Trial(faulty.registered(faulty.LoadsCodeFromElsewhere), config, "default", "classification")
+    assert (trial.one_by_one.failure, trial.one_by_one.files) == ("", ())
+    assert trial.one_by_one.trespasses == (
+        f"imported {elsewhere / 'helper_of_mine.py'}",
+        f"opened {elsewhere / 'labels.py'}",
+        f"opened {tmp_path / 'cache.json'}",
     )
+
+
+def test_what_a_library_reads_while_it_is_imported_and_scratch_files_are_fine(library):
+    trial = Trial(faulty.registered(faulty.KeepsToItself), faulty.KeepsToItself.Config(), "default", "classification")
+    assert (trial.one_by_one.failure, trial.one_by_one.trespasses, trial.one_by_one.files) == ("", (), ())
+
+
+def test_weights_that_are_read_must_have_their_data_on_the_card():
+    config = faulty.Weights(file=str(faulty.HERE / "plugin" / "mer_toys" / "two.yaml"))
+    silent = Trial(faulty.registered(faulty.ReadsWeights), config, "default", "classification")
+    open_ = Trial(faulty.registered(faulty.ReadsWeights, data_seen=["imagenet"]), config, "", "classification")
     vars(open_)["alone"] = silent.alone
     (check,) = [check for check in CHECKS if check.name == "card: data seen"]
     assert silent.alone.trespasses == ()
     assert check(silent).result == "failed"
-    assert "net.safetensors" in check(silent).evidence
+    assert "two.yaml" in check(silent).evidence
     assert (check(open_).result, "imagenet" in check(open_).evidence) == ("passed", True)

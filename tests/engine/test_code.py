@@ -241,6 +241,32 @@ def test_imports_within_the_folder_and_of_other_packages_are_fine(tmp_path, line
     assert code_digest(tmp_path, "mine.methods.toy.method") == code_digest(tmp_path)
 
 
+@pytest.mark.parametrize("made", ["helper_of_mine.py", "helper_of_mine/__init__.py", "helper_of_mine/parts.py"])
+def test_imports_of_what_is_not_installed_are_refused_wherever_it_is_found(tmp_path, monkeypatch, made):
+    file = tmp_path / "elsewhere" / made
+    file.parent.mkdir(parents=True)
+    file.write_text("raise AssertionError('it is not imported for this')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "method.py").write_text("import numpy\nfrom helper_of_mine.parts import x\n", encoding="utf-8")
+    told = r"method\.py, line 2: helper_of_mine\.parts \(.*elsewhere.*\) lies outside the method's folder"
+    for module in ("mine.toy.method", "method"):
+        with pytest.raises(MerbenchError, match=told):
+            code_digest(folder, module)
+
+
+def test_what_is_installed_or_lies_in_the_folder_may_be_imported_by_its_own_name(tmp_path, monkeypatch):
+    site, folder = tmp_path / "lib" / "site-packages", tmp_path / "toy"
+    for place, name in ((site, "library_of_others"), (folder, "part_of_mine")):
+        place.mkdir(parents=True)
+        (place / f"{name}.py").write_text("", encoding="utf-8")
+        monkeypatch.syspath_prepend(str(place))
+    lines = "import os, sys, yaml, merbench.training\nimport library_of_others, part_of_mine, not_to_be_found\n"
+    (folder / "method.py").write_text(lines, encoding="utf-8")
+    assert code_digest(folder, "mine.toy.method") == code_digest(folder)
+
+
 def test_of_merbench_a_method_may_import_rooms_but_no_other_method(tmp_path):
     (tmp_path / "method.py").write_text("from merbench.training.layers import FastDropout\n", encoding="utf-8")
     assert code_digest(tmp_path, "merbench.methods.toy.method")
