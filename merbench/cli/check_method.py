@@ -23,8 +23,11 @@ def check_method(
 ) -> None:
     """Try methods on made-up clips, on the CPU: leaks, state, randomness, files, and whether the card is true.
 
-    One line a check, under each task of the card. Needs no data. Exit code 1 if a check failed.
+    One line a check, under each task of the card. Needs no data. Exit code 1 if a check failed. What methods print
+    goes to standard error.
     """
+    import sys
+    from contextlib import redirect_stdout
     from dataclasses import asdict
     from json import dumps
 
@@ -33,15 +36,16 @@ def check_method(
     from merbench.audit.tripwires import CHECKS, trials
     from merbench.cli.planning import request_of
 
-    request = request_of(methods, config or [], settings or [], "0")
-    request.check()
-    found = []
+    console = Console(file=sys.stdout, highlight=False, quiet=json)
     width = max(len(check.name) for check in CHECKS)
-    console = Console(highlight=False, quiet=json)
-    for name in dict.fromkeys(methods):
-        for trial in trials(name, request.configs.get(name, request.config), request.settings_of(name)):
-            console.print(str(trial), markup=False, soft_wrap=True, style="bold")
-            found += [(trial, _looked(console, trial, check, width)) for check in CHECKS]
+    found = []
+    with redirect_stdout(sys.stderr):  # a method prints while it is imported, too
+        request = request_of(methods, config or [], settings or [], "0")
+        request.check()
+        for name in dict.fromkeys(methods):
+            for trial in trials(name, request.configs.get(name, request.config), request.settings_of(name)):
+                console.print(str(trial), markup=False, soft_wrap=True, style="bold")
+                found += [(trial, _looked(console, trial, check, width)) for check in CHECKS]
     failed = sum(finding.result == "failed" for _, finding in found)
     console.print(f"{failed} of {len(found)} checks failed" if failed else f"none of {len(found)} checks failed")
     if json:

@@ -70,6 +70,17 @@ def test_json_has_every_finding_and_nothing_else_is_printed(done):
     }
 
 
+def test_what_a_method_prints_is_kept_apart(merbench, offer):
+    loud = METHOD.replace("train.labels[:] = 0", "print('epoch 1')")
+    offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": f"print('loaded')\n{loud}"})
+    said = merbench("check-method", "toy", "--json")
+    assert {each["result"] for each in json.loads(said.out)} == {"passed", "not applicable"}
+    assert {"loaded", "epoch 1"} == set(said.err.split("\n")) - {""}
+    lines = merbench("check-method", "toy").out.splitlines()
+    assert len(lines) == len(tripwires.CHECKS) + 2
+    assert not [line for line in lines if "epoch" in line and "epochs" not in line]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
