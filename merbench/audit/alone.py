@@ -20,7 +20,7 @@ import numpy as np
 
 from merbench.audit.observed import Again, answers, observe
 from merbench.audit.trial import without_answers
-from merbench.audit.watch import Watch, within_all
+from merbench.audit.watch import Watch
 from merbench.contracts.methods import Prediction
 from merbench.engine import environment
 from merbench.engine.opening import FoldTask
@@ -118,12 +118,13 @@ def main() -> None:
     # From the process that started this one.
     module, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
     environment.packages(), environment.hardware()  # are looked up once, and not on the method's account
-    package, ours = module.rpartition(".")[0], _folders("merbench", "merbench.methods")
-    watch = Watch(folder, refused, [*ours, *_folders(package.partition(".")[0])] if package else ours)
+    package = module.rpartition(".")[0]
+    around = _folders(package.partition(".")[0]) if package and not package.startswith("merbench.") else []
+    watch = Watch(folder, refused, _folders("merbench", "merbench.methods"), around)
     sys.addaudithook(watch)
     if "." in package:
         import_module(package.rpartition(".")[0])  # what packages around the method's import is not its own doing
-    watch.code = within_all(ours)
+    watch.close()
     task: FoldTask = pickle.loads(content)  # noqa: S301 - imports the method
     seen = observe(task, fold, one_by_one=one_by_one)
     watch.stop()

@@ -58,6 +58,8 @@ class Watch:
         Folders of which nothing but code may be read, wherever they lie.
     code : iterable of str
         Folders from which code may be loaded, beside libraries and the method's folder.
+    around : iterable of str
+        Folders of the package that holds the method's: a library like others, until it is closed.
 
     Attributes
     ----------
@@ -67,16 +69,22 @@ class Watch:
         Files that it read of its own folder and of caches, other than code.
     """
 
-    def __init__(self, own: str, refused: Iterable[str], code: Iterable[str]) -> None:
+    def __init__(self, own: str, refused: Iterable[str], code: Iterable[str], around: Iterable[str]) -> None:
         self.trespasses: list[str] = []
         self.files: list[str] = []
         self.own = within_all([own])
         self.refused = within_all(refused)
         self.code = within_all(code)
-        self.libraries = within_all([*library_folders(), *(_SYSTEM if os.name == "posix" else ())])
+        self.around = within_all(around)
+        self.closed: tuple[str, ...] = ()
+        self.libraries = within_all([*library_folders(), *(_SYSTEM if os.name == "posix" else ()), *self.around])
         self.caches = within_all(_cache_folders())
         self.scratch = within_all([tempfile.gettempdir()])
         self._on = True
+
+    def close(self) -> None:
+        """Let nothing of the package around the method's folder be read any more: what it imports itself was."""
+        self.closed = self.around
 
     def stop(self) -> None:
         """Note nothing any more; a hook can't be taken away."""
@@ -123,8 +131,11 @@ class Watch:
 
     def _loaded(self, path: str) -> None:
         """Look at a file of code that is opened, or was by the machine's own loader."""
-        source, folders = _source(path), (*self.own, *self.code, *self.libraries, *self.caches, *self.scratch)
-        if not (_in(source, folders) or _in(os.path.realpath(source), folders)):
+        source = _source(path)
+        real = os.path.realpath(source)
+        known = (*self.code, *self.libraries, *self.caches, *self.scratch)
+        closed = _in(source, self.closed) or _in(real, self.closed)
+        if not (_in(real, self.own) or (not closed and (_in(source, known) or _in(real, known)))):
             self._tell(f"{'imported' if self._a_library_is_imported() else 'opened'} {source}")
 
     def _listed(self, path: Any) -> None:
@@ -149,7 +160,8 @@ class Watch:
         real = os.path.realpath(path)
         if Path(path).parent.suffix in _METADATA or _in(real, self.own) or _in(real, self.scratch):
             return True
-        if _in(path, self.refused) or _in(real, self.refused):
+        refused = (*self.refused, *self.closed)
+        if _in(path, refused) or _in(real, refused):
             return False
         return _in(path, self.libraries) or _in(real, self.libraries) or _in(path, self.caches)
 
@@ -164,10 +176,13 @@ class Watch:
             name = frame.f_code.co_filename
             if name in _IMPORTS:
                 return True
-            if not (name == __file__ or name.startswith("<") or _in(_text(name), self.libraries)):
+            if name != __file__ and not name.startswith("<") and not self._is_a_library(_text(name)):
                 return False
             frame = frame.f_back
         return False
+
+    def _is_a_library(self, path: str) -> bool:
+        return _in(path, self.libraries) and not _in(path, (*self.own, *self.closed))
 
     def _tell(self, what: str) -> None:
         if what not in self.trespasses:

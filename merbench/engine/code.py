@@ -109,8 +109,8 @@ def _not_installed(name: str, folder: Path) -> str | None:
 
 
 def library_folders() -> list[str]:
-    """Return the folders of Python, of its libraries and of installed packages."""
-    installed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    """Return the folders of Python, of its libraries and of installed packages, wherever these lie."""
+    installed = [path for path in sys.path if any(Path(path).glob("*.dist-info"))]
     return [sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *installed]
 
 

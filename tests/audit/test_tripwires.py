@@ -1,5 +1,8 @@
 """Every method holds what is asked of every method; and each tripwire catches the fault it is there for."""
 
+from importlib import import_module
+from textwrap import dedent
+
 import faulty
 import pytest
 
@@ -191,7 +194,7 @@ def test_whatever_a_method_reaches_for_is_told(tmp_path, monkeypatch):
 def library(tmp_path, monkeypatch):
     """Install a library that reads a file of the user's while it is imported."""
     site = tmp_path / "site-packages"
-    site.mkdir()
+    (site / "library_with_a_cache-1.0.dist-info").mkdir(parents=True)
     (tmp_path / "cache.json").write_text("{}")
     code = f"def cached():\n    return open({str(tmp_path / 'cache.json')!r}).read()\nCACHED = cached()\n"
     (site / "library_with_a_cache.py").write_text(code)
@@ -216,6 +219,49 @@ def test_code_from_elsewhere_and_what_it_reads_are_found_out(library, tmp_path):
 def test_what_a_library_reads_while_it_is_imported_and_scratch_files_are_fine(library):
     trial = Trial(faulty.registered(faulty.KeepsToItself), faulty.KeepsToItself.Config(), "default", "classification")
     assert (trial.one_by_one.failure, trial.one_by_one.trespasses, trial.one_by_one.files) == ("", (), ())
+
+
+def test_of_the_package_around_the_method_nothing_is_read_but_what_it_imports_itself(tmp_path, monkeypatch):
+    files = {
+        "__init__.py": "from . import shared\n",
+        "shared.py": "NOTES = open(__file__.replace('shared.py', 'notes.txt')).read()\n",
+        "later.py": "",
+        "notes.txt": "",
+        "mine/__init__.py": "",
+        "mine/method.py": """
+            from importlib import import_module
+            import numpy as np
+            import package_around.shared
+            from merbench.contracts.methods import MethodConfig, Prediction
+
+            class Method:
+                Config = MethodConfig
+
+                def __init__(self, config, problem):
+                    self.outputs = len(problem.outputs)
+
+                def fit(self, train, run):
+                    import_module("package_around.later")
+                    open(package_around.shared.__file__.replace("shared.py", "notes.txt"))
+
+                def predict(self, inputs):
+                    return Prediction(np.zeros((inputs.clips, self.outputs)))
+            """,
+        "../package_around-1.0.dist-info/METADATA": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / "package_around" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cls = import_module("package_around.mine.method").Method
+    registered = faulty.registered(cls, tmp_path / "package_around" / "mine", inputs={})
+    trial = Trial(registered, cls.Config(), "default", "classification")
+    assert trial.one_by_one.failure == ""
+    assert trial.one_by_one.trespasses == (
+        f"imported {tmp_path / 'package_around' / 'later.py'}",
+        f"opened {tmp_path / 'package_around' / 'notes.txt'}",
+    )
 
 
 def test_weights_that_are_read_must_have_their_data_on_the_card():

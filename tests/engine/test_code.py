@@ -257,11 +257,12 @@ def test_imports_of_what_is_not_installed_are_refused_wherever_it_is_found(tmp_p
 
 
 def test_what_is_installed_or_lies_in_the_folder_may_be_imported_by_its_own_name(tmp_path, monkeypatch):
-    site, folder = tmp_path / "lib" / "site-packages", tmp_path / "toy"
+    site, folder = tmp_path / "lib", tmp_path / "toy"
     for place, name in ((site, "library_of_others"), (folder, "part_of_mine")):
         place.mkdir(parents=True)
         (place / f"{name}.py").write_text("", encoding="utf-8")
         monkeypatch.syspath_prepend(str(place))
+    (site / "library_of_others-1.0.dist-info").mkdir()
     lines = "import os, sys, yaml, merbench.training\nimport library_of_others, part_of_mine, not_to_be_found\n"
     (folder / "method.py").write_text(lines, encoding="utf-8")
     assert code_digest(folder, "mine.toy.method") == code_digest(folder)
