@@ -32,6 +32,7 @@ def code_digest(folder: Path, module: str = "") -> str:
         A Python file does not parse, or has a line that imports what lies outside the folder and is neither Python's
         own, nor merbench's, nor an installed package, whose changes no key would see; names file and line.
     """
+    package, known = module.rpartition(".")[0], _known_folders(folder) if module else frozenset()
     parts = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -41,7 +42,7 @@ def code_digest(folder: Path, module: str = "") -> str:
         if path.suffix == ".py":
             tree = _parsed(path)
             if module:
-                _refuse_imports_from_outside(tree, path, folder, module.rpartition(".")[0])
+                _refuse_imports_from_outside(tree, path, len(inside.parts), package, known)
             parts[inside.as_posix()] = digest(plain_syntax(tree))
         else:
             parts[inside.as_posix()] = bytes_digest(path.read_bytes())
@@ -60,9 +61,10 @@ def _parsed(path: Path) -> ast.Module:
         raise MerbenchError(f"{path} is no valid Python: {error}") from error
 
 
-def _refuse_imports_from_outside(tree: ast.Module, path: Path, folder: Path, package: str) -> None:
-    """Refuse imports of code that is neither in the method's folder nor recorded otherwise."""
-    depth = len(path.relative_to(folder).parts)
+def _refuse_imports_from_outside(
+    tree: ast.Module, path: Path, depth: int, package: str, known: frozenset[Path]
+) -> None:
+    """Refuse imports of code that is neither in the method's folder, `depth` folders up, nor recorded otherwise."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             names = [] if node.level <= depth or not package else ["." * node.level + (node.module or "")]
@@ -70,7 +72,7 @@ def _refuse_imports_from_outside(tree: ast.Module, path: Path, folder: Path, pac
             names = [node.module or ""]
         else:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for told in filter(None, (_outside(name, folder, package) for name in names)):
+        for told in filter(None, (_outside(name, package, known) for name in names)):
             line = getattr(node, "lineno", 0)
             raise MerbenchError(
                 f"{path}, line {line}: {told} lies outside the method's folder, and recorded results would not "
@@ -78,21 +80,18 @@ def _refuse_imports_from_outside(tree: ast.Module, path: Path, folder: Path, pac
             )
 
 
-def _outside(name: str, folder: Path, package: str) -> str:
+def _outside(name: str, package: str, known: frozenset[Path]) -> str:
     """Tell a module that lies outside of a method's folder and is not recorded otherwise; nothing of others."""
     root = package.partition(".")[0]
     own = "merbench.methods" if root == "merbench" else root  # of merbench, all but other methods is versioned by room
     if name.startswith(".") or (package and _within(name, own)):
         return "" if package and _within(name, package) else name
-    place = None if _within(name, "merbench") else _not_installed(name.partition(".")[0], folder)
+    place = None if _within(name, "merbench") else _elsewhere(name.partition(".")[0], known)
     return f"{name} ({place})" if place else ""
 
 
-def _not_installed(name: str, folder: Path) -> str | None:
-    """Return where a top-level module lies that is neither Python's own, nor of an installed package, nor in `folder`.
-
-    It is looked for, but not imported; one that is not found is none.
-    """
+def _elsewhere(name: str, known: frozenset[Path]) -> str | None:
+    """Return where a top-level module lies that lies in no known folder; it is looked for, but not imported."""
     try:
         spec = find_spec(name)
     except (ImportError, ValueError):  # ValueError: it is in use, but came from no file
@@ -100,12 +99,16 @@ def _not_installed(name: str, folder: Path) -> str | None:
     if spec is None:
         return None
     places = [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or [])
-    known = {*map(Path, library_folders()), folder}
-    known |= {each.resolve() for each in known}
     for place in places:
-        if known.isdisjoint({*Path(place).parents, *Path(place).resolve().parents, Path(place)}):
+        if known.isdisjoint({Path(place), *Path(place).parents, *Path(place).resolve().parents}):
             return place
     return None
+
+
+def _known_folders(folder: Path) -> frozenset[Path]:
+    """Return the folders whose code is recorded: a method's own, and by their versions Python's and its packages'."""
+    known = [folder, *map(Path, library_folders())]
+    return frozenset(known + [each.resolve() for each in known])
 
 
 def library_folders() -> list[str]:
