@@ -10,7 +10,7 @@ same fits. An author holds a method to them in tests of their own::
 """
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -128,14 +128,19 @@ class Trial:
         return run_alone(self.fold_task, self.folds[-1], self.method.folder, one_by_one=False)
 
     @cached_property
-    def company(self) -> list[Again]:
-        """What came of asking for test clips with others than at first: in every fold, and in a process of its own."""
-        found = [seen.company for seen in self.plain]
-        if self.reproducible and not self.fold_task.transductive:
-            found.append(self.one_by_one.company)
-            if self.alone is not self.one_by_one and self.apart(self.alone) <= COMPANY_TOLERANCE:
-                found.append(Again(self.apart(self.one_by_one), self.one_by_one.failure))
-        return [again for again in found if again]
+    def company_alone(self) -> Again | None:
+        """What came of asking in other company than at first in a process of its own; None where that tells nothing."""
+        if self.fold_task.transductive or not self.reproducible:
+            return None
+        found = [self.one_by_one.company]
+        if self.alone is not self.one_by_one and self.apart(self.alone) <= COMPANY_TOLERANCE:
+            found.append(Again(self.apart(self.one_by_one), self.one_by_one.failure))
+        return worst(found) if any(found) else None
+
+    @cached_property
+    def company(self) -> Again:
+        """What came of asking for test clips in other company than at first: in every fold, and in that process."""
+        return worst([*(seen.company for seen in self.plain), self.company_alone])
 
     @cached_property
     def reproducible(self) -> bool:
@@ -236,23 +241,22 @@ def _shuffled(trial: Trial) -> tuple[Result, str]:
 def _company(trial: Trial) -> tuple[Result, str]:
     if trial.method.card.transductive:
         return "not applicable", "the card says transductive: predictions may depend on the other test clips"
-    how = "asked one by one and in halves, and in a fresh process one by one at first"
+    how = "asked one by one and in halves"
     if any(seen.refitted for seen in trial.plain):
         if not trial.reproducible:
             told = "it can't be copied before it predicts, and the same seed gives another result"
             return "failed", f"{told}, so this can't be looked at: let copy.deepcopy copy it, see __deepcopy__"
-        how = "it can't be copied; asked of another fit, and in a fresh process, one by one at first"
-    return _asked_again(how, trial.company)
+        how = "it can't be copied; another fit asked one by one"
+    return _asked_again(f"{how}, also in a fresh process" if trial.company_alone else how, trial.company)
 
 
 @_needs_predictions
 def _order(trial: Trial) -> tuple[Result, str]:
-    return _asked_again("asked in two other orders", [seen.order for seen in trial.plain])
+    return _asked_again("asked in two other orders", worst(seen.order for seen in trial.plain))
 
 
-def _asked_again(how: str, answers: Sequence[Again | None]) -> tuple[Result, str]:
-    most = worst(answers)
-    return _within(most.difference), f"{how}: {most.failure or _told(most.difference)}"
+def _asked_again(how: str, found: Again) -> tuple[Result, str]:
+    return _within(found.difference), f"{how}: {found.failure or _told(found.difference)}"
 
 
 @_needs_predictions
@@ -398,7 +402,7 @@ def _inputs_read(trial: Trial) -> tuple[Result, str]:
 @_needs_predictions
 def _transductive(trial: Trial) -> tuple[Result, str]:
     used = sorted({name for seen in trial.plain for name in seen.read_of_test})
-    depends = worst(trial.company).difference > COMPANY_TOLERANCE
+    depends = trial.company.difference > COMPANY_TOLERANCE
     if not trial.method.card.transductive:
         if depends:
             return "failed", "the card says inductive; predictions depend on the other test clips"

@@ -73,12 +73,18 @@ def test_a_sound_method_trips_none_with_action_units(no_process):
         (
             faulty.KeptBehindALock,
             {},
-            {"alone and in company": "asked of another fit, and in a fresh process", "card: transductive": "depend on"},
+            {
+                "alone and in company": "another fit asked one by one, also in a fresh process",
+                "card: transductive": "depend on",
+            },
         ),
         (
             faulty.ItsOwnCopy,
             {},
-            {"alone and in company": "it can't be copied; asked of another fit", "card: transductive": "depend on"},
+            {
+                "alone and in company": "it can't be copied; another fit asked one by one",
+                "card: transductive": "depend on",
+            },
         ),
         (
             faulty.NeverTheSameBehindALock,
@@ -161,7 +167,7 @@ def test_what_is_kept_of_test_clips_outside_of_the_instance_is_found_out(monkeyp
     monkeypatch.setattr(faulty, "ANSWERS", {})
     found = tripped(faulty.KeptInAModule)
     assert set(found) == {"alone and in company", "card: transductive"}
-    assert "in a fresh process one by one at first: scores differ by" in found["alone and in company"]
+    assert "also in a fresh process: scores differ by" in found["alone and in company"]
 
 
 def test_state_kept_from_fold_to_fold_is_found_out(monkeypatch):
