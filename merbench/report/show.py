@@ -152,7 +152,7 @@ def _print_part_scores(
         uf1, uar = map(_range, (score.uf1_interval, score.uar_interval))
         counts = (str(score.clips), str(score.classes_scored))
         rows.append([parts[score.part], number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts])
-    print_columns(console, title, ["Part", f1, "95 %", "UAR", "95 %", "Acc", "Clips", scored], rows)
+    print_columns(console, title, ["Part", f1, f"{f1} 95 %", "UAR", "UAR 95 %", "Acc", "Clips", scored], rows)
 
 
 def _print_confusion(confusion: Counts, classes: Sequence[str], console: Console) -> None:
