@@ -103,6 +103,18 @@ def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model
         raise MerbenchError(f"{origin}: {_first_problem(model, error, content)[0]}") from error
 
 
+def read_value(text: str) -> object:
+    """Read one value as it would stand in such a file; what is no YAML is the text itself."""
+    try:
+        value = text if _too_deep(text) else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError):
+        return text
+    try:
+        return float(value) if isinstance(value, str) else value  # 1e-3, which YAML 1.1 takes for text
+    except ValueError:
+        return value
+
+
 def _text(path: Path) -> str:
     """Read a text file; anything else, which might never end, is refused."""
     try:
@@ -119,13 +131,18 @@ def _text(path: Path) -> str:
 
 
 def _check_depth(path: Path, text: str) -> None:
-    """Refuse a text whose nesting would exhaust the stack; its events are read without recursion."""
+    if line := _too_deep(text):
+        raise MerbenchError(f"{path}, line {line}: lists and mappings lie more than {_DEEPEST} deep in one another")
+
+
+def _too_deep(text: str) -> int:
+    """Return the line where a text's nesting would exhaust the stack, or 0; its events are read without recursion."""
     depth = 0
     for event in yaml.parse(text, Loader=_SAFE):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            where = f", line {event.start_mark.line + 1}" if event.start_mark else ""
-            raise MerbenchError(f"{path}{where}: lists and mappings lie more than {_DEEPEST} deep in one another")
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return 0
 
 
 def _line_of(text: str, keys: Sequence[str | int]) -> int | None:

@@ -6,14 +6,12 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-import yaml
-
 from merbench.contracts.cards import Card
 from merbench.contracts.errors import MerbenchError, suggestion
 from merbench.contracts.methods import Method, MethodConfig
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
-from merbench.contracts.yamlfiles import load_yaml_model, validated
+from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
 from merbench.engine import environment
 from merbench.engine.made_protocols import check_own_name, crossed, is_pattern, read_family
 
@@ -61,21 +59,8 @@ class RegisteredMethod:
         if configuration not in self.card.configurations:
             known = suggestion(configuration, self.card.configurations)
             raise MerbenchError(f"method {self.card.name} has no configuration {configuration!r}{known}")
-        chosen = self.card.configurations[configuration] | {k: _parsed(v) for k, v in (settings or {}).items()}
+        chosen = self.card.configurations[configuration] | {k: read_value(v) for k, v in (settings or {}).items()}
         return validated(self.config_class, chosen, f"settings of {self.card.name}")
-
-
-def _parsed(text: str) -> object:
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # ValueError: a date that no calendar has
-        return text
-    if isinstance(value, str):  # YAML 1.1 takes 1e-3 for text
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
 
 
 def method_folder(entry: Entry) -> Path:
@@ -179,7 +164,7 @@ PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _
 
 
 def _is_path(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
+    return name.lower().endswith((".yaml", ".yml"))
 
 
 def given_again(recorded: str) -> tuple[str, str]:

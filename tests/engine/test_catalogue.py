@@ -103,6 +103,8 @@ def test_settings_are_laid_over_the_named_configuration(mine):
         ({"epochs": "many"}, r"^settings of mine: epochs: .*integer.*, not 'many'$"),
         ({"epochs": "1.5"}, "^settings of mine: epochs: .*integer"),
         ({"epochs": "0"}, "^settings of mine: epochs: .*greater than or equal to 1, not 0$"),
+        ({"epochs": "1:30"}, "^settings of mine: epochs: .*integer.*, not '1:30'$"),
+        ({"epochs": "[" * 100_000}, "^settings of mine: epochs: .*integer"),
         ({"epochs": "[1]"}, "^settings of mine: epochs: .*whole number"),
         ({"learning_rate": "nan"}, "^settings of mine: learning_rate: "),
         ({"shuffle": "3"}, "^settings of mine: shuffle: .*boolean.*, not 3$"),
