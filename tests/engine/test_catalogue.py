@@ -148,9 +148,12 @@ def test_every_protocol_of_the_library_loads_under_its_name():
     assert [spec.name for spec in items.values()] == list(items)
 
 
-def test_a_protocol_is_found_by_name_or_by_file(small_protocol):
+def test_a_protocol_is_found_by_name_or_by_file_whatever_the_case_of_its_ending(small_protocol, tmp_path):
     assert protocol("megc2019").name == "megc2019"
     assert protocol(str(small_protocol)).name == "small"
+    capitals = tmp_path / "SMALL.YAML"
+    capitals.write_bytes(small_protocol.read_bytes())
+    assert protocol(str(capitals)).name == "small"
     with pytest.raises(UnknownNameError, match=r"unknown protocol 'megc2091' \(did you mean 'megc2019' or"):
         protocol("megc2091")
     with pytest.raises(MerbenchError, match=r"absent\.yaml can't be read"):
