@@ -241,7 +241,7 @@ def _row(group: list[RecordedRun]) -> Row:
     apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
     remarks = _remarks(group)
-    remarks += _unseen(file, scores)
+    remarks += [] if file.sanity else _unseen(file, scores)  # the rows that it is beside say it
     return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
 
 
