@@ -25,11 +25,11 @@ HERE = Path(__file__).parent
 ANSWERS = {}
 
 
-def registered(cls, folder=HERE, **card):
+def registered(cls, folder=HERE, package="", **card):
     """Return the method as the registry would."""
     content = {"name": "faulty", "title": "Faulty", "summary": "Planted.", "implementation": f"faulty:{cls.__name__}"}
     content |= {"inputs": {"flow": Flow()}, "deterministic": True} | card
-    return RegisteredMethod(Card.model_validate(content), cls, cls.Config, folder, "tests")
+    return RegisteredMethod(Card.model_validate(content), cls, cls.Config, folder, "tests", package)
 
 
 class Sound:

@@ -49,7 +49,7 @@ class Alone:
     files: tuple[str, ...] = ()
 
 
-def run_alone(task: FoldTask, fold: str, folder: Path, one_by_one: bool) -> Alone:
+def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one: bool) -> Alone:
     """Run one fold in a fresh process, in an empty folder, with no data registered.
 
     Parameters
@@ -60,6 +60,8 @@ def run_alone(task: FoldTask, fold: str, folder: Path, one_by_one: bool) -> Alon
         The fold.
     folder : Path
         The method's own folder.
+    package : str
+        Its name as a package; empty where it is none.
     one_by_one : bool
         Ask for the test clips one by one at first; see :func:`merbench.audit.observed.observe`.
     """
@@ -77,7 +79,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path, one_by_one: bool) -> Alon
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "merbench.audit.alone", answer],
-                input=pickle.dumps((task.method.__module__, str(folder), _refused(), fold, one_by_one, content)),
+                input=pickle.dumps((package, str(folder), _refused(), fold, one_by_one, content)),
                 cwd=empty,
                 env={**os.environ, **hidden, **temporary, "PYTHONPATH": path},
                 capture_output=True,
@@ -116,9 +118,8 @@ def _read(told: dict[str, Any]) -> Alone:
 def main() -> None:
     """Run the fold that is sent by standard input; write the answer to the file named on the command line."""
     # From the process that started this one.
-    module, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
+    package, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
     environment.packages(), environment.hardware()  # are looked up once, and not on the method's account
-    package = module.rpartition(".")[0]
     around = _folders(package.partition(".")[0]) if package and not package.startswith("merbench.") else []
     watch = Watch(folder, refused, _folders("merbench", "merbench.methods"), around)
     sys.addaudithook(watch)

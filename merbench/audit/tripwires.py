@@ -118,14 +118,14 @@ class Trial:
     @cached_property
     def one_by_one(self) -> Alone:
         """The last fold in a process of its own, of which no clip has any company when it is first asked for."""
-        return run_alone(self.fold_task, self.folds[-1], self.method.folder, one_by_one=True)
+        return run_alone(self.fold_task, self.folds[-1], self.method.folder, self.method.package, one_by_one=True)
 
     @cached_property
     def alone(self) -> Alone:
         """The last fold in a process of its own, asked as always; or `one_by_one`, where that gives the same."""
         if not self.fold_task.transductive and (not self.runs or self.apart(self.one_by_one) <= COMPANY_TOLERANCE):
             return self.one_by_one
-        return run_alone(self.fold_task, self.folds[-1], self.method.folder, one_by_one=False)
+        return run_alone(self.fold_task, self.folds[-1], self.method.folder, self.method.package, one_by_one=False)
 
     @cached_property
     def company_alone(self) -> Again | None:

@@ -48,6 +48,9 @@ class _Loader(_SAFE):
             if not isinstance(key, str):
                 said = f"a key must be a word, not {key_node.value}: put it in quotes"
                 raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
+            if key == "<<":
+                said = "<< is not read: write the keys out"
+                raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
             seen.add(key)
@@ -188,6 +191,8 @@ def _first_problem(model: type[BaseModel], error: ValidationError, content: Any)
 #: What pydantic says in its own terms.
 _PLAINLY = {
     "int_type": "must be a whole number in plain decimals",
+    "int_parsing": "must be a whole number in plain decimals",
+    "float_parsing": "must be a number",
     "tuple_type": "must be a list, like [1, 2]",
     "list_type": "must be a list, like [1, 2]",
     "dict_type": "must be a mapping of keys to values, like {key: value}",

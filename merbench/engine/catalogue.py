@@ -21,13 +21,14 @@ FAMILIES = "families"
 
 @dataclass(frozen=True)
 class RegisteredMethod:
-    """A method's class, that of its settings, its card and the folder that holds them."""
+    """A method's class, that of its settings, its card, and the folder that holds them with its name as a package."""
 
     card: Card
     cls: type[Method]
     config_class: type[MethodConfig]
     folder: Path
     origin: str
+    package: str
 
     @property
     def device(self) -> str:
@@ -63,8 +64,8 @@ class RegisteredMethod:
         return validated(self.config_class, chosen, f"settings of {self.card.name}")
 
 
-def method_folder(entry: Entry) -> Path:
-    """Find the folder of a method's module without running the module.
+def method_folder(entry: Entry) -> tuple[Path, str]:
+    """Find the folder of a method's module, and its name as a package, without running the module.
 
     Raises
     ------
@@ -79,12 +80,12 @@ def method_folder(entry: Entry) -> Path:
         ) from error
     if spec is None or spec.origin is None:
         raise MerbenchError(f"method {entry.name!r} of {entry.origin}: there is no module {entry.module}")
-    return Path(spec.origin).parent
+    return Path(spec.origin).parent, spec.parent or ""
 
 
 def method_card(entry: Entry) -> Card:
     """Read the card beside a method's module, without importing the module."""
-    path = method_folder(entry) / "card.yaml"
+    path = method_folder(entry)[0] / "card.yaml"
     if not path.is_file():
         raise MerbenchError(f"method {entry.name!r} of {entry.origin} has no card: {path} is missing")
     card = load_yaml_model(path, Card)
@@ -103,7 +104,8 @@ def _method(entry: Entry, found: object) -> RegisteredMethod:
         raise MerbenchError(
             f"method {entry.name!r} of {entry.origin}: its Config must be a class derived from MethodConfig"
         )
-    return RegisteredMethod(method_card(entry), found, config, method_folder(entry), entry.origin)
+    folder, package = method_folder(entry)
+    return RegisteredMethod(method_card(entry), found, config, folder, entry.origin, package)
 
 
 def _protocol(entry: Entry, found: object) -> ProtocolSpec:

@@ -15,34 +15,37 @@ def _describes(path: Path) -> bool:
     return path.name == "card.yaml" or path.suffix in (".md", ".pyc")
 
 
-def code_digest(folder: Path, module: str = "") -> str:
+def code_digest(folder: Path, package: str | None = None) -> str:
     """Digest a method's folder: the syntax trees of its Python files, and the bytes of data files such as weights.
 
     Parameters
     ----------
     folder : Path
         The folder.
-    module : str
-        Name of the method's module, which lies in the folder: ``merbench.methods.ststnet.method``. Without it, imports
-        are not looked at.
+    package : str, optional
+        Name of the package that the folder is: ``merbench.methods.ststnet``; empty where it is none. Without it,
+        imports are not looked at.
 
     Raises
     ------
     MerbenchError
         A Python file does not parse, or has a line that imports what lies outside the folder and is neither Python's
-        own, nor merbench's, nor an installed package, whose changes no key would see; names file and line.
+        own, nor merbench's, nor an installed package, so that nothing would tell of its changes; names file and line.
+        Or a folder in it is a link, whose files are elsewhere.
     """
-    package, known = module.rpartition(".")[0], _known_folders(folder) if module else frozenset()
+    known = frozenset() if package is None else _known_folders(folder)
     parts = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
+        if path.is_symlink() and path.is_dir():
+            raise MerbenchError(f"{path} is a link to a folder, whose files a method's code can't be: put a copy there")
         if hidden or _describes(path) or not path.is_file():
             continue
         if path.suffix == ".py":
             tree = _parsed(path)
-            if module:
-                _refuse_imports_from_outside(tree, path, len(inside.parts), package, known)
+            if package is not None:
+                _refuse_imports_from_outside(tree, path, inside.parts[:-1], package, known)
             parts[inside.as_posix()] = digest(plain_syntax(tree))
         else:
             parts[inside.as_posix()] = bytes_digest(path.read_bytes())
@@ -62,17 +65,12 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _refuse_imports_from_outside(
-    tree: ast.Module, path: Path, depth: int, package: str, known: frozenset[Path]
+    tree: ast.Module, path: Path, below: tuple[str, ...], package: str, known: frozenset[Path]
 ) -> None:
-    """Refuse imports of code that is neither in the method's folder, `depth` folders up, nor recorded otherwise."""
+    """Refuse imports of code that lies neither in the method's folder, which the file is `below`, nor is installed."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            names = [] if node.level <= depth or not package else ["." * node.level + (node.module or "")]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        else:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for told in filter(None, (_outside(name, package, known) for name in names)):
+        named = (_outside(name, module, package, known) for name, module in _imported(node, below, package))
+        for told in filter(None, named):
             line = getattr(node, "lineno", 0)
             raise MerbenchError(
                 f"{path}, line {line}: {told} lies outside the method's folder, and recorded results would not "
@@ -80,14 +78,26 @@ def _refuse_imports_from_outside(
             )
 
 
-def _outside(name: str, package: str, known: frozenset[Path]) -> str:
-    """Tell a module that lies outside of a method's folder and is not recorded otherwise; nothing of others."""
+def _imported(node: ast.AST, below: tuple[str, ...], package: str) -> list[tuple[str, str]]:
+    """Return what a line imports by full names, each with its module: ``from .. import net`` may name either."""
+    if isinstance(node, ast.Import):
+        return [(alias.name, alias.name) for alias in node.names]
+    if not isinstance(node, ast.ImportFrom) or (node.level and not package):
+        return []
+    here = [*package.split("."), *below]
+    base = here[: max(len(here) - node.level + 1, 0)] or ["." * node.level] if node.level else []
+    module = ".".join(filter(None, [*base, node.module]))
+    return [(f"{module}.{alias.name}", module) for alias in node.names]
+
+
+def _outside(name: str, module: str, package: str, known: frozenset[Path]) -> str:
+    """Tell a module that lies outside of a method's folder and is no installed package; nothing of others."""
     root = package.partition(".")[0]
     own = "merbench.methods" if root == "merbench" else root  # of merbench, all but other methods is versioned by room
     if name.startswith(".") or (package and _within(name, own)):
-        return "" if package and _within(name, package) else name
+        return "" if package and _within(name, package) else module
     place = None if _within(name, "merbench") else _elsewhere(name.partition(".")[0], known)
-    return f"{name} ({place})" if place else ""
+    return f"{module} ({place}, which is not installed)" if place else ""
 
 
 def _elsewhere(name: str, known: frozenset[Path]) -> str | None:
@@ -106,7 +116,7 @@ def _elsewhere(name: str, known: frozenset[Path]) -> str | None:
 
 
 def _known_folders(folder: Path) -> frozenset[Path]:
-    """Return the folders whose code is recorded: a method's own, and by their versions Python's and its packages'."""
+    """Return the folders that code may be imported from: a method's own, Python's, and those of installed packages."""
     known = [folder, *map(Path, library_folders())]
     return frozenset(known + [each.resolve() for each in known])
 

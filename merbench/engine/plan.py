@@ -237,7 +237,7 @@ def _task_and_key(
     key = RunKey(
         method=card.name,
         config=config.model_dump(mode="json"),
-        code_digest=code_digest(method.folder, method.cls.__module__),
+        code_digest=code_digest(method.folder, method.package),
         code_versions={name: room.CODE_VERSION for name, room in ROOMS.items()},
         spec_digest=protocol.spec.spec_digest(),
         split_digest=split.digest(),

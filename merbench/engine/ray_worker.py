@@ -77,7 +77,7 @@ class SentTask:
         except MerbenchError:
             return  # not installed here: the class came with the task
         own = found.cls is self.task.method
-        if own and code_digest(found.folder, found.cls.__module__) != self.code_digest:
+        if own and code_digest(found.folder, found.package) != self.code_digest:
             raise SetupError(
                 f"the code of method {self.method} on {platform.node()} ({found.folder}) is not that of the driver: "
                 "install the same on every machine"

@@ -21,6 +21,7 @@ import pandas as pd
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.records import CompleteFile, RunFile, check_predictions, problem_of
+from merbench.engine.catalogue import given_again
 from merbench.engine.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
 from merbench.report.runs import RecordedRun
 
@@ -60,9 +61,11 @@ def write_entry(
     if run.file.key.shuffled:
         raise MerbenchError(f"{run.file.run_id} was trained on shuffled labels, which no leaderboard takes")
     if run.file.sanity:
-        by_name = f"merbench run {run.file.method} --protocol {run.file.protocol}"
+        file = run.file
+        protocol, of = given_again(file.protocol)
         raise MerbenchError(
-            f"{run.file.run_id} is a sanity row, which no leaderboard takes unless asked for: {by_name}"
+            f"{file.run_id} is a sanity row, which no leaderboard takes unless it is asked for by name: merbench run "
+            f"{file.method} --config {file.config_name} --protocol {protocol} --seeds {file.key.seed}{of}"
         )
     target = folder / run.file.run_id
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()

@@ -65,12 +65,13 @@ def mean_over(figure: Callable[[Counts], npt.NDArray[np.float64]], groups: int =
 
     def averaged(counts: Counts) -> npt.NDArray[np.float64]:
         values = figure(counts)
-        return _mean_known(_mean_known(values.reshape(*values.shape[:-1], groups, -1)))[..., None]
+        return mean_known(mean_known(values.reshape(*values.shape[:-1], groups, -1)))[..., None]
 
     return averaged
 
 
-def _mean_known(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def mean_known(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Average over the last axis what is no NaN; NaN where there is nothing."""
     known = ~np.isnan(values)
     number = known.sum(axis=-1)
     return np.where(number > 0, np.where(known, values, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.cards import Task
-from merbench.scoring.detection import balanced_recall, mean_over, shown_f1, subject_unit_counts
+from merbench.scoring.detection import balanced_recall, mean_known, mean_over, shown_f1, subject_unit_counts
 from merbench.scoring.intervals import Interval, bootstrap_interval
 from merbench.scoring.metrics import Counts, accuracy, confusion_matrix, scores, unweighted_f1, unweighted_recall
 
@@ -163,8 +163,8 @@ def _detection_score(
         clips,
         int((counts[0][:, inside, 1].sum(axis=(1, 2)) > 0).sum()),
         float(f1.mean()),
-        float(recall.mean()),
-        float(right.mean()),
+        float(mean_known(recall)),
+        float(mean_known(right)),
         bootstrap_interval(stacked, sizes, mean_over(shown_f1, of_all)),
         bootstrap_interval(stacked, sizes, mean_over(balanced_recall, of_all)),
         float(np.std(f1, ddof=1)) if len(f1) > 1 else float("nan"),

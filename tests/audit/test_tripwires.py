@@ -38,7 +38,7 @@ IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
 def no_process(monkeypatch):
     """Let what a process of its own is asked be asked here, which takes less time."""
 
-    def asked_here(task, fold, folder, one_by_one):
+    def asked_here(task, fold, folder, package, one_by_one):
         seen = observe(without_answers(task, fold), fold, one_by_one=one_by_one)
         prediction = None if seen.failure else answers(seen.table, task.split.problem)
         return Alone(seen.failure, prediction, seen.company)
@@ -261,7 +261,7 @@ def test_of_the_package_around_the_method_nothing_is_read_but_what_it_imports_it
         path.write_text(dedent(text))
     monkeypatch.syspath_prepend(str(tmp_path))
     cls = import_module("package_around.mine.method").Method
-    registered = faulty.registered(cls, tmp_path / "package_around" / "mine", inputs={})
+    registered = faulty.registered(cls, tmp_path / "package_around" / "mine", "package_around.mine", inputs={})
     trial = Trial(registered, cls.Config(), "default", "classification")
     assert trial.one_by_one.failure == ""
     assert trial.one_by_one.trespasses == (

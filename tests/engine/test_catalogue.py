@@ -13,8 +13,9 @@ from merbench.contracts import registry
 from merbench.contracts.cards import Card
 from merbench.contracts.errors import MerbenchError, UnknownNameError
 from merbench.contracts.methods import MethodConfig
+from merbench.contracts.registry import Entry
 from merbench.engine import catalogue
-from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, protocol
+from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, method_folder, protocol
 from merbench.engine.made_protocols import crossed
 
 
@@ -47,7 +48,7 @@ def mine():
         implementation="method:Mine",
         configurations={"default": {"kernel": "linear"}, "quick": {"epochs": 2}},
     )
-    return RegisteredMethod(card, Mine, Config, Path(), "test")
+    return RegisteredMethod(card, Mine, Config, Path(), "test", "")
 
 
 def test_a_configuration_is_what_the_card_says_over_the_methods_own_defaults(mine):
@@ -100,11 +101,11 @@ def test_settings_are_laid_over_the_named_configuration(mine):
     [
         ({"epoch": "3"}, r"^settings of mine: unknown key 'epoch' \(did you mean 'epochs'\?\)$"),
         ({"Epochs": "3"}, r"^settings of mine: unknown key 'Epochs' \(did you mean 'epochs'\?\)$"),
-        ({"epochs": "many"}, r"^settings of mine: epochs: .*integer.*, not 'many'$"),
+        ({"epochs": "many"}, r"^settings of mine: epochs: .*whole number.*, not 'many'$"),
         ({"epochs": "1.5"}, "^settings of mine: epochs: .*integer"),
         ({"epochs": "0"}, "^settings of mine: epochs: .*greater than or equal to 1, not 0$"),
-        ({"epochs": "1:30"}, "^settings of mine: epochs: .*integer.*, not '1:30'$"),
-        ({"epochs": "[" * 100_000}, "^settings of mine: epochs: .*integer"),
+        ({"epochs": "1:30"}, "^settings of mine: epochs: .*whole number.*, not '1:30'$"),
+        ({"epochs": "[" * 100_000}, "^settings of mine: epochs: .*whole number"),
         ({"epochs": "[1]"}, "^settings of mine: epochs: .*whole number"),
         ({"learning_rate": "nan"}, "^settings of mine: learning_rate: "),
         ({"shuffle": "3"}, "^settings of mine: shuffle: .*boolean.*, not 3$"),
@@ -160,6 +161,26 @@ def test_a_protocol_is_found_by_name_or_by_file_whatever_the_case_of_its_ending(
         protocol(str(small_protocol.with_name("absent.yaml")))
 
 
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("kit_of_mine.net", "kit_of_mine.net"), ("kit_of_mine.net.method", "kit_of_mine.net"), ("alone_of_mine", "")],
+)
+def test_the_folder_of_a_method_is_known_by_its_name_as_a_package(tmp_path, monkeypatch, module, package):
+    folder = tmp_path / "kit_of_mine" / "net"
+    folder.mkdir(parents=True)
+    for name in (
+        "kit_of_mine/__init__.py",
+        "kit_of_mine/net/__init__.py",
+        "kit_of_mine/net/method.py",
+        "alone_of_mine.py",
+    ):
+        (tmp_path / name).touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = method_folder(Entry("mine", f"{module}:Mine", "tests"))
+    assert found == (folder if package else tmp_path, package)
+    sys.modules.pop("kit_of_mine", None)
+
+
 @pytest.mark.parametrize("name", ["lodo-casme2.samm.smic-hs", "cross-mine"])
 def test_a_file_may_not_be_called_like_what_a_pattern_makes(small_protocol, name):
     assert crossed("lodo:smic-hs+casme2+samm").name == "lodo-casme2.samm.smic-hs"
@@ -201,6 +222,7 @@ def test_a_protocol_knows_what_to_ask_for_it_by(small_protocol):
 CARD = "name: mine\ntitle: Mine\nsummary: A method.\nimplementation: method:Mine\n"
 CODE = """\
 from merbench.contracts.methods import MethodConfig
+from merbench.contracts.registry import Entry
 
 class Mine:
     Config = MethodConfig

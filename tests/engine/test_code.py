@@ -225,20 +225,30 @@ def test_a_file_that_is_no_python_is_named_with_its_line(folder, content, said):
         "import mine.nets",
         "from mine.nets import Net",
         "from mine import x",
+        "from mine.methods import other",
+        "from ....... import far",
     ],
 )
 def test_imports_of_own_code_from_outside_the_folder_are_refused(tmp_path, line):
     (tmp_path / "method.py").write_text(f"import numpy\n{line}\n", encoding="utf-8")
     with pytest.raises(MerbenchError, match=r"method\.py, line 2: .* lies outside the method's folder"):
-        code_digest(tmp_path, "mine.methods.toy.method")
+        code_digest(tmp_path, "mine.methods.toy")
 
 
 @pytest.mark.parametrize(
-    "line", ["from .net import Net", "from mine.methods.toy.net import Net", "import torch", "from minerals import x"]
+    "line",
+    [
+        "from .net import Net",
+        "from mine.methods.toy.net import Net",
+        "from mine.methods import toy",
+        "from .. import toy",
+        "import torch",
+        "from minerals import x",
+    ],
 )
 def test_imports_within_the_folder_and_of_other_packages_are_fine(tmp_path, line):
     (tmp_path / "method.py").write_text(f"{line}\n", encoding="utf-8")
-    assert code_digest(tmp_path, "mine.methods.toy.method") == code_digest(tmp_path)
+    assert code_digest(tmp_path, "mine.methods.toy") == code_digest(tmp_path)
 
 
 @pytest.mark.parametrize("made", ["helper_of_mine.py", "helper_of_mine/__init__.py", "helper_of_mine/parts.py"])
@@ -251,9 +261,9 @@ def test_imports_of_what_is_not_installed_are_refused_wherever_it_is_found(tmp_p
     folder.mkdir()
     (folder / "method.py").write_text("import numpy\nfrom helper_of_mine.parts import x\n", encoding="utf-8")
     told = r"method\.py, line 2: helper_of_mine\.parts \(.*elsewhere.*\) lies outside the method's folder"
-    for module in ("mine.toy.method", "method"):
+    for package in ("mine.toy", ""):
         with pytest.raises(MerbenchError, match=told):
-            code_digest(folder, module)
+            code_digest(folder, package)
 
 
 def test_what_is_installed_or_lies_in_the_folder_may_be_imported_by_its_own_name(tmp_path, monkeypatch):
@@ -265,12 +275,32 @@ def test_what_is_installed_or_lies_in_the_folder_may_be_imported_by_its_own_name
     (site / "library_of_others-1.0.dist-info").mkdir()
     lines = "import os, sys, yaml, merbench.training\nimport library_of_others, part_of_mine, not_to_be_found\n"
     (folder / "method.py").write_text(lines, encoding="utf-8")
-    assert code_digest(folder, "mine.toy.method") == code_digest(folder)
+    assert code_digest(folder, "mine.toy") == code_digest(folder)
+
+
+def test_a_module_deeper_in_the_folder_may_import_what_lies_further_up_but_not_outside(tmp_path):
+    (tmp_path / "parts").mkdir()
+    for line in ("from ..net import Net", "from mine.toy.net import Net", "from . import other"):
+        (tmp_path / "parts" / "layer.py").write_text(f"{line}\n", encoding="utf-8")
+        assert code_digest(tmp_path, "mine.toy") == code_digest(tmp_path)
+    for line in ("from ...net import Net", "from mine.net import Net"):
+        (tmp_path / "parts" / "layer.py").write_text(f"{line}\n", encoding="utf-8")
+        with pytest.raises(MerbenchError, match=r"layer\.py, line 1: mine\.net lies outside the method's folder"):
+            code_digest(tmp_path, "mine.toy")
+
+
+def test_a_folder_that_is_a_link_is_refused_since_its_files_would_go_unnoticed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "shared").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(MerbenchError, match="shared is a link to a folder"):
+        code_digest(folder)
 
 
 def test_of_merbench_a_method_may_import_rooms_but_no_other_method(tmp_path):
     (tmp_path / "method.py").write_text("from merbench.training.layers import FastDropout\n", encoding="utf-8")
-    assert code_digest(tmp_path, "merbench.methods.toy.method")
+    assert code_digest(tmp_path, "merbench.methods.toy")
     (tmp_path / "method.py").write_text("from merbench.methods.ststnet.method import Net\n", encoding="utf-8")
     with pytest.raises(MerbenchError, match="outside the method's folder"):
-        code_digest(tmp_path, "merbench.methods.toy.method")
+        code_digest(tmp_path, "merbench.methods.toy")

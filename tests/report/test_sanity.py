@@ -90,7 +90,9 @@ def test_a_method_that_is_not_installed_any_more_is_named_and_the_others_are_tol
 def test_a_sanity_row_is_refused_by_the_leaderboard_until_it_is_asked_for_by_name(record, wrong, tmp_path):
     record(wrong, method="majority", sanity=True)
     (run,), _ = read_runs(record.results)
-    with pytest.raises(MerbenchError, match=r"is a sanity row, .*: merbench run majority --protocol toys"):
+    with pytest.raises(
+        MerbenchError, match=r"is a sanity row, .*: merbench run majority --config default --protocol FILE --seeds 0"
+    ):
         write_entry(run, tmp_path / "board")
     assert write_entry(run.asked_as(sanity=False), tmp_path / "board").is_dir()
 

@@ -85,6 +85,12 @@ def test_who_never_answers_that_a_unit_is_shown_is_at_chance_in_uar_whatever_uni
     assert (nothing.uf1, nothing.acc) == (0, 1)
 
 
+def test_a_seed_of_which_no_unit_has_both_answers_does_not_take_the_others_uar_away():
+    (both,) = part_scores([_table(), _table(ROWS[:1])], UNITS, {"full": "Full"}, "au-detection")
+    (alone,) = part_scores([_table()], UNITS, {"full": "Full"}, "au-detection")
+    assert both.uar == pytest.approx(alone.uar)
+
+
 def test_f1_without_any_shown_or_decided_is_0():
     assert shown_f1(np.array([[[5, 0], [0, 0]], [[0, 0], [0, 4]]])).tolist() == [0.0, 1.0]
 
