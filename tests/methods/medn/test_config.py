@@ -38,7 +38,7 @@ WRONG = [
     ({"score": "class-attention", "stem_depth": "0"}, ["class-attention", "stem_depth", "at least 1"]),
     ({"au_vocabulary": "[]"}, ["au_vocabulary", "action units"]),
     ({"au_vocabulary": "[4, 12, 4]"}, ["au_vocabulary", "each once"]),
-    ({"au_vocabulary": "[4, brow]"}, ["au_vocabulary", "integer"]),
+    ({"au_vocabulary": "[4, brow]"}, ["au_vocabulary", "whole number"]),
     ({"au_vocabulary": "[100]"}, ["au_vocabulary", "from 1 to 99"]),
     ({"au_vocabulary": "[-3]"}, ["au_vocabulary", "from 1 to 99"]),
     ({"branches": "motion", "class_into_motion": "false"}, ["class_into_motion", "branches: both", "motion"]),
