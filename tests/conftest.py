@@ -44,6 +44,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the top of the checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
 @pytest.fixture
 def shared() -> Path:
     """Return the folder of shared real data beside the repository.
