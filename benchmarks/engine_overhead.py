@@ -17,7 +17,7 @@ from merbench.engine.catalogue import protocol
 from merbench.engine.data import choose_data
 from merbench.engine.execute import execute
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
 
 
 def main() -> None:

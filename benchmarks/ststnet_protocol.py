@@ -22,7 +22,7 @@ from _timing import SHARED_RELEASE, print_ratios
 from merbench.engine.catalogue import protocol
 from merbench.engine.data import choose_data
 from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
-from merbench.report.runs import read_runs
+from merbench.records.read import read_runs
 from merbench.scoring.table import part_scores
 
 

@@ -255,7 +255,7 @@ def fail(number: int) -> None:
 
 def set_clock(errors: Sequence[float]) -> None:
     """Let the clock be wrong, by something else each time it is read."""
-    from merbench.engine import files
+    from merbench.records import files
 
     wrong, true = cycle(errors), time.time
 

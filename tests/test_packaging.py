@@ -98,8 +98,8 @@ def test_an_installed_wheel_finds_its_methods_protocols_and_figures(wheel, tmp_p
     code = """
 import merbench
 from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
-from merbench.report.leaderboard import read_leaderboard
-from merbench.report.published import published
+from merbench.records.entries import read_leaderboard
+from merbench.records.published import published
 
 print(merbench.__file__)
 print(*(method_card(METHODS.entry(name)).name for name in METHODS.names()))

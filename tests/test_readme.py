@@ -5,8 +5,8 @@ from pathlib import Path
 
 from merbench.cli import app
 from merbench.engine.catalogue import PROTOCOLS
+from merbench.records.entries import read_leaderboard
 from merbench.report.compare import Comparison
-from merbench.report.leaderboard import read_leaderboard
 from merbench.report.paper import as_markdown
 from merbench.report.rows import measured_rows
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.contracts.records import RunFile
 from merbench.databases.registrations import register
 from merbench.engine.catalogue import METHODS, PROTOCOLS
 from merbench.engine.data import choose_data
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.records.model import RunFile
 
 #: The committed rows, and the first digits of their keys' digests, which no later version may move.
 ROWS = {

@@ -43,7 +43,7 @@ class Observation:
         Why the fold failed, or empty.
     table : DataFrame
         What was answered for the test clips, by identity, joined with the truth; see
-        :func:`merbench.contracts.records.prediction_table`. Empty where the fold failed.
+        :func:`merbench.records.model.prediction_table`. Empty where the fold failed.
     company, order : Again, optional
         What came of asking for the same clips one by one and in halves, and in other orders. The first is asked of
         copies that predicted nothing before, so that nothing of the whole test fold is kept from then, and once, as

@@ -34,11 +34,11 @@ def audit(
 
     from merbench.engine.catalogue import METHODS
     from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.records.entries import read_leaderboard
+    from merbench.records.read import read_runs
     from merbench.report.audit import Wanted, as_json, not_of_classes, read_audit
     from merbench.report.audit_figure import write_audit
     from merbench.report.audit_table import print_audit
-    from merbench.report.leaderboard import read_leaderboard
-    from merbench.report.runs import read_runs
 
     folder = results_folder(results)
     measured, problems = ([], []) if shipped else read_runs(folder)

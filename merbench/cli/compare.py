@@ -7,8 +7,8 @@ import typer
 from merbench.cli.options import Results, Sanity, one_of, results_folder
 
 if TYPE_CHECKING:
+    from merbench.records.read import RecordedRun
     from merbench.report.rows import Row
-    from merbench.report.runs import RecordedRun
 
 FORMATS = ("table", "md", "latex", "csv", "json")
 
@@ -40,11 +40,11 @@ def compare(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import recorded_name
+    from merbench.records.entries import read_leaderboard
+    from merbench.records.read import read_runs
     from merbench.report.compare import Comparison, as_csv, as_json
-    from merbench.report.leaderboard import read_leaderboard
     from merbench.report.paper import as_latex, as_markdown
     from merbench.report.rows import measured_rows
-    from merbench.report.runs import read_runs
     from merbench.report.sanity import missing_sanity
     from merbench.report.terminal import print_table
 
@@ -85,7 +85,7 @@ def _fitting(
     With methods named, sanity rows are those that see no motion, and the named methods on shuffled labels.
     """
     from merbench.engine.catalogue import METHODS, PROTOCOLS
-    from merbench.report.runs import named_together
+    from merbench.records.read import named_together
 
     for name in methods:
         if name not in {run.file.method for run in runs}:

@@ -14,11 +14,11 @@ from rich.text import Text
 
 from merbench.contracts.methods import Progress
 from merbench.contracts.names import shown
-from merbench.contracts.records import RunFile
 from merbench.engine.execute import RunState
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.plan import RunPlan
 from merbench.engine.units import Working
+from merbench.records.model import RunFile
 
 PLAIN_SECONDS = 10.0
 #: A live table with more lines than this loses those of runs that are done; they are printed above it.

@@ -34,10 +34,10 @@ def explain(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import recorded_name
+    from merbench.records.entries import read_leaderboard
+    from merbench.records.read import read_runs
     from merbench.report.explain import as_json, explain_rows, find_row
     from merbench.report.explain_table import print_explanation
-    from merbench.report.leaderboard import read_leaderboard
-    from merbench.report.runs import read_runs
 
     one_of(format, "--format", ("table", "json"))
     protocol = recorded_name(protocol)

@@ -34,9 +34,9 @@ def show(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
+    from merbench.records.read import find_run, first_record, read_inner, read_run
     from merbench.report.diagnostics import check_fold, read_diagnostics
     from merbench.report.figures import draw_figures
-    from merbench.report.runs import find_run, first_record, read_inner, read_run
     from merbench.report.show import print_diagnostics, print_run
 
     if figures and no_figures:
@@ -67,9 +67,9 @@ def export(
 ) -> None:
     """Write a run's predictions as a log that others can score."""
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.files import write_whole
-    from merbench.report.logs import to_challenge, to_csv
-    from merbench.report.runs import find_run, read_run
+    from merbench.records.files import write_whole
+    from merbench.records.logs import to_challenge, to_csv
+    from merbench.records.read import find_run, read_run
 
     one_of(format, "--format", ("csv", "challenge"))
     found = read_run(find_run(results_folder(results), run))
@@ -102,8 +102,8 @@ def submit(
     If every fold kept its epochs, the class that each clip was given after each of them goes with it; and what an epoch
     was selected by, where it was.
     """
-    from merbench.report.leaderboard import write_entry
-    from merbench.report.runs import find_run, read_epochs, read_inner, read_run
+    from merbench.records.entries import write_entry
+    from merbench.records.read import find_run, read_epochs, read_inner, read_run
 
     folder = find_run(results_folder(results), run)
     found = read_run(folder)

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from merbench.report.logs import Log
+    from merbench.records.logs import Log
 
 
 def score(
@@ -20,8 +20,8 @@ def score(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.records.logs import read_log
     from merbench.report.compare import number, warned
-    from merbench.report.logs import read_log
     from merbench.report.show import print_scores
     from merbench.scoring.metrics import scores
     from merbench.scoring.table import pooled_confusion

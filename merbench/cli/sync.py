@@ -31,7 +31,7 @@ def mlflow(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
-    from merbench.report.runs import find_run
+    from merbench.records.read import find_run
     from merbench.tracking.stores import settle
     from merbench.tracking.sync import sync as sync_runs
 

@@ -11,13 +11,13 @@ from typing import Literal, Protocol
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
-from merbench.contracts.records import FoldRecord
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.opening import FoldTask
 from merbench.engine.plan import RunPlan
 from merbench.engine.siblings import Siblings, begun_last, siblings
-from merbench.engine.store import PREDICTIONS, RunFolder, check_clips
 from merbench.engine.units import Executor, Serial, Unit, Watcher, kind
+from merbench.records.folder import PREDICTIONS, RunFolder, check_clips
+from merbench.records.model import FoldRecord
 
 Existing = Literal["keep", "redo"]
 

@@ -33,12 +33,12 @@ from merbench.contracts.methods import (
     check_diagnostics,
 )
 from merbench.contracts.names import shown
-from merbench.contracts.records import Failure, prediction_table, units_text
 from merbench.engine import environment
 from merbench.engine.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
 from merbench.engine.split import Fold, Split
+from merbench.records.model import Failure, prediction_table, units_text
 
 COMPANY_TOLERANCE = 1e-5
 
@@ -54,7 +54,7 @@ class FoldOutcome:
     peak_gpu_memory_mb : float, optional
         Of the fold on its GPU; none on a CPU.
     predictions : DataFrame, optional
-        See :func:`merbench.contracts.records.prediction_table`.
+        See :func:`merbench.records.model.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
         Training ended with the last of them.

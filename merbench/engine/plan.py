@@ -13,18 +13,18 @@ from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, declared_inputs
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.contracts.records import RunFile, RunKey
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
 from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod
 from merbench.engine.code import code_digest
 from merbench.engine.data import Data
-from merbench.engine.files import now
 from merbench.engine.made_protocols import TRANSDUCTIVE
 from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.store import Silent, Watcher
+from merbench.records.files import now
+from merbench.records.model import RunFile, RunKey
 
 #: What stands beside a method's name wherever labels of its training clips were shuffled.
 SHUFFLED = "labels shuffled"

@@ -16,10 +16,10 @@ from typing import Any
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Progress
-from merbench.contracts.records import Failure
 from merbench.engine import environment
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.units import LongestFirst, Packing, Unit, Watcher, Working
+from merbench.records.model import Failure
 
 #: How often a unit is begun before a worker that dies of it is taken for the unit's own failure.
 TRIES = 3

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from merbench.contracts.errors import RecordError, listed
-from merbench.contracts.records import RunFile
 from merbench.engine.plan import RunPlan
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
+from merbench.records.model import RunFile
 
 #: What differs in the keys of siblings, for people.
 _TOLD = {

@@ -25,7 +25,7 @@ from merbench.contracts.protocols import (
     ProtocolSpec,
     SubjectKFold,
 )
-from merbench.contracts.records import units_text
+from merbench.records.model import units_text
 
 People = npt.NDArray[Any]
 
@@ -81,7 +81,7 @@ class Split:
     def truth(self) -> pd.DataFrame:
         """Return ``dataset, subject, clip, truth, fold`` of tested clips: what recorded predictions must agree with.
 
-        The truth of AU detection is text, see :func:`merbench.contracts.records.units_text`.
+        The truth of AU detection is text, see :func:`merbench.records.model.units_text`.
         """
         table = self._labelled()
         return table[table.fold != ""].reset_index(drop=True)

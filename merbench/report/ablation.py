@@ -12,9 +12,9 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
+from merbench.records.read import read_run
 from merbench.report.rows import Row, measured_rows
-from merbench.report.runs import read_run
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
 from merbench.scoring.same_units import same_units

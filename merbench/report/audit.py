@@ -33,12 +33,13 @@ from merbench.audit.selections import (
 )
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import MerbenchError, RecordError, listed
-from merbench.contracts.records import RunFile, RunKey
-from merbench.engine.store import EPOCHS, RunFolder
-from merbench.report import leaderboard, runs
+from merbench.records import entries as leaderboard
+from merbench.records import read as runs
+from merbench.records.folder import EPOCHS, RunFolder
+from merbench.records.model import RunFile, RunKey
+from merbench.records.read import RecordedRun, first_record
 from merbench.report.compare import _csv_cell
 from merbench.report.rows import Row, measured_rows
-from merbench.report.runs import RecordedRun, first_record
 
 #: Why a run that was not asked to keep its epochs can't be audited.
 NO_EPOCHS = "it kept no epochs"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from merbench.audit.selections import INNER, LAST
-from merbench.engine.files import write_whole
+from merbench.records.files import write_whole
 from merbench.report.audit import Audit, as_csv, as_json
 from merbench.report.audit_table import as_markdown
 from merbench.report.compare import number

@@ -12,8 +12,8 @@ import pandas as pd
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import DataError, MerbenchError, RecordError, suggestion
-from merbench.engine.store import RunFolder
-from merbench.report.runs import RecordedRun
+from merbench.records.folder import RunFolder
+from merbench.records.read import RecordedRun
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.unit_scores import UnitScores
 
@@ -102,7 +102,7 @@ def gathered(folds: Mapping[str, Arrays], predictions: pd.DataFrame, problems: l
     Parameters
     ----------
     folds : mapping of str to arrays
-        Fold -> arrays as :meth:`merbench.engine.store.RunFolder.read_diagnostics` gives them.
+        Fold -> arrays as :meth:`merbench.records.folder.RunFolder.read_diagnostics` gives them.
     predictions : DataFrame
         Of the run; a fold whose clips are not all among them is left out.
     problems : list of str

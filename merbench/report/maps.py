@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.records.read import RecordedRun
 from merbench.report.diagnostics import Diagnostics
-from merbench.report.runs import RecordedRun
 from merbench.report.style import (
     COLUMN,
     GREY,

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from merbench.contracts.errors import listed
-from merbench.contracts.records import RunFile
-from merbench.report.published import published
-from merbench.report.runs import RecordedRun, named_together
+from merbench.records.model import RunFile
+from merbench.records.published import published
+from merbench.records.read import RecordedRun, named_together
 from merbench.scoring.metrics import unweighted_f1
 from merbench.scoring.permutation import below_the_best, most_rows
 from merbench.scoring.table import PartScore, part_scores, subject_confusions

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
-from merbench.contracts.records import RunFile
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
 from merbench.engine.catalogue import METHODS, given_again
 from merbench.engine.plan import SHUFFLED
 from merbench.engine.sanity import motionless
 from merbench.prepare.arrays import missing_inputs
+from merbench.records.model import RunFile
 from merbench.report.rows import Row
 
 

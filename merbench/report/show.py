@@ -13,11 +13,11 @@ from rich.text import Text
 
 from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
-from merbench.contracts.records import FoldRecord
 from merbench.engine.catalogue import given_again
+from merbench.records.model import FoldRecord
+from merbench.records.read import RecordedRun
 from merbench.report.compare import number
 from merbench.report.diagnostics import Diagnostics, unit_series
-from merbench.report.runs import RecordedRun
 from merbench.report.terminal import print_columns
 from merbench.scoring.alignment import Alignment
 from merbench.scoring.detection import shown_f1, subject_unit_counts
@@ -44,7 +44,7 @@ def print_run(
     record : FoldRecord, optional
         That of one of its folds, which tells what it was computed with.
     inner : ndarray of float, shape (n_folds, n_epochs), optional
-        What epochs were selected by, from :func:`merbench.report.runs.read_inner`.
+        What epochs were selected by, from :func:`merbench.records.read.read_inner`.
     """
     file, key = run.file, run.file.key
     facts = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from merbench.contracts.names import shown
-from merbench.report.runs import RecordedRun
+from merbench.records.read import RecordedRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ from pathlib import Path
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import RecordError
 from merbench.contracts.names import fold_folder, shown
-from merbench.contracts.records import FoldRecord, RunFile
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
+from merbench.records.logs import to_csv
+from merbench.records.model import FoldRecord, RunFile
+from merbench.records.read import RecordedRun, read_run
 from merbench.report.compare import number
 from merbench.report.figures import confusion_figure
-from merbench.report.logs import to_csv
-from merbench.report.runs import RecordedRun, read_run
 from merbench.report.style import as_png, style
 from merbench.scoring.table import PartScore, part_scores
 

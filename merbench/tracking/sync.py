@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import RecordError
 from merbench.databases.registrations import home
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
 from merbench.tracking.contents import (
     FOLD,
     MIRRORED,

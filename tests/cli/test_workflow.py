@@ -17,10 +17,10 @@ import yaml
 
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
-from merbench.engine.store import RunFolder
-from merbench.report.leaderboard import read_entry, read_entry_epochs, read_entry_inner, write_entry
-from merbench.report.logs import read_log
-from merbench.report.runs import find_run, read_run
+from merbench.records.entries import read_entry, read_entry_epochs, read_entry_inner, write_entry
+from merbench.records.folder import RunFolder
+from merbench.records.logs import read_log
+from merbench.records.read import find_run, read_run
 from merbench.scoring.table import part_scores
 
 MEGC_COUNTS = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM"

@@ -27,9 +27,9 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.engine.execute import execute, failures, run_state
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import Request, plan_runs
-from merbench.engine.store import RunFolder
 from merbench.engine.units import Serial
-from merbench.report.runs import read_run
+from merbench.records.folder import RunFolder
+from merbench.records.read import read_run
 
 SUBJECTS = "abcdef"
 FOLDS = [f"toy/{subject}" for subject in SUBJECTS]

@@ -25,8 +25,8 @@ from merbench.engine.execute import execute, run_state
 from merbench.engine.plan import Request, plan_runs
 from merbench.engine.ray_executor import RayExecutor
 from merbench.engine.ray_session import RayWorkers, connect
-from merbench.engine.store import RunFolder
-from merbench.report.runs import read_run
+from merbench.records.folder import RunFolder
+from merbench.records.read import read_run
 
 RAY = Path(sys.executable).with_name("ray")
 FOLDS = [f"toy/{subject}" for subject in "abcdef"]

@@ -8,7 +8,7 @@ from merbench.engine.data import Data
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.engine.sanity import plan_sanity
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from merbench.engine.execute import execute
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import PreparedProtocol, Request, plan_runs
 from merbench.engine.units import Serial
-from merbench.report.leaderboard import read_entry_epochs, read_entry_inner, read_leaderboard
-from merbench.report.runs import read_run
+from merbench.records.entries import read_entry_epochs, read_entry_inner, read_leaderboard
+from merbench.records.read import read_run
 from merbench.scoring.table import part_scores
 from merbench.training.packed import PackedFold, fit_packed
 from merbench.training.torch_method import TorchConfig

@@ -16,16 +16,16 @@ from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.contracts.records import Failure, RunFile, RunKey, prediction_table
 from merbench.engine.execute import execute
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.opening import FoldTask
 from merbench.engine.plan import RunPlan
 from merbench.engine.split import make_split
 from merbench.engine.units import Unit, Watcher
+from merbench.records.model import Failure, RunFile, RunKey, prediction_table
+from merbench.records.read import read_runs
 from merbench.report.compare import Comparison
 from merbench.report.rows import measured_rows
-from merbench.report.runs import read_runs
 
 CLASSES = ("negative", "positive", "surprise")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from merbench.contracts.digests import digest
-from merbench.contracts.records import RunFile, RunKey
-from merbench.report.runs import RecordedRun
+from merbench.records.model import RunFile, RunKey
+from merbench.records.read import RecordedRun
 
 CLASSES = ("negative", "positive", "surprise")
 #: Dataset -> clips and subjects, as MEGC 2019 has them; the first has no action units.

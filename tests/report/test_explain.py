@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from merbench.contracts.errors import MerbenchError
+from merbench.records.read import read_runs
 from merbench.report.explain import as_json, explain_rows, find_row
 from merbench.report.explain_table import print_explanation
-from merbench.report.runs import read_runs
 
 
 def explained(record, one, two, **options):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
 from merbench.tracking.stores import connect
 from merbench.tracking.sync import sync
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
-from merbench.contracts.records import CompleteFile, FoldRecord, RunFile, prediction_columns, problem_of
-from merbench.engine.store import RunFolder
+from merbench.records.folder import RunFolder
+from merbench.records.model import CompleteFile, FoldRecord, RunFile, prediction_columns, problem_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import RecordError
 from merbench.contracts.methods import Prediction, Problem
-from merbench.contracts.records import (
+from merbench.records.model import (
     CompleteFile,
     Failure,
     FoldRecord,

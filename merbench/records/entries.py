@@ -20,10 +20,10 @@ import pandas as pd
 
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
-from merbench.contracts.records import CompleteFile, RunFile, check_predictions, problem_of
 from merbench.engine.catalogue import given_again
-from merbench.engine.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
-from merbench.report.runs import RecordedRun
+from merbench.records.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
+from merbench.records.model import CompleteFile, RunFile, check_predictions, problem_of
+from merbench.records.read import RecordedRun
 
 PREDICTIONS = "predictions.csv"
 EPOCHS = "epochs.npz"
@@ -44,10 +44,10 @@ def write_entry(
     folder : Path
         The leaderboard.
     epochs : ndarray of uint8, shape (n_clips, n_epochs), optional
-        Which class each clip was given after each epoch, from :func:`merbench.report.runs.read_epochs`: a few bytes a
+        Which class each clip was given after each epoch, from :func:`merbench.records.read.read_epochs`: a few bytes a
         clip, where the scores behind them would be megabytes.
     inner : ndarray of float, shape (n_folds, n_epochs), optional
-        What epochs were selected by, from :func:`merbench.report.runs.read_inner`.
+        What epochs were selected by, from :func:`merbench.records.read.read_inner`.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def read_entry_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] |
     Returns
     -------
     ndarray of uint8, shape (n_clips, n_epochs), optional
-        As :func:`merbench.report.runs.read_epochs`.
+        As :func:`merbench.records.read.read_epochs`.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def read_entry_inner(folder: Path, run: RecordedRun) -> npt.NDArray[np.float64] 
     Returns
     -------
     ndarray of float, shape (n_folds, n_epochs), optional
-        As :func:`merbench.report.runs.read_inner`.
+        As :func:`merbench.records.read.read_inner`.
 
     Raises
     ------

@@ -4,9 +4,9 @@ import pytest
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.report.leaderboard import read_entry, write_entry
-from merbench.report.logs import read_log, to_challenge, to_csv
-from merbench.report.runs import read_run
+from merbench.records.entries import read_entry, write_entry
+from merbench.records.logs import read_log, to_challenge, to_csv
+from merbench.records.read import read_run
 
 SPEC = ProtocolSpec(
     name="toys", title="Toys", summary="Toys", source={"text": "the test"},

@@ -18,8 +18,8 @@ from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.engine.execute import execute, run_state
 from merbench.engine.folds import run_fold
 from merbench.engine.plan import Request, plan_runs
-from merbench.engine.store import RunFolder, check_clips
-from merbench.report.runs import read_run, read_runs
+from merbench.records.folder import RunFolder, check_clips
+from merbench.records.read import read_run, read_runs
 
 FOLDS = ["samm/006", "samm/007", "samm/011", "smic-hs/s11"]
 FOLD, LAST = FOLDS[0], FOLDS[-1]

@@ -26,16 +26,10 @@ from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.names import fold_folder
-from merbench.contracts.records import (
-    CompleteFile,
-    FoldRecord,
-    RunFile,
-    check_predictions,
-    prediction_columns,
-    problem_of,
-    with_truth,
-)
-from merbench.engine.files import (
+from merbench.engine.folds import FoldOutcome
+from merbench.engine.opening import FoldTask
+from merbench.engine.split import Split
+from merbench.records.files import (
     FutureSchemaError,
     now,
     npz_bytes,
@@ -48,9 +42,15 @@ from merbench.engine.files import (
     verified_table,
     write_whole,
 )
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.opening import FoldTask
-from merbench.engine.split import Split
+from merbench.records.model import (
+    CompleteFile,
+    FoldRecord,
+    RunFile,
+    check_predictions,
+    prediction_columns,
+    problem_of,
+    with_truth,
+)
 
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"

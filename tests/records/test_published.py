@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from merbench.engine.catalogue import PROTOCOLS
-from merbench.report.published import FIGURES, published
+from merbench.records.published import FIGURES, published
 
 COUNTS = {"smic-hs": (70, 51, 43), "casme2": (88, 32, 25), "samm": (92, 26, 15)}  # negative, positive, surprise
 SMIC = COUNTS["smic-hs"]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.methods import Problem
-from merbench.contracts.records import SCHEMA_VERSION, check_predictions
+from merbench.records.model import SCHEMA_VERSION, check_predictions
 
 Model = TypeVar("Model", bound=BaseModel)
 
