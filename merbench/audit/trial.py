@@ -29,7 +29,7 @@ from merbench.contracts.inputs import (
 from merbench.contracts.methods import MethodConfig, Problem, declared_inputs
 from merbench.engine.catalogue import RegisteredMethod
 from merbench.engine.opening import Auxiliary, FoldTask
-from merbench.engine.split import Fold, Split
+from merbench.splits.split import Fold, Split
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from merbench.contracts.protocols import ProtocolSpec
-    from merbench.engine.examine import Examined
+    from merbench.splits.examine import Examined
 
 
 def check_protocol(
@@ -30,7 +30,7 @@ def check_protocol(
     from merbench.contracts.errors import DataError, listed
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.engine.data import choose_data
-    from merbench.engine.examine import examine
+    from merbench.splits.examine import examine
 
     spec = find_protocol(name)
     console = Console(highlight=False)
@@ -83,8 +83,8 @@ def _say(console: "Console", text: str, style: str = "") -> None:
 
 def _print_counts(console: "Console", spec: "ProtocolSpec", found: "Examined") -> None:
     """Print clips and subjects of each dataset, and its clips by class or by action unit."""
-    from merbench.engine.split import output_counts
     from merbench.report.terminal import print_columns
+    from merbench.splits.split import output_counts
 
     outputs = [name if spec.task == "classification" else f"AU{name}" for name in spec.outputs]
     rows = []

@@ -325,7 +325,7 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     """Print how a database's clips agree with a protocol, as far as it holds the protocol's datasets."""
     from merbench.contracts.errors import DataError
     from merbench.engine.data import labels_fit
-    from merbench.engine.split import output_counts, selected, split_differences
+    from merbench.splits.split import output_counts, selected, split_differences
 
     held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
     said = source.clips[source.clips.dataset.isin(held)]["aus" if protocol.units else protocol.labels]

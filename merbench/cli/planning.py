@@ -53,7 +53,7 @@ def prepared_grid(
     from merbench.engine.data import choose_data
     from merbench.engine.execute import check_fold_names
     from merbench.engine.plan import PreparedProtocol
-    from merbench.engine.split import clips_not_found
+    from merbench.splits.split import clips_not_found
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
     for request in requests:

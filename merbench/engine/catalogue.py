@@ -13,7 +13,7 @@ from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
 from merbench.engine import environment
-from merbench.engine.made_protocols import check_own_name, crossed, is_pattern, read_family
+from merbench.splits.made import check_own_name, crossed, is_pattern, read_family
 
 #: The folder beside the protocols' files that holds what many of them share.
 FAMILIES = "families"

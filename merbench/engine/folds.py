@@ -37,8 +37,8 @@ from merbench.engine import environment
 from merbench.engine.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
-from merbench.engine.split import Fold, Split
 from merbench.records.model import Failure, prediction_table, units_text
+from merbench.splits.split import Fold, Split
 
 COMPANY_TOLERANCE = 1e-5
 

@@ -12,7 +12,7 @@ from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import AuxiliaryData, Method, MethodConfig, TrainingData
-from merbench.engine.split import Fold, Split
+from merbench.splits.split import Fold, Split
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from merbench.engine import environment
 from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod
 from merbench.engine.code import code_digest
 from merbench.engine.data import Data
-from merbench.engine.made_protocols import TRANSDUCTIVE
 from merbench.engine.opening import Auxiliary, FoldTask
-from merbench.engine.split import Split, make_split
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.store import Silent, Watcher
 from merbench.records.files import now
 from merbench.records.model import RunFile, RunKey
+from merbench.splits.made import TRANSDUCTIVE
+from merbench.splits.split import Split, make_split
 
 #: What stands beside a method's name wherever labels of its training clips were shuffled.
 SHUFFLED = "labels shuffled"
@@ -115,7 +115,7 @@ class PreparedProtocol:
 
     @classmethod
     def of(cls, spec: ProtocolSpec, data: Data, watcher: Watcher | None = None) -> "PreparedProtocol":
-        """Split the data by the protocol; raises what :func:`merbench.engine.split.make_split` raises."""
+        """Split the data by the protocol; raises what :func:`merbench.splits.split.make_split` raises."""
         try:
             split = make_split(spec, data.clips, data.synthetic, person_of(data.sources))
         except DataError as error:

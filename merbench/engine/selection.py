@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import Prediction, Problem
-from merbench.engine.split import Fold, Split
 from merbench.scoring.detection import shown_f1
 from merbench.scoring.metrics import unweighted_f1
+from merbench.splits.split import Fold, Split
 
 #: ``last``: after as many epochs as the configuration says. ``inner``: trained again on the whole training fold, up to
 #: the epoch that was best on those held out. ``inner-keep``: what was trained without them, as it was after that epoch.
@@ -93,7 +93,7 @@ def inner_uf1(prediction: Prediction, truth: npt.NDArray[np.generic], problem: P
     prediction : Prediction
         Of the clips.
     truth : ndarray
-        As in :class:`merbench.engine.split.Split`, of the same clips in the same order.
+        As in :class:`merbench.splits.split.Split`, of the same clips in the same order.
     problem : Problem
         Task and outputs.
 

@@ -28,7 +28,6 @@ from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.names import fold_folder
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.opening import FoldTask
-from merbench.engine.split import Split
 from merbench.records.files import (
     FutureSchemaError,
     now,
@@ -51,6 +50,7 @@ from merbench.records.model import (
     problem_of,
     with_truth,
 )
+from merbench.splits.split import Split
 
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"
@@ -65,7 +65,7 @@ def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> Non
     table : DataFrame
         ``dataset, subject, clip, truth`` and ``fold``, the fold under which the clip is recorded.
     expected : DataFrame
-        Rows of :meth:`merbench.engine.split.Split.truth`, of one fold or of all.
+        Rows of :meth:`merbench.splits.split.Split.truth`, of one fold or of all.
 
     Raises
     ------

@@ -317,8 +317,8 @@ def test_check_protocol_says_how_many_clips_of_people_who_are_tested_are_taken_o
         names = clips.dataset + "/" + clips.subject
         return names.map(lambda name: alike.get(name, name)).to_numpy(dtype=object)
 
-    monkeypatch.setattr("merbench.engine.split.persons", same)
-    monkeypatch.setattr("merbench.engine.examine.persons", same)
+    monkeypatch.setattr("merbench.splits.split.persons", same)
+    monkeypatch.setattr("merbench.splits.examine.persons", same)
     said = done("check-protocol", path)
     assert "3 folds: 8 clips tested (" not in said
     assert "3 folds: 8 clips tested, 13 to 16 trained on" in said

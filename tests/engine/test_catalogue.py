@@ -16,7 +16,7 @@ from merbench.contracts.methods import MethodConfig
 from merbench.contracts.registry import Entry
 from merbench.engine import catalogue
 from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, method_folder, protocol
-from merbench.engine.made_protocols import crossed
+from merbench.splits.made import crossed
 
 
 class Config(MethodConfig):

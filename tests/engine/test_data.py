@@ -15,8 +15,8 @@ from merbench.databases.registrations import open_source, register
 from merbench.engine import data as engine_data
 from merbench.engine.catalogue import PROTOCOLS
 from merbench.engine.data import Data, choose_data, serves
-from merbench.engine.made_protocols import crossed
 from merbench.engine.plan import PreparedProtocol
+from merbench.splits.made import crossed
 
 NUMBERS = itertools.count()
 

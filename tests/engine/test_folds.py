@@ -23,8 +23,8 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.catalogue import METHODS
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import Auxiliary, FoldTask
-from merbench.engine.split import Fold, Split, make_split
 from merbench.prepare.facts import clip_facts, database_code
+from merbench.splits.split import Fold, Split, make_split
 
 FLOW = Flow()
 CLASSES = ("negative", "positive", "surprise")
@@ -1185,7 +1185,7 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import FoldTask
-from merbench.engine.split import make_split
+from merbench.splits.split import make_split
 
 class Late:
     Config = MethodConfig

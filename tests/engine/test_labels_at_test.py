@@ -12,7 +12,7 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import FoldTask
-from merbench.engine.split import make_split
+from merbench.splits.split import make_split
 
 
 class Seeing:

@@ -17,9 +17,9 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import can_pack, run_fold, run_folds
 from merbench.engine.opening import FoldTask
 from merbench.engine.selection import SELECTIONS
-from merbench.engine.split import make_split
 from merbench.engine.units import LongestFirst, Packing, Serial, Unit
 from merbench.records.folder import _mixed
+from merbench.splits.split import make_split
 from merbench.training.layers import FastDropout
 from merbench.training.torch_method import TorchConfig, TorchMethod
 

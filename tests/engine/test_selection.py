@@ -15,7 +15,7 @@ from merbench.engine.catalogue import METHODS
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import Auxiliary, FoldTask
 from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
-from merbench.engine.split import make_split
+from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
 #: Subjects of each database; those of the first two are the same people.

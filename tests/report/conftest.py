@@ -20,12 +20,12 @@ from merbench.engine.execute import execute
 from merbench.engine.folds import FoldOutcome
 from merbench.engine.opening import FoldTask
 from merbench.engine.plan import RunPlan
-from merbench.engine.split import make_split
 from merbench.engine.units import Unit, Watcher
 from merbench.records.model import Failure, RunFile, RunKey, prediction_table
 from merbench.records.read import read_runs
 from merbench.report.compare import Comparison
 from merbench.report.rows import measured_rows
+from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
 

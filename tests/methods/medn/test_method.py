@@ -21,9 +21,9 @@ from merbench.contracts.methods import Problem, RunContext, TrainingData, check_
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import FoldTask
-from merbench.engine.split import make_split
 from merbench.prepare.build import build
 from merbench.prepare.frames import ClipFrames
+from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
 PROBLEM = Problem("classification", CLASSES)

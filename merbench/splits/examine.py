@@ -9,7 +9,7 @@ from merbench.contracts.databases import person_of, persons
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeftOut, ProtocolSpec
 from merbench.engine.data import Data
-from merbench.engine.split import (
+from merbench.splits.split import (
     Fold,
     check_datasets,
     clips_by_name,

@@ -20,7 +20,7 @@ from merbench.contracts.protocols import (
     load_protocol,
 )
 from merbench.databases.registrations import open_source
-from merbench.engine.split import make_split, selected, split_differences
+from merbench.splits.split import make_split, selected, split_differences
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.engine.catalogue import PROTOCOLS
 from merbench.engine.catalogue import protocol as find_protocol
-from merbench.engine.split import make_split
+from merbench.splits.split import make_split
 
 SMIC = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic"}
 
