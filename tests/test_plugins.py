@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from merbench.analysis.rows import measured_rows
 from merbench.records.read import read_runs
-from merbench.report.rows import measured_rows
 
 PLUGIN = Path(__file__).parent / "plugin"
 

@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
+from merbench.analysis.rows import measured_rows
 from merbench.cli import app
 from merbench.engine.catalogue import PROTOCOLS
 from merbench.records.entries import read_leaderboard
 from merbench.report.compare import Comparison
 from merbench.report.paper import as_markdown
-from merbench.report.rows import measured_rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -41,10 +41,10 @@ from merbench.contracts.errors import MerbenchError, suggestion
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from merbench.analysis.ablation import Ablation, Trial
     from merbench.contracts.cards import Card
     from merbench.engine.plan import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import Watcher
-    from merbench.report.ablation import Ablation, Trial
 
 FORMATS = ("table", "md", "csv", "json")
 
@@ -87,8 +87,8 @@ def ablate(
     """
     from rich.console import Console
 
+    from merbench.analysis.ablation import read_ablation
     from merbench.cli.display import PreparationDisplay
-    from merbench.report.ablation import read_ablation
     from merbench.tracking.stores import settle
 
     one_of(format, "--format", FORMATS)
@@ -136,8 +136,8 @@ class _Row:
 
 def _ablations(whole: "Request", only: Sequence[str]) -> list[_Row]:
     """Return the whole method, and a row for each ablation on its card, or each that is asked for; all are checked."""
+    from merbench.analysis.ablation import WHOLE
     from merbench.engine.catalogue import METHODS
-    from merbench.report.ablation import WHOLE
 
     (method,) = whole.methods
     found = METHODS.get(method)
@@ -171,8 +171,8 @@ def _chosen(card: "Card", only: Sequence[str]) -> Iterator[tuple[str, str, dict[
 
 def _others(whole: "Request", beside: Sequence[str]) -> "list[Request]":
     """Return what to run of each other method, in its own configuration; all are checked."""
+    from merbench.analysis.ablation import BESIDE
     from merbench.engine.plan import Request
-    from merbench.report.ablation import BESIDE
 
     requests = []
     for text in dict.fromkeys(beside):
@@ -198,7 +198,7 @@ def _planned(
     watcher: "Watcher",
 ) -> "tuple[list[Trial], list[RunPlan]]":
     """Plan the runs of all rows, each run once: rows with equal settings share theirs."""
-    from merbench.report.ablation import BESIDE, Trial
+    from merbench.analysis.ablation import BESIDE, Trial
 
     (method,) = whole.methods
     whole = replace(whole, config=None, configs={method: whole.config_of(method)})  # what it runs in on this data
@@ -216,8 +216,8 @@ def _planned(
 
 def _sanity_trials(plans: "Sequence[RunPlan]") -> "list[Trial]":
     """Make the sanity rows, all seeds of a run together."""
+    from merbench.analysis.ablation import SANITY, Trial
     from merbench.cli.display import row_label
-    from merbench.report.ablation import SANITY, Trial
 
     seeds: dict[str, list[str]] = {}
     for plan in plans:
@@ -228,7 +228,7 @@ def _sanity_trials(plans: "Sequence[RunPlan]") -> "list[Trial]":
 @contextmanager
 def _naming(row: _Row) -> Iterator[None]:
     """Say of which row an error speaks, and how to go on without it."""
-    from merbench.report.ablation import BESIDE, WHOLE
+    from merbench.analysis.ablation import BESIDE, WHOLE
 
     try:
         yield

@@ -7,8 +7,8 @@ import typer
 from merbench.cli.options import Results, Sanity, one_of, results_folder
 
 if TYPE_CHECKING:
+    from merbench.analysis.rows import Row
     from merbench.records.read import RecordedRun
-    from merbench.report.rows import Row
 
 FORMATS = ("table", "md", "latex", "csv", "json")
 
@@ -38,13 +38,13 @@ def compare(
     """Print the table: per method, UF1 and UAR on all clips and on each database, and what others have published."""
     from rich.console import Console
 
+    from merbench.analysis.rows import measured_rows
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.catalogue import recorded_name
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
     from merbench.report.compare import Comparison, as_csv, as_json
     from merbench.report.paper import as_latex, as_markdown
-    from merbench.report.rows import measured_rows
     from merbench.report.sanity import missing_sanity
     from merbench.report.terminal import print_table
 
@@ -101,8 +101,8 @@ def _fitting(
 
 def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return published figures and their parts' titles, where the rows mean the registered protocol by its name."""
+    from merbench.analysis.rows import published_rows
     from merbench.engine.catalogue import PROTOCOLS
-    from merbench.report.rows import published_rows
 
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}

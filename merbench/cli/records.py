@@ -32,10 +32,10 @@ def show(
     from rich.console import Console
     from rich.text import Text
 
+    from merbench.analysis.diagnostics import check_fold, read_diagnostics
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.records.read import find_run, first_record, read_inner, read_run
-    from merbench.report.diagnostics import check_fold, read_diagnostics
     from merbench.report.figures import draw_figures
     from merbench.report.show import print_diagnostics, print_run
 

@@ -105,9 +105,9 @@ def run(
 
 
 def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None:
+    from merbench.analysis.rows import measured_rows
     from merbench.records.read import read_run
     from merbench.report.compare import Comparison
-    from merbench.report.rows import measured_rows
     from merbench.report.terminal import print_table
 
     rows, notes = measured_rows([read_run(runs / plan.run_id).asked_as(plan.file.sanity) for plan in plans])

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from merbench.analysis.ablation import BESIDE, SANITY, WHOLE, Ablation, Line, setting_text
 from merbench.contracts.names import shown
-from merbench.report.ablation import BESIDE, SANITY, WHOLE, Ablation, Line, setting_text
 from merbench.report.compare import (
     INTERVALS,
     Cell,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from merbench.audit.selections import INNER, LAST
+from merbench.analysis.audit import Audit, as_csv, as_json
+from merbench.analysis.selections import INNER, LAST
 from merbench.records.files import write_whole
-from merbench.report.audit import Audit, as_csv, as_json
 from merbench.report.audit_table import as_markdown
 from merbench.report.compare import number
 from merbench.report.style import GREY, PAGE, as_png, new_figure, style, title

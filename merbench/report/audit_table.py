@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from merbench.audit.selections import SELECTIONS
+from merbench.analysis.audit import Audit, records
+from merbench.analysis.selections import SELECTIONS
 from merbench.contracts.names import shown
-from merbench.report.audit import Audit, records
 from merbench.report.compare import Cell, _interval, number, signed, title_of
 from merbench.report.paper import _markdown_cell, _markdown_escape
 from merbench.report.terminal import _base_table, _cell, _print_fitting, _print_note

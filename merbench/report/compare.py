@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from merbench.report.rows import FIELDS, Row
+from merbench.analysis.rows import FIELDS, Row
 from merbench.scoring.intervals import Interval
 from merbench.scoring.permutation import SIGNIFICANT, most_rows
 from merbench.scoring.table import PartScore
@@ -34,7 +34,7 @@ class Comparison:
     rows : list of Row
         Measured, in order; those that rank together stand together.
     published : list of dict
-        Published figures, see :func:`merbench.report.rows.published_rows`.
+        Published figures, see :func:`merbench.analysis.rows.published_rows`.
     notes : list of str
         What is not shown, or did not verify.
     titles : dict of str to str

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from merbench.analysis.diagnostics import Arrays, units_of
 from merbench.records.read import RecordedRun
-from merbench.report.diagnostics import Arrays, units_of
 from merbench.report.style import (
     GREY,
     PAGE,

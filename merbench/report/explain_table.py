@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from merbench.analysis.explain import Explanation, PartDifference
 from merbench.contracts.names import shown
 from merbench.report.compare import number, signed, title_of
-from merbench.report.explain import Explanation, PartDifference
 from merbench.scoring.intervals import Interval
 
 A, B = "A", "B"

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import numpy as np
 
+from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.records.files import write_whole
 from merbench.records.read import RecordedRun
 from merbench.report.compare import number
-from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.embedding import embedding_figure
 from merbench.report.maps import kept_figure, same_unit_groups, same_units_figure
 from merbench.report.style import (

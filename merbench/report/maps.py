@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from merbench.analysis.diagnostics import Diagnostics
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.records.read import RecordedRun
-from merbench.report.diagnostics import Diagnostics
 from merbench.report.style import (
     COLUMN,
     GREY,
@@ -107,7 +107,7 @@ def same_unit_groups(clips: pd.DataFrame, classes: Sequence[str], most: int = MO
     Parameters
     ----------
     clips : DataFrame
-        See :class:`merbench.report.diagnostics.Diagnostics`.
+        See :class:`merbench.analysis.diagnostics.Diagnostics`.
     """
     coded = clips[[bool(units) for units in clips.units]].sort_values(IDENTITY)
     by_set: dict[tuple[str, tuple[int, ...]], list[int]] = {}

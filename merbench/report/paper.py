@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from merbench.analysis.rows import Row
 from merbench.report.compare import (
     BELOW,
     FIGURES,
@@ -15,7 +16,6 @@ from merbench.report.compare import (
     table_lines,
     title_of,
 )
-from merbench.report.rows import Row
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:

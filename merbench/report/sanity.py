@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from merbench.analysis.rows import Row
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
 from merbench.databases import DATABASES
@@ -15,7 +16,6 @@ from merbench.engine.plan import SHUFFLED
 from merbench.engine.sanity import motionless
 from merbench.prepare.arrays import missing_inputs
 from merbench.records.model import RunFile
-from merbench.report.rows import Row
 
 
 def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str]:

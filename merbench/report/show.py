@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
 from merbench.engine.catalogue import given_again
 from merbench.records.model import FoldRecord
 from merbench.records.read import RecordedRun
 from merbench.report.compare import number
-from merbench.report.diagnostics import Diagnostics, unit_series
 from merbench.report.terminal import print_columns
 from merbench.scoring.alignment import Alignment
 from merbench.scoring.detection import shown_f1, subject_unit_counts

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from merbench.analysis.rows import Row
 from merbench.contracts.errors import listed
 from merbench.contracts.names import shown
 from merbench.report.compare import (
@@ -23,7 +24,6 @@ from merbench.report.compare import (
     table_lines,
     title_of,
 )
-from merbench.report.rows import Row
 
 
 def print_table(comparison: Comparison, console: Console) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from merbench.analysis.rows import measured_rows
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
@@ -24,7 +25,6 @@ from merbench.engine.units import Unit, Watcher
 from merbench.records.model import Failure, RunFile, RunKey, prediction_table
 from merbench.records.read import read_runs
 from merbench.report.compare import Comparison
-from merbench.report.rows import measured_rows
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")

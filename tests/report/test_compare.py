@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from merbench.analysis.explain import explain_rows, find_row
+from merbench.analysis.rows import FIELDS, measured_rows, published_rows
 from merbench.records.entries import read_leaderboard, write_entry
 from merbench.records.read import read_run, read_runs
 from merbench.report.compare import as_csv, as_json, best_two, number, ranks, signed
-from merbench.report.explain import explain_rows, find_row
 from merbench.report.paper import as_latex, as_markdown
-from merbench.report.rows import FIELDS, measured_rows, published_rows
 from merbench.report.terminal import print_table
 
 DESIGN_FIELDS = """

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgba
 
+from merbench.analysis.diagnostics import gathered
 from merbench.cli import main
 from merbench.contracts.errors import MerbenchError
-from merbench.report.diagnostics import gathered
 from merbench.report.embedding import FEWEST_FOR_TSNE, NOT_CODED, OTHER, embed, embedding_figure
 from merbench.report.figures import confusion_figure, draw_figures, gate_figure, unit_figure
 from merbench.report.maps import kept_figure, same_unit_groups, same_units_figure

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from merbench.analysis.explain import find_row
+from merbench.analysis.rows import measured_rows
 from merbench.contracts.errors import MerbenchError
 from merbench.records.entries import write_entry
 from merbench.records.read import read_run, read_runs
 from merbench.report.compare import as_csv, as_json, best_two, ranks, table_lines
-from merbench.report.explain import find_row
 from merbench.report.paper import as_latex, as_markdown
-from merbench.report.rows import measured_rows
 from merbench.report.sanity import missing_sanity
 
 

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.audit.selections import (
+from merbench.analysis.rows import Row, measured_rows
+from merbench.analysis.selections import (
     INNER,
     INNER_KEEP,
     LAST,
@@ -39,7 +40,6 @@ from merbench.records.folder import EPOCHS, RunFolder
 from merbench.records.model import RunFile, RunKey
 from merbench.records.read import RecordedRun, first_record
 from merbench.report.compare import _csv_cell
-from merbench.report.rows import Row, measured_rows
 
 #: Why a run that was not asked to keep its epochs can't be audited.
 NO_EPOCHS = "it kept no epochs"
@@ -113,17 +113,17 @@ class Audit:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """A row a part and selection, see :func:`merbench.audit.selections.selection_rows`."""
+        """A row a part and selection, see :func:`merbench.analysis.selections.selection_rows`."""
         return selection_rows(self.kept, list(self.file.parts))
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """What each selection would report after each epoch: :func:`merbench.audit.selections.selection_curves`."""
+        """What each selection would report after each epoch: :func:`merbench.analysis.selections.selection_curves`."""
         return selection_curves(self.kept)
 
     @cached_property
     def picked(self) -> pd.DataFrame:
-        """What each selection picks in each fold: :func:`merbench.audit.selections.picked_epochs`."""
+        """What each selection picks in each fold: :func:`merbench.analysis.selections.picked_epochs`."""
         return picked_epochs(self.kept)
 
 

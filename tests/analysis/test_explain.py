@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
+from merbench.analysis.explain import as_json, explain_rows, find_row
 from merbench.contracts.errors import MerbenchError
 from merbench.records.read import read_runs
-from merbench.report.explain import as_json, explain_rows, find_row
 from merbench.report.explain_table import print_explanation
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from merbench.analysis.diagnostics import check_fold, gathered, read_diagnostics, unit_series, units_of
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError
 from merbench.records.read import read_run
 from merbench.report.compare import number
-from merbench.report.diagnostics import check_fold, gathered, read_diagnostics, unit_series, units_of
 from merbench.report.show import print_diagnostics
 
 SMALL = {"alpha": (30, 3), "beta": (30, 3), "smic-hs": (20, 2)}

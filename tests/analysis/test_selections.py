@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from merbench.audit.selections import (
+from merbench.analysis.selections import (
     SELECTIONS,
     Kept,
     Seed,

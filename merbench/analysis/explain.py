@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from merbench.analysis.rows import Row, differing, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.records.read import RecordedRun
-from merbench.report.rows import Row, differing, measured_rows
 from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
 from merbench.scoring.moves import moved_clips, moved_subjects
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from merbench.analysis.audit import Wanted, as_csv, as_json, read_audit, run_command
 from merbench.contracts.errors import MerbenchError
 from merbench.records import read as runs
 from merbench.records.entries import read_leaderboard
 from merbench.records.read import read_runs
-from merbench.report.audit import Wanted, as_csv, as_json, read_audit, run_command
 from merbench.report.audit_figure import audit_figure, write_audit
 from merbench.report.audit_table import as_markdown, print_audit, title
 from merbench.report.style import as_png, style

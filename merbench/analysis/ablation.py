@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
-from merbench.report.rows import Row, measured_rows
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
 from merbench.scoring.same_units import same_units

@@ -1,0 +1,1 @@
+"""What follows from records: rows, rankings, explanations, ablations, the audit of selection rules, diagnostics."""
