@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from merbench.audit.tripwires import Check, Finding, Trial
+    from merbench.checks.tripwires import Check, Finding, Trial
 
 
 def check_method(
@@ -33,7 +33,7 @@ def check_method(
 
     from rich.console import Console
 
-    from merbench.audit.tripwires import CHECKS, trials
+    from merbench.checks.tripwires import CHECKS, trials
     from merbench.cli.planning import request_of
 
     console = Console(file=sys.stdout, highlight=False, quiet=json)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from merbench.audit import tripwires
-from merbench.audit.alone import Alone
-from merbench.audit.tripwires import CHECKS
+from merbench.checks import tripwires
+from merbench.checks.process import Alone
+from merbench.checks.tripwires import CHECKS
 
 CARD = "name: toy\ntitle: T\nsummary: S\nimplementation: method:Toy\ndeterministic: true\n"
 METHOD = """

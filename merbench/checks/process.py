@@ -1,6 +1,6 @@
 """A fold in a process of its own, which holds neither labels of test clips nor a clip table, under a watch.
 
-``python -m merbench.audit.alone`` is that process. It gets its task by pickle, from the process that started it, and
+``python -m merbench.checks.process`` is that process. It gets its task by pickle, from the process that started it, and
 answers in JSON.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from merbench.audit.observed import Again, answers, observe
-from merbench.audit.trial import without_answers
-from merbench.audit.watch import Watch
+from merbench.checks.made_up import without_answers
+from merbench.checks.observed import Again, answers, observe
+from merbench.checks.watch import Watch
 from merbench.contracts.methods import Prediction
 from merbench.engine import environment
 from merbench.engine.opening import FoldTask
@@ -39,7 +39,7 @@ class Alone:
     company : Again, optional
         Where the clips were asked for one by one at first: what came of asking for many at once.
     trespasses, files : tuple of str
-        See :class:`merbench.audit.watch.Watch`.
+        See :class:`merbench.checks.watch.Watch`.
     """
 
     failure: str = ""
@@ -63,7 +63,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
     package : str
         Its name as a package; empty where it is none.
     one_by_one : bool
-        Ask for the test clips one by one at first; see :func:`merbench.audit.observed.observe`.
+        Ask for the test clips one by one at first; see :func:`merbench.checks.observed.observe`.
     """
     try:
         content = pickle.dumps(without_answers(task, fold))
@@ -78,7 +78,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
         path = os.pathsep.join(filter(None, sys.path))
         try:
             done = subprocess.run(
-                [sys.executable, "-P", "-m", "merbench.audit.alone", answer],
+                [sys.executable, "-P", "-m", "merbench.checks.process", answer],
                 input=pickle.dumps((package, str(folder), _refused(), fold, one_by_one, content)),
                 cwd=empty,
                 env={**os.environ, **hidden, **temporary, "PYTHONPATH": path},

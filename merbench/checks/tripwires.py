@@ -3,7 +3,7 @@
 What is tried is what is run: folds go through :func:`merbench.engine.folds.run_fold`, and several checks look at the
 same fits. An author holds a method to them in tests of their own::
 
-    from merbench.audit.tripwires import findings
+    from merbench.checks.tripwires import findings
 
     def test_my_method_trips_no_wire():
         assert [finding for finding in findings("my-method") if finding.result == "failed"] == []
@@ -18,9 +18,9 @@ from typing import Literal
 
 import numpy as np
 
-from merbench.audit.alone import Alone, run_alone
-from merbench.audit.observed import Again, Observation, answers, difference, held_against, observe, worst
-from merbench.audit.trial import trial_task
+from merbench.checks.made_up import trial_task
+from merbench.checks.observed import Again, Observation, answers, difference, held_against, observe, worst
+from merbench.checks.process import Alone, run_alone
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.methods import MethodConfig

@@ -6,11 +6,11 @@ from textwrap import dedent
 import faulty
 import pytest
 
-from merbench.audit import tripwires
-from merbench.audit.alone import Alone
-from merbench.audit.observed import answers, observe
-from merbench.audit.trial import without_answers
-from merbench.audit.tripwires import CHECKS, Trial, findings
+from merbench.checks import tripwires
+from merbench.checks.made_up import without_answers
+from merbench.checks.observed import answers, observe
+from merbench.checks.process import Alone
+from merbench.checks.tripwires import CHECKS, Trial, findings
 from merbench.engine.catalogue import METHODS
 
 

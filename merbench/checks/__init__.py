@@ -1,0 +1,1 @@
+"""Conformance checks on methods, run in a process that holds no labels of test clips."""
