@@ -18,11 +18,11 @@ import numpy as np
 from _timing import interleaved, print_ratios
 
 from merbench.contracts.inputs import Flow
-from merbench.databases.synthetic.database import SMALL, stand_in
 from merbench.prepare.arrays import clip_frames
 from merbench.prepare.build import build
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.store import Shelf, ShelfFile, Silent
+from merbench.synthetic.database import SMALL, stand_in
 
 MEMORY_CLIPS = (100, 1600)
 

@@ -22,13 +22,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from merbench.databases.synthetic import table
-from merbench.databases.synthetic.clips import Clip, Film, draw_course, draw_subject, plan
-from merbench.databases.synthetic.motion import CUES, SPREAD, Course, amplitude, balanced, flickering
-from merbench.databases.synthetic.settings import Settings
 from merbench.prepare import flow
 from merbench.prepare.faces import Alignment, find_face
 from merbench.scoring.metrics import confusion_matrix
+from merbench.synthetic import table
+from merbench.synthetic.clips import Clip, Film, draw_course, draw_subject, plan
+from merbench.synthetic.motion import CUES, SPREAD, Course, amplitude, balanced, flickering
+from merbench.synthetic.settings import Settings
 
 STRENGTHS = (0.0, 0.5, 1.0)
 

@@ -261,8 +261,8 @@ def synthesize(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
-    from merbench.databases.synthetic.database import make, stand_in
-    from merbench.databases.synthetic.settings import Settings
+    from merbench.synthetic.database import make, stand_in
+    from merbench.synthetic.settings import Settings
 
     one_of(size, "SIZE", ("small", "full"))
     one_of(table, "--table", ("default", "ambiguous"))

@@ -48,12 +48,12 @@ def prepared_grid(
         The protocols on the data, to plan runs of them.
     """
     from merbench.contracts.errors import listed
-    from merbench.databases.synthetic.database import SMALL
     from merbench.engine.catalogue import protocol as find_protocol
     from merbench.engine.data import choose_data
     from merbench.engine.execute import check_fold_names
     from merbench.engine.plan import PreparedProtocol
     from merbench.splits.split import clips_not_found
+    from merbench.synthetic.database import SMALL
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
     for request in requests:

@@ -9,8 +9,8 @@ _BUILTIN = {
     "megc2019-flow28": "merbench.databases.megc2019_flow28:DATABASE",
     "samm": "merbench.databases.samm:DATABASE",
     "smic-hs": "merbench.databases.smic_hs:DATABASE",
-    "synthetic-full": "merbench.databases.synthetic.database:FULL_DATABASE",
-    "synthetic-small": "merbench.databases.synthetic.database:SMALL_DATABASE",
+    "synthetic-full": "merbench.synthetic.database:FULL_DATABASE",
+    "synthetic-small": "merbench.synthetic.database:SMALL_DATABASE",
 }
 
 

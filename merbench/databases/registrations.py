@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 from merbench.contracts.databases import Source
 from merbench.contracts.errors import DataError, MerbenchError, blaming, suggestion
 from merbench.databases import DATABASES
-from merbench.databases.synthetic.settings import MANIFEST
+from merbench.synthetic.settings import MANIFEST
 
 
 class Registration(BaseModel):

@@ -4,10 +4,10 @@ import pytest
 
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.errors import DataError
-from merbench.databases.synthetic import table
-from merbench.databases.synthetic.clips import plan
-from merbench.databases.synthetic.settings import Settings
 from merbench.scoring.same_units import same_units
+from merbench.synthetic import table
+from merbench.synthetic.clips import plan
+from merbench.synthetic.settings import Settings
 
 
 def clips_of(*rows):

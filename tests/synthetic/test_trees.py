@@ -14,10 +14,10 @@ import pytest
 from merbench.contracts.errors import DataError
 from merbench.databases import casme2, samm, smic_hs
 from merbench.databases.identity import normalised
-from merbench.databases.synthetic import trees
-from merbench.databases.synthetic.clips import Film, draw_subject, plan
-from merbench.databases.synthetic.settings import Settings, generator_digest
-from merbench.databases.synthetic.trees import clip_folder, frame_name, read_manifest, write
+from merbench.synthetic import trees
+from merbench.synthetic.clips import Film, draw_subject, plan
+from merbench.synthetic.settings import Settings, generator_digest
+from merbench.synthetic.trees import clip_folder, frame_name, read_manifest, write
 
 TINY = Settings(pixels=96)
 READERS = {"casme2": casme2.DATABASE, "samm": samm.DATABASE, "smic-hs": smic_hs.DATABASE}
@@ -222,8 +222,8 @@ def test_a_killed_write_is_completed_by_the_next_one(tmp_path, few, whole):
     names = [clip.clip for clip in _few(TINY)]
     code = (
         "import sys; from pathlib import Path\n"
-        "from merbench.databases.synthetic import trees\n"
-        "from merbench.databases.synthetic.settings import Settings\n"
+        "from merbench.synthetic import trees\n"
+        "from merbench.synthetic.settings import Settings\n"
         "clips = trees.plan(Settings(pixels=96))\n"
         f"trees.plan = lambda settings: [clip for clip in clips if clip.clip in {names}]\n"
         "said = lambda done, total: print(done, flush=True)\n"

@@ -3,10 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
-from merbench.databases.synthetic import table
-from merbench.databases.synthetic.clips import plan
-from merbench.databases.synthetic.settings import Settings
 from merbench.scoring.metrics import confusion_matrix
+from merbench.synthetic import table
+from merbench.synthetic.clips import plan
+from merbench.synthetic.settings import Settings
 
 TABLES = ("default", "ambiguous")
 EACH = list(itertools.product(TABLES, table.DATASETS))

@@ -25,9 +25,9 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from merbench.contracts.errors import DataError
-from merbench.databases.synthetic.clips import Clip, Film, draw_subject, plan
-from merbench.databases.synthetic.settings import MANIFEST, Settings, generator_digest
-from merbench.databases.synthetic.table import CLASSES, DATASETS, OBJECTIVE
+from merbench.synthetic.clips import Clip, Film, draw_subject, plan
+from merbench.synthetic.settings import MANIFEST, Settings, generator_digest
+from merbench.synthetic.table import CLASSES, DATASETS, OBJECTIVE
 
 UNFINISHED = f"{MANIFEST}.part"
 ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")

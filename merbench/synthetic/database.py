@@ -16,8 +16,8 @@ from merbench.contracts.databases import DatabaseCard, FrameDatabase, Reading, S
 from merbench.contracts.errors import DataError
 from merbench.databases import casme2, samm, smic_hs
 from merbench.databases.registrations import home, open_source, register, registered
-from merbench.databases.synthetic.settings import Settings, generator_digest
-from merbench.databases.synthetic.trees import read_manifest, write
+from merbench.synthetic.settings import Settings, generator_digest
+from merbench.synthetic.trees import read_manifest, write
 
 _READERS: dict[str, FrameDatabase] = {"casme2": casme2.DATABASE, "samm": samm.DATABASE, "smic-hs": smic_hs.DATABASE}
 

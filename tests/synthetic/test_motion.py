@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.action_units import ActionUnit
-from merbench.databases.synthetic import motion
-from merbench.databases.synthetic.face import Anatomy
-from merbench.databases.synthetic.table import SETS
+from merbench.synthetic import motion
+from merbench.synthetic.face import Anatomy
+from merbench.synthetic.table import SETS
 
 FACE = Anatomy(0.95, 1.35, 0.2, (0.41, 0.0), (0.18, 0.075), -0.26, (0.15, 0.54), (0.32, 0.9), (0.06, 0.08), 0.0)
 X, Y = np.meshgrid(np.linspace(-1.6, 1.6, 161, dtype=np.float32), np.linspace(-1.6, 1.6, 161, dtype=np.float32))

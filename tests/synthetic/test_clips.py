@@ -6,12 +6,12 @@ from merbench.protocols import megc2019
 
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.identity import normalised
-from merbench.databases.synthetic import clips as module
-from merbench.databases.synthetic.clips import Film, draw_subject, plan, stream
-from merbench.databases.synthetic.face import FRAME
-from merbench.databases.synthetic.motion import PICTURE, PICTURE_PIXELS
-from merbench.databases.synthetic.settings import Settings, generator_digest
-from merbench.databases.synthetic.table import DATASETS
+from merbench.synthetic import clips as module
+from merbench.synthetic.clips import Film, draw_subject, plan, stream
+from merbench.synthetic.face import FRAME
+from merbench.synthetic.motion import PICTURE, PICTURE_PIXELS
+from merbench.synthetic.settings import Settings, generator_digest
+from merbench.synthetic.table import DATASETS
 
 TINY = Settings(pixels=96)
 FULL = plan(Settings(size="full"))
@@ -224,7 +224,7 @@ def test_streams_depend_on_their_names_alone():
 
 
 def test_the_digest_tells_settings_apart_and_code_but_not_comments(monkeypatch, tmp_path):
-    from merbench.databases.synthetic import settings as source
+    from merbench.synthetic import settings as source
 
     folder = source.Path(source.__file__).parent
     for name in source.GENERATOR:
@@ -242,7 +242,7 @@ def test_the_digest_tells_settings_apart_and_code_but_not_comments(monkeypatch, 
 
 
 def test_a_new_version_is_another_digest(monkeypatch):
-    from merbench.databases.synthetic import settings as source
+    from merbench.synthetic import settings as source
 
     before = generator_digest(Settings())
     monkeypatch.setattr(source, "VERSION", source.VERSION + 1)

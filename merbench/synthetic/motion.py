@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from merbench.contracts.action_units import ActionUnit
-from merbench.databases.synthetic.face import Anatomy, Array, single
+from merbench.synthetic.face import Anatomy, Array, single
 
 #: Bumps of each action unit on the picture's right half, after FACS: (anchor, place relative to it, spread, movement);
 #: face units, outwards and down positive. The other half is its mirror image.

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from merbench.contracts.action_units import ActionUnit
 from merbench.contracts.digests import derived_seed
-from merbench.databases.synthetic import face, motion
-from merbench.databases.synthetic.face import Array, Face
-from merbench.databases.synthetic.settings import Settings
-from merbench.databases.synthetic.table import CLASSES, COUNTS, DATASETS, SETS, WORDS, sets_given_class
+from merbench.synthetic import face, motion
+from merbench.synthetic.face import Array, Face
+from merbench.synthetic.settings import Settings
+from merbench.synthetic.table import CLASSES, COUNTS, DATASETS, SETS, WORDS, sets_given_class
 
 FPS = {"casme2": 200, "samm": 200, "smic-hs": 100}
 
