@@ -7,7 +7,7 @@ setup(
     packages=[*find_packages(include=["merbench*"]), *(f"merbench.{p}" for p in mapped)],
     package_dir={f"merbench.{name}": name for name in top},
     package_data={
-        "merbench.databases": ["*.csv", "*.yaml"],
+        "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
         "merbench.methods": ["*/card.yaml", "*/README.md"],
         "merbench.protocols": ["*.yaml", "families/*.yaml", "lists/*.csv"],
         "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*", "audits/*/*"],

@@ -61,9 +61,9 @@ def fetch(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
-    from merbench.databases.fetching import downloadable, fetched_folder
-    from merbench.databases.fetching import fetch as download
     from merbench.databases.registrations import home, registered
+    from merbench.databases.releases.fetching import downloadable, fetched_folder
+    from merbench.databases.releases.fetching import fetch as download
 
     card, source = downloadable(name)
     before = registered().get(name)

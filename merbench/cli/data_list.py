@@ -11,8 +11,8 @@ from merbench.contracts.databases import DatabaseCard
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
-from merbench.databases.fetching import mended
 from merbench.databases.registrations import open_registered, registered
+from merbench.databases.releases.fetching import mended
 from merbench.engine.catalogue import PROTOCOLS, family_of
 from merbench.engine.data import labels_fit, serves
 from merbench.prepare.store import Kept, kept_shelves, store_folder

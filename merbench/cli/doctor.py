@@ -48,8 +48,8 @@ def _copies() -> tuple[dict[str, str], list[str]]:
     """Read every registered database; returns what is there, or how to come by some, and what is broken."""
     from merbench.contracts.errors import MerbenchError
     from merbench.databases import DATABASES
-    from merbench.databases.fetching import mended
     from merbench.databases.registrations import open_registered, registered
+    from merbench.databases.releases.fetching import mended
 
     found, broken = {}, []
     try:

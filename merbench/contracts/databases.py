@@ -22,7 +22,7 @@ class Download(BaseModel):
     address : str
         Where its publisher keeps the files, in one fixed version; the files' names are appended to it.
     checksums : Path
-        The list of a copy's files with their SHA-256, see :mod:`merbench.databases.checksums`.
+        The list of a copy's files with their SHA-256, see :mod:`merbench.databases.releases.checksums`.
     folders : dict of str to str
         Folders of a copy that are called otherwise under `address`, each with its name there.
     cite : tuple of str

@@ -5,10 +5,10 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.registry import Entry, Registry
 
 _BUILTIN = {
-    "casme2": "merbench.databases.casme2:DATABASE",
-    "megc2019-flow28": "merbench.databases.megc2019_flow28:DATABASE",
-    "samm": "merbench.databases.samm:DATABASE",
-    "smic-hs": "merbench.databases.smic_hs:DATABASE",
+    "casme2": "merbench.databases.readers.casme2:DATABASE",
+    "megc2019-flow28": "merbench.databases.releases.megc2019_flow28:DATABASE",
+    "samm": "merbench.databases.readers.samm:DATABASE",
+    "smic-hs": "merbench.databases.readers.smic_hs:DATABASE",
     "synthetic-full": "merbench.synthetic.database:FULL_DATABASE",
     "synthetic-small": "merbench.synthetic.database:SMALL_DATABASE",
 }

@@ -14,7 +14,7 @@ import pandas as pd
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.databases.identity import normalised
+from merbench.databases.reading.identity import normalised
 
 CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
 

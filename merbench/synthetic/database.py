@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, FrameDatabase, Reading, Source
 from merbench.contracts.errors import DataError
-from merbench.databases import casme2, samm, smic_hs
+from merbench.databases.readers import casme2, samm, smic_hs
 from merbench.databases.registrations import home, open_source, register, registered
 from merbench.synthetic.settings import Settings, generator_digest
 from merbench.synthetic.trees import read_manifest, write

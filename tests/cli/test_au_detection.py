@@ -16,7 +16,7 @@ RELEASE = f"""
 
     from merbench.contracts.action_units import read_coding
     from merbench.contracts.clips import clip_names
-    from merbench.databases.megc2019_flow28 import Megc2019Flow28
+    from merbench.databases.releases.megc2019_flow28 import Megc2019Flow28
 
     CODED, UNKNOWN = {CODED!r}, {UNKNOWN!r}
 

@@ -19,11 +19,11 @@ from merbench.cli.data import _first_run
 from merbench.cli.doctor import _copies as copies
 from merbench.contracts.databases import Download
 from merbench.contracts.protocols import load_protocol
-from merbench.databases import fetching
-from merbench.databases.checksums import checksums, read_checksums
-from merbench.databases.fetching import fetch, fetched_folder
-from merbench.databases.megc2019_flow28 import DATABASE, IMAGES, LIST
 from merbench.databases.registrations import registered
+from merbench.databases.releases import fetching
+from merbench.databases.releases.checksums import checksums, read_checksums
+from merbench.databases.releases.fetching import fetch, fetched_folder
+from merbench.databases.releases.megc2019_flow28 import DATABASE, IMAGES, LIST
 from merbench.engine.data import choose_data
 
 NAME = "megc2019-flow28"
@@ -532,7 +532,7 @@ def test_a_database_of_another_package_can_be_fetched_too(done, offer, serve, sm
             "__init__.py": f"""
             from pathlib import Path
             from merbench.contracts.databases import Download
-            from merbench.databases.megc2019_flow28 import Megc2019Flow28
+            from merbench.databases.releases.megc2019_flow28 import Megc2019Flow28
 
             class Toy(Megc2019Flow28):
                 card = Megc2019Flow28.card.model_copy(update={{

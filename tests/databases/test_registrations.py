@@ -11,7 +11,6 @@ from platformdirs import user_data_dir
 from merbench.contracts.errors import DataError, MerbenchError, UnknownNameError
 from merbench.contracts.registry import Registry
 from merbench.databases import registrations
-from merbench.databases.megc2019_flow28 import DATABASE, LIST
 from merbench.databases.registrations import (
     Registration,
     open_registered,
@@ -20,6 +19,7 @@ from merbench.databases.registrations import (
     register,
     registered,
 )
+from merbench.databases.releases.megc2019_flow28 import DATABASE, LIST
 
 NAME = "megc2019-flow28"
 

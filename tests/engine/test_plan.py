@@ -13,8 +13,8 @@ import merbench.training
 from merbench.contracts.databases import Source
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.megc2019_flow28 import IMAGES, LIST
 from merbench.databases.registrations import register
+from merbench.databases.releases.megc2019_flow28 import IMAGES, LIST
 from merbench.engine.catalogue import METHODS, method_card
 from merbench.engine.data import Data, choose_data
 from merbench.engine.execute import execute

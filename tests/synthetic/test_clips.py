@@ -5,7 +5,7 @@ import pytest
 from merbench.protocols import megc2019
 
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.identity import normalised
+from merbench.databases.reading.identity import normalised
 from merbench.synthetic import clips as module
 from merbench.synthetic.clips import Film, draw_subject, plan, stream
 from merbench.synthetic.face import FRAME

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from merbench.contracts.errors import DataError
-from merbench.databases import casme2, samm, smic_hs
-from merbench.databases.identity import normalised
+from merbench.databases.readers import casme2, samm, smic_hs
+from merbench.databases.reading.identity import normalised
 from merbench.synthetic import trees
 from merbench.synthetic.clips import Film, draw_subject, plan
 from merbench.synthetic.settings import Settings, generator_digest

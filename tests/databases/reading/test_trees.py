@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import DataError
-from merbench.databases.trees import Place, frames_and_strays, numbered_frames, picture_size, survey
+from merbench.databases.reading.trees import Place, frames_and_strays, numbered_frames, picture_size, survey
 
 
 def touch(folder, *names):

@@ -2,7 +2,7 @@
 
 A list is made from a copy that is known to be good::
 
-    python -m merbench.databases.checksums FOLDER NAME… > LIST.csv
+    python -m merbench.databases.releases.checksums FOLDER NAME… > LIST.csv
 
 where each NAME is a file of FOLDER, or a folder whose files are taken, hidden ones passed over.
 """
@@ -114,7 +114,7 @@ def checksums(folder: Path, names: Iterable[str]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Print the list of ``FOLDER NAME…``; returns the exit code."""
     if len(arguments) < 2:
-        sys.stderr.write("error: give FOLDER NAME…, see the docstring of merbench.databases.checksums\n")
+        sys.stderr.write("error: give FOLDER NAME…, see the docstring of merbench.databases.releases.checksums\n")
         return 2
     try:
         sys.stdout.write(checksums(Path(arguments[0]), arguments[1:]))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import DataError
-from merbench.databases.sheets import Column, read_sheet
+from merbench.databases.reading.sheets import Column, read_sheet
 
 COLUMNS = {
     "subject": Column(("Subject",)),

@@ -2,7 +2,7 @@ import pytest
 
 from merbench.contracts.clips import clip_names, clips_digest
 from merbench.contracts.databases import FrameDatabase
-from merbench.databases.samm import DATABASE
+from merbench.databases.readers.samm import DATABASE
 
 
 def test_the_database_is_one_of_frames():

@@ -20,8 +20,8 @@ from merbench import __version__
 from merbench.contracts.databases import DatabaseCard, Download, Source
 from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.databases import DATABASES
-from merbench.databases.checksums import PublishedFile, read_checksums
 from merbench.databases.registrations import home, register
+from merbench.databases.releases.checksums import PublishedFile, read_checksums
 
 if TYPE_CHECKING:
     import httpx2

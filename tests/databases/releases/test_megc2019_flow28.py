@@ -13,9 +13,9 @@ from merbench.contracts.databases import Release, Source
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import DynamicImage, Flow
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.identity import normalised
-from merbench.databases.megc2019_flow28 import DATABASE, FLOW, IMAGES, LIST
+from merbench.databases.reading.identity import normalised
 from merbench.databases.registrations import open_source
+from merbench.databases.releases.megc2019_flow28 import DATABASE, FLOW, IMAGES, LIST
 from merbench.prepare.arrays import input_digests, prepare_inputs
 
 FIRST = "sub06_EP01_01f .png"  # an image of the small release: casme2, sub06, EP01_01f, negative

@@ -11,9 +11,9 @@ import pytest
 from merbench.contracts.clips import clip_names
 from merbench.contracts.databases import Remark
 from merbench.contracts.errors import DataError
-from merbench.databases.casme2 import DATABASE as CASME2
-from merbench.databases.samm import DATABASE as SAMM
-from merbench.databases.smic_hs import DATABASE as SMIC
+from merbench.databases.readers.casme2 import DATABASE as CASME2
+from merbench.databases.readers.samm import DATABASE as SAMM
+from merbench.databases.readers.smic_hs import DATABASE as SMIC
 
 SHEET, TREE, CLASSES = "CASME2-coding-20140508.xlsx", "CASME2-RAW", "CASME2-ObjectiveClasses.xlsx"
 FIRST = f"{TREE}/sub01/EP21_01f"  # frames 44 to 55, of which 46 to 53 are the clip; row 2 of the sheet

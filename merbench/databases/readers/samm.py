@@ -6,9 +6,9 @@ copies on row 1; a column gives the objective class.
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.framed import SheetDatabase
-from merbench.databases.layouts import SheetForm, TreeForm
-from merbench.databases.sheets import Column
+from merbench.databases.reading.framed import SheetDatabase
+from merbench.databases.reading.layouts import SheetForm, TreeForm
+from merbench.databases.reading.sheets import Column
 
 DATABASE = SheetDatabase(
     card=DatabaseCard(

@@ -20,11 +20,11 @@ from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading, Remark
 from merbench.contracts.errors import DataError, listed
-from merbench.databases.corrections import corrections_for
-from merbench.databases.identity import normalised
-from merbench.databases.layouts import SheetForm, Tree, TreeForm, clip_folders, find_trees, read_newest
-from merbench.databases.sheets import Sheet
-from merbench.databases.trees import Place, frames_and_strays, numbered_frames, picture_size
+from merbench.databases.reading.corrections import corrections_for
+from merbench.databases.reading.identity import normalised
+from merbench.databases.reading.layouts import SheetForm, Tree, TreeForm, clip_folders, find_trees, read_newest
+from merbench.databases.reading.sheets import Sheet
+from merbench.databases.reading.trees import Place, frames_and_strays, numbered_frames, picture_size
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 _ELSEWHERE = "there or up to three levels below"  # where sheets and trees are looked for

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from merbench.contracts.errors import DataError
-from merbench.databases.sheets import Column, Sheet, read_sheet
-from merbench.databases.trees import Place, survey
+from merbench.databases.reading.sheets import Column, Sheet, read_sheet
+from merbench.databases.reading.trees import Place, survey
 
 Kind = Literal["raw", "raw selected", "cropped"]
 PREFERRED: tuple[Kind, ...] = ("raw", "raw selected", "cropped")  # where several trees lie in one folder
@@ -67,7 +67,7 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[Tree], list[Place]]:
     Raises
     ------
     DataError
-        As :meth:`~merbench.databases.trees.Place.of`.
+        As :meth:`~merbench.databases.reading.trees.Place.of`.
     """
     trees: list[Tree] = []
     places: list[Place] = []

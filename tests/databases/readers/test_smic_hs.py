@@ -3,7 +3,7 @@ import pytest
 from merbench.contracts.clips import clip_names, clips_digest
 from merbench.contracts.databases import FrameDatabase
 from merbench.contracts.errors import DataError
-from merbench.databases.smic_hs import DATABASE
+from merbench.databases.readers.smic_hs import DATABASE
 
 CROPPED = {"tree": "SMIC_all_cropped/HS", "prefix": "reg_image"}
 

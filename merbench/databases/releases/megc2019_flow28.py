@@ -8,7 +8,7 @@ Each image is, in RGB order, horizontal flow u, vertical flow v and optical stra
 (Liong et al., FG 2019; Wang et al., arXiv 2307.14637).
 
 ``megc2019_flow28.csv`` beside this file lists the published files for ``merbench data fetch``. It was made by
-``python -m merbench.databases.checksums FOLDER LIST IMAGES/`` on a copy of HTNet's layout at the commit below.
+``python -m merbench.databases.releases.checksums FOLDER LIST IMAGES/`` on a copy of HTNet's layout at the commit below.
 """
 
 import re
@@ -25,7 +25,7 @@ from merbench.contracts.clips import clip_name, clip_table
 from merbench.contracts.databases import DatabaseCard, Download, Reading
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import Flow, InputSpec
-from merbench.databases.identity import normalised
+from merbench.databases.reading.identity import normalised
 
 COMMIT = "91cf4bda0a2db50d638d46c04c5d7cf3b602d446"
 IMAGES = "STSNet_whole_norm_u_v_os"

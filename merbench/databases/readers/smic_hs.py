@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from merbench.contracts.databases import DatabaseCard, Remark
-from merbench.databases.framed import Annotation, Findings, FramedDatabase
-from merbench.databases.layouts import TreeForm
-from merbench.databases.trees import Place, numbered_frames
+from merbench.databases.reading.framed import Annotation, Findings, FramedDatabase
+from merbench.databases.reading.layouts import TreeForm
+from merbench.databases.reading.trees import Place, numbered_frames
 
 _CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 

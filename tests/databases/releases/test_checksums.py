@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from merbench.contracts.errors import DataError
-from merbench.databases.checksums import PublishedFile, checksums, main, read_checksums
-from merbench.databases.megc2019_flow28 import DATABASE, IMAGES, LIST
+from merbench.databases.releases.checksums import PublishedFile, checksums, main, read_checksums
+from merbench.databases.releases.megc2019_flow28 import DATABASE, IMAGES, LIST
 
 DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of b"hello"
 HEADER = "path,bytes,sha256\n"

@@ -5,8 +5,8 @@ import pytest
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_names, clips_digest
 from merbench.contracts.databases import FrameDatabase
-from merbench.databases.casme2 import DATABASE
-from merbench.databases.framed import settled_apex
+from merbench.databases.readers.casme2 import DATABASE
+from merbench.databases.reading.framed import settled_apex
 
 LAYOUTS = [
     ("CASME2-RAW", "img", "raw"),

@@ -6,9 +6,9 @@ ones (2019, ``CASME2_label_Ver_2.xls``) are read by the same names. Objective cl
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.framed import SheetDatabase
-from merbench.databases.layouts import SheetForm, TreeForm
-from merbench.databases.sheets import Column
+from merbench.databases.reading.framed import SheetDatabase
+from merbench.databases.reading.layouts import SheetForm, TreeForm
+from merbench.databases.reading.sheets import Column
 
 _SUBJECT, _CLIP = Column(("Subject",)), Column(("Filename", "File name"))
 

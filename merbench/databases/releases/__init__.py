@@ -1,0 +1,1 @@
+"""Releases of ready-made arrays: what they hold, their checksums, and how they are downloaded."""
