@@ -19,8 +19,8 @@ from _timing import interleaved, print_ratios
 
 from merbench.contracts.inputs import Flow
 from merbench.prepare.arrays import clip_frames
-from merbench.prepare.build import build
 from merbench.prepare.frames import ClipFrames
+from merbench.prepare.kinds.build import build
 from merbench.prepare.store import Shelf, ShelfFile, Silent
 from merbench.synthetic.database import SMALL, stand_in
 

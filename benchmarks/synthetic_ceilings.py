@@ -22,8 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from merbench.prepare import flow
-from merbench.prepare.faces import Alignment, find_face
+from merbench.prepare.faces.find import Alignment, find_face
+from merbench.prepare.kinds import flow
 from merbench.scoring.metrics import confusion_matrix
 from merbench.synthetic import table
 from merbench.synthetic.clips import Clip, Film, draw_course, draw_subject, plan

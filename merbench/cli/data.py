@@ -222,7 +222,7 @@ def show(
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.data import open_named
-    from merbench.report.contact_sheet import chosen_clips, contact_sheet, write_picture
+    from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
 
     if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
         raise MerbenchError(f"--out {out}: give the name of a .png file in a folder that is there")

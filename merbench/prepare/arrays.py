@@ -14,10 +14,10 @@ from merbench.contracts.databases import FrameDatabase, Release, Source
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
 from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Frames, FromTable, Inputs, InputSpec
-from merbench.prepare.build import build
-from merbench.prepare.facts import clip_facts, unknown_facts
+from merbench.prepare.faces.settle import lacking_for, settled, told
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.settle import lacking_for, settled, told
+from merbench.prepare.kinds.build import build
+from merbench.prepare.kinds.facts import clip_facts, unknown_facts
 from merbench.prepare.store import Shelf, ShelfFile, Silent, Watcher, remove_file
 
 Array = npt.NDArray[Any]

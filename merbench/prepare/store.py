@@ -29,7 +29,7 @@ from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.inputs import InputSpec
 from merbench.databases.registrations import home
 from merbench.prepare import CODE_VERSION
-from merbench.prepare.faces import dlib_version
+from merbench.prepare.faces.find import dlib_version
 from merbench.prepare.frames import ClipFrames
 
 Array = npt.NDArray[Any]

@@ -63,7 +63,7 @@ def coloured(vectors: Tensor) -> Tensor:
     """Write u and v, (n, 2, size, size), as pictures in 0..1, (n, 3, size, size), RGB.
 
     Hue the direction (from the right, red, by way of down), full saturation, value the length, from 0 for the clip's
-    shortest to 1 for its longest vector: :func:`merbench.prepare.flow.colour` without its rounding to bytes and without
+    shortest to 1 for its longest vector: :func:`merbench.prepare.kinds.flow.colour` without its rounding to bytes and without
     its cap on colours outside the face.
     """
     u, v = vectors[:, 0], vectors[:, 1]

@@ -23,7 +23,7 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.catalogue import METHODS
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import Auxiliary, FoldTask
-from merbench.prepare.facts import clip_facts, database_code
+from merbench.prepare.kinds.facts import clip_facts, database_code
 from merbench.splits.split import Fold, Split, make_split
 
 FLOW = Flow()

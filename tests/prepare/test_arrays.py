@@ -9,8 +9,8 @@ from merbench.contracts.databases import DatabaseCard, Reading, Source
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.inputs import ActionUnits, ArrayInput, DynamicImage, Flow, Frames, Inputs, Landmarks
 from merbench.databases.releases.megc2019_flow28 import DATABASE, FLOW
-from merbench.prepare import settle
 from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
+from merbench.prepare.faces import settle
 from merbench.prepare.store import kept_shelves
 
 

@@ -202,7 +202,7 @@ def test_the_background_does_not_move():
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_opencv_finds_one_face_of_the_expected_size_in_every_onset_frame_of_small(dataset):
-    from merbench.prepare.faces import find_face
+    from merbench.prepare.faces.find import find_face
 
     settings = Settings()
     for name in sorted({clip.subject for clip in plan(settings) if clip.dataset == dataset})[:2]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from merbench.methods.medn import augment
 
-from merbench.prepare.flow import colour, strain
-from merbench.prepare.flow import flow as flow_between
+from merbench.prepare.kinds.flow import colour, strain
+from merbench.prepare.kinds.flow import flow as flow_between
 
 
 def drawn(clips=6, crop=0.7, jitter=0.3, flip=True, seed=0):

@@ -21,8 +21,8 @@ from merbench.contracts.methods import Problem, RunContext, TrainingData, check_
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.folds import run_fold
 from merbench.engine.opening import FoldTask
-from merbench.prepare.build import build
 from merbench.prepare.frames import ClipFrames
+from merbench.prepare.kinds.build import build
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")

@@ -8,8 +8,8 @@ import pytest
 import skimage.data
 
 from merbench.contracts.errors import DataError, MerbenchError
-from merbench.prepare import faces
-from merbench.prepare.faces import Alignment, FaceNotFoundError, find_face, five_points
+from merbench.prepare.faces import find as faces
+from merbench.prepare.faces.find import Alignment, FaceNotFoundError, find_face, five_points
 
 SIZE = 128
 # Marked by hand in scikit-image's astronaut: left and right pupil, nose tip, left and right mouth corner.
@@ -224,5 +224,5 @@ def test_landmarks_without_dlib_say_how_to_install_it(astronaut, no_dlib):
 
 
 def test_dlib_is_imported_only_where_it_is_used():
-    code = "import merbench.prepare.build, sys; sys.exit('dlib' in sys.modules or 'pkg_resources' in sys.modules)"
+    code = "import merbench.prepare.kinds.build, sys; sys.exit('dlib' in sys.modules or 'pkg_resources' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.prepare.pictures import dynamic_image, landmarks, rank_weights
+from merbench.prepare.kinds.pictures import dynamic_image, landmarks, rank_weights
 
 
 @given(count=st.integers(1, 60))

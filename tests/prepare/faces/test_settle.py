@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
-from merbench.prepare import settle
-from merbench.prepare.settle import lacking_for, settled, told
+from merbench.prepare.faces import settle
+from merbench.prepare.faces.settle import lacking_for, settled, told
 
 PICTURES = [Flow(), Frames(), DynamicImage()]
 

@@ -1,7 +1,7 @@
 """What ``faces: auto`` comes to on the data at hand and this machine, and what an input would need that is not here."""
 
 from merbench.contracts.inputs import Flow, FromTable, InputSpec, Landmarks
-from merbench.prepare.faces import INSTALL, landmarks_installed
+from merbench.prepare.faces.find import INSTALL, landmarks_installed
 
 
 def settled(spec: InputSpec, cropped: bool) -> InputSpec:

@@ -6,11 +6,11 @@ import skimage.data
 from merbench.contracts.action_units import ActionUnit, Coding
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
-from merbench.prepare import flow
-from merbench.prepare.build import build, shifted, variants
-from merbench.prepare.faces import FaceNotFoundError, find_face, landmarks_installed
+from merbench.prepare.faces.find import FaceNotFoundError, find_face, landmarks_installed
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.pictures import dynamic_image
+from merbench.prepare.kinds import flow
+from merbench.prepare.kinds.build import build, shifted, variants
+from merbench.prepare.kinds.pictures import dynamic_image
 
 ONSET, APEX, OFFSET = 12, 16, 21
 NUMBERS = [number for number in range(10, 25) if number != 18]  # one frame is missing

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from merbench.prepare import flow
-from merbench.prepare.flow import channels, colour, damp_outside, face_mask, magnitude, resize, strain, to_bytes
+from merbench.prepare.kinds import flow
+from merbench.prepare.kinds.flow import channels, colour, damp_outside, face_mask, magnitude, resize, strain, to_bytes
 
 SIZE = 96
 ROWS, COLUMNS = np.indices((SIZE, SIZE)).astype(np.float32)

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, ClipFacts, DynamicImage, Flow, Frames, InputSpec, Landmarks
-from merbench.prepare import flow, pictures, sampling
-from merbench.prepare.faces import Alignment, Points, find_face
+from merbench.prepare import sampling
+from merbench.prepare.faces.find import Alignment, Points, find_face
 from merbench.prepare.frames import ClipFrames, Image
+from merbench.prepare.kinds import flow, pictures
 
 Array = npt.NDArray[Any]
 PictureSpec = Flow | Frames | DynamicImage | Landmarks
@@ -25,7 +26,7 @@ def build(spec: InputSpec, clip: ClipFrames) -> Array:
     Parameters
     ----------
     spec : InputSpec
-        ``faces`` is settled, see :func:`merbench.prepare.settle.settled`.
+        ``faces`` is settled, see :func:`merbench.prepare.faces.settle.settled`.
     clip : ClipFrames
         Every frame that is needed is read and aligned once.
 

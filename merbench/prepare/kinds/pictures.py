@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from merbench.prepare.faces import five_points
-from merbench.prepare.flow import to_bytes
+from merbench.prepare.faces.find import five_points
 from merbench.prepare.frames import Image
+from merbench.prepare.kinds.flow import to_bytes
 
 
 def rank_weights(count: int) -> npt.NDArray[np.float64]:

@@ -13,9 +13,9 @@ from merbench.contracts.databases import Release, Source
 from merbench.contracts.errors import MerbenchError, suggestion
 from merbench.contracts.inputs import Flow, Frames, InputSpec
 from merbench.prepare.arrays import clip_frames
-from merbench.prepare.build import build
+from merbench.prepare.faces.settle import settled
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.settle import settled
+from merbench.prepare.kinds.build import build
 
 Picture = npt.NDArray[np.uint8]
 

@@ -1,0 +1,1 @@
+"""Input kinds: how each is built from the frames of a clip."""
