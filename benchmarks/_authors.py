@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from merbench.engine.opening import FoldTask
+from merbench.engine.fold.opening import FoldTask
 
 
 class ThreeStreams(nn.Module):

@@ -13,10 +13,10 @@ from _timing import SHARED_RELEASE
 from rich.console import Console
 
 from merbench.cli.display import PlainDisplay
-from merbench.engine.catalogue import protocol
-from merbench.engine.data import choose_data
-from merbench.engine.execute import execute
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.execute.grid import execute
+from merbench.engine.plan.catalogue import protocol
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 from merbench.records.folder import RunFolder
 
 

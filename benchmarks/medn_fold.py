@@ -16,7 +16,7 @@ from merbench.methods.medn.method import MEDN
 
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
-from merbench.engine.catalogue import METHODS
+from merbench.engine.plan.catalogue import METHODS
 
 FOLDS = 68
 CLASSES = ("negative", "positive", "surprise")

@@ -20,12 +20,12 @@ import torch
 from _authors import straight_fold
 from _timing import SHARED_RELEASE, interleaved, print_ratios
 
-from merbench.engine.catalogue import protocol
-from merbench.engine.data import choose_data
-from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
-from merbench.engine.ray_executor import RayExecutor
-from merbench.engine.ray_session import connect
-from merbench.engine.units import Executor, Serial, Unit, Working
+from merbench.engine.execute.ray_executor import RayExecutor
+from merbench.engine.execute.ray_session import connect
+from merbench.engine.execute.units import Executor, Serial, Unit, Working
+from merbench.engine.plan.catalogue import protocol
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
 from merbench.scoring.metrics import confusion_matrix, scores
 
 ROWS = ("authors", "serial", "workers", "packed", "compiled")

@@ -13,7 +13,7 @@ from merbench.methods.medn.config import Config, kept_locations
 from merbench.methods.medn.sevit import SEVit
 from torch.utils.flop_counter import FlopCounterMode
 
-from merbench.engine.catalogue import METHODS
+from merbench.engine.plan.catalogue import METHODS
 
 
 def main() -> None:

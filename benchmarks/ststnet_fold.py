@@ -11,10 +11,10 @@ from pathlib import Path
 from _authors import straight_fold
 from _timing import SHARED_RELEASE, interleaved, print_ratios
 
-from merbench.engine.catalogue import protocol
-from merbench.engine.data import choose_data
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.catalogue import protocol
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
 FOLD = "casme2/sub01"
 

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from _timing import SHARED_RELEASE, print_ratios
 
-from merbench.engine.catalogue import protocol
-from merbench.engine.data import choose_data
-from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
+from merbench.engine.plan.catalogue import protocol
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
 from merbench.records.read import read_runs
 from merbench.scoring.table import part_scores
 

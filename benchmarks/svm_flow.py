@@ -16,11 +16,11 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from merbench.cli.display import PlainDisplay
-from merbench.engine.catalogue import protocol
-from merbench.engine.data import choose_data
-from merbench.engine.execute import execute
-from merbench.engine.opening import FoldTask
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.execute.grid import execute
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.plan.catalogue import protocol
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
 
 def bare_loop(task: FoldTask) -> dict[int, int]:

@@ -28,17 +28,17 @@ from _timing import SHARED_RELEASE, interleaved, print_ratios
 from rich.console import Console
 
 from merbench.cli.display import PlainDisplay
-from merbench.engine.catalogue import protocol
-from merbench.engine.data import choose_data
-from merbench.engine.execute import execute
-from merbench.engine.folds import FoldOutcome, run_fold
-from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
-from merbench.engine.ray_executor import RayExecutor
-from merbench.engine.ray_session import connect
-from merbench.engine.units import Executor, Serial, Watcher
+from merbench.engine.execute.grid import execute
+from merbench.engine.execute.ray_executor import RayExecutor
+from merbench.engine.execute.ray_session import connect
+from merbench.engine.execute.units import Executor, Serial, Watcher
+from merbench.engine.fold.folds import FoldOutcome, run_fold
+from merbench.engine.plan.catalogue import protocol
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
 
 if TYPE_CHECKING:
-    from merbench.engine.ray_worker import Answer, Place
+    from merbench.engine.execute.ray_worker import Answer, Place
 
 #: How long a fold of each method lasts, and the seeds.
 SECONDS, SEEDS = (33.0,) * 8 + (10.0,) * 8 + (0.1,) * 4, tuple(range(5))
@@ -73,7 +73,7 @@ class Host:
 
     async def hello(self, versions: Mapping[str, Any]) -> "Place":
         """Tell where it is."""
-        from merbench.engine.ray_worker import Place
+        from merbench.engine.execute.ray_worker import Place
 
         return Place("simulated", "", ())
 
@@ -81,7 +81,7 @@ class Host:
         self, worker: tuple[str, Any, float], sent: Sequence[Any], packs: Sequence[Sequence[str]]
     ) -> "Answer":
         """Sleep, and tell the board now and then, as a worker does."""
-        from merbench.engine.ray_worker import Answer
+        from merbench.engine.execute.ray_worker import Answer
 
         name, board, every = worker
         task = (await sent[0]).task

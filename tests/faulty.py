@@ -19,7 +19,7 @@ from torch import nn
 from merbench.contracts.cards import Card
 from merbench.contracts.inputs import ActionUnits, Flow
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.engine.catalogue import RegisteredMethod
+from merbench.engine.plan.catalogue import RegisteredMethod
 
 HERE = Path(__file__).parent
 ANSWERS = {}

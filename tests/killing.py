@@ -47,7 +47,7 @@ ENVIRONMENT = {
 }
 MODULES = (
     "merbench.cli.display",
-    "merbench.engine.execute",
+    "merbench.engine.execute.grid",
     "merbench.methods.majority.method",
     "merbench.report.compare",
     "merbench.report.terminal",

@@ -97,7 +97,7 @@ def test_an_installed_wheel_finds_its_methods_protocols_and_figures(wheel, tmp_p
         archive.extractall(tmp_path / "site")
     code = """
 import merbench
-from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, method_card
 from merbench.records.entries import read_leaderboard
 from merbench.records.published import published
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from merbench.engine.catalogue import PROTOCOLS, family_of
+from merbench.engine.plan.catalogue import PROTOCOLS, family_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "protocols.md"
 

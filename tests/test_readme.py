@@ -5,7 +5,7 @@ from pathlib import Path
 
 from merbench.analysis.rows import measured_rows
 from merbench.cli import app
-from merbench.engine.catalogue import PROTOCOLS
+from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.records.entries import read_leaderboard
 from merbench.report.compare import Comparison
 from merbench.report.paper import as_markdown

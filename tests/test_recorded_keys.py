@@ -6,9 +6,9 @@ import pytest
 
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import register
-from merbench.engine.catalogue import METHODS, PROTOCOLS
-from merbench.engine.data import choose_data
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 from merbench.records.model import RunFile
 
 #: The committed rows, and the first digits of their keys' digests, which no later version may move.

@@ -10,8 +10,8 @@ from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading, Source
 from merbench.contracts.inputs import Flow
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.data import Data
-from merbench.engine.plan import PreparedProtocol
+from merbench.engine.plan.data import Data
+from merbench.engine.plan.runs import PreparedProtocol
 
 CLASSES = ["negative", "positive", "surprise"]
 

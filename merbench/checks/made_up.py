@@ -27,8 +27,8 @@ from merbench.contracts.inputs import (
     Landmarks,
 )
 from merbench.contracts.methods import MethodConfig, Problem, declared_inputs
-from merbench.engine.catalogue import RegisteredMethod
-from merbench.engine.opening import Auxiliary, FoldTask
+from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.plan.catalogue import RegisteredMethod
 from merbench.splits.split import Fold, Split
 
 Array = npt.NDArray[Any]

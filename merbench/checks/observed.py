@@ -15,9 +15,9 @@ from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Method, MethodConfig, Prediction, Problem, RunContext, TrainingData
-from merbench.engine.folds import run_fold
-from merbench.engine.opening import FoldTask
-from merbench.engine.randomness import preserved_method, preserved_random_state
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.fold.randomness import preserved_method, preserved_random_state
 from merbench.prepare.arrays import input_digests
 
 #: How many clips are asked for at once where many are, which are those of the fold several times: more than the usual

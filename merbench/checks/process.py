@@ -23,7 +23,7 @@ from merbench.checks.observed import Again, answers, observe
 from merbench.checks.watch import Watch
 from merbench.contracts.methods import Prediction
 from merbench.engine import environment
-from merbench.engine.opening import FoldTask
+from merbench.engine.fold.opening import FoldTask
 
 _SECONDS = 3600
 

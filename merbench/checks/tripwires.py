@@ -1,6 +1,6 @@
 """Tripwires: what every method must hold, tried on made-up clips in seconds. Each check gives one line.
 
-What is tried is what is run: folds go through :func:`merbench.engine.folds.run_fold`, and several checks look at the
+What is tried is what is run: folds go through :func:`merbench.engine.fold.folds.run_fold`, and several checks look at the
 same fits. An author holds a method to them in tests of their own::
 
     from merbench.checks.tripwires import findings
@@ -25,10 +25,10 @@ from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.methods import MethodConfig
 from merbench.contracts.names import shown
-from merbench.engine.catalogue import METHODS, RegisteredMethod
-from merbench.engine.folds import COMPANY_TOLERANCE, run_fold
-from merbench.engine.opening import FoldTask
-from merbench.engine.randomness import seeded
+from merbench.engine.fold.folds import COMPANY_TOLERANCE, run_fold
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.fold.randomness import seeded
+from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
 from merbench.scoring.chance import by_chance
 
 Result = Literal["passed", "failed", "not applicable"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from merbench.engine.code import library_folders
+from merbench.engine.plan.code import library_folders
 
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 #: Where systems keep what libraries read: time zones, certificates, what the processor can do.

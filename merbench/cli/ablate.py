@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from merbench.analysis.ablation import Ablation, Trial
     from merbench.contracts.cards import Card
-    from merbench.engine.plan import PreparedProtocol, Request, RunPlan
+    from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import Watcher
 
 FORMATS = ("table", "md", "csv", "json")
@@ -137,7 +137,7 @@ class _Row:
 def _ablations(whole: "Request", only: Sequence[str]) -> list[_Row]:
     """Return the whole method, and a row for each ablation on its card, or each that is asked for; all are checked."""
     from merbench.analysis.ablation import WHOLE
-    from merbench.engine.catalogue import METHODS
+    from merbench.engine.plan.catalogue import METHODS
 
     (method,) = whole.methods
     found = METHODS.get(method)
@@ -172,7 +172,7 @@ def _chosen(card: "Card", only: Sequence[str]) -> Iterator[tuple[str, str, dict[
 def _others(whole: "Request", beside: Sequence[str]) -> "list[Request]":
     """Return what to run of each other method, in its own configuration; all are checked."""
     from merbench.analysis.ablation import BESIDE
-    from merbench.engine.plan import Request
+    from merbench.engine.plan.runs import Request
 
     requests = []
     for text in dict.fromkeys(beside):

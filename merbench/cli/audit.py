@@ -33,8 +33,8 @@ def audit(
     from rich.console import Console
 
     from merbench.analysis.audit import Wanted, as_json, not_of_classes, read_audit
-    from merbench.engine.catalogue import METHODS
-    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.plan.catalogue import METHODS
+    from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
     from merbench.report.audit_figure import write_audit

@@ -28,8 +28,8 @@ def check_protocol(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import DataError, listed
-    from merbench.engine.catalogue import protocol as find_protocol
-    from merbench.engine.data import choose_data
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+    from merbench.engine.plan.data import choose_data
     from merbench.splits.examine import examine
 
     spec = find_protocol(name)

@@ -40,7 +40,7 @@ def compare(
 
     from merbench.analysis.rows import measured_rows
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.catalogue import recorded_name
+    from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
     from merbench.report.compare import Comparison, as_csv, as_json
@@ -84,7 +84,7 @@ def _fitting(
 
     With methods named, sanity rows are those that see no motion, and the named methods on shuffled labels.
     """
-    from merbench.engine.catalogue import METHODS, PROTOCOLS
+    from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
     from merbench.records.read import named_together
 
     for name in methods:
@@ -102,7 +102,7 @@ def _fitting(
 def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return published figures and their parts' titles, where the rows mean the registered protocol by its name."""
     from merbench.analysis.rows import published_rows
-    from merbench.engine.catalogue import PROTOCOLS
+    from merbench.engine.plan.catalogue import PROTOCOLS
 
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}

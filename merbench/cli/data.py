@@ -130,7 +130,7 @@ def verify(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.databases.registrations import open_registered, registered
-    from merbench.engine.catalogue import PROTOCOLS, family_of
+    from merbench.engine.plan.catalogue import PROTOCOLS, family_of
     from merbench.prepare.arrays import prepare_input, unreadable_frames
 
     source = open_registered(name)
@@ -221,7 +221,7 @@ def show(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.data import open_named
+    from merbench.engine.plan.data import open_named
     from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
 
     if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
@@ -285,8 +285,8 @@ def synthesize(
 def _first_run(source: "Source") -> str:
     """Return a command that uses a database: methods that it has the inputs for, a protocol that it serves."""
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.catalogue import METHODS, PROTOCOLS, method_card
-    from merbench.engine.data import serves
+    from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, method_card
+    from merbench.engine.plan.data import serves
 
     card = source.database.card
     served = [spec for spec in PROTOCOLS.load_all()[0].values() if serves(card, spec)]
@@ -324,7 +324,7 @@ def _tell_remarks(source: "Source", each: bool) -> None:
 def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     """Print how a database's clips agree with a protocol, as far as it holds the protocol's datasets."""
     from merbench.contracts.errors import DataError
-    from merbench.engine.data import labels_fit
+    from merbench.engine.plan.data import labels_fit
     from merbench.splits.split import output_counts, selected, split_differences
 
     held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
@@ -380,7 +380,7 @@ def _sources(names: list[str]) -> "list[Source]":
 def _declared(methods: list[str]) -> "dict[InputSpec, str]":
     """Return the inputs that methods declare, each once, with the first method that wants it."""
     from merbench.contracts.methods import declared_inputs
-    from merbench.engine.catalogue import METHODS
+    from merbench.engine.plan.catalogue import METHODS
 
     specs: dict[InputSpec, str] = {}
     for wanted in methods or METHODS.names():

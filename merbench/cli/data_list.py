@@ -13,8 +13,8 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, registered
 from merbench.databases.releases.fetching import mended
-from merbench.engine.catalogue import PROTOCOLS, family_of
-from merbench.engine.data import labels_fit, serves
+from merbench.engine.plan.catalogue import PROTOCOLS, family_of
+from merbench.engine.plan.data import labels_fit, serves
 from merbench.prepare.store import Kept, kept_shelves, store_folder
 from merbench.prepare.upkeep import uses
 from merbench.synthetic.database import STAND_INS

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from merbench.contracts.methods import Progress
 from merbench.contracts.names import shown
-from merbench.engine.execute import RunState
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.plan import RunPlan
-from merbench.engine.units import Working
+from merbench.engine.execute.grid import RunState
+from merbench.engine.execute.units import Working
+from merbench.engine.fold.folds import FoldOutcome
+from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import RunFile
 
 PLAIN_SECONDS = 10.0

@@ -12,7 +12,7 @@ def doctor(results: Results = None) -> None:
     from merbench.databases import DATABASES
     from merbench.databases.registrations import home
     from merbench.engine import environment
-    from merbench.engine.catalogue import METHODS, PROTOCOLS
+    from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
     from merbench.training.devices import gpus
 
     facts = {**environment.packages(), **environment.hardware()}

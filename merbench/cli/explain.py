@@ -34,7 +34,7 @@ def explain(
 
     from merbench.analysis.explain import as_json, explain_rows, find_row
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.catalogue import recorded_name
+    from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
     from merbench.report.explain_table import print_explanation

@@ -16,7 +16,7 @@ def methods(
     """List the methods, or print one's card with its paper and BibTeX."""
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.methods import declared_inputs
-    from merbench.engine.catalogue import METHODS, method_card
+    from merbench.engine.plan.catalogue import METHODS, method_card
 
     if name is not None:
         method = METHODS.get(name)
@@ -50,9 +50,9 @@ def protocols(
 
     Any databases can be crossed by name: 'cross:casme2+samm->smic-hs', 'lodo:casme2+samm+smic-hs'.
     """
-    from merbench.engine.catalogue import PROTOCOLS, family_of
-    from merbench.engine.catalogue import protocol as find_protocol
-    from merbench.engine.data import known_datasets
+    from merbench.engine.plan.catalogue import PROTOCOLS, family_of
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+    from merbench.engine.plan.data import known_datasets
 
     if name is not None:
         spec = find_protocol(name)

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from merbench.cli.workers import Workforce
-    from merbench.engine.execute import Existing
-    from merbench.engine.plan import PreparedProtocol, Request, RunPlan
+    from merbench.engine.execute.grid import Existing
+    from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import Watcher
     from merbench.tracking.stores import Store
 
 
 def request_of(methods: list[str], config: list[str], settings: list[str], seeds: str) -> "Request":
     """Read the options that say what to run; ``METHOD:NAME`` is one method's configuration, ``NAME`` all others'."""
-    from merbench.engine.plan import Request
+    from merbench.engine.plan.runs import Request
 
     return Request(
         methods=tuple(methods),
@@ -48,10 +48,10 @@ def prepared_grid(
         The protocols on the data, to plan runs of them.
     """
     from merbench.contracts.errors import listed
-    from merbench.engine.catalogue import protocol as find_protocol
-    from merbench.engine.data import choose_data
-    from merbench.engine.execute import check_fold_names
-    from merbench.engine.plan import PreparedProtocol
+    from merbench.engine.execute.grid import check_fold_names
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+    from merbench.engine.plan.data import choose_data
+    from merbench.engine.plan.runs import PreparedProtocol
     from merbench.splits.split import clips_not_found
     from merbench.synthetic.database import SMALL
 
@@ -85,7 +85,7 @@ def prepared_grid(
 
 def planned(request: "Request", prepared: "Sequence[PreparedProtocol]", watcher: "Watcher") -> "list[RunPlan]":
     """Plan the runs of a request; methods that have nothing to diagnose, although it is asked for, are told."""
-    from merbench.engine.plan import plan_runs
+    from merbench.engine.plan.runs import plan_runs
 
     plans = plan_runs(request, prepared)
     for plan in plans:
@@ -102,7 +102,7 @@ def planned_sanity(
 ) -> "list[RunPlan]":
     """Plan the sanity rows of a table, and tell which these are and which can't be had."""
     from merbench.cli.display import row_label
-    from merbench.engine.sanity import plan_sanity
+    from merbench.engine.plan.sanity import plan_sanity
 
     found, notes = plan_sanity(asked, plans, prepared)
     for note in notes:
@@ -117,7 +117,7 @@ def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: 
     from rich import box
     from rich.table import Table
 
-    from merbench.engine.execute import run_state
+    from merbench.engine.execute.grid import run_state
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Run", overflow="fold")
@@ -148,7 +148,7 @@ def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: 
 
 def tell_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path") -> None:
     """Tell of recorded runs that do not count any more, and why."""
-    from merbench.engine.siblings import superseded
+    from merbench.engine.plan.siblings import superseded
 
     for line in superseded(plans, runs):
         console.print(line, markup=False, soft_wrap=True)
@@ -174,7 +174,7 @@ def carry_out(
     from rich.text import Text
 
     from merbench.cli.display import LiveDisplay, PlainDisplay
-    from merbench.engine.execute import execute, failures
+    from merbench.engine.execute.grid import execute, failures
     from merbench.tracking.mirror import Mirror
 
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

@@ -38,7 +38,7 @@ from merbench.cli.workers import workforce
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from merbench.engine.plan import RunPlan
+    from merbench.engine.plan.runs import RunPlan
 
 
 def run(
@@ -79,8 +79,8 @@ def run(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
-    from merbench.engine.execute import Existing, check_folds
-    from merbench.engine.selection import SELECTIONS
+    from merbench.engine.execute.grid import Existing, check_folds
+    from merbench.engine.fold.selection import SELECTIONS
     from merbench.tracking.stores import settle
 
     one_of(existing, "--existing", ("keep", "redo"))

@@ -19,7 +19,7 @@ def score(
     from rich.console import Console
 
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.catalogue import protocol as find_protocol
+    from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.logs import read_log
     from merbench.report.compare import number, warned
     from merbench.report.show import print_scores

@@ -10,8 +10,8 @@ from merbench.cli.options import one_of
 from merbench.contracts.errors import MerbenchError
 
 if TYPE_CHECKING:
-    from merbench.engine.plan import RunPlan
-    from merbench.engine.units import Executor
+    from merbench.engine.execute.units import Executor
+    from merbench.engine.plan.runs import RunPlan
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Workforce:
 
         several = any(plan.task.device != "cpu" for plan in plans) and environment.gpus() > 1
         if (self.executor or ("ray" if several else "serial")) == "serial":
-            from merbench.engine.units import Serial
+            from merbench.engine.execute.units import Serial
 
             yield Serial(self.pack)
             return
-        from merbench.engine.ray_session import RayWorkers
+        from merbench.engine.execute.ray_session import RayWorkers
 
         with RayWorkers(self.workers, self.gpus, self.folds_per_gpu, self.ray_address, self.pack) as executor:
             yield executor

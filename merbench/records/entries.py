@@ -20,7 +20,7 @@ import pandas as pd
 
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
-from merbench.engine.catalogue import given_again
+from merbench.engine.plan.catalogue import given_again
 from merbench.records.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
 from merbench.records.model import CompleteFile, RunFile, check_predictions, problem_of
 from merbench.records.read import RecordedRun

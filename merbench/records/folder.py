@@ -26,8 +26,8 @@ from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.names import fold_folder
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.opening import FoldTask
+from merbench.engine.fold.folds import FoldOutcome
+from merbench.engine.fold.opening import FoldTask
 from merbench.records.files import (
     FutureSchemaError,
     now,
@@ -260,7 +260,7 @@ class RunFolder:
         Returns
         -------
         dict of str to ndarray
-            As in :class:`merbench.engine.folds.FoldOutcome`.
+            As in :class:`merbench.engine.fold.folds.FoldOutcome`.
 
         Raises
         ------
@@ -290,7 +290,7 @@ class RunFolder:
         Returns
         -------
         ndarray of float, shape (n_epochs,), optional
-            As :attr:`merbench.engine.selection.InnerTraining.uf1`.
+            As :attr:`merbench.engine.fold.selection.InnerTraining.uf1`.
 
         Raises
         ------

@@ -166,7 +166,7 @@ def read_inner(folder: Path, run: RecordedRun) -> npt.NDArray[np.float64] | None
     Returns
     -------
     ndarray of float, shape (n_folds, n_epochs), optional
-        UF1 of the clips held out within the training fold, see :mod:`merbench.engine.selection`; folds as in
+        UF1 of the clips held out within the training fold, see :mod:`merbench.engine.fold.selection`; folds as in
         ``run.file.folds``, NaN after a fold's last epoch. The first highest of a row is the epoch that counts. None
         where the run selects none.
 

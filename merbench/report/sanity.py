@@ -11,9 +11,9 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
-from merbench.engine.catalogue import METHODS, given_again
-from merbench.engine.plan import SHUFFLED
-from merbench.engine.sanity import motionless
+from merbench.engine.plan.catalogue import METHODS, given_again
+from merbench.engine.plan.runs import SHUFFLED
+from merbench.engine.plan.sanity import motionless
 from merbench.prepare.arrays import missing_inputs
 from merbench.records.model import RunFile
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
-from merbench.engine.catalogue import given_again
+from merbench.engine.plan.catalogue import given_again
 from merbench.records.model import FoldRecord
 from merbench.records.read import RecordedRun
 from merbench.report.compare import number

@@ -8,7 +8,7 @@ from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import person_of, persons
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeftOut, ProtocolSpec
-from merbench.engine.data import Data
+from merbench.engine.plan.data import Data
 from merbench.splits.split import (
     Fold,
     check_datasets,

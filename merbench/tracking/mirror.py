@@ -18,10 +18,10 @@ from threading import Thread
 from types import TracebackType
 from typing import IO, Self
 
-from merbench.engine.execute import Observer, RunState
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.plan import RunPlan
-from merbench.engine.units import Working
+from merbench.engine.execute.grid import Observer, RunState
+from merbench.engine.execute.units import Working
+from merbench.engine.fold.folds import FoldOutcome
+from merbench.engine.plan.runs import RunPlan
 from merbench.tracking.stores import Store
 
 #: The mirror gives way to everything else.

@@ -63,8 +63,8 @@ def coloured(vectors: Tensor) -> Tensor:
     """Write u and v, (n, 2, size, size), as pictures in 0..1, (n, 3, size, size), RGB.
 
     Hue the direction (from the right, red, by way of down), full saturation, value the length, from 0 for the clip's
-    shortest to 1 for its longest vector: :func:`merbench.prepare.kinds.flow.colour` without its rounding to bytes and without
-    its cap on colours outside the face.
+    shortest to 1 for its longest vector: :func:`merbench.prepare.kinds.flow.colour` without its rounding to bytes and
+    without its cap on colours outside the face.
     """
     u, v = vectors[:, 0], vectors[:, 1]
     hue = torch.atan2(v, u) / (2 * torch.pi) % 1

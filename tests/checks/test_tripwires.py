@@ -11,7 +11,7 @@ from merbench.checks.made_up import without_answers
 from merbench.checks.observed import answers, observe
 from merbench.checks.process import Alone
 from merbench.checks.tripwires import CHECKS, Trial, findings
-from merbench.engine.catalogue import METHODS
+from merbench.engine.plan.catalogue import METHODS
 
 
 @pytest.mark.parametrize("name", METHODS.names())

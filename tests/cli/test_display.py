@@ -8,7 +8,7 @@ from rich.console import Console
 
 from merbench.cli.display import LiveDisplay, PreparationDisplay
 from merbench.contracts.methods import Progress
-from merbench.engine.units import Working
+from merbench.engine.execute.units import Working
 
 
 def plan(seed):

@@ -24,7 +24,7 @@ from merbench.databases.releases import fetching
 from merbench.databases.releases.checksums import checksums, read_checksums
 from merbench.databases.releases.fetching import fetch, fetched_folder
 from merbench.databases.releases.megc2019_flow28 import DATABASE, IMAGES, LIST
-from merbench.engine.data import choose_data
+from merbench.engine.plan.data import choose_data
 
 NAME = "megc2019-flow28"
 ONE = f"{IMAGES}/sub06_EP01_01f .png"  # an image of the small release

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from merbench.databases.registrations import open_source
-from merbench.engine.catalogue import PROTOCOLS
+from merbench.engine.plan.catalogue import PROTOCOLS
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_a_transductive_method_is_sent_to_the_protocol_that_lets_it_where_there_
 
 def test_check_protocol_names_the_stand_in_once(small_protocol, small_release, done, monkeypatch):
     source = open_source("megc2019-flow28", small_release)
-    monkeypatch.setattr("merbench.engine.data._open", lambda name, watcher: source)
+    monkeypatch.setattr("merbench.engine.plan.data._open", lambda name, watcher: source)
     said = done("check-protocol", small_protocol)
     assert said.count("data: synthetic-small, a synthetic stand-in") == 1
 

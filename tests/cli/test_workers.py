@@ -12,8 +12,8 @@ import pytest
 
 from merbench.cli.workers import workforce
 from merbench.engine import environment
-from merbench.engine.ray_session import RayWorkers
-from merbench.engine.units import Serial
+from merbench.engine.execute.ray_session import RayWorkers
+from merbench.engine.execute.units import Serial
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

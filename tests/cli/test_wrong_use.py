@@ -419,7 +419,7 @@ def test_an_interrupted_run_says_that_it_can_go_on(merbench, small, monkeypatch)
     def interrupted(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("merbench.engine.execute._execute_held", interrupted)
+    monkeypatch.setattr("merbench.engine.execute.grid._execute_held", interrupted)
     said = merbench("run", "majority", *small)
     assert said.code == 130
     assert len(said.err.splitlines()) == 1

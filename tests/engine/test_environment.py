@@ -7,8 +7,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from merbench.engine.catalogue import METHODS
 from merbench.engine.environment import device_of
+from merbench.engine.plan.catalogue import METHODS
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_method_without_torch_runs_on_the_cpu_though_another_has_loaded_torch(
 
 def test_torch_is_not_imported_to_find_the_device():
     code = (
-        "import sys; from merbench.engine.catalogue import METHODS; found = METHODS.get('svm-flow'); "
+        "import sys; from merbench.engine.plan.catalogue import METHODS; found = METHODS.get('svm-flow'); "
         "print(found.device, found.usual_config, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

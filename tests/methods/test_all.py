@@ -5,10 +5,10 @@ import pytest
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
-from merbench.engine.catalogue import METHODS
-from merbench.engine.data import Data
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.catalogue import METHODS
+from merbench.engine.plan.data import Data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
 BUILT_IN = [entry.name for entry in METHODS.entries() if entry.origin == "merbench"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
-from merbench.engine.catalogue import METHODS
+from merbench.engine.plan.catalogue import METHODS
 
 PROBLEM = Problem("au-detection", ("4", "12", "20"))
 

@@ -8,10 +8,10 @@ import pytest
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
-from merbench.engine.catalogue import METHODS, PROTOCOLS
-from merbench.engine.data import choose_data
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 from merbench.scoring.metrics import scores
 from merbench.scoring.table import pooled_confusion
 

@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 from merbench.contracts.inputs import ArrayInput, ClipFacts, Flow, Frames, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
-from merbench.engine.catalogue import METHODS
+from merbench.engine.plan.catalogue import METHODS
 
 CLASSES = Problem("classification", ("negative", "positive", "surprise"))
 UNITS = Problem("au-detection", ("4", "12", "20"))

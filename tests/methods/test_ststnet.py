@@ -14,12 +14,12 @@ from torch import nn
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
-from merbench.engine.catalogue import METHODS, PROTOCOLS
-from merbench.engine.data import choose_data
-from merbench.engine.execute import execute
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
-from merbench.engine.units import Serial
+from merbench.engine.execute.grid import execute
+from merbench.engine.execute.units import Serial
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 from merbench.records.entries import read_entry_epochs, read_entry_inner, read_leaderboard
 from merbench.records.read import read_run
 from merbench.scoring.table import part_scores

@@ -5,9 +5,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from merbench.contracts.protocols import load_protocol
-from merbench.engine.data import choose_data
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
 
 @pytest.fixture

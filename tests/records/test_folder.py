@@ -15,9 +15,9 @@ from toy import CLASSES, prepared
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
-from merbench.engine.execute import execute, run_state
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import Request, plan_runs
+from merbench.engine.execute.grid import execute, run_state
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder, check_clips
 from merbench.records.read import read_run, read_runs
 

@@ -3,7 +3,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from merbench.engine.catalogue import PROTOCOLS
+from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.records.published import FIGURES, published
 
 COUNTS = {"smic-hs": (70, 51, 43), "casme2": (88, 32, 25), "samm": (92, 26, 15)}  # negative, positive, surprise

@@ -17,11 +17,11 @@ from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.execute import execute
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.opening import FoldTask
-from merbench.engine.plan import RunPlan
-from merbench.engine.units import Unit, Watcher
+from merbench.engine.execute.grid import execute
+from merbench.engine.execute.units import Unit, Watcher
+from merbench.engine.fold.folds import FoldOutcome
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import Failure, RunFile, RunKey, prediction_table
 from merbench.records.read import read_runs
 from merbench.report.compare import Comparison

@@ -9,8 +9,8 @@ from sklearn.model_selection import KFold
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError, MerbenchError
-from merbench.engine.catalogue import PROTOCOLS
-from merbench.engine.catalogue import protocol as find_protocol
+from merbench.engine.plan.catalogue import PROTOCOLS
+from merbench.engine.plan.catalogue import protocol as find_protocol
 from merbench.splits.split import make_split
 
 SMIC = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic"}

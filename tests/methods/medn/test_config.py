@@ -13,9 +13,9 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ActionUnits, Flow, Frames
 from merbench.contracts.methods import Problem
 from merbench.contracts.protocols import load_protocol
-from merbench.engine.catalogue import METHODS, PROTOCOLS
-from merbench.engine.data import choose_data
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
 MEDN = METHODS.get("medn")
 CONFIGURATIONS = sorted(MEDN.card.configurations)

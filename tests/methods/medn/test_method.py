@@ -19,8 +19,8 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData, check_diagnostics
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import run_fold
-from merbench.engine.opening import FoldTask
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.fold.opening import FoldTask
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
 from merbench.splits.split import make_split

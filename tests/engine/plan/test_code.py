@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from merbench.contracts.errors import MerbenchError
-from merbench.engine.code import code_digest, syntax_digest
+from merbench.engine.plan.code import code_digest, syntax_digest
 
 METHOD = '''\
 """A method."""

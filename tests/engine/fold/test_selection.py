@@ -11,10 +11,10 @@ from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, Problem
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.catalogue import METHODS
-from merbench.engine.folds import run_fold
-from merbench.engine.opening import Auxiliary, FoldTask
-from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.fold.selection import InnerTraining, inner_fold, inner_uf1
+from merbench.engine.plan.catalogue import METHODS
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")

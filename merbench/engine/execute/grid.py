@@ -11,11 +11,11 @@ from typing import Literal, Protocol
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.opening import FoldTask
-from merbench.engine.plan import RunPlan
-from merbench.engine.siblings import Siblings, begun_last, siblings
-from merbench.engine.units import Executor, Serial, Unit, Watcher, kind
+from merbench.engine.execute.units import Executor, Serial, Unit, Watcher, kind
+from merbench.engine.fold.folds import FoldOutcome
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.plan.runs import RunPlan
+from merbench.engine.plan.siblings import Siblings, begun_last, siblings
 from merbench.records.folder import PREDICTIONS, RunFolder, check_clips
 from merbench.records.model import FoldRecord
 

@@ -14,8 +14,8 @@ from merbench.contracts.cards import Card
 from merbench.contracts.errors import MerbenchError, UnknownNameError
 from merbench.contracts.methods import MethodConfig
 from merbench.contracts.registry import Entry
-from merbench.engine import catalogue
-from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, method_folder, protocol
+from merbench.engine.plan import catalogue
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, method_folder, protocol
 from merbench.splits.made import crossed
 
 

@@ -21,10 +21,10 @@ from toy import prepared
 
 from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.engine.execute import execute, run_state
-from merbench.engine.plan import Request, plan_runs
-from merbench.engine.ray_executor import RayExecutor
-from merbench.engine.ray_session import RayWorkers, connect
+from merbench.engine.execute.grid import execute, run_state
+from merbench.engine.execute.ray_executor import RayExecutor
+from merbench.engine.execute.ray_session import RayWorkers, connect
+from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
 

@@ -12,10 +12,10 @@ from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_source, register
-from merbench.engine import data as engine_data
-from merbench.engine.catalogue import PROTOCOLS
-from merbench.engine.data import Data, choose_data, serves
-from merbench.engine.plan import PreparedProtocol
+from merbench.engine.plan import data as engine_data
+from merbench.engine.plan.catalogue import PROTOCOLS
+from merbench.engine.plan.data import Data, choose_data, serves
+from merbench.engine.plan.runs import PreparedProtocol
 from merbench.splits.made import crossed
 
 NUMBERS = itertools.count()

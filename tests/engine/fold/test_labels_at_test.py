@@ -10,8 +10,8 @@ from merbench.contracts.clips import clip_table
 from merbench.contracts.inputs import ActionUnits, ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import run_fold
-from merbench.engine.opening import FoldTask
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.fold.opening import FoldTask
 from merbench.splits.split import make_split
 
 

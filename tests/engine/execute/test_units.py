@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from merbench.engine.units import LongestFirst
+from merbench.engine.execute.units import LongestFirst
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
-from merbench.engine.catalogue import METHODS, PROTOCOLS, RegisteredMethod
-from merbench.engine.code import code_digest
-from merbench.engine.data import Data
-from merbench.engine.opening import Auxiliary, FoldTask
+from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, RegisteredMethod
+from merbench.engine.plan.code import code_digest
+from merbench.engine.plan.data import Data
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.store import Silent, Watcher
 from merbench.records.files import now
@@ -51,7 +51,7 @@ class Request:
     shuffled : bool
         Shuffle the labels of the training clips.
     sanity : bool
-        Asked for as a sanity row, see :mod:`merbench.engine.sanity`, not by name. Not in any key.
+        Asked for as a sanity row, see :mod:`merbench.engine.plan.sanity`, not by name. Not in any key.
     first_look : bool
         The data is the small stand-in: methods whose card names a short configuration run in that.
     """

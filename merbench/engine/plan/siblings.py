@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from merbench.contracts.errors import RecordError, listed
-from merbench.engine.plan import RunPlan
+from merbench.engine.plan.runs import RunPlan
 from merbench.records.folder import RunFolder
 from merbench.records.model import RunFile
 

@@ -15,7 +15,7 @@ from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
-from merbench.engine.catalogue import PROTOCOLS
+from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.prepare.store import Silent, Watcher
 from merbench.synthetic.database import SMALL, STAND_INS, stand_in
 

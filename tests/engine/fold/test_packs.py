@@ -14,10 +14,10 @@ from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Progress
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import can_pack, run_fold, run_folds
-from merbench.engine.opening import FoldTask
-from merbench.engine.selection import SELECTIONS
-from merbench.engine.units import LongestFirst, Packing, Serial, Unit
+from merbench.engine.execute.units import LongestFirst, Packing, Serial, Unit
+from merbench.engine.fold.folds import can_pack, run_fold, run_folds
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.fold.selection import SELECTIONS
 from merbench.records.folder import _mixed
 from merbench.splits.split import make_split
 from merbench.training.layers import FastDropout

@@ -24,10 +24,10 @@ from toy import prepared
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.engine.execute import execute, failures, run_state
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import Request, plan_runs
-from merbench.engine.units import Serial
+from merbench.engine.execute.grid import execute, failures, run_state
+from merbench.engine.execute.units import Serial
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
 

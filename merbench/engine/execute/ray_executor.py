@@ -17,8 +17,8 @@ from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Progress
 from merbench.engine import environment
-from merbench.engine.folds import FoldOutcome
-from merbench.engine.units import LongestFirst, Packing, Unit, Watcher, Working
+from merbench.engine.execute.units import LongestFirst, Packing, Unit, Watcher, Working
+from merbench.engine.fold.folds import FoldOutcome
 from merbench.records.model import Failure
 
 #: How often a unit is begun before a worker that dies of it is taken for the unit's own failure.
@@ -108,7 +108,7 @@ class RayExecutor:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        from merbench.engine.ray_worker import Board, Worker, code_versions
+        from merbench.engine.execute.ray_worker import Board, Worker, code_versions
 
         self._ray, self._versions = ray, code_versions()
         self._here = ray.get_runtime_context().get_node_id()
@@ -257,7 +257,7 @@ class RayExecutor:
 
     def _sent(self, unit: Unit) -> Any:
         """Put the unit's task into the object store, once for all folds of its run."""
-        from merbench.engine.ray_worker import SentTask
+        from merbench.engine.execute.ray_worker import SentTask
 
         key = unit.plan.run_id
         if key not in self._tasks:
@@ -266,7 +266,7 @@ class RayExecutor:
 
     def _send(self, inputs: Inputs) -> Any:
         """Put arrays into the object store, once for all runs that use them."""
-        from merbench.engine.ray_worker import SentInputs
+        from merbench.engine.execute.ray_worker import SentInputs
 
         for name in inputs.names():
             if id(inputs[name]) not in self._arrays:  # which is held, so that no other can get its id

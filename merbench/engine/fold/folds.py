@@ -1,7 +1,7 @@
 """Folds: the only place where a method meets data, and the boundary that no test label crosses.
 
 The method gets copies of its training clips, and of its test clips without labels, without names and in an order that
-means nothing: :mod:`merbench.engine.opening`. What it answers is joined with the truth here, outside.
+means nothing: :mod:`merbench.engine.fold.opening`. What it answers is joined with the truth here, outside.
 """
 
 import sys
@@ -34,9 +34,9 @@ from merbench.contracts.methods import (
 )
 from merbench.contracts.names import shown
 from merbench.engine import environment
-from merbench.engine.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
-from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
-from merbench.engine.selection import InnerTraining, inner_fold, inner_uf1
+from merbench.engine.fold.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
+from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
+from merbench.engine.fold.selection import InnerTraining, inner_fold, inner_uf1
 from merbench.records.model import Failure, prediction_table, units_text
 from merbench.splits.split import Fold, Split
 

@@ -20,9 +20,9 @@ from merbench.contracts.clips import IDENTITY, clip_table
 from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, RunContext
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.catalogue import METHODS
-from merbench.engine.folds import run_fold
-from merbench.engine.opening import Auxiliary, FoldTask
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.plan.catalogue import METHODS
 from merbench.prepare.kinds.facts import clip_facts, database_code
 from merbench.splits.split import Fold, Split, make_split
 
@@ -1183,8 +1183,8 @@ from merbench.contracts.clips import clip_table
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.folds import run_fold
-from merbench.engine.opening import FoldTask
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.fold.opening import FoldTask
 from merbench.splits.split import make_split
 
 class Late:

@@ -15,11 +15,11 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.registrations import register
 from merbench.databases.releases.megc2019_flow28 import IMAGES, LIST
-from merbench.engine.catalogue import METHODS, method_card
-from merbench.engine.data import Data, choose_data
-from merbench.engine.execute import execute
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
+from merbench.engine.execute.grid import execute
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.catalogue import METHODS, method_card
+from merbench.engine.plan.data import Data, choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
 CARD = """\
 name: {name}

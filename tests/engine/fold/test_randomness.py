@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.engine.randomness import preserved_method, preserved_random_state, seeded
+from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
 
 
 def draws():

@@ -4,10 +4,10 @@ import pytest
 
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
-from merbench.engine.data import Data
-from merbench.engine.folds import run_fold
-from merbench.engine.plan import PreparedProtocol, Request, plan_runs
-from merbench.engine.sanity import plan_sanity
+from merbench.engine.fold.folds import run_fold
+from merbench.engine.plan.data import Data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
+from merbench.engine.plan.sanity import plan_sanity
 from merbench.records.folder import RunFolder
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError
-from merbench.engine.plan import PreparedProtocol, Request, RunPlan, plan_runs
+from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
 
 #: The best that can be had of each task without looking: the same answer for every clip.
 FLOORS: dict[Task, str] = {"classification": "majority", "au-detection": "always-shown"}

@@ -43,7 +43,7 @@ class FoldTask:
         Shuffle what is annotated of the training clips, labels and inputs that are for training only: what is then
         learned from them is nothing.
     selection : str
-        Which epoch counts, one of :data:`merbench.engine.selection.SELECTIONS`.
+        Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
     keep_epochs : bool
         Predict the test clips after each epoch, and keep that.
     diagnose : bool
