@@ -49,8 +49,8 @@ MODULES = (
     "merbench.cli.display",
     "merbench.engine.execute.grid",
     "merbench.methods.majority.method",
-    "merbench.report.compare",
-    "merbench.report.terminal",
+    "merbench.report.views.compare",
+    "merbench.report.write.terminal",
     "merbench.tracking.mirror",
     "rich.table",
 )

@@ -7,8 +7,8 @@ from merbench.analysis.rows import measured_rows
 from merbench.cli import app
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.records.entries import read_leaderboard
-from merbench.report.compare import Comparison
-from merbench.report.paper import as_markdown
+from merbench.report.views.compare import Comparison
+from merbench.report.write.paper import as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

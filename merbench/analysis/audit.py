@@ -39,7 +39,7 @@ from merbench.records import read as runs
 from merbench.records.folder import EPOCHS, RunFolder
 from merbench.records.model import RunFile, RunKey
 from merbench.records.read import RecordedRun, first_record
-from merbench.report.compare import _csv_cell
+from merbench.report.views.compare import _csv_cell
 
 #: Why a run that was not asked to keep its epochs can't be audited.
 NO_EPOCHS = "it kept no epochs"

@@ -264,7 +264,7 @@ def _command(
 
 
 def _print(ablation: "Ablation", format: str, console: "Console") -> None:
-    from merbench.report.ablation_table import as_csv, as_json, as_markdown, print_ablation
+    from merbench.report.views.ablation import as_csv, as_json, as_markdown, print_ablation
 
     if format == "table":
         print_ablation(ablation, console)

@@ -37,8 +37,8 @@ def audit(
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
-    from merbench.report.audit_figure import write_audit
-    from merbench.report.audit_table import print_audit
+    from merbench.report.figures.audit import write_audit
+    from merbench.report.views.audit import print_audit
 
     folder = results_folder(results)
     measured, problems = ([], []) if shipped else read_runs(folder)

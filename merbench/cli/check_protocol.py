@@ -83,7 +83,7 @@ def _say(console: "Console", text: str, style: str = "") -> None:
 
 def _print_counts(console: "Console", spec: "ProtocolSpec", found: "Examined") -> None:
     """Print clips and subjects of each dataset, and its clips by class or by action unit."""
-    from merbench.report.terminal import print_columns
+    from merbench.report.write.terminal import print_columns
     from merbench.splits.split import output_counts
 
     outputs = [name if spec.task == "classification" else f"AU{name}" for name in spec.outputs]

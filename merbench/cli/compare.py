@@ -39,14 +39,14 @@ def compare(
     from rich.console import Console
 
     from merbench.analysis.rows import measured_rows
+    from merbench.cli.sanity import missing_sanity
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
-    from merbench.report.compare import Comparison, as_csv, as_json
-    from merbench.report.paper import as_latex, as_markdown
-    from merbench.report.sanity import missing_sanity
-    from merbench.report.terminal import print_table
+    from merbench.report.views.compare import Comparison, as_csv, as_json
+    from merbench.report.write.paper import as_latex, as_markdown
+    from merbench.report.write.terminal import print_table
 
     one_of(format, "--format", FORMATS)
     protocol = recorded_name(protocol)

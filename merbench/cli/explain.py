@@ -37,7 +37,7 @@ def explain(
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
-    from merbench.report.explain_table import print_explanation
+    from merbench.report.views.explain import print_explanation
 
     one_of(format, "--format", ("table", "json"))
     protocol = recorded_name(protocol)

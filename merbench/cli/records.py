@@ -36,8 +36,8 @@ def show(
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.records.read import find_run, first_record, read_inner, read_run
-    from merbench.report.figures import draw_figures
-    from merbench.report.show import print_diagnostics, print_run
+    from merbench.report.figures.run import draw_figures
+    from merbench.report.views.show import print_diagnostics, print_run
 
     if figures and no_figures:
         raise MerbenchError("--figures says where figures go and --no-figures that there are none: give one of them")

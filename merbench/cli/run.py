@@ -107,8 +107,8 @@ def run(
 def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None:
     from merbench.analysis.rows import measured_rows
     from merbench.records.read import read_run
-    from merbench.report.compare import Comparison
-    from merbench.report.terminal import print_table
+    from merbench.report.views.compare import Comparison
+    from merbench.report.write.terminal import print_table
 
     rows, notes = measured_rows([read_run(runs / plan.run_id).asked_as(plan.file.sanity) for plan in plans])
     print_table(Comparison(rows, [], notes), console)

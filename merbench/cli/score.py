@@ -21,8 +21,8 @@ def score(
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.logs import read_log
-    from merbench.report.compare import number, warned
-    from merbench.report.show import print_scores
+    from merbench.report.views.compare import number, warned
+    from merbench.report.views.show import print_scores
     from merbench.scoring.metrics import scores
     from merbench.scoring.table import pooled_confusion
 

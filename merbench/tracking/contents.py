@@ -14,9 +14,9 @@ from merbench.records.folder import RunFolder
 from merbench.records.logs import to_csv
 from merbench.records.model import FoldRecord, RunFile
 from merbench.records.read import RecordedRun, read_run
-from merbench.report.compare import number
-from merbench.report.figures import confusion_figure
-from merbench.report.style import as_png, style
+from merbench.report.figures.run import confusion_figure
+from merbench.report.figures.style import as_png, style
+from merbench.report.views.compare import number
 from merbench.scoring.table import PartScore, part_scores
 
 #: Counted up when a run looks otherwise in MLflow than before, so that older ones are brought up to date.

@@ -14,7 +14,7 @@ from rich.console import Console
 from merbench.analysis.ablation import Trial, read_ablation, setting_text
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
-from merbench.report.ablation_table import as_csv, as_json, as_markdown, print_ablation
+from merbench.report.views.ablation import as_csv, as_json, as_markdown, print_ablation
 from merbench.scoring.decoupling import decoupling
 from merbench.scoring.paired import paired_difference, restricted
 from merbench.scoring.same_units import same_units

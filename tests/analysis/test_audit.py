@@ -15,9 +15,9 @@ from merbench.contracts.errors import MerbenchError
 from merbench.records import read as runs
 from merbench.records.entries import read_leaderboard
 from merbench.records.read import read_runs
-from merbench.report.audit_figure import audit_figure, write_audit
-from merbench.report.audit_table import as_markdown, print_audit, title
-from merbench.report.style import as_png, style
+from merbench.report.figures.audit import audit_figure, write_audit
+from merbench.report.figures.style import as_png, style
+from merbench.report.views.audit import as_markdown, print_audit, title
 
 NEG, POS, SUR = "negative", "positive", "surprise"
 TRUTH = {

@@ -11,8 +11,8 @@ from merbench.analysis.diagnostics import check_fold, gathered, read_diagnostics
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError
 from merbench.records.read import read_run
-from merbench.report.compare import number
-from merbench.report.show import print_diagnostics
+from merbench.report.views.compare import number
+from merbench.report.views.show import print_diagnostics
 
 SMALL = {"alpha": (30, 3), "beta": (30, 3), "smic-hs": (20, 2)}
 

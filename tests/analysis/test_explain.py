@@ -9,7 +9,7 @@ from rich.console import Console
 from merbench.analysis.explain import as_json, explain_rows, find_row
 from merbench.contracts.errors import MerbenchError
 from merbench.records.read import read_runs
-from merbench.report.explain_table import print_explanation
+from merbench.report.views.explain import print_explanation
 
 
 def explained(record, one, two, **options):

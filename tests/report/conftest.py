@@ -24,7 +24,7 @@ from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import Failure, RunFile, RunKey, prediction_table
 from merbench.records.read import read_runs
-from merbench.report.compare import Comparison
+from merbench.report.views.compare import Comparison
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")

@@ -16,9 +16,9 @@ from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import FIELDS, measured_rows, published_rows
 from merbench.records.entries import read_leaderboard, write_entry
 from merbench.records.read import read_run, read_runs
-from merbench.report.compare import as_csv, as_json, best_two, number, ranks, signed
-from merbench.report.paper import as_latex, as_markdown
-from merbench.report.terminal import print_table
+from merbench.report.views.compare import as_csv, as_json, best_two, number, ranks, signed
+from merbench.report.write.paper import as_latex, as_markdown
+from merbench.report.write.terminal import print_table
 
 DESIGN_FIELDS = """
 method, config, variant, protocol, task, data, synthetic, part, selection, origin, status, clips, folds, seeds,

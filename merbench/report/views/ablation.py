@@ -14,7 +14,7 @@ from rich.text import Text
 
 from merbench.analysis.ablation import BESIDE, SANITY, WHOLE, Ablation, Line, setting_text
 from merbench.contracts.names import shown
-from merbench.report.compare import (
+from merbench.report.views.compare import (
     INTERVALS,
     Cell,
     _csv_cell,
@@ -25,11 +25,11 @@ from merbench.report.compare import (
     signed,
     title_of,
 )
-from merbench.report.compare import (
+from merbench.report.views.compare import (
     SANITY as SANITY_NOTE,
 )
-from merbench.report.paper import _markdown_cell, _markdown_escape
-from merbench.report.terminal import _base_table, _cell, _print_fitting, _print_note
+from merbench.report.write.paper import _markdown_cell, _markdown_escape
+from merbench.report.write.terminal import _base_table, _cell, _print_fitting, _print_note
 from merbench.scoring.alignment import LEAST_CLIPS
 from merbench.scoring.paired import Difference
 from merbench.scoring.table import PartScore

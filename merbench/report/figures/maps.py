@@ -11,7 +11,7 @@ import pandas as pd
 from merbench.analysis.diagnostics import Diagnostics
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.records.read import RecordedRun
-from merbench.report.style import (
+from merbench.report.figures.style import (
     COLUMN,
     GREY,
     KEPT,

@@ -11,7 +11,7 @@ from rich.text import Text
 from merbench.analysis.rows import Row
 from merbench.contracts.errors import listed
 from merbench.contracts.names import shown
-from merbench.report.compare import (
+from merbench.report.views.compare import (
     FIGURES,
     LAST,
     PUBLISHED_TITLE,

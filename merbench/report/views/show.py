@@ -17,8 +17,8 @@ from merbench.contracts.names import shown
 from merbench.engine.plan.catalogue import given_again
 from merbench.records.model import FoldRecord
 from merbench.records.read import RecordedRun
-from merbench.report.compare import number
-from merbench.report.terminal import print_columns
+from merbench.report.views.compare import number
+from merbench.report.write.terminal import print_columns
 from merbench.scoring.alignment import Alignment
 from merbench.scoring.detection import shown_f1, subject_unit_counts
 from merbench.scoring.intervals import Interval

@@ -16,10 +16,10 @@ from matplotlib.colors import to_hex, to_rgba
 from merbench.analysis.diagnostics import gathered
 from merbench.cli import main
 from merbench.contracts.errors import MerbenchError
-from merbench.report.embedding import FEWEST_FOR_TSNE, NOT_CODED, OTHER, embed, embedding_figure
-from merbench.report.figures import confusion_figure, draw_figures, gate_figure, unit_figure
-from merbench.report.maps import kept_figure, same_unit_groups, same_units_figure
-from merbench.report.style import CLASS_COLOURS, RIGHT, UNIT_COLOURS, WRONG, as_png, style
+from merbench.report.figures.embedding import FEWEST_FOR_TSNE, NOT_CODED, OTHER, embed, embedding_figure
+from merbench.report.figures.maps import kept_figure, same_unit_groups, same_units_figure
+from merbench.report.figures.run import confusion_figure, draw_figures, gate_figure, unit_figure
+from merbench.report.figures.style import CLASS_COLOURS, RIGHT, UNIT_COLOURS, WRONG, as_png, style
 from merbench.scoring.same_units import same_units
 
 SMALL = {"alpha": (30, 3), "beta": (30, 3), "smic-hs": (20, 2)}
@@ -50,7 +50,7 @@ def tiny(made_up):
 @pytest.fixture
 def quick(monkeypatch):
     """Let figures be made but not put on paper."""
-    monkeypatch.setattr("merbench.report.figures.as_png", lambda figure: b"a picture")
+    monkeypatch.setattr("merbench.report.figures.run.as_png", lambda figure: b"a picture")
 
 
 def drawn(draw, *given):

@@ -10,9 +10,9 @@ import numpy as np
 from merbench.analysis.audit import Audit, as_csv, as_json
 from merbench.analysis.selections import INNER, LAST
 from merbench.records.files import write_whole
-from merbench.report.audit_table import as_markdown
-from merbench.report.compare import number
-from merbench.report.style import GREY, PAGE, as_png, new_figure, style, title
+from merbench.report.figures.style import GREY, PAGE, as_png, new_figure, style, title
+from merbench.report.views.audit import as_markdown
+from merbench.report.views.compare import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

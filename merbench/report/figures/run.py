@@ -11,10 +11,9 @@ import numpy as np
 from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.records.files import write_whole
 from merbench.records.read import RecordedRun
-from merbench.report.compare import number
-from merbench.report.embedding import embedding_figure
-from merbench.report.maps import kept_figure, same_unit_groups, same_units_figure
-from merbench.report.style import (
+from merbench.report.figures.embedding import embedding_figure
+from merbench.report.figures.maps import kept_figure, same_unit_groups, same_units_figure
+from merbench.report.figures.style import (
     COLUMN,
     GREY,
     PAGE,
@@ -30,6 +29,7 @@ from merbench.report.style import (
     style,
     title,
 )
+from merbench.report.views.compare import number
 from merbench.scoring.metrics import Counts, scores
 from merbench.scoring.table import pooled_confusion
 

@@ -12,9 +12,9 @@ from rich.text import Text
 from merbench.analysis.audit import Audit, records
 from merbench.analysis.selections import SELECTIONS
 from merbench.contracts.names import shown
-from merbench.report.compare import Cell, _interval, number, signed, title_of
-from merbench.report.paper import _markdown_cell, _markdown_escape
-from merbench.report.terminal import _base_table, _cell, _print_fitting, _print_note
+from merbench.report.views.compare import Cell, _interval, number, signed, title_of
+from merbench.report.write.paper import _markdown_cell, _markdown_escape
+from merbench.report.write.terminal import _base_table, _cell, _print_fitting, _print_note
 from merbench.scoring.intervals import Interval
 
 FIGURES = {"uf1": "UF1", "uar": "UAR", "acc": "Acc"}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from merbench.analysis.rows import published_rows
-from merbench.report.paper import as_latex, as_markdown, latex_escape
+from merbench.report.write.paper import as_latex, as_markdown, latex_escape
 
 WILD = "a_b & 50 % of #1 {x} $y$ ~z ^ \\w <b> | [c]"
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from merbench.report.terminal import print_columns
+from merbench.report.write.terminal import print_columns
 
 HEADS = ["Dataset", *(f"figure-{number}" for number in range(1, 16))]
 ROWS = [[name, *(f"{name[0]}{number:03d}" for number in range(1, 16))] for name in ("[bold]alpha", "beta")]

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from merbench.analysis.diagnostics import Arrays, units_of
 from merbench.records.read import RecordedRun
-from merbench.report.style import (
+from merbench.report.figures.style import (
     GREY,
     PAGE,
     PALE,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from merbench.analysis.rows import Row
-from merbench.report.compare import (
+from merbench.report.views.compare import (
     BELOW,
     FIGURES,
     LAST,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from merbench.analysis.explain import Explanation, PartDifference
 from merbench.contracts.names import shown
-from merbench.report.compare import number, signed, title_of
+from merbench.report.views.compare import number, signed, title_of
 from merbench.scoring.intervals import Interval
 
 A, B = "A", "B"

@@ -9,12 +9,12 @@ import pytest
 
 from merbench.analysis.explain import find_row
 from merbench.analysis.rows import measured_rows
+from merbench.cli.sanity import missing_sanity
 from merbench.contracts.errors import MerbenchError
 from merbench.records.entries import write_entry
 from merbench.records.read import read_run, read_runs
-from merbench.report.compare import as_csv, as_json, best_two, ranks, table_lines
-from merbench.report.paper import as_latex, as_markdown
-from merbench.report.sanity import missing_sanity
+from merbench.report.views.compare import as_csv, as_json, best_two, ranks, table_lines
+from merbench.report.write.paper import as_latex, as_markdown
 
 
 @pytest.fixture

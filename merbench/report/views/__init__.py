@@ -1,0 +1,1 @@
+"""Rows, ablations, explanations and the audit as tables."""

@@ -1,0 +1,1 @@
+"""Tables written for a terminal and for papers."""
