@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from merbench.cli.data import _first_run
+from merbench.cli.data.commands import _first_run
 from merbench.cli.doctor import _copies as copies
 from merbench.contracts.databases import Download
 from merbench.contracts.protocols import load_protocol
@@ -28,7 +28,7 @@ from merbench.engine.plan.data import choose_data
 
 NAME = "megc2019-flow28"
 ONE = f"{IMAGES}/sub06_EP01_01f .png"  # an image of the small release
-CLI = sys.modules["merbench.cli.data"]  # merbench.cli.data itself is the group of commands
+CLI = sys.modules["merbench.cli.data.commands"]  # merbench.cli.data.commands itself is the group of commands
 COMMAND = ("data", "fetch", NAME)
 
 

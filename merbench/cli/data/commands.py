@@ -102,7 +102,7 @@ def list_(
     """List the databases: registered or not, what they hold and serve, what is prepared, where to get them."""
     from rich.console import Console
 
-    from merbench.cli.data_list import list_databases, list_store
+    from merbench.cli.data.listing import list_databases, list_store
     from merbench.contracts.errors import MerbenchError
 
     console = Console(highlight=False)
