@@ -8,8 +8,8 @@ setup(
     package_dir={f"merbench.{name}": name for name in top},
     package_data={
         "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
-        "merbench.methods": ["*/card.yaml", "*/README.md"],
+        "merbench.methods": ["**/card.yaml", "**/README.md"],
         "merbench.protocols": ["*.yaml", "families/*.yaml", "lists/*.csv"],
-        "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*", "audits/*/*"],
+        "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*/*", "audits/*/*"],
     },
 )

@@ -48,7 +48,7 @@ ENVIRONMENT = {
 MODULES = (
     "merbench.cli.display",
     "merbench.engine.execute.grid",
-    "merbench.methods.majority.method",
+    "merbench.methods.floors.majority.method",
     "merbench.report.views.compare",
     "merbench.report.write.terminal",
     "merbench.tracking.mirror",

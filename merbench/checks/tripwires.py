@@ -1,7 +1,7 @@
 """Tripwires: what every method must hold, tried on made-up clips in seconds. Each check gives one line.
 
-What is tried is what is run: folds go through :func:`merbench.engine.fold.folds.run_fold`, and several checks look at the
-same fits. An author holds a method to them in tests of their own::
+What is tried is what is run: folds go through :func:`merbench.engine.fold.folds.run_fold`, and several checks look at
+the same fits. An author holds a method to them in tests of their own::
 
     from merbench.checks.tripwires import findings
 

@@ -142,7 +142,7 @@ def test_control_characters_in_what_a_method_raises_do_not_reach_the_terminal(me
     def fails(self, inputs):
         raise ValueError("\x1b[31mred\x1b[2J\x07")
 
-    monkeypatch.setattr("merbench.methods.majority.method.Majority.features", fails)
+    monkeypatch.setattr("merbench.methods.floors.majority.method.Majority.features", fails)
     said = merbench("run", "majority", *small)
     assert said.code == 1
     assert "red" in said.out
@@ -180,7 +180,7 @@ def test_a_setting_is_read_from_markdown_as_it_is(done, small, word, offer):
         "card.yaml": "name: wordy\ntitle: W\nsummary: W\nimplementation: method:Wordy\ndeterministic: true\n",
         "method.py": """
             from merbench.contracts.methods import MethodConfig
-            from merbench.methods.majority.method import Majority
+            from merbench.methods.floors.majority.method import Majority
 
             class Config(MethodConfig):
                 word: str = ""

@@ -28,7 +28,7 @@ def test_a_name_that_two_claim_fails_at_lookup_with_both_and_harms_nobody_else(m
     for words in (["methods", "majority"], ["run", "svm-flow", "majority", *small]):
         said = refused(*words)
         assert "'majority' is claimed by" in said
-        assert "merbench (merbench.methods.majority.method:Majority)" in said
+        assert "merbench (merbench.methods.floors.majority.method:Majority)" in said
         assert f"{module} 1.0 ({module}.method:Toy)" in said
     said = merbench("methods")
     assert said.code == 0

@@ -266,7 +266,7 @@ def test_a_transductive_method_is_refused_where_the_protocol_does_not_say_so_and
     registered, mine, refused, done, offer
 ):
     card = "name: peeker\ntitle: P\nsummary: P\nimplementation: method:Majority\ntransductive: true\n"
-    method = "from merbench.methods.majority.method import Majority\n"
+    method = "from merbench.methods.floors.majority.method import Majority\n"
     offer("[merbench.methods]\npeeker = MODULE.method:Majority\n", {"card.yaml": card, "method.py": method})
     path = mine()
     assert "method peeker is transductive: it trains on the test clips" in refused("run", "peeker", "-p", path)
@@ -277,7 +277,7 @@ def test_a_transductive_method_is_sent_to_the_protocol_that_lets_it_where_there_
     registered, refused, done, offer
 ):
     card = "name: peeker\ntitle: P\nsummary: P\nimplementation: method:Majority\ntransductive: true\n"
-    method = "from merbench.methods.majority.method import Majority\n"
+    method = "from merbench.methods.floors.majority.method import Majority\n"
     offer("[merbench.methods]\npeeker = MODULE.method:Majority\n", {"card.yaml": card, "method.py": method})
     offer("[merbench.databases]\nmade-flow = MODULE:DATABASE\n", {"__init__.py": MADE})
     done("data", "add", "made-flow", registered)

@@ -123,20 +123,19 @@ def _protocol(entry: Entry, found: object) -> ProtocolSpec:
 
 
 def _builtin_methods() -> dict[str, str]:
-    """Every folder of ``methods/`` with a card is a method; nothing else needs to be told of it.
+    """Every folder below ``methods/`` with a card is a method; nothing else needs to be told of it.
 
     A card that can't be read is found under its folder's name, where looking it up says what is wrong with it.
     """
-    found = {}
-    for folder in sorted(Path(str(files("merbench.methods"))).iterdir()):
-        if not (folder / "card.yaml").is_file():
-            continue
+    top, found = Path(str(files("merbench.methods"))), {}
+    for path in sorted(top.rglob("card.yaml")):
+        package = ".".join(["merbench.methods", *path.parent.relative_to(top).parts])
         try:
-            card = load_yaml_model(folder / "card.yaml", Card)
+            card = load_yaml_model(path, Card)
         except MerbenchError:
-            found[folder.name.replace("_", "-")] = f"merbench.methods.{folder.name}"
+            found[path.parent.name.replace("_", "-")] = package
         else:
-            found[card.name] = f"merbench.methods.{folder.name}.{card.implementation}"
+            found[card.name] = f"{package}.{card.implementation}"
     return found
 
 
