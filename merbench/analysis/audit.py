@@ -325,7 +325,7 @@ def _folder(results: Path, run: RecordedRun, wanted: Wanted) -> Iterator[Path]:
             yield results / "runs" / file.run_id
             return
         with as_file(files("merbench.results") / "leaderboard") as folder:
-            yield folder / file.run_id
+            yield folder / file.protocol / file.run_id
     except RecordError as error:
         select = ["--select", file.key.selection] * (file.key.selection != LAST)
         again = run_command(file, wanted.given, [file.key.seed], ["--keep-epochs", *select, *wanted.place])

@@ -1,4 +1,4 @@
-"""The committed leaderboard: one folder a run.
+"""The committed leaderboard: one folder a run, ``<protocol>/<run>/``.
 
 ::
 
@@ -20,6 +20,7 @@ import pandas as pd
 
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
+from merbench.contracts.names import checked_name
 from merbench.engine.plan.catalogue import given_again
 from merbench.records.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
 from merbench.records.model import CompleteFile, RunFile, check_predictions, problem_of
@@ -35,7 +36,7 @@ def write_entry(
     epochs: npt.NDArray[np.uint8] | None = None,
     inner: npt.NDArray[np.float64] | None = None,
 ) -> Path:
-    """Write a whole run as ``<folder>/<run>/``, the form that is committed.
+    """Write a whole run as ``<folder>/<protocol>/<run>/``, the form that is committed.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def write_entry(
             f"{file.run_id} is a sanity row, which no leaderboard takes unless it is asked for by name: merbench run "
             f"{file.method} --config {file.config_name} --protocol {protocol} --seeds {file.key.seed}{of}"
         )
-    target = folder / run.file.run_id
+    target = folder / checked_name(run.file.protocol, "protocol") / run.file.run_id
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
     write_whole(target / PREDICTIONS, content)
@@ -87,7 +88,7 @@ def read_leaderboard() -> tuple[list[RecordedRun], list[str]]:
     """Read the leaderboard that merbench ships; entries that do not verify are told in lines."""
     runs, problems = [], []
     with as_file(files("merbench.results") / "leaderboard") as folder:
-        for path in sorted(folder.glob("*/run.json")):
+        for path in sorted(folder.glob("*/*/run.json")):
             try:
                 runs.append(read_entry(path.parent))
             except RecordError as error:
@@ -113,6 +114,8 @@ def read_entry(folder: Path) -> RecordedRun:
         raise RecordError(f"{folder} has changed since it was recorded: a checksum differs")
     if file.run_id != folder.name:
         raise RecordError(f"{folder} holds the run {file.run_id}: the folder must be called after it")
+    if file.protocol != folder.parent.name:
+        raise RecordError(f"{folder} holds a run of {file.protocol}: it belongs in a folder of that name")
     text = dict.fromkeys(("dataset", "subject", "clip", "truth", "predicted"), str)
     try:
         read = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False)

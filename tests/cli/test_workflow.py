@@ -438,7 +438,7 @@ def test_an_incomplete_run_is_exported_with_a_word_on_what_is_missing(merbench, 
 
 def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
     said = done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
-    (entry,) = (tmp_path / "leaderboard").iterdir()
+    (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     assert said.strip() == f"written: {entry}"
     run, back = read_run(find_run(tmp_path / "results", "svm-flow")), read_entry(entry)
     assert (back.origin, back.file, back.folds, back.complete) == ("leaderboard", run.file, 9, True)
@@ -452,7 +452,7 @@ def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after
     settings = "--set", "epochs=3", "--set", "batch_size=8", "--keep-epochs"
     done("run", "ststnet", *small, *settings, "--results", tmp_path / "kept")
     done("submit", "ststnet", "--to", tmp_path / "leaderboard", "--results", tmp_path / "kept")
-    (entry,) = (tmp_path / "leaderboard").iterdir()
+    (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     back = read_entry(entry)
     found = read_entry_epochs(entry, back)
     names = np.array(back.file.outputs)
@@ -482,7 +482,7 @@ def test_a_run_that_selects_its_epoch_is_a_row_of_its_own_and_tells_by_what_it_s
     assert "inner epoch)" in " ".join(table.split())
     for row in (row for row in rows if row["part"] == "full"):
         done("submit", row["run_ids"][0], "--to", tmp_path / "leaderboard", *results)
-        entry = tmp_path / "leaderboard" / row["run_ids"][0]
+        entry = tmp_path / "leaderboard" / row["protocol"] / row["run_ids"][0]
         back = read_entry(entry)
         curves, labels = read_entry_inner(entry, back), read_entry_epochs(entry, back)
         kept[row["selection"]] = curves, labels
@@ -530,7 +530,7 @@ def test_the_same_run_submitted_twice_gives_the_same_bytes(done, recorded, tmp_p
 )
 def test_a_changed_leaderboard_entry_is_refused(done, recorded, tmp_path, name, old, new):
     done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
-    (entry,) = (tmp_path / "leaderboard").iterdir()
+    (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     content = (entry / name).read_bytes()
     assert old in content
     (entry / name).write_bytes(content.replace(old, new, 1))
@@ -540,7 +540,7 @@ def test_a_changed_leaderboard_entry_is_refused(done, recorded, tmp_path, name, 
 
 def test_a_leaderboard_entry_without_its_predictions_is_refused(done, recorded, tmp_path):
     done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
-    (entry,) = (tmp_path / "leaderboard").iterdir()
+    (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     (entry / "predictions.csv").unlink()
     with pytest.raises(RecordError, match="can't be read"):
         read_entry(entry)
