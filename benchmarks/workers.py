@@ -32,10 +32,11 @@ from merbench.engine.execute.grid import execute
 from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.engine.execute.ray_session import connect
 from merbench.engine.execute.units import Executor, Serial, Watcher
-from merbench.engine.fold.folds import FoldOutcome, run_fold
+from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
+from merbench.records.outcome import FoldOutcome
 
 if TYPE_CHECKING:
     from merbench.engine.execute.ray_worker import Answer, Place

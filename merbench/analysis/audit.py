@@ -1,8 +1,5 @@
 """The audit of a method: which runs it reads, and what they hold that habits of picking an epoch can pick from."""
 
-import csv
-import io
-import json
 import math
 import re
 import shlex
@@ -39,7 +36,6 @@ from merbench.records import read as runs
 from merbench.records.folder import EPOCHS, RunFolder
 from merbench.records.model import RunFile, RunKey
 from merbench.records.read import RecordedRun, first_record
-from merbench.report.views.compare import _csv_cell
 
 #: Why a run that was not asked to keep its epochs can't be audited.
 NO_EPOCHS = "it kept no epochs"
@@ -424,38 +420,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 6)
     return value
-
-
-def as_json(audit: Audit) -> str:
-    """Write what was audited, a row a part and selection, and the epochs picked in every fold (folds in order)."""
-    file = audit.file
-    picked = [
-        {"selection": name, "seed": seed.seed, "epochs": group.epoch.tolist()}
-        for seed in audit.kept.seeds
-        for name, group in audit.picked[audit.picked.seed == seed.seed].groupby("selection", sort=False)
-    ]
-    told = {
-        "method": file.method, "config": file.config_name, "variant": file.variant, "protocol": file.protocol,
-        "data": file.data, "synthetic": file.synthetic, **_warnings(file), "origin": audit.row.runs[0].origin,
-        "spec_digest": file.key.spec_digest, "split_digest": file.key.split_digest,
-        "clips": len(audit.kept.clips), "epochs": audit.epochs,
-        "run_ids": [run.file.run_id for run in audit.row.runs], "inner_run_ids": list(audit.inner_runs),
-        "notes": audit.notes, "rows": records(audit), "folds": list(audit.kept.folds),
-        "picked": picked,
-    }  # fmt: skip
-    lines = json.dumps(told, indent=1, ensure_ascii=False)
-    return re.sub(r"\[\s+(\d[\d,\s]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", lines) + "\n"
-
-
-def _warnings(file: RunFile) -> dict[str, list[str]]:
-    return {"warnings": file.warnings} if file.warnings else {}
-
-
-def as_csv(audit: Audit) -> str:
-    """Write the rows as CSV: the fields of the JSON objects, whether data are made, and warnings if there are any."""
-    of_all, out = {"synthetic": audit.file.synthetic, **_warnings(audit.file)}, io.StringIO()
-    found = [row | of_all for row in records(audit)]
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(found[0])
-    writer.writerows([_csv_cell(value) for value in row.values()] for row in found)
-    return out.getvalue()

@@ -32,13 +32,13 @@ def audit(
     """
     from rich.console import Console
 
-    from merbench.analysis.audit import Wanted, as_json, not_of_classes, read_audit
+    from merbench.analysis.audit import Wanted, not_of_classes, read_audit
     from merbench.engine.plan.catalogue import METHODS
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.entries import read_leaderboard
     from merbench.records.read import read_runs
     from merbench.report.figures.audit import write_audit
-    from merbench.report.views.audit import print_audit
+    from merbench.report.views.audit import as_json, print_audit
 
     folder = results_folder(results)
     measured, problems = ([], []) if shipped else read_runs(folder)

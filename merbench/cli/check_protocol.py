@@ -27,6 +27,7 @@ def check_protocol(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
+    from merbench.contracts.databases import person_of
     from merbench.contracts.errors import DataError, listed
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
@@ -40,7 +41,7 @@ def check_protocol(
     with PreparationDisplay(console) as watcher:
         chosen = choose_data(data, [spec], watcher)
         watcher.note(f"data: {chosen.name}, {chosen.why}")
-    found = examine(spec, chosen)
+    found = examine(spec, chosen.clips, person_of(chosen.sources), chosen.synthetic)
     _print_counts(console, spec, found)
     for left_out in found.left_out:
         idle = not chosen.synthetic and not all(left_out.by_name.values())

@@ -16,9 +16,9 @@ from merbench.contracts.methods import Progress
 from merbench.contracts.names import shown
 from merbench.engine.execute.grid import RunState
 from merbench.engine.execute.units import Working
-from merbench.engine.fold.folds import FoldOutcome
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import RunFile
+from merbench.records.outcome import FoldOutcome
 
 PLAIN_SECONDS = 10.0
 #: A live table with more lines than this loses those of runs that are done; they are printed above it.

@@ -35,6 +35,7 @@ def show(
     from merbench.analysis.diagnostics import check_fold, read_diagnostics
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
+    from merbench.engine.plan.catalogue import given_again
     from merbench.records.read import find_run, first_record, read_inner, read_run
     from merbench.report.figures.run import draw_figures
     from merbench.report.views.show import print_diagnostics, print_run
@@ -49,7 +50,8 @@ def show(
     console = Console(highlight=False)
     inner = read_inner(folder, found) if found.complete and not found.asked else None
     print_run(found, console, first_record(folder, found), inner)
-    print_diagnostics(diagnostics, found, console)
+    protocol, of = given_again(found.file.protocol)
+    print_diagnostics(diagnostics, f"merbench run {found.file.method} --protocol {protocol} --diagnose{of}", console)
     if no_figures:
         return
     place = figures or results_folder(results) / "figures" / found.file.run_id

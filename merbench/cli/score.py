@@ -19,6 +19,7 @@ def score(
     from rich.console import Console
 
     from merbench.contracts.errors import MerbenchError
+    from merbench.databases.reading.identity import normalised
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.logs import read_log
     from merbench.report.views.compare import number, warned
@@ -29,7 +30,7 @@ def score(
     spec = find_protocol(protocol)
     if spec.task != "classification":
         raise MerbenchError(f"a log has a class a clip, and protocol {spec.name} is {spec.task}")
-    found = read_log(log, spec)
+    found = read_log(log, spec, normalised)
     console = Console(highlight=False)
     for warning in spec.warnings:
         _warn(console, f"warning: {warning}")

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.names import checked_name
 
+#: The file at the top of every finished synthetic database.
+MANIFEST = "synthetic.json"
+
 
 class Download(BaseModel):
     """Where a public database can be had from the web, file by file.

@@ -9,10 +9,9 @@ from filelock import FileLock
 from platformdirs import user_data_dir
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from merbench.contracts.databases import Source
+from merbench.contracts.databases import MANIFEST, Source
 from merbench.contracts.errors import DataError, MerbenchError, blaming, suggestion
 from merbench.databases import DATABASES
-from merbench.synthetic.settings import MANIFEST
 
 
 class Registration(BaseModel):

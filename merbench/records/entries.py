@@ -21,7 +21,6 @@ import pandas as pd
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.names import checked_name
-from merbench.engine.plan.catalogue import given_again
 from merbench.records.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
 from merbench.records.model import CompleteFile, RunFile, check_predictions, problem_of
 from merbench.records.read import RecordedRun
@@ -62,12 +61,7 @@ def write_entry(
     if run.file.key.shuffled:
         raise MerbenchError(f"{run.file.run_id} was trained on shuffled labels, which no leaderboard takes")
     if run.file.sanity:
-        file = run.file
-        protocol, of = given_again(file.protocol)
-        raise MerbenchError(
-            f"{file.run_id} is a sanity row, which no leaderboard takes unless it is asked for by name: merbench run "
-            f"{file.method} --config {file.config_name} --protocol {protocol} --seeds {file.key.seed}{of}"
-        )
+        raise MerbenchError(f"{run.file.run_id} is a sanity row, which no leaderboard takes")
     target = folder / checked_name(run.file.protocol, "protocol") / run.file.run_id
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})

@@ -26,8 +26,6 @@ from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.names import fold_folder
-from merbench.engine.fold.folds import FoldOutcome
-from merbench.engine.fold.opening import FoldTask
 from merbench.records.files import (
     FutureSchemaError,
     now,
@@ -50,7 +48,7 @@ from merbench.records.model import (
     problem_of,
     with_truth,
 )
-from merbench.splits.split import Split
+from merbench.records.outcome import FoldOutcome
 
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"
@@ -174,7 +172,7 @@ class RunFolder:
         """Return the folder of a fold."""
         return self.path / "folds" / fold_folder(fold)
 
-    def write_fold(self, outcome: FoldOutcome, task: FoldTask, run: RunFile) -> FoldRecord:
+    def write_fold(self, outcome: FoldOutcome, run: RunFile) -> FoldRecord:
         """Write what came of a fold, its commit mark last.
 
         Raises
@@ -206,13 +204,13 @@ class RunFolder:
             seconds={name: round(value, 6) for name, value in outcome.seconds.items()},
             peak_memory_mb=outcome.peak_memory_mb,
             peak_gpu_memory_mb=outcome.peak_gpu_memory_mb,
-            threads=task.threads,
-            device=task.device,
+            threads=outcome.threads,
+            device=outcome.device,
             packed=outcome.packed,
             packages=outcome.packages,
             hardware=outcome.hardware,
             selected_epoch=None if outcome.inner is None else outcome.inner.epoch,
-            epochs=task.keep_epochs,
+            epochs=outcome.epochs_asked,
             diagnostics=outcome.diagnostics is not None,
             checksums={name: bytes_digest(content) for name, content in files.items()},
             failure=outcome.failure,
@@ -260,7 +258,7 @@ class RunFolder:
         Returns
         -------
         dict of str to ndarray
-            As in :class:`merbench.engine.fold.folds.FoldOutcome`.
+            As in :class:`merbench.records.outcome.FoldOutcome`.
 
         Raises
         ------
@@ -290,7 +288,7 @@ class RunFolder:
         Returns
         -------
         ndarray of float, shape (n_epochs,), optional
-            As :attr:`merbench.engine.fold.selection.InnerTraining.uf1`.
+            As :attr:`merbench.records.outcome.InnerTraining.uf1`.
 
         Raises
         ------
@@ -332,8 +330,15 @@ class RunFolder:
             )
         return mark, table
 
-    def compact(self, run: RunFile, split: Split) -> CompleteFile:
-        """Put all folds together, verify them against the split, and write the run's commit mark.
+    def compact(self, run: RunFile, truth: pd.DataFrame) -> CompleteFile:
+        """Put all folds together, verify them against `truth`, and write the run's commit mark.
+
+        Parameters
+        ----------
+        run : RunFile
+            The run.
+        truth : DataFrame
+            ``dataset, subject, clip, truth, fold`` of every clip that the protocol tests.
 
         Raises
         ------
@@ -353,7 +358,7 @@ class RunFolder:
             records.append(record)
         table = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         table = table.sort_values(IDENTITY, ignore_index=True)
-        check_clips(table, split.truth(), str(self.path))
+        check_clips(table, truth, str(self.path))
         table = table.drop(columns="fold")
         content = parquet_bytes(check_predictions(table, problem_of(run), run.run_id))
         write_whole(self.path / PREDICTIONS, content)

@@ -6,6 +6,7 @@ predicted``, classes by name, and may have more.
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import pandas as pd
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.databases.reading.identity import normalised
 
 CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
+
+Normalise = Callable[[str, str, str], tuple[str, str, str]]
 
 #: Truth that differs from the list for more than this share of clips, while predictions do not, is in the wrong column.
 SWAPPED = 0.05
@@ -50,8 +52,18 @@ class Log:
     as_listed: pd.DataFrame
 
 
-def read_log(path: Path, protocol: ProtocolSpec) -> Log:
+def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
     """Read a log in either format.
+
+    Parameters
+    ----------
+    path : Path
+        The log.
+    protocol : ProtocolSpec
+        What it is held against.
+    normalised : callable
+        ``normalised(dataset, subject, clip)`` gives the one spelling of a clip, or raises a `DataError`; see
+        :func:`merbench.databases.reading.identity.normalised`.
 
     Raises
     ------
@@ -65,7 +77,8 @@ def read_log(path: Path, protocol: ProtocolSpec) -> Log:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise DataError(f"{path} can't be read: {reason}") from error
     first = text.lstrip().split("\n", 1)[0]
-    table = _from_csv(text, path, protocol) if "," in first else _from_challenge(text, path, protocol)
+    read = _from_csv if "," in first else _from_challenge
+    table = read(text, path, protocol, normalised)
     if table.empty:
         raise DataError(f"{path} has no prediction")
     twice = table[IDENTITY].duplicated()
@@ -74,7 +87,7 @@ def read_log(path: Path, protocol: ProtocolSpec) -> Log:
     return _against_list(table, path, protocol)
 
 
-def _from_csv(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFrame:
+def _from_csv(text: str, path: Path, protocol: ProtocolSpec, normalised: Normalise) -> pd.DataFrame:
     try:
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True)
         table.columns = [str(column).strip().lower() for column in table.columns]
@@ -87,11 +100,11 @@ def _from_csv(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFrame:
     for line, row in enumerate(table[CSV_COLUMNS].itertuples(index=False), start=2):
         where = f"{path}, line {line}"
         truth, predicted = (_class(str(word), protocol, where) for word in (row.truth, row.predicted))
-        rows.append((*_identity(str(row.dataset), str(row.subject), str(row[2]), where), truth, predicted))
+        rows.append((*_identity(normalised, str(row.dataset), str(row.subject), str(row[2]), where), truth, predicted))
     return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
 
 
-def _from_challenge(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFrame:
+def _from_challenge(text: str, path: Path, protocol: ProtocolSpec, normalised: Normalise) -> pd.DataFrame:
     rows, fold = [], None
     for line, content in enumerate(text.splitlines(), start=1):
         words, where = content.split(), f"{path}, line {line}"
@@ -99,7 +112,7 @@ def _from_challenge(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFra
             fold = (words[0], words[1])
         elif len(words) == 3 and fold is not None:
             truth, predicted = (_class(word, protocol, where) for word in words[1:])
-            rows.append((*_identity(*fold, words[0], where), truth, predicted))
+            rows.append((*_identity(normalised, *fold, words[0], where), truth, predicted))
         elif words:
             expected = (
                 "'<dataset> <subject>'" if fold is None else "'<clip> <truth> <prediction>' or '<dataset> <subject>'"
@@ -108,7 +121,7 @@ def _from_challenge(text: str, path: Path, protocol: ProtocolSpec) -> pd.DataFra
     return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
 
 
-def _identity(dataset: str, subject: str, clip: str, where: str) -> tuple[str, str, str]:
+def _identity(normalised: Normalise, dataset: str, subject: str, clip: str, where: str) -> tuple[str, str, str]:
     try:
         return normalised(dataset, subject, clip)
     except DataError as error:

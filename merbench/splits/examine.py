@@ -1,14 +1,14 @@
 """A protocol looked at on data: what it takes and leaves, its folds, and the people of whom little can be learned."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
-from merbench.contracts.databases import person_of, persons
+from merbench.contracts.databases import persons
 from merbench.contracts.errors import DataError
 from merbench.contracts.protocols import LeftOut, ProtocolSpec
-from merbench.engine.plan.data import Data
 from merbench.splits.split import (
     Fold,
     check_datasets,
@@ -67,17 +67,26 @@ class Examined:
     problems: list[str]
 
 
-def examine(spec: ProtocolSpec, data: Data) -> Examined:
+def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str], synthetic: bool = False) -> Examined:
     """Apply a protocol to data and tell what comes of it, also where a run would refuse the data.
+
+    Parameters
+    ----------
+    spec : ProtocolSpec
+        The protocol.
+    clips : DataFrame
+        A clip table with all its datasets.
+    aliases : mapping of str to str
+        Datasets that share their people, see :func:`merbench.contracts.databases.person_of`.
+    synthetic : bool
+        The clips are synthetic, and not held against the official list.
 
     Raises
     ------
     DataError
         A clip is neither mapped nor left out.
     """
-    clips = data.clips
     kept = selected(spec, clips)
-    aliases = person_of(data.sources)
     problems: list[str] = []
     folds: tuple[Fold, ...] = ()
     try:
@@ -98,7 +107,7 @@ def examine(spec: ProtocolSpec, data: Data) -> Examined:
         ["/".join(name) for name in sizes.index[sizes == 1]],
         ["/".join(name) for name in kinds.index[kinds == 1]] if several else [],
         sorted(shared),
-        split_differences(spec, kept, list(spec.datasets), listed_clips=not data.synthetic),
+        split_differences(spec, kept, list(spec.datasets), listed_clips=not synthetic),
         problems,
     )
 

@@ -11,9 +11,6 @@ from merbench.contracts.digests import digest, plain_syntax
 #: To be raised by hand where a package that draws or encodes changes what is written, which no syntax tree shows.
 VERSION = 1
 
-#: The file that a finished stand-in has at its top.
-MANIFEST = "synthetic.json"
-
 #: Whatever decides a pixel, a label or a cell of a sheet; the reader of the written copy is not among them.
 GENERATOR = ("settings", "table", "face", "motion", "clips", "trees")
 

@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from merbench.contracts.databases import MANIFEST
 from merbench.contracts.errors import DataError
 from merbench.synthetic.clips import Clip, Film, draw_subject, plan
-from merbench.synthetic.settings import MANIFEST, Settings, generator_digest
+from merbench.synthetic.settings import Settings, generator_digest
 from merbench.synthetic.table import CLASSES, DATASETS, OBJECTIVE
 
 UNFINISHED = f"{MANIFEST}.part"

@@ -20,8 +20,8 @@ from typing import IO, Self
 
 from merbench.engine.execute.grid import Observer, RunState
 from merbench.engine.execute.units import Working
-from merbench.engine.fold.folds import FoldOutcome
 from merbench.engine.plan.runs import RunPlan
+from merbench.records.outcome import FoldOutcome
 from merbench.tracking.stores import Store
 
 #: The mirror gives way to everything else.

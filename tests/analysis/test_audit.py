@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from merbench.analysis.audit import Wanted, as_csv, as_json, read_audit, run_command
+from merbench.analysis.audit import Wanted, read_audit, run_command
 from merbench.contracts.errors import MerbenchError
 from merbench.records import read as runs
 from merbench.records.entries import read_leaderboard
 from merbench.records.read import read_runs
 from merbench.report.figures.audit import audit_figure, write_audit
 from merbench.report.figures.style import as_png, style
-from merbench.report.views.audit import as_markdown, print_audit, title
+from merbench.report.views.audit import as_csv, as_json, as_markdown, print_audit, title
 
 NEG, POS, SUR = "negative", "positive", "surprise"
 TRUTH = {

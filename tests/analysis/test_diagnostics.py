@@ -42,7 +42,7 @@ def read(folder):
 
 def printed(diagnostics, run, width=100):
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    print_diagnostics(diagnostics, run, console)
+    print_diagnostics(diagnostics, "merbench run --diagnose", console)
     return console.file.getvalue()
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
+from merbench.databases.reading.identity import normalised
 from merbench.records.entries import read_entry, read_entry_epochs, read_entry_inner, write_entry
 from merbench.records.folder import RunFolder
 from merbench.records.logs import read_log
@@ -402,7 +403,7 @@ def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_
     log = tmp_path / f"log.{format}"
     log.write_text(done("export", method, "--format", format), encoding="utf-8")
     spec, run = load_protocol(small_protocol), read_run(find_run(tmp_path / "results", method))
-    assert figures(read_log(log, spec).predictions, spec) == figures(run.predictions, spec)
+    assert figures(read_log(log, spec, normalised).predictions, spec) == figures(run.predictions, spec)
     shown = printed_scores(done("show", method))
     assert len(shown) == 4
     assert printed_scores(done("score", log, *small)) == shown

@@ -234,9 +234,12 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     assert {plan.run_id for plan in plans + selecting} == set(committed)
     assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans + selecting)
     epochs, fold = 4, "smic-hs/s03"
+    board = Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / "megc2019"
     for plan in plans[:2]:
         entry = committed[plan.run_id]
-        told = read_entry_epochs(Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / "megc2019" / plan.run_id, entry)
+        told = read_entry_epochs(
+            Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / "megc2019" / plan.run_id, entry
+        )
         assert told.shape == (442, 800)
         short = replace(plan.task, config=plan.task.config.model_copy(update={"epochs": epochs}), keep_epochs=True)
         outcome = run_fold(short, fold)
@@ -251,7 +254,6 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     # An epoch selected within the training fold: what was trained again is what the last epoch's run was after it.
     for last, plan in zip(plans, selecting, strict=False):
         entry = committed[plan.run_id]
-        board = Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / "megc2019"
         curves = read_entry_inner(board / plan.run_id, entry)
         assert curves.shape == (68, 800)
         told = read_entry_epochs(board / last.run_id, committed[last.run_id])

@@ -295,7 +295,7 @@ def told(plan, whole):
     """Give the first fold of a finished run diagnostics."""
     folder, _ = whole
     outcome = replace(run_fold(plan.task, FOLD), diagnostics={f"test/{name}": a for name, a in ARRAYS.items()})
-    RunFolder(folder).write_fold(outcome, replace(plan.task, diagnose=True), plan.file)
+    RunFolder(folder).write_fold(outcome, plan.file)
     return RunFolder(folder)
 
 
@@ -564,7 +564,7 @@ def test_a_fold_record_vouches_for_its_files_and_tells_how_they_came_about(plan,
 def test_a_fold_on_a_gpu_says_which_and_how_much_memory_it_took(plan, runs, whole):
     folder, _ = whole
     outcome = replace(run_fold(plan.task, FOLD), peak_gpu_memory_mb=1234.5)
-    record = RunFolder(folder).write_fold(outcome, replace(plan.task, device="cuda:0"), plan.file)
+    record = RunFolder(folder).write_fold(replace(outcome, device="cuda:0"), plan.file)
     assert (record.device, record.peak_gpu_memory_mb) == ("cuda:0", 1234.5)
     assert RunFolder(folder).read_record(FOLD, plan.key_digest) == record
     assert RunFolder(folder).read_record(LAST, plan.key_digest).peak_gpu_memory_mb is None

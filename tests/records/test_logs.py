@@ -4,6 +4,7 @@ import pytest
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.databases.reading.identity import normalised
 from merbench.records.entries import read_entry, write_entry
 from merbench.records.logs import read_log, to_challenge, to_csv
 from merbench.records.read import read_run
@@ -32,7 +33,7 @@ def test_any_name_survives_a_csv_log_and_a_leaderboard_entry(record, tmp_path, s
     run = read_run(record(answers_with(subject, clip)))
     log = tmp_path / "log.csv"
     log.write_text(to_csv(run.predictions), encoding="utf-8", newline="")
-    assert rows_of(read_log(log, SPEC).predictions) == rows_of(run.predictions)
+    assert rows_of(read_log(log, SPEC, normalised).predictions) == rows_of(run.predictions)
     assert (subject, clip) in {row[1:3] for row in rows_of(run.predictions)}
     assert rows_of(read_entry(write_entry(run, tmp_path / "leaderboard")).predictions) == rows_of(run.predictions)
 
@@ -42,7 +43,7 @@ def test_names_without_blanks_survive_the_challenges_format(record, tmp_path, su
     run = read_run(record(answers_with(subject, clip)))
     log = tmp_path / "log.txt"
     log.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
-    assert rows_of(read_log(log, SPEC).predictions) == rows_of(run.predictions)
+    assert rows_of(read_log(log, SPEC, normalised).predictions) == rows_of(run.predictions)
 
 
 @pytest.mark.parametrize(("subject", "clip"), [("s 1", "c1"), ("s1", "c 1")])
@@ -57,6 +58,6 @@ def test_a_log_that_was_read_and_written_is_the_same_log(record, answers, tmp_pa
     spec = SPEC.model_copy(update={"datasets": dict.fromkeys(("alpha", "beta"), SPEC.datasets["alpha"])})
     log = tmp_path / "log.txt"
     log.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
-    again = read_log(log, spec).predictions
+    again = read_log(log, spec, normalised).predictions
     assert to_challenge(again, run.file.outputs) == log.read_text(encoding="utf-8")
     assert log.read_text(encoding="utf-8").splitlines()[:3] == ["alpha s1", "c1 0 0", "c2 1 0"]

@@ -19,10 +19,10 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.execute.grid import execute
 from merbench.engine.execute.units import Unit, Watcher
-from merbench.engine.fold.folds import FoldOutcome
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import Failure, RunFile, RunKey, prediction_table
+from merbench.records.outcome import FoldOutcome
 from merbench.records.read import read_runs
 from merbench.report.views.compare import Comparison
 from merbench.splits.split import make_split

@@ -12,12 +12,12 @@ from typing import Literal, Protocol
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
 from merbench.engine.execute.units import Executor, Serial, Unit, Watcher, kind
-from merbench.engine.fold.folds import FoldOutcome
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.engine.plan.siblings import Siblings, begun_last, siblings
 from merbench.records.folder import PREDICTIONS, RunFolder, check_clips
 from merbench.records.model import FoldRecord
+from merbench.records.outcome import FoldOutcome
 
 Existing = Literal["keep", "redo"]
 
@@ -247,7 +247,7 @@ class _HeldRun:
 
     def record(self, task: FoldTask, outcome: FoldOutcome, observer: Observer) -> None:
         """Write down what came of a unit."""
-        self.folder.write_fold(outcome, task, self.plan.file)
+        self.folder.write_fold(outcome, self.plan.file)
         self.pending.remove(outcome.fold)
         (self._failed if outcome.failure else self._recorded).append(outcome.fold)
         if outcome.undiagnosed:
@@ -300,7 +300,7 @@ def _compact(plan: RunPlan, folder: RunFolder, recorded: tuple[str, ...], failed
     if failed or absent:
         return RunState(recorded, failed, failed, (), False)
     try:
-        folder.compact(plan.file, plan.task.split)
+        folder.compact(plan.file, plan.task.split.truth())
     except RecordError as error:
         return RunState(recorded, (), failed, (f"{plan.run_id} is not whole: {error}; {again}",), False)
     return RunState(recorded, (), failed, (), True)

@@ -18,8 +18,8 @@ from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Progress
 from merbench.engine import environment
 from merbench.engine.execute.units import LongestFirst, Packing, Unit, Watcher, Working
-from merbench.engine.fold.folds import FoldOutcome
 from merbench.records.model import Failure
+from merbench.records.outcome import FoldOutcome
 
 #: How often a unit is begun before a worker that dies of it is taken for the unit's own failure.
 TRIES = 3
@@ -360,7 +360,7 @@ class RayExecutor:
             )
             clips = len(unit.task.split.fold(unit.fold).test)
             seconds = {"total": 0.0}
-            yield unit, FoldOutcome(unit.fold, clips, unit.train_clips, seconds, {}, {}, None, failure=failure)
+            yield unit, FoldOutcome(unit.fold, clips, unit.train_clips, seconds, failure=failure)
 
     # --- memory of GPUs ---------------------------------------------------------------------------------------------
 

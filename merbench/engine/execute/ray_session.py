@@ -14,7 +14,7 @@ from typing import Any, Self
 from merbench.contracts.errors import MerbenchError
 from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.engine.execute.units import Unit, Watcher
-from merbench.engine.fold.folds import FoldOutcome
+from merbench.records.outcome import FoldOutcome
 
 CONNECT_SECONDS = 5.0
 #: Ray speaks HTTP/2: it answers a hello with its settings. At a port that does not, Ray's own client waits for minutes.

@@ -15,11 +15,12 @@ from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import Progress
 from merbench.engine import environment
-from merbench.engine.fold.folds import FoldOutcome, run_folds
+from merbench.engine.fold.folds import run_folds
 from merbench.engine.fold.opening import Auxiliary, FoldTask
 from merbench.engine.plan.catalogue import METHODS
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.runs import ROOMS, RunPlan
+from merbench.records.outcome import FoldOutcome
 
 _NOTHING = Inputs({}, 0)
 

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from merbench.contracts.digests import digest
 from merbench.contracts.methods import Progress
-from merbench.engine.fold.folds import FoldOutcome, can_pack, run_folds
+from merbench.engine.fold.folds import can_pack, run_folds
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
+from merbench.records.outcome import FoldOutcome
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -36,55 +36,12 @@ from merbench.contracts.names import shown
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
-from merbench.engine.fold.selection import InnerTraining, inner_fold, inner_uf1
+from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.records.model import Failure, prediction_table, units_text
+from merbench.records.outcome import FoldOutcome, InnerTraining
 from merbench.splits.split import Fold, Split
 
 COMPANY_TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True)
-class FoldOutcome:
-    """What came of a fold: predictions, or a failure; never both.
-
-    Attributes
-    ----------
-    packages, hardware, peak_memory_mb
-        Of the process that ran the fold, which need not be the one that records it.
-    peak_gpu_memory_mb : float, optional
-        Of the fold on its GPU; none on a CPU.
-    predictions : DataFrame, optional
-        See :func:`merbench.records.model.prediction_table`.
-    epochs : ndarray, optional
-        Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
-        Training ended with the last of them.
-    inner : InnerTraining, optional
-        What the epoch that counts was selected by, where it was.
-    undiagnosed : str
-        Why there are no diagnostics, though they were asked for.
-    packed : int
-        How many folds were trained together, this one among them.
-    diagnostics : dict of str to ndarray, optional
-        ``test/<name>``: every array of :data:`merbench.contracts.methods.DIAGNOSTIC_KINDS` that the method gave, rows
-        as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
-        ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty where they are not annotated) and ``truth``.
-    """
-
-    fold: str
-    clips: int
-    train_clips: int
-    seconds: dict[str, float]
-    packages: dict[str, str] = field(default_factory=lambda: environment.packages())
-    hardware: dict[str, Any] = field(default_factory=lambda: environment.hardware())
-    peak_memory_mb: float | None = field(default_factory=lambda: environment.peak_memory_mb())
-    peak_gpu_memory_mb: float | None = None
-    predictions: pd.DataFrame | None = None
-    epochs: npt.NDArray[Any] | None = None
-    inner: InnerTraining | None = None
-    diagnostics: dict[str, npt.NDArray[Any]] | None = None
-    undiagnosed: str = ""
-    failure: Failure | None = None
-    packed: int = 1
 
 
 class CompanyError(PredictionError):
@@ -251,7 +208,20 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
         result = {"failure": Failure(type=type(error).__name__, message=_readable(str, error), traceback=text)}
     seconds["total"] = time.perf_counter() - started
     gpu_memory = environment.peak_gpu_memory_mb(task.device)
-    return FoldOutcome(fold.name, len(fold.test), len(fold.train), seconds, peak_gpu_memory_mb=gpu_memory, **result)
+    return FoldOutcome(
+        fold=fold.name,
+        clips=len(fold.test),
+        train_clips=len(fold.train),
+        seconds=seconds,
+        packages=environment.packages(),
+        hardware=environment.hardware(),
+        peak_memory_mb=environment.peak_memory_mb(),
+        peak_gpu_memory_mb=gpu_memory,
+        threads=task.threads,
+        device=task.device,
+        epochs_asked=task.keep_epochs,
+        **result,
+    )
 
 
 @lru_cache(maxsize=1)

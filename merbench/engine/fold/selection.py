@@ -4,8 +4,6 @@ The rule stands outside the trainer, which trains as its configuration says. The
 themselves is no selection: only the audit, which shows what that does to a score, knows of it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,25 +18,6 @@ from merbench.splits.split import Fold, Split
 SELECTIONS = ("last", "inner", "inner-keep")
 #: Share of each database's people that is held out within the training fold.
 HELD_OUT = 0.2
-
-
-@dataclass(frozen=True)
-class InnerTraining:
-    """What training on a part of the training fold told of its epochs.
-
-    Attributes
-    ----------
-    uf1 : ndarray of float, shape (n_epochs,)
-        Of the clips held out, after each epoch, pooled over their subjects; the mean F1 of the action units for AU
-        detection. In 0..1.
-    """
-
-    uf1: npt.NDArray[np.float64]
-
-    @property
-    def epoch(self) -> int:
-        """The first best epoch, from 1."""
-        return int(np.argmax(self.uf1)) + 1
 
 
 def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: int) -> Fold:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from merbench.analysis.audit import Audit, as_csv, as_json
+from merbench.analysis.audit import Audit
 from merbench.analysis.selections import INNER, LAST
 from merbench.records.files import write_whole
 from merbench.report.figures.style import GREY, PAGE, as_png, new_figure, style, title
-from merbench.report.views.audit import as_markdown
+from merbench.report.views.audit import as_csv, as_json, as_markdown
 from merbench.report.views.compare import number
 
 if TYPE_CHECKING:

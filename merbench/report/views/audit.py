@@ -1,6 +1,10 @@
 """An audit on a terminal, or in plain text where there is none; and as Markdown to paste."""
 
+import csv
+import io
+import json
 import math
+import re
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
@@ -12,7 +16,8 @@ from rich.text import Text
 from merbench.analysis.audit import Audit, records
 from merbench.analysis.selections import SELECTIONS
 from merbench.contracts.names import shown
-from merbench.report.views.compare import Cell, _interval, number, signed, title_of
+from merbench.records.model import RunFile
+from merbench.report.views.compare import Cell, _csv_cell, _interval, number, signed, title_of
 from merbench.report.write.paper import _markdown_cell, _markdown_escape
 from merbench.report.write.terminal import _base_table, _cell, _print_fitting, _print_note
 from merbench.scoring.intervals import Interval
@@ -132,3 +137,38 @@ def _epochs(row: Mapping[str, Any]) -> str:
         return "–"
     middle, first, last = (f"{row[f'epoch_{name}']:g}" for name in ("median", "first", "last"))
     return middle if first == last else f"{middle} ({first}–{last})"
+
+
+def as_json(audit: Audit) -> str:
+    """Write what was audited, a row a part and selection, and the epochs picked in every fold (folds in order)."""
+    file = audit.file
+    picked = [
+        {"selection": name, "seed": seed.seed, "epochs": group.epoch.tolist()}
+        for seed in audit.kept.seeds
+        for name, group in audit.picked[audit.picked.seed == seed.seed].groupby("selection", sort=False)
+    ]
+    told = {
+        "method": file.method, "config": file.config_name, "variant": file.variant, "protocol": file.protocol,
+        "data": file.data, "synthetic": file.synthetic, **_warnings(file), "origin": audit.row.runs[0].origin,
+        "spec_digest": file.key.spec_digest, "split_digest": file.key.split_digest,
+        "clips": len(audit.kept.clips), "epochs": audit.epochs,
+        "run_ids": [run.file.run_id for run in audit.row.runs], "inner_run_ids": list(audit.inner_runs),
+        "notes": audit.notes, "rows": records(audit), "folds": list(audit.kept.folds),
+        "picked": picked,
+    }  # fmt: skip
+    lines = json.dumps(told, indent=1, ensure_ascii=False)
+    return re.sub(r"\[\s+(\d[\d,\s]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", lines) + "\n"
+
+
+def _warnings(file: RunFile) -> dict[str, list[str]]:
+    return {"warnings": file.warnings} if file.warnings else {}
+
+
+def as_csv(audit: Audit) -> str:
+    """Write the rows as CSV: the fields of the JSON objects, whether data are made, and warnings if there are any."""
+    of_all, out = {"synthetic": audit.file.synthetic, **_warnings(audit.file)}, io.StringIO()
+    found = [row | of_all for row in records(audit)]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(found[0])
+    writer.writerows([_csv_cell(value) for value in row.values()] for row in found)
+    return out.getvalue()

@@ -14,7 +14,6 @@ from rich.text import Text
 from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.contracts.cards import Task
 from merbench.contracts.names import shown
-from merbench.engine.plan.catalogue import given_again
 from merbench.records.model import FoldRecord
 from merbench.records.read import RecordedRun
 from merbench.report.views.compare import number
@@ -180,14 +179,12 @@ def _print_subjects(predictions: pd.DataFrame, classes: Sequence[str], console: 
     print_columns(console, "Subjects: clips right / clips, by class", ["Subject", "all", *classes], rows)
 
 
-def print_diagnostics(diagnostics: Diagnostics, run: RecordedRun, console: Console) -> None:
+def print_diagnostics(diagnostics: Diagnostics, command: str, console: Console) -> None:
     """Print what was measured inside the method: action units found, and how far its features keep apart."""
     for problem in diagnostics.problems:
         console.print(Text(shown(f"left out: {problem}"), style="red"), soft_wrap=True)
     if not diagnostics.folds:
-        protocol, of = given_again(run.file.protocol)
-        command = f"merbench run {run.file.method} --protocol {protocol} --diagnose"
-        told = f"no diagnostics are recorded: {command}{of} does, where the method offers any, and shows what it sees"
+        told = f"no diagnostics are recorded: {command} does, where the method offers any, and shows what it sees"
         console.print(Text(shown(told), style="dim"), soft_wrap=True)
         return
     series = unit_series(diagnostics)

@@ -13,8 +13,9 @@ from merbench.contracts.methods import MethodConfig, Prediction, Problem
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import Auxiliary, FoldTask
-from merbench.engine.fold.selection import InnerTraining, inner_fold, inner_uf1
+from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.engine.plan.catalogue import METHODS
+from merbench.records.outcome import InnerTraining
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
