@@ -1,16 +1,19 @@
 """Fixtures for all rooms: the shared real data, a home of one's own, a small release and a protocol for it."""
 
 import csv
-import importlib.util
 import os
 import signal
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from support.recording import Recorder
 
 settings.register_profile("merbench", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("merbench")
@@ -67,13 +70,50 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def miniature() -> ModuleType:
-    """Return the module ``tests/miniature.py``, which writes miniature copies of databases."""
-    spec = importlib.util.spec_from_file_location("miniature", Path(__file__).with_name("miniature.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return the module that writes miniature copies of databases."""
+    from support import miniature
+
+    return miniature
+
+
+@pytest.fixture(scope="session")
+def made_up() -> ModuleType:
+    """Return the module that makes runs with diagnostics of realistic shape."""
+    from support import diagnosed_runs
+
+    return diagnosed_runs
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> "Recorder":
+    """Return what records runs with given predictions in `tmp_path`."""
+    from support.recording import Recorder
+
+    return Recorder(tmp_path)
+
+
+@pytest.fixture
+def answers() -> dict[str, tuple[str, str]]:
+    """Return truth and prediction of seven clips; five are right."""
+    from support.recording import ANSWERS
+
+    return dict(ANSWERS)
+
+
+@pytest.fixture
+def right() -> dict[str, tuple[str, str]]:
+    """Return the same clips, all predicted right."""
+    from support.recording import ANSWERS
+
+    return {name: (truth, truth) for name, (truth, _) in ANSWERS.items()}
+
+
+@pytest.fixture
+def wrong() -> dict[str, tuple[str, str]]:
+    """Return the same clips, all predicted negative."""
+    from support.recording import ANSWERS, NEG
+
+    return {name: (truth, NEG) for name, (truth, _) in ANSWERS.items()}
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from killing import Commands
+from support.killing import Commands
 
 FOLDS = 6
 ARRAYS = 2 * 3 * FOLDS

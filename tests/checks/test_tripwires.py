@@ -3,8 +3,8 @@
 from importlib import import_module
 from textwrap import dedent
 
-import faulty
 import pytest
+from support import faulty
 
 from merbench.checks import tripwires
 from merbench.checks.made_up import without_answers

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from toy import CLASSES, prepared
+from support.toy import CLASSES, prepared
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import bytes_digest

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
-from toy import prepared
+from support.toy import prepared
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import MethodConfig, Prediction

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from toy import prepared
+from support.toy import prepared
 
 from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.methods import MethodConfig, Prediction

@@ -596,8 +596,8 @@ def test_where_nothing_is_below_the_best_the_table_says_so_and_marks_nothing(rec
 def test_more_rows_than_can_be_tested_are_not_and_the_table_says_so(record, answers, right, monkeypatch):
     for method in "abc":
         record(answers, method=method)
-    for room in ("rows", "compare"):
-        monkeypatch.setattr(f"merbench.report.{room}.most_rows", lambda: 2)
+    for room in ("analysis.rows", "report.views.compare"):
+        monkeypatch.setattr(f"merbench.{room}.most_rows", lambda: 2)
     comparison = record.compared()
     assert [row.p_best for row in comparison.rows] == [None] * 3
     assert "Which of 3 rows are below the best is not tested: name 2 methods at most" in as_markdown(comparison)

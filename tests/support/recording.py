@@ -1,15 +1,12 @@
 """Runs with the predictions and diagnostics that a test wants, recorded the way the engine records them."""
 
-import importlib.util
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from merbench.analysis.rows import measured_rows
 from merbench.contracts.clips import clip_table
@@ -17,6 +14,7 @@ from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.engine import environment
 from merbench.engine.execute.grid import execute
 from merbench.engine.execute.units import Unit, Watcher
 from merbench.engine.fold.opening import FoldTask
@@ -97,7 +95,9 @@ class Recorder:
             if epochs:
                 after = [[CLASSES.index(each) for each in epochs[names[row]]] for row in fold.test]
                 told["epochs"] = np.eye(len(CLASSES), dtype=np.float32)[np.transpose(after)]
-            return FoldOutcome(name, len(fold.test), len(fold.train), {"total": 0.1}, **told)
+            return FoldOutcome(
+                name, len(fold.test), len(fold.train), {"total": 0.1}, packages=environment.packages(), **told
+            )
 
         key = RunKey(
             method=method,
@@ -139,23 +139,6 @@ class Recorder:
         return Comparison(rows, [], problems + notes)
 
 
-@pytest.fixture
-def record(tmp_path: Path) -> Recorder:
-    """Return what records runs in `tmp_path`."""
-    return Recorder(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def made_up() -> ModuleType:
-    """Return the module ``made_up.py``, which makes runs up with diagnostics of realistic shape."""
-    spec = importlib.util.spec_from_file_location("made_up", Path(__file__).with_name("made_up.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 #: Seven clips of three people in two datasets; the figures that follow from them are derived where they are used.
 NEG, POS, SUR = CLASSES
 ANSWERS = {
@@ -167,21 +150,3 @@ ANSWERS = {
     "beta/t1/c2": (SUR, SUR),
     "beta/t1/c3": (NEG, NEG),
 }
-
-
-@pytest.fixture
-def answers() -> dict[str, tuple[str, str]]:
-    """Return truth and prediction of seven clips; five are right."""
-    return dict(ANSWERS)
-
-
-@pytest.fixture
-def right() -> dict[str, tuple[str, str]]:
-    """Return the same clips, all predicted right."""
-    return {name: (truth, truth) for name, (truth, _) in ANSWERS.items()}
-
-
-@pytest.fixture
-def wrong() -> dict[str, tuple[str, str]]:
-    """Return the same clips, all predicted negative."""
-    return {name: (truth, NEG) for name, (truth, _) in ANSWERS.items()}
