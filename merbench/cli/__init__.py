@@ -16,10 +16,13 @@ from merbench.cli.compare import compare
 from merbench.cli.data import data
 from merbench.cli.doctor import doctor
 from merbench.cli.explain import explain
-from merbench.cli.listings import methods, protocols
-from merbench.cli.records import export, show, submit
+from merbench.cli.export import export
+from merbench.cli.methods import methods
+from merbench.cli.protocols import protocols
 from merbench.cli.run import run
 from merbench.cli.score import score
+from merbench.cli.show import show
+from merbench.cli.submit import submit
 from merbench.cli.sync import sync
 from merbench.contracts.errors import MerbenchError
 

@@ -12,6 +12,8 @@ Results = Annotated[
     Path | None,
     typer.Option("--results", help="Results folder (by default MERBENCH_RESULTS, else ./results).", show_default=False),
 ]
+Run = Annotated[str, typer.Argument(help="A run's id, or the beginning of it.", metavar="RUN")]
+Registered = Annotated[str, typer.Argument(help="A registered database.", metavar="NAME")]
 
 # What run and ablate share.
 Data = Annotated[str, typer.Option(help="auto, a database, several joined by +, or a folder that holds a copy of one.")]

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from merbench.cli.data.commands import _first_run
+from merbench.cli.data.fetch import first_run
 from merbench.cli.doctor import _copies as copies
 from merbench.contracts.databases import Download
 from merbench.contracts.protocols import load_protocol
@@ -28,7 +28,7 @@ from merbench.engine.plan.data import choose_data
 
 NAME = "megc2019-flow28"
 ONE = f"{IMAGES}/sub06_EP01_01f .png"  # an image of the small release
-CLI = sys.modules["merbench.cli.data.commands"]  # merbench.cli.data.commands itself is the group of commands
+CLI = sys.modules["merbench.cli.data.fetch"]  # merbench.cli.data.fetch itself is the group of commands
 COMMAND = ("data", "fetch", NAME)
 
 
@@ -141,7 +141,7 @@ def endless(handler, content):
 def quick(monkeypatch):
     """Pause less than for a user, read all methods' cards in one test only, keep the developer's proxies out."""
     monkeypatch.setattr(fetching, "PAUSES", (0.01, 0.02))
-    monkeypatch.setattr(CLI, "_first_run", lambda source: "")
+    monkeypatch.setattr(CLI, "first_run", lambda source: "")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -195,7 +195,7 @@ def kept_all_but(*names):
 def test_a_release_is_fetched_registered_and_found_by_a_run(
     done, publisher, small_release, small_protocol, home, monkeypatch
 ):
-    monkeypatch.setattr(CLI, "_first_run", _first_run)
+    monkeypatch.setattr(CLI, "first_run", first_run)
     said = done(*COMMAND)
     first, terms, where, *_, last = said.splitlines()
     assert first == f"{NAME}: {DATABASE.card.title}, 442 clips of 68 subjects"

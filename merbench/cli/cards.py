@@ -1,0 +1,35 @@
+"""Lists and cards, as ``merbench methods`` and ``merbench protocols`` print them."""
+
+import typer
+
+
+def origin(origin: str) -> str:
+    """Name who registered it, unless merbench did."""
+    return "" if origin == "merbench" else f" [{origin}]"
+
+
+def print_list(lines: list[tuple[str, str, str]], problems: list[str]) -> None:
+    """Print a line an entry: name, summary, origin; then what is broken."""
+    width = max((len(name) for name, _, _ in lines), default=0)
+    for name, summary, origin in lines:
+        typer.echo(f"{name:<{width}}  {' '.join(summary.split())}{origin}")
+    for problem in problems:
+        typer.echo(f"broken: {problem}", err=True)
+
+
+def print_card(content: dict[str, object]) -> None:
+    """Print a card as YAML, texts of several lines as blocks, so that BibTeX can be copied from it."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    def mapping(dumper: yaml.SafeDumper, value: dict[str, object]) -> yaml.MappingNode:
+        return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=False)
+
+    Dumper.add_representer(str, text)
+    Dumper.add_representer(dict, mapping)
+    typer.echo(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110).rstrip())

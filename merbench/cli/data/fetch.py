@@ -1,0 +1,76 @@
+"""``merbench data fetch``: download a public database."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merbench.cli.data.reading import counts, tell_remarks
+
+if TYPE_CHECKING:
+    from merbench.contracts.databases import Source
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="A public database, see merbench data list.", metavar="NAME")],
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="A mirror instead of its publisher: the address, http or https, of the publisher's files "
+            "or of a copy's folder. Checksums are the same.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Download a public database into MERBENCH_HOME, every file verified, and register it.
+
+    What is there and whole is not downloaded again: after an error or Ctrl-C the same command goes on.
+    """
+    from functools import partial
+
+    from rich.console import Console
+
+    from merbench.cli.display import PreparationDisplay
+    from merbench.databases.registrations import home, registered
+    from merbench.databases.releases.fetching import downloadable, fetched_folder
+    from merbench.databases.releases.fetching import fetch as download
+
+    card, source = downloadable(name)
+    before = registered().get(name)
+    typer.echo(f"{name}: {card.title}, {card.holds}")
+    typer.echo(f"terms: {card.licence}")
+    typer.echo(f"from {address or source.address} into {fetched_folder(name)}")
+    with PreparationDisplay(Console(highlight=False), "files") as watcher:
+        fetched = download(name, address, partial(watcher.preparing, name), watcher.note)
+    found = fetched.source
+    what = f"{fetched.came} files came" if fetched.came else "all is there already, nothing was fetched"
+    typer.echo(f"{name}: {what}; all {fetched.files} have the published checksums")
+    typer.echo(f"{name}: {found.reading.layout}, {counts(found)}; registered in {home() / 'databases.json'}")
+    if before is not None and before.folder != found.folder:
+        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add goes back to it")
+    tell_remarks(found, each=False)
+    for work in source.cite:
+        typer.echo(f"cite: {work}")
+    typer.echo(f"next: {first_run(found)}")
+
+
+def first_run(source: "Source") -> str:
+    """Return a command that uses a database: methods that it has the inputs for, a protocol that it serves."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, method_card
+    from merbench.engine.plan.data import serves
+
+    card = source.database.card
+    served = [spec for spec in PROTOCOLS.load_all()[0].values() if serves(card, spec)]
+    if not served:
+        return f"merbench data verify {card.name}"
+    largest = max(served, key=lambda spec: len(spec.datasets))
+    able = []
+    for entry in METHODS.entries():
+        with suppress(MerbenchError):  # of a broken plug-in, which merbench methods tells of
+            method = method_card(entry)
+            inputs = method.inputs.values() if largest.task in method.tasks else ()
+            able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []
+    return f"merbench run {' '.join(able) or 'METHOD'} --protocol {largest.name}"

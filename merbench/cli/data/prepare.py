@@ -1,0 +1,91 @@
+"""``merbench data prepare``: build what methods declare, and keep it in the store."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from merbench.contracts.databases import Source
+    from merbench.contracts.inputs import InputSpec
+
+
+def prepare(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Databases; all registered ones of frames by default.", metavar="[NAME]…")
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for",
+            help="Prepare what this method declares (METHOD, or METHOD:CONFIG); "
+            "may be repeated; by default all methods, in their default configuration.",
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Clips at a time; all cores by default.")] = None,
+) -> None:
+    """Prepare what methods ask for and keep it in the store; run does the same when it needs to.
+
+    What is there is not computed again; after a kill the same command goes on.
+    """
+    from rich.console import Console
+
+    from merbench.cli.display import PreparationDisplay
+    from merbench.contracts.errors import DataError
+    from merbench.prepare.arrays import fill_store, missing_inputs
+
+    with PreparationDisplay(Console(highlight=False)) as watcher:
+        sources = _sources(names or [])
+        specs = _declared(methods or [])
+        lacking: list[str] = []
+        failed: list[str] = []
+        for source in sources:
+            for spec, wanted_by in specs.items():
+                missing = missing_inputs([source], {wanted_by: spec})
+                if missing:
+                    lacking += missing
+                    continue
+                try:
+                    count = fill_store(source, spec, watcher, workers)
+                except DataError as error:
+                    failed.append(str(error))
+                else:
+                    watcher.note(f"{source.name}: {spec} is there for {count} clips")
+        for line in lacking + failed:
+            watcher.note(f"not prepared: {line}")
+        if not specs:
+            watcher.note("these methods declare no input: there is nothing to prepare")
+    if failed or (lacking and methods):
+        raise typer.Exit(2)
+
+
+def _sources(names: list[str]) -> "list[Source]":
+    """Open the named databases, or all registered ones of frames."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.databases import DATABASES
+    from merbench.databases.registrations import open_registered, registered
+
+    sources = [
+        open_registered(name) for name in names or registered() if names or DATABASES.get(name).card.offers is None
+    ]
+    for source in sources:
+        if source.database.card.offers is not None:
+            raise MerbenchError(f"{source.name} is a release of ready-made arrays: there is nothing to prepare")
+    if not sources:
+        raise MerbenchError("no database of frames is registered: merbench data add NAME PATH, or data synthesize")
+    return sources
+
+
+def _declared(methods: list[str]) -> "dict[InputSpec, str]":
+    """Return the inputs that methods declare, each once, with the first method that wants it."""
+    from merbench.contracts.methods import declared_inputs
+    from merbench.engine.plan.catalogue import METHODS
+
+    specs: dict[InputSpec, str] = {}
+    for wanted in methods or METHODS.names():
+        name, _, config = wanted.partition(":")
+        method = METHODS.get(name)
+        for spec in declared_inputs(
+            method.cls, method.card.inputs, method.resolve(config or method.usual_config)
+        ).values():
+            specs.setdefault(spec, name)
+    return specs

@@ -1,0 +1,32 @@
+"""``merbench data show``: a contact sheet of clips."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A database, or a folder that holds a copy of one.", metavar="NAME")],
+    clip: Annotated[
+        str | None,
+        typer.Argument(help="A clip: [dataset/]subject/clip; some of each class by default.", metavar="CLIP"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The picture to write, .png.", show_default=False)] = None,
+) -> None:
+    """Write a contact sheet of a clip, or of some: frames, what changed, flow, strain, action units."""
+    from rich.console import Console
+
+    from merbench.cli.display import PreparationDisplay
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.data import open_named
+    from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
+
+    if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
+        raise MerbenchError(f"--out {out}: give the name of a .png file in a folder that is there")
+    with PreparationDisplay(Console(highlight=False)) as watcher:
+        source = open_named(name, watcher)
+    clips = chosen_clips(source, clip)
+    target = out or Path(f"{source.name}{'' if clip is None else '-' + str(clips.iloc[0]['clip'])}.png")
+    write_picture(target, contact_sheet(source, clips))
+    typer.echo(f"{target}: {len(clips)} clip{'s' * (len(clips) > 1)} of {source.name}")

@@ -1,0 +1,93 @@
+"""``merbench data verify``: a database read whole, and compared with the protocols."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merbench.cli.data.reading import counts, tell_remarks
+from merbench.cli.options import Registered
+
+if TYPE_CHECKING:
+    from merbench.contracts.databases import Source
+    from merbench.contracts.protocols import ProtocolSpec
+
+
+def verify(
+    name: Registered,
+    every_frame: Annotated[
+        bool, typer.Option("--every-frame", help="Decode every frame, not just onset, apex and offset.")
+    ] = False,
+) -> None:
+    """Read a registered database whole, tell by reason what was left out or mended, and hold it against the protocols.
+
+    Where a protocol has an official list, what differs is named clip by clip. Exit code 2 if a listed clip differs or a
+    picture can't be read.
+    """
+    from rich.console import Console
+
+    from merbench.cli.display import PreparationDisplay
+    from merbench.databases.registrations import open_registered, registered
+    from merbench.engine.plan.catalogue import PROTOCOLS, family_of
+    from merbench.prepare.arrays import prepare_input, unreadable_frames
+
+    source = open_registered(name)
+    card = source.database.card
+    typer.echo(f"{name} in {source.folder}: {source.reading.layout}")
+    per_dataset = "/".join(str((source.clips.dataset == dataset).sum()) for dataset in card.datasets)
+    typer.echo(f"{counts(source)}, {per_dataset} clips of {', '.join(card.datasets.values())}")
+    if not registered()[name].corrections:
+        typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
+    tell_remarks(source, each=True)
+    for spec in card.offers or ():
+        prepare_input([source], source.clips, spec)
+        typer.echo(f"every clip has {spec}")
+    unreadable: list[str] = []
+    if card.offers is None:
+        with PreparationDisplay(Console(highlight=False)) as watcher:
+            unreadable = unreadable_frames(source, watcher, every_frame)
+        for line in unreadable:
+            typer.echo(f"unreadable: {line}")
+    specs, _ = PROTOCOLS.load_all()
+    served = [spec for spec in specs.values() if set(spec.datasets) & set(card.datasets) and not family_of(spec.name)]
+    differing = [_differs(source, spec) for spec in served]
+    if unreadable or (any(differing) and not card.synthetic):
+        raise typer.Exit(2)
+
+
+def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
+    """Print how a database's clips agree with a protocol, as far as it holds the protocol's datasets."""
+    from merbench.contracts.errors import DataError
+    from merbench.engine.plan.data import labels_fit
+    from merbench.splits.split import output_counts, selected, split_differences
+
+    held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
+    said = source.clips[source.clips.dataset.isin(held)]["aus" if protocol.units else protocol.labels]
+    if said.isna().all():
+        typer.echo(f"{protocol.name}: not served, no clip has {'action units' if protocol.units else protocol.labels}")
+        return False
+    if not labels_fit(source.database.card, protocol):
+        typer.echo(f"{protocol.name}: not served, it makes other classes of the emotions than the release")
+        return False
+    try:
+        clips = selected(protocol, source.clips)
+    except DataError as error:
+        typer.echo(f"{protocol.name}: differs: {error}")
+        return True
+    synthetic = source.database.card.synthetic
+    differences = split_differences(protocol, clips, held, listed_clips=not synthetic)
+    part = "" if len(held) == len(protocol.datasets) else f", its part of {'/'.join(held)}"
+    counts = "/".join(map(str, output_counts(protocol, clips)))
+    outputs = "/".join(protocol.outputs)
+    line = f"{protocol.name}{part}: {len(clips)} clips, {counts} {'AU ' * bool(protocol.units)}{outputs}"
+    if differences:
+        typer.echo(f"{line}: differs")
+        for difference in differences:
+            typer.echo(f"  {difference}")
+    elif protocol.official_list and not synthetic:
+        typer.echo(f"{line}, equal to the organisers' list")
+    else:
+        typer.echo(
+            f"{line}, {'with the counts' if protocol.expected else 'which expects no particular counts'}"
+            f"{' it expects' if protocol.expected else ''}"
+        )
+    return bool(differences) and protocol.official_list is not None  # counts go by the version of a sheet

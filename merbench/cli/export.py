@@ -1,0 +1,41 @@
+"""``merbench export``: a run's predictions as a log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, Run, one_of, results_folder
+
+
+def export(
+    run: Run,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="csv, or challenge for the MEGC challenge's log.")
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", help="A file; standard output if none is given.")] = None,
+    results: Results = None,
+) -> None:
+    """Write a run's predictions as a log that others can score."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.records.files import write_whole
+    from merbench.records.logs import to_challenge, to_csv
+    from merbench.records.read import find_run, read_run
+
+    one_of(format, "--format", ("csv", "challenge"))
+    found = read_run(find_run(results_folder(results), run))
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.predictions.empty:
+        raise MerbenchError(f"{found.file.run_id} has no prediction yet")
+    if not found.complete:
+        typer.echo(
+            f"{found.file.run_id} has {found.folds} of {len(found.file.folds)} folds: the log is incomplete", err=True
+        )
+    if format == "challenge" and found.file.task != "classification":
+        raise MerbenchError(f"the challenge's format has classes, this run is {found.file.task}: --format csv")
+    text = to_csv(found.predictions) if format == "csv" else to_challenge(found.predictions, found.file.outputs)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_whole(out, text.encode())

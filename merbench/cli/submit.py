@@ -1,0 +1,30 @@
+"""``merbench submit``: a run in the form that the leaderboard takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merbench.cli.options import Results, Run, results_folder
+
+
+def submit(
+    run: Run,
+    to: Annotated[Path, typer.Option("--to", help="The leaderboard's folder in a checkout of merbench.")] = Path(
+        "results/leaderboard"
+    ),
+    results: Results = None,
+) -> None:
+    """Write a whole run in the form that the leaderboard takes, ready to be committed.
+
+    If every fold kept its epochs, the class that each clip was given after each of them goes with it; and what an epoch
+    was selected by, where it was.
+    """
+    from merbench.records.entries import write_entry
+    from merbench.records.read import find_run, read_epochs, read_inner, read_run
+
+    folder = find_run(results_folder(results), run)
+    found = read_run(folder)
+    epochs = read_epochs(folder, found) if found.complete and found.file.task == "classification" else None
+    inner = read_inner(folder, found) if found.complete else None
+    typer.echo(f"written: {write_entry(found, to, epochs, inner)}")
