@@ -1,6 +1,5 @@
 """Recorded runs, an MLflow in files for each test, and what MLflow then shows."""
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +10,10 @@ import pytest
 
 from merbench.tracking.stores import Store, connect, settle
 
-_spec = importlib.util.spec_from_file_location("recorder", Path(__file__).parents[1] / "report" / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-recorder = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(recorder)
-
-
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a real server time on a busy machine."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Any:
-    """Return what records runs in `tmp_path`."""
-    return recorder.Recorder(tmp_path)
-
-
-@pytest.fixture
-def answers() -> dict[str, tuple[str, str]]:
-    """Return truth and prediction of seven clips of alpha/s1, alpha/s2 and beta/t1; five are right."""
-    return dict(recorder.ANSWERS)
 
 
 @pytest.fixture(scope="session")

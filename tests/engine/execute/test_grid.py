@@ -785,7 +785,7 @@ SCENES = {
 def scenes(tmp_path_factory):
     """Play the scenes once, in a process that has loaded nothing that does not bear a fork."""
     root = tmp_path_factory.mktemp("scenes")
-    path = {"PYTHONPATH": str(Path(__file__).parents[1])}  # where the toy is
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}  # where support/ is
     command = [sys.executable, __file__, root]
     done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
