@@ -1,4 +1,4 @@
-"""Digests: the same meaning gives the same text, on any machine."""
+"""Digests: equal content has an equal digest, on every machine."""
 
 import ast
 import hashlib
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """Write `value` as JSON with sorted keys and no spaces; NaN and infinities are refused."""
+    """Write `value` as JSON with sorted keys and no spaces; NaN and infinities raise ValueError."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -22,7 +22,7 @@ def bytes_digest(data: bytes | memoryview) -> str:
 
 
 def derived_seed(*parts: object) -> int:
-    """Hash named parts to a seed below 2**63, so that a random stream depends on its name and on nothing else.
+    """Derive a seed in 0..2**63 - 1 from `parts`, so that a random stream depends on its name only.
 
     Examples
     --------
@@ -35,9 +35,9 @@ def derived_seed(*parts: object) -> int:
 
 
 def plain_syntax(node: Any) -> Any:
-    """Write a syntax tree as nested lists, without docstrings and positions, to be digested.
+    """Convert a syntax tree to nested lists for a digest, without docstrings and positions.
 
-    Empty fields are skipped, since later Pythons add some.
+    Empty fields are skipped, since later Python versions add some.
     """
     if isinstance(node, list):
         return [plain_syntax(item) for item in node]

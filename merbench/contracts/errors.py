@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one line that names the thing, what was expected and the next step."""
+"""Errors for users: one line that names the thing, what was expected and the next step."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -8,12 +8,12 @@ from merbench.contracts.names import shown
 
 
 class MerbenchError(Exception):
-    """A problem with what the user gave; its text is one line, shown without a traceback.
+    """An error in what the user gave; its text is one line, shown without a traceback.
 
     Attributes
     ----------
     exit_code : int
-        What the command exits with: 2, wrong use.
+        Exit code of the command: 2, wrong use.
     """
 
     exit_code = 2
@@ -24,7 +24,7 @@ class MerbenchError(Exception):
 
 @contextmanager
 def blaming(what: str) -> Iterator[None]:
-    """Turn whatever a plug-in's code raises into one line that says whose it is; our own errors pass as they are."""
+    """Convert any exception of a plug-in into one line that names the plug-in; a `MerbenchError` passes unchanged."""
     try:
         yield
     except MerbenchError:
@@ -34,11 +34,11 @@ def blaming(what: str) -> Iterator[None]:
 
 
 class UnknownNameError(MerbenchError):
-    """A name that nothing is registered under."""
+    """A name that is not registered."""
 
 
 class DataError(MerbenchError):
-    """Data on disk that is missing, incomplete or not what it claims to be."""
+    """Data on disk that is missing, incomplete or not what was expected."""
 
 
 class RecordError(MerbenchError):
@@ -46,27 +46,27 @@ class RecordError(MerbenchError):
 
 
 class SetupError(MerbenchError):
-    """Settings that can't be met on this machine, whatever the fold: it ends the run rather than failing each fold."""
+    """Settings that this machine cannot satisfy in any fold: the run ends, rather than failing in every fold."""
 
 
 class PredictionError(ValueError):
-    """A method returned something that is not a prediction for the clips it was given."""
+    """The output of a method is not a valid prediction for the clips that it was given."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Say what `name` may have been meant to be, as the tail of an error line.
+    """Suggest what `name` may have meant, as the end of an error line.
 
     Parameters
     ----------
     name : str
-        What the user wrote.
+        The name as the user wrote it.
     known : iterable of str
-        What would have been understood.
+        The valid names.
 
     Returns
     -------
     str
-        ``" (did you mean 'ststnet'?)"``, or 20 known names where none is close, or ``""`` where none is known.
+        ``" (did you mean 'ststnet'?)"``, or 20 valid names if none is similar, or ``""`` if there are none.
     """
     known = sorted(set(known))
     close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
@@ -76,7 +76,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def listed(items: Iterable[object], most: int = 10) -> str:
-    """Join items for an error line, naming at most `most` of them and counting the rest."""
+    """Join items for an error line: at most `most` of them, then the number of the others."""
     texts = [str(item) for item in items]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more

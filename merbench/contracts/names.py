@@ -1,4 +1,4 @@
-"""Names from outside: which may stand in a file name as they are, and how the others are written and shown."""
+"""Names given by users: validation, and safe spellings for paths and terminals."""
 
 import re
 from urllib.parse import quote
@@ -7,22 +7,24 @@ _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
 
 def checked_name(name: str, kind: str) -> str:
-    """Return `name` if it may name a method, configuration, protocol or dataset; it then is a safe path component.
+    """Return `name` if it is valid for a method, configuration, protocol or dataset; it is a safe path component.
 
     Raises
     ------
     ValueError
-        The name is not made of lower-case letters and digits, joined by single dashes, dots or underscores.
+        The name is not lower-case letters and digits, joined by single dashes, dots or underscores.
     """
     if not _NAME.fullmatch(name) or len(name) > 64:
-        raise ValueError(f"{kind} name {name!r} must be lower-case letters and digits joined by - . or _, at most 64")
+        raise ValueError(
+            f"{kind} name {name!r} must be lower-case letters and digits joined by - . or _, at most 64 characters"
+        )
     return name
 
 
 def fold_folder(fold: str) -> str:
-    """Write a fold's name as one path component; different folds get different folders.
+    """Return the folder name of a fold, one path component; different folds have different folders.
 
-    A fold is called ``dataset`` or ``dataset/subject``; the dataset is a checked name, the subject is any text.
+    A fold is named ``dataset`` or ``dataset/subject``; the dataset is a checked name, the subject is any text.
 
     Examples
     --------
@@ -36,7 +38,7 @@ def fold_folder(fold: str) -> str:
 
 
 def shown(text: str) -> str:
-    r"""Write text from outside for a terminal: control characters as their escapes, so that they can't act there.
+    r"""Escape the control characters of a text, so that they have no effect in a terminal.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Cards and protocols are YAML files; a mistake in one is a line that names the file, the key and what was expected."""
+"""Cards and protocols are YAML files; an error in one is reported with file, line, key and what was expected."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from merbench.contracts.errors import MerbenchError, suggestion
 Model = TypeVar("Model", bound=BaseModel)
 
 
-#: The parser in C where PyYAML has it, which wheels do: ten times as fast, and every command reads all cards.
+#: The C parser if PyYAML has it (wheels do): ten times as fast, and every command reads all cards.
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: How deep lists and mappings may lie in one another; ours need 5. The parser in C recurses until it crashes.
+#: Maximum depth of nested lists and mappings; cards and protocols need 5. The C parser recurses until it crashes.
 _DEEPEST = 50
 
 
-#: What a plain word may be besides text -> how it is written, and what it begins with. YAML 1.1 knows more: there 010
-#: is 8, 1:30 is 90, no is false and 2020-01-02 a day.
+#: Type of a plain scalar other than text -> its pattern, and its first characters. YAML 1.1 has more: there 010 is 8,
+#: 1:30 is 90, no is false and 2020-01-02 is a date.
 _PLAIN = {
     "null": (r"~|null|Null|NULL|", "~nN"),
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -34,26 +34,26 @@ _PLAIN = {
 
 
 class _Loader(_SAFE):
-    """A safe loader that reads values as they look, and refuses a key written twice, where the last one would win."""
+    """A safe loader that reads values as they look, and refuses duplicate keys (PyYAML would keep the last)."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key_node, yaml.ScalarNode):
-                said = "a key must be a word, not a list or a mapping"
-                raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                said = f"a key must be a word, not {key_node.value}: put it in quotes"
-                raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
-            if key == "<<":
-                said = "<< is not read: write the keys out"
-                raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
-            seen.add(key)
+                problem = "a key must be text, not a list or a mapping"
+            elif not isinstance(key, str):
+                problem = f"a key must be text, not {key_node.value}: put it in quotes"
+            elif key == "<<":
+                problem = "merge keys (<<) are not supported: write the keys out"
+            elif key in seen:
+                problem = f"duplicate key {key!r}"
+            else:
+                seen.add(key)
+                continue
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         content: dict[Any, Any] = super().construct_mapping(node, deep)
         return content
 
@@ -63,7 +63,7 @@ for _tag, (_pattern, _first) in _PLAIN.items():
 
 
 class KeyedError(ValueError):
-    """What a validator of a whole model finds wrong, and the path of the key that it is about."""
+    """A problem found by a validator of a whole model, with the path of the key that it concerns."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
@@ -76,8 +76,8 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
     Raises
     ------
     MerbenchError
-        The file is unreadable, is no YAML mapping, nests too deep, or a key or value does not fit; names file, line,
-        key and what was expected.
+        The file is unreadable, is not a YAML mapping, is nested too deep, or has an invalid key or value; names file,
+        line, key and what was expected.
     """
     text = _text(path)
     try:
@@ -86,20 +86,20 @@ def load_yaml_model(path: Path, model: type[Model]) -> Model:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
         mark, position = (getattr(error, name, None) for name in ("problem_mark", "position"))
         line = mark.line + 1 if mark else None if position is None else text.encode()[:position].count(b"\n") + 1
-        said = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise MerbenchError(f"{path}{f', line {line}' if line else ''} is not valid YAML: {said}") from error
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        raise MerbenchError(f"{path}{f', line {line}' if line else ''} is not valid YAML: {problem}") from error
     if not isinstance(content, dict):
         raise MerbenchError(f"{path} must hold a mapping of keys to values, not {type(content).__name__}")
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        said, keys = _first_problem(model, error, content)
+        problem, keys = _first_problem(model, error, content)
         line = _line_of(text, keys)
-        raise MerbenchError(f"{path}{f', line {line}' if line else ''}: {said}") from error
+        raise MerbenchError(f"{path}{f', line {line}' if line else ''}: {problem}") from error
 
 
 def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model:
-    """Validate `content` as `model`; the first problem becomes one line that begins with `origin`."""
+    """Validate `content` as `model`; the first problem is raised as one line that begins with `origin`."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -107,22 +107,22 @@ def validated(model: type[Model], content: dict[str, Any], origin: str) -> Model
 
 
 def read_value(text: str) -> object:
-    """Read one value as it would stand in such a file; what is no YAML is the text itself."""
+    """Read one value as in a YAML file; text that is not valid YAML is returned unchanged."""
     try:
         value = text if _too_deep(text) else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError):
         return text
     try:
-        return float(value) if isinstance(value, str) else value  # 1e-3, which YAML 1.1 takes for text
+        return float(value) if isinstance(value, str) else value  # 1e-3, which YAML 1.1 reads as text
     except ValueError:
         return value
 
 
 def _text(path: Path) -> str:
-    """Read a text file; anything else, which might never end, is refused."""
+    """Read a text file; a pipe or device is refused, since reading it may never end."""
     try:
         if path.exists() and not path.is_file():
-            raise MerbenchError(f"{path} can't be read: it is no file")
+            raise MerbenchError(f"{path} can't be read: it is not a regular file")
         content = path.read_bytes()
     except OSError as error:
         raise MerbenchError(f"{path} can't be read: {error.strerror}") from error
@@ -130,16 +130,16 @@ def _text(path: Path) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise MerbenchError(f"{path}, line {line} can't be read: it is no text in UTF-8") from error
+        raise MerbenchError(f"{path}, line {line} can't be read: it is not UTF-8 text") from error
 
 
 def _check_depth(path: Path, text: str) -> None:
     if line := _too_deep(text):
-        raise MerbenchError(f"{path}, line {line}: lists and mappings lie more than {_DEEPEST} deep in one another")
+        raise MerbenchError(f"{path}, line {line}: nested more than {_DEEPEST} levels deep")
 
 
 def _too_deep(text: str) -> int:
-    """Return the line where a text's nesting would exhaust the stack, or 0; its events are read without recursion."""
+    """Return the line where the nesting exceeds the limit, or 0; the events are read without recursion."""
     depth = 0
     for event in yaml.parse(text, Loader=_SAFE):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -149,10 +149,10 @@ def _too_deep(text: str) -> int:
 
 
 def _line_of(text: str, keys: Sequence[str | int]) -> int | None:
-    """Find the line, from 1, of the innermost of nested `keys` that stands in a YAML text; None if none does."""
+    """Return the line (from 1) of the innermost of nested `keys` that occurs in a YAML text, or None."""
     node: Any = yaml.compose(text, Loader=_Loader)
     line = None
-    for key in keys:  # a key that is not found is missing there, or names a case of a union
+    for key in keys:  # a key that is not found is missing, or names a case of a union
         if isinstance(node, yaml.MappingNode):
             found = [(name, value) for name, value in node.value if name.value == str(key)]
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
@@ -165,8 +165,8 @@ def _line_of(text: str, keys: Sequence[str | int]) -> int | None:
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError, content: Any) -> tuple[str, tuple[str | int, ...]]:
-    """Say what is wrong, and with which key."""
-    # A misspelt key is the cause where another is missing.
+    """Return the message for the first problem, and the path of its key."""
+    # A misspelt key is reported first: it is the cause of a missing one.
     problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     keys = problem["loc"] + getattr(problem.get("ctx", {}).get("error"), "path", ())
     missing = problem["type"] == "missing"
@@ -180,16 +180,16 @@ def _first_problem(model: type[BaseModel], error: ValidationError, content: Any)
         return f"{where}: unknown {tag!r}{suggestion(tag, known)}", keys
     if missing:
         return f"{where!r} is missing", keys
-    message = _PLAINLY.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    message = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     message = message.replace("Input should be", "must be")
     given = problem["input"]
-    told = isinstance(given, dict | list) or (isinstance(given, str) and repr(given) in message)
-    shown = f", not {given!r}" if where and not told else ""
+    named = isinstance(given, dict | list) or (isinstance(given, str) and repr(given) in message)
+    shown = f", not {given!r}" if where and not named else ""
     return (f"{where}: {message}{shown}" if where else message), keys
 
 
-#: What pydantic says in its own terms.
-_PLAINLY = {
+#: Type of a pydantic error -> a message in plain words.
+_MESSAGES = {
     "int_type": "must be a whole number in plain decimals",
     "int_parsing": "must be a whole number in plain decimals",
     "float_parsing": "must be a number",
@@ -202,7 +202,7 @@ _PLAINLY = {
 
 
 def _in_file(content: Any, path: Sequence[str | int]) -> Iterator[str | int]:
-    """Yield the keys of a path that stand in the content; a path also names cases of a union."""
+    """Yield the keys of a path that occur in the content; a path also names cases of a union."""
     for key in path:
         within = range(len(content)) if isinstance(content, list | tuple) else content
         if isinstance(within, dict | range) and key in within:
@@ -211,7 +211,7 @@ def _in_file(content: Any, path: Sequence[str | int]) -> Iterator[str | int]:
 
 
 def _keys_at(model: type[BaseModel], parents: list[Any]) -> list[str]:
-    """Return the keys that are understood below the path `parents` of `model`."""
+    """Return the valid keys below the path `parents` of `model`."""
     models = [model]
     for parent in parents:
         fields = [m.model_fields[parent] for m in models if parent in m.model_fields]

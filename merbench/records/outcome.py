@@ -55,7 +55,7 @@ class FoldOutcome:
     epochs_asked : bool
         Predictions after each epoch were to be kept, if the method reports its epochs.
     diagnostics : dict of str to ndarray, optional
-        ``test/<name>``: every array of :data:`merbench.contracts.methods.DIAGNOSTIC_KINDS` that the method gave, rows
+        ``test/<name>``: arrays named as in :data:`merbench.contracts.diagnostics.DIAGNOSTIC_KINDS`, rows
         as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
         ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty where they are not annotated) and ``truth``.
     """

@@ -21,17 +21,11 @@ from threadpoolctl import ThreadpoolController
 from merbench.contracts.action_units import Coding
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import persons
+from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import PredictionError, SetupError
 from merbench.contracts.inputs import Inputs
-from merbench.contracts.methods import (
-    Method,
-    Prediction,
-    Problem,
-    Progress,
-    RunContext,
-    check_diagnostics,
-)
+from merbench.contracts.methods import Method, Prediction, Problem, Progress, RunContext
 from merbench.contracts.names import shown
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold

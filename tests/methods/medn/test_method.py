@@ -15,9 +15,10 @@ from merbench.methods.medn.method import MEDN
 from timm.models.vision_transformer import VisionTransformer
 
 from merbench.contracts.clips import clip_table
+from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ArrayInput, Inputs
-from merbench.contracts.methods import Problem, RunContext, TrainingData, check_diagnostics
+from merbench.contracts.methods import Problem, RunContext, TrainingData
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask

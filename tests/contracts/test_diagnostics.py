@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from merbench.contracts.diagnostics import check_diagnostics
+from merbench.contracts.errors import PredictionError
+
+
+def examples(clips=3):
+    """Return one array of each kind, for some clips."""
+    rng = np.random.default_rng(2)
+    return {
+        "feature/motion": rng.standard_normal((clips, 5)),
+        "feature/emotion-2": rng.standard_normal((clips, 4)).astype(np.float16),
+        "gate/motion": rng.random(clips),
+        "gate/tokens": rng.random((clips, 6)).astype(np.float32),
+        "kept/0": np.ones((clips, 2, 3), dtype=bool),
+        "kept/0.25": rng.random((clips, 2, 3)) > 0.25,
+        "au/4": rng.standard_normal(clips),
+        "au/12": rng.standard_normal(clips),
+        "face": rng.integers(0, 256, (clips, 8, 9), dtype=np.uint8),
+    }
+
+
+def test_every_kind_is_taken_floats_as_float32():
+    found, checked = examples(), check_diagnostics(examples(), 3)
+    assert list(checked) == list(found)
+    for name, values in checked.items():
+        expected = np.float32 if found[name].dtype.kind == "f" else found[name].dtype
+        assert values.dtype == expected
+        np.testing.assert_array_equal(values, found[name].astype(expected))
+    assert check_diagnostics({}, 3) == {}
+
+
+def test_checked_arrays_are_copies():
+    found = {"gate/a": np.zeros(2, np.float32), "face": np.zeros((2, 1, 1), np.uint8), "au/1": np.zeros(2, np.float32)}
+    checked = check_diagnostics(found, 2)
+    for values in found.values():
+        values[...] = 1
+    assert not any(values.any() for values in checked.values())
+
+
+def test_diagnostics_must_be_a_dict_of_known_names():
+    for found in (None, [("face", 1)], np.zeros(3)):
+        with pytest.raises(PredictionError, match=f"returned {type(found).__name__}, expected a dict"):
+            check_diagnostics(found, 3)
+    wrong = (
+        *("features/motion", "feature", "feature/", "feature/Motion", "feature/../x", "feature/a/b", "feature/a\n"),
+        *("gates/motion", "kept/1", "kept/1.5", "kept/most", "kept/.5", "kept/0.", "au/x", "au/0", "au/012", "au/121"),
+        *("face/onset", "Face", "", 12, None),
+    )
+    for name in wrong:
+        with pytest.raises(PredictionError) as raised:
+            check_diagnostics(examples() | {name: np.zeros((3, 2))}, 3)
+        assert repr(name) in str(raised.value)
+        assert "feature/<name>" in str(raised.value)
+
+
+NAN = np.array([[0.0, np.nan], [1.0, 1.0], [np.nan, 0.0]])
+UNFIT = [
+    ("feature/motion", np.zeros((2, 5)), r"float64 of shape \(2, 5\), expected float of shape \(3, d\)"),
+    ("feature/motion", np.zeros(3), r"of shape \(3,\), expected float of shape \(3, d\)"),
+    ("feature/motion", np.zeros((3, 2, 2)), r"expected float of shape \(3, d\)"),
+    ("feature/motion", np.zeros((3, 0)), r"expected float of shape \(3, d\)"),
+    ("feature/motion", np.zeros((3, 2), dtype=int), "is int64 .*expected float"),
+    ("feature/motion", np.float64(3), "is a float64, expected a NumPy array"),
+    ("feature/motion", NAN, "NaN .* for 2 of 3 clips"),
+    ("feature/motion", np.array([[0.0], [1e300], [0.0]]), "infinite values for 1 of 3 clips"),
+    ("gate/motion", np.array(0.5), r"of shape \(\), expected float of shape \(3,\) or \(3, d\)"),
+    ("gate/motion", np.ones(3, dtype=bool), "is bool .*expected float"),
+    ("gate/motion", np.array([0.0, 0.5, 1.25]), r"0\.\.1\.25, expected 0\.\.1"),
+    ("gate/motion", np.array([[-0.5], [0.5], [1.0]]), r"-0\.5\.\.1, expected 0\.\.1"),
+    ("gate/motion", np.array([0.0, 0.5, 1 + 1e-4]), r"expected 0\.\.1"),
+    ("au/12", [0.1, 0.2, 0.3], "is a list, expected a NumPy array"),
+    ("au/12", np.array([0.1, 0.2, 0.3], dtype=object), r"object of shape \(3,\), expected float"),
+    ("au/12", np.array(["a", "b", "c"]), "expected float"),
+    ("au/12", np.zeros(3, dtype=complex), "expected float"),
+    ("au/12", np.array([0.0, np.inf, 0.0]), "infinite values for 1 of 3 clips"),
+    ("kept/0.5", np.zeros((3, 2, 2)), r"expected bool of shape \(3, h, w\)"),
+    ("kept/0.5", np.ones((3, 4), dtype=bool), r"expected bool of shape \(3, h, w\)"),
+    ("face", np.zeros((3, 4, 4)), r"expected uint8 of shape \(3, h, w\)"),
+    ("face", np.zeros((3, 4, 4, 3), np.uint8), r"expected uint8 of shape \(3, h, w\)"),
+]
+
+
+def test_an_array_must_match_its_name():
+    for name, array, message in UNFIT:
+        with pytest.raises(PredictionError, match=message) as raised:
+            check_diagnostics(examples() | {name: array}, 3)
+        assert str(raised.value).startswith(f"diagnose: {name} ")
+        assert "\n" not in str(raised.value)
+
+
+def test_a_gate_may_exceed_its_bounds_by_rounding():
+    checked = check_diagnostics({"gate/motion": np.array([-1e-7, 0.5, 1 + 1e-6])}, 3)
+    np.testing.assert_allclose(checked["gate/motion"], [0, 0.5, 1], atol=0)
+
+
+@given(
+    values=arrays.arrays(
+        st.sampled_from([np.float16, np.float32, np.float64]),
+        st.tuples(st.integers(1, 6), st.integers(1, 4)),
+        elements={"allow_nan": True, "allow_infinity": True},
+    )
+)
+def test_a_feature_is_refused_or_finite(values):
+    try:
+        (checked,) = check_diagnostics({"feature/any": values}, len(values)).values()
+    except PredictionError:
+        with np.errstate(over="ignore"):
+            assert not np.isfinite(values.astype(np.float32)).all()
+        return
+    assert np.isfinite(checked).all()
+    assert checked.shape == values.shape
+    np.testing.assert_array_equal(check_diagnostics({"feature/any": checked}, len(values))["feature/any"], checked)
