@@ -10,6 +10,7 @@ import pytest
 
 from merbench.tracking.stores import Store, connect, settle
 
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a real server time on a busy machine."""
