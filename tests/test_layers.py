@@ -1,5 +1,6 @@
-"""Who may import whom: import-linter holds it, and no room is forgotten in what it holds."""
+"""Which room may import which: import-linter holds it, and no room is missing from its contracts."""
 
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -17,61 +18,55 @@ def linter():
 
 @pytest.fixture(scope="module")
 def rooms():
-    """Return the sub-packages of merbench, and those that are folders at the top of the tree."""
     return {f"merbench.{path.parent.name}" for path in (ROOT / "merbench").glob("*/__init__.py")}
 
 
-def contracts(linter, kind):
-    return [contract for contract in linter["contracts"] if contract["type"] == kind]
+def forbidding(linter, name):
+    return [contract for contract in linter["contracts"] if name in contract.get("forbidden_modules", [])]
 
 
-def test_the_layers_are_kept():
+def test_layers_are_kept():
     code = "import sys; from importlinter.cli import lint_imports_command; lint_imports_command(['--no-cache'])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
 
 
-def test_the_layers_name_every_room_and_no_other(linter, rooms):
-    (layers,) = [contract["layers"] for contract in contracts(linter, "layers")]
-    named = [name.strip() for layer in layers for name in layer.replace("|", ":").split(":")]
-    assert sorted(named) == sorted(rooms)
-
-
-def test_the_layers_stand_in_the_order_of_the_design(linter):
-    (layers,) = [contract["layers"] for contract in contracts(linter, "layers")]
+def test_layers_name_every_room_in_the_designed_order(linter, rooms):
+    (layers,) = [contract["layers"] for contract in linter["contracts"] if contract["type"] == "layers"]
     place = {name.strip(): index for index, layer in enumerate(layers) for name in layer.replace("|", ":").split(":")}
-    order = ["contracts", "databases", "training", "engine", "audit", "report", "cli"]
-    places = [place[f"merbench.{name}"] for name in order]
-    assert places == sorted(places, reverse=True)
-    assert len({place[f"merbench.{name}"] for name in ("databases", "prepare", "scoring")}) == 1
+    assert place.keys() == rooms
+    wings = (
+        ["contracts", "databases", "prepare", "engine", "checks", "cli"],
+        ["contracts", "records", "analysis", "report", "cli"],
+    )
+    for order in wings:
+        places = [place[f"merbench.{name}"] for name in order]
+        assert places == sorted(places, reverse=True)
+        assert len(set(places)) == len(places)
 
 
-def test_only_training_preparation_and_methods_may_import_torch(linter, rooms):
-    (sources,) = [
-        contract["source_modules"]
-        for contract in contracts(linter, "forbidden")
-        if "torch" in contract["forbidden_modules"]
-    ]
-    assert set(sources) >= rooms - {"merbench.training", "merbench.prepare"}
+def test_heavy_packages_are_confined(linter, rooms):
+    allowed = {"torch": {"training", "prepare"}, "ray": {"engine"}, "mlflow": {"tracking"}}
+    for package, users in allowed.items():
+        held = [set(contract["source_modules"]) for contract in forbidding(linter, package)]
+        assert any(sources >= rooms - {f"merbench.{name}" for name in users} for sources in held), package
 
 
-def test_methods_may_import_nothing_that_runs_or_judges_them(linter, rooms):
-    forbidden = {
-        name
-        for contract in contracts(linter, "forbidden")
-        if "methods" in contract["source_modules"]
-        for name in contract["forbidden_modules"]
-    }
+def test_reading_wing_is_free_of_the_engine(linter):
+    sources = {f"merbench.{name}" for name in ("records", "scoring", "analysis", "report")}
+    assert any(
+        sources <= set(contract["source_modules"]) and not contract.get("allow_indirect_imports")
+        for contract in forbidding(linter, "merbench.engine")
+    )
+
+
+def test_methods_and_library_are_separate(linter, rooms):
+    held = [contract for contract in linter["contracts"] if "methods" in contract.get("source_modules", [])]
+    forbidden = {name for contract in held for name in contract["forbidden_modules"]}
     free = {f"merbench.{name}" for name in ("contracts", "databases", "prepare", "scoring", "training")}
     assert rooms - free <= forbidden
-
-
-def test_the_library_imports_no_method_by_name(linter):
-    assert any(
-        contract["source_modules"] == ["merbench"] and "methods" in contract["forbidden_modules"]
-        for contract in contracts(linter, "forbidden")
-    )
+    assert any(contract["source_modules"] == ["merbench"] for contract in forbidding(linter, "methods"))
 
 
 def test_every_file_of_the_library_belongs_to_a_package():
@@ -79,3 +74,11 @@ def test_every_file_of_the_library_belongs_to_a_package():
         for path in (ROOT / top).rglob("*.py"):
             if "runs" not in path.relative_to(ROOT).parts:
                 assert (path.parent / "__init__.py").is_file(), path
+
+
+def test_picture_of_the_house_is_current():
+    house = runpy.run_path(str(ROOT / "docs" / "house.py"))
+    rooms, arrows = house["committed"]()
+    again = "draw it again: uv run python docs/house.py"
+    assert rooms == house["rooms"]().keys(), again
+    assert arrows == house["shown"](house["imports"]()).keys(), again
