@@ -1,84 +1,171 @@
-"""The audit of a method: which runs it reads, and what they hold that habits of picking an epoch can pick from."""
+"""The audit of a method: what every selection rule reports from the predictions kept after every epoch.
+
+Nothing is trained here. The rules are those of :mod:`merbench.analysis.selection_rules`; this module scores what they
+pick and how far it is above the last epoch (the lift), with intervals over subjects.
+"""
 
 import math
-import re
-import shlex
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.analysis.rows import Row, measured_rows
-from merbench.analysis.selections import (
-    INNER,
-    INNER_KEEP,
-    LAST,
-    SELECTIONS,
-    Kept,
-    Seed,
-    disagreeing,
-    picked_epochs,
-    selection_curves,
-    selection_rows,
-)
-from merbench.contracts.clips import IDENTITY, clip_names
-from merbench.contracts.errors import MerbenchError, RecordError, listed
-from merbench.records import entries as leaderboard
-from merbench.records import read as runs
-from merbench.records.folder import EPOCHS, RunFolder
-from merbench.records.model import RunFile, RunKey
-from merbench.records.read import RecordedRun, first_record
+from merbench.analysis.kept_epochs import Kept, Seed, picks
+from merbench.analysis.rows import Row
+from merbench.analysis.selection_rules import RULES, Picks, SelectionRule, TrainingCourse, Values, fold_f1
+from merbench.contracts.notes import Note
+from merbench.records.model import RunFile
+from merbench.scoring.intervals import interval_of, resampled, subject_draws
+from merbench.scoring.metrics import Counts, accuracy, unweighted_f1, unweighted_recall
 
-#: Why a run that was not asked to keep its epochs can't be audited.
-NO_EPOCHS = "it kept no epochs"
+FIGURES: dict[str, Callable[[Counts], Values]] = {
+    "uf1": unweighted_f1,
+    "uar": unweighted_recall,
+    "acc": accuracy,
+}
+_ENDS = ("", "_low", "_high", "_lift", "_lift_low", "_lift_high")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be audited.
+def picked_epochs(kept: Kept) -> pd.DataFrame:
+    """Return which epoch each rule picks in each fold: ``seed, selection, fold, epoch`` (counted from 1)."""
+    tables = [
+        pd.DataFrame({"seed": seed.seed, "selection": name, "fold": kept.folds, "epoch": picked[:, -1] + 1})
+        for seed in kept.seeds
+        for name, picked in picks(kept, seed).items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
-    Attributes
-    ----------
-    method, protocol : str
-        Names as they are recorded.
-    given : str
-        The protocol as the user wrote it, for commands to repeat.
-    data : str, optional
-        Only runs on this data.
-    config : dict, optional
-        Only runs with these settings, whatever else they are run with.
-    options : tuple of str
-        The words by which data and settings were given, for commands to repeat.
-    place : tuple of str
-        Those by which the results folder was.
+
+def selection_curves(kept: Kept) -> pd.DataFrame:
+    """Return what each rule would report, had training ended after each epoch.
+
+    Returns
+    -------
+    DataFrame
+        ``seed, selection, epoch`` (counted from 1) and the pooled ``uf1``.
     """
+    everyone, tables = np.zeros(len(kept.clips), dtype=np.int64), []
+    for seed in kept.seeds:
+        for name, picked in picks(kept, seed).items():
+            (counts,) = kept.confusions(everyone, 1, kept.classes_at(seed, picked))
+            epochs = np.arange(1, len(counts) + 1)
+            uf1 = unweighted_f1(counts)
+            tables.append(pd.DataFrame({"seed": seed.seed, "selection": name, "epoch": epochs, "uf1": uf1}))
+    return pd.concat(tables, ignore_index=True)
 
-    method: str
-    protocol: str
-    given: str
-    data: str | None = None
-    config: dict[str, Any] | None = None
-    options: tuple[str, ...] = ()
-    place: tuple[str, ...] = ()
 
-    @property
-    def command(self) -> str:
-        """The command that records the method so that it can be audited."""
-        words = ["merbench", "run", self.method, "--protocol", self.given]
-        return shlex.join([*words, *self.options, "--keep-epochs", *self.place])
+def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame:
+    """Score every rule, and subtract the last epoch's scores from it.
+
+    A rule that not all seeds were recorded under (``inner``) is compared with the last epoch of the same seeds.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        ``full`` and datasets: restrictions of what is picked over all clips.
+
+    Returns
+    -------
+    DataFrame
+        ``part, selection, oracle, pooled, seeds, clips``; of each figure in ``uf1``, ``uar`` and ``acc`` the value (a
+        mean over seeds), the ends of its interval, the lift over the last epoch and the ends of the lift's interval;
+        the spread of UF1 over seeds, ``seed_sd``; and ``epoch_median, epoch_first, epoch_last`` of the picks of all
+        folds and seeds. NaN for what a rule does not have. Intervals are 95 % over subjects, given the trained folds
+        and the picks; the lifts' are paired.
+    """
+    courses = {seed.seed: kept.course(seed) for seed in kept.seeds}
+    rows = []
+    for part in parts:
+        scorer = _Scorer(kept, part, courses)
+        for rule in RULES:
+            seeds = [seed for seed in kept.seeds if not rule.recorded or rule.recorded in seed.recorded]
+            if seeds and len(scorer.clips.clips):
+                rows.append(
+                    {"part": part, "selection": rule.name, "oracle": rule.sees_test_labels, "pooled": rule.pools}
+                    | {"seeds": len(seeds), "clips": len(scorer.clips.clips)}
+                    | scorer.figures(rule, seeds)
+                    | _epochs([rule.pick(courses[seed.seed]) for seed in seeds])
+                )
+    return pd.DataFrame(rows)
+
+
+class _Scorer:
+    """Scores rules on one part; what was computed for one rule is kept for those that share it."""
+
+    def __init__(self, kept: Kept, part: str, courses: Mapping[int, TrainingCourse]) -> None:
+        self.kept, self.courses, self.clips = kept, courses, kept.part(part)
+        self.inside = (kept.clips.dataset == part).to_numpy() | (part == "full")
+        self._known: dict[tuple[str, str, tuple[int, ...]], tuple[Values, Values]] = {}
+
+    def figures(self, rule: SelectionRule, seeds: Sequence[Seed]) -> dict[str, float]:
+        """Compute the columns of `selection_rows` that are figures."""
+        told = {f"{figure}{end}": float("nan") for figure in FIGURES for end in _ENDS}
+        for figure in FIGURES:
+            source = rule.source(figure)
+            if source is None:
+                continue
+            (values, draws), (last, last_draws) = (self._scored(of, figure, seeds) for of in (source, RULES[0]))
+            interval, lift = (interval_of(each, self.clips.sizes) for each in (draws, draws - last_draws))
+            found = [values.mean(), interval.low, interval.high, (values - last).mean(), lift.low, lift.high]
+            told |= {f"{figure}{end}": float(value) for end, value in zip(_ENDS, found, strict=True)}
+            if figure == "uf1":
+                told["seed_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        return told
+
+    def _scored(self, rule: SelectionRule, figure: str, seeds: Sequence[Seed]) -> tuple[Values, Values]:
+        """Return a figure of each seed, and averaged over seeds in each draw of subjects."""
+        key = (rule.name, figure, tuple(seed.seed for seed in seeds))
+        if key not in self._known:
+            given = np.stack([self._classes(rule, seed) for seed in seeds], axis=1)
+            self._known[key] = self._pooled(given, FIGURES[figure]) if rule.pools else self._averaged(given)
+        return self._known[key]
+
+    def _classes(self, rule: SelectionRule, seed: Seed) -> npt.NDArray[np.int64]:
+        if rule.recorded:  # what was recorded under a selection is what it reports
+            return np.asarray(seed.recorded[rule.recorded], dtype=np.int64)[self.inside]
+        picked = rule.pick(self.courses[seed.seed])
+        assert picked is not None
+        return self.kept.classes_at(seed, picked[:, -1])[self.inside]
+
+    def _pooled(self, given: npt.NDArray[np.int64], compute: Callable[[Counts], Values]) -> tuple[Values, Values]:
+        clips = self.clips
+        counts = np.moveaxis(clips.confusions(clips.subject_of, len(clips.subjects), given), 1, 0)
+        return compute(counts.sum(axis=1)), resampled(counts, clips.sizes, compute)
+
+    def _averaged(self, given: npt.NDArray[np.int64]) -> tuple[Values, Values]:
+        """Average the folds' F1; in a draw of subjects a fold counts as often as its subjects are drawn."""
+        clips, drawn = self.clips, subject_draws(self.clips.sizes)
+        values, total, weights = [], 0.0, 0.0
+        for fold in np.unique(clips.fold_of):
+            rows = clips.fold_of == fold
+            people, place = np.unique(clips.subject_of[rows], return_inverse=True)
+            part = Kept(clips.clips[rows], clips.folds, clips.classes, ())
+            counts = part.confusions(place, len(people), given[rows])
+            values.append(fold_f1(counts.sum(axis=0)))
+            times = drawn[:, people]
+            weight = times.mean(axis=1)[:, None]
+            total = total + weight * np.nan_to_num(fold_f1(np.tensordot(times, counts, axes=1)))
+            weights = weights + weight
+        return np.mean(values, axis=0), np.mean(total / weights, axis=1)
+
+
+def _epochs(found: Sequence[Picks | None]) -> dict[str, float]:
+    """Say which epochs are picked in all folds and seeds, counted from 1."""
+    known = [picked[:, -1] + 1 for picked in found if picked is not None]
+    names = ("epoch_median", "epoch_first", "epoch_last")
+    if not known:
+        return dict.fromkeys(names, float("nan"))
+    every = np.concatenate(known)
+    return dict(zip(names, (float(np.median(every)), float(every.min()), float(every.max())), strict=True))
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What the habits make of one method.
+    """What the selection rules make of one method.
 
     Attributes
     ----------
@@ -88,14 +175,14 @@ class Audit:
         The predictions after every epoch.
     inner_runs : tuple of str
         Runs that were read for ``inner`` and ``inner-keep``.
-    notes : list of str
-        What is missing, and what does not agree.
+    notes : tuple of Note
+        Seeds and runs that are missing, and those that do not agree.
     """
 
     row: Row
     kept: Kept
     inner_runs: tuple[str, ...]
-    notes: list[str]
+    notes: tuple[Note, ...]
 
     @property
     def file(self) -> RunFile:
@@ -109,305 +196,23 @@ class Audit:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """A row a part and selection, see :func:`merbench.analysis.selections.selection_rows`."""
+        """A row a part and rule, see :func:`selection_rows`."""
         return selection_rows(self.kept, list(self.file.parts))
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """What each selection would report after each epoch: :func:`merbench.analysis.selections.selection_curves`."""
+        """What each rule would report after each epoch, see :func:`selection_curves`."""
         return selection_curves(self.kept)
 
     @cached_property
     def picked(self) -> pd.DataFrame:
-        """What each selection picks in each fold: :func:`merbench.analysis.selections.picked_epochs`."""
+        """What each rule picks in each fold, see :func:`picked_epochs`."""
         return picked_epochs(self.kept)
 
 
-def read_audit(results: Path, known: Sequence[RecordedRun], wanted: Wanted) -> Audit:
-    """Find the runs of a method that kept their epochs, and read them.
-
-    Runs that were recorded here are read; where there is none, rows of the committed leaderboard.
-
-    Parameters
-    ----------
-    results : Path
-        Where runs are recorded.
-    known : sequence of RecordedRun
-        Those recorded there, and then those of the leaderboard.
-
-    Raises
-    ------
-    MerbenchError
-        There is nothing to pick from, or several configurations; says what to do.
-    """
-    fitting = [run for run in known if _fits(run.file, wanted)]
-    if any(run.file.task != "classification" for run in fitting):
-        raise not_of_classes(wanted.protocol)
-    recorded = [run for run in fitting if run.file.key.selection == LAST]
-    here = [run for run in recorded if run.origin == "measured"]
-    asked = here or recorded
-    unfit = {run.file.run_id: why for run in asked if (why := _unfit(results, run))}
-    whole = [run for run in asked if run.file.run_id not in unfit]
-    if not whole:
-        raise _nothing_kept(results, asked, unfit, wanted, shipped=bool(here) and len(recorded) > len(here))
-    chosen, notes = _newest(whole, wanted)
-    notes += _left_out(asked, chosen, unfit, wanted)
-    if len({tuple(run.file.folds) for run in chosen}) > 1:
-        raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.command} --existing redo")
-    clips = _clips(results, chosen[0], wanted)
-    inner = _of_selections(fitting, chosen)
-    seeds = tuple(_seed(results, run, clips, inner.get(run.file.key.seed, {}), wanted) for run in chosen)
-    file = chosen[0].file
-    kept = Kept(clips, tuple(file.folds), tuple(file.outputs), seeds)
-    (row,), _ = measured_rows(chosen)
-    notes += _told(kept, file, wanted)
-    read = tuple(run.file.run_id for of in inner.values() for run in of.values())
-    return Audit(row, kept, read, notes)
-
-
-def not_of_classes(protocol: str) -> MerbenchError:
-    """Return the error of auditing action units."""
-    return MerbenchError(f"{protocol} is AU detection, and audit compares classes: it has nothing to tell of it")
-
-
-def _fits(file: RunFile, wanted: Wanted) -> bool:
-    return (
-        (file.method, file.protocol) == (wanted.method, wanted.protocol)
-        and wanted.data in (None, file.data)
-        and (wanted.config is None or wanted.config.items() <= file.key.config.items())
-        and not file.key.shuffled
-    )
-
-
-def _unfit(results: Path, run: RecordedRun) -> str:
-    """Say why a run can't be audited; nothing if it can."""
-    if run.origin == "leaderboard":
-        return "" if run.mark is not None and run.mark.epochs_sha256 is not None else NO_EPOCHS
-    if not run.complete:
-        holes = f"{len(run.file.folds) - run.folds} of {len(run.file.folds)} folds are not recorded"
-        return "; ".join(run.problems) or holes
-    records, without = RunFolder(results / "runs" / run.file.run_id), []
-    for fold in run.file.folds:
-        try:
-            if EPOCHS not in records.read_record(fold, run.file.key.digest()).checksums:
-                without.append(fold)
-        except RecordError as error:
-            return str(error)
-    if len(without) == len(run.file.folds):
-        return NO_EPOCHS
-    return f"{listed(without)} kept no epochs" if without else ""
-
-
-def _nothing_kept(
-    results: Path, recorded: Sequence[RecordedRun], unfit: dict[str, str], wanted: Wanted, shipped: bool
-) -> MerbenchError:
-    """Say why there is nothing to pick from, and what would change that."""
-    of = f"{wanted.method} under {wanted.protocol}"
-    if not recorded:
-        return MerbenchError(f"no run of {of} is recorded{_narrowed(wanted)}: {wanted.command}")
-    for run in recorded:
-        folder = results / "runs" / run.file.run_id
-        record = first_record(folder, run) if run.origin == "measured" else None
-        if record and record.epochs and not record.failure and EPOCHS not in record.checksums:
-            return MerbenchError(
-                f"{wanted.method} has no epochs to pick from ({run.file.run_id} was asked to keep them, and has none): "
-                "there is nothing to audit"
-            )
-    instead = " (--leaderboard audits the committed rows)" if shipped else ""
-    begun = [run for run in recorded if unfit[run.file.run_id] != NO_EPOCHS]
-    if begun:
-        first = begun[0].file
-        again = run_command(first, wanted.given, [first.key.seed], ["--keep-epochs", *wanted.place])
-        return MerbenchError(
-            f"{first.run_id} can't be audited, only whole runs can: {unfit[first.run_id]}: {again}{instead}"
-        )
-    return MerbenchError(
-        f"no run of {of} kept predictions after each epoch{_narrowed(wanted)}; if the method has epochs: "
-        f"{wanted.command}{instead}"
-    )
-
-
-def _left_out(
-    asked: Sequence[RecordedRun], chosen: Sequence[RecordedRun], unfit: dict[str, str], wanted: Wanted
-) -> list[str]:
-    """Name the runs of the chosen configuration that are as new, and can't be audited."""
-    first, newest = chosen[0], max(run.file.created for run in chosen)
-    name = (first.file.config_name, first.file.variant, first.file.data)
-    notes = []
-    for run in asked:
-        file = run.file
-        same = (file.config_name, file.variant, file.data) == name
-        if file.run_id in unfit and same and (run.group == first.group or file.created > newest):
-            again = run_command(file, wanted.given, [file.key.seed], ["--keep-epochs", *wanted.place])
-            notes.append(f"seed {file.key.seed} ({file.run_id}) is left out: {unfit[file.run_id]}: {again}")
-    return notes
-
-
-def _narrowed(wanted: Wanted) -> str:
-    said = [f"data {wanted.data}"] * bool(wanted.data) + ["these settings"] * (wanted.config is not None)
-    return f" with {' and '.join(said)}" if said else ""
-
-
-def _newest(whole: Sequence[RecordedRun], wanted: Wanted) -> tuple[list[RecordedRun], list[str]]:
-    """Return the seeds of one configuration on one data, those of the newest code, by seed."""
-    choices: dict[tuple[str, str, str], dict[str, list[RecordedRun]]] = {}
-    for run in whole:
-        name = (run.file.config_name, run.file.variant, run.file.data)
-        choices.setdefault(name, {}).setdefault(run.group, []).append(run)
-    if len(choices) > 1:
-        said = [f"{' '.join(filter(None, [config, variant]))} on {data}" for config, variant, data in choices]
-        raise MerbenchError(
-            f"{wanted.method} under {wanted.protocol} kept its epochs in several ways ({'; '.join(said)}): choose one "
-            "by --config, --set, --data"
-        )
-    (groups,) = choices.values()
-    versions = sorted(groups.values(), key=lambda group: max(run.file.created for run in group))
-    older = sum(map(len, versions[:-1]))
-    notes = [f"{older} older runs of other code or data are not audited"] if older else []
-    return sorted(versions[-1], key=lambda run: run.file.key.seed), notes
-
-
-def _clips(results: Path, run: RecordedRun, wanted: Wanted) -> pd.DataFrame:
-    """Return the run's clips with the fold that tested each: as recorded, or as the names of a shipped row's folds say.
-
-    Raises
-    ------
-    MerbenchError
-        A row of the leaderboard whose folds are not people, clips or databases.
-    """
-    clips = run.predictions[[*IDENTITY, "truth"]]
-    if run.origin == "measured":
-        tables = []
-        with _folder(results, run, wanted) as folder:
-            for fold in run.file.folds:
-                _, table = RunFolder(folder).read_fold(fold, run.file)
-                assert table is not None  # the run is whole
-                tables.append(table[IDENTITY].assign(fold=fold))
-        return clips.merge(pd.concat(tables), on=IDENTITY, how="left", validate="one_to_one")
-    ways = [(clips.dataset + "/" + clips.subject).tolist(), clip_names(clips), clips.dataset.tolist()]
-    only = [list(run.file.folds) * len(clips)] if len(run.file.folds) == 1 else []
-    for names in [*ways, *only]:
-        if Counter(names) == run.file.folds:
-            return clips.assign(fold=names)
-    raise MerbenchError(
-        f"{run.file.run_id} of the leaderboard does not tell which fold tested which clip: run it here, --keep-epochs"
-    )
-
-
-def _of_selections(fitting: Sequence[RecordedRun], chosen: Sequence[RecordedRun]) -> dict[int, dict[str, RecordedRun]]:
-    """Return the whole runs that differ from the chosen ones in their selection alone: seed -> selection -> run."""
-    by_key: dict[str, RecordedRun] = {}
-    for run in fitting:  # those recorded here come first
-        if run.complete:
-            by_key.setdefault(run.file.key.digest(), run)
-    found: dict[int, dict[str, RecordedRun]] = {}
-    for run in chosen:
-        key = run.file.key
-        of = {name: by_key.get(_selected(key, name)) for name in (INNER, INNER_KEEP)}
-        found[key.seed] = {name: each for name, each in of.items() if each is not None}
-    return found
-
-
-def _selected(key: RunKey, selection: str) -> str:
-    return key.model_copy(update={"selection": selection}).digest()
-
-
-@contextmanager
-def _folder(results: Path, run: RecordedRun, wanted: Wanted) -> Iterator[Path]:
-    """Give the folder of a run, recorded here or shipped; what is damaged there is told with what mends it."""
-    file = run.file
-    try:
-        if run.origin == "measured":
-            yield results / "runs" / file.run_id
-            return
-        with as_file(files("merbench.results") / "leaderboard") as folder:
-            yield folder / file.protocol / file.run_id
-    except RecordError as error:
-        select = ["--select", file.key.selection] * (file.key.selection != LAST)
-        again = run_command(file, wanted.given, [file.key.seed], ["--keep-epochs", *select, *wanted.place])
-        raise MerbenchError(f"{error}: {again if run.origin == 'measured' else 'install merbench again'}") from error
-
-
-def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: Wanted) -> Seed:
-    """Read what one seed kept; rows as in `clips`."""
-    here = run.origin == "measured"
-    with _folder(results, run, wanted) as folder:
-        epochs = runs.read_epochs(folder, run) if here else leaderboard.read_entry_epochs(folder, run)
-        if epochs is None:
-            raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.command}")
-        ends = _ends(folder, run) if here else [epochs.shape[1]] * len(run.file.folds)
-    if others := int((epochs[:, -1] != _classes(run)).sum()):
-        raise MerbenchError(
-            f"{run.file.run_id} gave {others} of {len(epochs)} clips another class than its scores after the last "
-            "epoch: a method that does not decide by its highest score, or changes then, can't be audited"
-        )
-    recorded, curve = {}, None
-    for selection, other in inner.items():
-        recorded[selection] = _classes(other)[_rows(clips, other.predictions)]
-        with _folder(results, other, wanted) as folder:
-            read = runs.read_inner if other.origin == "measured" else leaderboard.read_entry_inner
-            found = read(folder, other)
-        curve = found if curve is None else curve
-        if list(other.file.folds) != list(run.file.folds):
-            raise MerbenchError(f"{other.file.run_id} and {run.file.run_id} differ in their folds")
-    return Seed(run.file.key.seed, epochs[_rows(clips, run.predictions)], np.array(ends), curve, recorded)
-
-
-def _ends(folder: Path, run: RecordedRun) -> list[int]:
-    kept = [RunFolder(folder).read_epochs(fold, run.file) for fold in run.file.folds]
-    return [0 if scores is None else len(scores) for scores in kept]
-
-
-def _rows(clips: pd.DataFrame, table: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """Return in which row of a prediction table each of `clips` stands."""
-    rows = pd.MultiIndex.from_frame(table[IDENTITY]).get_indexer(pd.MultiIndex.from_frame(clips[IDENTITY]))
-    assert (rows >= 0).all()  # the same split digest: the same clips
-    return np.asarray(rows)
-
-
-def _classes(run: RecordedRun) -> npt.NDArray[np.int64]:
-    number = {name: index for index, name in enumerate(run.file.outputs)}
-    return np.array([number[name] for name in run.predictions.predicted], dtype=np.int64)
-
-
-def _told(kept: Kept, file: RunFile, wanted: Wanted) -> list[str]:
-    """Say which seeds lack inner selection, with the command that trains it, and what does not agree."""
-    lacking = [seed.seed for seed in kept.seeds if INNER not in seed.recorded]
-    notes = []
-    if lacking:
-        which = f"seed{'s' if len(lacking) > 1 else ''} {listed(lacking)} {'are' if len(lacking) > 1 else 'is'} not"
-        which = "no seed is" if len(lacking) == len(kept.seeds) else which
-        command = run_command(file, wanted.given, lacking, ["--select", "inner", *wanted.place])
-        notes.append(f"{which} recorded with inner selection: {command}")
-    for seed in kept.seeds:
-        if INNER in seed.recorded and seed.inner is None:
-            notes.append(
-                f"seed {seed.seed}: the inner run kept no scores of its inner clips, so its picks are not known"
-            )
-        if differing := disagreeing(kept, seed):
-            notes.append(
-                f"seed {seed.seed}: {differing} of {len(kept.clips)} clips of the inner run differ from the run of the "
-                "last epoch at the picked epochs, although both begin alike: another machine type, or other packages"
-            )
-    return notes
-
-
-def run_command(file: RunFile, protocol: str, seeds: Sequence[int], more: Sequence[str]) -> str:
-    """Write the command that records other runs of a run's configuration and data."""
-    words = ["merbench", "run", file.method, "--protocol", protocol, "--data", file.data]
-    words += ["--config", file.config_name] if file.config_name != "default" else []
-    for setting in re.split(r" (?=\w+=)", file.variant) if file.variant else []:
-        words += ["--set", setting]
-    first, last = min(seeds), max(seeds)
-    every = (
-        f"{first}-{last}" if list(seeds) == list(range(first, last + 1)) and first < last else ",".join(map(str, seeds))
-    )
-    return shlex.join([*words, "--seeds", every, *more])
-
-
 def records(audit: Audit) -> list[dict[str, Any]]:
-    """Return a row a part and selection, None for what there is not; figures to six decimals."""
-    titles = {selection.name: selection.title for selection in SELECTIONS}
+    """Return a row a part and rule, None for a figure that it does not have; figures to six decimals."""
+    titles = {rule.name: rule.title for rule in RULES}
     first = ("part", "selection", "title")
     found = []
     for row in audit.rows.to_dict("records"):

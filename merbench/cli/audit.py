@@ -32,7 +32,7 @@ def audit(
     """
     from rich.console import Console
 
-    from merbench.analysis.audit import Wanted, not_of_classes, read_audit
+    from merbench.analysis.audit_runs import Wanted, not_of_classes, read_audit
     from merbench.engine.plan.catalogue import METHODS
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.entries import read_leaderboard

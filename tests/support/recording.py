@@ -20,7 +20,7 @@ from merbench.engine.execute.units import Unit, Watcher
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import Failure, RunFile, RunKey, prediction_table
-from merbench.records.outcome import FoldOutcome
+from merbench.records.outcome import FoldOutcome, InnerTraining
 from merbench.records.read import read_runs
 from merbench.report.views.compare import Comparison
 from merbench.splits.split import make_split
@@ -67,12 +67,14 @@ class Recorder:
         diagnostics: Mapping[str, dict[str, Any]] | None = None,
         epochs: Mapping[str, Sequence[str]] | None = None,
         selection: str = "last",
+        inner: Mapping[str, Sequence[float]] | None = None,
         **fields: Any,
     ) -> Path:
         """Record a run and return its folder; `folds` are all by default, `failing` are folds and their messages.
 
         `diagnostics` are arrays by fold, as the engine would store them; `epochs` are a clip's classes after each
-        epoch: none for any clip are those of a method without epochs that was asked to keep them.
+        epoch: none for any clip are those of a method without epochs that was asked to keep them. `inner` are the
+        scores by which a fold's epoch was selected.
         """
         failing, diagnostics = failing or {}, diagnostics or {}
         identities = [name.split("/") for name in answers]
@@ -91,10 +93,12 @@ class Recorder:
             told: dict[str, Any] = {"predictions": prediction_table(clips, labels, prediction, split.problem)}
             if name in failing:
                 told = {"failure": Failure(type="ValueError", message=failing[name], traceback="Traceback")}
-            told["diagnostics"] = diagnostics.get(name)
+            told |= {"diagnostics": diagnostics.get(name), "epochs_asked": epochs is not None}
             if epochs:
                 after = [[CLASSES.index(each) for each in epochs[names[row]]] for row in fold.test]
                 told["epochs"] = np.eye(len(CLASSES), dtype=np.float32)[np.transpose(after)]
+            if inner:
+                told["inner"] = InnerTraining(np.array(inner[name]))
             return FoldOutcome(
                 name, len(fold.test), len(fold.train), {"total": 0.1}, packages=environment.packages(), **told
             )

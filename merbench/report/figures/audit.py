@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from merbench.analysis.audit import Audit
-from merbench.analysis.selections import INNER, LAST
+from merbench.analysis.selection_rules import INNER, LAST
 from merbench.records.files import write_whole
 from merbench.report.figures.style import GREY, PAGE, as_png, new_figure, style, title
 from merbench.report.views.audit import as_csv, as_json, as_markdown

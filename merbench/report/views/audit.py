@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from merbench.analysis.audit import Audit, records
-from merbench.analysis.selections import SELECTIONS
+from merbench.analysis.selection_rules import RULES
 from merbench.contracts.names import shown
 from merbench.records.model import RunFile
 from merbench.report.views.compare import Cell, _csv_cell, _interval, number, signed, title_of
@@ -45,8 +45,8 @@ def print_audit(audit: Audit, console: Console) -> None:
         _print_note(console, note)
     for remark in audit.row.remarks:
         _print_note(console, f"{audit.row.label}: {remark}")
-    for note in audit.notes:
-        _print_note(console, note, "yellow")
+    for warning in audit.notes:
+        _print_note(console, warning.text, "yellow")
 
 
 def title(audit: Audit) -> str:
@@ -106,7 +106,7 @@ def _parts(audit: Audit, rows: list[dict[str, Any]], parts: list[str]) -> Table:
         table.add_column(Text(shown(audit.file.parts[part])), justify="right", no_wrap=True)
         table.add_column("Lift", justify="right", no_wrap=True)
     there = {(row["part"], row["selection"]): row for row in rows}
-    for selection in SELECTIONS:
+    for selection in RULES:
         found = [there.get((part, selection.name)) for part in parts]
         if any(found):
             cells = [cell for row in found for cell in ((_figure(row, "uf1"), _lift(row, "uf1")) if row else ("", ""))]
@@ -153,7 +153,7 @@ def as_json(audit: Audit) -> str:
         "spec_digest": file.key.spec_digest, "split_digest": file.key.split_digest,
         "clips": len(audit.kept.clips), "epochs": audit.epochs,
         "run_ids": [run.file.run_id for run in audit.row.runs], "inner_run_ids": list(audit.inner_runs),
-        "notes": audit.notes, "rows": records(audit), "folds": list(audit.kept.folds),
+        "notes": [str(note) for note in audit.notes], "rows": records(audit), "folds": list(audit.kept.folds),
         "picked": picked,
     }  # fmt: skip
     lines = json.dumps(told, indent=1, ensure_ascii=False)

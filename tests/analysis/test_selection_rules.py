@@ -8,18 +8,9 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from merbench.analysis.selections import (
-    SELECTIONS,
-    Kept,
-    Seed,
-    disagreeing,
-    fold_f1,
-    picked_epochs,
-    picks,
-    running_best,
-    selection_curves,
-    selection_rows,
-)
+from merbench.analysis.audit import picked_epochs, selection_curves, selection_rows
+from merbench.analysis.kept_epochs import Kept, Seed, disagreeing, picks
+from merbench.analysis.selection_rules import RULES, fold_f1, running_best
 from merbench.scoring.intervals import interval_of, subject_draws
 from merbench.scoring.metrics import confusion_matrix
 from merbench.scoring.paired import paired_difference
@@ -311,8 +302,13 @@ def test_a_refit_that_differs_from_the_last_epochs_run_is_counted():
 
 
 def test_only_habits_that_look_at_test_labels_are_called_oracle():
-    assert [each.name for each in SELECTIONS if not each.oracle] == ["last", "inner", "inner-keep", "fold-mean-last"]
-    assert [each.name for each in SELECTIONS if not each.pooled] == ["fold-mean-last", "fold-mean-oracle"]
+    assert [each.name for each in RULES if not each.sees_test_labels] == [
+        "last",
+        "inner",
+        "inner-keep",
+        "fold-mean-last",
+    ]
+    assert [each.name for each in RULES if not each.pools] == ["fold-mean-last", "fold-mean-oracle"]
 
 
 def coins(start=0, right=0.5, subjects=60, clips=6, epochs=40, classes=CLASSES):
