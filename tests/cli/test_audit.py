@@ -25,7 +25,7 @@ def test_audit_sets_what_habits_report_side_by_side(kept, merbench, refused, tmp
     assert json.loads(said.out) == json.loads((tmp_path / "audit" / "audit.json").read_text(encoding="utf-8"))
 
     told = refused("audit", "majority", *kept)
-    assert "majority has no epochs to pick from" in told
+    assert "majority does not report epochs" in told
     told = refused("audit", "ststnet", *kept, "--config", "quick", "--set", "epochs=4")
     assert told.endswith("--config quick --set epochs=4 --keep-epochs")
     assert "with these settings" in told
@@ -44,7 +44,7 @@ def test_audit_sets_what_habits_report_side_by_side(kept, merbench, refused, tmp
         (["ststnet", "-p", "megc2091"], ["unknown protocol 'megc2091'", "did you mean 'megc2019'"]),
         (["ststnet", "-p", "mine.yaml"], ["mine.yaml"]),
         (["ststnet"], ["--protocol", "merbench audit --help"]),
-        (["medn", "-p", "cd6me"], ["cd6me is AU detection", "compares classes"]),
+        (["medn", "-p", "cd6me"], ["cd6me", "AU-detection"]),
         (["medn", "-p", "megc2019"], ["no run of medn", "merbench run medn --protocol megc2019 --keep-epochs"]),
         (["svm-flow", "-p", "megc2019"], ["kept predictions after each epoch", "if the method has epochs"]),
         (["ststnet", "-p", "megc2019", "--set", "epochs"], ["--set 'epochs'", "key=value"]),
