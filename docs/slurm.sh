@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # merbench on all nodes of a SLURM job: sbatch --nodes=4 --cpus-per-task=16 docs/slurm.sh run ststnet --protocol megc2019
-# To be submitted from the folder whose results/ is meant, with ray and merbench on the PATH (an activated environment).
+# Submit it from the folder that has results/, with ray and merbench on the PATH (an activated environment).
 #SBATCH --job-name=merbench
 #SBATCH --ntasks-per-node=1
 #SBATCH --output=merbench-%j.log
@@ -11,7 +11,7 @@ cpus=${SLURM_CPUS_PER_TASK:-1}
 gpus=${SLURM_GPUS_ON_NODE:-0}
 port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs of one node need two ports
 
-# Only who knows the token gets in; srun hands the environment on to the nodes.
+# The token restricts access to the cluster; srun passes the environment to the nodes.
 RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_ENABLE_UV_RUN_RUNTIME_ENV=0 RAY_worker_niceness=0
 

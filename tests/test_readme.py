@@ -1,7 +1,10 @@
-"""The README shows what merbench prints, and names commands that exist."""
+"""The documents are true: the README's table, and the commands, links, modules and files that they name."""
 
+import pkgutil
 import re
 from pathlib import Path
+
+import pytest
 
 from merbench.analysis.rows import measured_rows
 from merbench.cli import app
@@ -11,32 +14,55 @@ from merbench.report.views.compare import Comparison
 from merbench.report.write.paper import as_markdown
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")
+DOCUMENTS = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_readmes_table_is_the_one_that_compare_makes_of_the_leaderboard():
-    shown = README.partition("<!-- table:begin -->\n")[2].partition("<!-- table:end -->")[0]
+@pytest.fixture(scope="module")
+def texts():
+    return {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+
+
+def test_readme_shows_the_table_of_the_leaderboard(texts):
+    shown = texts[ROOT / "README.md"].partition("<!-- table:begin -->\n")[2].partition("<!-- table:end -->")[0]
     runs, problems = read_leaderboard()
     assert problems == []
     assert shown.strip() == as_markdown(Comparison(measured_rows(runs)[0], [], [])).strip()
 
 
-def test_leaderboard_rows_are_of_the_protocols_as_they_stand():
+def test_leaderboard_rows_match_the_protocols():
     runs, _ = read_leaderboard()
     for run in runs:
         assert run.file.key.spec_digest == PROTOCOLS.get(run.file.protocol).spec_digest()
 
 
-def test_every_command_in_the_documents_exists():
+def test_commands_in_the_documents_exist(texts):
     known = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands}
     known |= {group.name for group in app.registered_groups}
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        used = set(re.findall(r"^(?:uv run )?merbench ([a-z-]+)", path.read_text(encoding="utf-8"), flags=re.M))
-        assert used <= known, path
+    for path, text in texts.items():
+        blocks = "\n".join(re.findall(r"```sh\n(.+?)```", text, flags=re.S))
+        used = set(re.findall(r"^(?:uv run )?merbench ([a-z-]+)", blocks, flags=re.M))
+        assert used | set(re.findall(r"`merbench ([a-z][a-z-]+)", text)) <= known, path
 
 
-def test_links_between_documents_lead_somewhere():
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
-            if not target.startswith("http"):
-                assert (path.parent / target).exists(), f"{path.name} links to {target}"
+def test_links_between_documents_have_targets(texts):
+    for path, text in texts.items():
+        for file, _, anchor in re.findall(r"\]\(([^)#\s]*)(#([^)\s]+))?\)", text):
+            target = path.parent / file if file else path
+            if not file.startswith("http"):
+                assert target.exists(), f"{path.name} links to {file}"
+                assert not anchor or anchor in anchors(target), f"{path.name} links to {file}#{anchor}"
+
+
+def anchors(path):
+    """Return the anchors of a document's headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w\s-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_modules_and_files_in_the_documents_exist(texts):
+    for path, text in texts.items():
+        for name in set(re.findall(r"`((?:merbench|methods|protocols|tests|benchmarks|docs)/[\w/.-]+)`", text)):
+            assert "my_method" in name or (ROOT / name).exists(), f"{path.name} names {name}"
+        for name in set(re.findall(r"\bmerbench(?:\.[a-z_]\w*)+(?:\.\w+)?", text)):
+            assert pkgutil.resolve_name(name), f"{path.name} names {name}"
