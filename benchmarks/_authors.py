@@ -1,4 +1,4 @@
-"""STSTNet as its authors' code trains it: what merbench is timed against."""
+"""STSTNet as trained by its authors' code: the baseline of the benchmarks."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from merbench.engine.fold.opening import FoldTask
 
 
 class ThreeStreams(nn.Module):
-    """STSTNet as its paper draws it: three convolutions side by side."""
+    """STSTNet as in the paper: three parallel convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class ThreeStreams(nn.Module):
 
 
 def straight_fold(task: FoldTask, name: str, epochs: int, device: str = "cpu", threads: int = 1) -> list[int]:
-    """Train and test a fold in a plain loop; returns the classes of its test clips after the last epoch."""
+    """Train and test a fold in a plain loop; return the classes of its test clips after the last epoch."""
     torch.set_num_threads(threads)
     fold = task.split.fold(name)
     images = torch.from_numpy(task.inputs["flow"].batch()).permute(0, 3, 1, 2).float().contiguous()

@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved rounds, medians, ratios within one run; small copies of the release."""
+"""Shared by the benchmarks: interleaved rounds, medians, ratios within one run; small copies of the release."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ SHARED_RELEASE = Path(__file__).parents[2] / "shared" / "data" / "megc2019-flow2
 def interleaved(
     candidates: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True
 ) -> dict[str, list[float]]:
-    """Time each candidate once a round, in turn, after a warm-up round; returns seconds, by name.
+    """Time each candidate once per round, in turn, after a warm-up round; return seconds, by name.
 
     Machines drift and neighbours make noise: only ratios between candidates of the same rounds mean anything.
     """

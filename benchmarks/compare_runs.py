@@ -29,7 +29,7 @@ app()
 
 
 def grid(path: Path, runs: int) -> list[RunPlan]:
-    """Plan `runs` runs of the cheapest random method: five seeds a row, the rows told apart by their name."""
+    """Plan `runs` runs of the cheapest random method: five seeds per row, the rows distinguished by name."""
     spec = protocol("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(path), [spec]))
     seeds = tuple(range(runs))

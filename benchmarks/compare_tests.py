@@ -12,7 +12,7 @@ from merbench.scoring.permutation import RESAMPLES, below_the_best, subject_swap
 
 
 def main() -> None:
-    """Print the seconds that all pairs of a table take."""
+    """Print the seconds for all pairs of a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""What a fold costs besides its method's fit and predict: copies, checks, records on disk.
+"""Time of a fold in addition to its method's fit and predict: copies, checks, records on disk.
 
 Run: uv run python benchmarks/engine_overhead.py [PATH of megc2019-flow28] [--rounds 5]
 """

@@ -1,9 +1,9 @@
-"""How far each flow algorithm is from movements that are known: the mean end-point error, and its time a pair.
+"""Mean end-point error of each flow algorithm for known movements, and its time per pair.
 
-The texture is a real face (scikit-image's astronaut), enlarged, moved exactly and then averaged to the size that
-``merbench`` computes flow at; an expression is a bump of movement at a brow and at a mouth corner. Sensor noise is
-drawn anew for each frame. Errors are those of the pixels that move at least half as far as the one that moves furthest,
-10 pixels or more from the edge.
+The texture is a real face (scikit-image's astronaut), enlarged, moved exactly and then averaged to the size at which
+``merbench`` computes flow; an expression is a bump of movement at a brow and at a mouth corner. Each frame has its own
+sensor noise. Errors are over the pixels that move at least half as far as the fastest one, 10 pixels or more from the
+edge.
 Run: uv run python benchmarks/flow_error.py [--size 128] [--noise 0 2] [--rounds 3]
 """
 
@@ -20,13 +20,13 @@ from _timing import interleaved
 
 from merbench.prepare.kinds.flow import flow
 
-FINE = 4  # the texture is this many times finer than the pictures
+FINE = 4  # the texture is this many times finer than the images
 EDGE = 10
 Field = npt.NDArray[np.float32]
 
 
 def movements(size: int) -> dict[str, Field]:
-    """Return the true fields, shape (size, size, 2), in pixels of the pictures."""
+    """Return the true fields, shape (size, size, 2), in pixels of the images."""
     y, x = (np.indices((size, size)) - (size - 1) / 2).astype(np.float32)
     still = np.zeros_like(x)
 
@@ -50,14 +50,14 @@ def movements(size: int) -> dict[str, Field]:
 
 
 def pair(field: Field, noise: float, rng: np.random.Generator) -> list[npt.NDArray[np.uint8]]:
-    """Return two grey pictures; what is at (x, y) of the first is at (x, y) + field of the second."""
+    """Return two grey images; the point (x, y) of the first is at (x, y) + field in the second."""
     size = len(field) * FINE
     face = cv2.cvtColor(skimage.data.astronaut()[:256, 96:352], cv2.COLOR_RGB2GRAY)
     texture = cv2.resize(face, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     forward = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC) * FINE
     y, x = np.indices((size, size)).astype(np.float32)
     from_x, from_y = x.copy(), y.copy()
-    for _ in range(15):  # where from comes what is now at (x, y): a fixed point, as the field varies slowly
+    for _ in range(15):  # the origin of the point at (x, y): a fixed point, as the field varies slowly
         there = cv2.remap(forward, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         from_x, from_y = x - there[:, :, 0], y - there[:, :, 1]
     moved = cv2.remap(texture, from_x, from_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -66,7 +66,7 @@ def pair(field: Field, noise: float, rng: np.random.Generator) -> list[npt.NDArr
 
 
 def fast_tvl1(first: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8]) -> Field:
-    """Compute TV-L1 with fewer and coarser steps, which merbench does not offer."""
+    """Compute TV-L1 with fewer and coarser steps, not available in merbench."""
     return cv2.optflow.DualTVL1OpticalFlow_create(
         epsilon=0.03, warps=2, nscales=3, scaleStep=0.5, medianFiltering=3
     ).calc(first, last, None)
@@ -102,7 +102,7 @@ def main() -> None:
     frames = pair(fields["expression 1 px"], 2.0, np.random.default_rng(0))
     calls = {name: partial(algorithm, *frames) for name, algorithm in ALGORITHMS.items()}
     times = [statistics.median(seconds) * 1e3 for seconds in interleaved(calls, options.rounds).values()]
-    print(f"{'ms a pair, 1 thread':<32}" + "".join(f"{time:>12.1f}" for time in times))
+    print(f"{'ms per pair, 1 thread':<32}" + "".join(f"{time:>12.1f}" for time in times))
 
 
 if __name__ == "__main__":

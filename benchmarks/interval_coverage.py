@@ -1,8 +1,8 @@
-"""How often 95 % intervals over subjects cover the true figure: made-up methods on made-up subjects.
+"""Coverage of 95 % intervals over subjects, for simulated methods on simulated subjects.
 
-Subjects are drawn anew each time with the clip counts of MEGC 2019's, from one database or from all three; the true
-figure is that of very many subjects. Four kinds of intervals: plain percentiles of the bootstrap; expanded ones, which
-merbench takes; bias-corrected and accelerated (BCa); and studentised, by the linearised spread within each draw.
+New subjects are drawn each time with the clip counts of MEGC 2019, from one database or from all three; the true
+figure is that of very many subjects. Four kinds of intervals: plain percentiles of the bootstrap; expanded percentiles,
+which merbench uses; bias-corrected and accelerated (BCa); and studentised, by the linearised spread within each draw.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="ten times as many simulated datasets")
     times = 3000 if parser.parse_args().long else 300
-    print(f"coverage of 95 % intervals, and their mean width; {times} simulated datasets a line")
+    print(f"coverage of 95 % intervals, and their mean width; {times} simulated datasets per line")
     print(f"{'subjects':<16}{'method':<34}{'true':>6}" + "".join(f"{kind:>18}" for kind in KINDS))
     real = real_subjects()
     for name, datasets in SIZES.items():

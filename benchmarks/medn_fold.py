@@ -1,4 +1,4 @@
-"""One MEDN fold: seconds an epoch with mixed precision, channels-last maps and compilation, and what a protocol takes.
+"""One MEDN fold: seconds per epoch with mixed precision, channels-last maps and compilation, and whole protocols.
 
 The clips are random numbers of the right shape, 435 of them, which is a fold of MEGC 2019: what is timed is training.
 Run: uv run python benchmarks/medn_fold.py [--config small] [--epochs 3] [--rounds 3] [--device cpu] [--compiled]
@@ -48,7 +48,7 @@ def main() -> None:
         config = base.model_copy(update={**change, "epochs": options.epochs, "least_steps": 0})
         candidates[name] = _fit(config, train, options.device)
     seconds = interleaved(candidates, options.rounds)
-    print(f"medn:{options.config} on {options.device}, {options.clips} clips, seconds an epoch")
+    print(f"medn:{options.config} on {options.device}, {options.clips} clips, seconds per epoch")
     print_ratios(seconds, "float32", 1 / options.epochs, "s")
     for name, times in seconds.items():
         whole = statistics.median(times) / options.epochs * base.epochs * FOLDS

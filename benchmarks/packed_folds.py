@@ -3,9 +3,9 @@
 Run: uv run python benchmarks/packed_folds.py [PATH of megc2019-flow28] --device cuda:0             # the whole protocol
      uv run python benchmarks/packed_folds.py [PATH] --device cpu --folds 8 --epochs 5 --packs 4 8
 
-Each way is warmed up by one epoch, so that what is timed holds no import, no start of Ray and no cold compilation; the
-times are those of all folds, tests included. Compiled nets are traced anew for each pack, some seconds, which counts.
-UF1 is pooled over the folds, full part, one seed: ways differ by the draws, or by rounding alone (serial and packed).
+Each variant has a warm-up of one epoch, so the times exclude imports, the start of Ray and cold compilation; they
+include all folds and their tests. Compiled networks are traced again for each pack, which takes some seconds and is included.
+UF1 is pooled over the folds, full part, one seed: variants differ by the draws, or by rounding (serial and packed).
 """
 
 import argparse
@@ -33,7 +33,7 @@ AUTHORS = "authors' loop"
 
 
 class Spoken:
-    """Prints what the user would be told."""
+    """Print the notices for the user."""
 
     def working(self, workers: Sequence[Working]) -> None:
         """Say nothing."""
@@ -53,7 +53,7 @@ def planned(path: Path, epochs: int, device: str, compiled: bool = False) -> Run
 
 
 def by_merbench(plan: RunPlan, folds: Sequence[str], executor: Executor) -> float:
-    """Train and test folds; returns UF1."""
+    """Train and test folds; return UF1."""
     truth: list[str] = []
     predicted: list[str] = []
     for _, outcome in executor([Unit(plan, plan.task, fold) for fold in folds], Spoken()):
@@ -68,7 +68,7 @@ def by_merbench(plan: RunPlan, folds: Sequence[str], executor: Executor) -> floa
 
 
 def by_authors(plan: RunPlan, folds: Sequence[str], epochs: int, threads: int) -> float:
-    """Train and test folds by the authors' loop; returns UF1."""
+    """Train and test folds by the authors' loop; return UF1."""
     classes, split = plan.task.split.problem.outputs, plan.task.split
     truth: list[str] = []
     predicted: list[str] = []
@@ -84,7 +84,7 @@ def _uf1(plan: RunPlan, truth: Sequence[str], predicted: Sequence[str]) -> float
 
 
 def ways(options: argparse.Namespace, epochs: int, executors: dict[str, Executor]) -> dict[str, Callable[[], float]]:
-    """Return the rows that are asked for, each as what trains all folds for so many epochs."""
+    """Return the requested rows, each as a function that trains all folds for some epochs."""
     plain, compiled = (planned(options.path, epochs, options.device, each) for each in (False, True))
     folds = list(plain.file.folds)[: options.folds]
     found: dict[str, Callable[[], float]] = {}
@@ -97,7 +97,7 @@ def ways(options: argparse.Namespace, epochs: int, executors: dict[str, Executor
 
 
 def who(options: argparse.Namespace) -> dict[str, Executor]:
-    """Return who executes each of merbench's rows."""
+    """Return the executor of each of merbench's rows."""
     found: dict[str, Executor] = {}
     if "serial" in options.rows:
         found["serial"] = Serial(pack=1)

@@ -1,8 +1,8 @@
-"""How often a paired permutation test over subjects calls equally good methods different: 5 % are promised.
+"""Level of the paired permutation test over subjects: the nominal level is 5 %.
 
-Two methods of the same made-up kind answer the same made-up subjects, who have the clip counts of MEGC 2019's: the
-share of pairs with p < .05. And tables of several such methods: the share in which any row is marked as below the best,
-by Holm over all pairs of rows, as ``merbench compare`` does, and by Holm over the best row's own comparisons only.
+Two simulated methods of the same kind predict the same simulated subjects, with the clip counts of MEGC 2019: the
+share of pairs with p < .05. For tables of several such methods: the share in which any row is marked as below the best,
+by Holm over all pairs of rows, as in ``merbench compare``, and by Holm over the best row's own comparisons only.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SETTINGS = {
 
 
 def rows(rng: np.random.Generator, datasets: tuple[str, ...], method: str, seeds: tuple[int, ...]) -> np.ndarray:
-    """Let equally good methods answer the same subjects: (n_rows, n_subjects, 3, 3), averaged over seeds."""
+    """Predict the same subjects with equally good methods: (n_rows, n_subjects, 3, 3), averaged over seeds."""
     pools = [real_subjects()[dataset] for dataset in datasets]
     clips, own = drawn(rng, pools, tuple(map(len, pools)))
     return np.stack([answered(rng, clips, own, method, n).mean(axis=0) for n in seeds])
@@ -35,7 +35,7 @@ def main() -> None:
     times = 10 if parser.parse_args().long else 1
     rng = np.random.default_rng(0)
     pairs, tables = 400 * times, 100 * times
-    print(f"p < {SIGNIFICANT} for two equally good methods, {pairs} pairs each (.05 is promised)")
+    print(f"p < {SIGNIFICANT} for two equally good methods, {pairs} pairs each (nominal level .05)")
     print(f"{'':<28}" + "".join(f"{name:>18}" for name in METHODS))
     for name, (datasets, seeds) in SETTINGS.items():
         found = []

@@ -1,4 +1,4 @@
-"""Preparing flow into the store, against the same OpenCV calls in a bare thread pool; and what memory it takes.
+"""Preparing flow into the store, against the same OpenCV calls in a bare thread pool; and its memory.
 
 Run: uv run python benchmarks/preparation.py [--clips 24] [--rounds 3]
 """
@@ -28,7 +28,7 @@ MEMORY_CLIPS = (100, 1600)
 
 
 def bare(clip: ClipFrames) -> np.ndarray:
-    """Do for a clip what the specification asks for, with OpenCV alone."""
+    """Prepare a clip according to the specification, with OpenCV alone."""
     onset, apex = (cv2.imread(str(clip.files[number])) for number in (clip.onset, clip.apex))
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     grey = cv2.cvtColor(onset, cv2.COLOR_BGR2GRAY)
@@ -69,8 +69,8 @@ def _store(clips: list[ClipFrames], spec: Flow) -> None:
 
 
 def print_memory() -> None:
-    """Print how much memory preparing few and many clips takes, each in a process of its own."""
-    print("peak memory of preparing so many clips (Farneback), MB")
+    """Print the peak memory of preparing few and many clips, each in its own process."""
+    print("peak memory by number of clips (Farneback), MB")
     for count in MEMORY_CLIPS:
         done = subprocess.run(
             [sys.executable, __file__, "--memory-of", str(count)], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""What sparsity saves in SEVit: locations, tokens, operations and time of each rate against a dense transformer.
+"""Savings by sparsity in SEVit: locations, tokens, operations and time of each rate against a dense transformer.
 
 The time is that of one step, forward and backward, on random clips, all rates in turn.
 Run: uv run python benchmarks/sevit_sparsity.py [--config small] [--clips 16] [--rounds 7] [--device cpu]

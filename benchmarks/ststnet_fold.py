@@ -1,4 +1,4 @@
-"""One STSTNet fold: merbench against a straight loop as its authors wrote it, one thread each, the same maths.
+"""One STSTNet fold: merbench against a straight loop like its authors', one thread each, the same computation.
 
 The straight loop has a DataLoader over a TensorDataset, three convolutions, and evaluates the test fold every epoch.
 Run: uv run python benchmarks/ststnet_fold.py [PATH of megc2019-flow28] [--epochs 20] [--rounds 7]

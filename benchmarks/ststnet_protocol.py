@@ -34,7 +34,7 @@ def planned(path: Path, epochs: int) -> RunPlan:
 
 
 def authors_loop(path: Path, epochs: int, folds: int, seed: int, log: Path) -> None:
-    """Train and test fold after fold as the authors' script does, with torch's own number of threads."""
+    """Train and test the folds one by one like the authors' script, with torch's own number of threads."""
     import torch
     from _authors import straight_fold
 
@@ -48,7 +48,7 @@ def authors_loop(path: Path, epochs: int, folds: int, seed: int, log: Path) -> N
 
 
 def figures(predictions: pd.DataFrame) -> str:
-    """Say UF1 and UAR."""
+    """Return UF1 and UAR as text."""
     (full,) = part_scores([predictions], protocol("megc2019").classes, {"full": "Full"})
     return f"UF1 {full.uf1:.4f}, UAR {full.uar:.4f}"
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--authors", type=Path, help=argparse.SUPPRESS)  # be the authors' loop; where its log goes
+    parser.add_argument("--authors", type=Path, help=argparse.SUPPRESS)  # run the authors' loop; the path of its log
     options = parser.parse_args()
     if options.authors:
         authors_loop(options.path, options.epochs, options.folds, options.seed, options.authors)
@@ -80,7 +80,7 @@ def main() -> None:
             names[0]: [sys.executable, __file__, str(options.path), *asked, f"--authors={log}"],
             names[1]: [sys.executable, "-m", "merbench", *run],
         }
-        for command in commands.values():  # a first look fills the file cache, whoever comes first
+        for command in commands.values():  # fills the file cache, so that the order does not matter
             subprocess.run([*command, "--help"], check=True, stdout=subprocess.DEVNULL)
         for _ in range(options.rounds):
             for name, command in commands.items():

@@ -1,9 +1,9 @@
-"""What the synthetic stand-in can and can't tell: ceilings from its table, a baseline's score, probes, leaks, cost.
+"""Limits of the synthetic databases: ceilings from their table, the score of a baseline, probes, leaks, cost.
 
 Run: uv run python benchmarks/synthetic_ceilings.py [--long]
 
 Without --long one draw of the data and a fast TV-L1 are used (some three minutes on two cores); with it five draws,
-OpenCV's default TV-L1 and both tables. A difference in UF1 below .07 on one draw means nothing.
+OpenCV's default TV-L1 and both tables. A difference in UF1 below .07 on one draw is not significant.
 """
 
 import argparse
@@ -47,16 +47,16 @@ def main() -> None:
     svm(range(5 if long else 1), ("default", "ambiguous") if long else ("default",), fast=not long)
 
 
-# --- what the table allows ------------------------------------------------------------------------------------------
+# --- ceilings of the table ------------------------------------------------------------------------------------------
 
 
 def ceilings() -> None:
-    """Print the best scores: of the table as it is, and over eight draws with and without the cue."""
-    print("Ceilings: who knows the table, the database and the true action units, and names the likeliest class")
+    """Print the best scores: for the table itself, and over eight draws with and without the cue."""
+    print("Ceilings: the likeliest class given the table, the database and the true action units")
     for name in table.MIXED:
         best = table.ceiling(name)
         print(f"  {name:<10} expected: UF1 {best['uf1']:.3f}  UAR {best['uar']:.3f}  accuracy {best['acc']:.3f}")
-    print("  ... and the true course in time (mean lateness of rise and decay, lag, flicker); 8 draws, mean (sd)")
+    print("  ... and the true time course (mean lateness of rise and decay, lag, flicker); 8 draws, mean (sd)")
     print(f"  {'table':<10}{'strength':>9}{'ambiguous clips':>17}{'UF1 all':>16}{'UF1 ambiguous':>16}")
     for name, strength in itertools.product(table.MIXED, STRENGTHS):
         found = np.array([_best(Settings(size="full", table=name, strength=strength, seed=seed)) for seed in range(8)])
@@ -105,7 +105,7 @@ def _uf1(clips: list[Clip], predicted: list[str], which: np.ndarray | None = Non
     return table.scores(confusion)["uf1"]
 
 
-# --- what a method that looks at single frames, or forgets their order, could see ------------------------------------
+# --- information in single frames, or in frames without their order ------------------------------------
 
 
 def static_separability(seeds: range) -> None:
@@ -157,8 +157,8 @@ def _d_prime(values: np.ndarray, labels: np.ndarray) -> float:
 
 
 def cost() -> None:
-    """Print what drawing costs on one thread, without encoding and writing."""
-    print("\nCost on one thread, ms: a subject (once), 11 frames of a clip with all that comes before, a further frame")
+    """Print the time of drawing on one thread, without encoding and writing."""
+    print("\nCost on one thread, ms: a subject (once), 11 frames of a clip with its set-up, an additional frame")
     for pixels, colour in ((128, "grey"), (160, "grey"), (160, "rgb"), (256, "rgb")):
         settings = Settings(size="full", pixels=pixels, colour=colour)
         clips = [clip for clip in plan(settings) if clip.subject == "sub01"][:5]
@@ -184,12 +184,12 @@ def _milliseconds(call: Callable[[], object]) -> float:
 
 # --- probes ---------------------------------------------------------------------------------------------------------
 
-#: Where the hand-made time features look: shares of the rise, and of the decay.
+#: Positions of the hand-made time features: shares of the rise, and of the decay.
 PHASES = (0.35, 0.5, 0.65, 0.8)
 
 
 def probes(seeds: range) -> None:
-    """Print how well simple features name the class, at s = 0 and s = 1 of the same draw."""
+    """Print how well simple features predict the class, at s = 0 and s = 1 of the same draw."""
     print(
         "\nProbes on the ambiguous table, UAR over subject folds, s = 0 -> s = 1 of each draw; the last is the control"
     )
@@ -229,7 +229,7 @@ def _by_subject(clips: list[Clip]) -> list[list[Clip]]:
 
 
 def _films(settings: Settings, clips: list[Clip]) -> Iterator[tuple[Film, Alignment]]:
-    """Give one subject's clips, each with where the face lies in its onset frame."""
+    """Yield the clips of one subject, each with the position of the face in its onset frame."""
     person = draw_subject(settings, clips[0].dataset, clips[0].subject)
     for clip in clips:
         film = Film(settings, clip, person)
@@ -266,8 +266,8 @@ def _clip_features(film: Film, alignment: Alignment) -> dict[str, np.ndarray | l
 
 
 def _time_features(onset: np.ndarray, apex: np.ndarray, between: list[np.ndarray]) -> list[float]:
-    """Return how far each frame has gone from onset to apex: face, its halves, and what else changes at the eyes."""
-    slopes = [np.ones_like(onset), onset, *np.gradient(onset)]  # what light and a moving head do
+    """Return the progress of each frame from onset to apex: face, its halves, and the other change at the eyes."""
+    slopes = [np.ones_like(onset), onset, *np.gradient(onset)]  # the effects of light and head movement
     basis = np.linalg.qr(np.stack([slope.ravel() for slope in slopes], axis=1))[0]
 
     def change(face: np.ndarray) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""The same folds with one worker and with several, in turn; and a cluster of many machines, simulated.
+"""The same folds with one worker and with several, in turn; and a simulated cluster of many machines.
 
 Run: uv run python benchmarks/workers.py [PATH of megc2019-flow28] [--epochs 20] [--folds 8] [--rounds 3] [--workers 2]
      uv run python benchmarks/workers.py --simulate 1 4 16 64 [--each 16]
 
-Simulated are the machines, and the folds: two processes play all workers, who sleep as long as 20 methods' folds train,
-of 33 s (`ststnet`), 10 s (`medn:small`) and 0.1 s (`svm-flow`), more or less by their training clips, and give back
-the predictions of a real fold. The largest cluster is played in real time, smaller ones as much faster as they are
-smaller, so that the driver has as many folds a second to see to. The driver is the real one, in wall time: the order,
-groups, calls through Ray, workers' progress told and read, outcomes that travel, records on disk, whole runs compacted.
+Machines and folds are simulated: two processes act as all workers, which sleep as long as folds of 20 methods train,
+33 s (`ststnet`), 10 s (`medn:small`) and 0.1 s (`svm-flow`), varied with their training clips, and return
+the predictions of a real fold. The largest cluster runs in real time, smaller ones faster in proportion, so that the
+driver handles the same number of folds per second. The driver is the real one, in wall time: order, groups, calls
+through Ray, progress of workers, transfer of outcomes, records on disk, merging of runs.
 """
 
 import argparse
@@ -41,9 +41,9 @@ from merbench.records.outcome import FoldOutcome
 if TYPE_CHECKING:
     from merbench.engine.execute.ray_worker import Answer, Place
 
-#: How long a fold of each method lasts, and the seeds.
+#: Seconds of a fold of each method, and the seeds.
 SECONDS, SEEDS = (33.0,) * 8 + (10.0,) * 8 + (0.1,) * 4, tuple(range(5))
-#: Processes that play workers.
+#: Processes that act as workers.
 HOSTS = 2
 
 
@@ -59,21 +59,21 @@ def drive(plans: Sequence[RunPlan], runs: Path, executor: Executor, folds: Seque
 
 
 class Host:
-    """Plays many workers, who sleep as long as their folds would train; an actor.
+    """Act as many workers, which sleep as long as their folds would train.
 
     Parameters
     ----------
     outcomes : mapping
-        Fold -> what it gives, computed once.
+        Fold -> its outcome, computed once.
     lengths : mapping
-        Setting `epochs` of a run -> how many seconds a training clip lasts.
+        Setting `epochs` of a run -> seconds per training clip.
     """
 
     def __init__(self, outcomes: Mapping[str, FoldOutcome], lengths: Mapping[int, float]) -> None:
         self._outcomes, self._lengths = outcomes, lengths
 
     async def hello(self, versions: Mapping[str, Any]) -> "Place":
-        """Tell where it is."""
+        """Return the place of the worker."""
         from merbench.engine.execute.ray_worker import Place
 
         return Place("simulated", "", ())
@@ -81,7 +81,7 @@ class Host:
     async def execute(
         self, worker: tuple[str, Any, float], sent: Sequence[Any], packs: Sequence[Sequence[str]]
     ) -> "Answer":
-        """Sleep, and tell the board now and then, as a worker does."""
+        """Sleep, and report progress to the board now and then, as a worker does."""
         from merbench.engine.execute.ray_worker import Answer
 
         name, board, every = worker
@@ -100,7 +100,7 @@ class Host:
 
 
 class Hiring:
-    """What the executor hires workers by: handles like an actor's, to what the hosts play."""
+    """A replacement for the executor's worker class: handles like an actor's, to the hosts."""
 
     def __init__(self, hosts: Sequence[Any]) -> None:
         self._hosts = itertools.cycle(hosts)
@@ -117,7 +117,7 @@ class Hiring:
 
 
 class SimulatedCluster(RayExecutor):
-    """The executor as it is, but for the machines that it counts and the processes behind its workers."""
+    """The executor, except for the machines that it counts and the processes behind its workers."""
 
     def __init__(self, workers: int, outcomes: Mapping[str, FoldOutcome], lengths: Mapping[int, float]) -> None:
         super().__init__(workers, gpus=0)
@@ -126,14 +126,14 @@ class SimulatedCluster(RayExecutor):
         self._worker_class = Hiring([host.remote(outcomes, lengths) for _ in range(HOSTS)])
 
     def _look_at_machines(self, watcher: Watcher) -> None:
-        """Leave it at the number of CPUs that are simulated."""
+        """Keep the number of simulated CPUs."""
 
     def _dismiss(self, worker: Any) -> None:
         self._hired.remove(worker)
 
 
 def simulate(path: Path, nodes: int, each: int, faster: float) -> None:
-    """Print how near to linear the driver keeps many machines busy."""
+    """Print the scaling of the driver with many machines."""
     lengths = dict(enumerate(SECONDS, 1))
     split = [prepared(path)]
     plans = [
@@ -152,20 +152,20 @@ def simulate(path: Path, nodes: int, each: int, faster: float) -> None:
         before, begin = time.process_time(), time.perf_counter()
         drive(plans, Path(folder), executor)
         took, busy = time.perf_counter() - begin, time.process_time() - before
-    ideal, units = total / (nodes * each), len(plans) * len(outcomes)
+    ideal, jobs = total / (nodes * each), len(plans) * len(outcomes)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(
         f"{nodes:>5}{nodes * each:>9}{faster:>8g}{took:>8.1f}{ideal:>8.1f}{ideal / took:>8.0%}{busy / took:>12.0%}"
-        f"{1e3 * busy / units:>11.1f}{memory:>11.0f}{units / took:>11.1f}",
+        f"{1e3 * busy / jobs:>11.1f}{memory:>11.0f}{jobs / took:>11.1f}",
         flush=True,
     )
 
 
 def simulate_all(path: Path, nodes: Sequence[int], each: int) -> None:
-    """Print a line for each number of nodes, of which the largest is played as fast as it would be."""
-    units = len(SECONDS) * len(SEEDS) * 68
-    print(f"{len(SECONDS)} methods x {len(SEEDS)} seeds x 68 folds = {units} units, {each} workers a node")
-    print("nodes  workers  faster    wall   ideal  linear  driver CPU  ms a unit  driver MB  records/s", flush=True)
+    """Print a line for each number of nodes; the largest runs in real time."""
+    jobs = len(SECONDS) * len(SEEDS) * 68
+    print(f"{len(SECONDS)} methods x {len(SEEDS)} seeds x 68 folds = {jobs} jobs, {each} workers per node")
+    print("nodes  workers  faster    wall   ideal  linear  driver CPU  ms per job driver MB  records/s", flush=True)
     for count in nodes:
         process = multiprocessing.get_context("fork").Process(
             target=simulate, args=(path, count, each, max(nodes) / count)
@@ -177,7 +177,7 @@ def simulate_all(path: Path, nodes: Sequence[int], each: int) -> None:
 
 
 def compare(path: Path, epochs: int, folds: int, rounds: int, workers: int) -> None:
-    """Print how much faster several workers are; Ray is started before the first round, as for a long grid."""
+    """Print the speed-up by several workers; Ray is started before the first round, as for a long grid."""
     plans = plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}), [prepared(path)])
     plans = [replace(plan, task=replace(plan.task, device="cpu")) for plan in plans]
     some = list(plans[0].file.folds)[:folds]

@@ -36,7 +36,7 @@ ray_start() { # node, further words
 
 ray_start "${nodes[0]}" --head --node-ip-address="$head" --port="$port" --include-dashboard=false
 until (exec 3<>"/dev/tcp/$head/$port") 2>/dev/null; do
-    kill -0 "${started[0]}" || exit 1 # it is told above why it did not start
+    kill -0 "${started[0]}" || exit 1 # the reason is printed above
     sleep 1
 done
 for node in "${nodes[@]:1}"; do

@@ -35,7 +35,6 @@ KEPT = re.compile(
 #: Rooms whose text is still being revised.
 PENDING = {"analysis", "checks", "cli", "contracts", "databases", "engine", "prepare", "records", "report", "scoring",
            "splits", "synthetic", "tracking", "training"}  # fmt: skip
-DOCUMENTS_PENDING = False
 
 
 def entries():
@@ -43,9 +42,9 @@ def entries():
 
 
 def texts():
-    if not DOCUMENTS_PENDING:
-        yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"))
-        yield from (ROOT / "docs").glob("*.md")
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))
+    yield from (path for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".py", ".sh"))
+    yield from (path for path in (ROOT / "benchmarks").iterdir() if path.suffix in (".md", ".py"))
     for path in (ROOT / "merbench").rglob("*.py"):
         if path.relative_to(ROOT / "merbench").parts[0] not in PENDING:
             yield path
