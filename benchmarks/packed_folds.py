@@ -4,7 +4,7 @@ Run: uv run python benchmarks/packed_folds.py [PATH of megc2019-flow28] --device
      uv run python benchmarks/packed_folds.py [PATH] --device cpu --folds 8 --epochs 5 --packs 4 8
 
 Each variant has a warm-up of one epoch, so the times exclude imports, the start of Ray and cold compilation; they
-include all folds and their tests. Compiled networks are traced again for each pack, which takes some seconds and is included.
+include all folds and their tests. Compiled networks are traced again for each pack (some seconds, included).
 UF1 is pooled over the folds, full part, one seed: variants differ by the draws, or by rounding (serial and packed).
 """
 
