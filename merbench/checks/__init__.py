@@ -1,1 +1,46 @@
-"""Conformance checks on methods, run in a process that holds no labels of test clips."""
+"""Conformance checks on methods, run on synthetic clips in seconds.
+
+An author checks a method in tests of their own::
+
+    from merbench.checks import findings
+
+    def test_my_method_passes_all_checks():
+        assert [finding for finding in findings("my-method") if finding.result == "failed"] == []
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from merbench.checks.checks import Finding
+
+
+def findings(name: str, config: str | None = None, settings: Mapping[str, str] | None = None) -> "Iterator[Finding]":
+    """Run every check on a registered method, under each task of its card.
+
+    Parameters
+    ----------
+    name : str
+        The method.
+    config : str, optional
+        A configuration on its card; by default the quick one, else the one for CPUs, else the default.
+    settings : mapping of str to str, optional
+        Single settings. Where `epochs` is one, is above 5, and neither it nor the configuration is named, it is set to
+        5 if the other settings allow it.
+
+    Yields
+    ------
+    Finding
+        ``check``, ``task``, ``result`` (passed, failed, not applicable), ``evidence``.
+
+    Raises
+    ------
+    MerbenchError
+        Unknown method, configuration or setting.
+    """
+    from merbench.checks.checked import checked_methods
+    from merbench.checks.checks import CHECKS
+
+    for checked in checked_methods(name, config, settings):
+        for check in CHECKS:
+            yield check(checked)

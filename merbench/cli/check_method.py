@@ -1,14 +1,9 @@
-"""``merbench check-method``: hold methods to what every method must bear."""
+"""``merbench check-method``: run the conformance checks on methods."""
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from merbench.checks.tripwires import Check, Finding, Trial
 
 
 def check_method(
@@ -21,10 +16,10 @@ def check_method(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="A list of findings, as JSON.")] = False,
 ) -> None:
-    """Try methods on made-up clips, on the CPU: leaks, state, randomness, files, and whether the card is true.
+    """Run the conformance checks on methods: leaks, state, randomness, files, and whether the card is correct.
 
-    One line a check, under each task of the card. Needs no data. Exit code 1 if a check failed. What methods print
-    goes to standard error.
+    On synthetic clips, on the CPU, without any data; one line per check and task of the card. Exit code 1 if a check
+    failed. The output of methods goes to standard error.
     """
     import sys
     from contextlib import redirect_stdout
@@ -33,32 +28,29 @@ def check_method(
 
     from rich.console import Console
 
-    from merbench.checks.tripwires import CHECKS, trials
+    from merbench.checks.checked import checked_methods
+    from merbench.checks.checks import CHECKS
     from merbench.cli.planning import request_of
 
     console = Console(file=sys.stdout, highlight=False, quiet=json)
-    width = max(len(check.name) for check in CHECKS)
-    found = []
+    found, width = [], max(len(check.name) for check in CHECKS)
     with redirect_stdout(sys.stderr):  # a method prints while it is imported, too
         request = request_of(methods, config or [], settings or [], "0")
         request.check()
         for name in dict.fromkeys(methods):
-            for trial in trials(name, request.configs.get(name, request.config), request.settings_of(name)):
-                console.print(str(trial), markup=False, soft_wrap=True, style="bold")
-                found += [(trial, _looked(console, trial, check, width)) for check in CHECKS]
+            for checked in checked_methods(name, request.configs.get(name, request.config), request.settings_of(name)):
+                console.print(str(checked), markup=False, soft_wrap=True, style="bold")
+                for check in CHECKS:
+                    with console.status(f"{check.name}: {check.holds}") if console.is_terminal else nullcontext():
+                        finding = check(checked)
+                    line = f"{finding.result:<14}  {finding.check:<{width}}  {finding.evidence}"
+                    style = "red" if finding.result == "failed" else ""
+                    console.print(line, markup=False, soft_wrap=True, style=style)
+                    found.append((checked, finding))
     failed = sum(finding.result == "failed" for _, finding in found)
-    console.print(f"{failed} of {len(found)} checks failed" if failed else f"none of {len(found)} checks failed")
+    console.print(f"{failed or 'none'} of {len(found)} checks failed")
     if json:
-        told = [{"method": t.method.card.name, "config": t.config_name, **asdict(finding)} for t, finding in found]
-        typer.echo(dumps(told, indent=2))
+        rows = [{"method": c.method.card.name, "config": c.config_name, **asdict(finding)} for c, finding in found]
+        typer.echo(dumps(rows, indent=2))
     if failed:
         raise typer.Exit(1)
-
-
-def _looked(console: "Console", trial: "Trial", check: "Check", width: int) -> "Finding":
-    """Make a check and print its line; `width` is that of the longest name."""
-    with console.status(f"{check.name}: {check.holds}") if console.is_terminal else nullcontext():
-        found = check(trial)
-    line = f"{found.result:<14}  {found.check:<{width}}  {found.evidence}"
-    console.print(line, markup=False, soft_wrap=True, style="red" if found.result == "failed" else "")
-    return found

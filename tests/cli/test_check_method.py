@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from merbench.checks import tripwires
-from merbench.checks.process import Alone
-from merbench.checks.tripwires import CHECKS
+from merbench.checks import checked, checks
+from merbench.checks.observation import Observation
 
+IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
 CARD = "name: toy\ntitle: T\nsummary: S\nimplementation: method:Toy\ndeterministic: true\n"
 METHOD = """
 import numpy as np
@@ -29,24 +29,22 @@ class Toy:
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """Leave out the checks that start a process; tests/audit has them."""
-    few = tuple(
-        check for check in CHECKS if check.name not in ("between folds", "files and network", "card: data seen")
-    )
-    monkeypatch.setattr(tripwires, "CHECKS", few)
-    monkeypatch.setattr(tripwires, "run_alone", lambda *_, **__: Alone(failure="not started"))
+    """Leave out the checks that start a process; tests/checks has them."""
+    few = [check for check in checks.CHECKS if check.name not in IN_A_PROCESS]
+    monkeypatch.setattr(checks, "CHECKS", few)
+    monkeypatch.setattr(checked, "run_alone", lambda *_, **__: Observation(failure="not started"))
 
 
 def test_each_check_is_a_line_under_each_method(done):
     first, *lines, last = done("check-method", "majority").splitlines()
-    assert first == "majority default, classification: 36 made-up clips of 6 subjects, on the CPU"
-    assert [line[16:].split("  ")[0] for line in lines] == [check.name for check in tripwires.CHECKS]
+    assert first == "majority default, classification: 36 synthetic clips of 6 subjects, on the CPU"
+    assert [line[16:].split("  ")[0] for line in lines] == [check.name for check in checks.CHECKS]
     others = [line for line in lines if not line.startswith("passed  ")]
-    assert [" ".join(line.split()) for line in others] == ["not applicable watched it tells of no epochs"]
+    assert [" ".join(line.split()) for line in others] == ["not applicable epoch predictions it does not report epochs"]
     assert last == "none of 14 checks failed"
 
 
-def test_a_check_that_fails_is_told_with_its_evidence_and_exit_code_1(merbench, offer):
+def test_a_failed_check_is_shown_with_its_evidence_and_exit_code_1(merbench, offer):
     offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": METHOD})
     said = merbench("check-method", "toy", "majority", "--set", "toy:power=2")
     assert (said.code, said.err) == (1, "")
@@ -58,7 +56,7 @@ def test_a_check_that_fails_is_told_with_its_evidence_and_exit_code_1(merbench, 
 
 def test_json_has_every_finding_and_nothing_else_is_printed(done):
     found = json.loads(done("check-method", "always-shown", "--json"))
-    assert [each["check"] for each in found] == [check.name for check in tripwires.CHECKS]
+    assert [each["check"] for each in found] == [check.name for check in checks.CHECKS]
     assert found[0] == {
         "method": "always-shown",
         "config": "default",
@@ -70,14 +68,14 @@ def test_json_has_every_finding_and_nothing_else_is_printed(done):
     }
 
 
-def test_what_a_method_prints_is_kept_apart(merbench, offer):
+def test_the_output_of_a_method_is_kept_apart(merbench, offer):
     loud = METHOD.replace("train.labels[:] = 0", "print('epoch 1')")
     offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": f"print('loaded')\n{loud}"})
     said = merbench("check-method", "toy", "--json")
     assert {each["result"] for each in json.loads(said.out)} == {"passed", "not applicable"}
     assert {"loaded", "epoch 1"} == set(said.err.split("\n")) - {""}
     lines = merbench("check-method", "toy").out.splitlines()
-    assert len(lines) == len(tripwires.CHECKS) + 2
+    assert len(lines) == len(checks.CHECKS) + 2
     assert not [line for line in lines if "epoch" in line and "epochs" not in line]
 
 

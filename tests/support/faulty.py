@@ -226,7 +226,7 @@ class ChangesInputs(Sound):
 
 
 class KnowsTheAnswers(Sound):
-    """Has the labels of the made-up clips from elsewhere: a band that is bright."""
+    """Has the labels of the synthetic clips from elsewhere: a band that is bright."""
 
     def predict(self, inputs):
         values = inputs["flow"].batch().astype(float)
@@ -238,7 +238,7 @@ class KnowsTheAnswers(Sound):
 class ReadsLabels(Sound):
     def fit(self, train, run):
         super().fit(train, run)
-        (HERE.parent / "protocols" / "megc2019.yaml").read_text()
+        (HERE.parents[1] / "protocols" / "megc2019.yaml").read_text()
 
 
 class GoesOutside(Sound):

@@ -1,6 +1,6 @@
-"""Made-up clips, in memory, on which any method can be tried: a few subjects, and a signal that a method can find.
+"""Synthetic clips, in memory only, on which any method can be run: a few subjects, and a signal that a method can find.
 
-Every subject has as many clips of one class as of another, so that what chance alone reaches is known exactly.
+Every subject has equally many clips of each class, so that the chance level is known exactly.
 """
 
 from collections.abc import Mapping
@@ -34,16 +34,16 @@ from merbench.splits.split import Fold, Split
 Array = npt.NDArray[Any]
 
 CLASSES = ("negative", "positive", "surprise")
-UNITS = (1, 4, 12)
+VOCABULARY = (1, 4, 12)
 _PEOPLE = {"trial-one": ("s1", "s2", "s3"), "trial-two": ("s1", "s2", "s3")}
-_SHIFTED = 3  # versions of a clip, where an input is declared with jitter
-_RAGGED = (5, 6, 7)  # frames of a clip, where their number is left open
+_SHIFTED = 3  # versions of a clip, for inputs declared with jitter
+_RAGGED = (5, 6, 7)  # frames of a clip, for inputs without a fixed number of frames
 
 
-def trial_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
-    """Make all that is needed to run `method` on the made-up clips, one subject held out at a time, on the CPU."""
+def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
+    """Return the task of running `method` on the synthetic clips, one subject held out at a time, on the CPU."""
     card, specs = method.card, declared_inputs(method.cls, method.card.inputs, config)
-    units = next((spec.vocabulary for spec in specs.values() if isinstance(spec, ActionUnits)), UNITS)
+    units = next((spec.vocabulary for spec in specs.values() if isinstance(spec, ActionUnits)), VOCABULARY)
     split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
     return FoldTask(
         method=method.cls,
@@ -57,18 +57,18 @@ def trial_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> Fo
     )
 
 
-def without_answers(task: FoldTask, fold: str) -> FoldTask:
-    """Return the task for one fold alone, without what is known of its test clips and without the clips' names."""
+def without_test_labels(task: FoldTask, fold: str) -> FoldTask:
+    """Return the task for one fold alone, without the labels of its test clips and without the clips' names."""
     chosen, split = task.split.fold(fold), task.split
     labels = split.labels.copy()
     labels[chosen.test] = 0
     clips = split.clips.assign(clip=[f"{row:04d}" for row in range(len(split.clips))], emotion=None, aus=None)
-    inputs = Inputs({name: _unanswered(task.inputs[name], chosen, task) for name in task.inputs.names()}, len(clips))
+    inputs = Inputs({name: _unlabelled(task.inputs[name], chosen, task) for name in task.inputs.names()}, len(clips))
     return replace(task, split=Split(split.problem, clips, labels, (chosen,)), inputs=inputs)
 
 
-def _unanswered(array: ArrayInput, fold: Fold, task: FoldTask) -> ArrayInput:
-    """Take the labels of the test clips out of an input, unless the method's card admits that it is handed them."""
+def _unlabelled(array: ArrayInput, fold: Fold, task: FoldTask) -> ArrayInput:
+    """Remove the labels of the test clips from an input, unless the method's card discloses that it uses them."""
     if not array.spec.training_only or task.au_labels_at_test:
         return array
     values = array.stored().copy()
@@ -91,7 +91,7 @@ def _split(people: Mapping[str, tuple[str, ...]], problem: Problem) -> Split:
 
 
 def _labels_of_a_subject(problem: Problem) -> Array:
-    """Each class twice; or every combination of action units, the last of which is not annotated in two clips."""
+    """Each class twice; or every combination of action units, the last one not annotated in two clips."""
     if problem.task == "classification":
         return np.tile(np.arange(len(problem.outputs)), 2)
     labels = np.array(list(product((0.0, 1.0), repeat=len(problem.outputs))))
@@ -100,14 +100,14 @@ def _labels_of_a_subject(problem: Problem) -> Array:
 
 
 def _auxiliary(name: str, specs: Mapping[str, InputSpec]) -> Auxiliary:
-    """Make clips to pretrain on, of people of their own."""
+    """Make clips of other people to pretrain on."""
     split = _split({name: ("s1", "s2")}, Problem("classification", CLASSES))
     clips = split.clips.assign(emotion=np.array(CLASSES, dtype=object)[split.labels])
     return Auxiliary(clips, _inputs(specs, split))
 
 
 def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
-    """Make the inputs of clips; what a clip's label is can be told from each of them."""
+    """Make the inputs of clips; each of them shows the label of its clip."""
     classes = split.problem.task == "classification"
     marks = np.eye(len(split.problem.outputs))[split.labels] if classes else np.nan_to_num(split.labels)
     arrays = {}
@@ -119,13 +119,13 @@ def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
 
 
 def _facts(spec: ClipFacts, marks: Array, split: Split) -> Array:
-    """Say which database a clip is of, and let its duration tell its label."""
+    """Give each clip its database, and a duration that shows its label."""
     place = {name: number for number, name in enumerate(sorted(set(split.datasets)))}
-    told = {
+    facts = {
         "database": np.array([place[name] for name in split.datasets], dtype=np.float64),
         "seconds": 0.1 + marks @ 2.0 ** np.arange(marks.shape[1]) / 20,
     }
-    return np.stack([told[name] for name in spec.facts], axis=1)
+    return np.stack([facts[name] for name in spec.facts], axis=1)
 
 
 def _values(
@@ -145,28 +145,28 @@ def _values(
             found[row] = _frames(marks[row : row + 1], _RAGGED[row % len(_RAGGED)], spec, rng)[0]
         return found
     versions = _SHIFTED if getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0) else 0
-    made = [_pictures(spec, marks, rng) for _ in range(max(versions, 1))]
+    made = [_images(spec, marks, rng) for _ in range(max(versions, 1))]
     return np.stack(made, axis=1) if versions else made[0]
 
 
-def _pictures(spec: Flow | Frames | DynamicImage, marks: Array, rng: np.random.Generator) -> Array:
+def _images(spec: Flow | Frames | DynamicImage, marks: Array, rng: np.random.Generator) -> Array:
     if isinstance(spec, Frames):
         assert spec.count is not None
         return _frames(marks, spec.count, spec, rng)
     if isinstance(spec, DynamicImage) or spec.normalise == "hsv":
-        return _picture(marks, spec.size, 3, rng)
-    values = _picture(marks, spec.size, len(spec.channels), rng)
+        return _image(marks, spec.size, 3, rng)
+    values = _image(marks, spec.size, len(spec.channels), rng)
     return values if spec.normalise == "clip" else (values.astype(np.float32) - 128) / 64
 
 
 def _frames(marks: Array, count: int, spec: Frames, rng: np.random.Generator) -> Array:
     """Make frames in which the marks grow."""
     channels = 3 if spec.colour == "rgb" else 1
-    return np.stack([_picture(marks * at, spec.size, channels, rng) for at in np.linspace(0, 1, count)], axis=1)
+    return np.stack([_image(marks * at, spec.size, channels, rng) for at in np.linspace(0, 1, count)], axis=1)
 
 
-def _picture(marks: Array, size: int, channels: int, rng: np.random.Generator) -> Array:
-    """Make pictures of noise in which each mark brightens a band."""
+def _image(marks: Array, size: int, channels: int, rng: np.random.Generator) -> Array:
+    """Make images of noise in which each mark brightens a band."""
     noise = rng.integers(0, 100, (len(marks), size, size, channels))
     found: Array = (noise + 150 * _bands(marks, size)[:, :, None, None]).astype(np.uint8)
     return found
@@ -178,7 +178,7 @@ def _bands(marks: Array, size: int) -> Array:
 
 
 def _units(spec: ActionUnits, marks: Array, problem: Problem) -> Array:
-    """Say which action units are shown; of the last clip it is not known."""
+    """Return which action units are shown; unknown for the last clip."""
     place = {name: index for index, name in enumerate(problem.outputs)}
     shown = [place.get(str(unit), index % len(place)) for index, unit in enumerate(spec.vocabulary)]
     values = marks[:, shown].astype(np.float32)

@@ -1,4 +1,4 @@
-"""A fold as it is always run, looked at from where its method stands: what it is handed, reads, draws and answers."""
+"""One fold, run as always, observed from within its method: what it gets, reads, draws and predicts."""
 
 import copy
 import random
@@ -20,49 +20,47 @@ from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state
 from merbench.prepare.arrays import input_digests
 
-#: How many clips are asked for at once where many are, which are those of the fold several times: more than the usual
-#: batches of 32 and 64.
-MANY = 65
+#: Clips in the largest batch that is tried, the fold's own repeated: above the usual batch sizes of 32 and 64.
+LARGE_BATCH = 65
 
-
-@dataclass(frozen=True)
-class Again:
-    """By how much answers differ at most, see :func:`difference`; or why there are none."""
-
-    difference: float
-    failure: str = ""
+#: By how much predictions differ at most, see :func:`difference`; and, where the method failed, its error.
+Difference = tuple[float, str]
 
 
 @dataclass
 class Observation:
-    """What was seen of a method in one fold.
+    """What was observed of a method in one fold.
 
     Attributes
     ----------
     failure : str
         Why the fold failed, or empty.
     table : DataFrame
-        What was answered for the test clips, by identity, joined with the truth; see
-        :func:`merbench.records.model.prediction_table`. Empty where the fold failed.
-    company, order : Again, optional
-        What came of asking for the same clips one by one and in halves, and in other orders. The first is asked of
-        copies that predicted nothing before, so that nothing of the whole test fold is kept from then, and once, as
-        the engine does, of the method itself. Where the clips were asked for one by one at first, it is what came of
-        asking for many at once.
+        The predictions by identity, joined with the truth, see :func:`merbench.records.model.prediction_table`. Empty
+        where the fold failed, or was run in a process without truth.
+    prediction : Prediction, optional
+        The same predictions; None where the fold failed.
+    batch, order : tuple of float and str, optional
+        How predictions differ for the same clips one by one and in halves, and in other orders. For the first, a copy
+        that has predicted nothing before is asked, so that statistics kept from the first call show; and, once, as the
+        engine does, the method itself. Where clips were first asked for one by one, how those in large batches differ.
     refitted : bool
-        The method can't be copied; what a copy would be asked, another instance was, fitted with the same draws.
+        The method can't be copied; another instance, fitted with the same draws, was asked in place of a copy.
     read, read_at_test, read_of_test : set of str
         Inputs that were read: at all, in `predict`, and of the unlabelled test clips in `fit`.
     changed : list of str
-        What the method was handed and is not what it was.
+        The inputs and arrays that the method changed in place.
     began, ended : dict of str to str
         Digests of the states of the global generators, before `fit` and after `predict`.
+    trespasses, files : sequence of str
+        See :class:`merbench.checks.watch.Watch`; of folds in a process of their own.
     """
 
     failure: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    company: Again | None = None
-    order: Again | None = None
+    prediction: Prediction | None = None
+    batch: Difference | None = None
+    order: Difference | None = None
     refitted: bool = False
     read: set[str] = field(default_factory=set)
     read_at_test: set[str] = field(default_factory=set)
@@ -70,22 +68,24 @@ class Observation:
     changed: list[str] = field(default_factory=list)
     began: dict[str, str] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
+    trespasses: Sequence[str] = ()
+    files: Sequence[str] = ()
 
 
 def observe(task: FoldTask, fold: str, ask_again: bool = False, one_by_one: bool = False) -> Observation:
-    """Run one fold of `task` and tell what was seen.
+    """Run one fold of `task` and observe it.
 
     Parameters
     ----------
     task : FoldTask
-        What to run.
+        The method on its data.
     fold : str
-        Its name.
+        The fold's name.
     ask_again : bool
         Ask for the test clips also one by one, in halves and in other orders. A method that can't be copied is fitted
         anew for it.
     one_by_one : bool
-        Ask for the test clips one by one at first, which is then what was answered, and for many at once afterwards.
+        Ask for the test clips one by one first, and keep these predictions; afterwards for a large batch.
     """
     seen: list[Observation] = []
     how = {"of": task.method, "seen": seen, "ask_again": ask_again, "one_by_one": one_by_one}
@@ -94,42 +94,41 @@ def observe(task: FoldTask, fold: str, ask_again: bool = False, one_by_one: bool
     except SetupError as error:
         return Observation(failure=str(error))
     found = seen[-1] if seen else Observation()
-    if outcome.predictions is not None:
-        found.table = outcome.predictions
     if outcome.failure:
         lines = outcome.failure.message.splitlines()
         found.failure = f"{outcome.failure.type}: {lines[0] if lines else ''}"
+    if outcome.predictions is not None:
+        found.table, found.prediction = outcome.predictions, predicted(outcome.predictions, task.split.problem)
     if found.refitted and not found.failure:
-        anew = observe(task, fold, one_by_one=True)
-        found.company = worst([found.company, held_against(found, anew, task.split.problem)])
+        found.batch = worst([found.batch, apart(found, observe(task, fold, one_by_one=True))])
     return found
 
 
-def held_against(one: Observation, two: Observation, problem: Problem) -> Again:
-    """Say by how much what was answered in two runs of a fold differs."""
-    if one.failure or two.failure:
-        return Again(float("inf"), one.failure or two.failure)
-    return Again(difference(answers(one.table, problem), answers(two.table, problem)))
+def apart(one: Observation, two: Observation) -> Difference:
+    """Return how the predictions of two runs of a fold differ."""
+    if one.prediction is None or two.prediction is None:
+        return float("inf"), one.failure or two.failure
+    return difference(one.prediction, two.prediction), ""
 
 
-def worst(found: Iterable[Again | None]) -> Again:
-    """Return that of which answers differ most."""
-    return max((again for again in found if again), key=lambda again: again.difference)
+def worst(found: Iterable[Difference | None]) -> Difference:
+    """Return the largest difference."""
+    return max((each for each in found if each), key=lambda each: each[0])
 
 
-def answers(table: pd.DataFrame, problem: Problem) -> Prediction:
+def predicted(table: pd.DataFrame, problem: Problem) -> Prediction:
     """Return the predictions of a table, by identity; with labels only if one is not the first largest score."""
     scores = table[[f"score_{name}" for name in problem.outputs]].to_numpy(dtype=np.float64)
     if problem.task != "classification":
         return Prediction(scores)
     place = {name: index for index, name in enumerate(problem.outputs)}
     labels = table.predicted.map(place).to_numpy(dtype=np.int64)
-    # Scores may be alike but for rounding: a label that follows from them says nothing that they do not.
+    # Scores may be alike but for rounding: a label that follows from them adds nothing to them.
     return Prediction(scores, None if (labels == scores.argmax(axis=1)).all() else labels)
 
 
 def difference(one: Prediction, two: Prediction) -> float:
-    """Say by how much two predictions of the same clips differ: in their scores, or infinitely where a label does.
+    """Return by how much two predictions of the same clips differ: in their scores, or infinitely where a label does.
 
     Relative to the largest score, if that is above 1.
     """
@@ -140,7 +139,7 @@ def difference(one: Prediction, two: Prediction) -> float:
 
 
 class _Observed:
-    """Stands before a method, and hands everything on."""
+    """Wraps a method, and passes everything on."""
 
     Config = MethodConfig
     of: ClassVar[type[Method]]
@@ -171,28 +170,33 @@ class _Observed:
 
     def predict(self, inputs: Inputs) -> Prediction:
         if self.first is not None:
-            # The engine asks for the last clip again, alone; here that is looked at more closely, and beside the rest.
+            # The engine asks for the last clip again, alone; here that is checked more closely, beside the rest.
             return self.first.take(np.array([len(self.first.scores) - 1]))
         before, whole = input_digests(inputs), inputs.take(np.arange(inputs.clips))
-        handed, rows = _Noted(inputs, self.now.read_at_test), np.arange(inputs.clips)
-        found = self._each(handed) if self.one_by_one else self.inner.predict(handed)
+        noted = _Noted(inputs, self.now.read_at_test)
+        found = self._each(noted) if self.one_by_one else self.inner.predict(noted)
         self.now.ended = _generators()
         self.now.changed += [
             f"input {name} of the test clips" for name, value in input_digests(inputs).items() if value != before[name]
         ]
         if isinstance(found, Prediction):  # else the engine says what it is
-            first, alone = found.check(inputs.clips, self.problem), np.split(rows, len(rows))
-            with preserved_random_state(), preserved_method(self.inner):
-                if self.one_by_one:
-                    self.now.company = self._again(self.inner, handed, first, [np.resize(rows, MANY)])
-                if self.ask_again:
-                    company = [self._again(self.inner, whole, first, alone[-1:])]
-                    if self.fitted is not None:
-                        company += [self._again(self.fitted, whole, first, [*alone, *np.array_split(rows, 2)])]
-                    self.now.company = worst(company)
-                    self.now.order = self._again(self.inner, whole, first, [rows[::-1], np.roll(rows, 1)])
+            self._compare(noted, whole, found.check(inputs.clips, self.problem))
         self.first = found
         return found
+
+    def _compare(self, noted: Inputs, whole: Inputs, first: Prediction) -> None:
+        """Ask for the clips in other batches and orders than at first."""
+        rows = np.arange(whole.clips)
+        alone = np.split(rows, len(rows))
+        with preserved_random_state(), preserved_method(self.inner):
+            if self.one_by_one:
+                self.now.batch = self._again(self.inner, noted, first, [np.resize(rows, LARGE_BATCH)])
+            if self.ask_again:
+                self.now.batch = self._again(self.inner, whole, first, alone[-1:])
+                if self.fitted is not None:
+                    halves = np.array_split(rows, 2)
+                    self.now.batch = worst([self.now.batch, self._again(self.fitted, whole, first, [*alone, *halves])])
+                self.now.order = self._again(self.inner, whole, first, [rows[::-1], np.roll(rows, 1)])
 
     def _each(self, inputs: Inputs) -> Prediction:
         """Ask for each clip alone."""
@@ -202,19 +206,21 @@ class _Observed:
         scores = np.concatenate([one.scores for one in found])
         return Prediction(scores, np.concatenate(labels) if len(labels) == len(found) else None)
 
-    def _again(self, method: Method, inputs: Inputs, first: Prediction, asked: Sequence[npt.NDArray[np.intp]]) -> Again:
+    def _again(
+        self, method: Method, inputs: Inputs, first: Prediction, batches: Sequence[npt.NDArray[np.intp]]
+    ) -> Difference:
         most = 0.0
         try:
-            for rows in asked:
+            for rows in batches:
                 again = method.predict(inputs.take(rows)).check(len(rows), self.problem)
                 most = max(most, difference(first.take(rows), again))
         except Exception as error:  # noqa: BLE001 - whatever a method raises
-            return Again(float("inf"), f"{type(error).__name__}: {error}")
-        return Again(most)
+            return float("inf"), f"{type(error).__name__}: {error}"
+        return most, ""
 
 
 def _copied(method: Method) -> Method | None:
-    """Copy a fitted method; None where it can't be copied, or takes itself for its copy."""
+    """Copy a fitted method; None where it can't be copied, or returns itself as its copy."""
     try:
         found = copy.deepcopy(method)
     except Exception:  # noqa: BLE001 - what a method holds may raise anything
@@ -242,7 +248,7 @@ class _Noted(Inputs):
 
 
 def _digests(train: TrainingData) -> dict[str, str]:
-    """Digest all that `fit` is handed."""
+    """Digest everything that `fit` gets."""
     found = {f"input {name}": value for name, value in input_digests(_bare(train.inputs)).items()}
     found["labels"] = bytes_digest(np.ascontiguousarray(train.labels).tobytes())
     for name in ("subjects", "datasets"):
@@ -254,7 +260,7 @@ def _digests(train: TrainingData) -> dict[str, str]:
 
 
 def _bare(inputs: Inputs) -> Inputs:
-    """Return the same inputs, of which nothing is noted."""
+    """Return the same inputs, without noting what is read."""
     return Inputs({name: Inputs.__getitem__(inputs, name) for name in inputs.names()}, inputs.clips)
 
 

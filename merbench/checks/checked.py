@@ -1,0 +1,137 @@
+"""A method on synthetic clips, and what is observed of it; each fit is made once, when a check needs it.
+
+The folds are run as always, by :func:`merbench.engine.fold.folds.run_fold`.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from merbench.checks.observation import Difference, Observation, apart, observe, worst
+from merbench.checks.process import run_alone
+from merbench.checks.synthetic_clips import synthetic_task
+from merbench.contracts.cards import Task
+from merbench.contracts.errors import MerbenchError
+from merbench.contracts.methods import MethodConfig
+from merbench.engine.fold.folds import COMPANY_TOLERANCE
+from merbench.engine.fold.opening import FoldTask
+from merbench.engine.fold.randomness import seeded
+from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
+
+#: Times that the training labels of every fold are shuffled.
+SHUFFLES = 2
+#: Seeds that are compared with each other.
+SEEDS = 4
+#: Epochs that are enough here, unless their number is given.
+EPOCHS = 5
+
+
+@dataclass(frozen=True)
+class CheckedMethod:
+    """A method in one configuration under one task, and what is observed of it.
+
+    Attributes
+    ----------
+    config_name : str
+        The configuration, and settings that differ from it.
+    """
+
+    method: RegisteredMethod
+    config: MethodConfig
+    config_name: str
+    task: Task
+
+    def __str__(self) -> str:
+        split = self.fold_task.split
+        clips = f"{len(split.clips)} synthetic clips of {len(split.folds)} subjects, on the CPU"
+        return f"{self.method.card.name} {self.config_name}, {self.task}: {clips}"
+
+    @cached_property
+    def fold_task(self) -> FoldTask:
+        """The synthetic clips, and what runs the method on them."""
+        return synthetic_task(self.method, self.config, self.task)
+
+    @cached_property
+    def folds(self) -> list[str]:
+        """Names of the folds."""
+        return [fold.name for fold in self.fold_task.split.folds]
+
+    @cached_property
+    def plain(self) -> list[Observation]:
+        """Every fold, one after the other, in this process."""
+        return [observe(self.fold_task, fold, ask_again=True) for fold in self.folds]
+
+    @cached_property
+    def seeds(self) -> list[Observation]:
+        """The last fold with several seeds, the first being that of `plain`."""
+        with seeded(1):  # what the global generators were before may not matter
+            return [observe(replace(self.fold_task, seed=seed), self.folds[-1]) for seed in range(SEEDS)]
+
+    @cached_property
+    def shuffled(self) -> list[Observation]:
+        """Every fold with shuffled training labels, several times."""
+        tasks = [replace(self.fold_task, shuffled=True, seed=seed) for seed in range(SHUFFLES)]
+        return [observe(task, fold) for task in tasks for fold in self.folds]
+
+    @cached_property
+    def one_by_one(self) -> Observation:
+        """The last fold in a process of its own, first asked for each clip alone."""
+        return self._alone(one_by_one=True)
+
+    @cached_property
+    def alone(self) -> Observation:
+        """The last fold in a process of its own, asked as always; or `one_by_one`, where that gives the same."""
+        if not self.fold_task.transductive and (not self.runs or self._same(self.one_by_one)):
+            return self.one_by_one
+        return self._alone(one_by_one=False)
+
+    @cached_property
+    def batch_alone(self) -> Difference | None:
+        """How predictions in a process of its own depend on the batch; None where that can't be said."""
+        if self.fold_task.transductive or not self.reproducible:
+            return None
+        found = [self.one_by_one.batch]
+        if self.alone is not self.one_by_one and self._same(self.alone):
+            found.append(apart(self.plain[-1], self.one_by_one))
+        return worst(found) if any(found) else None
+
+    @cached_property
+    def batch(self) -> Difference:
+        """How predictions depend on the other clips in the batch: in every fold, and in that process."""
+        return worst([*(seen.batch for seen in self.plain), self.batch_alone])
+
+    @cached_property
+    def reproducible(self) -> bool:
+        """Whether the last fold gives the same result again, with the same seed."""
+        return self._same(self.seeds[0])
+
+    @property
+    def runs(self) -> bool:
+        """Whether every fold gives predictions; without them most checks do not apply."""
+        return not any(seen.failure for seen in self.plain)
+
+    def _alone(self, one_by_one: bool) -> Observation:
+        return run_alone(self.fold_task, self.folds[-1], self.method.folder, self.method.package, one_by_one)
+
+    def _same(self, seen: Observation) -> bool:
+        return apart(self.plain[-1], seen)[0] <= COMPANY_TOLERANCE
+
+
+def checked_methods(
+    name: str, config: str | None = None, settings: Mapping[str, str] | None = None
+) -> list[CheckedMethod]:
+    """Return a registered method under each task of its card; nothing is run yet.
+
+    Parameters and errors are those of :func:`merbench.checks.findings`.
+    """
+    method, settings = METHODS.get(name), dict(settings or {})
+    card = method.card
+    chosen = config or card.short or card.without_gpu or card.default
+    resolved = method.resolve(chosen, settings)
+    if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > EPOCHS:
+        fewer = {**settings, "epochs": str(EPOCHS)}
+        with suppress(MerbenchError):  # such as more warm-up epochs than that: then it is checked as it is
+            resolved, settings = method.resolve(chosen, fewer), fewer
+    config_name = " ".join([chosen, *(f"{key}={value}" for key, value in settings.items())])
+    return [CheckedMethod(method, resolved, config_name, task) for task in card.tasks]

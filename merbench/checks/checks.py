@@ -1,0 +1,299 @@
+"""The checks: what every method must satisfy. Each gives one line of evidence."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from merbench.checks.checked import SEEDS, CheckedMethod
+from merbench.checks.observation import Difference, apart, difference, predicted, worst
+from merbench.contracts.cards import Task
+from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.names import shown
+from merbench.engine.fold.folds import COMPANY_TOLERANCE, run_fold
+from merbench.scoring.chance import by_chance
+
+Result = Literal["passed", "failed", "not applicable"]
+_Verdict = tuple[Result, str]
+_Look = Callable[[CheckedMethod], _Verdict]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found of a method, under one of its tasks.
+
+    Attributes
+    ----------
+    check, holds : str
+        The check's name, and what it requires.
+    evidence : str
+        One line, with figures.
+    """
+
+    check: str
+    holds: str
+    task: Task
+    result: Result
+    evidence: str
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A name, what is required, and the function that looks at a method; called with one, it gives the finding.
+
+    Where `predicts` is set, the check applies only to methods that run.
+    """
+
+    name: str
+    holds: str
+    look: _Look
+    predicts: bool
+
+    def __call__(self, checked: CheckedMethod) -> Finding:
+        applies = checked.runs or not self.predicts
+        result, evidence = self.look(checked) if applies else ("not applicable", "it does not run, see contract")
+        return Finding(self.name, self.holds, checked.task, result, shown(" ".join(evidence.split())))
+
+
+#: In the order in which they are reported.
+CHECKS: list[_Check] = []
+
+
+def _check(name: str, holds: str, predicts: bool = True) -> Callable[[_Look], _Look]:
+    """Add a function to the checks."""
+
+    def added(look: _Look) -> _Look:
+        CHECKS.append(_Check(name, holds, look, predicts))
+        return look
+
+    return added
+
+
+@_check("contract", "every fold runs and gives a score for each clip and output", predicts=False)
+def _contract(checked: CheckedMethod) -> _Verdict:
+    for fold, seen in zip(checked.folds, checked.plain, strict=True):
+        if seen.failure:
+            return "failed", f"fold {fold}: {seen.failure}"
+    outputs = len(checked.fold_task.split.problem.outputs)
+    return "passed", f"{len(checked.folds)} folds run; finite scores of {outputs} outputs for every clip"
+
+
+@_check("shuffled labels", "test labels are not known beyond what training labels give")
+def _shuffled(checked: CheckedMethod) -> _Verdict:
+    failed = [seen.failure for seen in checked.shuffled if seen.failure]
+    if failed:
+        return "failed", f"with shuffled training labels it does not run: {failed[0]}"
+    problem = checked.fold_task.split.problem
+    reached = by_chance(problem, (seen.table for seen in checked.shuffled))
+    learned = by_chance(problem, (seen.table for seen in checked.plain)).uar
+    return _verdict(
+        reached.uar <= reached.bound + 1e-9,
+        f"UAR {reached.uar:.3f} in {reached.folds} folds with shuffled labels, chance {reached.chance:.3f} + 3 x "
+        f"{reached.sd:.3f} = {reached.bound:.3f} ({learned:.3f} with the true labels)",
+    )
+
+
+@_check("batch independence", "a prediction does not depend on the other clips in the batch")
+def _batch(checked: CheckedMethod) -> _Verdict:
+    if checked.method.card.transductive:
+        return "not applicable", "the card says transductive: predictions may depend on the other test clips"
+    how = "asked one by one and in halves"
+    if any(seen.refitted for seen in checked.plain):
+        if not checked.reproducible:
+            why = "it can't be copied before it predicts, and the same seed gives another result"
+            return "failed", f"{why}, so this can't be checked: let copy.deepcopy copy it, see __deepcopy__"
+        how = "it can't be copied; another fit asked one by one"
+    return _asked_again(f"{how}, also in a fresh process" if checked.batch_alone else how, checked.batch)
+
+
+@_check("test order", "a prediction does not depend on the order of the test clips")
+def _order(checked: CheckedMethod) -> _Verdict:
+    return _asked_again("asked in two other orders", worst(seen.order for seen in checked.plain))
+
+
+@_check("epoch predictions", "predictions after each epoch do not affect training")
+def _epochs(checked: CheckedMethod) -> _Verdict:
+    """Compare a fold that is predicted after each epoch with the same fold that is not."""
+    outcome = run_fold(replace(checked.fold_task, keep_epochs=True), checked.folds[-1])
+    if outcome.failure or outcome.predictions is None:
+        if run_fold(checked.fold_task, checked.folds[-1]).failure:
+            return "not applicable", "its folds fail in either case: see the other checks"
+        return "failed", f"predicted after each epoch it fails: {outcome.failure and outcome.failure.message}"
+    if outcome.epochs is None:
+        return "not applicable", "it does not report epochs"
+    again = predicted(outcome.predictions, checked.fold_task.split.problem)
+    first = checked.plain[-1].prediction
+    assert first is not None  # it runs
+    most = difference(first, again)
+    how = f"predicted after each of {len(outcome.epochs)} epochs, or at the end only"
+    return _verdict(most <= COMPANY_TOLERANCE, f"{how}: {_differing(most)}")
+
+
+@_check("same seed twice", "the same seed gives the same result again")
+def _same_seed(checked: CheckedMethod) -> _Verdict:
+    most, _ = apart(checked.plain[-1], checked.seeds[0])
+    if checked.reproducible:
+        return "passed", "bitwise the same" if most == 0 else f"the same within tolerance: {_differing(most)}"
+    others = _differing(_spread(checked))
+    return "failed", f"the same seed gives another result: {_differing(most)}; other seeds: {others}"
+
+
+@_check("card: deterministic", "seeds differ exactly if the card says so")
+def _deterministic(checked: CheckedMethod) -> _Verdict:
+    if not checked.reproducible:
+        return "not applicable", "the same seed gives another result"
+    spread = _spread(checked)
+    same, said = spread <= COMPANY_TOLERANCE, f"{SEEDS} seeds: {_differing(spread)}"
+    if checked.method.card.deterministic:
+        return _verdict(same, f"the card says deterministic; {said}")
+    hint = "; deterministic: true on the card would save seeds, if this holds for other data too" if same else ""
+    return "passed", f"the card says random; {said}{hint}"
+
+
+@_check("global random state", "random draws follow from the run's seed")
+def _generators(checked: CheckedMethod) -> _Verdict:
+    first, again, others = checked.plain[-1], checked.seeds[0], checked.seeds[1:]
+    fine = []
+    for name in sorted(set(first.began) & set(again.ended)):
+        if again.began[name] == again.ended[name]:
+            fine.append(f"{name} unused")
+        elif first.ended.get(name) != again.ended[name] and first.began.get(name) == again.began[name]:
+            return "failed", f"{name}'s global generator ends differently with the same seed: it is seeded by the clock"
+        elif all(seen.ended.get(name) == again.ended[name] for seen in others):
+            return "failed", f"{name}'s global generator ends alike whatever the seed: it is seeded by a constant"
+        else:
+            fine.append(f"{name} used, following the run's seed")
+    return "passed", f"global generators: {', '.join(fine)}"
+
+
+@_check("between folds", "no state is kept from fold to fold")
+def _between_folds(checked: CheckedMethod) -> _Verdict:
+    most, failure = apart(checked.plain[-1], checked.alone)
+    if failure:
+        return "failed", f"the last fold fails in a process of its own: {failure}"
+    others = len(checked.folds) - 1
+    return _verdict(
+        most <= COMPANY_TOLERANCE, f"a fold after {others} others, and in a fresh process: {_differing(most)}"
+    )
+
+
+@_check("another process", "class and settings can be sent to workers", predicts=False)
+def _pickled(checked: CheckedMethod) -> _Verdict:
+    task = checked.fold_task
+    try:
+        method, config = pickle.loads(pickle.dumps((task.method, task.config)))  # noqa: S301 - made in this line
+    except Exception as error:  # noqa: BLE001 - what a class or its settings hold may raise anything
+        return "failed", f"class and settings can't be sent to a worker: {error}"
+    if method is not task.method or config != task.config:
+        return "failed", "class or settings change when they are pickled"
+    return "passed", f"{method.__module__}:{method.__qualname__} and its settings are unchanged by pickle"
+
+
+@_check("inputs unchanged", "inputs and labels are not changed in place")
+def _unchanged(checked: CheckedMethod) -> _Verdict:
+    changed = sorted({name for seen in checked.plain for name in seen.changed})
+    if changed:
+        return "failed", f"changed in place: {listed(changed)}"
+    return "passed", "inputs, labels, subjects and datasets are the same after fit and predict"
+
+
+@_check("files and network", "no file, process or address outside is used", predicts=False)
+def _outside(checked: CheckedMethod) -> _Verdict:
+    alone = checked.alone
+    if alone.trespasses:
+        return "failed", listed(alone.trespasses, 3)
+    if alone.failure and checked.runs:
+        return "failed", f"without labels of test clips and clip table it fails: {alone.failure}"
+    if alone.failure:
+        return "not applicable", "it does not run, see contract"
+    read = f"; from its folder and caches it reads {listed(alone.files, 3)}" if alone.files else ""
+    return "passed", f"no file, listing, connection or process outside of Python's libraries{read}"
+
+
+@_check("card: complete", "every field is filled, every configuration and ablation is valid", predicts=False)
+def _complete(checked: CheckedMethod) -> _Verdict:
+    card = checked.method.card
+    empty = [name for name in ("title", "summary") if not getattr(card, name).strip()]
+    if empty or not card.tasks:
+        return "failed", f"empty on the card: {listed([*empty, *([] if card.tasks else ['tasks'])])}"
+    changes = [row for rows in card.ablations.values() for row in rows.values()]
+    try:
+        for name in card.configurations:
+            checked.method.resolve(name)
+        for row in changes:
+            checked.method.config_class.model_validate({**card.configurations[card.default], **row})
+    except (MerbenchError, ValueError) as error:
+        return "failed", str(error)
+    said = [
+        listed(card.tasks),
+        "transductive" if card.transductive else "inductive",
+        "deterministic" if card.deterministic else "random",
+        f"weights have seen {listed(card.data_seen) or 'no data'}",
+        "AU labels at test" if card.au_labels_at_test else "no AU labels at test",
+        f"configurations ({len(card.configurations)}) and ablations ({len(changes)}) are valid",
+    ]
+    return "passed", "; ".join(said)
+
+
+@_check("card: inputs", "the inputs declared are the inputs read")
+def _inputs_read(checked: CheckedMethod) -> _Verdict:
+    declared = set(checked.fold_task.inputs.names())
+    unread = sorted(declared - {name for seen in checked.plain for name in seen.read | seen.read_at_test})
+    if unread and len(checked.method.card.tasks) == 1:
+        return "failed", f"declared and never read: {listed(unread)}"
+    hint = f"; not under this task: {listed(unread)}" if unread else ""
+    return "passed", f"reads {listed(sorted(declared - set(unread))) or 'no input, and declares none'}{hint}"
+
+
+@_check("card: transductive", "test clips are used exactly if the card says so")
+def _transductive(checked: CheckedMethod) -> _Verdict:
+    used = sorted({name for seen in checked.plain for name in seen.read_of_test})
+    depends = checked.batch[0] > COMPANY_TOLERANCE
+    if checked.method.card.transductive:
+        what = f"uses {listed(used) or 'the other clips in the batch'}" if used or depends else "uses no test clips"
+        return _verdict(bool(used or depends), f"the card says transductive; it {what}")
+    if depends:
+        return "failed", "the card says inductive; predictions depend on the other test clips"
+    return "passed", "the card says inductive; it gets no test clip to train on, and predictions are independent"
+
+
+@_check("card: AU labels at test", "AU labels are used at test exactly if the card says so")
+def _labels_at_test(checked: CheckedMethod) -> _Verdict:
+    inputs = checked.fold_task.inputs
+    labels = {name for name in inputs.names() if inputs[name].spec.training_only}
+    used = sorted({name for seen in checked.plain for name in seen.read_at_test} & labels)
+    if not checked.method.card.au_labels_at_test:
+        return "passed", "the card says none, and it gets none"
+    return _verdict(bool(used), f"the card says AU labels at test; it reads {listed(used) or 'none'}")
+
+
+@_check("card: data seen", "files, such as weights, are read only if the card names the data that they have seen")
+def _data_seen(checked: CheckedMethod) -> _Verdict:
+    read, seen = checked.alone.files, checked.method.card.data_seen
+    if read and not seen:
+        return "failed", f"the card does not name the data behind the files that it reads: {listed(read, 3)}"
+    said = f"it reads {listed(read, 3)}" if read else "it reads no file in this configuration"
+    return "passed", f"the card says {listed(seen) or 'none'}; {said}"
+
+
+def _verdict(holds: bool, evidence: str) -> _Verdict:
+    return ("passed" if holds else "failed"), evidence
+
+
+def _asked_again(how: str, found: Difference) -> _Verdict:
+    most, failure = found
+    return _verdict(most <= COMPANY_TOLERANCE, f"{how}: {failure or _differing(most)}")
+
+
+def _differing(most: float) -> str:
+    if most == 0:
+        return "bitwise the same"
+    if np.isinf(most):
+        return "classes differ"
+    return f"scores differ by {most:.1e} at most (allowed {COMPANY_TOLERANCE:g})"
+
+
+def _spread(checked: CheckedMethod) -> float:
+    return max(apart(checked.seeds[0], seen)[0] for seen in checked.seeds[1:])

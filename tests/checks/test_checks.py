@@ -1,0 +1,244 @@
+"""Every registered method passes the checks, and each planted fault fails exactly the checks that are there for it."""
+
+from importlib import import_module
+from textwrap import dedent
+
+import pytest
+from support import faulty
+
+from merbench.checks import checked as checked_module
+from merbench.checks import findings
+from merbench.checks.checked import CheckedMethod
+from merbench.checks.checks import CHECKS
+from merbench.checks.observation import observe
+from merbench.checks.synthetic_clips import without_test_labels
+from merbench.engine.plan.catalogue import METHODS
+
+IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
+BATCH = {"batch independence": "scores differ by", "card: transductive": "the card says inductive"}
+#: A method, changes of its card, and the checks that fail with a part of their evidence.
+FAULTS = [
+    (faulty.WrongShape, {}, {"contract": "(6, 2), expected (6, 3)"}),
+    (faulty.NotAPrediction, {}, {"contract": "ndarray"}),
+    (faulty.Sound, {"inputs": {}}, {"contract": "KeyError: 'flow'"}),
+    (faulty.BatchStatistics, {}, BATCH),
+    (faulty.FittedAtTest, {}, BATCH),
+    (
+        faulty.KeptBehindALock,
+        {},
+        BATCH | {"batch independence": "another fit asked one by one, also in a fresh process"},
+    ),
+    (faulty.ItsOwnCopy, {}, BATCH | {"batch independence": "it can't be copied; another fit"}),
+    (
+        faulty.NeverTheSameBehindALock,
+        {"deterministic": False},
+        BATCH | {"batch independence": "__deepcopy__", "same seed twice": "another result"},
+    ),
+    (faulty.SoundBehindALock, {}, {}),
+    (faulty.InOneFold, {}, BATCH),
+    (faulty.InLargeBatches, {}, BATCH),
+    (faulty.ChangedByPredicting, {}, {"epoch predictions": "after each of 2 epochs, or at the end only: scores"}),
+    (faulty.OneClipFails, {}, BATCH | {"batch independence": "expected more than 1 value"}),
+    (faulty.Net, {"deterministic": False}, BATCH | {"batch independence": "Expected more than 1 value per channel"}),
+    # Each seed has an order of its own.
+    (faulty.ByPosition, {"deterministic": False}, BATCH | {"test order": "scores differ"}),
+    (
+        faulty.FromTheClock,
+        {"deterministic": False},
+        {"same seed twice": "other seeds", "global random state": "numpy's global generator"},
+    ),
+    (faulty.ByEntropy, {"deterministic": False}, {"same seed twice": "another result"}),
+    (faulty.FromAConstant, {"deterministic": False}, {"global random state": "constant"}),
+    (faulty.Random, {}, {"card: deterministic": "4 seeds: scores differ"}),
+    (faulty.Random, {"deterministic": False}, {}),
+    (faulty.ChangesLabels, {}, {"inputs unchanged": "labels"}),
+    (faulty.ChangesInputs, {}, {"inputs unchanged": "input flow, input flow of the test clips"}),
+    (faulty.KnowsTheAnswers, {}, {"shuffled labels": "UAR 1.000 in 12 folds"}),
+    (faulty.made_here(), {}, {"another process": "can't be sent to a worker"}),
+    (faulty.Sound, {"summary": " "}, {"card: complete": "summary"}),
+    (faulty.Sound, {"configurations": {"default": {}, "other": {"x": 1}}}, {"card: complete": "x"}),
+    (faulty.Sound, {"inputs": faulty.UNITS}, {"card: inputs": "units"}),
+    (faulty.Sound, {"transductive": True}, {"card: transductive": "transductive"}),
+    (faulty.Transductive, {"transductive": True}, {}),
+    (faulty.Transductive, {}, {"contract": "TypeError"}),
+    (faulty.UsesUnits, {"inputs": faulty.UNITS}, {"contract": "KeyError: 'units'"}),
+    (faulty.UsesUnits, {"inputs": faulty.UNITS, "au_labels_at_test": True}, {}),
+    (
+        faulty.Sound,
+        {"inputs": faulty.UNITS, "au_labels_at_test": True},
+        {"card: inputs": "units", "card: AU labels at test": "none"},
+    ),
+    (faulty.Auxiliary, {"auxiliary": ["elsewhere"]}, {}),
+    (faulty.Auxiliary, {}, {"contract": "'elsewhere'"}),
+]
+
+
+def checked(cls, task="classification", config=None, **card):
+    return CheckedMethod(faulty.registered(cls, **card), config or cls.Config(), "default", task)
+
+
+def failing(method, but=()):
+    """Return the evidence of the checks that fail, by their names; those of `but` are not run."""
+    found = [check(method) for check in CHECKS if check.name not in but]
+    assert all(len(each.evidence.splitlines()) == 1 for each in found)
+    return {each.check: each.evidence for each in found if each.result == "failed"}
+
+
+def verdict(name, method):
+    (check,) = [check for check in CHECKS if check.name == name]
+    return check(method)
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Run in this process what is otherwise run in a process of its own, which takes less time."""
+
+    def here(task, fold, folder, package, one_by_one):
+        return observe(without_test_labels(task, fold), fold, one_by_one=one_by_one)
+
+    monkeypatch.setattr(checked_module, "run_alone", here)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS.names())
+def test_registered_methods_pass_all_checks(name):
+    tiny = "tiny" if "tiny" in METHODS.get(name).card.configurations else None
+    found = list(findings(name, config=tiny))
+    assert {each.check for each in found} == {check.name for check in CHECKS}
+    assert [each for each in found if each.result == "failed"] == []
+    assert not [each for each in found if "deterministic: true on the card" in each.evidence]
+
+
+def test_a_sound_method_passes_all_checks():
+    assert failing(checked(faulty.Sound)) == {}
+
+
+def test_action_units_are_checked_too(no_process):
+    assert failing(checked(faulty.Sound, "au-detection")) == {}
+    assert set(failing(checked(faulty.KnowsTheAnswers, "au-detection"))) == {"shuffled labels"}
+
+
+def test_each_fault_fails_exactly_its_checks(no_process):
+    for cls, card, expected in FAULTS:
+        found = failing(checked(cls, **card), but=IN_A_PROCESS)
+        assert set(found) == set(expected), (cls, card, found)
+        for name, evidence in expected.items():
+            assert evidence in found[name]
+
+
+def test_a_method_that_could_be_deterministic_gets_a_hint():
+    for cls, hint in ((faulty.Sound, True), (faulty.Random, False)):
+        found = verdict("card: deterministic", checked(cls, deterministic=False))
+        assert ("deterministic: true on the card" in found.evidence) is hint
+
+
+@pytest.mark.slow
+def test_state_outside_of_the_instance_is_found(monkeypatch):
+    monkeypatch.setattr(faulty, "ANSWERS", {})
+    found = failing(checked(faulty.KeptInAModule))
+    assert set(found) == set(BATCH)
+    assert "also in a fresh process: scores differ by" in found["batch independence"]
+    monkeypatch.setattr(faulty.KeepsState, "warm", False)
+    found = failing(checked(faulty.KeepsState))
+    assert set(found) == {"between folds"}
+    assert "a fold after 5 others, and in a fresh process: scores differ by" in found["between folds"]
+
+
+@pytest.mark.slow
+def test_reading_files_of_merbench_is_found():
+    found = failing(checked(faulty.ReadsLabels))
+    assert set(found) == {"files and network"}
+    assert found["files and network"].endswith("protocols/megc2019.yaml")
+
+
+def test_everything_reached_for_outside_is_reported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    alone = checked(faulty.GoesOutside).one_by_one
+    lines = [line.replace("\\", "/") for line in alone.trespasses]
+    assert alone.failure == ""
+    for begins, ends in (
+        ("listed", f"/{faulty.HERE.parent.name}"), ("wrote", "/notes.txt"), ("os.mkdir", "/here"),
+        ("opened the database", "/labels.db"), ("started a process", "(true)"), ("connected to", "'nobody'"),
+    ):  # fmt: skip
+        assert [line for line in lines if line.startswith(begins) and line.endswith(ends)], (begins, lines)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """Install a library that reads a file of the user's while it is imported."""
+    site = tmp_path / "site-packages"
+    (site / "library_with_a_cache-1.0.dist-info").mkdir(parents=True)
+    (tmp_path / "cache.json").write_text("{}")
+    code = f"def cached():\n    return open({str(tmp_path / 'cache.json')!r}).read()\nCACHED = cached()\n"
+    (site / "library_with_a_cache.py").write_text(code)
+    monkeypatch.syspath_prepend(str(site))
+
+
+def test_code_from_elsewhere_is_found_and_libraries_may_read(library, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("helper_of_mine", "labels"):
+        (elsewhere / f"{name}.py").write_text("LABELS = {}\n")
+    alone = checked(faulty.LoadsCodeFromElsewhere, config=faulty.Elsewhere(folder=str(elsewhere))).one_by_one
+    assert (alone.failure, alone.files) == ("", [])
+    assert alone.trespasses == [
+        f"imported {elsewhere / 'helper_of_mine.py'}",
+        f"opened {elsewhere / 'labels.py'}",
+        f"opened {tmp_path / 'cache.json'}",
+    ]
+    alone = checked(faulty.KeepsToItself).one_by_one
+    assert (alone.failure, alone.trespasses, alone.files) == ("", [], [])
+
+
+def test_only_imports_of_the_package_around_a_method_are_allowed(tmp_path, monkeypatch):
+    files = {
+        "__init__.py": "from . import shared\n",
+        "shared.py": "NOTES = open(__file__.replace('shared.py', 'notes.txt')).read()\n",
+        "later.py": "",
+        "notes.txt": "",
+        "mine/__init__.py": "",
+        "mine/method.py": """
+            from importlib import import_module
+            import numpy as np
+            import package_around.shared
+            from merbench.contracts.methods import MethodConfig, Prediction
+
+            class Method:
+                Config = MethodConfig
+
+                def __init__(self, config, problem):
+                    self.outputs = len(problem.outputs)
+
+                def fit(self, train, run):
+                    import_module("package_around.later")
+                    open(package_around.shared.__file__.replace("shared.py", "notes.txt"))
+
+                def predict(self, inputs):
+                    return Prediction(np.zeros((inputs.clips, self.outputs)))
+            """,
+        "../package_around-1.0.dist-info/METADATA": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / "package_around" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cls = import_module("package_around.mine.method").Method
+    around = tmp_path / "package_around"
+    alone = checked(cls, folder=around / "mine", package="package_around.mine", inputs={}).one_by_one
+    assert alone.failure == ""
+    assert alone.trespasses == [f"imported {around / 'later.py'}", f"opened {around / 'notes.txt'}"]
+
+
+def test_data_behind_weights_must_be_on_the_card():
+    folder = faulty.HERE.parent
+    config = faulty.Weights(file=str(folder / "plugin" / "mer_toys" / "two.yaml"))
+    silent = checked(faulty.ReadsWeights, config=config, folder=folder)
+    disclosed = checked(faulty.ReadsWeights, config=config, data_seen=["imagenet"])
+    vars(disclosed)["alone"] = silent.alone
+    found = verdict("card: data seen", silent)
+    assert (found.result, "two.yaml" in found.evidence) == ("failed", True)
+    assert silent.alone.trespasses == []
+    found = verdict("card: data seen", disclosed)
+    assert (found.result, "imagenet" in found.evidence) == ("passed", True)
