@@ -15,7 +15,7 @@ from merbench.contracts.errors import SetupError
 from merbench.training.pretrained import downloaded
 
 from .config import Config, kept_locations
-from .selection import Score, at_locations, strongest
+from .tokens import Score, at_locations, strongest
 
 
 class Emotion(NamedTuple):

@@ -1,15 +1,14 @@
-"""StandardScaler, then SVC, on how long a clip takes."""
+"""StandardScaler, then SVC, on the duration of a clip."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.pipeline import Pipeline
 
 from merbench.contracts.inputs import Inputs
 from merbench.training.sklearn_method import SklearnMethod
+from merbench.training.svm import scaled_svm
 
 
 class DurationOnly(SklearnMethod):
@@ -20,5 +19,5 @@ class DurationOnly(SklearnMethod):
         return np.asarray(np.log(inputs["facts"].batch()))
 
     def estimator(self, seed: int) -> Pipeline:
-        """Return the pipeline of ``svm-flow``, so that rows differ in what they see."""
-        return make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
+        """Return the classifier of ``svm-flow``."""
+        return scaled_svm()

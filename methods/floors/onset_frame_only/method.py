@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy.typing as npt
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.pipeline import Pipeline
 
 from merbench.contracts.inputs import Inputs
 from merbench.training.sklearn_method import SklearnMethod
+from merbench.training.svm import scaled_svm
 
 
 class OnsetFrameOnly(SklearnMethod):
@@ -19,5 +18,5 @@ class OnsetFrameOnly(SklearnMethod):
         return inputs["frames"].batch().reshape(inputs.clips, -1) / 255.0
 
     def estimator(self, seed: int) -> Pipeline:
-        """Return the pipeline of ``svm-flow``, so that rows differ in what they see."""
-        return make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
+        """Return the classifier of ``svm-flow``."""
+        return scaled_svm()
