@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from merbench.methods.medn.config import Config, kept_locations
-from merbench.methods.medn.tokens import strongest
 from merbench.methods.medn.sevit import Merge, SEVit
+from merbench.methods.medn.tokens import strongest
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
