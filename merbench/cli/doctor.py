@@ -49,7 +49,7 @@ def _copies() -> tuple[dict[str, str], list[str]]:
     from merbench.contracts.errors import MerbenchError
     from merbench.databases import DATABASES
     from merbench.databases.registrations import open_registered, registered
-    from merbench.databases.releases.fetching import mended
+    from merbench.databases.releases.fetching import repair_hint
 
     found, broken = {}, []
     try:
@@ -57,7 +57,7 @@ def _copies() -> tuple[dict[str, str], list[str]]:
             try:
                 found[name] = f"{entry.folder}, {len(open_registered(name).clips)} clips"
             except MerbenchError as error:
-                broken.append(f"registered {name}: {error}{mended(name, entry.folder)}")
+                broken.append(f"registered {name}: {error}{repair_hint(name, entry.folder)}")
     except MerbenchError as error:
         broken.append(str(error))
     if not found and not broken:

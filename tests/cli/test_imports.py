@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-HEAVY = {"torch", "timm", "mlflow", "ray", "pandas", "sklearn", "pyarrow", "cv2", "numpy", "scipy", "httpx2"}
+HEAVY = {"torch", "timm", "mlflow", "ray", "pandas", "sklearn", "pyarrow", "cv2", "numpy", "scipy", "requests", "pooch"}
 CODE = """
 import contextlib, io, json, sys
 from merbench.cli import main

@@ -12,7 +12,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, registered
-from merbench.databases.releases.fetching import mended
+from merbench.databases.releases.fetching import repair_hint
 from merbench.engine.plan.catalogue import PROTOCOLS, family_of
 from merbench.engine.plan.data import labels_fit, serves
 from merbench.prepare.store import Kept, kept_shelves, store_folder
@@ -50,7 +50,7 @@ def _here(card: DatabaseCard, shelves: list[Kept]) -> str:
     try:
         source = open_registered(card.name)
     except MerbenchError as error:
-        return f"broken: {error}{mended(card.name, folders[card.name].folder)}"
+        return f"broken: {error}{repair_hint(card.name, folders[card.name].folder)}"
     clips = source.clips
     subjects = len(clips[["dataset", "subject"]].drop_duplicates())
     lines = [str(folders[card.name].folder), f"{len(clips)} clips, {subjects} subjects"]

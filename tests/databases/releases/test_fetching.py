@@ -1,0 +1,299 @@
+"""Downloads against a web server of this machine, which can be made to misbehave in every way."""
+
+import re
+import resource
+import shutil
+import threading
+from urllib.parse import unquote
+
+import pytest
+from support import webserver
+from support.webserver import (
+    NAME,
+    ONE,
+    ONE_QUOTED,
+    Server,
+    complete_but,
+    copied,
+    dripping,
+    endless,
+    half,
+    hang_up,
+    published,
+    reply,
+    silent,
+    status,
+)
+
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.databases.registrations import registered
+from merbench.databases.releases import fetching, transfer
+from merbench.databases.releases.checksums import checksums
+from merbench.databases.releases.fetching import fetch, fetched_folder
+from merbench.databases.releases.megc2019_flow28 import DATABASE, IMAGES, LIST
+
+
+@pytest.fixture
+def serve():
+    """Return what starts a server; all are closed in the end."""
+    servers = []
+
+    def start(root, published=True):
+        servers.append(Server(root, published))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def publisher(serve, small_release, tmp_path, monkeypatch):
+    """Publish the small release, 25 files, in place of the real one, and return its server."""
+    server = serve(small_release)
+    webserver.publish(server, small_release, tmp_path, monkeypatch)
+    return server
+
+
+def fetched(address=None):
+    """Fetch; return how many files came, and the notes."""
+    notes = []
+    return fetch(NAME, address, lambda done, total: None, notes.append).came, notes
+
+
+def refused(address=None):
+    """Fetch, which must fail; return the line."""
+    with pytest.raises(MerbenchError) as caught:
+        fetched(address)
+    return str(caught.value)
+
+
+def test_names_are_percent_encoded_and_each_file_is_requested_once(publisher, small_release, tmp_path):
+    odd = f"{IMAGES}/a #1? 100%41 ä+&.png"
+    shutil.copy(small_release / ONE, small_release / odd)
+    (tmp_path / "list.csv").write_text(checksums(small_release, [LIST, IMAGES]), encoding="utf-8")
+    assert fetched() == (26, [])
+    assert len(publisher.asked) == len(set(publisher.asked)) == 26
+    for path in (LIST, f"datasets/{ONE_QUOTED}", f"datasets/{IMAGES}/a%20%231%3F%20100%2541%20%C3%A4%2B%26.png"):
+        assert f"/{path}" in publisher.asked
+    assert complete_but()
+    publisher.asked.clear()
+    assert fetched() == (0, [])
+    assert publisher.asked == []
+
+
+def test_a_mirror_has_the_publishers_folders_or_those_of_a_copy(publisher, serve, small_release):
+    for layout, slash in ((True, ""), (False, "/")):
+        mirror = serve(small_release, layout)
+        assert fetched(mirror.address + slash) == (25, [])
+        assert complete_but()
+        assert not [path for path in mirror.asked if path.startswith("//")]
+        shutil.rmtree(fetched_folder(NAME))
+    assert publisher.asked == []
+
+
+def test_a_changed_file_is_refused_and_the_others_are_kept(publisher):
+    changes = (
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: content + b"\n",
+        lambda content: b"<html>Log in to the campus network</html>",
+    )
+    for change in changes:
+        publisher.always(ONE, lambda handler, content, c=change: reply(handler, c(content), Content_Type="text/html"))
+        said = refused()
+        assert ONE in unquote(said)
+        assert re.search(r"is not the published file: .* bytes \(text/html\), SHA-256 differs from \w{12}…", said)
+        assert "24 of 25 files" in said
+        assert complete_but(ONE)
+        assert registered() == {}
+    publisher.answers.clear()
+    publisher.asked.clear()
+    assert fetched() == (1, [])
+    assert publisher.asked == [f"/datasets/{ONE_QUOTED}"]  # finished ones are not requested again
+
+
+def test_errors_of_one_file_name_its_addresses_and_keep_the_others(publisher, small_release):
+    path = small_release / ONE
+    path.rename(small_release / "away")
+    said = refused()
+    (small_release / "away").rename(path)
+    for folder in ("datasets/", ""):
+        assert f"{publisher.address}/{folder}{ONE_QUOTED} answers 404 Not Found" in said
+    assert "--from URL" in said
+    for answer, times, expected in (
+        (status(403), 1, "answers 403 Forbidden"),
+        (status(500), 3, "answers 500 Internal Server Error"),
+        (half, 3, "connection lost ("),
+        (hang_up, 3, "connection lost ("),
+        (endless, 1, "not the published file: more than "),
+    ):
+        publisher.always(ONE, answer)
+        publisher.asked.clear()
+        said = refused()
+        assert expected in said
+        assert len([path for path in publisher.asked if ONE_QUOTED in path]) == times
+        assert complete_but(ONE)
+
+
+def test_a_mirror_without_the_files_is_left_after_ten(publisher, serve, tmp_path):
+    (tmp_path / "empty").mkdir()
+    mirror = serve(tmp_path / "empty")
+    said = refused(mirror.address)
+    assert re.search(r"at least 1\d files could not be fetched: (.*404 Not Found.*; ){3}…; 0 of 25 files", said)
+    assert len(mirror.asked) < 2 * 25
+
+
+def test_temporary_errors_are_retried(publisher):
+    publisher.answers = {ONE: [half, status(429)], LIST: [hang_up, status(500)]}
+    assert fetched() == (25, [])
+    assert len(publisher.asked) == 25 + 4
+    assert complete_but()
+
+
+def test_a_rate_limit_ends_the_download_with_the_time_to_wait(publisher, monkeypatch):
+    monkeypatch.setattr(fetching, "PARALLEL", 1)
+    publisher.always(ONE, status(429, Retry_After=1800))
+    said = refused()
+    assert "answers 429 Too Many Requests" in said
+    assert "in 1800 seconds" in said
+    before = len(copied())
+    assert f"{before} of 25 files" in said
+    assert before < 24  # the others were not requested
+    publisher.answers.clear()
+    assert fetched() == (25 - before, [])
+
+
+@pytest.mark.slow
+def test_slow_files_are_accepted_up_to_a_limit(publisher, monkeypatch):
+    publisher.answers[ONE] = [dripping(20, 0.05)]
+    assert fetched() == (25, [])
+    (fetched_folder(NAME) / ONE).unlink()
+    monkeypatch.setattr(transfer, "PATIENCE", 1.0)
+    monkeypatch.setattr(transfer, "PAUSES", ())
+    publisher.always(ONE, dripping(500, 0.1))  # never silent for long, and would take a minute
+    assert "slower than" in refused()
+    assert complete_but(ONE)
+
+
+def test_a_silent_server_ends_the_download(publisher, monkeypatch):
+    monkeypatch.setattr(transfer, "SILENCE", 0.5)
+    monkeypatch.setattr(transfer, "PAUSES", ())
+    for file in published():
+        publisher.always(file.path, silent)
+    said = refused()
+    assert "does not answer" in said
+    assert "0 of 25 files" in said
+    assert len(publisher.asked) <= fetching.PARALLEL
+
+
+def test_an_unreachable_server_is_reported(publisher):
+    publisher.close()
+    said = refused()
+    assert re.search(rf"{NAME}: {publisher.address}/\S+ can't be reached \(.*refused\); 0 of 25 files", said)
+    assert registered() == {}
+
+
+def test_redirects_are_followed_and_invalid_ones_reported(publisher, serve, small_release, tmp_path):
+    other = serve(small_release, published=False)
+    publisher.answers[ONE] = [status(302, Location=f"{other.address}/{ONE_QUOTED}")]
+    assert fetched() == (25, [])
+    assert len(other.asked) == 1
+    (fetched_folder(NAME) / ONE).unlink()
+    (tmp_path / "campus").mkdir()
+    (tmp_path / "campus" / "login").write_text("<html>Log in</html>")
+    campus = serve(tmp_path / "campus")
+    publisher.always(ONE, status(302, Location=f"{campus.address}/login"))
+    assert f"redirected to {campus.address}/login, is not the published file" in refused()
+    for location in ("file:///etc/passwd", "http://", f"/{ONE}", "http://[x"):
+        publisher.always(ONE, status(301, Location=location))
+        assert "redirects to an invalid address" in refused(), location
+        assert complete_but(ONE)
+
+
+def test_a_full_disk_is_reported_and_complete_files_are_kept(publisher, small_release):
+    sizes = sorted(path.stat().st_size for path in (small_release / IMAGES).iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[12], before[1]))  # to the kernel longer files don't fit
+    try:
+        said = refused()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "can't be written (File too large)" in said
+    assert "MERBENCH_HOME" in said
+    assert f"{len(copied())} of 25 files" in said
+    assert all(file.is_in(fetched_folder(NAME)) for file in published() if file.path in copied())
+    assert fetched()[0] == 25 - int(re.search(r"(\d+) of 25", said)[1])
+
+
+def test_an_unwritable_home_is_reported_before_any_request(publisher, tmp_path, monkeypatch):
+    (fetched_folder(NAME) / LIST).mkdir(parents=True)
+    assert f"{fetched_folder(NAME) / LIST} can't be written (Is a directory)" in refused()
+    publisher.asked.clear()
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file"))
+    assert f"{tmp_path / 'file' / 'fetched' / NAME} can't be written (Not a directory)" in refused()
+    assert publisher.asked == []
+
+
+def test_after_a_kill_only_incomplete_files_are_fetched(publisher):
+    fetched()
+    folder = fetched_folder(NAME)
+    drafts = folder.with_name(f".{NAME}.drafts")
+    drafts.mkdir()
+    (drafts / "0.part").write_bytes(b"half a fi")
+    (folder / ONE).write_bytes((folder / ONE).read_bytes()[:100])
+    (folder / LIST).unlink()
+    publisher.asked.clear()
+    came, (note,) = fetched()
+    assert (came, ONE in note, LIST in note) == (2, True, False)
+    assert len(publisher.asked) == 2
+    assert complete_but()
+
+
+def test_a_second_fetch_at_the_same_time_waits(publisher):
+    publisher.answers[ONE] = [dripping(10, 0.05)]
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(fetched())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(came for came, _ in results) == [0, 25]
+    ((note,),) = [notes for _, notes in results if notes]
+    assert str(fetched_folder(NAME)) in note
+    assert len(publisher.asked) == 25
+
+
+def test_a_list_with_paths_outside_the_copy_is_refused(publisher, tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text(path.read_text().replace(ONE, "../../../etc/passwd"))
+    with pytest.raises(DataError, match=r"'\.\./\.\./\.\./etc/passwd'"):
+        fetched()
+    assert (publisher.asked, copied()) == ([], set())
+
+
+def test_invalid_mirror_addresses_and_proxies_are_refused(publisher, monkeypatch):
+    wrong = (
+        "ftp://host/x",
+        "file:///etc",
+        "host",
+        "",
+        "http://",
+        "http://me:secret@host",
+        "http://h/?a=1",
+        "http://h/#x",
+    )
+    for address in (*wrong, "http://[x", "http://host:port/"):
+        assert f"--from {address!r} is not a valid address" in refused(address)
+    for proxy in ("nonsense://127.0.0.1", "http://127.0.0.1:1"):
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        assert "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY" in refused()
+    assert publisher.asked == []
+
+
+def test_the_address_is_the_publishers_repository_at_a_commit():
+    download = DATABASE.card.download
+    assert download.address == (
+        "https://raw.githubusercontent.com/wangzhifengharrison/HTNet/91cf4bda0a2db50d638d46c04c5d7cf3b602d446"
+    )
+    assert download.folders == {IMAGES: f"datasets/{IMAGES}"}
