@@ -9,7 +9,7 @@ setup(
     package_data={
         "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
         "merbench.methods": ["**/card.yaml", "**/README.md"],
-        "merbench.protocols": ["*.yaml", "families/*.yaml", "lists/*.csv"],
+        "merbench.protocols": ["*.yaml", "*.bib", "families/*.yaml", "lists/*.csv"],
         "merbench.results": ["published/*.csv", "published/*.yaml", "leaderboard/*/*/*", "audits/*/*"],
     },
 )

@@ -99,7 +99,8 @@ class Family(BaseModel):
 @lru_cache
 def read_family(path: Path) -> Family:
     """Read the file of a family; raises what a protocol's file does."""
-    return load_yaml_model(path, Family)
+    family = load_yaml_model(path, Family)
+    return family.model_copy(update={"source": family.source.resolved(path)})
 
 
 #: The kinds of patterns.

@@ -1,0 +1,77 @@
+"""Clips held against the official list and the expected counts of a protocol."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.errors import listed
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.splits.labels import clips_by_name
+
+
+def split_differences(
+    protocol: ProtocolSpec, clips: pd.DataFrame, datasets: Sequence[str], listed_clips: bool = True
+) -> list[str]:
+    """Compare clips with what a protocol expects, in sentences.
+
+    Parameters
+    ----------
+    protocol : ProtocolSpec
+        Its official list and expected counts.
+    clips : DataFrame
+        As :func:`selected` returns them.
+    datasets : sequence of str
+        The datasets to compare: all the protocol's, or those at hand; counts over all datasets are then left out.
+    listed_clips : bool
+        Compare with the official list clip by clip, besides the counts.
+    """
+    said: list[str] = []
+    official = protocol.official() if listed_clips else None
+    if official is not None:
+        said += _differing_clips(official[official.dataset.isin(list(datasets))], clips)
+    expected = protocol.expected
+    if expected is None:
+        return said
+    counts = [(f"clips of {d}", int((clips.dataset == d).sum()), expected.datasets.get(d)) for d in datasets]
+    if set(datasets) == set(protocol.datasets):
+        whole = [
+            ("clips", len(clips), expected.clips),
+            ("subjects", len(clips[IDENTITY[:2]].drop_duplicates()), expected.subjects),
+        ]
+        classes = [(f"clips of class {c}", int((clips["class"] == c).sum()), n) for c, n in expected.classes.items()]
+        counts = [*whole, *counts, *classes]
+    return said + [f"{found} {what} instead of {n}" for what, found, n in counts if n is not None and found != n]
+
+
+def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame) -> list[str]:
+    both = official.merge(
+        clips[[*IDENTITY, "class"]], on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator=True
+    )
+    missing, extra = both[both["_merge"] == "left_only"], both[both["_merge"] == "right_only"]
+    other = both[(both["_merge"] == "both") & (both["class_listed"] != both["class"])]
+    said = []
+    if len(missing):
+        said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
+    if len(extra):
+        step = "the list selects nothing, left_out takes clips out"
+        said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))} ({step})")
+    if len(other):
+        names = [
+            f"{n} ({a}, listed {b})"
+            for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
+        ]
+        said.append(f"{len(other)} labelled otherwise: {listed(names, most=len(names))}")
+    return said
+
+
+def clips_not_found(protocol: ProtocolSpec, clips: pd.DataFrame) -> list[str]:
+    """Name the clips of ``left_out`` that the data does not have, where no count would show that a name is misspelt."""
+    if protocol.official_list or (protocol.expected and protocol.expected.clips is not None):
+        return []
+    return [
+        f"{entry.dataset}/{name}"
+        for entry in protocol.left_out
+        for name, count in clips_by_name(entry, clips).items()
+        if name in entry.clips and not count
+    ]

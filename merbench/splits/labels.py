@@ -1,0 +1,102 @@
+"""Which clips a protocol uses, and how each is labelled."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.action_units import Coding
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.errors import DataError, listed
+from merbench.contracts.protocols import Exclusion, ProtocolSpec
+
+
+def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips that `protocol` uses, by identity, with a column ``class``; other datasets are passed over.
+
+    For AU detection every class is empty.
+
+    Raises
+    ------
+    DataError
+        A clip's emotion, or objective class, is neither a class nor left out.
+    """
+    clips = clips[clips.dataset.isin(list(protocol.datasets))]
+    kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
+    return kept.assign(**{"class": _classes(protocol, kept) if protocol.task == "classification" else ""})
+
+
+def labels_of(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return indices of classes, or what each clip's coding says of each action unit.
+
+    Raises
+    ------
+    DataError
+        A dataset has no action units at all, where these are asked for.
+    """
+    if protocol.task == "classification":
+        return np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
+    labels = _unit_labels(protocol, kept)
+    for dataset in protocol.datasets:
+        if np.isnan(labels[(kept.dataset == dataset).to_numpy()]).all():
+            raise DataError(f"protocol {protocol.name} needs action units, and no clip of {dataset} has any")
+    return labels
+
+
+def _unit_labels(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[np.float64]:
+    nothing = np.full(len(protocol.units), np.nan)
+    said = [coding.vector(protocol.units) if isinstance(coding, Coding) else nothing for coding in kept.aus]
+    return np.array(said, dtype=np.float64).reshape(len(kept), len(protocol.units))
+
+
+def output_counts(protocol: ProtocolSpec, kept: pd.DataFrame) -> list[int]:
+    """Count the selected clips of each class, or those that show each action unit."""
+    if protocol.task == "classification":
+        return [int((kept["class"] == name).sum()) for name in protocol.classes]
+    return [int(count) for count in (_unit_labels(protocol, kept) == 1).sum(axis=0)]
+
+
+def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
+    out = pd.Series(False, index=clips.index)
+    for entry in protocol.left_out:
+        out |= left_out_by(entry, clips)
+    return out
+
+
+def left_out_by(entry: LeftOut, clips: pd.DataFrame) -> "pd.Series[bool]":
+    """Say of each clip whether an entry of ``left_out`` takes it out."""
+    named = clips.emotion.isin(entry.emotions) | clips.objective_class.isin(entry.objective_classes)
+    named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips)
+    return (clips.dataset == entry.dataset) & named
+
+
+def clips_by_name(entry: LeftOut, clips: pd.DataFrame) -> dict[str, int]:
+    """Count the clips that each name of an entry of ``left_out`` stands for: none, where it is not of this data."""
+    of = clips[clips.dataset == entry.dataset]
+    said = (
+        (of.emotion, entry.emotions),
+        (of.objective_class, entry.objective_classes),
+        (of.subject + "/" + of["clip"], entry.clips),
+    )
+    return {name: int((column == name).sum()) for column, names in said for name in names}
+
+
+def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
+    """Map emotions, or objective classes, to classes; a class's own name counts as it unless it is mapped."""
+    mapping = {(dataset, name): name for dataset in protocol.datasets for name in protocol.classes}
+    for dataset, rule in protocol.datasets.items():
+        mapping |= {(dataset, word): name for name, words in rule.classes.items() for word in words}
+    said = clips[protocol.labels]
+    found = pd.Series(
+        [mapping.get(pair) for pair in zip(clips.dataset, said, strict=True)], index=clips.index, dtype=object
+    )
+    if found.isna().any():
+        unknown = clips[found.isna()]
+        words = sorted({f"{d}: {e!r}" for d, e in zip(unknown.dataset, said[found.isna()], strict=True)})
+        what = "emotions" if protocol.labels == "emotion" else "objective classes"
+        raise DataError(
+            f"protocol {protocol.name} neither maps nor leaves out the {what} {listed(words)} "
+            f"({len(unknown)} clips, first {clip_names(unknown)[0]})"
+        )
+    return found
