@@ -243,8 +243,8 @@ class _Noted(Inputs):
     def take(self, rows: npt.NDArray[np.intp]) -> Inputs:
         return _Noted(super().take(rows), self._read)
 
-    def pictures(self) -> Inputs:
-        return _Noted(super().pictures(), self._read)
+    def without_labels(self) -> Inputs:
+        return _Noted(super().without_labels(), self._read)
 
 
 def _digests(train: TrainingData) -> dict[str, str]:

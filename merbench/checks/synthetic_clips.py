@@ -29,7 +29,8 @@ from merbench.contracts.inputs import (
 from merbench.contracts.methods import MethodConfig, Problem, declared_inputs
 from merbench.engine.fold.opening import Auxiliary, FoldTask
 from merbench.engine.plan.catalogue import RegisteredMethod
-from merbench.splits.split import Fold, Split
+from merbench.splits.folds import Fold
+from merbench.splits.split import Split
 
 Array = npt.NDArray[Any]
 

@@ -27,7 +27,7 @@ def check_protocol(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
-    from merbench.contracts.databases import person_of
+    from merbench.contracts.databases import same_people
     from merbench.contracts.errors import DataError, listed
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
@@ -41,7 +41,7 @@ def check_protocol(
     with PreparationDisplay(console) as watcher:
         chosen = choose_data(data, [spec], watcher)
         watcher.note(f"data: {chosen.name}, {chosen.why}")
-    found = examine(spec, chosen.clips, person_of(chosen.sources), chosen.synthetic)
+    found = examine(spec, chosen.clips, same_people(chosen.sources), chosen.synthetic)
     _print_counts(console, spec, found)
     for left_out in found.left_out:
         idle = not chosen.synthetic and not all(left_out.by_name.values())
@@ -85,7 +85,7 @@ def _say(console: "Console", text: str, style: str = "") -> None:
 def _print_counts(console: "Console", spec: "ProtocolSpec", found: "Examined") -> None:
     """Print clips and subjects of each dataset, and its clips by class or by action unit."""
     from merbench.report.write.terminal import print_columns
-    from merbench.splits.split import output_counts
+    from merbench.splits.labels import output_counts
 
     outputs = [name if spec.task == "classification" else f"AU{name}" for name in spec.outputs]
     rows = []

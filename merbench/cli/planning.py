@@ -52,7 +52,7 @@ def prepared_grid(
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
     from merbench.engine.plan.runs import PreparedProtocol
-    from merbench.splits.split import clips_not_found
+    from merbench.splits.expected import clips_not_found
     from merbench.synthetic.database import SMALL
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]

@@ -1,15 +1,14 @@
 """Where a protocol comes from; BibTeX is written once a source, in ``sources.bib``, and named by its key."""
 
 import re
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from merbench.contracts.errors import MerbenchError, suggestion
-from merbench.contracts.fold_rules import Part
 
 SOURCES = "sources.bib"
 _ENTRY = re.compile(r"@[a-z]+\{\s*([^\s,{}]+)\s*,", re.IGNORECASE)
@@ -26,7 +25,7 @@ def not_blank(text: str) -> str:
 Words = Annotated[str, AfterValidator(not_blank)]
 
 
-class Citation(Part):
+class Citation(BaseModel):
     """Where the protocol was fixed.
 
     Attributes
@@ -38,6 +37,8 @@ class Citation(Part):
     bibtex : str, optional
         BibTeX. A file may give instead the keys of entries of ``sources.bib``, separated by commas.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Words
     url: str | None = None
@@ -58,7 +59,7 @@ class Citation(Part):
         """
         if self.bibtex is None or "@" in self.bibtex:
             return self
-        known = _entries(_OWN / SOURCES) | _entries(path.parent / SOURCES)
+        known = _own_entries() | ({} if path.parent == _OWN else _entries(path.parent / SOURCES))
         found = []
         for key in (word.strip() for word in self.bibtex.split(",")):
             if key not in known:
@@ -70,7 +71,11 @@ class Citation(Part):
 _OWN = Path(str(files("merbench.protocols")))
 
 
-@lru_cache
+@cache  # the folder is merbench's own: it does not change while a command runs
+def _own_entries() -> dict[str, str]:
+    return _entries(_OWN / SOURCES)
+
+
 def _entries(path: Path) -> dict[str, str]:
     """Return key -> BibTeX of the entries of a file; none if there is no file. An entry begins with ``@`` on a line.
 

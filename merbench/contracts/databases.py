@@ -58,7 +58,7 @@ class DatabaseCard(BaseModel):
     labels : dict
         Of a release that knows only classes: dataset -> class -> the emotions that were made it. It serves protocols
         that take the same for the same, or name no emotions.
-    person_of : dict of str to str
+    same_people : dict of str to str
         Datasets whose subjects are the same people under the same ids share a value, or name one another
         (``{"samm-lv": "samm"}``); adds to :data:`SAME_PEOPLE`.
     download : Download, optional
@@ -76,7 +76,7 @@ class DatabaseCard(BaseModel):
     synthetic: bool = False
     offers: tuple[InputSpec, ...] | None = None
     labels: dict[str, dict[str, tuple[str, ...]]] = {}
-    person_of: dict[str, str] = {}
+    same_people: dict[str, str] = {}
     download: Download | None = None
 
     @property
@@ -213,10 +213,10 @@ class Source:
         return self.reading.clips
 
 
-def person_of(sources: Iterable[Source]) -> dict[str, str]:
+def same_people(sources: Iterable[Source]) -> dict[str, str]:
     """Return a name in common for datasets that share their people: of :data:`SAME_PEOPLE`, and as all cards add."""
     names: dict[str, str] = {}
-    for said in (SAME_PEOPLE, *(source.database.card.person_of for source in sources)):
+    for said in (SAME_PEOPLE, *(source.database.card.same_people for source in sources)):
         for dataset, name in said.items():
             before, now = names.get(dataset, dataset), names.get(name, name)
             if before != now:  # all that shared a name with the dataset goes along: a card joins people, and parts none

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 
-class Part(BaseModel):
-    """A part of a protocol: unknown keys are refused, and nothing can be changed."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -27,19 +25,19 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
 
 
-class _LeaveOneSubjectOut(Part):
+class _LeaveOneSubjectOut(_Part):
     """A fold a subject: test on the clips of one subject, train on those of all others in every database."""
 
     rule: Literal["leave-one-subject-out"]
 
 
-class _LeaveOneDatabaseOut(Part):
+class _LeaveOneDatabaseOut(_Part):
     """A fold a database: test on the clips of one database, train on those of all others."""
 
     rule: Literal["leave-one-database-out"]
 
 
-class _SubjectKFold(Part):
+class _SubjectKFold(_Part):
     """A fold a group of people, of `k` groups of nearly equal size.
 
     People, sorted by dataset and subject, are split by scikit-learn's ``KFold(k, shuffle=True, random_state=seed)``:
@@ -53,13 +51,13 @@ class _SubjectKFold(Part):
     seed: int = Field(1, ge=0, le=2**32 - 1)  # what random_state takes
 
 
-class _LeaveOneVideoOut(Part):
+class _LeaveOneVideoOut(_Part):
     """A fold a clip. Subject-dependent: other clips of the tested person are in training."""
 
     rule: Literal["leave-one-video-out"]
 
 
-class _HoldOut(Part):
+class _HoldOut(_Part):
     """One fold: train on the clips of some databases, test on those of others."""
 
     rule: Literal["hold-out"]

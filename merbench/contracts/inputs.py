@@ -260,7 +260,7 @@ class Inputs:
         """Return a **copy** for some clips: what is handed to a method holds no other clip, not even by reference."""
         return Inputs({name: array.take(rows) for name, array in self._arrays.items()}, len(rows))
 
-    def pictures(self) -> "Inputs":
+    def without_labels(self) -> "Inputs":
         """Return these inputs without those that are labels, such as action units."""
         arrays = {name: array for name, array in self._arrays.items() if not array.spec.training_only}
         return Inputs(arrays, self.clips)

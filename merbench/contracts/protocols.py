@@ -4,20 +4,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from merbench.contracts.cards import Task
 from merbench.contracts.citations import Citation, Words, not_blank
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed
-from merbench.contracts.fold_rules import FoldRule, Names, Part, fold_rule
+from merbench.contracts.fold_rules import FoldRule, Names, fold_rule
 from merbench.contracts.names import checked_name
 from merbench.contracts.protocol_checks import check_consistent
 from merbench.contracts.yamlfiles import KeyedError, load_yaml_model
 
 
-class Exclusion(Part):
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exclusion(_Part):
     """Clips of a database that the protocol excludes, with the reason."""
 
     dataset: str
@@ -42,7 +46,7 @@ class Exclusion(Part):
         return self
 
 
-class DatasetRule(Part):
+class DatasetRule(_Part):
     """One dataset of a protocol: its display name and, per class, the emotions (or objective classes) mapped to it."""
 
     title: Words
@@ -60,7 +64,7 @@ _HEADS = {
 Count = Annotated[int, Field(strict=True, ge=0)]
 
 
-class _Expected(Part):
+class _Expected(_Part):
     """Counts that real data must have; on synthetic data differences are only reported. Unknown counts are omitted."""
 
     clips: Count | None = None
@@ -75,7 +79,7 @@ class _Expected(Part):
         return self
 
 
-class ProtocolSpec(Part):
+class ProtocolSpec(_Part):
     """A protocol.
 
     Attributes
@@ -156,7 +160,9 @@ class ProtocolSpec(Part):
         for name, rule in value.items():
             title = " ".join(rule.title.split()).casefold()
             if title in _HEADS:
-                raise KeyedError(f"{rule.title!r} can't be a dataset's title: tables use it for a part or a column", (name, "title"))
+                raise KeyedError(
+                    f"{rule.title!r} can't be a title: tables use it for a part or a column", (name, "title")
+                )
             if title in named:
                 both = f"{named[title]} and {name} have the same title {rule.title!r}"
                 raise KeyedError(f"{both}: give each its own", (name, "title"))
@@ -294,6 +300,6 @@ def load_protocol(path: Path) -> ProtocolSpec:
     if spec.official_list is not None:
         target = (path.parent / spec.official_list).resolve()
         if not target.is_relative_to(path.parent.resolve()):
-            raise MerbenchError(f"{path}: official_list must be in the folder of the protocol, not {spec.official_list!r}")
+            raise MerbenchError(f"{path}: official_list must be in this folder, not {spec.official_list!r}")
     spec._folder = path.parent
     return spec

@@ -8,24 +8,18 @@ import pandas as pd
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import persons
 from merbench.contracts.errors import DataError
-from merbench.contracts.protocols import LeftOut, ProtocolSpec
-from merbench.splits.split import (
-    Fold,
-    check_datasets,
-    clips_by_name,
-    folds_of,
-    labels_of,
-    left_out_by,
-    selected,
-    split_differences,
-)
+from merbench.contracts.protocols import Exclusion, ProtocolSpec
+from merbench.splits.expected import split_differences
+from merbench.splits.folds import Fold, folds_of
+from merbench.splits.labels import clips_by_name, labels_of, left_out_by, selected
+from merbench.splits.split import check_datasets
 
 
 @dataclass(frozen=True)
 class LeftOutClips:
     """An entry of ``left_out``, how many clips it takes out, and how many each of its names does."""
 
-    entry: LeftOut
+    entry: Exclusion
     clips: int
     by_name: dict[str, int]
 
@@ -77,7 +71,7 @@ def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str],
     clips : DataFrame
         A clip table with all its datasets.
     aliases : mapping of str to str
-        Datasets that share their people, see :func:`merbench.contracts.databases.person_of`.
+        Datasets that share their people, see :func:`merbench.contracts.databases.same_people`.
     synthetic : bool
         The clips are synthetic, and not held against the official list.
 
@@ -112,5 +106,5 @@ def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str],
     )
 
 
-def _taken_out(entry: LeftOut, clips: pd.DataFrame) -> LeftOutClips:
+def _taken_out(entry: Exclusion, clips: pd.DataFrame) -> LeftOutClips:
     return LeftOutClips(entry, int(left_out_by(entry, clips).sum()), clips_by_name(entry, clips))

@@ -18,7 +18,7 @@ People = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Fold:
-    """Who is trained on and who is tested, as row numbers of the split's clips."""
+    """Training and test clips, as row numbers of the split's clips."""
 
     name: str
     train: npt.NDArray[np.intp]
@@ -26,18 +26,18 @@ class Fold:
 
 
 def folds_of(
-    protocol: ProtocolSpec, kept: pd.DataFrame, person_of: Mapping[str, str] | None = None
+    protocol: ProtocolSpec, kept: pd.DataFrame, same_people: Mapping[str, str] | None = None
 ) -> tuple[Fold, ...]:
-    """Return the folds of selected clips; who is tested is not trained on, unless the protocol says otherwise.
+    """Return the folds of selected clips; tested people are not in training, unless the protocol says otherwise.
 
     Raises
     ------
     DataError
-        A fold has no clip to be tested or trained on.
+        A fold has no test clip or no training clip.
     """
-    people = persons(kept, person_of or {})
-    whole = FOLD_RULES[type(protocol.folds)](protocol.folds, kept, people)
-    apart = not (protocol.shares_people or isinstance(protocol.folds, LeaveOneVideoOut))
+    people = persons(kept, same_people or {})
+    whole = FOLD_RULES[protocol.folds.rule](protocol.folds, kept, people)
+    apart = not (protocol.shares_people or protocol.folds.rule == "leave-one-video-out")
     folds = tuple(_without_tested(fold, people) for fold in whole) if apart else whole
     for fold, before in zip(folds, whole, strict=True):
         if not len(fold.train) or not len(fold.test):
@@ -48,7 +48,7 @@ def folds_of(
 
 
 def _without_tested(fold: Fold, people: npt.NDArray[Any]) -> Fold:
-    """Take clips of the people who are tested out of what is trained on."""
+    """Remove clips of tested people from training."""
     return Fold(fold.name, fold.train[~np.isin(people[fold.train], list(set(people[fold.test])))], fold.test)
 
 
@@ -59,24 +59,24 @@ def _leave_one_out(groups: "pd.Series[str]") -> tuple[Fold, ...]:
     )
 
 
-def _leave_one_subject_out(rule: LeaveOneSubjectOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+def _leave_one_subject_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(clips.dataset + "/" + clips.subject)
 
 
-def _leave_one_database_out(rule: LeaveOneDatabaseOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+def _leave_one_database_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(clips.dataset)
 
 
-def _leave_one_video_out(rule: LeaveOneVideoOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+def _leave_one_video_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     return _leave_one_out(pd.Series(clip_names(clips)))
 
 
-def _subject_k_fold(rule: SubjectKFold, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+def _subject_k_fold(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     from sklearn.model_selection import KFold
 
     names = np.array(sorted(set(people)), dtype=object)
     if len(names) < rule.k:
-        raise DataError(f"subject-k-fold: {len(names)} people can't be dealt to {rule.k} folds: take a smaller k")
+        raise DataError(f"subject-k-fold: {len(names)} people are too few for {rule.k} folds: use a smaller k")
     dealt = KFold(rule.k, shuffle=True, random_state=rule.seed).split(names)
     held = [np.isin(people, names[tested].tolist()) for _, tested in dealt]
     return tuple(
@@ -85,17 +85,17 @@ def _subject_k_fold(rule: SubjectKFold, clips: pd.DataFrame, people: People) -> 
     )
 
 
-def _hold_out(rule: HoldOut, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
+def _hold_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
     train, test = (np.flatnonzero(clips.dataset.isin(names)) for names in (rule.train, rule.test))
     return (Fold("+".join(rule.test), train, test),)
 
 
-#: Rule of a protocol file -> ``f(rule, sorted clips, the person of each) -> folds``; a new one is a model in the
-#: contract and a line here.
-FOLD_RULES: dict[type[Any], Callable[[Any, pd.DataFrame, People], tuple[Fold, ...]]] = {
-    LeaveOneSubjectOut: _leave_one_subject_out,
-    LeaveOneDatabaseOut: _leave_one_database_out,
-    SubjectKFold: _subject_k_fold,
-    LeaveOneVideoOut: _leave_one_video_out,
-    HoldOut: _hold_out,
+#: Rule of a protocol -> ``f(rule, sorted clips, person of each) -> folds``; a new rule also needs a model in the
+#: contract.
+FOLD_RULES: dict[str, Callable[[Any, pd.DataFrame, People], tuple[Fold, ...]]] = {
+    "leave-one-subject-out": _leave_one_subject_out,
+    "leave-one-database-out": _leave_one_database_out,
+    "subject-k-fold": _subject_k_fold,
+    "leave-one-video-out": _leave_one_video_out,
+    "hold-out": _hold_out,
 }

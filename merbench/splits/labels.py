@@ -64,14 +64,14 @@ def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
     return out
 
 
-def left_out_by(entry: LeftOut, clips: pd.DataFrame) -> "pd.Series[bool]":
+def left_out_by(entry: Exclusion, clips: pd.DataFrame) -> "pd.Series[bool]":
     """Say of each clip whether an entry of ``left_out`` takes it out."""
     named = clips.emotion.isin(entry.emotions) | clips.objective_class.isin(entry.objective_classes)
     named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips)
     return (clips.dataset == entry.dataset) & named
 
 
-def clips_by_name(entry: LeftOut, clips: pd.DataFrame) -> dict[str, int]:
+def clips_by_name(entry: Exclusion, clips: pd.DataFrame) -> dict[str, int]:
     """Count the clips that each name of an entry of ``left_out`` stands for: none, where it is not of this data."""
     of = clips[clips.dataset == entry.dataset]
     said = (

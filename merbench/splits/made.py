@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from merbench.contracts.citations import Citation
 from merbench.contracts.errors import MerbenchError, listed, suggestion
-from merbench.contracts.protocols import Citation, DatasetRule, LeftOut, ProtocolSpec, load_protocol
+from merbench.contracts.protocols import DatasetRule, Exclusion, ProtocolSpec, load_protocol
 from merbench.contracts.yamlfiles import load_yaml_model, validated
 from merbench.databases import DATABASES
 
@@ -59,7 +60,7 @@ class Family(BaseModel):
     classes: tuple[str, ...]
     letters: dict[str, str]
     datasets: dict[str, DatasetRule]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Exclusion, ...]
     same_people: _SamePeople
     expected: dict[str, dict[str, int]]
     notes: str
@@ -176,10 +177,10 @@ def _mapping(dataset: str) -> dict[str, tuple[str, ...]]:
     return _megc2019().datasets[dataset].classes if dataset in _megc2019().datasets else VALENCE
 
 
-def _left_out(dataset: str) -> list[LeftOut]:
+def _left_out(dataset: str) -> list[Exclusion]:
     if dataset in _megc2019().datasets:
         return [entry for entry in _megc2019().left_out if entry.dataset == dataset and entry.emotions]
-    return [LeftOut(dataset=dataset, emotions=NO_VALENCE, reason="no valence is given to them")]
+    return [Exclusion(dataset=dataset, emotions=NO_VALENCE, reason="no valence is given to them")]
 
 
 def _titles() -> dict[str, str]:

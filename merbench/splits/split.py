@@ -91,7 +91,7 @@ def make_split(
     protocol: ProtocolSpec,
     clips: pd.DataFrame,
     synthetic: bool = False,
-    person_of: Mapping[str, str] | None = None,
+    same_people: Mapping[str, str] | None = None,
 ) -> Split:
     """Apply `protocol` to a clip table.
 
@@ -104,7 +104,7 @@ def make_split(
     synthetic : bool
         The clips were made by a program: the official list says nothing of them, and expected counts do not bind,
         differences are only reported.
-    person_of : mapping of str to str, optional
+    same_people : mapping of str to str, optional
         Datasets that share their people (SMIC's cameras) -> a name in common: who is tested is not trained on, under
         whatever dataset.
 
@@ -123,7 +123,7 @@ def make_split(
         raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}{step}")
     kept = kept.drop(columns="class")
     problem = Problem(protocol.task, protocol.outputs)
-    return Split(problem, kept, labels, folds_of(protocol, kept, person_of), differences)
+    return Split(problem, kept, labels, folds_of(protocol, kept, same_people), differences)
 
 
 def show_clips(protocol: ProtocolSpec) -> str:

@@ -317,7 +317,7 @@ def test_check_protocol_says_how_many_clips_of_people_who_are_tested_are_taken_o
         names = clips.dataset + "/" + clips.subject
         return names.map(lambda name: alike.get(name, name)).to_numpy(dtype=object)
 
-    monkeypatch.setattr("merbench.splits.split.persons", same)
+    monkeypatch.setattr("merbench.splits.folds.persons", same)
     monkeypatch.setattr("merbench.splits.examine.persons", same)
     said = done("check-protocol", path)
     assert "3 folds: 8 clips tested (" not in said

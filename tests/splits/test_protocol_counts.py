@@ -300,7 +300,7 @@ CDMER = {
 def test_cdmer_trains_on_one_database_and_tests_on_the_other(pair, clips):
     source, target = (LETTERS[letter] for letter in pair.split("-"))
     inductive, transductive = (find_protocol(f"cdmer-{pair}{kind}") for kind in ("", "-transductive"))
-    split = make_split(inductive, clips, person_of=SMIC)
+    split = make_split(inductive, clips, same_people=SMIC)
     labels = {}
     for row in clips[clips.dataset.isin([source, target])].itertuples():
         word = CDMER.get(row.emotion) if row.dataset == "casme2" else row.emotion
@@ -316,7 +316,7 @@ def test_cdmer_trains_on_one_database_and_tests_on_the_other(pair, clips):
     assert (inductive.transductive, transductive.transductive) == (False, True)
     assert inductive.spec_digest() != transductive.spec_digest()
     assert inductive.parts == {"full": "Full"}
-    assert make_split(transductive, clips, person_of=SMIC).digest() == split.digest()
+    assert make_split(transductive, clips, same_people=SMIC).digest() == split.digest()
 
 
 #: Action units and how many of the 2031 clips show each, as CD6ME's authors print them; by database only AU5 of two
@@ -400,7 +400,7 @@ def test_databases_are_crossed_by_name_without_the_people_of_the_target(clips):
     aliases = {"smic-hs": "people", "samm": "people"}  # as if s01 of the one were s01 of the other
     alike = clips.assign(subject=[s if d != "samm" else f"s{int(s):02d}" if s.isdigit() else s
                                   for d, s in zip(clips.dataset, clips.subject, strict=True)])  # fmt: skip
-    (apart,) = make_split(spec, alike, person_of=aliases).folds
+    (apart,) = make_split(spec, alike, same_people=aliases).folds
     assert len(apart.train) < len(fold.train)
 
 

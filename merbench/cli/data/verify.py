@@ -58,7 +58,8 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     """Print how a database's clips agree with a protocol, as far as it holds the protocol's datasets."""
     from merbench.contracts.errors import DataError
     from merbench.engine.plan.data import labels_fit
-    from merbench.splits.split import output_counts, selected, split_differences
+    from merbench.splits.expected import split_differences
+    from merbench.splits.labels import output_counts, selected
 
     held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
     said = source.clips[source.clips.dataset.isin(held)]["aus" if protocol.units else protocol.labels]

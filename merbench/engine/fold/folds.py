@@ -33,7 +33,8 @@ from merbench.engine.fold.randomness import preserved_method, preserved_random_s
 from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.records.model import Failure, prediction_table, units_text
 from merbench.records.outcome import FoldOutcome, InnerTraining
-from merbench.splits.split import Fold, Split
+from merbench.splits.folds import Fold
+from merbench.splits.split import Split
 
 COMPANY_TOLERANCE = 1e-5
 
@@ -293,7 +294,7 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
     with _thread_pools(len(sys.modules)).limit(limits=task.threads):
         if task.selection == "last":
             return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
-        people = persons(task.split.clips, task.person_of)
+        people = persons(task.split.clips, task.same_people)
         inner = inner_fold(task.split, fold, people, derived_seed(fold_seed(task, fold), "held-out"))
         selected = _select(task, fold, inner, progress, seconds)
         # What is kept is made again, with the same draws: so no label is ever within reach while a method trains.
@@ -370,7 +371,7 @@ def _tested(task: FoldTask, method: Method, opened: OpenedFold, seconds: dict[st
 
 def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, npt.NDArray[Any]]:
     """Ask a fitted method what it tells of itself: all of it for the test clips, features for the training clips."""
-    trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.pictures()
+    trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.without_labels()
     asked: Any = method  # diagnose is no part of what every method has
     with preserved_random_state(), preserved_method(method):
         of_test = check_diagnostics(asked.diagnose(opened.test), opened.test.clips)

@@ -12,7 +12,8 @@ from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import AuxiliaryData, Method, MethodConfig, TrainingData
-from merbench.splits.split import Fold, Split
+from merbench.splits.folds import Fold
+from merbench.splits.split import Split
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class FoldTask:
         A torch device.
     auxiliary : mapping
         Declared pretraining data.
-    person_of : mapping
+    same_people : mapping
         Datasets that share their people.
     """
 
@@ -70,7 +71,7 @@ class FoldTask:
     device: str = "cpu"
     threads: int = 1
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
-    person_of: Mapping[str, str] = field(default_factory=dict)
+    same_people: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def open_fold(task: FoldTask, fold: Fold, part: Fold) -> OpenedFold:
     # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
     order = np.random.default_rng(derived_seed(fold_seed(task, fold), "test-order"))
     test_rows = order.permutation(part.test)
-    shown = task.inputs if task.au_labels_at_test else task.inputs.pictures()
+    shown = task.inputs if task.au_labels_at_test else task.inputs.without_labels()
     train = TrainingData(
         _training_inputs(task, fold, part),
         fold_labels(task, fold)[part.train],
@@ -150,11 +151,11 @@ def fold_seed(task: FoldTask, fold: Fold) -> int:
 
 def auxiliary_data(task: FoldTask, tested: npt.NDArray[np.intp]) -> Callable[[str], AuxiliaryData]:
     """Give declared pretraining clips without the people behind the clips that are tested, or held out."""
-    held_out = set(persons(task.split.clips.iloc[tested], task.person_of))
+    held_out = set(persons(task.split.clips.iloc[tested], task.same_people))
     # Only the filtered copies can be reached from what the method is handed, never the table or the held-out names.
     ready = {}
     for name, data in task.auxiliary.items():
-        people = persons(data.clips, task.person_of)
+        people = persons(data.clips, task.same_people)
         rows = np.flatnonzero(~np.isin(people, sorted(held_out)))
         chosen = data.clips.iloc[rows]
         ready[name] = AuxiliaryData(

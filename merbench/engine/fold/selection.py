@@ -11,7 +11,8 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import Prediction, Problem
 from merbench.scoring.detection import shown_f1
 from merbench.scoring.metrics import unweighted_f1
-from merbench.splits.split import Fold, Split
+from merbench.splits.folds import Fold
+from merbench.splits.split import Split
 
 #: ``last``: after as many epochs as the configuration says. ``inner``: trained again on the whole training fold, up to
 #: the epoch that was best on those held out. ``inner-keep``: what was trained without them, as it was after that epoch.

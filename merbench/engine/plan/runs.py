@@ -6,7 +6,7 @@ from functools import cached_property
 
 from merbench import __version__, engine, prepare, training
 from merbench.contracts.clips import clips_digest
-from merbench.contracts.databases import person_of, persons
+from merbench.contracts.databases import persons, same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
@@ -117,7 +117,7 @@ class PreparedProtocol:
     def of(cls, spec: ProtocolSpec, data: Data, watcher: Watcher | None = None) -> "PreparedProtocol":
         """Split the data by the protocol; raises what :func:`merbench.splits.split.make_split` raises."""
         try:
-            split = make_split(spec, data.clips, data.synthetic, person_of(data.sources))
+            split = make_split(spec, data.clips, data.synthetic, same_people(data.sources))
         except DataError as error:
             raise DataError(f"{error}{_not_read(spec, data)}") from error
         return cls(spec, data, split, {}, watcher or Silent())
@@ -227,13 +227,13 @@ def _task_and_key(
         diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
         device=method.device,
         auxiliary=auxiliary,
-        person_of=person_of([*data.sources, *others.values()]),
+        same_people=same_people([*data.sources, *others.values()]),
     )
     digests = input_digests(inputs)
     for name, extra in auxiliary.items():
         digests |= {f"{name}:{key}": value for key, value in input_digests(extra.inputs).items()}
         digests[f"{name}:clips"] = clips_digest(extra.clips)
-        digests[f"{name}:people"] = digest(persons(extra.clips, task.person_of).tolist())
+        digests[f"{name}:people"] = digest(persons(extra.clips, task.same_people).tolist())
     key = RunKey(
         method=card.name,
         config=config.model_dump(mode="json"),

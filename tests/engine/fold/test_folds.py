@@ -24,7 +24,8 @@ from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import Auxiliary, FoldTask
 from merbench.engine.plan.catalogue import METHODS
 from merbench.prepare.kinds.facts import clip_facts, database_code
-from merbench.splits.split import Fold, Split, make_split
+from merbench.splits.folds import Fold
+from merbench.splits.split import Split, make_split
 
 FLOW = Flow()
 CLASSES = ("negative", "positive", "surprise")
@@ -392,7 +393,7 @@ def test_the_held_out_person_is_trained_on_under_no_other_dataset():
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06", "s08"), "samm": ("s06",)}
     protocol = spec(datasets={name: {"title": name, "classes": {}} for name in people})
     cameras = {"smic-hs": "smic", "smic-vis": "smic"}
-    split = make_split(protocol, table(people), person_of=cameras)
+    split = make_split(protocol, table(people), same_people=cameras)
     inputs = flow(len(split.clips), split.labels)
     seen = {}
     for fold in split.folds:
@@ -401,7 +402,7 @@ def test_the_held_out_person_is_trained_on_under_no_other_dataset():
             def fit(self, train, run):
                 seen[fold.name] = set(train.subjects)  # noqa: B023 - called at once
 
-        outcome(FoldTask(Looking, MethodConfig(), split, inputs, 0, person_of=cameras), fold.name)
+        outcome(FoldTask(Looking, MethodConfig(), split, inputs, 0, same_people=cameras), fold.name)
     everyone = {f"{dataset}/{subject}" for dataset, subjects in people.items() for subject in subjects}
     both = {"smic-vis/s06", "smic-hs/s06"}
     assert seen == {name: everyone - (both if name in both else {name}) for name in everyone}
@@ -416,7 +417,7 @@ def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):
     handed = []
     method = prying(handed)
     method.asked = ("extra",)
-    options = {"auxiliary": {"extra": extra}, "person_of": aliases}
+    options = {"auxiliary": {"extra": extra}, "same_people": aliases}
     for fold, allowed in {
         "smic-hs/s06": {"smic-vis/s07", "samm/006", "samm/008", "other/s06"},
         "samm/006": {"smic-vis/s06", "smic-vis/s07", "smic-hs/s06", "samm/008", "other/s06"},

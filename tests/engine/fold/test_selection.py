@@ -55,7 +55,7 @@ def inputs(split):
 def task(split, inputs):
     def make(method, seed=0, **options):
         config = options.pop("config", None) or method.Config()
-        return FoldTask(method, config, split, inputs, seed, person_of=ALIASES, **options)
+        return FoldTask(method, config, split, inputs, seed, same_people=ALIASES, **options)
 
     return make
 

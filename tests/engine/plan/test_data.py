@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from merbench.contracts.clips import IDENTITY, clips_digest
-from merbench.contracts.databases import SAME_PEOPLE, person_of
+from merbench.contracts.databases import SAME_PEOPLE, same_people
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases import DATABASES
@@ -30,7 +30,7 @@ from merbench.contracts.inputs import Flow
 
 class Made:
     card = DatabaseCard(name="{name}", title="Made", datasets=dict.fromkeys({datasets}, "made"), licence="none",
-                        source="made", synthetic={synthetic}, offers={offers}, person_of={persons})
+                        source="made", synthetic={synthetic}, offers={offers}, same_people={persons})
 
     def recognises(self, folder):
         return (folder / "{name}.txt").exists()
@@ -275,7 +275,7 @@ def test_who_is_who_is_gathered_from_all_sources(small, database):
     database("full", ["smic-hs", "smic-vis", "casme2"], persons={"smic-hs": "smic", "smic-vis": "smic"})
     database("sammframes", ["samm"], persons={"samm": "samm"})
     data = choose_data("full+sammframes", [small])
-    assert person_of(data.sources) == dict.fromkeys(("smic-hs", "smic-vis", "smic-nir"), "smic")
+    assert same_people(data.sources) == dict.fromkeys(("smic-hs", "smic-vis", "smic-nir"), "smic")
 
 
 def _named(names, *datasets):
@@ -289,7 +289,7 @@ SMIC_CARDS = [{}, {"smic-vis": "smic-vis"}, {"smic-vis": "mine", "smic-hs": "the
 def test_the_cameras_of_smic_show_the_same_people_whatever_a_card_says(small, database, persons):
     database("cameras", ["smic-hs", "smic-vis", "smic-nir"], persons=persons)
     database("others", ["samm", "casme2"], persons={"samm": "lab"})
-    names = person_of(choose_data("cameras+others", [small]).sources)
+    names = same_people(choose_data("cameras+others", [small]).sources)
     assert len(set(_named(names, "smic-hs", "smic-vis", "smic-nir"))) == 1
     assert len(set(_named(names, "smic-hs", "samm", "casme2"))) == 3
 
@@ -302,7 +302,7 @@ def test_pairs_of_a_family_that_share_people_by_intent_are_those_whose_people_me
 def test_a_card_may_name_the_dataset_that_its_people_are_of(small, database):
     database("full", ["smic-hs", "casme2", "samm"], persons={"smic-hs": "again"})
     database("long", ["samm-lv", "smic-long"], persons={"samm-lv": "samm", "smic-long": "smic-vis"})
-    names = person_of(choose_data("full+long", [small]).sources)
+    names = same_people(choose_data("full+long", [small]).sources)
     assert len(set(_named(names, "samm-lv", "samm"))) == 1
     assert len(set(_named(names, "smic-long", "smic-hs", "smic-vis"))) == 1
 

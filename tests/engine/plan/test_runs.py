@@ -474,7 +474,7 @@ class More:
         licence="none",
         source="made",
         offers=(Flow(),),
-        person_of={{"smic-vis": "smic", "smic-hs": "smic"}},
+        same_people={{"smic-vis": "smic", "smic-hs": "smic"}},
     )
 
     def recognises(self, folder):
@@ -607,11 +607,11 @@ def test_an_annotation_that_changes_neither_label_nor_pixel_is_in_the_key(prepar
 def test_who_is_the_same_person_is_in_the_key_where_it_changes_who_is_trained_on(prepared, small_release):
     shared = {"smic-hs": "filmed together", "casme2": "filmed together"}
     before = key_of(prepared)
-    assert key_of(other_data(prepared, person_of=shared)) == before  # s06 and sub06 are two even so
+    assert key_of(other_data(prepared, same_people=shared)) == before  # s06 and sub06 are two even so
 
     clips = prepared.data.clips
     clips = clips.assign(subject=clips.subject.replace({"sub06": "06", "s06": "06"}))
-    apart, together = other_data(prepared, clips), other_data(prepared, clips, person_of=shared)
+    apart, together = other_data(prepared, clips), other_data(prepared, clips, same_people=shared)
     assert key_of(together).digest() != key_of(apart).digest()
     assert key_of(together).split_digest != key_of(apart).split_digest
 

@@ -41,7 +41,7 @@ def trained(config, inputs, labels=LABELS, seed=1, on_epoch=None):
 
 
 def predicted(method, inputs):
-    found = method.predict(inputs.pictures()).check(inputs.clips, PROBLEM)
+    found = method.predict(inputs.without_labels()).check(inputs.clips, PROBLEM)
     assert found.labels is None
     return found.scores
 
@@ -384,7 +384,7 @@ def test_the_orthogonal_loss_parts_the_features(tiny, made):
     for weight in (0.0, 2.0):
         config = tiny(**LEARNING, orthogonal_weight=weight, orthogonal="squared-cosine")
         inputs = made(config, 40)
-        told = trained(config, inputs, labels=np.arange(40) % 3).diagnose(inputs.pictures())
+        told = trained(config, inputs, labels=np.arange(40) % 3).diagnose(inputs.without_labels())
         motion, emotion = told["feature/motion"], told["feature/emotion"]
         lengths = np.linalg.norm(motion, axis=1) * np.linalg.norm(emotion, axis=1)
         found[weight] = (((motion * emotion).sum(axis=1) / lengths) ** 2).mean()
@@ -476,7 +476,7 @@ def test_it_tells_features_gates_kept_places_action_units_and_a_face(tiny, made,
     method = trained(config, made(config, CLIPS))
     test = made(config, 7, seed=1)
     before = predicted(method, test)
-    told = check_diagnostics(method.diagnose(test.pictures()), 7)
+    told = check_diagnostics(method.diagnose(test.without_labels()), 7)
     np.testing.assert_array_equal(predicted(method, test), before)
     rates = ["0", "0.25", "0.75"] if scales == "parallel" else ["0.75"]
     of_motion = {"feature/motion", "au/1", "au/4", "au/12"}
@@ -502,7 +502,7 @@ def test_it_tells_features_gates_kept_places_action_units_and_a_face(tiny, made,
 def test_action_units_that_were_not_learned_are_not_told_of(tiny, made, changes):
     config = tiny(**changes)
     inputs = made(config, CLIPS)
-    told = trained(config, inputs).diagnose(inputs.pictures())
+    told = trained(config, inputs).diagnose(inputs.without_labels())
     assert "feature/motion" in told
     assert not [name for name in told if name.startswith("au/")]
 
@@ -510,7 +510,7 @@ def test_action_units_that_were_not_learned_are_not_told_of(tiny, made, changes)
 def test_what_it_tells_of_a_clip_does_not_depend_on_its_company(tiny, made):
     config = tiny()
     method = trained(config, made(config, CLIPS))
-    test = made(config, 7, seed=1).pictures()
+    test = made(config, 7, seed=1).without_labels()
     together = method.diagnose(test)
     for row in range(7):
         for name, values in method.diagnose(test.take(np.array([row]))).items():
