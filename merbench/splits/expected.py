@@ -1,4 +1,4 @@
-"""Clips held against the official list and the expected counts of a protocol."""
+"""Selected clips compared with the official list and the expected counts of a protocol."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from merbench.splits.labels import clips_by_name
 def split_differences(
     protocol: ProtocolSpec, clips: pd.DataFrame, datasets: Sequence[str], listed_clips: bool = True
 ) -> list[str]:
-    """Compare clips with what a protocol expects, in sentences.
+    """Compare clips with the official list and the expected counts of a protocol; a phrase each difference.
 
     Parameters
     ----------
@@ -22,9 +22,9 @@ def split_differences(
     clips : DataFrame
         As :func:`selected` returns them.
     datasets : sequence of str
-        The datasets to compare: all the protocol's, or those at hand; counts over all datasets are then left out.
+        The datasets to compare: all of the protocol, or the available ones, without counts over all datasets.
     listed_clips : bool
-        Compare with the official list clip by clip, besides the counts.
+        Compare with the official list clip by clip, in addition to the counts.
     """
     said: list[str] = []
     official = protocol.official() if listed_clips else None
@@ -66,7 +66,7 @@ def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame) -> list[str]:
 
 
 def clips_not_found(protocol: ProtocolSpec, clips: pd.DataFrame) -> list[str]:
-    """Name the clips of ``left_out`` that the data does not have, where no count would show that a name is misspelt."""
+    """Name the clips of ``left_out`` that are not in the data, where no expected count would reveal a misspelt name."""
     if protocol.official_list or (protocol.expected and protocol.expected.clips is not None):
         return []
     return [

@@ -13,14 +13,14 @@ from merbench.contracts.protocols import Exclusion, ProtocolSpec
 
 
 def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips that `protocol` uses, by identity, with a column ``class``; other datasets are passed over.
+    """Return the clips that `protocol` uses, sorted by identity, with a column ``class``.
 
-    For AU detection every class is empty.
+    Clips of other datasets are ignored. For AU detection every class is empty.
 
     Raises
     ------
     DataError
-        A clip's emotion, or objective class, is neither a class nor left out.
+        A clip's emotion, or objective class, is neither mapped nor excluded.
     """
     clips = clips[clips.dataset.isin(list(protocol.datasets))]
     kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
@@ -28,12 +28,12 @@ def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def labels_of(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
-    """Return indices of classes, or what each clip's coding says of each action unit.
+    """Return indices of classes, or for AU detection 1, 0 or NaN for each clip and action unit.
 
     Raises
     ------
     DataError
-        A dataset has no action units at all, where these are asked for.
+        AU detection, and no clip of a dataset has action units.
     """
     if protocol.task == "classification":
         return np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
@@ -65,14 +65,14 @@ def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def left_out_by(entry: Exclusion, clips: pd.DataFrame) -> "pd.Series[bool]":
-    """Say of each clip whether an entry of ``left_out`` takes it out."""
+    """Return for each clip whether an entry of ``left_out`` excludes it."""
     named = clips.emotion.isin(entry.emotions) | clips.objective_class.isin(entry.objective_classes)
     named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips)
     return (clips.dataset == entry.dataset) & named
 
 
 def clips_by_name(entry: Exclusion, clips: pd.DataFrame) -> dict[str, int]:
-    """Count the clips that each name of an entry of ``left_out`` stands for: none, where it is not of this data."""
+    """Count the clips that each name of an entry of ``left_out`` excludes; 0 for names that are not in the data."""
     of = clips[clips.dataset == entry.dataset]
     said = (
         (of.emotion, entry.emotions),
@@ -83,7 +83,7 @@ def clips_by_name(entry: Exclusion, clips: pd.DataFrame) -> dict[str, int]:
 
 
 def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
-    """Map emotions, or objective classes, to classes; a class's own name counts as it unless it is mapped."""
+    """Map emotions, or objective classes, to classes; a class's own name counts as that class unless it is mapped."""
     mapping = {(dataset, name): name for dataset in protocol.datasets for name in protocol.classes}
     for dataset, rule in protocol.datasets.items():
         mapping |= {(dataset, word): name for name, words in rule.classes.items() for word in words}

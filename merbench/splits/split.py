@@ -33,11 +33,11 @@ class Split:
         The selected rows of the clip table, sorted by identity.
     labels : ndarray
         Classification: int, shape (n_clips,), indices of classes. AU detection: float, shape (n_clips, n_units), 1
-        shown, 0 not, NaN where the clip's coding does not say.
+        shown, 0 not, NaN where the clip's coding leaves it open.
     folds : tuple of Fold
         Sorted by name.
     differences : list of str
-        What differs from the protocol's official list and expected counts; empty when all agree.
+        Differences from the protocol's official list and expected counts.
     """
 
     problem: Problem
@@ -57,11 +57,11 @@ class Split:
         return (self.clips.dataset + "/" + self.clips.subject).to_numpy(dtype=object)
 
     def fold(self, name: str) -> Fold:
-        """Return the fold called `name`; KeyError if there is none."""
+        """Return the fold called `name`; KeyError for an unknown name."""
         return {fold.name: fold for fold in self.folds}[name]
 
     def truth(self) -> pd.DataFrame:
-        """Return ``dataset, subject, clip, truth, fold`` of tested clips: what recorded predictions must agree with.
+        """Return ``dataset, subject, clip, truth, fold`` of tested clips, with which recorded predictions must agree.
 
         The truth of AU detection is text, see :func:`merbench.records.model.units_text`.
         """
@@ -69,7 +69,7 @@ class Split:
         return table[table.fold != ""].reset_index(drop=True)
 
     def _labelled(self) -> pd.DataFrame:
-        """Return what `truth` does, of all clips; those that are only trained on have no fold."""
+        """Return the same columns for all clips; the fold of clips that are never tested is empty."""
         table = self.clips[IDENTITY].copy()
         if self.problem.task == "classification":
             table["truth"] = np.array(self.problem.outputs, dtype=object)[self.labels]
@@ -81,7 +81,7 @@ class Split:
         return table.assign(fold=folds)
 
     def digest(self) -> str:
-        """Digest the identity, label and fold of every clip, and who is trained on in each fold."""
+        """Digest the identity, label and fold of every clip, and the training clips of each fold."""
         names = clip_names(self.clips)
         trained = {fold.name: digest([names[row] for row in fold.train]) for fold in self.folds}
         return digest([self._labelled().to_numpy().tolist(), trained])
@@ -98,21 +98,21 @@ def make_split(
     Parameters
     ----------
     protocol : ProtocolSpec
-        What to apply.
+        The protocol.
     clips : DataFrame
-        A clip table with all the protocol's datasets; rows of other datasets are passed over.
+        A clip table with all the protocol's datasets; rows of other datasets are ignored.
     synthetic : bool
-        The clips were made by a program: the official list says nothing of them, and expected counts do not bind,
-        differences are only reported.
+        The clips are synthetic: not compared with the official list, and differences from expected counts are only
+        reported.
     same_people : mapping of str to str, optional
-        Datasets that share their people (SMIC's cameras) -> a name in common: who is tested is not trained on, under
-        whatever dataset.
+        Datasets with the same people (SMIC's cameras) -> a common name: tested people are not in training under any
+        dataset.
 
     Raises
     ------
     DataError
-        A clip's emotion is neither a class nor left out; a dataset has no clip; or the real clips differ from the
-        official list or the expected counts, each clip being named.
+        A clip's emotion is neither mapped nor excluded; a dataset has no clip; or the real clips differ from the
+        official list or the expected counts. Names each clip.
     """
     kept = selected(protocol, clips)
     check_datasets(protocol, clips, kept)
@@ -127,14 +127,14 @@ def make_split(
 
 
 def show_clips(protocol: ProtocolSpec) -> str:
-    """Say how to see the clips that a protocol takes, and what its ``left_out`` takes away: what counts don't tell."""
-    return f"merbench check-protocol {shlex.quote(protocol.known_as)} --clips lists what is taken and what is left out"
+    """Return the command that lists the selected clips and the exclusions of a protocol, as the tail of a line."""
+    return f"merbench check-protocol {shlex.quote(protocol.known_as)} --clips lists the selected and the excluded clips"
 
 
 def check_datasets(protocol: ProtocolSpec, clips: pd.DataFrame, kept: pd.DataFrame) -> None:
-    """Refuse a protocol of whose datasets one has no clip in the data, or none left among the selected ones.
+    """Refuse data without a clip of one of the protocol's datasets, before or after its exclusions.
 
-    Fewer databases would be held out, or trained on, than the protocol says.
+    Otherwise fewer databases would be trained on or held out than the protocol says.
     """
     absent = sorted(set(protocol.datasets) - set(clips.dataset))
     if absent:
