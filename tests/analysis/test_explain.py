@@ -80,7 +80,7 @@ def test_what_the_rows_have_in_common_is_told_item_by_item(record, answers, righ
     assert "| B elsewhere, " in text
 
 
-DEPENDENT = "subject-dependent: other clips of the person who is tested are trained on"
+DEPENDENT = "subject-dependent: other clips of the tested person are in training"
 
 
 def test_what_the_protocol_warns_of_and_made_data_are_said_in_text_and_json(record, answers, right):

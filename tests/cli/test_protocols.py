@@ -146,7 +146,7 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
     )
     assert "9 folds" in said.out  # the rest is shown all the same
     assert merbench("check-protocol", path, "--clips").err.endswith("class surprise instead of 7\n")
-    step = f"merbench check-protocol {path} --clips lists what is taken and what is left out"
+    step = f"merbench check-protocol {path} --clips lists the selected and the excluded clips"
     assert merbench("run", "majority", "-p", path).err == (
         "error: the data differs from protocol small: 24 clips instead of 25; 6 clips of class surprise instead of 7; "
         f"{step}\n"
@@ -219,16 +219,16 @@ def test_a_dataset_that_is_left_out_whole_is_refused_by_run_and_by_check_protoco
         ),
         (
             ("[negative, positive, surprise]", "[negative, positive, surprise, tense]"),
-            "line 5: no dataset maps anything to",
+            "line 5: no dataset maps an emotion to",
         ),
         (
             (FOLDS, FOLDS + "\nleft_out: [{dataset: samm, emotions: [fear], reason: why}]"),
-            "line 17: left_out: 'fear' of samm is left out and mapped to 'negative': one is a slip",
+            "line 17: left_out: 'fear' of samm is both excluded and mapped to 'negative'",
         ),
         ((FOLDS, "folds:"), "line 16: folds: name a rule: leave-one-subject-out, or {rule: subject-k-fold, k: 5}"),
-        ((FOLDS, "folds: random"), "small.yaml, line 16: folds: 'random' would put clips of one person on both sides"),
+        ((FOLDS, "folds: random"), "small.yaml, line 16: folds: 'random' would put clips of one person"),
         ((FOLDS, "fold: x"), "small.yaml, line 16: unknown key 'fold' (did you mean 'folds'?)"),
-        ((FOLDS, "folds: {rule: hold-out, train: [samm], test: [samm]}"), "line 16: folds: 'samm' is both trained on"),
+        ((FOLDS, "folds: {rule: hold-out, train: [samm], test: [samm]}"), "line 16: folds: 'samm' is in both"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_with_its_place(mine, refused, swap, said):
@@ -238,12 +238,12 @@ def test_a_mistake_in_the_file_is_one_line_with_its_place(mine, refused, swap, s
 def test_subject_dependent_results_say_so_in_every_table(registered, mine, done):
     path = mine((FOLDS, "folds: leave-one-video-out"))
     said = done("run", "majority", "--protocol", path)
-    assert "warning: small: subject-dependent: other clips of the person who is tested are trained on" in said
+    assert "warning: small: subject-dependent: other clips of the tested person are in training" in said
     assert "small on megc2019-flow28, subject-dependent (protocol" in said
     for kind in ("table", "md", "latex"):
         shown = done("compare", "--format", kind)
         assert "subject-dependent (protocol" in shown
-        assert "subject-dependent: other clips of the person" in shown
+        assert "subject-dependent: other clips of the tested" in shown
     assert all(row["warnings"] for row in json.loads(done("compare", "--format", "json")))
     assert "subject-dependent" in done("compare", "--format", "csv")
     assert "warning   subject-dependent" in done("show", "majority")

@@ -241,5 +241,5 @@ def test_a_log_under_a_protocol_with_a_warning_is_scored_with_it(done, tmp_path,
     assert "subject-dependent" not in done("score", "log.txt", "--protocol", small_protocol)
     small_protocol.write_text(small_protocol.read_text().replace("-subject-out", "-video-out"))
     said = done("score", "log.txt", "--protocol", small_protocol)
-    assert "warning: subject-dependent: other clips of the person who is tested are trained on" in said
+    assert "warning: subject-dependent: other clips of the tested person are in training" in said
     assert "log.txt under small, subject-dependent" in said
