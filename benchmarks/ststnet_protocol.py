@@ -22,7 +22,7 @@ from _timing import SHARED_RELEASE, print_ratios
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
-from merbench.records.read import read_runs
+from merbench.records.select import read_runs
 from merbench.scoring.table import part_scores
 
 
@@ -87,7 +87,7 @@ def main() -> None:
                 begin = time.perf_counter()
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 seconds[name].append(time.perf_counter() - begin)
-        ((found,), _) = read_runs(results)
+        (found,) = read_runs(results)
         text = dict.fromkeys(("dataset", "subject", "clip"), str)
         said = figures(pd.read_csv(log, dtype=text)), figures(found.predictions)
     print(f"{len(folds)} folds of {options.epochs} epochs, whole commands, on {os.cpu_count()} cores")

@@ -98,13 +98,13 @@ def test_an_installed_wheel_finds_its_methods_protocols_and_figures(wheel, tmp_p
     code = """
 import merbench
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, method_card
-from merbench.records.entries import read_leaderboard
+from merbench.records.select import read_leaderboard
 from merbench.records.published import published
 
 print(merbench.__file__)
 print(*(method_card(METHODS.entry(name)).name for name in METHODS.names()))
 print(*(f"{name} {len(PROTOCOLS.get(name).official())}" for name in PROTOCOLS.names() if name == "megc2019"))
-print(len(published().figures) > 0, read_leaderboard()[1])
+print(len(published().figures) > 0, read_leaderboard().problems)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from merbench.analysis.rows import measured_rows
-from merbench.records.read import read_runs
+from merbench.records.select import read_runs
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -90,8 +90,8 @@ def test_offered_method_protocol_and_database_work_together_to_a_table(merbench,
     assert (code, err) == (0, "")
     assert "a copy of toy-lights" in out.splitlines()[0]
     assert len(re.findall(r"^ 1 +toy-mean \(power=2\) +1\.0000 +1\.0000 ", out, re.MULTILINE)) == 2
-    runs, problems = read_runs(tmp_path / "results")
-    assert problems == []
+    runs = read_runs(tmp_path / "results")
+    assert runs.problems == []
     records = [record for row in measured_rows(runs)[0] for record in row.records()]
     assert {(r["method"], r["protocol"]): (r["uf1"], r["clips"], r["folds"], r["part"]) for r in records} == {
         ("toy-mean", "toy-two"): (1.0, 6, 3, "full"),

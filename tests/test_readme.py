@@ -9,7 +9,7 @@ import pytest
 from merbench.analysis.rows import measured_rows
 from merbench.cli import app
 from merbench.engine.plan.catalogue import PROTOCOLS
-from merbench.records.entries import read_leaderboard
+from merbench.records.select import read_leaderboard
 from merbench.report.views.compare import Comparison
 from merbench.report.write.paper import as_markdown
 
@@ -25,13 +25,13 @@ def texts():
 
 def test_readme_shows_the_table_of_the_leaderboard(texts):
     shown = texts[ROOT / "README.md"].partition("<!-- table:begin -->\n")[2].partition("<!-- table:end -->")[0]
-    runs, problems = read_leaderboard()
-    assert problems == []
+    runs = read_leaderboard()
+    assert runs.problems == []
     assert shown.strip() == as_markdown(Comparison(measured_rows(runs)[0], [], [])).strip()
 
 
 def test_leaderboard_rows_match_the_protocols():
-    runs, _ = read_leaderboard()
+    runs = read_leaderboard()
     for run in runs:
         assert run.file.key.spec_digest == PROTOCOLS.get(run.file.protocol).spec_digest()
 

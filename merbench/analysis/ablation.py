@@ -13,7 +13,6 @@ import pandas as pd
 from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
-from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
@@ -230,15 +229,14 @@ def read_ablation(
             if lines and trial.group != SANITY:
                 line = _compared(line, lines[trials[0].run_ids], only)
             if diagnosed:
-                line = _diagnosed(line, runs, notes)
+                line = _diagnosed(line, notes)
             lines[trial.run_ids] = line
     told = [replace(lines[trial.run_ids], trial=trial) for trial in trials]
     return Ablation(told, len(only), command, diagnosed, truth.fold.nunique(), notes)
 
 
 def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str]) -> Line:
-    found = [read_run(runs / run_id, folds).asked_as(trial.group == SANITY) for run_id in trial.run_ids]
-    (row,), _ = measured_rows(found)
+    (row,), _ = measured_rows(read_run(runs / run_id, folds) for run_id in trial.run_ids)
     there = [restricted(run.predictions, only) for run in row.runs]
     there = [table for table in there if len(table)]
     shared = part_scores(there, row.runs[0].file.outputs, {"full": ""})[0] if there else None
@@ -255,15 +253,12 @@ def _compared(line: Line, whole: Line, only: Collection[Identity]) -> Line:
     return replace(line, difference=paired_difference(one, two, outputs), shared_difference=on_shared)
 
 
-def _diagnosed(line: Line, runs: Path, notes: list[str]) -> Line:
+def _diagnosed(line: Line, notes: list[str]) -> Line:
     """Add what the diagnostics say, where the row is complete and every fold has some that verify."""
     if not line.complete:
         return line
     try:
-        seeds = [
-            [RunFolder(runs / run.file.run_id).read_diagnostics(fold, run.file) for fold in run.asked_folds]
-            for run in line.row.runs
-        ]
+        seeds = [[run.diagnostics(fold) for fold in run.asked_folds] for run in line.row.runs]
     except RecordError as error:
         notes.append(f"{error}; diagnostics of {line.trial.group}/{line.trial.name} are left out")
         return line

@@ -2,12 +2,9 @@
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +15,13 @@ from merbench.analysis.audit import Audit
 from merbench.analysis.kept_epochs import Kept, Seed, disagreeing
 from merbench.analysis.rows import measured_rows
 from merbench.analysis.selection_rules import INNER, INNER_KEEP, LAST
-from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.contracts.notes import Note
-from merbench.records import entries as leaderboard
-from merbench.records import read as runs
-from merbench.records.folder import EPOCHS, RunFolder
-from merbench.records.model import RunFile, RunKey
-from merbench.records.read import RecordedRun, first_record
+from merbench.records.folder import EPOCHS
+from merbench.records.model import RunFile
+from merbench.records.read import RecordedRun
+from merbench.records.select import Runs
 
 _NO_EPOCHS = "its epochs were not kept"
 
@@ -74,56 +70,48 @@ class Wanted:
         """Return the command that records a run again with its epochs."""
         return run_command(file, self.given, [file.key.seed], ["--keep-epochs", *more, *self.place])
 
-    def fits(self, file: RunFile) -> bool:
-        """Say whether a run is one of those asked for, under whatever selection."""
-        return (
-            (file.method, file.protocol) == (self.method, self.protocol)
-            and self.data in (None, file.data)
-            and (self.config is None or self.config.items() <= file.key.config.items())
-            and not file.key.shuffled
-        )
-
 
 def not_of_classes(protocol: str) -> MerbenchError:
     """Return the error of auditing action units."""
     return MerbenchError(f"{protocol} is an AU-detection protocol: merbench audit supports classification only")
 
 
-def read_audit(results: Path, known: Sequence[RecordedRun], wanted: Wanted) -> Audit:
+def read_audit(known: Runs, wanted: Wanted) -> Audit:
     """Find the runs of a method that kept their epochs, and read them.
 
     Runs that were recorded here are read; where there is none, rows of the committed leaderboard.
 
     Parameters
     ----------
-    results : Path
-        Where runs are recorded.
-    known : sequence of RecordedRun
-        Those recorded there, and then those of the leaderboard.
+    known : Runs
+        Those recorded here, and then those of the leaderboard.
 
     Raises
     ------
     MerbenchError
         No run to audit, or several configurations; says what to do.
     """
-    fitting = [run for run in known if wanted.fits(run.file)]
+    fitting = known.where(
+        method=wanted.method, protocol=wanted.protocol, data=wanted.data, settings=wanted.config, shuffled=False
+    )
     if any(run.file.task != "classification" for run in fitting):
         raise not_of_classes(wanted.protocol)
-    recorded = [run for run in fitting if run.file.key.selection == LAST]
-    here = [run for run in recorded if run.origin == "measured"]
+    recorded = fitting.where(selection=LAST)
+    here = recorded.where(origin="measured")
     asked = here or recorded
-    unfit = {run.file.run_id: why for run in asked if (why := _unfit(results, run))}
-    whole = [run for run in asked if run.file.run_id not in unfit]
+    unfit = {run.file.run_id: why for run in asked if (why := _unfit(run))}
+    whole = Runs(run for run in asked if run.file.run_id not in unfit)
     if not whole:
-        raise _nothing_kept(results, asked, unfit, wanted, committed=bool(here) and len(recorded) > len(here))
+        raise _nothing_kept(asked, unfit, wanted, committed=bool(here) and len(recorded) > len(here))
     chosen, older = _newest(whole, wanted)
     said = [f"{older} older runs of other code or data are not audited"] if older else []
     said += _excluded(asked, chosen, unfit, wanted)
     if len({tuple(run.file.folds) for run in chosen}) > 1:
         raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.command} --existing redo")
-    clips = _clips(results, chosen[0], wanted)
+    with _repaired_by(chosen[0], wanted):
+        clips = chosen[0].clips()
     inner = _of_selections(fitting, chosen)
-    seeds = tuple(_seed(results, run, clips, inner.get(run.file.key.seed, {}), wanted) for run in chosen)
+    seeds = tuple(_seed(run, clips, inner.get(run.file.key.seed, {}), wanted) for run in chosen)
     file = chosen[0].file
     kept = Kept(clips, tuple(file.folds), tuple(file.outputs), seeds)
     (row,), _ = measured_rows(chosen)
@@ -132,34 +120,26 @@ def read_audit(results: Path, known: Sequence[RecordedRun], wanted: Wanted) -> A
     return Audit(row, kept, read, tuple(Note("warning", text) for text in said))
 
 
-def _unfit(results: Path, run: RecordedRun) -> str:
+def _unfit(run: RecordedRun) -> str:
     """Say why a run can't be audited; empty if it can."""
-    if run.origin == "leaderboard":
-        return "" if run.mark is not None and run.mark.epochs_sha256 is not None else _NO_EPOCHS
     if not run.complete:
         holes = f"{len(run.file.folds) - run.folds} of {len(run.file.folds)} folds are not recorded"
         return "; ".join(run.problems) or holes
-    records, without = RunFolder(results / "runs" / run.file.run_id), []
-    for fold in run.file.folds:
-        try:
-            if EPOCHS not in records.read_record(fold, run.file.key.digest()).checksums:
-                without.append(fold)
-        except RecordError as error:
-            return str(error)
+    try:
+        without = run.without_epochs()
+    except RecordError as error:
+        return str(error)
     if len(without) == len(run.file.folds):
         return _NO_EPOCHS
     return f"epochs of {listed(without)} were not kept" if without else ""
 
 
-def _nothing_kept(
-    results: Path, recorded: Sequence[RecordedRun], unfit: dict[str, str], wanted: Wanted, committed: bool
-) -> MerbenchError:
+def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: Wanted, committed: bool) -> MerbenchError:
     """Say why there is nothing to pick from, and what would change that."""
     if not recorded:
         return MerbenchError(f"no run of {wanted.asked} is recorded: {wanted.command}")
     for run in recorded:
-        folder = results / "runs" / run.file.run_id
-        record = first_record(folder, run) if run.origin == "measured" else None
+        record = run.first_record()
         if record and record.epochs and not record.failure and EPOCHS not in record.checksums:
             return MerbenchError(
                 f"{wanted.method} does not report epochs ({run.file.run_id} was run with --keep-epochs and has none): "
@@ -177,109 +157,59 @@ def _nothing_kept(
     )
 
 
-def _excluded(
-    asked: Sequence[RecordedRun], chosen: Sequence[RecordedRun], unfit: dict[str, str], wanted: Wanted
-) -> list[str]:
+def _excluded(asked: Runs, chosen: Runs, unfit: dict[str, str], wanted: Wanted) -> list[str]:
     """Name the runs of the chosen configuration that are as new, and can't be audited."""
-    first, newest = chosen[0], max(run.file.created for run in chosen)
+    first, newest = chosen[0], max(run.age for run in chosen)
     return [
         f"seed {run.file.key.seed} ({run.file.run_id}) is excluded: {unfit[run.file.run_id]}: {wanted.again(run.file)}"
-        for run in asked
-        if run.file.run_id in unfit
-        and _name(run.file) == _name(first.file)
-        and (run.group == first.group or run.file.created > newest)
+        for run in asked.where(config=first.file.config_name, variant=first.file.variant, data=first.file.data)
+        if run.file.run_id in unfit and (run.group == first.group or run.age > newest)
     ]
 
 
-def _name(file: RunFile) -> tuple[str, str, str]:
-    return file.config_name, file.variant, file.data
-
-
-def _newest(whole: Sequence[RecordedRun], wanted: Wanted) -> tuple[list[RecordedRun], int]:
+def _newest(whole: Runs, wanted: Wanted) -> tuple[Runs, int]:
     """Return the runs of one configuration on one data, those of the newest code, by seed; and how many are older."""
-    choices: dict[tuple[str, str, str], dict[str, list[RecordedRun]]] = {}
-    for run in whole:
-        choices.setdefault(_name(run.file), {}).setdefault(run.group, []).append(run)
+    choices = dict.fromkeys((run.file.config_name, run.file.variant, run.file.data) for run in whole)
     if len(choices) > 1:
         said = [f"{' '.join(filter(None, [config, variant]))} on {data}" for config, variant, data in choices]
         raise MerbenchError(
             f"{wanted.method} under {wanted.protocol} kept its epochs in several configurations ({'; '.join(said)}): "
             "choose one by --config, --set, --data"
         )
-    (groups,) = choices.values()
-    *older, newest = sorted(groups.values(), key=lambda group: max(run.file.created for run in group))
-    return sorted(newest, key=lambda run: run.file.key.seed), sum(map(len, older))
+    newest, *older = whole.versions()
+    return newest, sum(map(len, older))
 
 
-def _clips(results: Path, run: RecordedRun, wanted: Wanted) -> pd.DataFrame:
-    """Return the run's clips with the fold that tested each: as recorded, or by the names of a committed row's folds.
-
-    Raises
-    ------
-    MerbenchError
-        A row of the leaderboard whose folds are not people, clips or databases.
-    """
-    clips = run.predictions[[*IDENTITY, "truth"]]
-    if run.origin == "measured":
-        tables = []
-        with _folder(results, run, wanted) as folder:
-            for fold in run.file.folds:
-                _, table = RunFolder(folder).read_fold(fold, run.file)
-                assert table is not None  # the run is whole
-                tables.append(table[IDENTITY].assign(fold=fold))
-        return clips.merge(pd.concat(tables), on=IDENTITY, how="left", validate="one_to_one")
-    ways = [(clips.dataset + "/" + clips.subject).tolist(), clip_names(clips), clips.dataset.tolist()]
-    only = [list(run.file.folds) * len(clips)] if len(run.file.folds) == 1 else []
-    for names in [*ways, *only]:
-        if Counter(names) == run.file.folds:
-            return clips.assign(fold=names)
-    raise MerbenchError(
-        f"{run.file.run_id} of the leaderboard does not say which fold tested which clip: run it here, --keep-epochs"
-    )
-
-
-def _of_selections(fitting: Sequence[RecordedRun], chosen: Sequence[RecordedRun]) -> dict[int, dict[str, RecordedRun]]:
+def _of_selections(fitting: Runs, chosen: Runs) -> dict[int, dict[str, RecordedRun]]:
     """Return the whole runs that differ from the chosen ones in their selection alone: seed -> selection -> run."""
-    by_key: dict[str, RecordedRun] = {}
-    for run in fitting:  # those recorded here come first
-        if run.complete:
-            by_key.setdefault(run.file.key.digest(), run)
     found: dict[int, dict[str, RecordedRun]] = {}
     for run in chosen:
-        key = run.file.key
-        of = {name: by_key.get(_selected(key, name)) for name in (INNER, INNER_KEEP)}
-        found[key.seed] = {name: each for name, each in of.items() if each is not None}
+        of = found.setdefault(run.file.key.seed, {})
+        for selection in (INNER, INNER_KEEP):
+            key = run.file.key.model_copy(update={"selection": selection}).digest()
+            for other in fitting.where(key=key, complete=True)[:1]:  # those recorded here come first
+                of[selection] = other
     return found
 
 
-def _selected(key: RunKey, selection: str) -> str:
-    return key.model_copy(update={"selection": selection}).digest()
-
-
 @contextmanager
-def _folder(results: Path, run: RecordedRun, wanted: Wanted) -> Iterator[Path]:
-    """Give the folder of a run, recorded here or committed; damage is reported with the command that repairs it."""
-    file = run.file
+def _repaired_by(run: RecordedRun, wanted: Wanted) -> Iterator[None]:
+    """Add to an error about a damaged record the command that records it again."""
     try:
-        if run.origin == "measured":
-            yield results / "runs" / file.run_id
-            return
-        with as_file(files("merbench.results") / "leaderboard") as folder:
-            yield folder / file.protocol / file.run_id
+        yield
     except RecordError as error:
-        select = ["--select", file.key.selection] * (file.key.selection != LAST)
-        repair = wanted.again(file, *select) if run.origin == "measured" else "install merbench again"
+        selection = run.file.key.selection
+        repair = wanted.again(run.file, *["--select", selection] * (selection != LAST))
         raise MerbenchError(f"{error}: {repair}") from error
 
 
-def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: Wanted) -> Seed:
+def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: Wanted) -> Seed:
     """Read what one seed kept; rows as in `clips`."""
-    here = run.origin == "measured"
-    with _folder(results, run, wanted) as folder:
-        epochs = runs.read_epochs(folder, run) if here else leaderboard.read_entry_epochs(folder, run)
-        if epochs is None:
-            raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.command}")
-        ends = _ends(folder, run) if here else [epochs.shape[1]] * len(run.file.folds)
+    with _repaired_by(run, wanted):
+        kept = run.epochs()
+    if kept is None:
+        raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.command}")
+    epochs, ends = kept
     if others := int((epochs[:, -1] != _classes(run)).sum()):
         raise MerbenchError(
             f"{run.file.run_id}: the recorded class of {others} of {len(epochs)} clips is not the one with the highest "
@@ -288,18 +218,12 @@ def _seed(results: Path, run: RecordedRun, clips: pd.DataFrame, inner: dict[str,
     recorded, curve = {}, None
     for selection, other in inner.items():
         recorded[selection] = _classes(other)[_rows(clips, other.predictions)]
-        with _folder(results, other, wanted) as folder:
-            read = runs.read_inner if other.origin == "measured" else leaderboard.read_entry_inner
-            found = read(folder, other)
+        with _repaired_by(other, wanted):
+            found = other.inner()
         curve = found if curve is None else curve
         if list(other.file.folds) != list(run.file.folds):
             raise MerbenchError(f"{other.file.run_id} and {run.file.run_id} differ in their folds")
-    return Seed(run.file.key.seed, epochs[_rows(clips, run.predictions)], np.array(ends), curve, recorded)
-
-
-def _ends(folder: Path, run: RecordedRun) -> list[int]:
-    kept = [RunFolder(folder).read_epochs(fold, run.file) for fold in run.file.folds]
-    return [0 if scores is None else len(scores) for scores in kept]
+    return Seed(run.file.key.seed, epochs[_rows(clips, run.predictions)], ends, curve, recorded)
 
 
 def _rows(clips: pd.DataFrame, table: pd.DataFrame) -> npt.NDArray[np.intp]:

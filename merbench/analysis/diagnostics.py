@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import DataError, MerbenchError, RecordError, suggestion
-from merbench.records.folder import RunFolder
 from merbench.records.read import RecordedRun
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.unit_scores import UnitScores
@@ -63,16 +61,13 @@ class Diagnostics:
         return str((coded if len(coded) else self.clips).fold.value_counts(sort=False).idxmax())
 
 
-def read_diagnostics(folder: Path, run: RecordedRun) -> Diagnostics:
-    """Read the diagnostics of all folds of a run; what does not verify is left out and named in `problems`."""
+def read_diagnostics(run: RecordedRun) -> Diagnostics:
+    """Read the diagnostics of all folds of a run; folds that do not verify are excluded and named in `problems`."""
     folds: dict[str, Arrays] = {}
     problems: list[str] = []
-    records = RunFolder(folder)
     for fold in run.file.folds:
-        if not (records.fold_path(fold) / "record.json").exists():
-            continue
         try:
-            arrays = records.read_diagnostics(fold, run.file)
+            arrays = run.diagnostics(fold)
         except RecordError as error:
             if str(error) not in run.problems:
                 problems.append(str(error))
@@ -102,7 +97,7 @@ def gathered(folds: Mapping[str, Arrays], predictions: pd.DataFrame, problems: l
     Parameters
     ----------
     folds : mapping of str to arrays
-        Fold -> arrays as :meth:`merbench.records.folder.RunFolder.read_diagnostics` gives them.
+        Fold -> arrays as :meth:`merbench.records.read.RecordedRun.diagnostics` gives them.
     predictions : DataFrame
         Of the run; a fold whose clips are not all among them is left out.
     problems : list of str

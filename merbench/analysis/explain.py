@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.analysis.rows import Row, differing, measured_rows
+from merbench.analysis.rows import Row, differing, measured_rows, scored, unscored_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.records.read import RecordedRun
+from merbench.records.select import the_one
 from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
 from merbench.scoring.moves import moved_clips, moved_subjects
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
@@ -116,21 +117,19 @@ def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
     ids = {run.file.run_id: run for run in runs}
     if name in ids:
         return measured_rows([ids[name]])[0][0]
-    rows, _ = measured_rows(runs)
+    rows, _ = unscored_rows(runs)
     found = [row for row in rows if row.label == name] or [row for row in rows if row.runs[0].file.method == name]
     found = [row for row in found if not row.sanity] or found
     if len(found) == 1:
-        return found[0]
+        return scored(found[0])
     if found:
-        told = [f"{row.label} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})" for row in found]
-        raise MerbenchError(f"{name!r} could be any of {listed(told)}: give a run's id, --protocol or --data")
-    begun = [run_id for run_id in ids if run_id.startswith(name)]
-    if len(begun) == 1:
-        return measured_rows([ids[begun[0]]])[0][0]
-    if begun:
-        raise MerbenchError(f"{name!r} could be any of {listed(sorted(begun))}: write more of it")
-    known = sorted({*ids, *(row.runs[0].file.method for row in rows)})
-    raise MerbenchError(f"no recorded method or run is called {name!r}{suggestion(name, known)}")
+        several = [f"{row.label} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})" for row in found]
+        raise MerbenchError(f"{name!r} could be any of {listed(several)}: give a run's id, --protocol or --data")
+    begun = the_one(ids, name)
+    if begun is None:
+        known = sorted({*ids, *(row.runs[0].file.method for row in rows)})
+        raise MerbenchError(f"no recorded method or run is called {name!r}{suggestion(name, known)}")
+    return measured_rows([ids[begun]])[0][0]
 
 
 def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:

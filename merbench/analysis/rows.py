@@ -1,21 +1,24 @@
 """Table rows: seeds of one configuration, scored part by part; and published figures in the same form."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from merbench.analysis.cache import ScoreCache
 from merbench.contracts.errors import listed
 from merbench.records.model import RunFile
 from merbench.records.published import published
-from merbench.records.read import RecordedRun, named_together
+from merbench.records.read import RecordedRun
+from merbench.records.select import Runs
 from merbench.scoring.metrics import unweighted_f1
 from merbench.scoring.permutation import below_the_best, most_rows
-from merbench.scoring.table import PartScore, part_scores, subject_confusions
+from merbench.scoring.table import PartScore
 
 #: The fields of a row in JSON and CSV, in order.
 FIELDS = (
@@ -45,6 +48,8 @@ class Row:
     p_best : float, optional
         Of UF1 on all clips being equal to that of the best row it ranks with, see
         :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank.
+    by_subject : ndarray, optional
+        Each subject's confusion matrix, see :class:`merbench.analysis.cache.RowScores`.
     """
 
     label: str
@@ -55,6 +60,7 @@ class Row:
     folds: int
     remarks: list[str] = field(default_factory=list)
     p_best: float | None = None
+    by_subject: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     @property
     def sanity(self) -> bool:
@@ -118,61 +124,67 @@ def _figures(score: PartScore | None) -> dict[str, Any]:
     return {"clips": score.clips, "classes_scored": score.classes_scored} | finite
 
 
-def measured_rows(runs: Sequence[RecordedRun], older: bool = False) -> tuple[list[Row], list[str]]:
+def measured_rows(
+    runs: Iterable[RecordedRun], older: bool = False, cache: ScoreCache | None = None
+) -> tuple[list[Row], list[str]]:
     """Group runs into rows and score them.
 
     Parameters
     ----------
-    runs : sequence of RecordedRun
+    runs : iterable of RecordedRun
         Any runs.
     older : bool
         Show rows of earlier code or data too, where a newer row has the same label.
+    cache : ScoreCache, optional
+        Where scores are kept between commands.
 
     Returns
     -------
     rows : list of Row
         Rows that rank together stand together, best UF1 first, those with holes last, sanity rows beneath them.
     notes : list of str
-        What is not shown, and why.
+        Rows that are not shown, and why.
     """
-    runs = named_together(runs)
-    groups: dict[tuple[str, ...], dict[int, RecordedRun]] = {}
-    measured = {run.file.key.digest() for run in runs if run.origin == "measured"}
-    for run in runs:
-        if run.origin == "leaderboard" and run.file.key.digest() in measured:
-            continue  # the same run, shipped and made again here
-        seeds = groups.setdefault((run.origin, run.file.protocol, run.group), {})
-        seeds.setdefault(run.file.key.seed, run)
-    newest: dict[tuple[str, ...], list[list[RecordedRun]]] = {}
-    for by_seed in groups.values():
-        group = [by_seed[seed] for seed in sorted(by_seed)]
-        file = group[0].file
-        key = file.key
-        asked = (file.protocol, key.spec_digest, key.split_digest, file.data, key.selection)
-        visible = (group[0].origin, file.method, file.config_name, file.variant, *asked)
-        newest.setdefault(visible, []).append(group)
-    rows, notes = [], []
-    for versions in newest.values():
-        versions.sort(key=lambda group: max(run.file.created for run in group), reverse=True)
-        shown = versions if older else versions[:1]
-        rows += [_row(group) for group in shown]
-        if len(versions) > len(shown):
-            hidden, method = len(versions) - len(shown), versions[0][0].file.method
-            notes.append(f"{method}: {hidden} older rows of other code or data are not shown (--older shows them)")
-    groups_of = groupby(sorted(_told_apart(rows), key=_order), key=lambda row: row.comparable)
-    ranked = [_tested(list(group)) for _, group in groups_of]
+    rows, notes = unscored_rows(runs, older)
+    rows = sorted((scored(row, cache) for row in rows), key=_order)
+    ranked = [_tested(list(group)) for _, group in groupby(rows, key=lambda row: row.comparable)]
     return [row for group in ranked for row in group], notes + _apart(ranked)
 
 
+def unscored_rows(runs: Iterable[RecordedRun], older: bool = False) -> tuple[list[Row], list[str]]:
+    """Group runs into labelled rows, without reading any prediction; see :func:`measured_rows`."""
+    rows, notes = [], []
+    for row in Runs(runs).distinct().rows():
+        versions = row.versions()
+        shown = versions if older else versions[:1]
+        rows += [_row(list(group)) for group in shown]
+        if len(versions) > len(shown):
+            hidden, method = len(versions) - len(shown), versions[0][0].file.method
+            notes.append(f"{method}: {hidden} older rows of other code or data are not shown (--older shows them)")
+    return _told_apart(rows), notes
+
+
+def scored(row: Row, cache: ScoreCache | None = None) -> Row:
+    """Score a row; its predictions are read one row at a time, and not kept."""
+    file = row.runs[0].file
+    found = (cache or ScoreCache()).scores(row.runs)
+    scores = {score.part: score for score in found.parts}
+    failed = any(run.failed for run in row.runs)
+    status = "complete" if all(run.complete for run in row.runs) else "failed" if failed else "partial"
+    remarks = _remarks(row.runs)
+    remarks += [] if file.sanity else _unseen(file, scores)  # the rows above a sanity row say it
+    folds = min(run.folds for run in row.runs)
+    for run in row.runs:
+        run.forget()
+    return replace(row, scores=scores, by_subject=found.by_subject, status=status, folds=folds, remarks=remarks)
+
+
 def _tested(rows: list[Row]) -> list[Row]:
-    """Hold the rows of one group, best first, against the best of them; those without rank stay out."""
+    """Hold the rows of one group, best first, against the best of them; those without rank are excluded."""
     fit = [row for row in rows if row.status == "complete" and row.scores and not row.sanity]
     if rows[0].runs[0].file.task != "classification" or not 1 < len(fit) <= most_rows():
         return rows
-    tables = [run.predictions for row in fit for run in row.runs]
-    counts, _ = subject_confusions(tables, rows[0].runs[0].file.outputs)
-    seeds = np.split(counts, np.cumsum([len(row.runs) for row in fit])[:-1])
-    p = below_the_best(np.stack([each.mean(axis=0) for each in seeds]), 0, unweighted_f1)
+    p = below_the_best(np.stack([row.by_subject for row in fit if row.by_subject is not None]), 0, unweighted_f1)
     tested = [replace(row, p_best=float(value)) for row, value in zip(fit[1:], p[1:], strict=True)]
     return [fit[0], *tested, *rows[len(fit) :]]
 
@@ -203,8 +215,8 @@ def differing(one: RunFile, two: RunFile) -> list[str]:
         f"clips, labels or folds differ (split {key.split_digest[:8]} of {clips} clips in {len(one.folds)} folds and "
         f"{other.split_digest[:8]} of {more} in {len(two.folds)})": key.split_digest != other.split_digest,
         "one is on synthetic data": one.synthetic != two.synthetic,
-        f"one card admits more than the other ({', '.join([*one.admissions, *two.admissions])})": (
-            bool(one.admissions) != bool(two.admissions)
+        f"one card discloses more than the other ({', '.join([*one.disclosures, *two.disclosures])})": (
+            bool(one.disclosures) != bool(two.disclosures)
         ),
     }
     return [words for words, so in found.items() if so]
@@ -234,15 +246,9 @@ def _row(group: list[RecordedRun]) -> Row:
     file = group[0].file
     if file.deterministic:  # one seed is all there is: a whole one, if any
         group = [max(group, key=lambda run: (run.complete, run.folds))]
-    scored = [run.predictions for run in group if len(run.predictions)]
-    scores = {score.part: score for score in part_scores(scored, file.outputs, file.parts, file.task)} if scored else {}
-    failed = any(run.failed for run in group)
-    status = "complete" if all(run.complete for run in group) else "failed" if failed else "partial"
-    apart = ["synthetic"] * file.synthetic + ["admits"] * bool(file.admissions)
+    apart = ["synthetic"] * file.synthetic + ["disclosures"] * bool(file.disclosures)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
-    remarks = _remarks(group)
-    remarks += [] if file.sanity else _unseen(file, scores)  # the rows that it is beside say it
-    return Row(_label(file), group, scores, comparable, status, min(run.folds for run in group), remarks)
+    return Row(_label(file), group, {}, comparable, "not scored", 0)
 
 
 def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:
@@ -262,7 +268,7 @@ def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:
 def _remarks(group: list[RecordedRun]) -> list[str]:
     """Say what a reader of the row should know: what the card says, holes, what does not verify, mixed machines."""
     file = group[0].file
-    said = [*file.admissions, *filter(None, [file.remark]), *file.warnings]
+    said = [*file.disclosures, *filter(None, [file.remark]), *file.warnings]
     said += ["synthetic data"] * (file.synthetic and not file.sanity)  # the title says so, too
     holes = [_hole(run) for run in group if not run.complete]
     failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})

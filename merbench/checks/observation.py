@@ -36,7 +36,7 @@ class Observation:
     failure : str
         Why the fold failed, or empty.
     table : DataFrame
-        The predictions by identity, joined with the truth, see :func:`merbench.records.model.prediction_table`. Empty
+        The predictions by identity, joined with the truth, see :func:`merbench.records.predictions.prediction_table`. Empty
         where the fold failed, or was run in a process without truth.
     prediction : Prediction, optional
         The same predictions; None where the fold failed.

@@ -35,15 +35,11 @@ def audit(
     from merbench.analysis.audit_runs import Wanted, not_of_classes, read_audit
     from merbench.engine.plan.catalogue import METHODS
     from merbench.engine.plan.catalogue import protocol as find_protocol
-    from merbench.records.entries import read_leaderboard
-    from merbench.records.read import read_runs
+    from merbench.records.select import read_leaderboard, read_runs
     from merbench.report.figures.audit import write_audit
     from merbench.report.views.audit import as_json, print_audit
 
-    folder = results_folder(results)
-    measured, problems = ([], []) if shipped else read_runs(folder)
-    rows, more = read_leaderboard()
-    known = [*measured, *rows]
+    known = read_leaderboard() if shipped else read_runs(results_folder(results), leaderboard=True)
     if method not in {run.file.method for run in known}:
         METHODS.entry(method)
     name = protocol
@@ -59,8 +55,8 @@ def audit(
     given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
     options = tuple(word for option, value in given if value for word in (option, value))
     place = ("--results", str(results)) if results else ()
-    found = read_audit(folder, known, Wanted(method, name, protocol, data, chosen, options, place))
-    for problem in problems + more:
+    found = read_audit(known, Wanted(method, name, protocol, data, chosen, options, place))
+    for problem in known.problems:
         typer.echo(problem, err=True)
     if json:
         typer.echo(as_json(found).rstrip("\n"))

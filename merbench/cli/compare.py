@@ -9,6 +9,7 @@ from merbench.cli.options import Results, Sanity, one_of, results_folder
 if TYPE_CHECKING:
     from merbench.analysis.rows import Row
     from merbench.records.read import RecordedRun
+    from merbench.records.select import Runs
 
 FORMATS = ("table", "md", "latex", "csv", "json")
 
@@ -38,12 +39,13 @@ def compare(
     """Print the table: per method, UF1 and UAR on all clips and on each database, and what others have published."""
     from rich.console import Console
 
+    from merbench.analysis.cache import ScoreCache
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity
     from merbench.contracts.errors import MerbenchError
+    from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import recorded_name
-    from merbench.records.entries import read_leaderboard
-    from merbench.records.read import read_runs
+    from merbench.records.select import read_runs
     from merbench.report.views.compare import Comparison, as_csv, as_json
     from merbench.report.write.paper import as_latex, as_markdown
     from merbench.report.write.terminal import print_table
@@ -51,18 +53,15 @@ def compare(
     one_of(format, "--format", FORMATS)
     protocol = recorded_name(protocol)
     folder = results_folder(results)
-    runs, problems = read_runs(folder)
-    if leaderboard:
-        shipped, more = read_leaderboard()
-        runs, problems = runs + shipped, problems + more
+    runs = read_runs(folder, leaderboard)
     fitting = _fitting(runs, methods or [], protocol, data, sanity)
-    rows, notes = measured_rows(fitting, older)
+    rows, notes = measured_rows(fitting, older, ScoreCache(home() / "scores"))
     notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
     if published if published is not None else format in ("table", "md"):
         figures, titles = _published([protocol] if protocol else sorted({run.file.protocol for run in fitting}), rows)
-    comparison = Comparison(rows, figures, problems + notes, titles)
+    comparison = Comparison(rows, figures, runs.problems + notes, titles)
     if not rows and not figures and format != "json":
         found = f"none of the {len(runs)} runs in {folder} fits" if runs else f"there is no run in {folder}"
         raise MerbenchError(f"{found}, so there is nothing to compare: merbench run METHOD --protocol P")
@@ -77,26 +76,31 @@ def compare(
         typer.echo(note, err=True)
 
 
-def _fitting(
-    runs: "list[RecordedRun]", methods: list[str], protocol: str | None, data: str | None, sanity: bool
-) -> "list[RecordedRun]":
+def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str | None, sanity: bool) -> "Runs":
     """Choose runs; a name that neither a run nor the registry has is refused.
 
-    With methods named, sanity rows are those that see no motion, and the named methods on shuffled labels.
+    Sanity rows are chosen if they are asked for: all of them, or with methods named those that see no motion, the floor
+    of the task, and the named methods on shuffled labels. A method that is named is chosen, whatever it is.
     """
     from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
-    from merbench.records.read import named_together
+    from merbench.engine.plan.sanity import FLOORS
+    from merbench.records.select import Runs
 
     for name in methods:
-        if name not in {run.file.method for run in runs}:
+        if not runs.where(method=name):
             METHODS.entry(name)
-    if protocol is not None and protocol not in {run.file.protocol for run in runs}:
+    if protocol is not None and not runs.where(protocol=protocol):
         PROTOCOLS.entry(protocol)
-    begun = [run for run in named_together(runs) if run.folds or run.failed or run.problems]  # not refused at once
-    runs = [run for run in begun if sanity or not run.file.sanity]
-    if methods:
-        runs = [run for run in runs if run.file.method in methods or (run.file.sanity and not run.file.key.shuffled)]
-    return [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
+
+    def chosen(run: "RecordedRun") -> bool:
+        file, named = run.file, run.file.method in methods
+        if file.key.shuffled:
+            return sanity and (named or not methods)
+        beneath = file.sanity or (bool(methods) and file.method in FLOORS.values())
+        return named or (sanity if beneath else not methods)
+
+    fitting = Runs(run for run in runs.where(protocol=protocol, data=data) if chosen(run))
+    return Runs(run for run in fitting if run.folds or run.failed or run.problems)  # not refused at once
 
 
 def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -35,22 +35,18 @@ def explain(
     from merbench.analysis.explain import as_json, explain_rows, find_row
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
-    from merbench.records.entries import read_leaderboard
-    from merbench.records.read import read_runs
+    from merbench.records.select import read_runs
     from merbench.report.views.explain import print_explanation
 
     one_of(format, "--format", ("table", "json"))
     protocol = recorded_name(protocol)
     folder = results_folder(results)
-    runs, problems = read_runs(folder)
-    if leaderboard:
-        shipped, more = read_leaderboard()
-        runs, problems = runs + shipped, problems + more
-    runs = [run for run in runs if protocol in (None, run.file.protocol) and data in (None, run.file.data)]
+    known = read_runs(folder, leaderboard)
+    runs = known.where(protocol=protocol, data=data)
     if not runs:
         raise MerbenchError(f"no run in {folder} fits: merbench run METHOD --protocol P, or --leaderboard")
     found = explain_rows(find_row(runs, one), find_row(runs, two), force)
-    for problem in problems:
+    for problem in known.problems:
         typer.echo(problem, err=True)
     if format == "json":
         typer.echo(as_json(found))

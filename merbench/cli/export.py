@@ -20,10 +20,10 @@ def export(
     from merbench.contracts.errors import MerbenchError
     from merbench.records.files import write_whole
     from merbench.records.logs import to_challenge, to_csv
-    from merbench.records.read import find_run, read_run
+    from merbench.records.select import find_run
 
     one_of(format, "--format", ("csv", "challenge"))
-    found = read_run(find_run(results_folder(results), run))
+    found = find_run(results_folder(results), run)
     for problem in found.problems:
         typer.echo(problem, err=True)
     if found.predictions.empty:

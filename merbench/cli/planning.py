@@ -106,7 +106,7 @@ def planned_sanity(
 
     found, notes = plan_sanity(asked, plans, prepared)
     for note in notes:
-        watcher.note(note)
+        watcher.note(str(note))
     names = dict.fromkeys(row_label(plan.file) for plan in found)
     watcher.note(f"sanity rows, run after the methods: {', '.join(names) or 'none'}")
     return found

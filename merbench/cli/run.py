@@ -110,7 +110,7 @@ def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None
     from merbench.report.views.compare import Comparison
     from merbench.report.write.terminal import print_table
 
-    rows, notes = measured_rows([read_run(runs / plan.run_id).asked_as(plan.file.sanity) for plan in plans])
+    rows, notes = measured_rows(read_run(runs / plan.run_id) for plan in plans)
     print_table(Comparison(rows, [], notes), console)
     names = sorted({plan.file.protocol for plan in plans})
     console.print(

@@ -13,7 +13,7 @@ from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
 from merbench.engine.plan.catalogue import METHODS, given_again
 from merbench.engine.plan.runs import SHUFFLED
-from merbench.engine.plan.sanity import motionless
+from merbench.engine.plan.sanity import FLOORS, motionless
 from merbench.prepare.arrays import missing_inputs
 from merbench.records.model import RunFile
 
@@ -36,7 +36,8 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
     said = []
     for _, same in groupby(sorted(rows, key=place), key=place):
         group = list(same)
-        asked = [row for row in group if not row.sanity]
+        asked = [row for row in group if not row.sanity and row.runs[0].file.method not in FLOORS.values()]
+        asked = asked or [row for row in group if not row.sanity]
         gone = {row.label: why for row in asked if (why := _not_here(row.runs[0].file.method))}
         said += [f"whether {label} lacks sanity rows is not known: {why}" for label, why in gone.items()]
         if present := [row for row in asked if row.label not in gone]:

@@ -34,20 +34,18 @@ def show(
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.engine.plan.catalogue import given_again
-    from merbench.records.read import find_run, first_record, read_inner, read_run
+    from merbench.records.select import find_run
     from merbench.report.figures.run import draw_figures
     from merbench.report.views.show import print_diagnostics, print_run
 
     if figures and no_figures:
         raise MerbenchError("--figures says where figures go and --no-figures that there are none: give one of them")
-    folder = find_run(results_folder(results), run)
-    found = read_run(folder)
-    diagnostics = read_diagnostics(folder, found)
+    found = find_run(results_folder(results), run)
+    diagnostics = read_diagnostics(found)
     if fold is not None:
         check_fold(fold, diagnostics, found)
     console = Console(highlight=False)
-    inner = read_inner(folder, found) if found.complete and not found.asked else None
-    print_run(found, console, first_record(folder, found), inner)
+    print_run(found, console, found.first_record(), found.inner() if found.complete else None)
     protocol, of = given_again(found.file.protocol)
     print_diagnostics(diagnostics, f"merbench run {found.file.method} --protocol {protocol} --diagnose{of}", console)
     if no_figures:

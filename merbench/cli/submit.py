@@ -21,10 +21,6 @@ def submit(
     was selected by, where it was.
     """
     from merbench.records.entries import write_entry
-    from merbench.records.read import find_run, read_epochs, read_inner, read_run
+    from merbench.records.select import find_run
 
-    folder = find_run(results_folder(results), run)
-    found = read_run(folder)
-    epochs = read_epochs(folder, found) if found.complete and found.file.task == "classification" else None
-    inner = read_inner(folder, found) if found.complete else None
-    typer.echo(f"written: {write_entry(found, to, epochs, inner)}")
+    typer.echo(f"written: {write_entry(find_run(results_folder(results), run), to)}")

@@ -31,7 +31,7 @@ def mlflow(
 
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
-    from merbench.records.read import find_run
+    from merbench.records.select import run_folder
     from merbench.tracking.stores import settle
     from merbench.tracking.sync import sync as sync_runs
 
@@ -39,7 +39,7 @@ def mlflow(
     store = settle(tracking_uri, folder)
     if store is None:
         raise MerbenchError("MLflow is turned off by 'none': --tracking-uri names the one to be brought up to date")
-    found = [find_run(folder, run) for run in runs or []]
+    found = [run_folder(folder, run) for run in runs or []]
     found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
     console = Console(highlight=False)
     if not found:

@@ -50,6 +50,8 @@ class Card(BaseModel):
         Data that its pretrained weights have seen.
     au_labels_at_test : bool
         Action-unit labels of the test clips are an input.
+    sanity : bool
+        A sanity row wherever it is run: it sees no motion. Shown beneath the other rows, not ranked.
     remark : str
         What tables say of it, such as "reconstruction".
     stated, reconstructed : dict
@@ -75,6 +77,7 @@ class Card(BaseModel):
     auxiliary: tuple[str, ...] = ()
     data_seen: tuple[str, ...] = ()
     au_labels_at_test: bool = False
+    sanity: bool = False
     remark: str = ""
     stated: dict[str, str] = {}
     reconstructed: dict[str, str] = {}
@@ -111,7 +114,7 @@ class Card(BaseModel):
                 raise ValueError(f"{field} names {name!r}, which is none of the configurations: {known}")
         return self
 
-    def admissions(self, transductive: bool) -> list[str]:
+    def disclosures(self, transductive: bool) -> list[str]:
         """Say in a few words each what a reader of a table should know; empty for an ordinary method.
 
         Parameters

@@ -20,7 +20,8 @@ from pydantic import BaseModel, ValidationError
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.methods import Problem
-from merbench.records.model import SCHEMA_VERSION, check_predictions
+from merbench.records.model import SCHEMA_VERSION
+from merbench.records.predictions import check_predictions
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -89,19 +90,22 @@ def read_json(path: Path, model: type[Model]) -> Model:
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
-    version = _schema_version(content)
+    try:
+        found, problem = model.model_validate_json(content), None
+    except ValidationError as error:
+        found, problem = None, error.errors(include_url=False)[0]
+    version = getattr(found, "schema_version", None) if found is not None else _schema_version(content)
     if version is None:
-        raise RecordError(f"{path} is truncated or no JSON")
+        raise RecordError(f"{path} is truncated or not valid JSON")
     if version > SCHEMA_VERSION:
         raise FutureSchemaError(
             f"{path} has schema version {version}, this merbench reads up to {SCHEMA_VERSION}: update merbench"
         )
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
+    if problem is not None:
         where = ".".join(str(part) for part in problem["loc"])
-        raise RecordError(f"{path} does not verify: {where}: {problem['msg']}") from None
+        raise RecordError(f"{path} does not verify: {where}: {problem['msg']}")
+    assert found is not None
+    return found
 
 
 def _schema_version(content: bytes) -> int | None:

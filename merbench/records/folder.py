@@ -22,9 +22,9 @@ import pandas as pd
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import bytes_digest
-from merbench.contracts.errors import MerbenchError, RecordError, listed
+from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.names import fold_folder
 from merbench.records.files import (
     FutureSchemaError,
@@ -43,49 +43,13 @@ from merbench.records.model import (
     CompleteFile,
     FoldRecord,
     RunFile,
-    check_predictions,
-    prediction_columns,
-    problem_of,
-    with_truth,
 )
 from merbench.records.outcome import FoldOutcome
+from merbench.records.predictions import check_clips, check_predictions, prediction_columns, problem_of
 
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"
 DIAGNOSTICS = "diagnostics.npz"
-
-
-def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
-    """Hold predictions against the split: the very clips that are expected, in their folds, with their true labels.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``dataset, subject, clip, truth`` and ``fold``, the fold under which the clip is recorded.
-    expected : DataFrame
-        Rows of :meth:`merbench.splits.split.Split.truth`, of one fold or of all.
-
-    Raises
-    ------
-    RecordError
-        Foreign or missing clips, a clip under another fold, or a truth that differs; names them.
-    """
-    both = expected.merge(
-        with_truth(table)[[*IDENTITY, "truth", "fold"]],
-        on=IDENTITY,
-        how="outer",
-        suffixes=("_expected", ""),
-        indicator="side",
-    )
-    wrong = {
-        "foreign clips": both.side == "right_only",
-        "no prediction for": both.side == "left_only",
-        "another truth than the protocol for": (both.side == "both") & (both.truth != both.truth_expected),
-        "under another fold": (both.side == "both") & (both.fold != both.fold_expected),
-    }
-    for what, rows in wrong.items():
-        if rows.any():
-            raise RecordError(f"{origin} has {what} {listed(clip_names(both[rows]))}")
 
 
 class RunFolder:
@@ -127,9 +91,7 @@ class RunFolder:
         return run
 
     def start(self, run: RunFile) -> str:
-        """Write ``run.json`` if it is not there; one that is damaged or tells of an older card is written anew.
-
-        A run that was asked for by its method's name, once or now, is no sanity row only.
+        """Write ``run.json`` if it is missing, damaged, or differs from `run` in more than when the run was begun.
 
         Returns
         -------
@@ -152,8 +114,8 @@ class RunFolder:
             else:
                 if found.key != run.key:
                     raise RecordError(f"{path} belongs to another run than {run.run_id}: move that folder away")
-                first = {"created": found.created, "merbench": found.merbench, "git_commit": found.git_commit}
-                run = run.model_copy(update={**first, "sanity": found.sanity and run.sanity})
+                begun = ("created", "sequence", "merbench", "git_commit")
+                run = run.model_copy(update={name: getattr(found, name) for name in begun})
                 if found == run:
                     return ""
         write_whole(path, run.model_dump_json(indent=1).encode())
@@ -312,22 +274,30 @@ class RunFolder:
             return False
         return True
 
-    def read_complete(self, run: RunFile) -> tuple[CompleteFile, pd.DataFrame]:
-        """Read and verify the compacted predictions of a whole run.
+    def read_mark(self, run: RunFile) -> CompleteFile:
+        """Read the commit mark of a whole run and verify that its predictions are those that it vouches for.
 
         Raises
         ------
         RecordError
-            Not there, or any of it does not verify.
+            Not there, or it does not verify.
         """
         mark = read_json(self.path / "complete.json", CompleteFile)
         if mark.key_digest != run.key.digest():
             raise RecordError(f"{self.path / 'complete.json'} belongs to another run")
-        table = read_predictions(self.path / PREDICTIONS, mark.sha256, problem_of(run))
-        if not len(table) == mark.clips == sum(run.folds.values()):
+        verified_bytes(self.path / PREDICTIONS, mark.sha256)
+        if mark.clips != sum(run.folds.values()):
             raise RecordError(
-                f"{self.path / PREDICTIONS} has {len(table)} clips, the run has {sum(run.folds.values())}"
+                f"{self.path / PREDICTIONS} has {mark.clips} clips, the run has {sum(run.folds.values())}"
             )
+        return mark
+
+    def read_complete(self, run: RunFile) -> tuple[CompleteFile, pd.DataFrame]:
+        """Read and verify the merged predictions of a whole run; raises as :meth:`read_mark`."""
+        mark = self.read_mark(run)
+        table = read_predictions(self.path / PREDICTIONS, mark.sha256, problem_of(run))
+        if len(table) != mark.clips:
+            raise RecordError(f"{self.path / PREDICTIONS} has {len(table)} clips, the run has {mark.clips}")
         return mark, table
 
     def compact(self, run: RunFile, truth: pd.DataFrame) -> CompleteFile:

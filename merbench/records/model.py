@@ -1,28 +1,18 @@
-"""The files of a run: ``run.json``, a fold's ``record.json`` and predictions, and ``complete.json``, as typed contents.
+"""The JSON files of a run, ``run.json``, a fold's ``record.json`` and ``complete.json``, as typed contents."""
 
-Predictions have the columns ``dataset, subject, clip, truth, predicted, score_<class>...``; for AU detection nullable
-``truth_<au>`` and ``score_<au>``. Metrics are always computed from them.
-"""
-
-from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from merbench.contracts.cards import Task
-from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import RecordError, listed
-from merbench.contracts.methods import Prediction, Problem
 
 #: Raised, from the first release on, whenever a file gains or loses a field: fields that are not known are refused.
 SCHEMA_VERSION = 1
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
 
     schema_version: int = SCHEMA_VERSION
 
@@ -77,15 +67,18 @@ class RunFile(_File):
     variant : str
         Settings that differ from the named configuration, ``epochs=5``; and that labels were shuffled.
     sanity : bool
-        Recorded as a sanity row only: no one asked for the method by its name. Always so where labels were shuffled.
+        A sanity row: the method's card says so, or labels were shuffled.
     prepared : dict of str to dict of str to str
         Input -> database -> how the input was made there, where that says more than the card: how faces were found.
-    admissions : list of str
-        What the method's card admits, such as "transductive"; its rows rank apart.
+    disclosures : list of str
+        What the method's card discloses, such as "transductive"; its rows rank apart. Stored as ``admissions``.
     remark : str
         The card's remark, shown with its rows.
     warnings : list of str
         What every table says of the protocol's figures, such as "subject-dependent".
+    sequence : int, optional
+        Of two runs that a table shows in one row, the one with the higher number was begun later, whatever the clock
+        says. Not written where there is none, as in rows that were committed before there was one.
     """
 
     run_id: str
@@ -102,16 +95,17 @@ class RunFile(_File):
     prepared: dict[str, dict[str, str]] = {}
     synthetic: bool
     deterministic: bool
-    admissions: list[str]
+    disclosures: list[str] = Field(validation_alias="admissions", serialization_alias="admissions")
     remark: str
     warnings: list[str] = []
     folds: dict[str, int]
     created: str
+    sequence: int | None = Field(default=None, exclude_if=lambda value: value is None)
     merbench: str
     git_commit: str | None
 
     def apart(self) -> list[str]:
-        """Tell the run from others of its method: configuration, settings, selection, where they are not the usual."""
+        """Return what distinguishes the run from others of its method: configuration, settings, selection."""
         selection = "" if self.key.selection == "last" else f"{self.key.selection} epoch"
         config = "" if self.config_name == "default" else self.config_name
         return [word for word in (config, self.variant, selection) if word]
@@ -191,87 +185,3 @@ class CompleteFile(_File):
     seconds: float
     mixed: list[str]
     finished: str
-
-
-def problem_of(run: RunFile) -> Problem:
-    """Return the task and outputs of a recorded run."""
-    return Problem(run.task, tuple(run.outputs))
-
-
-def prediction_columns(problem: Problem) -> list[str]:
-    """Return the columns of a prediction table, in order."""
-    if problem.task == "classification":
-        return [*IDENTITY, "truth", "predicted", *(f"score_{name}" for name in problem.outputs)]
-    return [*IDENTITY, *(f"{kind}_{name}" for kind in ("truth", "score") for name in problem.outputs)]
-
-
-def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, problem: Problem) -> pd.DataFrame:
-    """Join identities, truth and prediction of a fold's test clips; all three are in the order of `clips`."""
-    columns: dict[str, Any] = {column: clips[column].to_numpy() for column in IDENTITY}
-    names = np.array(problem.outputs, dtype=object)
-    if problem.task == "classification":
-        columns |= {"truth": names[np.asarray(truth)], "predicted": names[prediction.decisions()]}
-    else:
-        nullable = [pd.array(column, dtype="Float64") for column in np.asarray(truth, dtype=float).T]
-        columns |= {f"truth_{name}": column for name, column in zip(problem.outputs, nullable, strict=True)}
-    columns |= {f"score_{name}": prediction.scores[:, index] for index, name in enumerate(problem.outputs)}
-    return pd.DataFrame(columns)
-
-
-def units_text(labels: Any, units: Sequence[str]) -> list[str]:
-    """Write which action units each clip shows, ``4+7``, and then of which nothing is known, ``4+7 10?``.
-
-    Parameters
-    ----------
-    labels : ndarray of float, shape (n_clips, n_units)
-        1 shown, 0 not, NaN not known.
-    units : sequence of str
-        Their numbers.
-    """
-    texts = []
-    for row in np.asarray(labels, dtype=float):
-        shown = "+".join(unit for unit, value in zip(units, row, strict=True) if value == 1)
-        unknown = [f"{unit}?" for unit, value in zip(units, row, strict=True) if np.isnan(value)]
-        texts.append(" ".join([shown or "-", *unknown]))
-    return texts
-
-
-def with_truth(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a prediction table with a column ``truth``; of AU detection it is written by `units_text`."""
-    units = [name.removeprefix("truth_") for name in table.columns if name.startswith("truth_")]
-    if not units:
-        return table
-    labels = table[[f"truth_{unit}" for unit in units]].to_numpy(dtype=float, na_value=np.nan)
-    return table.assign(truth=units_text(labels, units))
-
-
-def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:
-    """Return `table` if it is a prediction table of `problem`; anything else is named.
-
-    Raises
-    ------
-    RecordError
-        Missing or foreign columns, a clip listed twice, an unknown class, a score that is no finite number.
-    """
-    expected = prediction_columns(problem)
-    missing = [column for column in expected if column not in table.columns]
-    extra = [column for column in table.columns if column not in expected]
-    if missing or extra:
-        lacks = f"lacks the columns {listed(missing)}" if missing else f"has foreign columns {listed(extra)}"
-        raise RecordError(f"{origin} {lacks}")
-    identities = list(zip(*(table[column].tolist() for column in IDENTITY), strict=True))
-    if len(set(identities)) < len(identities):
-        raise RecordError(f"{origin} has a clip twice: {listed(clip_names(table[table[IDENTITY].duplicated()]))}")
-    for column in ("truth", "predicted") if problem.task == "classification" else ():
-        strange = set(table[column].tolist()) - set(problem.outputs)
-        if strange:
-            raise RecordError(f"{origin}: {column} {strange.pop()!r} is none of {', '.join(problem.outputs)}")
-    scores = table[[f"score_{name}" for name in problem.outputs]]
-    if not all(pd.api.types.is_numeric_dtype(kind) for kind in scores.dtypes):
-        raise RecordError(f"{origin}: scores must be numbers")
-    finite = np.isfinite(scores.to_numpy(dtype=float))
-    if not finite.all():
-        raise RecordError(
-            f"{origin}: a score is missing or not finite for {listed(clip_names(table[~finite.all(axis=1)]))}"
-        )
-    return table[expected]

@@ -40,7 +40,7 @@ class FoldOutcome:
     peak_gpu_memory_mb : float, optional
         Of the fold on its GPU; none on a CPU.
     predictions : DataFrame, optional
-        See :func:`merbench.records.model.prediction_table`.
+        See :func:`merbench.records.predictions.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
         Training ended with the last of them.

@@ -1,75 +1,332 @@
-"""Read recorded runs: their predictions as far as they verify, and what does not."""
+"""A recorded run, one's own or a committed one, read lazily: what it is at once, what came out when it is asked for."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
-from merbench.contracts.errors import MerbenchError, RecordError, suggestion
-from merbench.records.folder import RunFolder
-from merbench.records.model import CompleteFile, FoldRecord, RunFile, prediction_columns, problem_of
+from merbench.contracts.errors import RecordError
+from merbench.records.folder import EPOCHS, RunFolder
+from merbench.records.model import CompleteFile, FoldRecord, RunFile
+from merbench.records.predictions import no_predictions, problem_of
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class RecordedRun:
-    """One run as it lies on disk.
+class State(NamedTuple):
+    """What of a run is recorded.
 
     Attributes
     ----------
-    predictions : DataFrame
-        Of all folds that verify; may be empty.
+    mark : CompleteFile, optional
+        The commit mark of a run that is whole and merged.
     folds : int
-        How many folds these are.
+        How many folds verify.
     failed : dict of str to str
         Fold -> what its method raised, in a line.
     problems : list of str
-        What did not verify.
-    mark : CompleteFile, optional
-        The commit mark of a run that is whole and put together.
-    origin : str
-        ``measured`` here, or ``leaderboard``.
+        What does not verify.
+    """
+
+    mark: CompleteFile | None
+    folds: int
+    failed: dict[str, str]
+    problems: list[str]
+
+
+class Place(Protocol):
+    """Where a run's files are, and how they are read there; every read verifies what it returns."""
+
+    origin: str
+    path: Path
+
+    def complete(self, file: RunFile) -> CompleteFile | None:
+        """Return the commit mark of the whole run once its checksum holds; None where it has none."""
+
+    def predictions(self, file: RunFile) -> pd.DataFrame:
+        """Return the predictions of the whole run."""
+
+    def by_fold(self, file: RunFile, asked: Sequence[str]) -> tuple[State, pd.DataFrame]:
+        """Return what the folds hold, fold by fold."""
+
+    def epochs(self, run: "RecordedRun") -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
+        """Return what :meth:`RecordedRun.epochs` does."""
+
+    def without_epochs(self, file: RunFile) -> list[str]:
+        """Return the folds that kept no epochs."""
+
+    def inner(self, run: "RecordedRun") -> npt.NDArray[np.float64] | None:
+        """Return what :meth:`RecordedRun.inner` does."""
+
+    def diagnostics(self, file: RunFile, fold: str) -> Arrays:
+        """Return what :meth:`RecordedRun.diagnostics` does."""
+
+    def first_record(self, file: RunFile) -> FoldRecord | None:
+        """Return the record of the first fold that verifies; None where there is none."""
+
+    def tested_in(self, run: "RecordedRun") -> list[str]:
+        """Return the fold that tested each clip of the predictions."""
+
+
+@dataclass(eq=False)
+class RecordedRun:
+    """A recorded run; nobody needs to know where its files are.
+
+    Attributes
+    ----------
+    file : RunFile
+        What it is.
+    place : Place
+        Where its files are.
     asked : tuple of str
         The folds that were asked for, where these are not all; nothing else is read.
     """
 
     file: RunFile
-    predictions: pd.DataFrame
-    folds: int
-    failed: dict[str, str]
-    problems: list[str]
-    mark: CompleteFile | None = None
-    origin: str = "measured"
+    place: Place
     asked: tuple[str, ...] = ()
 
-    def asked_as(self, sanity: bool) -> "RecordedRun":
-        """Return the same run as it was asked for this time: as a sanity row, or by name."""
-        return replace(self, file=self.file.model_copy(update={"sanity": sanity}))
+    @property
+    def origin(self) -> str:
+        """``measured`` in a results folder, or ``leaderboard``; for people, and to tell rows apart."""
+        return self.place.origin
+
+    @cached_property
+    def key_digest(self) -> str:
+        """Digest of all that the result depends on."""
+        return self.file.key.digest()
+
+    @cached_property
+    def group(self) -> str:
+        """Digest of all that the result depends on but the seed: runs with the same one are seeds of one row."""
+        return self.file.key.group()
+
+    @property
+    def age(self) -> tuple[int, str, str]:
+        """What orders runs by when they were begun: the recorded counter, else ``created``, else the id."""
+        return self.file.sequence or 0, self.file.created, self.file.run_id
 
     @property
     def asked_folds(self) -> Sequence[str]:
         """The folds that were asked for: all of the protocol's, or some."""
         return self.asked or tuple(self.file.folds)
 
+    @cached_property
+    def _state(self) -> State:
+        problems = []
+        if not self.asked:
+            try:
+                mark = self.place.complete(self.file)
+            except RecordError as error:
+                problems.append(str(error))
+            else:
+                if mark is not None:
+                    return State(mark, len(self.file.folds), {}, [])
+        return self._by_fold(problems)
+
+    def _by_fold(self, problems: list[str]) -> State:
+        found, self.predictions = self.place.by_fold(self.file, self.asked_folds)
+        problems = problems + found.problems
+        if found.folds == len(self.file.folds) and not problems and not self.asked:
+            problems.append(f"{self.place.path}: all folds are recorded but not yet merged; run the same command again")
+        return found._replace(problems=problems)
+
+    @property
+    def mark(self) -> CompleteFile | None:
+        """The commit mark of a run that is whole and merged."""
+        return self._state.mark
+
+    @property
+    def folds(self) -> int:
+        """How many folds verify."""
+        return self._state.folds
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Fold -> what its method raised, in a line."""
+        return self._state.failed
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not verify."""
+        return self._state.problems
+
     @property
     def complete(self) -> bool:
         """Whether every fold asked for is in.
 
-        All of them are in once they are put together and held against the protocol, which the commit mark says.
+        All of them are in once they are merged and held against the protocol, which the commit mark says.
         """
         return self.folds == len(self.asked) if self.asked else self.mark is not None
 
-    @property
-    def group(self) -> str:
-        """Digest of all that the result depends on but the seed: runs with the same one are seeds of one row."""
-        return self.file.key.group()
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Predictions of all folds that verify; may be empty. Read at the first use, then kept until `forget`."""
+        if self.mark is None:
+            _, table = self.place.by_fold(self.file, self.asked_folds)
+            return table
+        try:
+            return self.place.predictions(self.file)
+        except RecordError as error:  # a mark that vouches for what is not a prediction table
+            self._state = self._by_fold([str(error)])
+            return self.predictions
+
+    def forget(self) -> None:
+        """Let go of the predictions, so that many runs can be read one after another; they are read again if needed."""
+        self.__dict__.pop("predictions", None)
+
+    def epochs(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
+        """Read which class each clip of a whole run of classification was given after each epoch.
+
+        Returns
+        -------
+        predicted : ndarray of uint8, shape (n_clips, n_epochs)
+            Clips as in `predictions`; numbers of the outputs, by the highest score. A fold that was trained for fewer
+            epochs keeps the classes of its last one.
+        ends : ndarray of int, shape (n_folds,)
+            How many epochs each fold was trained for, as far as it is recorded; folds as in ``file.folds``.
+            None for both where a fold did not keep its epochs.
+
+        Raises
+        ------
+        RecordError
+            A file does not verify.
+        """
+        return self.place.epochs(self)
+
+    def without_epochs(self) -> list[str]:
+        """Name the folds of a whole run that kept no epochs; raises RecordError where a record does not verify."""
+        return self.place.without_epochs(self.file)
+
+    def inner(self) -> npt.NDArray[np.float64] | None:
+        """Read what the epochs of a whole run were selected by.
+
+        Returns
+        -------
+        ndarray of float, shape (n_folds, n_epochs), optional
+            UF1 of the clips held out within the training fold, in 0..1; folds as in ``file.folds``, NaN after a fold's
+            last epoch. The first highest of a row is the epoch that counts. None where the run selects none.
+
+        Raises
+        ------
+        RecordError
+            A file does not verify.
+        """
+        return self.place.inner(self)
+
+    def diagnostics(self, fold: str) -> Arrays:
+        """Read the diagnostics of a fold, see :class:`merbench.records.outcome.FoldOutcome`; empty where it has none.
+
+        Raises
+        ------
+        RecordError
+            The fold's record or the arrays do not verify.
+        """
+        return self.place.diagnostics(self.file, fold)
+
+    def first_record(self) -> FoldRecord | None:
+        """Return the record of the first fold that verifies: what it was computed with. None where there is none."""
+        return self.place.first_record(self.file)
+
+    def clips(self) -> pd.DataFrame:
+        """Return ``dataset, subject, clip, truth`` of the predictions, and the ``fold`` that tested each clip.
+
+        Raises
+        ------
+        RecordError
+            A fold does not verify, or a committed run does not record which fold tested which clip.
+        """
+        return self.predictions[[*IDENTITY, "truth"]].assign(fold=self.place.tested_in(self))
+
+
+class _OwnFolder:
+    """A run in a results folder: its folds, and all of them merged once the last is in."""
+
+    origin = "measured"
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._records = path, RunFolder(path)
+
+    def complete(self, file: RunFile) -> CompleteFile | None:
+        return self._records.read_mark(file) if (self.path / "complete.json").exists() else None
+
+    def predictions(self, file: RunFile) -> pd.DataFrame:
+        return self._records.read_complete(file)[1]
+
+    def by_fold(self, file: RunFile, asked: Sequence[str]) -> tuple[State, pd.DataFrame]:
+        tables, failed, problems = [], {}, []
+        for fold in asked:
+            if not (self._records.fold_path(fold) / "record.json").exists():
+                continue
+            try:
+                record, fold_table = self._records.read_fold(fold, file)
+            except RecordError as error:
+                problems.append(str(error))
+                continue
+            if record.failure:
+                failed[fold] = f"{record.failure.type}: {record.failure.message}"
+            if fold_table is not None:
+                tables.append(fold_table)
+        table = pd.concat(tables, ignore_index=True) if tables else no_predictions(problem_of(file))
+        return State(None, len(tables), failed, problems), table
+
+    def epochs(self, run: RecordedRun) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
+        tables, labels = [], []
+        for fold in run.file.folds:
+            scores = self._records.read_epochs(fold, run.file)
+            if scores is None:
+                return None
+            tables.append(self._clips_of(fold, run.file))
+            labels.append(scores.argmax(axis=2).astype(np.uint8).T)
+        longest = max(found.shape[1] for found in labels)
+        filled = [np.pad(found, [(0, 0), (0, longest - found.shape[1])], mode="edge") for found in labels]
+        rows = pd.concat(tables, ignore_index=True).reset_index(names="row")
+        ordered: npt.NDArray[np.uint8] = np.concatenate(filled)[run.predictions[IDENTITY].merge(rows, on=IDENTITY).row]
+        return ordered, np.array([found.shape[1] for found in labels])
+
+    def without_epochs(self, file: RunFile) -> list[str]:
+        digest = file.key.digest()
+        return [fold for fold in file.folds if EPOCHS not in self._records.read_record(fold, digest).checksums]
+
+    def inner(self, run: RecordedRun) -> npt.NDArray[np.float64] | None:
+        found = [self._records.read_inner(fold, run.file) for fold in run.file.folds]
+        curves = [curve for curve in found if curve is not None]
+        if len(curves) < len(found):
+            return None
+        longest = max(map(len, curves))
+        return np.array([np.pad(curve, (0, longest - len(curve)), constant_values=np.nan) for curve in curves])
+
+    def diagnostics(self, file: RunFile, fold: str) -> Arrays:
+        return self._records.read_diagnostics(fold, file)
+
+    def first_record(self, file: RunFile) -> FoldRecord | None:
+        for fold in file.folds:
+            try:
+                return self._records.read_record(fold, file.key.digest())
+            except RecordError:
+                continue
+        return None
+
+    def tested_in(self, run: RecordedRun) -> list[str]:
+        tables = [self._clips_of(fold, run.file).assign(fold=fold) for fold in run.file.folds]
+        found = run.predictions[IDENTITY].merge(pd.concat(tables), on=IDENTITY, how="left", validate="one_to_one")
+        return list(found.fold)
+
+    def _clips_of(self, fold: str, file: RunFile) -> pd.DataFrame:
+        _, table = self._records.read_fold(fold, file)
+        if table is None:
+            raise RecordError(f"{self._records.fold_path(fold)} failed, but the run counts as whole")
+        return table[IDENTITY]
 
 
 def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
-    """Read one run's folder; what does not verify is left out of the predictions and named in `problems`.
+    """Open the run in a folder of one's own.
 
     Parameters
     ----------
@@ -81,150 +338,9 @@ def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
     Raises
     ------
     RecordError
-        ``run.json`` itself does not verify.
+        ``run.json`` itself does not verify. Anything else that does not is excluded from the predictions and named in
+        `problems`.
     """
-    records = RunFolder(folder)
-    file = records.read_run()
-    problems: list[str] = []
+    file = RunFolder(folder).read_run()
     asked = tuple(fold for fold in file.folds if fold in folds)
-    if asked == tuple(file.folds):
-        asked = ()
-    if not asked and (folder / "complete.json").exists():
-        try:
-            mark, table = records.read_complete(file)
-        except RecordError as error:
-            problems.append(str(error))
-        else:
-            return RecordedRun(file, table, len(file.folds), {}, [], mark)
-    tables, failed = [], {}
-    for fold in asked or file.folds:
-        if not (records.fold_path(fold) / "record.json").exists():
-            continue
-        try:
-            record, fold_table = records.read_fold(fold, file)
-        except RecordError as error:
-            problems.append(str(error))
-            continue
-        if record.failure:
-            failed[fold] = f"{record.failure.type}: {record.failure.message}"
-        if fold_table is not None:
-            tables.append(fold_table)
-    if len(tables) == len(file.folds) and not problems:
-        problems.append(f"{folder} has all its folds but is not put together: give the same command again")
-    columns = prediction_columns(problem_of(file))
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=str)
-    return RecordedRun(file, table, len(tables), failed, problems, asked=asked)
-
-
-def read_epochs(folder: Path, run: RecordedRun) -> npt.NDArray[np.uint8] | None:
-    """Read which class each clip was given after each epoch.
-
-    Parameters
-    ----------
-    folder : Path
-        The run's.
-    run : RecordedRun
-        What `read_run` gave of it: a whole run of classification.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n_clips, n_epochs), optional
-        Clips as in ``run.predictions``; the outputs' numbers, by the highest score. After its last epoch a fold that
-        was trained for fewer stays as it is. None where a fold did not keep its epochs.
-
-    Raises
-    ------
-    RecordError
-        What a fold kept does not verify.
-    """
-    records, tables, labels = RunFolder(folder), [], []
-    for fold in run.file.folds:
-        scores = records.read_epochs(fold, run.file)
-        if scores is None:
-            return None
-        _, table = records.read_fold(fold, run.file)
-        assert table is not None  # a fold that failed keeps no epochs
-        tables.append(table[IDENTITY])
-        labels.append(scores.argmax(axis=2).astype(np.uint8).T)
-    longest = max(found.shape[1] for found in labels)
-    filled = [np.pad(found, [(0, 0), (0, longest - found.shape[1])], mode="edge") for found in labels]
-    rows = pd.concat(tables, ignore_index=True).reset_index(names="row")
-    ordered: npt.NDArray[np.uint8] = np.concatenate(filled)[run.predictions[IDENTITY].merge(rows, on=IDENTITY).row]
-    return ordered
-
-
-def read_inner(folder: Path, run: RecordedRun) -> npt.NDArray[np.float64] | None:
-    """Read what the epochs of a run that selects them were selected by.
-
-    Parameters
-    ----------
-    folder : Path
-        The run's.
-    run : RecordedRun
-        What `read_run` gave of it: a whole run.
-
-    Returns
-    -------
-    ndarray of float, shape (n_folds, n_epochs), optional
-        UF1 of the clips held out within the training fold, see :mod:`merbench.engine.fold.selection`; folds as in
-        ``run.file.folds``, NaN after a fold's last epoch. The first highest of a row is the epoch that counts. None
-        where the run selects none.
-
-    Raises
-    ------
-    RecordError
-        What a fold kept does not verify.
-    """
-    records = RunFolder(folder)
-    found = [records.read_inner(fold, run.file) for fold in run.file.folds]
-    curves = [curve for curve in found if curve is not None]
-    if len(curves) < len(found):
-        return None
-    longest = max(map(len, curves))
-    return np.array([np.pad(curve, (0, longest - len(curve)), constant_values=np.nan) for curve in curves])
-
-
-def first_record(folder: Path, run: RecordedRun) -> FoldRecord | None:
-    """Read the record of the run's first fold that verifies: what it was computed with; None if none does."""
-    for fold in run.file.folds:
-        try:
-            return RunFolder(folder).read_record(fold, run.file.key.digest())
-        except RecordError:
-            continue
-    return None
-
-
-def read_runs(results: Path) -> tuple[list[RecordedRun], list[str]]:
-    """Read every run below ``<results>/runs``; runs whose ``run.json`` does not verify are told in lines."""
-    runs, problems = [], []
-    for path in sorted((results / "runs").glob("*/run.json")):
-        try:
-            runs.append(read_run(path.parent))
-        except RecordError as error:
-            problems.append(str(error))
-    return runs, problems
-
-
-def named_together(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
-    """Count a method that was asked for by its name, in one seed or on the leaderboard, as no sanity row in any."""
-    named = {run.group for run in runs if not run.file.sanity}
-    return [run.asked_as(run.file.sanity and run.group not in named) for run in runs]
-
-
-def find_run(results: Path, name: str) -> Path:
-    """Find the folder of the run whose id is `name` or begins with it.
-
-    Raises
-    ------
-    MerbenchError
-        None, or several.
-    """
-    known = sorted(path.parent.name for path in (results / "runs").glob("*/run.json"))
-    found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
-    if len(found) == 1:
-        return results / "runs" / found[0]
-    if not known:
-        raise MerbenchError(f"there is no run in {results / 'runs'}: merbench run METHOD --protocol P")
-    if found:
-        raise MerbenchError(f"{name!r} could be any of {', '.join(found)}: write more of it")
-    raise MerbenchError(f"no run is called {name!r}{suggestion(name, known)}")
+    return RecordedRun(file, _OwnFolder(folder), () if asked == tuple(file.folds) else asked)

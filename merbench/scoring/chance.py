@@ -47,7 +47,7 @@ def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
     problem : Problem
         What was predicted.
     folds : iterable of DataFrame
-        See :func:`merbench.records.model.prediction_table`; in each every class, or either answer of every unit,
+        See :func:`merbench.records.predictions.prediction_table`; in each every class, or either answer of every unit,
         must occur in the truth.
     """
     judge = _renamed if problem.task == "classification" else _swapped

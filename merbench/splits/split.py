@@ -15,7 +15,7 @@ from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.methods import Problem
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.records.model import units_text
+from merbench.records.predictions import units_text
 from merbench.splits.expected import split_differences
 from merbench.splits.folds import Fold, folds_of
 from merbench.splits.labels import labels_of, selected
@@ -63,7 +63,7 @@ class Split:
     def truth(self) -> pd.DataFrame:
         """Return ``dataset, subject, clip, truth, fold`` of tested clips, with which recorded predictions must agree.
 
-        The truth of AU detection is text, see :func:`merbench.records.model.units_text`.
+        The truth of AU detection is text, see :func:`merbench.records.predictions.units_text`.
         """
         table = self._labelled()
         return table[table.fold != ""].reset_index(drop=True)

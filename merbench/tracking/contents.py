@@ -182,7 +182,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "synthetic": str(file.synthetic).lower(),
         "selection": key.selection,
         "origin": run.origin,
-        "admits": ", ".join(file.admissions),
+        "admits": ", ".join(file.disclosures),
         **({"sanity": "labels shuffled"} if key.shuffled else {}),
         **({"warnings": "; ".join(file.warnings)} if file.warnings else {}),
         "key": key.digest(),

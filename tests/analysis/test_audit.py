@@ -11,8 +11,7 @@ from rich.console import Console
 
 from merbench.analysis.audit_runs import Wanted, read_audit, run_command
 from merbench.contracts.errors import MerbenchError
-from merbench.records.entries import read_leaderboard
-from merbench.records.read import read_runs
+from merbench.records.select import read_leaderboard, read_runs
 from merbench.report.figures.audit import audit_figure, write_audit
 from merbench.report.figures.style import as_png, style
 from merbench.report.views.audit import as_csv, as_json, as_markdown, print_audit, title
@@ -39,9 +38,9 @@ def at(epoch=-1, after=AFTER):
 
 def audited(record, known=None, **wanted):
     if known is None:
-        known, problems = read_runs(record.results)
-        assert problems == []
-    return read_audit(record.results, known, Wanted(**{"method": "toy", "protocol": "toys", "given": "toys"} | wanted))
+        known = read_runs(record.results)
+        assert known.problems == []
+    return read_audit(known, Wanted(**{"method": "toy", "protocol": "toys", "given": "toys"} | wanted))
 
 
 def refusal(record, known=None, **wanted):
@@ -207,11 +206,11 @@ def test_seeds_without_epochs_are_named_for_this_configuration_only(record):
 
 
 def test_committed_rows_never_replace_runs_recorded_here(record):
-    committed, _ = read_leaderboard()
+    committed = read_leaderboard()
     record(at(), epochs=AFTER, method="ststnet", protocol="megc2019", folds=FOLDS[:2])
-    mine, _ = read_runs(record.results)
+    mine = read_runs(record.results)
     wanted = {"method": "ststnet", "protocol": "megc2019", "given": "megc2019"}
-    said = refusal(record, [*mine, *committed], **wanted)
+    said = refusal(record, mine + committed, **wanted)
     assert "2 of 4 folds are not recorded" in said
     assert "--leaderboard" in said
     assert title(audited(record, committed, **wanted)).startswith("Audit of ststnet [leaderboard]: megc2019")
@@ -229,7 +228,7 @@ def test_one_of_several_configurations_must_be_chosen(record):
 
 def test_runs_of_shuffled_labels_are_not_audited(record):
     record(at(), epochs=AFTER)
-    known, _ = read_runs(record.results)
+    known = read_runs(record.results)
     shuffled = known[0].file.key.model_copy(update={"shuffled": True})
     object.__setattr__(known[0].file, "key", shuffled)
     assert refusal(record, known).startswith("no run of toy under toys is recorded")
@@ -285,13 +284,13 @@ def test_the_figure_draws_a_curve_a_rule_and_marks_the_picks(record):
 
 
 def test_committed_audits_are_reproduced_from_the_leaderboard(root, tmp_path):
-    known, problems = read_leaderboard()
-    assert problems == []
+    known = read_leaderboard()
+    assert known.problems == []
     assert AUDITS
     for folder in AUDITS:
         committed = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
         wanted = Wanted(committed["method"], committed["protocol"], committed["protocol"])
-        *_, picture = write_audit(read_audit(tmp_path, known, wanted), tmp_path)
+        *_, picture = write_audit(read_audit(known, wanted), tmp_path)
         again = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
         rows, rows_again = committed.pop("rows"), again.pop("rows")
         assert again == committed

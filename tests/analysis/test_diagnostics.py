@@ -37,7 +37,7 @@ def recorded(record, made, **changes):
 
 
 def read(folder):
-    return read_diagnostics(folder, read_run(folder))
+    return read_diagnostics(read_run(folder))
 
 
 def printed(diagnostics, run, width=100):

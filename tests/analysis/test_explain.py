@@ -8,12 +8,12 @@ from rich.console import Console
 
 from merbench.analysis.explain import as_json, explain_rows, find_row
 from merbench.contracts.errors import MerbenchError
-from merbench.records.read import read_runs
+from merbench.records.select import read_runs
 from merbench.report.views.explain import print_explanation
 
 
 def explained(record, one, two, **options):
-    runs, _ = read_runs(record.results)
+    runs = read_runs(record.results)
     return explain_rows(find_row(runs, one), find_row(runs, two), **options)
 
 
@@ -136,7 +136,7 @@ def test_names_that_mean_nothing_or_too_much_are_refused(record, answers, right)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"admissions": ["transductive"]}, "one card admits more than the other (transductive)"),
+        ({"admissions": ["transductive"]}, "one card discloses more than the other (transductive)"),
         ({"synthetic": True}, "one is on synthetic data"),
         ({"protocol": "others"}, "the protocols are called toys and others"),
         ({"folds": ["alpha/s1"]}, "b: seed 0 has 1 of 3 folds"),

@@ -12,7 +12,8 @@ from merbench.analysis.rows import measured_rows
 from merbench.cli.sanity import missing_sanity
 from merbench.contracts.errors import MerbenchError
 from merbench.records.entries import write_entry
-from merbench.records.read import read_run, read_runs
+from merbench.records.read import read_run
+from merbench.records.select import read_runs
 from merbench.report.views.compare import as_csv, as_json, best_two, ranks, table_lines
 from merbench.report.write.paper import as_latex, as_markdown
 
@@ -41,7 +42,7 @@ def test_sanity_rows_stand_beneath_all_others_and_are_neither_ranked_nor_best_no
 
 
 def test_sanity_rows_change_nothing_of_the_others(record, answers, wrong, table):
-    runs, _ = read_runs(record.results)
+    runs = read_runs(record.results)
     alone, _ = measured_rows([run for run in runs if not run.file.sanity])
     assert [row.records() for row in alone] == [row.records() for row in table.rows if not row.sanity]
 
@@ -69,7 +70,7 @@ def test_a_method_that_was_also_run_by_name_is_one_row_with_all_its_seeds_and_ra
 def test_a_sanity_row_recorded_here_does_not_take_the_rank_of_the_committed_row(record, answers, wrong):
     record(answers, method="svm-flow")
     record(wrong, method="majority", sanity=True)
-    runs, _ = read_runs(record.results)
+    runs = read_runs(record.results)
     (majority,) = [run for run in runs if run.file.method == "majority"]
     committed = replace(majority.asked_as(sanity=False), origin="leaderboard")
     rows, _ = measured_rows([*runs, committed])
@@ -80,7 +81,7 @@ def test_a_sanity_row_recorded_here_does_not_take_the_rank_of_the_committed_row(
 def test_a_method_that_is_not_installed_any_more_is_named_and_the_others_are_told(record, answers, wrong):
     record(answers, method="svm-flow")
     record(wrong, method="gone-method")
-    rows, _ = measured_rows(read_runs(record.results)[0])
+    rows, _ = measured_rows(read_runs(record.results))
     unknown, *others = sorted(missing_sanity(rows), reverse=True)
     assert unknown.startswith("whether gone-method lacks sanity rows is not known: unknown method 'gone-method'")
     assert any("svm-flow, labels shuffled" in line for line in others)
@@ -100,7 +101,7 @@ def test_a_sanity_row_is_refused_by_the_leaderboard_until_it_is_asked_for_by_nam
 def test_a_name_means_the_methods_own_row_and_not_that_on_shuffled_labels(record, answers, wrong):
     record(answers, method="svm-flow")
     record(wrong, method="svm-flow", variant="labels shuffled", sanity=True)
-    runs, _ = read_runs(record.results)
+    runs = read_runs(record.results)
     assert find_row(runs, "svm-flow").label == "svm-flow"
     assert find_row(runs, "svm-flow (labels shuffled)").sanity
 

@@ -18,10 +18,10 @@ import yaml
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.reading.identity import normalised
-from merbench.records.entries import read_entry, read_entry_epochs, read_entry_inner, write_entry
+from merbench.records.entries import read_entry, write_entry
 from merbench.records.folder import RunFolder
 from merbench.records.logs import read_log
-from merbench.records.read import find_run, read_run
+from merbench.records.select import find_run
 from merbench.scoring.table import part_scores
 
 MEGC_COUNTS = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM"
@@ -225,7 +225,7 @@ def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_i
     assert "stratified-random seed 1: 9/9 folds, recorded before" in said
     kept = list(tmp_path.rglob("diagnostics.npz"))
     assert len(kept) == 18
-    run = read_run(find_run(tmp_path / "results", "teller-small-s1"))
+    run = find_run(tmp_path / "results", "teller-small-s1")
     records = RunFolder(tmp_path / "results" / "runs" / run.file.run_id)
     found = records.read_diagnostics("samm/006", run.file)
     inside = run.predictions[run.predictions.subject == "006"]
@@ -245,7 +245,7 @@ def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(don
     offer("[merbench.methods]\nmy-method = MODULE.method:MyMethod\n", {"card.yaml": card, "method.py": module})
     said = done("run", "my-method", *small, "--config", "my-method:quick", "--diagnose")
     assert "my-method quick seed 0: 9/9 folds" in said
-    run = read_run(find_run(tmp_path / "results", "my-method"))
+    run = find_run(tmp_path / "results", "my-method")
     folder = RunFolder(tmp_path / "results" / "runs" / run.file.run_id)
     for fold, clips in run.file.folds.items():
         found = folder.read_diagnostics(fold, run.file)
@@ -402,7 +402,7 @@ def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_
     done("run", method, *small)
     log = tmp_path / f"log.{format}"
     log.write_text(done("export", method, "--format", format), encoding="utf-8")
-    spec, run = load_protocol(small_protocol), read_run(find_run(tmp_path / "results", method))
+    spec, run = load_protocol(small_protocol), find_run(tmp_path / "results", method)
     assert figures(read_log(log, spec, normalised).predictions, spec) == figures(run.predictions, spec)
     shown = printed_scores(done("show", method))
     assert len(shown) == 4
@@ -441,7 +441,7 @@ def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
     said = done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
     (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     assert said.strip() == f"written: {entry}"
-    run, back = read_run(find_run(tmp_path / "results", "svm-flow")), read_entry(entry)
+    run, back = find_run(tmp_path / "results", "svm-flow"), read_entry(entry)
     assert (back.origin, back.file, back.folds, back.complete) == ("leaderboard", run.file, 9, True)
     columns = ["dataset", "subject", "clip", "truth", "predicted"]
     pd.testing.assert_frame_equal(back.predictions[columns], run.predictions[columns], check_dtype=False)
@@ -455,7 +455,7 @@ def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after
     done("submit", "ststnet", "--to", tmp_path / "leaderboard", "--results", tmp_path / "kept")
     (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     back = read_entry(entry)
-    found = read_entry_epochs(entry, back)
+    found, _ = back.epochs()
     names = np.array(back.file.outputs)
     assert found.shape == (len(back.predictions), 3)
     assert (names[found[:, -1]] == back.predictions.predicted).all()
@@ -485,7 +485,7 @@ def test_a_run_that_selects_its_epoch_is_a_row_of_its_own_and_tells_by_what_it_s
         done("submit", row["run_ids"][0], "--to", tmp_path / "leaderboard", *results)
         entry = tmp_path / "leaderboard" / row["protocol"] / row["run_ids"][0]
         back = read_entry(entry)
-        curves, labels = read_entry_inner(entry, back), read_entry_epochs(entry, back)
+        curves, (labels, _) = back.inner(), back.epochs()
         kept[row["selection"]] = curves, labels
         if row["selection"] == "last":
             assert curves is None
@@ -551,7 +551,7 @@ def test_a_run_with_holes_is_not_submitted(done, refused, small, tmp_path):
     done("run", "majority", *small, "--folds", "samm/006")
     assert "1 of 9 folds" in refused("submit", "majority", "--to", tmp_path / "leaderboard")
     with pytest.raises(MerbenchError, match="1 of 9 folds"):
-        write_entry(read_run(find_run(tmp_path / "results", "majority")), tmp_path / "leaderboard")
+        write_entry(find_run(tmp_path / "results", "majority"), tmp_path / "leaderboard")
     assert not (tmp_path / "leaderboard").exists()
 
 

@@ -10,7 +10,7 @@ MINIMAL = {"name": "mine", "title": "Mine", "summary": "A method.", "implementat
 
 def test_an_ordinary_card_admits_nothing_and_has_a_default_configuration():
     card = Card(**MINIMAL)
-    assert card.admissions(transductive=True) == []
+    assert card.disclosures(transductive=True) == []
     assert card.configurations == {"default": {}}
     assert not card.deterministic
 
@@ -24,13 +24,13 @@ def test_whatever_a_card_admits_is_said():
         auxiliary=("samm-lv",),
         remark="reconstruction",  # said beside the name, no admission
     )
-    assert card.admissions(transductive=True) == [
+    assert card.disclosures(transductive=True) == [
         "transductive",
         "AU labels at test",
         "weights have seen imagenet, casme2",
         "pretrained on samm-lv",
     ]
-    assert "transductive" not in card.admissions(transductive=False)  # the protocol did not let it
+    assert "transductive" not in card.disclosures(transductive=False)  # the protocol did not let it
 
 
 def test_inputs_are_read_by_their_kind():

@@ -4,7 +4,6 @@ import re
 import sys
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,8 @@ from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
 from merbench.engine.plan.data import choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
-from merbench.records.entries import read_entry_epochs, read_entry_inner, read_leaderboard
 from merbench.records.read import read_run
+from merbench.records.select import read_leaderboard
 from merbench.scoring.table import part_scores
 from merbench.training.packed import PackedFold, fit_packed
 from merbench.training.torch_method import TorchConfig
@@ -230,16 +229,13 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
     plans = plan_runs(Request(("ststnet",), seeds=(0, 1, 2)), [prepared])
     selecting = plan_runs(Request(("ststnet",), seeds=(0, 1, 2), selection="inner"), [prepared])
-    committed = {run.file.run_id: run for run in read_leaderboard()[0] if run.file.method == "ststnet"}
+    committed = {run.file.run_id: run for run in read_leaderboard() if run.file.method == "ststnet"}
     assert {plan.run_id for plan in plans + selecting} == set(committed)
     assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans + selecting)
     epochs, fold = 4, "smic-hs/s03"
-    board = Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / "megc2019"
     for plan in plans[:2]:
         entry = committed[plan.run_id]
-        told = read_entry_epochs(
-            Path(MODULE.__file__).parents[2] / "results" / "leaderboard" / "megc2019" / plan.run_id, entry
-        )
+        told = entry.epochs()[0]
         assert told.shape == (442, 800)
         short = replace(plan.task, config=plan.task.config.model_copy(update={"epochs": epochs}), keep_epochs=True)
         outcome = run_fold(short, fold)
@@ -254,9 +250,9 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     # An epoch selected within the training fold: what was trained again is what the last epoch's run was after it.
     for last, plan in zip(plans, selecting, strict=False):
         entry = committed[plan.run_id]
-        curves = read_entry_inner(board / plan.run_id, entry)
+        curves = entry.inner()
         assert curves.shape == (68, 800)
-        told = read_entry_epochs(board / last.run_id, committed[last.run_id])
+        told = committed[last.run_id].epochs()[0]
         names = (entry.predictions.dataset + "/" + entry.predictions.subject).to_numpy()
         places = np.array([list(entry.file.folds).index(name) for name in names])
         picked = told[np.arange(442), curves.argmax(axis=1)[places]]

@@ -18,8 +18,10 @@ from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.engine.execute.grid import execute, run_state
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.runs import Request, plan_runs
-from merbench.records.folder import RunFolder, check_clips
-from merbench.records.read import read_run, read_runs
+from merbench.records.folder import RunFolder
+from merbench.records.predictions import check_clips
+from merbench.records.read import read_run
+from merbench.records.select import read_runs
 
 FOLDS = ["samm/006", "samm/007", "samm/011", "smic-hs/s11"]
 FOLD, LAST = FOLDS[0], FOLDS[-1]
@@ -201,10 +203,13 @@ DAMAGE = {
     "score NaN": (cell("score_positive", np.nan, float), "a score is missing or not finite for samm/006/006_2_1"),
     "score infinite": (cell("score_positive", np.inf, float), "a score is missing or not finite"),
     "score is text": (rewriting(lambda t: t.assign(score_positive="high")), "scores must be numbers"),
-    "record truncated": (truncate("record.json"), "record.json is truncated or no JSON"),
-    "record empty": (truncate("record.json", 0), "record.json is truncated or no JSON"),
-    "record is no object": (lambda folder: (folder / "record.json").write_text("[1]"), "truncated or no JSON"),
-    "record is no text": (lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"), "truncated or no JSON"),
+    "record truncated": (truncate("record.json"), "record.json is truncated or not valid JSON"),
+    "record empty": (truncate("record.json", 0), "record.json is truncated or not valid JSON"),
+    "record is no object": (lambda folder: (folder / "record.json").write_text("[1]"), "truncated or not valid JSON"),
+    "record is no text": (
+        lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"),
+        "truncated or not valid JSON",
+    ),
     "record lacks a field": (without("checksums", "status"), "record.json does not verify: status"),
     "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "does not verify: clips"),
     "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "does not verify: mood"),
@@ -475,10 +480,10 @@ def test_a_damaged_run_file_is_named_and_written_again(plan, runs, whole, damage
     RUN_FILE[damage](folder)
     with pytest.raises(RecordError, match=r"run\.json"):
         read_run(folder)
-    found, problems = read_runs(runs.parent)
-    assert found == []
-    assert len(problems) == 1
-    assert "run.json" in problems[0]
+    found = read_runs(runs.parent)
+    assert not found
+    assert len(found.problems) == 1
+    assert "run.json" in found.problems[0]
     state, watcher = go(plan, runs)
     assert state.complete
     assert watcher.outcomes == []
@@ -526,18 +531,18 @@ def test_a_folder_that_holds_another_run_is_left_alone(plan, runs, whole):
 def test_a_copied_run_is_not_counted_a_second_time(plan, runs, whole):
     folder, _ = whole
     shutil.copytree(folder, runs / f"{plan.run_id}-copy")
-    found, problems = read_runs(runs.parent)
+    found = read_runs(runs.parent)
     assert [run.file.run_id for run in found] == [plan.run_id]
-    assert len(problems) == 1
-    assert "copied folder" in problems[0]
+    assert len(found.problems) == 1
+    assert "copied folder" in found.problems[0]
 
 
 def test_a_damaged_run_harms_no_other(plan, ststnet, runs, finished):
     shutil.copytree(finished, runs, dirs_exist_ok=True)
     truncate("run.json")(runs / plan.run_id)
-    found, problems = read_runs(runs.parent)
+    found = read_runs(runs.parent)
     assert [run.file.method for run in found] == ["ststnet"]
-    assert len(problems) == 1
+    assert len(found.problems) == 1
 
 
 # --- what a record holds --------------------------------------------------------------------------------------------

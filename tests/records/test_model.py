@@ -7,15 +7,8 @@ from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import RecordError
 from merbench.contracts.methods import Prediction, Problem
-from merbench.records.model import (
-    CompleteFile,
-    Failure,
-    FoldRecord,
-    RunKey,
-    check_predictions,
-    prediction_columns,
-    prediction_table,
-)
+from merbench.records.model import CompleteFile, Failure, FoldRecord, RunKey
+from merbench.records.predictions import check_predictions, prediction_columns, prediction_table
 
 THREE = Problem("classification", ("negative", "positive", "surprise"))
 UNITS = Problem("au-detection", ("1", "4"))

@@ -10,6 +10,7 @@ import pandas as pd
 from merbench.contracts.digests import digest
 from merbench.records.model import RunFile, RunKey
 from merbench.records.read import RecordedRun
+from support.recording import made_up_run
 
 CLASSES = ("negative", "positive", "surprise")
 #: Dataset -> clips and subjects, as MEGC 2019 has them; the first has no action units.
@@ -140,4 +141,4 @@ def _run(clips: pd.DataFrame, fields: dict[str, Any]) -> RecordedRun:
         "deterministic": False, "admissions": [], "remark": "", "folds": folds,
         "created": "2026-01-01T00:00:00+00:00", "merbench": "0", "git_commit": None,
     }  # fmt: skip
-    return RecordedRun(RunFile(**about | fields), predictions.reset_index(drop=True), len(folds), {}, [])
+    return made_up_run(RunFile(**about | fields), predictions.reset_index(drop=True))

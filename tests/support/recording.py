@@ -19,9 +19,11 @@ from merbench.engine.execute.grid import execute
 from merbench.engine.execute.units import Unit, Watcher
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
-from merbench.records.model import Failure, RunFile, RunKey, prediction_table
+from merbench.records.model import CompleteFile, Failure, RunFile, RunKey
 from merbench.records.outcome import FoldOutcome, InnerTraining
-from merbench.records.read import read_runs
+from merbench.records.predictions import prediction_table
+from merbench.records.read import RecordedRun
+from merbench.records.select import read_runs
 from merbench.report.views.compare import Comparison
 from merbench.splits.split import make_split
 
@@ -138,9 +140,9 @@ class Recorder:
 
     def compared(self, older: bool = False) -> Comparison:
         """Compare everything that is recorded."""
-        runs, problems = read_runs(self.results)
+        runs = read_runs(self.results)
         rows, notes = measured_rows(runs, older)
-        return Comparison(rows, [], problems + notes)
+        return Comparison(rows, [], runs.problems + notes)
 
 
 #: Seven clips of three people in two datasets; the figures that follow from them are derived where they are used.
@@ -154,3 +156,28 @@ ANSWERS = {
     "beta/t1/c2": (SUR, SUR),
     "beta/t1/c3": (NEG, NEG),
 }
+
+
+class _InMemory:
+    """A whole run whose files were never written."""
+
+    origin, path = "measured", Path("nowhere")
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table
+
+    def complete(self, file: RunFile) -> CompleteFile:
+        """Vouch for the table."""
+        return CompleteFile(
+            run_id=file.run_id, key_digest=file.key.digest(), predictions="none", sha256="none", clips=len(self._table),
+            seconds=0.0, mixed=[], finished=file.created,
+        )  # fmt: skip
+
+    def predictions(self, file: RunFile) -> pd.DataFrame:
+        """Return the table."""
+        return self._table
+
+
+def made_up_run(file: RunFile, predictions: pd.DataFrame) -> RecordedRun:
+    """Make a whole run of a table of predictions."""
+    return RecordedRun(file, _InMemory(predictions))  # type: ignore[arg-type]

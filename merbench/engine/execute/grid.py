@@ -14,10 +14,12 @@ from merbench.contracts.errors import MerbenchError, RecordError, listed, sugges
 from merbench.engine.execute.units import Executor, Serial, Unit, Watcher, kind
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
-from merbench.engine.plan.siblings import Siblings, begun_last, siblings
-from merbench.records.folder import PREDICTIONS, RunFolder, check_clips
+from merbench.engine.plan.siblings import numbered, siblings
+from merbench.records.folder import PREDICTIONS, RunFolder
 from merbench.records.model import FoldRecord
 from merbench.records.outcome import FoldOutcome
+from merbench.records.predictions import check_clips
+from merbench.records.select import Runs
 
 Existing = Literal["keep", "redo"]
 
@@ -216,15 +218,14 @@ class _HeldRun:
         self._failed: list[str] = []
         self._undiagnosed: list[str] = []
 
-    def open(self, observer: Observer, folds: Sequence[str], existing: Existing, known: Siblings) -> None:
+    def open(self, observer: Observer, folds: Sequence[str], existing: Existing, known: Runs) -> None:
         """Look what is recorded, and make way for what is not."""
-        moved = ""
-        if not (self.folder.path / "run.json").exists():
-            file, moved = begun_last(self.plan.file, known)
-            self.plan = replace(self.plan, file=file)
+        new = not (self.folder.path / "run.json").exists()
+        file, clock = numbered(self.plan.file, known)
+        self.plan = replace(self.plan, file=file)
         mended = self.folder.start(self.plan.file)
         state = run_state(self.plan, self.folder.path.parent, folds, existing)
-        for sentence in filter(None, [moved, mended, *state.damaged]):
+        for sentence in filter(None, [clock * new, mended, *state.damaged]):
             observer.note(sentence)
         observer.run_started(self.plan, len(state.recorded), state.pending)
         if not state.complete:

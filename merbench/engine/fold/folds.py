@@ -31,8 +31,9 @@ from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.fold.selection import inner_fold, inner_uf1
-from merbench.records.model import Failure, prediction_table, units_text
+from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome, InnerTraining
+from merbench.records.predictions import prediction_table, units_text
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 

@@ -50,8 +50,6 @@ class Request:
         What to keep beside predictions: those after each epoch, what the method tells of itself. Not in any key.
     shuffled : bool
         Shuffle the labels of the training clips.
-    sanity : bool
-        Asked for as a sanity row, see :mod:`merbench.engine.plan.sanity`, not by name. Not in any key.
     first_look : bool
         The data is the small stand-in: methods whose card names a short configuration run in that.
     """
@@ -65,7 +63,6 @@ class Request:
     keep_epochs: bool = False
     diagnose: bool = False
     shuffled: bool = False
-    sanity: bool = False
     first_look: bool = False
 
     def config_of(self, method: str) -> str:
@@ -271,7 +268,7 @@ def _plan(
         method=card.name,
         config_name=config_name,
         variant=shown(", ".join(filter(None, [changed, SHUFFLED * key.shuffled]))),
-        sanity=request.sanity or key.shuffled,
+        sanity=card.sanity or key.shuffled,
         protocol=spec.name,
         parts=spec.parts,
         task=task.split.problem.task,
@@ -280,7 +277,7 @@ def _plan(
         prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
         deterministic=_deterministic(method, request),
-        admissions=card.admissions(task.transductive),
+        disclosures=card.disclosures(task.transductive),
         remark=card.remark,
         warnings=spec.warnings,
         folds={fold.name: len(fold.test) for fold in task.split.folds},

@@ -1,6 +1,7 @@
-"""Sanity rows: what a protocol's data gives without a look at motion, or from labels that mean nothing.
+"""Sanity rows: what a protocol's data gives without a look at motion, or from shuffled labels.
 
-They tell what a score is worth. They are runs as any other, recorded as sanity rows, and never ranked.
+They say what a score is worth. They are runs as any other, recorded as sanity rows, and never ranked. The floor of the
+task, the same answer for every clip, is run with them and ranked: papers report it as a baseline.
 """
 
 from collections.abc import Sequence
@@ -8,30 +9,31 @@ from dataclasses import replace
 
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError
+from merbench.contracts.notes import Note
 from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
 
-#: The best that can be had of each task without looking: the same answer for every clip.
+#: The best result of each task without looking at the input: the same answer for every clip.
 FLOORS: dict[Task, str] = {"classification": "majority", "au-detection": "always-shown"}
-#: Methods, in a configuration where it is not the default, that see no motion.
+#: Methods, in a configuration where it is not the default, whose cards say that they are sanity rows.
 MOTIONLESS = ("stratified-random", "database-only", "database-only:balanced", "duration-only", "onset-frame-only")
 
 
 def motionless(task: Task) -> tuple[str, ...]:
-    """Return the methods, some as ``METHOD:CONFIGURATION``, that are sanity rows of every table of a task."""
+    """Return the methods, some as ``METHOD:CONFIGURATION``, that ``--sanity`` adds to every table of a task."""
     return (FLOORS[task], *MOTIONLESS)
 
 
 def plan_sanity(
     asked: Sequence[Request], plans: Sequence[RunPlan], protocols: Sequence[PreparedProtocol]
-) -> tuple[list[RunPlan], list[str]]:
-    """Plan the sanity rows of a table.
+) -> tuple[list[RunPlan], list[Note]]:
+    """Plan the rows that ``--sanity`` adds to a table.
 
     Parameters
     ----------
     asked : sequence of Request
-        The methods of the table: each is run once more with the labels of its training clips shuffled.
+        The methods of the table: each is run again on shuffled training labels.
     plans : sequence of RunPlan
-        What comes of that; what is among it is no sanity row besides.
+        The runs of the table; rows that are among them are not added again.
     protocols : sequence of PreparedProtocol
         On the chosen data.
 
@@ -39,8 +41,8 @@ def plan_sanity(
     -------
     plans : list of RunPlan
         The rows' runs, each once.
-    notes : list of str
-        Which rows protocol or data can't have, and why.
+    notes : list of Note
+        Which rows are not available for the protocol or the data, and why.
     """
     found: dict[str, RunPlan] = {}
     notes = []
@@ -48,13 +50,13 @@ def plan_sanity(
         for name in motionless(protocol.spec.task):
             method, _, config = name.partition(":")
             first = asked[0]
-            row = Request((method,), config or None, seeds=first.seeds, sanity=True, first_look=first.first_look)
+            row = Request((method,), config or None, seeds=first.seeds, first_look=first.first_look)
             try:
                 found |= {plan.run_id: plan for plan in plan_runs(row, [protocol])}
             except MerbenchError as error:
-                notes.append(f"sanity row {name} is not available: {error}")
+                notes.append(Note("note", f"sanity row {name} is not available: {error}"))
     for request in asked:
-        shuffled = replace(request, shuffled=True, sanity=True, keep_epochs=False, diagnose=False)
+        shuffled = replace(request, shuffled=True, keep_epochs=False, diagnose=False)
         found |= {plan.run_id: plan for plan in plan_runs(shuffled, protocols)}
     known = {plan.run_id for plan in plans}
     return [plan for run_id, plan in found.items() if run_id not in known], list(dict.fromkeys(notes))

@@ -1,17 +1,19 @@
-"""Runs that a table shows in the same row but for their key: made with other code or data, before or after."""
+"""Siblings of a run: runs that a table shows in the same row, recorded with other code or data, or another seed."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from merbench.contracts.errors import RecordError, listed
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.folder import RunFolder
 from merbench.records.model import RunFile
+from merbench.records.read import read_run
+from merbench.records.select import Runs
 
-#: What differs in the keys of siblings, for people.
-_TOLD = {
+#: Fields of the key that may differ between siblings, for people.
+_CHANGED = {
     "code_digest": "the method's code",
     "config": "what the configuration sets",
     "data_digest": "the data",
@@ -21,74 +23,73 @@ _TOLD = {
 }
 
 
-Siblings = dict[tuple[str, ...], list[RunFile]]
-
-
-def siblings(plans: Sequence[RunPlan], runs: Path) -> Siblings:
-    """Read the recorded runs of the same methods and protocols as those of `plans` that are not begun.
-
-    Returns
-    -------
-    dict of tuple to list of RunFile
-        By what a table shows of a run: method, settings by name, protocol, data, selection.
-    """
+def siblings(plans: Sequence[RunPlan], runs: Path) -> Runs:
+    """Read the recorded runs of the methods and protocols of those `plans` that are not begun."""
     names = {f"{plan.file.method}-{plan.file.protocol}-s*" for plan in plans if not _begun(plan, runs)}
-    found: Siblings = {}
+    found = []
     for path in sorted(path for name in names for path in runs.glob(f"{name}/run.json")):
-        with suppress(RecordError):  # which is told by whoever runs or shows it
-            file = RunFolder(path.parent).read_run()
-            found.setdefault(_row(file), []).append(file)
-    return found
+        with suppress(RecordError):  # reported by whoever runs or shows it
+            found.append(read_run(path.parent))
+    return Runs(found)
 
 
 def _begun(plan: RunPlan, runs: Path) -> bool:
-    return (runs / plan.run_id / "run.json").exists()
+    try:
+        RunFolder(runs / plan.run_id).read_run()
+    except RecordError:
+        return False
+    return True
 
 
-def _row(file: RunFile) -> tuple[str, ...]:
-    return file.method, file.config_name, file.variant, file.protocol, file.data, file.key.selection
+def _same_row(file: RunFile, known: Runs) -> Runs:
+    """Return the runs that a table would show as this method's, but for the version of code and data."""
+    return known.where(
+        method=file.method, config=file.config_name, variant=file.variant, protocol=file.protocol, data=file.data,
+        selection=file.key.selection,
+    )  # fmt: skip
 
 
-def begun_last(file: RunFile, known: Siblings) -> tuple[RunFile, str]:
-    """See that a run which is about to begin counts as begun after its siblings, though the clock may say otherwise.
-
-    Of siblings that differ in more than their seed tables show those that were begun last.
+def numbered(file: RunFile, known: Runs) -> tuple[RunFile, str]:
+    """Give a run that is about to begin the next number among its siblings, so that tables show it as the newest.
 
     Returns
     -------
     file : RunFile
-        The run, perhaps with another `created`.
-    told : str
-        What is wrong with the clock, in a sentence; empty where nothing is.
+        The run, with its `sequence`.
+    warning : str
+        That the system clock is wrong, in a sentence; empty where it is not.
     """
-    others = [other for other in known.get(_row(file), ()) if other.key.group() != file.key.group()]
-    begun = [moment for other in others if (moment := _moment(other.created))]
-    now = _moment(file.created)
-    if not begun or now is None or now > max(begun):
-        return file, ""
-    created = (max(begun) + timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
-    told = f"the clock says {file.created}, but {file.method} has runs here that were begun later"
-    return file.model_copy(update={"created": created}), f"{told}: {file.run_id} counts as begun after them, {created}"
+    others = _same_row(file, known)
+    last = max((other.file.sequence or 0 for other in others), default=0)
+    later = [other.file for other in others if _moment(other.file.created) > _moment(file.created)]
+    warning = (
+        f"the system clock ({file.created}) is earlier than an existing run of {file.method} "
+        f"({later[0].run_id}, created {later[0].created}): check the clock; {file.run_id} counts as the newest"
+        if later
+        else ""
+    )
+    return file.model_copy(update={"sequence": last + 1}), warning
 
 
-def _moment(text: str) -> datetime | None:
-    """Read when a run was begun; None for what is no time."""
-    with suppress(ValueError):
+def _moment(text: str) -> datetime:
+    """Read when a run was begun; the beginning of time for text that is not a time."""
+    try:
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def superseded(plans: Sequence[RunPlan], runs: Path) -> list[str]:
-    """Tell of recorded runs that do not count for plans not begun yet, and why; a line for each method and reason."""
+    """Report recorded runs that do not count for plans not begun yet, and why: a line for each method and reason."""
     known = siblings(plans, runs)
     found: dict[tuple[str, str], list[str]] = {}
     for plan in plans:
         if _begun(plan, runs):
             continue
-        for other in known.get(_row(plan.file), ()):
-            if other.key.seed == plan.file.key.seed and other.key != plan.file.key:
-                found.setdefault((plan.file.method, _differing(other, plan.file)), []).append(other.run_id)
+        for run in _same_row(plan.file, known).where(seed=plan.file.key.seed):
+            if run.file.key != plan.file.key:
+                found.setdefault((plan.file.method, _differing(run.file, plan.file)), []).append(run.file.run_id)
     return [
         f"{method}: recorded before, not counted and left as it is: {listed(run_ids, most=3)}; changed since: {what}"
         for (method, what), run_ids in found.items()
@@ -98,11 +99,11 @@ def superseded(plans: Sequence[RunPlan], runs: Path) -> list[str]:
 def _differing(other: RunFile, file: RunFile) -> str:
     """Name in what two keys differ."""
     then, now = other.key.model_dump(), file.key.model_dump()
-    names = [told for name, told in _TOLD.items() if then[name] != now[name]]
+    names = [changed for name, changed in _CHANGED.items() if then[name] != now[name]]
     versions = then["code_versions"], now["code_versions"]
     names += [
         f"merbench's {room} code ({versions[0].get(room)}, now {version})"
         for room, version in versions[1].items()
         if versions[0].get(room) != version
     ]
-    return " and ".join(names or ["what its card admits"])
+    return " and ".join(names or ["what its card discloses"])

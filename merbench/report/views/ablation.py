@@ -129,7 +129,7 @@ def _remarks(ablation: Ablation) -> list[str]:
     told: dict[tuple[str, str], str] = {}
     for line in ablation.lines:
         file = line.row.runs[0].file
-        general = {*file.admissions, file.remark, "synthetic data"}
+        general = {*file.disclosures, file.remark, "synthetic data"}
         for remark in line.row.remarks:
             whose = file.method if remark in general else _place(line)
             told[whose, remark] = f"{whose}: {remark}"

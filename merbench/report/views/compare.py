@@ -127,7 +127,7 @@ def title_of(rows: Sequence[Row]) -> str:
     data = sorted({row.runs[0].file.data for row in rows})
     kind = ", AU detection" if file.task == "au-detection" else ""
     kind += ", synthetic data" if file.synthetic else ""
-    kind += ", methods whose cards admit more than the others" if file.admissions else ""
+    kind += ", methods whose cards admit more than the others" if file.disclosures else ""
     kind += warned(file.warnings)
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"

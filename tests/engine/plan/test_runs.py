@@ -378,7 +378,7 @@ def test_a_run_file_says_what_the_run_is(prepared, toy):
     assert file.key.config == {"epochs": 9, "rate": 0.25, "layers": [4, 2]}
     assert (file.protocol, file.task, file.outputs) == ("small", "classification", ["negative", "positive", "surprise"])
     assert (file.data, file.synthetic, file.deterministic) == ("megc2019-flow28", False, False)
-    assert (file.admissions, file.remark) == (["weights have seen imagenet"], "tried twice")
+    assert (file.disclosures, file.remark) == (["weights have seen imagenet"], "tried twice")
     assert sum(file.folds.values()) == 24
     assert file.folds["casme2/sub11"] == 2
     assert len(file.folds) == 9
@@ -532,7 +532,7 @@ def test_pretraining_clips_and_their_values_are_in_the_key(plan_one, more, conte
     (more / "more.txt").write_text(content)
     after = plan_one()
     assert after.run_id != before.run_id
-    assert after.file.admissions == ["pretrained on more"]
+    assert after.file.disclosures == ["pretrained on more"]
 
 
 def test_pretraining_data_that_is_not_there_is_refused(plan_one, toy):

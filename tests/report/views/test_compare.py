@@ -14,8 +14,9 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import FIELDS, measured_rows, published_rows
-from merbench.records.entries import read_leaderboard, write_entry
-from merbench.records.read import read_run, read_runs
+from merbench.records.entries import write_entry
+from merbench.records.read import read_run
+from merbench.records.select import read_leaderboard, read_runs
 from merbench.report.views.compare import as_csv, as_json, best_two, number, ranks, signed
 from merbench.report.write.paper import as_latex, as_markdown
 from merbench.report.write.terminal import print_table
@@ -523,8 +524,8 @@ def test_a_synthetic_run_is_not_taken_by_the_leaderboard(record, answers, tmp_pa
 
 
 def test_the_committed_leaderboard_verifies_and_holds_our_baselines():
-    runs, problems = read_leaderboard()
-    assert problems == []
+    runs = read_leaderboard()
+    assert runs.problems == []
     assert {"majority", "svm-flow", "ststnet"} <= {run.file.method for run in runs}
     assert all(run.complete and run.file.protocol == "megc2019" for run in runs)
     rows, _ = measured_rows(runs)
@@ -609,7 +610,7 @@ def test_of_33_rows_none_is_tested_and_a_pair_of_them_still_explained(record, an
     comparison = record.compared()
     assert [row.p_best for row in comparison.rows] == [None] * 33
     assert "Which of 33 rows are below the best is not tested: name 32 methods at most" in as_markdown(comparison)
-    runs = [run for run in read_runs(record.results)[0] if run.file.method in ("m00", "m32")]
+    runs = [run for run in read_runs(record.results) if run.file.method in ("m00", "m32")]
     assert 0 < explain_rows(find_row(runs, "m00"), find_row(runs, "m32")).parts[0].uf1_p <= 1
 
 

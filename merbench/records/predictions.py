@@ -1,0 +1,138 @@
+"""Prediction tables: how they are made, what is verified of them.
+
+The columns are ``dataset, subject, clip, truth, predicted, score_<class>...``; for AU detection nullable
+``truth_<au>`` and ``score_<au>``. Metrics are always computed from them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.errors import RecordError, listed
+from merbench.contracts.methods import Prediction, Problem
+from merbench.records.model import RunFile
+
+
+def problem_of(run: RunFile) -> Problem:
+    """Return the task and outputs of a recorded run."""
+    return Problem(run.task, tuple(run.outputs))
+
+
+def prediction_columns(problem: Problem) -> list[str]:
+    """Return the columns of a prediction table, in order."""
+    if problem.task == "classification":
+        return [*IDENTITY, "truth", "predicted", *(f"score_{name}" for name in problem.outputs)]
+    return [*IDENTITY, *(f"{kind}_{name}" for kind in ("truth", "score") for name in problem.outputs)]
+
+
+def no_predictions(problem: Problem) -> pd.DataFrame:
+    """Return a prediction table without clips."""
+    return pd.DataFrame(columns=prediction_columns(problem), dtype=str)
+
+
+def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, problem: Problem) -> pd.DataFrame:
+    """Join identities, truth and prediction of a fold's test clips; all three are in the order of `clips`."""
+    columns: dict[str, Any] = {column: clips[column].to_numpy() for column in IDENTITY}
+    names = np.array(problem.outputs, dtype=object)
+    if problem.task == "classification":
+        columns |= {"truth": names[np.asarray(truth)], "predicted": names[prediction.decisions()]}
+    else:
+        nullable = [pd.array(column, dtype="Float64") for column in np.asarray(truth, dtype=float).T]
+        columns |= {f"truth_{name}": column for name, column in zip(problem.outputs, nullable, strict=True)}
+    columns |= {f"score_{name}": prediction.scores[:, index] for index, name in enumerate(problem.outputs)}
+    return pd.DataFrame(columns)
+
+
+def units_text(labels: Any, units: Sequence[str]) -> list[str]:
+    """Write which action units each clip shows, ``4+7``, and then of which nothing is known, ``4+7 10?``.
+
+    Parameters
+    ----------
+    labels : ndarray of float, shape (n_clips, n_units)
+        1 shown, 0 not, NaN not known.
+    units : sequence of str
+        Their numbers.
+    """
+    texts = []
+    for row in np.asarray(labels, dtype=float):
+        shown = "+".join(unit for unit, value in zip(units, row, strict=True) if value == 1)
+        unknown = [f"{unit}?" for unit, value in zip(units, row, strict=True) if np.isnan(value)]
+        texts.append(" ".join([shown or "-", *unknown]))
+    return texts
+
+
+def with_truth(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a prediction table with a column ``truth``; of AU detection it is written by `units_text`."""
+    units = [name.removeprefix("truth_") for name in table.columns if name.startswith("truth_")]
+    if not units:
+        return table
+    labels = table[[f"truth_{unit}" for unit in units]].to_numpy(dtype=float, na_value=np.nan)
+    return table.assign(truth=units_text(labels, units))
+
+
+def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:
+    """Return `table` if it is a prediction table of `problem`; anything else is named.
+
+    Raises
+    ------
+    RecordError
+        Missing or foreign columns, a clip listed twice, an unknown class, a score that is no finite number.
+    """
+    expected = prediction_columns(problem)
+    missing = [column for column in expected if column not in table.columns]
+    extra = [column for column in table.columns if column not in expected]
+    if missing or extra:
+        lacks = f"lacks the columns {listed(missing)}" if missing else f"has foreign columns {listed(extra)}"
+        raise RecordError(f"{origin} {lacks}")
+    identities = list(zip(*(table[column].tolist() for column in IDENTITY), strict=True))
+    if len(set(identities)) < len(identities):
+        raise RecordError(f"{origin} has a clip twice: {listed(clip_names(table[table[IDENTITY].duplicated()]))}")
+    for column in ("truth", "predicted") if problem.task == "classification" else ():
+        strange = set(table[column].tolist()) - set(problem.outputs)
+        if strange:
+            raise RecordError(f"{origin}: {column} {strange.pop()!r} is none of {', '.join(problem.outputs)}")
+    scores = table[[f"score_{name}" for name in problem.outputs]]
+    if not all(pd.api.types.is_numeric_dtype(kind) for kind in scores.dtypes):
+        raise RecordError(f"{origin}: scores must be numbers")
+    finite = np.isfinite(scores.to_numpy(dtype=float))
+    if not finite.all():
+        raise RecordError(
+            f"{origin}: a score is missing or not finite for {listed(clip_names(table[~finite.all(axis=1)]))}"
+        )
+    return table[expected]
+
+
+def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
+    """Hold predictions against the split: the very clips that are expected, in their folds, with their true labels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``dataset, subject, clip, truth`` and ``fold``, the fold under which the clip is recorded.
+    expected : DataFrame
+        Rows of :meth:`merbench.splits.split.Split.truth`, of one fold or of all.
+
+    Raises
+    ------
+    RecordError
+        Foreign or missing clips, a clip under another fold, or a truth that differs; names them.
+    """
+    both = expected.merge(
+        with_truth(table)[[*IDENTITY, "truth", "fold"]],
+        on=IDENTITY,
+        how="outer",
+        suffixes=("_expected", ""),
+        indicator="side",
+    )
+    wrong = {
+        "foreign clips": both.side == "right_only",
+        "no prediction for": both.side == "left_only",
+        "another truth than the protocol for": (both.side == "both") & (both.truth != both.truth_expected),
+        "under another fold": (both.side == "both") & (both.fold != both.fold_expected),
+    }
+    for what, rows in wrong.items():
+        if rows.any():
+            raise RecordError(f"{origin} has {what} {listed(clip_names(both[rows]))}")

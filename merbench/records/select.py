@@ -1,0 +1,186 @@
+"""Find recorded runs: one query for tables, explanations, audits and whoever plans a run."""
+
+import atexit
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, overload
+
+from merbench.contracts.errors import MerbenchError, RecordError, suggestion
+from merbench.records.entries import read_entry
+from merbench.records.read import RecordedRun, read_run
+
+#: What runs can be asked by: name -> what a run has.
+_FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
+    "run_id": lambda run: run.file.run_id,
+    "method": lambda run: run.file.method,
+    "protocol": lambda run: run.file.protocol,
+    "data": lambda run: run.file.data,
+    "task": lambda run: run.file.task,
+    "config": lambda run: run.file.config_name,
+    "variant": lambda run: run.file.variant,
+    "selection": lambda run: run.file.key.selection,
+    "seed": lambda run: run.file.key.seed,
+    "shuffled": lambda run: run.file.key.shuffled,
+    "sanity": lambda run: run.file.sanity,
+    "origin": lambda run: run.origin,
+    "group": lambda run: run.group,
+    "key": lambda run: run.key_digest,
+    "complete": lambda run: run.complete,
+}
+
+
+class Runs(Sequence[RecordedRun]):
+    """Recorded runs, in a fixed order: those of a results folder first, then those of the leaderboard.
+
+    Attributes
+    ----------
+    problems : list of str
+        Runs that could not be read, a line each.
+    """
+
+    def __init__(self, runs: Iterable[RecordedRun] = (), problems: Iterable[str] = ()) -> None:
+        self._runs, self.problems = list(runs), list(problems)
+
+    @overload
+    def __getitem__(self, place: int) -> RecordedRun: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Runs": ...
+    def __getitem__(self, place: int | slice) -> "RecordedRun | Runs":
+        """Return a run, or some of them."""
+        return Runs(self._runs[place]) if isinstance(place, slice) else self._runs[place]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[RecordedRun]:
+        """Go through them in order."""
+        return iter(self._runs)
+
+    def __add__(self, others: "Runs") -> "Runs":
+        """Return these and then the others."""
+        return Runs([*self, *others], [*self.problems, *others.problems])
+
+    def where(self, *, settings: dict[str, Any] | None = None, **wanted: Any) -> "Runs":
+        """Return the runs that have all of these.
+
+        Parameters
+        ----------
+        settings : dict, optional
+            Settings that the run's resolved configuration has, whatever else it has.
+        **wanted
+            ``run_id, method, protocol, data, task, config, variant, selection, seed, shuffled, sanity, origin, group,
+            key, complete``: a value, or a list, set or tuple of which one is the run's; None is any.
+        """
+        asked = [(_FIELDS[name], value) for name, value in wanted.items() if value is not None]
+
+        def fits(run: RecordedRun) -> bool:
+            config = run.file.key.config
+            return all(
+                found(run) in value if isinstance(value, list | set | tuple | frozenset) else found(run) == value
+                for found, value in asked
+            ) and all(name in config and config[name] == value for name, value in (settings or {}).items())
+
+        return Runs(run for run in self if fits(run))
+
+    def distinct(self) -> "Runs":
+        """Return each run once: a committed run that was also measured here counts as measured."""
+        found: dict[str, RecordedRun] = {}
+        for run in sorted(self, key=lambda run: run.origin != "measured"):
+            found.setdefault(run.key_digest, run)
+        kept = {id(run) for run in found.values()}
+        return Runs(run for run in self if id(run) in kept)
+
+    def rows(self) -> "list[Runs]":
+        """Group the runs that a table shows in one row: seeds, and versions of code and data, of one configuration."""
+
+        def row(run: RecordedRun) -> tuple[str, ...]:
+            file, key = run.file, run.file.key
+            named = (run.origin, file.method, file.config_name, file.variant, file.protocol, file.data)
+            return *named, key.spec_digest, key.split_digest, key.selection
+
+        return self._by(row)
+
+    def versions(self) -> "list[Runs]":
+        """Group the seeds of one version of code and data, by seed; the version that was begun last comes first."""
+        found = [Runs(sorted(runs, key=lambda run: run.file.key.seed)) for runs in self._by(lambda run: run.group)]
+        return sorted(found, key=lambda runs: max(run.age for run in runs), reverse=True)
+
+    def newest(self) -> "Runs":
+        """Return of every row of a table the seeds of the version that was begun last."""
+        return Runs(run for row in self.rows() for run in row.versions()[0])
+
+    def _by(self, key: Callable[[RecordedRun], Hashable]) -> "list[Runs]":
+        found: dict[Hashable, list[RecordedRun]] = {}
+        for run in self:
+            found.setdefault(key(run), []).append(run)
+        return [Runs(runs) for runs in found.values()]
+
+
+def read_runs(results: Path, leaderboard: bool = False) -> Runs:
+    """Open every run below ``<results>/runs``, and those of the committed leaderboard if they are asked for."""
+    runs = _opened((results / "runs").glob("*/run.json"), read_run)
+    return runs + read_leaderboard() if leaderboard else runs
+
+
+def read_leaderboard() -> Runs:
+    """Open the runs of the leaderboard that merbench ships."""
+    return _opened(_shipped().glob("*/*/run.json"), read_entry)
+
+
+@cache
+def _shipped() -> Path:
+    """Return the folder of the leaderboard, readable until the process ends, wherever merbench is installed."""
+    opened = ExitStack()
+    atexit.register(opened.close)
+    return opened.enter_context(as_file(files("merbench.results") / "leaderboard"))
+
+
+def _opened(paths: Iterable[Path], read: Callable[[Path], RecordedRun]) -> Runs:
+    """Open runs by their ``run.json``; those that do not verify are named in `problems`."""
+    runs, problems = [], []
+    for path in sorted(paths):
+        try:
+            runs.append(read(path.parent))
+        except RecordError as error:
+            problems.append(str(error))
+    return Runs(runs, problems)
+
+
+def the_one(known: Collection[str], name: str) -> str | None:
+    """Return the run id that `name` is, or the only one that begins with it; None where there is none.
+
+    Raises
+    ------
+    MerbenchError
+        Several begin with it.
+    """
+    found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
+    if len(found) > 1:
+        raise MerbenchError(f"{name!r} could be any of {', '.join(sorted(found))}: write more of it")
+    return found[0] if found else None
+
+
+def run_folder(results: Path, name: str) -> Path:
+    """Find the folder of the run whose id is `name` or begins with it.
+
+    Raises
+    ------
+    MerbenchError
+        None, or several.
+    """
+    known = sorted(path.parent.name for path in (results / "runs").glob("*/run.json"))
+    if not known:
+        raise MerbenchError(f"no runs in {results / 'runs'}; record one: merbench run METHOD --protocol P")
+    found = the_one(known, name)
+    if found is None:
+        raise MerbenchError(f"no run is called {name!r}{suggestion(name, known)}")
+    return results / "runs" / found
+
+
+def find_run(results: Path, name: str) -> RecordedRun:
+    """Open the run whose id is `name` or begins with it; raises as :func:`run_folder` and :func:`read_run`."""
+    return read_run(run_folder(results, name))
