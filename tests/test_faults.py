@@ -106,7 +106,7 @@ class World:
         self.undisturbed = self.place("undisturbed")
         said = self.run(self.undisturbed, *GRID, home=str(self.undisturbed / "home"))
         assert (said.code, said.err) == (0, ""), said
-        assert "the clock says" not in said.out
+        assert "the system clock" not in said.out
         self.life = said.seconds
         self.table = self.compared(self.undisturbed)
 
@@ -475,16 +475,16 @@ def test_a_clock_that_jumps_changes_no_figure_and_no_duration(world, errors):
 
 
 @pytest.mark.parametrize("first", [0.0, 50 * YEAR], ids=["put back", "was ahead"])
-def test_a_run_begun_later_is_the_one_that_is_shown_though_the_clock_was_put_back(world, first):
+def test_a_later_run_is_shown_although_the_clock_was_put_back(world, first):
     folder = world.place(f"later{first}")
     grid = ("run", "majority", "--protocol", "mini.yaml")
     assert world.run(folder, *grid, clock=[first]).code == 0
     (old,) = (folder / "results" / "runs").iterdir()
     said = world.run(folder, *grid, clock=[first - 10 * YEAR], values={"merbench.engine:CODE_VERSION": 99})
     assert (said.code, said.err) == (0, ""), said
-    assert "the clock says" in said.out
+    assert "the system clock" in said.out
     (new,) = set((folder / "results" / "runs").iterdir()) - {old}
-    assert f"{new.name} counts as begun after them" in said.out
+    assert f"{new.name} counts as the newest" in said.out
     shown = world.run(folder, "compare", "--format", "json")
     assert {run for row in json.loads(shown.out) for run in row["run_ids"]} == {new.name}
     assert "--older" in shown.err
@@ -498,7 +498,7 @@ def test_two_drivers_on_one_grid_train_each_fold_once(world):
     world.check_whole(folder)
     done = [sum(int(n) for n in re.findall(r"^trained (\d)$", said.out, re.MULTILINE)) for said in both]
     assert sum(done) == 2 * 3 * FOLDS
-    assert not any("the clock says" in said.out for said in both)
+    assert not any("the system clock" in said.out for said in both)
 
 
 def test_another_version_records_beside_what_is_there_and_says_so(world):

@@ -286,10 +286,9 @@ class RunFolder:
         if mark.key_digest != run.key.digest():
             raise RecordError(f"{self.path / 'complete.json'} belongs to another run")
         verified_bytes(self.path / PREDICTIONS, mark.sha256)
-        if mark.clips != sum(run.folds.values()):
-            raise RecordError(
-                f"{self.path / PREDICTIONS} has {mark.clips} clips, the run has {sum(run.folds.values())}"
-            )
+        clips = sum(run.folds.values())
+        if mark.clips != clips:
+            raise RecordError(f"{self.path / 'complete.json'} counts {mark.clips} clips, the run has {clips} clips")
         return mark
 
     def read_complete(self, run: RunFile) -> tuple[CompleteFile, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""``--sanity`` as a user has it: told before, run after, shown beneath, never without being asked for."""
+"""``--sanity`` on the command line: announced before, run after, shown beneath, only if asked for."""
 
 import json
 import re
@@ -54,12 +54,11 @@ def test_from_run_to_compare_with_every_sanity_row(done, frames):
     assert "not recorded" not in done("compare", "--sanity")
 
 
-def test_what_a_release_lacks_is_told_and_the_table_still_comes(done, small, recorded):
+def test_rows_that_a_release_can_not_have_are_named(done, small, recorded):
     said = done("run", "svm-flow", *small, "--sanity")
     assert "sanity row duration-only is not available: " in said
     assert "sanity row onset-frame-only is not available: " in said
-    assert [rank for rank, _ in labels(said)] == ["1"] + ["–"] * 5
-    # Majority was run by its name before, and stays where it was.
+    assert [rank for rank, _ in labels(said)] == ["1", "2"] + ["–"] * 4  # the floor, majority, is ranked
     assert labels(done("compare")) == [("1", "svm-flow"), ("2", "majority")]
     beneath = done("compare", "--sanity", "svm-flow")
     assert labels(beneath)[0] == ("1", "svm-flow")
@@ -68,13 +67,15 @@ def test_what_a_release_lacks_is_told_and_the_table_still_comes(done, small, rec
     assert "warning   labels of the training clips were shuffled" in done("show", run, "--no-figures")
 
 
-def test_a_run_on_shuffled_labels_is_not_submitted(done, refused, small, recorded):
+def test_sanity_rows_are_not_submitted(done, refused, small, recorded):
     done("run", "svm-flow", *small, "--sanity")
     run = next(recorded.glob("svm-flow-small-shuffled-s0-*")).name
-    assert "was trained on shuffled labels, which no leaderboard takes" in refused("submit", run, "--to", "board")
+    assert "shuffled labels are not accepted" in refused("submit", run, "--to", "board")
+    run = next(recorded.glob("stratified-random-small-s0-*")).name
+    assert "sanity rows are not accepted" in refused("submit", run, "--to", "board")
 
 
-def test_sanity_rows_that_are_not_recorded_come_with_their_command_and_what_data_lacks_is_told(done, small, recorded):
+def test_missing_rows_come_with_their_command(done, small, recorded):
     said = done("compare", "svm-flow", "--sanity")
     (line,) = [line for line in said.splitlines() if "not recorded" in line]
     assert line.endswith(

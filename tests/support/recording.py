@@ -117,6 +117,7 @@ class Recorder:
             selection=selection,
             transductive=False,
             au_labels_at_test=False,
+            shuffled=fields.pop("shuffled", False),
             seed=seed,
         )
         about = {

@@ -61,7 +61,8 @@ def numbered(file: RunFile, known: Runs) -> tuple[RunFile, str]:
     """
     others = _same_row(file, known)
     last = max((other.file.sequence or 0 for other in others), default=0)
-    later = [other.file for other in others if _moment(other.file.created) > _moment(file.created)]
+    versions = [other.file for other in others if other.group != file.key.group()]
+    later = [other for other in versions if _moment(other.created) > _moment(file.created)]
     warning = (
         f"the system clock ({file.created}) is earlier than an existing run of {file.method} "
         f"({later[0].run_id}, created {later[0].created}): check the clock; {file.run_id} counts as the newest"

@@ -341,7 +341,7 @@ def test_a_damaged_run_file_is_named_and_the_other_runs_are_shown(record, answer
     (folder / "run.json").write_text("{", encoding="utf-8")
     comparison = record.compared()
     assert [row.label for row in comparison.rows] == ["other"]
-    assert comparison.notes == [f"{folder / 'run.json'} is truncated or no JSON"]
+    assert comparison.notes == [f"{folder / 'run.json'} is truncated or not valid JSON"]
     assert comparison.notes[0] in printed(comparison, width=None)
 
 
@@ -621,7 +621,7 @@ def test_rows_that_do_not_rank_together_are_named_with_what_they_differ_in(recor
     notes = record.compared().notes
     assert len(notes) == 2
     assert all(note.startswith("toys: ") for note in notes)
-    (card,) = [note for note in notes if "card admits more" in note]
+    (card,) = [note for note in notes if "card discloses more" in note]
     (split,) = [note for note in notes if "clips, labels or folds differ" in note]
     assert "transductive" in card
     assert "of 7 clips in 3 folds" in split
