@@ -36,8 +36,8 @@ class Observation:
     failure : str
         Why the fold failed, or empty.
     table : DataFrame
-        The predictions by identity, joined with the truth, see :func:`merbench.records.predictions.prediction_table`. Empty
-        where the fold failed, or was run in a process without truth.
+        The predictions by identity, joined with the truth, see :func:`merbench.records.predictions.prediction_table`.
+        Empty where the fold failed, or was run in a process without truth.
     prediction : Prediction, optional
         The same predictions; None where the fold failed.
     batch, order : tuple of float and str, optional
