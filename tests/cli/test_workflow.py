@@ -253,7 +253,7 @@ def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(don
         assert found["train/feature/hidden"].shape == (24 - clips, 32)
     own = {}
     exec(test, own)
-    own["test_my_method_trips_no_wire"]()
+    own["test_my_method_passes_all_checks"]()
 
 
 def test_a_dry_run_counts_folds_whose_diagnostics_are_missing(done, small, teller):
