@@ -1,6 +1,6 @@
-"""A method on synthetic clips, and what is observed of it; each fit is made once, when a check needs it.
+"""A method on synthetic clips and its observations; each fit is made once, when a check needs it.
 
-The folds are run as always, by :func:`merbench.engine.fold.folds.run_fold`.
+Folds are run by the same code as all folds, :func:`merbench.engine.fold.folds.run_fold`.
 """
 
 from collections.abc import Mapping
@@ -19,17 +19,17 @@ from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.randomness import seeded
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
 
-#: Times that the training labels of every fold are shuffled.
+#: Number of shuffles of the training labels of every fold.
 SHUFFLES = 2
-#: Seeds that are compared with each other.
+#: Number of seeds that are compared.
 SEEDS = 4
-#: Epochs that are enough here, unless their number is given.
+#: Maximum number of epochs, unless the user sets it.
 EPOCHS = 5
 
 
 @dataclass(frozen=True)
 class CheckedMethod:
-    """A method in one configuration under one task, and what is observed of it.
+    """A method in one configuration under one task, and its observations.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class CheckedMethod:
 
     @cached_property
     def fold_task(self) -> FoldTask:
-        """The synthetic clips, and what runs the method on them."""
+        """The task of running the method on the synthetic clips."""
         return synthetic_task(self.method, self.config, self.task)
 
     @cached_property
@@ -59,13 +59,13 @@ class CheckedMethod:
 
     @cached_property
     def plain(self) -> list[Observation]:
-        """Every fold, one after the other, in this process."""
+        """Every fold, one after another, in this process."""
         return [observe(self.fold_task, fold, ask_again=True) for fold in self.folds]
 
     @cached_property
     def seeds(self) -> list[Observation]:
         """The last fold with several seeds, the first being that of `plain`."""
-        with seeded(1):  # what the global generators were before may not matter
+        with seeded(1):  # earlier states of the global generators must not matter
             return [observe(replace(self.fold_task, seed=seed), self.folds[-1]) for seed in range(SEEDS)]
 
     @cached_property
@@ -76,19 +76,19 @@ class CheckedMethod:
 
     @cached_property
     def one_by_one(self) -> Observation:
-        """The last fold in a process of its own, first asked for each clip alone."""
+        """The last fold in a fresh process, in which each clip is first predicted alone."""
         return self._alone(one_by_one=True)
 
     @cached_property
     def alone(self) -> Observation:
-        """The last fold in a process of its own, asked as always; or `one_by_one`, where that gives the same."""
+        """The last fold in a fresh process, predicted as usual; or `one_by_one` if that gives the same."""
         if not self.fold_task.transductive and (not self.runs or self._same(self.one_by_one)):
             return self.one_by_one
         return self._alone(one_by_one=False)
 
     @cached_property
     def batch_alone(self) -> Difference | None:
-        """How predictions in a process of its own depend on the batch; None where that can't be said."""
+        """How predictions in a fresh process depend on the batch; None if this cannot be determined."""
         if self.fold_task.transductive or not self.reproducible:
             return None
         found = [self.one_by_one.batch]
@@ -98,7 +98,7 @@ class CheckedMethod:
 
     @cached_property
     def batch(self) -> Difference:
-        """How predictions depend on the other clips in the batch: in every fold, and in that process."""
+        """How predictions depend on the other clips in the batch, in every fold and in the fresh process."""
         return worst([*(seen.batch for seen in self.plain), self.batch_alone])
 
     @cached_property
@@ -131,7 +131,7 @@ def checked_methods(
     resolved = method.resolve(chosen, settings)
     if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > EPOCHS:
         fewer = {**settings, "epochs": str(EPOCHS)}
-        with suppress(MerbenchError):  # such as more warm-up epochs than that: then it is checked as it is
+        with suppress(MerbenchError):  # for instance more warm-up epochs: then it is checked unchanged
             resolved, settings = method.resolve(chosen, fewer), fewer
     config_name = " ".join([chosen, *(f"{key}={value}" for key, value in settings.items())])
     return [CheckedMethod(method, resolved, config_name, task) for task in card.tasks]

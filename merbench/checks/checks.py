@@ -1,4 +1,4 @@
-"""The checks: what every method must satisfy. Each gives one line of evidence."""
+"""The checks that every method must satisfy. Each returns one line of evidence."""
 
 import pickle
 from collections.abc import Callable
@@ -22,12 +22,12 @@ _Look = Callable[[CheckedMethod], _Verdict]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found of a method, under one of its tasks.
+    """The result of a check on a method, under one of its tasks.
 
     Attributes
     ----------
     check, holds : str
-        The check's name, and what it requires.
+        The name of the check and its requirement.
     evidence : str
         One line, with figures.
     """
@@ -41,9 +41,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Check:
-    """A name, what is required, and the function that looks at a method; called with one, it gives the finding.
+    """A name, a requirement and the function that examines a method; calling it returns the finding.
 
-    Where `predicts` is set, the check applies only to methods that run.
+    With `predicts`, the check applies only to methods that run.
     """
 
     name: str
@@ -53,7 +53,9 @@ class _Check:
 
     def __call__(self, checked: CheckedMethod) -> Finding:
         applies = checked.runs or not self.predicts
-        result, evidence = self.look(checked) if applies else ("not applicable", "it does not run, see contract")
+        result, evidence = (
+            self.look(checked) if applies else ("not applicable", "the method does not run, see contract")
+        )
         return Finding(self.name, self.holds, checked.task, result, shown(" ".join(evidence.split())))
 
 
@@ -71,7 +73,7 @@ def _check(name: str, holds: str, predicts: bool = True) -> Callable[[_Look], _L
     return added
 
 
-@_check("contract", "every fold runs and gives a score for each clip and output", predicts=False)
+@_check("contract", "every fold runs and returns a score for each clip and output", predicts=False)
 def _contract(checked: CheckedMethod) -> _Verdict:
     for fold, seen in zip(checked.folds, checked.plain, strict=True):
         if seen.failure:
@@ -80,11 +82,11 @@ def _contract(checked: CheckedMethod) -> _Verdict:
     return "passed", f"{len(checked.folds)} folds run; finite scores of {outputs} outputs for every clip"
 
 
-@_check("shuffled labels", "test labels are not known beyond what training labels give")
+@_check("shuffled labels", "predictions use no knowledge of the test labels")
 def _shuffled(checked: CheckedMethod) -> _Verdict:
     failed = [seen.failure for seen in checked.shuffled if seen.failure]
     if failed:
-        return "failed", f"with shuffled training labels it does not run: {failed[0]}"
+        return "failed", f"the method does not run with shuffled training labels: {failed[0]}"
     problem = checked.fold_task.split.problem
     reached = by_chance(problem, (seen.table for seen in checked.shuffled))
     learned = by_chance(problem, (seen.table for seen in checked.plain)).uar
@@ -99,18 +101,18 @@ def _shuffled(checked: CheckedMethod) -> _Verdict:
 def _batch(checked: CheckedMethod) -> _Verdict:
     if checked.method.card.transductive:
         return "not applicable", "the card says transductive: predictions may depend on the other test clips"
-    how = "asked one by one and in halves"
+    how = "predicted one by one and in halves"
     if any(seen.refitted for seen in checked.plain):
         if not checked.reproducible:
-            why = "it can't be copied before it predicts, and the same seed gives another result"
+            why = "the method can't be copied before it predicts, and the same seed gives another result"
             return "failed", f"{why}, so this can't be checked: let copy.deepcopy copy it, see __deepcopy__"
-        how = "it can't be copied; another fit asked one by one"
+        how = "the method can't be copied; another fit predicted one by one"
     return _asked_again(f"{how}, also in a fresh process" if checked.batch_alone else how, checked.batch)
 
 
 @_check("test order", "a prediction does not depend on the order of the test clips")
 def _order(checked: CheckedMethod) -> _Verdict:
-    return _asked_again("asked in two other orders", worst(seen.order for seen in checked.plain))
+    return _asked_again("predicted in two other orders", worst(seen.order for seen in checked.plain))
 
 
 @_check("epoch predictions", "predictions after each epoch do not affect training")
@@ -119,10 +121,13 @@ def _epochs(checked: CheckedMethod) -> _Verdict:
     outcome = run_fold(replace(checked.fold_task, keep_epochs=True), checked.folds[-1])
     if outcome.failure or outcome.predictions is None:
         if run_fold(checked.fold_task, checked.folds[-1]).failure:
-            return "not applicable", "its folds fail in either case: see the other checks"
-        return "failed", f"predicted after each epoch it fails: {outcome.failure and outcome.failure.message}"
+            return "not applicable", "folds fail in either case, see the other checks"
+        return (
+            "failed",
+            f"the fold fails if it is predicted after each epoch: {outcome.failure and outcome.failure.message}",
+        )
     if outcome.epochs is None:
-        return "not applicable", "it does not report epochs"
+        return "not applicable", "the method does not report epochs"
     again = predicted(outcome.predictions, checked.fold_task.split.problem)
     first = checked.plain[-1].prediction
     assert first is not None  # it runs
@@ -140,7 +145,7 @@ def _same_seed(checked: CheckedMethod) -> _Verdict:
     return "failed", f"the same seed gives another result: {_differing(most)}; other seeds: {others}"
 
 
-@_check("card: deterministic", "seeds differ exactly if the card says so")
+@_check("card: deterministic", "results differ between seeds unless the card says deterministic")
 def _deterministic(checked: CheckedMethod) -> _Verdict:
     if not checked.reproducible:
         return "not applicable", "the same seed gives another result"
@@ -160,9 +165,15 @@ def _generators(checked: CheckedMethod) -> _Verdict:
         if again.began[name] == again.ended[name]:
             fine.append(f"{name} unused")
         elif first.ended.get(name) != again.ended[name] and first.began.get(name) == again.began[name]:
-            return "failed", f"{name}'s global generator ends differently with the same seed: it is seeded by the clock"
+            return (
+                "failed",
+                f"{name}'s global generator ends in another state for the same seed: it is seeded by the clock",
+            )
         elif all(seen.ended.get(name) == again.ended[name] for seen in others):
-            return "failed", f"{name}'s global generator ends alike whatever the seed: it is seeded by a constant"
+            return (
+                "failed",
+                f"{name}'s global generator ends in the same state for every seed: it is seeded by a constant",
+            )
         else:
             fine.append(f"{name} used, following the run's seed")
     return "passed", f"global generators: {', '.join(fine)}"
@@ -172,7 +183,7 @@ def _generators(checked: CheckedMethod) -> _Verdict:
 def _between_folds(checked: CheckedMethod) -> _Verdict:
     most, failure = apart(checked.plain[-1], checked.alone)
     if failure:
-        return "failed", f"the last fold fails in a process of its own: {failure}"
+        return "failed", f"the last fold fails in a fresh process: {failure}"
     others = len(checked.folds) - 1
     return _verdict(
         most <= COMPANY_TOLERANCE, f"a fold after {others} others, and in a fresh process: {_differing(most)}"
@@ -199,17 +210,17 @@ def _unchanged(checked: CheckedMethod) -> _Verdict:
     return "passed", "inputs, labels, subjects and datasets are the same after fit and predict"
 
 
-@_check("files and network", "no file, process or address outside is used", predicts=False)
+@_check("files and network", "no outside file, process or network address is used", predicts=False)
 def _outside(checked: CheckedMethod) -> _Verdict:
     alone = checked.alone
     if alone.trespasses:
         return "failed", listed(alone.trespasses, 3)
     if alone.failure and checked.runs:
-        return "failed", f"without labels of test clips and clip table it fails: {alone.failure}"
+        return "failed", f"the fold fails without test labels and clip table: {alone.failure}"
     if alone.failure:
-        return "not applicable", "it does not run, see contract"
-    read = f"; from its folder and caches it reads {listed(alone.files, 3)}" if alone.files else ""
-    return "passed", f"no file, listing, connection or process outside of Python's libraries{read}"
+        return "not applicable", "the method does not run, see contract"
+    read = f"; files read from its folder and caches: {listed(alone.files, 3)}" if alone.files else ""
+    return "passed", f"no access to files, folders, network or processes outside Python's libraries{read}"
 
 
 @_check("card: complete", "every field is filled, every configuration and ablation is valid", predicts=False)
@@ -237,7 +248,7 @@ def _complete(checked: CheckedMethod) -> _Verdict:
     return "passed", "; ".join(said)
 
 
-@_check("card: inputs", "the inputs declared are the inputs read")
+@_check("card: inputs", "the declared inputs are the inputs read")
 def _inputs_read(checked: CheckedMethod) -> _Verdict:
     declared = set(checked.fold_task.inputs.names())
     unread = sorted(declared - {name for seen in checked.plain for name in seen.read | seen.read_at_test})
@@ -253,10 +264,10 @@ def _transductive(checked: CheckedMethod) -> _Verdict:
     depends = checked.batch[0] > COMPANY_TOLERANCE
     if checked.method.card.transductive:
         what = f"uses {listed(used) or 'the other clips in the batch'}" if used or depends else "uses no test clips"
-        return _verdict(bool(used or depends), f"the card says transductive; it {what}")
+        return _verdict(bool(used or depends), f"the card says transductive; the method {what}")
     if depends:
         return "failed", "the card says inductive; predictions depend on the other test clips"
-    return "passed", "the card says inductive; it gets no test clip to train on, and predictions are independent"
+    return "passed", "the card says inductive; no test clips in training, and predictions are independent"
 
 
 @_check("card: AU labels at test", "AU labels are used at test exactly if the card says so")
@@ -265,16 +276,16 @@ def _labels_at_test(checked: CheckedMethod) -> _Verdict:
     labels = {name for name in inputs.names() if inputs[name].spec.training_only}
     used = sorted({name for seen in checked.plain for name in seen.read_at_test} & labels)
     if not checked.method.card.au_labels_at_test:
-        return "passed", "the card says none, and it gets none"
-    return _verdict(bool(used), f"the card says AU labels at test; it reads {listed(used) or 'none'}")
+        return "passed", "the card says none, and none are passed"
+    return _verdict(bool(used), f"the card says AU labels at test; read: {listed(used) or 'none'}")
 
 
-@_check("card: data seen", "files, such as weights, are read only if the card names the data that they have seen")
+@_check("card: data seen", "files such as weights are read only if the card names the data that they have seen")
 def _data_seen(checked: CheckedMethod) -> _Verdict:
     read, seen = checked.alone.files, checked.method.card.data_seen
     if read and not seen:
-        return "failed", f"the card does not name the data behind the files that it reads: {listed(read, 3)}"
-    said = f"it reads {listed(read, 3)}" if read else "it reads no file in this configuration"
+        return "failed", f"the card does not name the data behind the files that are read: {listed(read, 3)}"
+    said = f"files read: {listed(read, 3)}" if read else "no file is read in this configuration"
     return "passed", f"the card says {listed(seen) or 'none'}; {said}"
 
 

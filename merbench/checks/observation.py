@@ -1,4 +1,4 @@
-"""One fold, run as always, observed from within its method: what it gets, reads, draws and predicts."""
+"""One fold, run as usual and observed from within its method: inputs, reads, random draws and predictions."""
 
 import copy
 import random
@@ -20,32 +20,32 @@ from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state
 from merbench.prepare.arrays import input_digests
 
-#: Clips in the largest batch that is tried, the fold's own repeated: above the usual batch sizes of 32 and 64.
+#: Clips in the largest batch, with those of the fold repeated: above the usual batch sizes of 32 and 64.
 LARGE_BATCH = 65
 
-#: By how much predictions differ at most, see :func:`difference`; and, where the method failed, its error.
+#: Maximum difference of predictions, see :func:`difference`, and the error if the method failed.
 Difference = tuple[float, str]
 
 
 @dataclass
 class Observation:
-    """What was observed of a method in one fold.
+    """Observations of a method in one fold.
 
     Attributes
     ----------
     failure : str
-        Why the fold failed, or empty.
+        Reason why the fold failed, or empty.
     table : DataFrame
-        The predictions by identity, joined with the truth, see :func:`merbench.records.predictions.prediction_table`.
-        Empty where the fold failed, or was run in a process without truth.
+        The predictions with clip identity and truth, see :func:`merbench.records.predictions.prediction_table`; empty
+        if the fold failed or ran in a process without truth.
     prediction : Prediction, optional
-        The same predictions; None where the fold failed.
+        The same predictions; None if the fold failed.
     batch, order : tuple of float and str, optional
-        How predictions differ for the same clips one by one and in halves, and in other orders. For the first, a copy
-        that has predicted nothing before is asked, so that statistics kept from the first call show; and, once, as the
-        engine does, the method itself. Where clips were first asked for one by one, how those in large batches differ.
+        How predictions differ for the same clips one by one and in halves, and in other orders. The first uses a copy
+        that has not predicted before, so that statistics kept from the first call are visible, and once, like the
+        engine, the method itself. If clips were first predicted one by one: how those in large batches differ.
     refitted : bool
-        The method can't be copied; another instance, fitted with the same draws, was asked in place of a copy.
+        The method cannot be copied; another instance, fitted with the same draws, predicted in place of a copy.
     read, read_at_test, read_of_test : set of str
         Inputs that were read: at all, in `predict`, and of the unlabelled test clips in `fit`.
     changed : list of str
@@ -53,7 +53,7 @@ class Observation:
     began, ended : dict of str to str
         Digests of the states of the global generators, before `fit` and after `predict`.
     trespasses, files : sequence of str
-        See :class:`merbench.checks.watch.Watch`; of folds in a process of their own.
+        See :class:`merbench.checks.watch.Watch`; for folds in a fresh process.
     """
 
     failure: str = ""
@@ -82,10 +82,10 @@ def observe(task: FoldTask, fold: str, ask_again: bool = False, one_by_one: bool
     fold : str
         The fold's name.
     ask_again : bool
-        Ask for the test clips also one by one, in halves and in other orders. A method that can't be copied is fitted
-        anew for it.
+        Predict the test clips also one by one, in halves and in other orders. A method that cannot be copied is fitted
+        again for this.
     one_by_one : bool
-        Ask for the test clips one by one first, and keep these predictions; afterwards for a large batch.
+        Predict the test clips one by one first and keep these predictions; then predict a large batch.
     """
     seen: list[Observation] = []
     how = {"of": task.method, "seen": seen, "ask_again": ask_again, "one_by_one": one_by_one}
@@ -123,14 +123,14 @@ def predicted(table: pd.DataFrame, problem: Problem) -> Prediction:
         return Prediction(scores)
     place = {name: index for index, name in enumerate(problem.outputs)}
     labels = table.predicted.map(place).to_numpy(dtype=np.int64)
-    # Scores may be alike but for rounding: a label that follows from them adds nothing to them.
+    # Scores may be equal up to rounding: a label that follows from them adds no information.
     return Prediction(scores, None if (labels == scores.argmax(axis=1)).all() else labels)
 
 
 def difference(one: Prediction, two: Prediction) -> float:
-    """Return by how much two predictions of the same clips differ: in their scores, or infinitely where a label does.
+    """Return the largest difference in score between two predictions of the same clips; infinite if a label differs.
 
-    Relative to the largest score, if that is above 1.
+    It is relative to the largest score, if that is above 1.
     """
     if (one.labels is not None or two.labels is not None) and (one.decisions() != two.decisions()).any():
         return float("inf")
@@ -139,7 +139,7 @@ def difference(one: Prediction, two: Prediction) -> float:
 
 
 class _Observed:
-    """Wraps a method, and passes everything on."""
+    """Wrap a method and pass all calls to it."""
 
     Config = MethodConfig
     of: ClassVar[type[Method]]
@@ -170,7 +170,7 @@ class _Observed:
 
     def predict(self, inputs: Inputs) -> Prediction:
         if self.first is not None:
-            # The engine asks for the last clip again, alone; here that is checked more closely, beside the rest.
+            # The engine predicts the last clip again, alone; `_compare` does more than that.
             return self.first.take(np.array([len(self.first.scores) - 1]))
         before, whole = input_digests(inputs), inputs.take(np.arange(inputs.clips))
         noted = _Noted(inputs, self.now.read_at_test)
@@ -179,13 +179,13 @@ class _Observed:
         self.now.changed += [
             f"input {name} of the test clips" for name, value in input_digests(inputs).items() if value != before[name]
         ]
-        if isinstance(found, Prediction):  # else the engine says what it is
+        if isinstance(found, Prediction):  # otherwise the engine reports it
             self._compare(noted, whole, found.check(inputs.clips, self.problem))
         self.first = found
         return found
 
     def _compare(self, noted: Inputs, whole: Inputs, first: Prediction) -> None:
-        """Ask for the clips in other batches and orders than at first."""
+        """Predict the clips in other batches and orders than at first."""
         rows = np.arange(whole.clips)
         alone = np.split(rows, len(rows))
         with preserved_random_state(), preserved_method(self.inner):

@@ -1,7 +1,7 @@
-"""A fold in a process of its own, which has neither labels of test clips nor a clip table, under a watch.
+"""A fold in a fresh process without test labels or clip table, under a watch.
 
-``python -m merbench.checks.process`` is that process. It gets its task by pickle, from the process that started it, and
-answers in JSON.
+``python -m merbench.checks.process`` is that process. It receives its task by pickle from the process that started it,
+and returns JSON.
 """
 
 import json
@@ -33,20 +33,20 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
     Parameters
     ----------
     task : FoldTask
-        The method on its data; of the test clips only the inputs are sent.
+        The method on its data; for the test clips only the inputs are sent.
     fold : str
         The fold.
     folder : Path
         The method's own folder.
     package : str
-        Its name as a package; empty where it is not a package.
+        Its name as a package, or empty.
     one_by_one : bool
-        Ask for the test clips one by one first; see :func:`merbench.checks.observation.observe`.
+        Predict the test clips one by one first; see :func:`merbench.checks.observation.observe`.
     """
     try:
         content = pickle.dumps(without_test_labels(task, fold))
     except Exception as error:  # noqa: BLE001 - what a class or its settings hold may raise anything
-        return Observation(failure=f"it can't be sent to another process: {error}")
+        return Observation(failure=f"the method can't be sent to another process: {error}")
     with tempfile.TemporaryDirectory(prefix="merbench-alone-") as place:
         empty, scratch, answer = Path(place, "empty"), Path(place, "scratch"), Path(place, "answer.json")
         empty.mkdir()
@@ -65,7 +65,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Observation(failure=f"it took more than {_SECONDS} s")
+            return Observation(failure=f"the fold took more than {_SECONDS} s")
         if done.returncode or not answer.is_file():
             *_, line = ["no message", *done.stderr.decode(errors="replace").strip().splitlines()]
             return Observation(failure=f"the process ended with exit code {done.returncode}: {line}")
@@ -73,7 +73,7 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
 
 
 def _refused() -> list[str]:
-    """Return the folders of merbench and of its data: lists, results, what is registered."""
+    """Return the folders of merbench and of its data: lists, results, registered databases."""
     named = [os.environ.get(name) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")]
     return [*_folders("merbench", "merbench.protocols", "merbench.results"), *filter(None, named)]
 
@@ -94,10 +94,10 @@ def _read(answer: dict[str, Any]) -> Observation:
 
 
 def main() -> None:
-    """Run the fold that is sent by standard input; write the answer to the file named on the command line."""
+    """Run the fold received on standard input; write the answer to the file named on the command line."""
     # From the process that started this one.
     package, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
-    environment.packages(), environment.hardware()  # looked up once, before the watch starts
+    environment.packages(), environment.hardware()  # looked up before the watch starts
     around = _folders(package.partition(".")[0]) if package and not package.startswith("merbench.") else []
     watch = Watch(folder, refused, _folders("merbench", "merbench.methods"), around)
     sys.addaudithook(watch)

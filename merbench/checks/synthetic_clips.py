@@ -1,6 +1,6 @@
-"""Synthetic clips, in memory only, on which any method can be run: a few subjects, and a signal that a method can find.
+"""Synthetic clips in memory for any method: a few subjects, and a signal that a method can learn.
 
-Every subject has equally many clips of each class, so that the chance level is known exactly.
+Every subject has the same number of clips of each class, so that the chance level is known exactly.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ _RAGGED = (5, 6, 7)  # frames of a clip, for inputs without a fixed number of fr
 
 
 def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
-    """Return the task of running `method` on the synthetic clips, one subject held out at a time, on the CPU."""
+    """Return the task of running `method` on the synthetic clips, leave-one-subject-out, on the CPU."""
     card, specs = method.card, declared_inputs(method.cls, method.card.inputs, config)
     units = next((spec.vocabulary for spec in specs.values() if isinstance(spec, ActionUnits)), VOCABULARY)
     split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
@@ -101,14 +101,14 @@ def _labels_of_a_subject(problem: Problem) -> Array:
 
 
 def _auxiliary(name: str, specs: Mapping[str, InputSpec]) -> Auxiliary:
-    """Make clips of other people to pretrain on."""
+    """Make clips of other people for pretraining."""
     split = _split({name: ("s1", "s2")}, Problem("classification", CLASSES))
     clips = split.clips.assign(emotion=np.array(CLASSES, dtype=object)[split.labels])
     return Auxiliary(clips, _inputs(specs, split))
 
 
 def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
-    """Make the inputs of clips; each of them shows the label of its clip."""
+    """Make the inputs of clips; each input contains the label of its clip."""
     classes = split.problem.task == "classification"
     marks = np.eye(len(split.problem.outputs))[split.labels] if classes else np.nan_to_num(split.labels)
     arrays = {}
@@ -120,7 +120,7 @@ def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
 
 
 def _facts(spec: ClipFacts, marks: Array, split: Split) -> Array:
-    """Give each clip its database, and a duration that shows its label."""
+    """Return the database of each clip, and a duration that depends on its label."""
     place = {name: number for number, name in enumerate(sorted(set(split.datasets)))}
     facts = {
         "database": np.array([place[name] for name in split.datasets], dtype=np.float64),
@@ -161,7 +161,7 @@ def _images(spec: Flow | Frames | DynamicImage, marks: Array, rng: np.random.Gen
 
 
 def _frames(marks: Array, count: int, spec: Frames, rng: np.random.Generator) -> Array:
-    """Make frames in which the marks grow."""
+    """Make frames in which the marks increase."""
     channels = 3 if spec.colour == "rgb" else 1
     return np.stack([_image(marks * at, spec.size, channels, rng) for at in np.linspace(0, 1, count)], axis=1)
 
@@ -174,7 +174,7 @@ def _image(marks: Array, size: int, channels: int, rng: np.random.Generator) -> 
 
 
 def _bands(marks: Array, size: int) -> Array:
-    """Spread marks, one an output, over an axis of `size`."""
+    """Spread marks, one per output, over an axis of `size`."""
     return marks[:, np.arange(size) * marks.shape[1] // size]
 
 

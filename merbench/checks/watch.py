@@ -1,8 +1,7 @@
 """A watch on files, network and processes, by Python's audit hook.
 
-It sees what goes through Python: ``open``, directory listings, SQLite, sockets, processes, code that is loaded. A C
-library that opens a file by itself (OpenCV's ``imread``, Arrow, HDF5) is not seen, nor is the question whether a file
-exists.
+It sees operations of Python: ``open``, directory listings, SQLite, sockets, processes, loading of code. It does not see
+files opened by C libraries (OpenCV's ``imread``, Arrow, HDF5), nor tests whether a file exists.
 """
 
 import importlib.metadata
@@ -19,12 +18,12 @@ from typing import Any
 from merbench.engine.plan.code import library_folders
 
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
-#: Where systems keep what libraries read: time zones, certificates, what the processor can do.
+#: System folders that libraries read: time zones, certificates, processor features.
 _SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share", "/Library")
-#: Programs by which libraries ask what machine this is.
+#: Programs that libraries call to identify the machine.
 _ASKING = {"lscpu", "uname", "sysctl", "ldconfig"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-#: What changes files, and which of the event's arguments are paths.
+#: Events that change files -> the positions of their arguments that are paths.
 _CHANGES = {
     **dict.fromkeys(("os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"), (0,)),
     **dict.fromkeys(("os.rename", "os.link"), (0, 1)),
@@ -36,7 +35,7 @@ _WATCHED = {
     *_CHANGES,
     *_PROCESSES,
 }
-#: Folders that say of an installed package what it is; libraries look through all of them for plug-ins.
+#: Metadata folders of installed packages; libraries search all of them for plug-ins.
 _METADATA = (".dist-info", ".egg-info")
 _IMPORTS = (
     "<frozen importlib._bootstrap>",
@@ -46,27 +45,27 @@ _IMPORTS = (
 
 
 class Watch:
-    """Notes what code does outside of itself, from when it is added by ``sys.addaudithook`` until it is stopped.
+    """Record accesses to anything outside a method, from ``sys.addaudithook`` until it is stopped.
 
-    The temporary folder is the method's to use: whoever starts the watch provides one that is empty.
+    The method may use the temporary folder; the caller provides an empty one.
 
     Parameters
     ----------
     own : str
         The method's folder, where it may read.
     refused : iterable of str
-        Folders of which nothing but code may be read, wherever they lie.
+        Folders from which only code may be read, even inside allowed folders.
     code : iterable of str
-        Folders from which code may be loaded, beside libraries and the method's folder.
+        Further folders from which code may be loaded, in addition to libraries and the method's folder.
     around : iterable of str
-        Folders of the package that holds the method's: a library like others, until it is closed.
+        Folders of the package that contains the method: treated as a library until `close` is called.
 
     Attributes
     ----------
     trespasses : list of str
-        What a method may not do, each once, in words.
+        Operations that a method may not perform, each once, in words.
     files : list of str
-        Files that it read of its own folder and of caches, other than code.
+        Files other than code that it read from its own folder and from caches.
     """
 
     def __init__(self, own: str, refused: Iterable[str], code: Iterable[str], around: Iterable[str]) -> None:
@@ -83,17 +82,17 @@ class Watch:
         self._on = True
 
     def close(self) -> None:
-        """Let nothing of the package around the method's folder be read any more: what it imports itself was."""
+        """Forbid further reads from the package around the method's folder, after its own imports."""
         self.closed = self.around
 
     def stop(self) -> None:
-        """Note nothing any more; a hook can't be taken away."""
+        """Stop recording; an audit hook cannot be removed."""
         self._on = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Look at one event."""
+        """Examine one event."""
         if not self._on or event not in _WATCHED:
-            return  # so much else happens, even when a frame is looked at
+            return  # many other events occur, even when a frame is examined
         if event != "shutil.rmtree" and _removes_a_tree(sys._getframe(1)):
             return
         if event == "open":
@@ -106,55 +105,55 @@ class Watch:
             for place in _CHANGES[event]:
                 self._changed(event, arguments[place])
         elif event == "sqlite3.connect" and arguments[0] != ":memory:":
-            self._tell(f"opened the database {_text(arguments[0])}")
+            self._add(f"opened the database {_text(arguments[0])}")
         elif event == "socket.connect":
-            self._tell(f"connected to {arguments[1]!r}")
+            self._add(f"connected to {arguments[1]!r}")
         elif event == "socket.getaddrinfo":
-            self._tell(f"asked for the address of {arguments[0]!r}")
+            self._add(f"asked for the address of {arguments[0]!r}")
         elif event in _PROCESSES and not self._a_library_is_imported():
             self._started(event, arguments)
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> None:
         if not isinstance(path, str | bytes | os.PathLike):
-            return  # a descriptor, of what was opened before
+            return  # a descriptor of a file opened before
         text = _text(path)
         writes = bool(flags & _WRITING) if isinstance(flags, int) else any(letter in str(mode) for letter in "wax+")
         if writes:
             if not (text == os.devnull or self._may_change(text)):
-                self._tell(f"wrote {text}")
+                self._add(f"wrote {text}")
         elif text.endswith(_CODE):
             self._loaded(text)
         elif not self._may_read(text) and not self._a_library_is_imported():
-            self._tell(f"opened {text}")
+            self._add(f"opened {text}")
         elif (_in(text, self.own) or _in(text, self.caches)) and text not in self.files:
             self.files.append(text)
 
     def _loaded(self, path: str) -> None:
-        """Look at a file of code that is opened, or was by the machine's own loader."""
+        """Examine a file of code that is opened, or was opened by the system's loader."""
         source = _source(path)
         real = os.path.realpath(source)
         known = (*self.code, *self.libraries, *self.caches, *self.scratch)
         closed = _in(source, self.closed) or _in(real, self.closed)
         if not (_in(real, self.own) or (not closed and (_in(source, known) or _in(real, known)))):
-            self._tell(f"{'imported' if self._a_library_is_imported() else 'opened'} {source}")
+            self._add(f"{'imported' if self._a_library_is_imported() else 'opened'} {source}")
 
     def _listed(self, path: Any) -> None:
         if isinstance(path, int) or self._a_library_is_imported():
-            return  # packages are looked for, and torch looks for its libraries
+            return  # searches for packages, and torch's search for its libraries
         text = _text(path if path is not None else ".")
         if not self._may_read(text):
-            self._tell(f"listed {text}")
+            self._add(f"listed {text}")
 
     def _changed(self, event: str, path: Any) -> None:
         if not isinstance(path, int) and not self._may_change(_text(path)):
-            self._tell(f"{event} {_text(path)}")
+            self._add(f"{event} {_text(path)}")
 
     def _started(self, event: str, arguments: tuple[Any, ...]) -> None:
         words = arguments[1] if event == "subprocess.Popen" else arguments[0] if arguments else event
         command = [words] if isinstance(words, str | bytes | os.PathLike) else list(words)
         program = Path(os.fsdecode(command[0])).name if command else event
         if program not in _ASKING:
-            self._tell(f"started a process ({program})")
+            self._add(f"started a process ({program})")
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)
@@ -170,7 +169,7 @@ class Watch:
         return ours or "__pycache__" in path or self._a_library_is_imported()
 
     def _a_library_is_imported(self) -> bool:
-        """Say whether a library does this while it is imported, or packages are looked for; not the method's code."""
+        """Return whether a library does this while it is imported, or packages are searched; not the method's code."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             name = frame.f_code.co_filename
@@ -184,18 +183,18 @@ class Watch:
     def _is_a_library(self, path: str) -> bool:
         return _in(path, self.libraries) and not _in(path, (*self.own, *self.closed))
 
-    def _tell(self, what: str) -> None:
+    def _add(self, what: str) -> None:
         if what not in self.trespasses:
             self.trespasses.append(what)
 
 
 def _text(path: Any) -> str:
-    """Return a path without dots, but with its links: libraries may be installed as links."""
+    """Return an absolute path without dots, with its links unresolved: libraries may be installed as links."""
     return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - resolve() follows links
 
 
 def within_all(folders: Iterable[str]) -> tuple[str, ...]:
-    """Return absolute folders, as they are called and as they are."""
+    """Return absolute folders, with links both unresolved and resolved."""
     absolute = [_text(folder) for folder in folders]
     return tuple(dict.fromkeys([*absolute, *map(os.path.realpath, absolute)]))
 
@@ -205,20 +204,20 @@ def _in(path: str, folders: Iterable[str]) -> bool:
 
 
 def _cache_folders() -> list[str]:
-    """Return where torch and the hub of pretrained weights keep what they downloaded or compiled."""
+    """Return the folders in which torch and weight hubs keep downloaded or compiled files."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     named = [os.environ.get(name) for name in ("TORCH_HOME", "HF_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")]
     return [*filter(None, named), str(home / "torch"), str(home / "huggingface")]
 
 
 def _source(path: str) -> str:
-    """Return the file that compiled code was made from, or the code itself."""
+    """Return the source file of compiled code, or the file itself."""
     try:
         return source_from_cache(path)
-    except ValueError:  # it lies in no cache
+    except ValueError:  # not in a cache
         return path
 
 
 def _removes_a_tree(frame: FrameType) -> bool:
-    """Say whether this is a step of ``shutil.rmtree``, which told of the tree as a whole: paths are relative to it."""
+    """Return whether this is a step of ``shutil.rmtree``, which reported the whole tree; paths are relative to it."""
     return frame.f_code.co_filename == shutil.__file__ and "rmtree" in frame.f_code.co_name

@@ -26,9 +26,9 @@ FAULTS = [
     (
         faulty.KeptBehindALock,
         {},
-        BATCH | {"batch independence": "another fit asked one by one, also in a fresh process"},
+        BATCH | {"batch independence": "another fit predicted one by one, also in a fresh process"},
     ),
-    (faulty.ItsOwnCopy, {}, BATCH | {"batch independence": "it can't be copied; another fit"}),
+    (faulty.ItsOwnCopy, {}, BATCH | {"batch independence": "can't be copied; another fit"}),
     (
         faulty.NeverTheSameBehindALock,
         {"deterministic": False},
