@@ -20,9 +20,9 @@ import torch
 from _authors import straight_fold
 from _timing import SHARED_RELEASE, interleaved, print_ratios
 
+from merbench.engine.execute.jobs import Executor, Job, Serial, Working
 from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.engine.execute.ray_session import connect
-from merbench.engine.execute.units import Executor, Serial, Unit, Working
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
@@ -56,7 +56,7 @@ def by_merbench(plan: RunPlan, folds: Sequence[str], executor: Executor) -> floa
     """Train and test folds; return UF1."""
     truth: list[str] = []
     predicted: list[str] = []
-    for _, outcome in executor([Unit(plan, plan.task, fold) for fold in folds], Spoken()):
+    for _, outcome in executor([Job(plan, plan.task, fold) for fold in folds], Spoken()):
         if outcome.failure:
             raise SystemExit(f"{outcome.fold}: {outcome.failure.type}: {outcome.failure.message.splitlines()[0]}")
         assert outcome.predictions is not None

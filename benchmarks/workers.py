@@ -29,9 +29,9 @@ from rich.console import Console
 
 from merbench.cli.display import PlainDisplay
 from merbench.engine.execute.grid import execute
+from merbench.engine.execute.jobs import Executor, Observer, Serial
 from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.engine.execute.ray_session import connect
-from merbench.engine.execute.units import Executor, Serial, Watcher
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import choose_data
@@ -73,17 +73,13 @@ class Host:
         self._outcomes, self._lengths = outcomes, lengths
 
     async def hello(self, versions: Mapping[str, Any]) -> "Place":
-        """Return the place of the worker."""
-        from merbench.engine.execute.ray_worker import Place
-
-        return Place("simulated", "", ())
+        """Return where it is."""
+        return "simulated", "", ()
 
     async def execute(
         self, worker: tuple[str, Any, float], sent: Sequence[Any], packs: Sequence[Sequence[str]]
     ) -> "Answer":
-        """Sleep, and report progress to the board now and then, as a worker does."""
-        from merbench.engine.execute.ray_worker import Answer
-
+        """Sleep, and report to the board now and then, as a worker does."""
         name, board, every = worker
         task = (await sent[0]).task
         found = []
@@ -92,11 +88,11 @@ class Host:
             seconds = self._lengths[task.config.epochs] * outcome.train_clips
             begin, slept = time.monotonic(), 0.0
             while slept < seconds:
-                board.tell.remote(name, fold, int(800 * slept / seconds), 800)
+                board.report.remote(name, fold, int(800 * slept / seconds), 800)
                 await asyncio.sleep(min(every, seconds - slept))
                 slept = time.monotonic() - begin
             found.append(replace(outcome, seconds=outcome.seconds | {"total": seconds}))
-        return Answer(tuple(found), None)
+        return tuple(found), None, ()
 
 
 class Hiring:
@@ -125,8 +121,8 @@ class SimulatedCluster(RayExecutor):
         self._cpus = float(workers)
         self._worker_class = Hiring([host.remote(outcomes, lengths) for _ in range(HOSTS)])
 
-    def _look_at_machines(self, watcher: Watcher) -> None:
-        """Keep the number of simulated CPUs."""
+    def _look_at_machines(self, observer: Observer) -> None:
+        """Leave it at the number of CPUs that are simulated."""
 
     def _dismiss(self, worker: Any) -> None:
         self._hired.remove(worker)

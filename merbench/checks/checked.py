@@ -14,7 +14,7 @@ from merbench.checks.synthetic_clips import synthetic_task
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import MethodConfig
-from merbench.engine.fold.folds import COMPANY_TOLERANCE
+from merbench.engine.fold.answers import BATCH_TOLERANCE
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.randomness import seeded
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
@@ -115,7 +115,7 @@ class CheckedMethod:
         return run_alone(self.fold_task, self.folds[-1], self.method.folder, self.method.package, one_by_one)
 
     def _same(self, seen: Observation) -> bool:
-        return apart(self.plain[-1], seen)[0] <= COMPANY_TOLERANCE
+        return apart(self.plain[-1], seen)[0] <= BATCH_TOLERANCE
 
 
 def checked_methods(

@@ -12,7 +12,8 @@ from merbench.checks.observation import Difference, apart, difference, predicted
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.names import shown
-from merbench.engine.fold.folds import COMPANY_TOLERANCE, run_fold
+from merbench.engine.fold.answers import BATCH_TOLERANCE
+from merbench.engine.fold.folds import run_fold
 from merbench.scoring.chance import by_chance
 
 Result = Literal["passed", "failed", "not applicable"]
@@ -133,7 +134,7 @@ def _epochs(checked: CheckedMethod) -> _Verdict:
     assert first is not None  # it runs
     most = difference(first, again)
     how = f"predicted after each of {len(outcome.epochs)} epochs, or at the end only"
-    return _verdict(most <= COMPANY_TOLERANCE, f"{how}: {_differing(most)}")
+    return _verdict(most <= BATCH_TOLERANCE, f"{how}: {_differing(most)}")
 
 
 @_check("same seed twice", "the same seed gives the same result again")
@@ -150,7 +151,7 @@ def _deterministic(checked: CheckedMethod) -> _Verdict:
     if not checked.reproducible:
         return "not applicable", "the same seed gives another result"
     spread = _spread(checked)
-    same, said = spread <= COMPANY_TOLERANCE, f"{SEEDS} seeds: {_differing(spread)}"
+    same, said = spread <= BATCH_TOLERANCE, f"{SEEDS} seeds: {_differing(spread)}"
     if checked.method.card.deterministic:
         return _verdict(same, f"the card says deterministic; {said}")
     hint = "; deterministic: true on the card would save seeds, if this holds for other data too" if same else ""
@@ -186,7 +187,7 @@ def _between_folds(checked: CheckedMethod) -> _Verdict:
         return "failed", f"the last fold fails in a fresh process: {failure}"
     others = len(checked.folds) - 1
     return _verdict(
-        most <= COMPANY_TOLERANCE, f"a fold after {others} others, and in a fresh process: {_differing(most)}"
+        most <= BATCH_TOLERANCE, f"a fold after {others} others, and in a fresh process: {_differing(most)}"
     )
 
 
@@ -261,7 +262,7 @@ def _inputs_read(checked: CheckedMethod) -> _Verdict:
 @_check("card: transductive", "test clips are used exactly if the card says so")
 def _transductive(checked: CheckedMethod) -> _Verdict:
     used = sorted({name for seen in checked.plain for name in seen.read_of_test})
-    depends = checked.batch[0] > COMPANY_TOLERANCE
+    depends = checked.batch[0] > BATCH_TOLERANCE
     if checked.method.card.transductive:
         what = f"uses {listed(used) or 'the other clips in the batch'}" if used or depends else "uses no test clips"
         return _verdict(bool(used or depends), f"the card says transductive; the method {what}")
@@ -295,7 +296,7 @@ def _verdict(holds: bool, evidence: str) -> _Verdict:
 
 def _asked_again(how: str, found: Difference) -> _Verdict:
     most, failure = found
-    return _verdict(most <= COMPANY_TOLERANCE, f"{how}: {failure or _differing(most)}")
+    return _verdict(most <= BATCH_TOLERANCE, f"{how}: {failure or _differing(most)}")
 
 
 def _differing(most: float) -> str:
@@ -303,7 +304,7 @@ def _differing(most: float) -> str:
         return "bitwise the same"
     if np.isinf(most):
         return "classes differ"
-    return f"scores differ by {most:.1e} at most (allowed {COMPANY_TOLERANCE:g})"
+    return f"scores differ by {most:.1e} at most (allowed {BATCH_TOLERANCE:g})"
 
 
 def _spread(checked: CheckedMethod) -> float:

@@ -104,7 +104,7 @@ def _auxiliary(name: str, specs: Mapping[str, InputSpec]) -> Auxiliary:
     """Make clips of other people for pretraining."""
     split = _split({name: ("s1", "s2")}, Problem("classification", CLASSES))
     clips = split.clips.assign(emotion=np.array(CLASSES, dtype=object)[split.labels])
-    return Auxiliary(clips, _inputs(specs, split))
+    return clips, _inputs(specs, split)
 
 
 def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:

@@ -89,7 +89,7 @@ def ablate(
 
     from merbench.analysis.ablation import read_ablation
     from merbench.cli.display import PreparationDisplay
-    from merbench.tracking.stores import settle
+    from merbench.tracking.servers import settle
 
     one_of(format, "--format", FORMATS)
     force = workforce(workers, gpus, folds_per_gpu, executor, ray_address, pack)

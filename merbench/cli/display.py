@@ -14,8 +14,8 @@ from rich.text import Text
 
 from merbench.contracts.methods import Progress
 from merbench.contracts.names import shown
-from merbench.engine.execute.grid import RunState
-from merbench.engine.execute.units import Working
+from merbench.engine.execute.jobs import Working
+from merbench.engine.execute.state import RunState
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import RunFile
 from merbench.records.outcome import FoldOutcome
@@ -179,7 +179,7 @@ class PlainDisplay:
     def working(self, workers: Sequence[Working]) -> None:
         """Count the time; nothing is said of what is not done."""
         for at in workers:
-            self._open[at.unit.plan.run_id].begin()
+            self._open[at.job.plan.run_id].begin()
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Count a fold; tell of failures at once."""
@@ -274,7 +274,7 @@ class LiveDisplay:
 
     def working(self, workers: Sequence[Working]) -> None:
         """Show the lines of runs that are begun, and what each of several workers is at."""
-        for run_id, at in {at.unit.plan.run_id: at for at in workers}.items():
+        for run_id, at in {at.job.plan.run_id: at for at in workers}.items():
             line, pace = self._runs[run_id]
             pace.begin()
             if at.worker:
@@ -292,7 +292,7 @@ class LiveDisplay:
     def _show_worker(self, at: Working) -> None:
         if at.worker not in self._workers:
             self._workers[at.worker] = self._worker_bars.add_task(at.worker, told="", inner=at.progress)
-        told = shown(f"{label(at.unit.plan)}, {at.shown}")
+        told = shown(f"{label(at.job.plan)}, {at.shown}")
         done, total = at.progress.done, at.progress.total or None
         self._worker_bars.update(self._workers[at.worker], completed=done, total=total, told=told, inner=at.progress)
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from merbench.cli.workers import Workforce
-    from merbench.engine.execute.grid import Existing
+    from merbench.engine.execute.state import Existing
     from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import Watcher
-    from merbench.tracking.stores import Store
+    from merbench.tracking.servers import TrackingServer
 
 
 def request_of(methods: list[str], config: list[str], settings: list[str], seeds: str) -> "Request":
@@ -48,7 +48,7 @@ def prepared_grid(
         The protocols on the data, to plan runs of them.
     """
     from merbench.contracts.errors import listed
-    from merbench.engine.execute.grid import check_fold_names
+    from merbench.engine.execute.state import check_folds
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
     from merbench.engine.plan.runs import PreparedProtocol
@@ -79,7 +79,7 @@ def prepared_grid(
         if told:
             counts = ", ".join(f"{count} {kind}" for kind, count in told.items())
             watcher.note(f"note: {source.name}: {counts}; merbench data verify {source.database.card.name} tells")
-    check_fold_names([fold.name for item in prepared for fold in item.split.folds], folds)
+    check_folds([fold.name for item in prepared for fold in item.split.folds], folds)
     return requests, prepared
 
 
@@ -117,7 +117,7 @@ def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: 
     from rich import box
     from rich.table import Table
 
-    from merbench.engine.execute.grid import run_state
+    from merbench.engine.execute.state import run_state
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Run", overflow="fold")
@@ -159,7 +159,7 @@ def carry_out(
     runs: "Path",
     console: "Console",
     force: "Workforce",
-    store: "Store | None",
+    store: "TrackingServer | None",
     print_results: Callable[[], None],
     folds: Sequence[str] = (),
     existing: "Existing" = "keep",
@@ -174,7 +174,8 @@ def carry_out(
     from rich.text import Text
 
     from merbench.cli.display import LiveDisplay, PlainDisplay
-    from merbench.engine.execute.grid import execute, failures
+    from merbench.engine.execute.grid import execute
+    from merbench.engine.execute.state import failures
     from merbench.tracking.mirror import Mirror
 
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

@@ -79,9 +79,9 @@ def run(
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
-    from merbench.engine.execute.grid import Existing, check_folds
+    from merbench.engine.execute.state import Existing, check_folds
     from merbench.engine.fold.selection import SELECTIONS
-    from merbench.tracking.stores import settle
+    from merbench.tracking.servers import settle
 
     one_of(existing, "--existing", ("keep", "redo"))
     one_of(select, "--select", SELECTIONS)
@@ -97,7 +97,7 @@ def run(
     runs = results_folder(results) / "runs"
     tell_superseded(console, plans, runs)
     if dry_run:
-        check_folds(plans, folds or [])
+        check_folds([fold for plan in plans for fold in plan.file.folds], folds or [])
         print_plan(console, plans, runs, folds or [], existing)
         return
     mode: Existing = "redo" if existing == "redo" else "keep"

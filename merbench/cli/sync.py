@@ -32,12 +32,12 @@ def mlflow(
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.records.select import run_folder
-    from merbench.tracking.stores import settle
+    from merbench.tracking.servers import settle
     from merbench.tracking.sync import sync as sync_runs
 
     folder = results_folder(results)
-    store = settle(tracking_uri, folder)
-    if store is None:
+    server = settle(tracking_uri, folder)
+    if server is None:
         raise MerbenchError("MLflow is turned off by 'none': --tracking-uri names the one to be brought up to date")
     found = [run_folder(folder, run) for run in runs or []]
     found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
@@ -47,16 +47,16 @@ def mlflow(
     columns = (TextColumn("mirroring runs"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         line = bar.add_task("runs", total=len(found))
-        synced = sync_runs(
-            store,
+        done, notes = sync_runs(
+            server,
             found,
-            told=lambda *_: bar.advance(line),
+            done=lambda _: bar.advance(line),
             wait=lambda: console.print("another process is writing to this MLflow, waiting", soft_wrap=True),
         )
-    for problem in (*synced.problems, *synced.refused):
-        console.print(shown(problem), style="red", markup=False, soft_wrap=True)
-    counts = f"{synced.added} added, {synced.updated} brought up to date, {synced.kept} already were"
+    for note in notes:
+        console.print(shown(note.text), style="red", markup=False, soft_wrap=True)
+    counts = f"{done['added']} added, {done['updated']} brought up to date, {done['kept']} already were"
     console.print(f"{len(found)} run{'s' * (len(found) > 1)}: {counts}", markup=False, soft_wrap=True)
-    console.print(f"MLflow: {store.look}", style="dim", markup=False, soft_wrap=True)
-    if synced.problems or synced.refused:
+    console.print(f"MLflow: {server.look}", style="dim", markup=False, soft_wrap=True)
+    if notes:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Who trains: this process, or workers on this machine or several, as the options of ``run`` and ``ablate`` say."""
+"""The executor: this process, or workers on one machine or several, by the options of ``run`` and ``ablate``."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,22 +10,22 @@ from merbench.cli.options import one_of
 from merbench.contracts.errors import MerbenchError
 
 if TYPE_CHECKING:
-    from merbench.engine.execute.units import Executor
+    from merbench.engine.execute.jobs import Executor
     from merbench.engine.plan.runs import RunPlan
 
 
 @dataclass(frozen=True)
 class Workforce:
-    """The options as they were checked; nothing is started.
+    """The checked options; nothing is started.
 
     Attributes
     ----------
     executor : str, optional
-        Without one, Ray where runs use GPUs of which there are several, else this process.
+        By default Ray where runs use GPUs and there are several, else this process.
     workers, gpus, folds_per_gpu : int, optional
         As many as there are, or fit.
     pack : int, optional
-        Folds trained together in one program; by default it goes by the device.
+        Folds trained together in one program; the default depends on the device.
     """
 
     executor: str | None
@@ -42,13 +42,13 @@ class Workforce:
 
         several = any(plan.task.device != "cpu" for plan in plans) and environment.gpus() > 1
         if (self.executor or ("ray" if several else "serial")) == "serial":
-            from merbench.engine.execute.units import Serial
+            from merbench.engine.execute.jobs import Serial
 
             yield Serial(self.pack)
             return
-        from merbench.engine.execute.ray_session import RayWorkers
+        from merbench.engine.execute.ray_session import ray_workers
 
-        with RayWorkers(self.workers, self.gpus, self.folds_per_gpu, self.ray_address, self.pack) as executor:
+        with ray_workers(self.workers, self.gpus, self.folds_per_gpu, self.ray_address, self.pack) as executor:
             yield executor
 
 
@@ -65,7 +65,7 @@ def workforce(
     Raises
     ------
     MerbenchError
-        An option that is no number, or that the chosen executor can't meet.
+        An option that is not a number, or that the chosen executor can't meet.
     """
     if folds_per_gpu not in (None, "auto") and not (folds_per_gpu.isdecimal() and int(folds_per_gpu)):
         raise MerbenchError(f"--folds-per-gpu {folds_per_gpu!r}: write auto, or a whole number from 1")

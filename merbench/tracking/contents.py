@@ -1,4 +1,4 @@
-"""What a recorded run looks like in MLflow: names, tags, parameters, metrics, files, and its folds as child runs."""
+"""A recorded run as MLflow shows it: names, tags, parameters, metrics, files, and its folds as child runs."""
 
 import json
 import math
@@ -19,10 +19,10 @@ from merbench.report.figures.style import as_png, style
 from merbench.report.views.compare import number
 from merbench.scoring.table import PartScore, part_scores
 
-#: Counted up when a run looks otherwise in MLflow than before, so that older ones are brought up to date.
+#: Increment when a change here alters how runs look in MLflow, so that older ones are brought up to date.
 VERSION = 2
 
-#: Tags by which we find again what we wrote: run and key, fold, and what of it is mirrored.
+#: Tags that identify merbench's runs: run and key, fold, and the digest of the mirrored files.
 RUN, FOLD, MIRRORED = "merbench.run", "merbench.fold", "merbench.mirrored"
 
 _VIEW = "Runs by UF1"
@@ -38,9 +38,9 @@ class Content:
     Attributes
     ----------
     name : str
-        What people see.
+        Shown to people.
     mirrored : str
-        Digest of the files that it tells of: where MLflow holds the same one, nothing is to be done.
+        Digest of the files that it is made from: where MLflow holds the same one, nothing is to be done.
     status : str
         ``FINISHED``, ``FAILED``, or ``RUNNING`` while folds are missing.
     start, end : int, optional
@@ -48,7 +48,7 @@ class Content:
     tags, params : dict of str to str
         Within MLflow's limits.
     metrics : dict of str to float
-        NaN for what can't be told, or not yet.
+        NaN for a figure that is not known, or not yet.
     """
 
     name: str
@@ -61,43 +61,34 @@ class Content:
     metrics: dict[str, float]
 
 
-@dataclass(frozen=True)
-class RunContent:
-    """A merbench run, the child runs of its folds by their tag, and what of it did not verify."""
-
-    content: Content
-    folds: dict[str, Content]
-    problems: list[str]
-    recorded: RecordedRun
-
-    def write_files(self, folder: Path) -> None:
-        """Write the files that MLflow is to show: settings, and once the run is whole predictions and confusion."""
-        file = self.recorded.file
-        (folder / "run.json").write_text(file.model_dump_json(indent=1), encoding="utf-8")
-        if not self.recorded.complete:
-            return
-        (folder / "predictions.csv").write_text(to_csv(self.recorded.predictions), encoding="utf-8")
-        if file.task == "classification":
-            with style():
-                (folder / "confusion.png").write_bytes(as_png(confusion_figure(self.recorded)))
+def write_files(run: RecordedRun, folder: Path) -> None:
+    """Write a run's files for MLflow: settings, and once the run is complete predictions and confusion matrix."""
+    file = run.file
+    (folder / "run.json").write_text(file.model_dump_json(indent=1), encoding="utf-8")
+    if not run.complete:
+        return
+    (folder / "predictions.csv").write_text(to_csv(run.predictions), encoding="utf-8")
+    if file.task == "classification":
+        with style():
+            (folder / "confusion.png").write_bytes(as_png(confusion_figure(run)))
 
 
 def identity(file: RunFile) -> str:
-    """Return the tag that finds a run again: its id and all that its result depends on."""
+    """Return the tag that identifies a run: its id and the digest of its key."""
     return f"{file.run_id} {file.key.digest()}"
 
 
 def experiment(file: RunFile) -> str:
-    """Name what a run can be compared with: the heading of merbench's tables."""
+    """Name the experiment of comparable runs, as the heading of merbench's tables does."""
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return _cut(shown(f"{file.protocol} on {file.data}{', synthetic data' * file.synthetic} ({digests})"), _NAME)
 
 
 def experiment_tags(file: RunFile) -> dict[str, str]:
-    """Tell MLflow's pages what kind of runs these are, give them a view to compare them in, and people a word."""
+    """Return the experiment's tags: its kind for MLflow's pages, a view that compares its runs, and a description."""
     note = f"Runs under **{file.protocol}** on {file.data}, mirrored from merbench's records. *Views*, *{_VIEW}* "
-    note += "compares them; below each run are its folds, with accuracy, time and memory. "
-    note += "Scores on synthetic data say nothing about people." * file.synthetic
+    note += "compares them; the folds of a run are its child runs, with accuracy, time and memory. "
+    note += "Scores on synthetic data do not carry over to real data." * file.synthetic
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": "uf1",
@@ -112,7 +103,7 @@ def _view(file: RunFile) -> str:
     parts = [part for part in file.parts if part != "full"]
     columns = ["uf1", "uf1_low", "uf1_high", "uar", "acc", *(f"{part}/uf1" for part in parts)]
     state = {
-        "searchFilter": "tags.method LIKE '%'",  # folds have none
+        "searchFilter": "tags.method LIKE '%'",  # folds lack this tag
         "orderByKey": "metrics.`uf1`",
         "orderByAsc": False,
         "selectedColumns": [*(f"metrics.`{name}`" for name in columns), "tags.`status`"],
@@ -121,23 +112,34 @@ def _view(file: RunFile) -> str:
 
 
 def state_of(folder: Path, file: RunFile) -> str:
-    """Digest the files that say what is recorded of a run; cheap, since no predictions are read."""
+    """Digest the files that describe a run's records; cheap, since no predictions are read."""
     records = RunFolder(folder)
     paths = [folder / "run.json", folder / "complete.json"]
     paths += [records.fold_path(fold) / "record.json" for fold in file.folds]
     return digest([VERSION, *(bytes_digest(path.read_bytes()) if path.exists() else "" for path in paths)])
 
 
-def read_content(folder: Path) -> RunContent:
+def read_content(folder: Path) -> tuple[Content, dict[str, Content], list[str], RecordedRun]:
     """Read a run's folder for MLflow.
+
+    Returns
+    -------
+    Content
+        The run.
+    dict of str to Content
+        Its folds, by the name of their folder.
+    list of str
+        What did not verify, and is left out.
+    RecordedRun
+        The run as recorded.
 
     Raises
     ------
     RecordError
-        ``run.json`` does not verify. What else does not is left out, and named.
+        ``run.json`` does not verify.
     """
     records = RunFolder(folder)
-    state = state_of(folder, records.read_run())  # first: what is recorded meanwhile is for the next time
+    state = state_of(folder, records.read_run())  # first: a fold recorded meanwhile is for the next pass
     run = read_run(folder)
     found: dict[str, FoldRecord] = {}
     folds: dict[str, Content] = {}
@@ -154,7 +156,7 @@ def read_content(folder: Path) -> RunContent:
         found[fold] = record
         right = None if table is None or "predicted" not in table else float((table.truth == table.predicted).mean())
         folds[fold_folder(fold)] = _fold_content(record, bytes_digest(path.read_bytes()), right)
-    return RunContent(_run_content(run, found, state), folds, list(dict.fromkeys(problems)), run)
+    return _run_content(run, found, state), folds, list(dict.fromkeys(problems)), run
 
 
 def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str) -> Content:
@@ -220,14 +222,14 @@ def _standing(run: RecordedRun, recorded: int, failed: int) -> str:
 
 
 def _scores(run: RecordedRun) -> list[PartScore]:
-    """Score a whole run; one with holes has no figure that could stand beside others."""
+    """Score a complete run; one with missing folds has no comparable figures."""
     if not run.complete:
         return []
     return part_scores([run.predictions], run.file.outputs, run.file.parts, run.file.task)
 
 
 def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
-    """Name the figures of each part, ``uf1`` and ``casme2/uf1``; NaN while the run has holes."""
+    """Name the figures of each part, ``uf1`` and ``casme2/uf1``; NaN while folds are missing."""
     names = ("uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc", "clips", "classes_scored")
     figures = {(part, name): math.nan for part in run.file.parts for name in names}
     for score in scores:
@@ -240,9 +242,9 @@ def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
 
 
 def _note(run: RecordedRun, scores: list[PartScore]) -> str:
-    """Write the description that heads a run's page."""
+    """Write the description at the top of a run's page."""
     file = run.file
-    lines = [*file.warnings, *["Synthetic data: the scores say nothing about people."] * file.synthetic]
+    lines = [*file.warnings, *["Synthetic data: the scores do not carry over to real data."] * file.synthetic]
     lines += [""] * bool(lines)
     if scores:
         lines += [
@@ -255,16 +257,16 @@ def _note(run: RecordedRun, scores: list[PartScore]) -> str:
             title = shown(file.parts[score.part]).replace("|", "/")
             lines.append(f"| {title} | {' | '.join(cells)} | {score.clips} |")
     lines += ["", *(f"Failed fold {fold}: {why}" for fold, why in list(run.failed.items())[:10])]
-    return _cut("\n".join(shown(line) for line in [*lines, f"`merbench show {file.run_id}` tells more."]), _TAG)
+    return _cut("\n".join(shown(line) for line in [*lines, f"`merbench show {file.run_id}` shows more."]), _TAG)
 
 
 def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Content:
     dataset, _, subject = record.fold.partition("/")
     end = _milliseconds(record.finished)
     metrics = {"seconds" if name == "total" else f"{name}_seconds": value for name, value in record.seconds.items()}
-    told = {"peak_memory_mb": record.peak_memory_mb, "peak_gpu_memory_mb": record.peak_gpu_memory_mb, "acc": right}
-    told["selected_epoch"] = record.selected_epoch
-    metrics |= {name: value for name, value in told.items() if value is not None}
+    known = {"peak_memory_mb": record.peak_memory_mb, "peak_gpu_memory_mb": record.peak_gpu_memory_mb, "acc": right}
+    known["selected_epoch"] = record.selected_epoch
+    metrics |= {name: value for name, value in known.items() if value is not None}
     tags = {
         "dataset": shown(dataset),
         "subject": shown(subject),
@@ -291,12 +293,12 @@ def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Conte
 
 
 def _setting(value: object) -> str:
-    """Write a setting as a card does."""
+    """Write a setting as it is written on a card."""
     return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _cut(text: str, longest: int) -> str:
-    """Shorten what MLflow would refuse; ``run.json`` among the files has the whole."""
+    """Shorten a text that MLflow would refuse; ``run.json`` among the files has all of it."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

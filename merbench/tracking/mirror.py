@@ -1,7 +1,7 @@
-"""Mirror a grid while it runs: a process of its own does it, which the driver tells what has changed.
+"""Mirror a grid while it runs: in a process of its own, to which the driver sends the runs that have changed.
 
-Importing MLflow, a slow server and a dead one cost that process its time, and no fold. It calls what ``merbench sync
-mlflow`` calls; what it does not get done is left to that command.
+Importing MLflow, a slow server and a dead one delay that process, not the folds. It calls the same code as ``merbench
+sync mlflow``, which also completes what it could not finish.
 """
 
 import json
@@ -18,17 +18,17 @@ from threading import Thread
 from types import TracebackType
 from typing import IO, Self
 
-from merbench.engine.execute.grid import Observer, RunState
-from merbench.engine.execute.units import Working
+from merbench.engine.execute.jobs import Observer, Working
+from merbench.engine.execute.state import RunState
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.outcome import FoldOutcome
-from merbench.tracking.stores import Store
+from merbench.tracking.servers import TrackingServer
 
-#: The mirror gives way to everything else.
+#: The mirror yields to all other processes.
 NICENESS = 19
-#: A run that is at work is told of again after this many seconds, not with each fold.
-TOLD_AGAIN = 20.0
-#: How long the end of a command waits for its mirror, which then goes on by itself for a while.
+#: A run in progress is sent again after this many seconds, not with each fold.
+SENT_AGAIN = 20.0
+#: How long the end of a command waits for its mirror, which then continues by itself for a while.
 WAIT_SECONDS = 10.0
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -37,24 +37,24 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 class Mirror:
     """The driver's end of the mirror process.
 
-    Nothing here waits: lines to the process are written, and those from it read, by a thread each.
+    It never blocks: lines to the process are written, and those from it read, by a thread each.
 
     Parameters
     ----------
-    store : Store, optional
-        Which MLflow; without one nothing is mirrored.
+    server : TrackingServer, optional
+        Where runs are mirrored; without one they are not.
     runs : Path
         The folder of all runs.
     say : callable
         Shows a line to the user, from any thread.
     """
 
-    def __init__(self, store: Store | None, runs: Path, say: Callable[[str], None]) -> None:
-        self._store, self._runs, self._say = store, runs, say
+    def __init__(self, server: TrackingServer | None, runs: Path, say: Callable[[str], None]) -> None:
+        self._server, self._runs, self._say = server, runs, say
         self._process: subprocess.Popen[str] | None = None
         self._threads: list[Thread] = []
         self._lines: SimpleQueue[str | None] = SimpleQueue()
-        self._told: dict[str, float] = {}
+        self._sent: dict[str, float] = {}
         self._warned = False
 
     def __enter__(self) -> Self:
@@ -63,59 +63,59 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the process finish what it was told of; this end waits no longer."""
+        """End the input of the process, which finishes by itself."""
         self._lines.put(None)
 
     def watching(self, observer: Observer) -> Observer:
-        """Return an observer that passes everything on to another one, and tells this mirror what has changed."""
+        """Return an observer that passes everything on to another one, and changed runs to this mirror."""
         return _Watching(observer, self)
 
     def started(self, run_id: str, pending: bool) -> None:
-        """Tell that a run begins; one with nothing to do is looked at only in a store that was asked for."""
-        if pending or (self._store and self._store.named):
+        """Note that a run begins; one with nothing to do is sent only to a server that was asked for."""
+        if pending or (self._server and self._server.named):
             self.changed(run_id)
 
     def changed(self, run_id: str) -> None:
-        """Tell that a run's records have changed."""
-        if self._store is None:
+        """Send a run whose records have changed."""
+        if self._server is None:
             return
-        self._told[run_id] = time.monotonic()
+        self._sent[run_id] = time.monotonic()
         if self._process is None:
-            self._start(self._store)
+            self._start(self._server)
         self._lines.put(json.dumps(str(self._runs / run_id)))
 
     def grown(self, run_id: str) -> None:
-        """Tell that a run has a fold more, unless it was told of lately."""
-        if time.monotonic() - self._told.get(run_id, -TOLD_AGAIN) >= TOLD_AGAIN:
+        """Send a run with one more fold, unless it was sent lately."""
+        if time.monotonic() - self._sent.get(run_id, -SENT_AGAIN) >= SENT_AGAIN:
             self.changed(run_id)
 
     def ended(self, run_id: str) -> None:
-        """Tell that nothing is left to do for a run, if it was told of at all."""
-        if run_id in self._told:
+        """Send a run with nothing left to do, if it was sent at all."""
+        if run_id in self._sent:
             self.changed(run_id)
 
     @property
     def at_work(self) -> bool:
-        """Whether there is something that `finish` will wait for."""
-        return self._store is not None and self._process is not None
+        """Whether `finish` has a process to wait for."""
+        return self._server is not None and self._process is not None
 
     def finish(self) -> str:
-        """Wait a while for the process, and say in a line how MLflow stands; empty where nothing was to be mirrored."""
+        """Wait a while for the process, and return a line on the state of MLflow; empty where nothing was mirrored."""
         self._lines.put(None)
-        if self._store is None or self._process is None:
+        if self._server is None or self._process is None:
             return ""
-        at, later = f"MLflow at {self._store.address}", self._store.later
+        at, later = f"MLflow at {self._server.address}", self._server.later
         try:
             code = self._process.wait(WAIT_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # all is recorded, so this is no interrupted run
-            return f"{at} is still being written; {later} makes sure of it"
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # all is recorded, so the run is not interrupted
+            return f"{at} is still being written; {later} completes it"
         for thread in self._threads:
             thread.join()
         if code and not self._warned:
-            return f"{at} is behind (what writes it ended with {code}); {later} brings it up to date"
-        return "" if code else f"MLflow: {self._store.look}"
+            return f"{at} is not up to date (its writer ended with exit code {code}); {later} brings it up to date"
+        return "" if code else f"MLflow: {self._server.look}"
 
-    def _start(self, store: Store) -> None:
+    def _start(self, server: TrackingServer) -> None:
         self._process = process = subprocess.Popen(
             [sys.executable, "-P", "-m", "merbench.tracking"],
             stdin=subprocess.PIPE,
@@ -130,14 +130,14 @@ class Mirror:
         if hasattr(os, "setpriority"):
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
-        artifacts = store.artifacts and str(store.artifacts)
-        self._lines.put(json.dumps({"uri": store.uri, "artifacts": artifacts, "named": store.named}))
+        artifacts = server.artifacts and str(server.artifacts)
+        self._lines.put(json.dumps({"uri": server.uri, "artifacts": artifacts, "named": server.named}))
         for target, stream in ((self._write, process.stdin), (self._read, process.stdout)):
             self._threads.append(Thread(target=target, args=(stream,), daemon=True))
             self._threads[-1].start()
 
     def _write(self, stream: IO[str]) -> None:
-        with suppress(OSError), stream:  # a process that has ended is told of in the end
+        with suppress(OSError), stream:  # a process that has ended is reported in the end
             for line in iter(self._lines.get, None):
                 stream.write(f"{line}\n")
                 stream.flush()
@@ -151,7 +151,7 @@ class Mirror:
 
 @dataclass(frozen=True)
 class _Watching:
-    """Tells the display, then the mirror."""
+    """Passes on to the display, then to the mirror."""
 
     observer: Observer
     mirror: Mirror

@@ -1,14 +1,14 @@
-"""Bring MLflow in line with the records: what is missing is made, what changed is replaced, the rest left alone.
+"""Bring MLflow in line with the records: missing runs are created, changed ones replaced, the others left alone.
 
-What this does for a run is the same whoever asks for it, and may be ended anywhere: the tag that says what is mirrored
-is written last, and a later pass finds by their tags the runs that are there and goes on from them.
+A pass may be interrupted anywhere: the tag with the digest of the mirrored files is written last, and a later pass
+finds the existing runs by their tags and continues from them.
 """
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import RecordError
+from merbench.contracts.notes import Note
 from merbench.databases.registrations import home
 from merbench.records.folder import RunFolder
 from merbench.tracking.contents import (
@@ -29,8 +30,9 @@ from merbench.tracking.contents import (
     identity,
     read_content,
     state_of,
+    write_files,
 )
-from merbench.tracking.stores import Store, TrackingError, connect, reason
+from merbench.tracking.servers import TrackingError, TrackingServer, connect, reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,84 +41,84 @@ if TYPE_CHECKING:
 Done = Literal["added", "updated", "kept"]
 
 _PARENT = "mlflow.parentRunId"
-#: At most so many at a time, that the longest allowed stay below the megabyte that MLflow takes in one request.
+#: Tags, parameters or metrics in one request: the longest allowed stay below MLflow's limit of a megabyte.
 _BATCH = 25
 _PAGE = 1000
 
 
-@dataclass
-class Synced:
-    """What came of the runs that were asked for; lines on what does not verify, and on what MLflow would not take."""
-
-    added: int = 0
-    updated: int = 0
-    kept: int = 0
-    problems: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-
-
 def sync(
-    store: Store, folders: Iterable[Path], told: Callable[[Path, Done], None], wait: Callable[[], None] = lambda: None
-) -> Synced:
+    server: TrackingServer,
+    folders: Iterable[Path],
+    done: Callable[[Path], object] = lambda _: None,
+    wait: Callable[[], object] = lambda: None,
+) -> tuple[Counter[Done], list[Note]]:
     """Bring MLflow in line with the records of some runs.
 
     Parameters
     ----------
-    store : Store
-        Which MLflow.
+    server : TrackingServer
+        Where they are mirrored.
     folders : iterable of Path
-        Those of the runs.
-    told : callable
-        Called with each run's folder and what was done.
+        The runs' folders.
+    done : callable
+        Called with the folder of each run that is in line.
     wait : callable
-        Called where another process is writing to the same store, before it is waited for.
+        Called before waiting for another process that is writing to the same server.
+
+    Returns
+    -------
+    Counter
+        How many runs were added, updated or kept as they were.
+    list of Note
+        Problems of records that do not verify, and a warning for each run that MLflow refused.
 
     Raises
     ------
     TrackingError
-        The store can't be written, whatever the run; what was written so far is gone on from the next time.
+        The server can't be written at all; the next pass continues from what was written.
     """
-    synced = Synced()
-    with _reaching(store), _alone(store, wait):
-        mirror = _Mirror(connect(store), store)
+    counts: Counter[Done] = Counter()
+    notes: list[Note] = []
+    with _reaching(server), _alone(server, wait):
+        mirror = _Mirror(connect(server), server)
         for folder in folders:
             try:
-                done, problems = mirror.run(folder)
+                kind, problems = mirror.run(folder)
             except RecordError as error:
-                synced.problems.append(str(error))
+                notes.append(Note("problem", str(error)))
             except Exception as error:
                 if not _refused(error):
                     raise
-                synced.refused.append(f"MLflow refuses {folder.name}: {reason(error)}")
+                notes.append(Note("warning", f"MLflow refuses {folder.name}: {reason(error)}"))
             else:
-                synced.problems += problems
-                setattr(synced, done, getattr(synced, done) + 1)
-                told(folder, done)
-    return synced
+                notes += [Note("problem", problem) for problem in problems]
+                counts[kind] += 1
+                done(folder)
+    return counts, notes
 
 
 @contextmanager
-def _reaching(store: Store) -> Iterator[None]:
-    """Turn whatever MLflow and the libraries below it raise into one line that names the address."""
+def _reaching(server: TrackingServer) -> Iterator[None]:
+    """Turn every error of MLflow and its libraries into one line that names the address."""
     try:
         yield
     except TrackingError:
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {store.address}: {reason(error)}") from error
+        raise TrackingError(f"MLflow at {server.address}: {reason(error)}") from error
 
 
 def _refused(error: Exception) -> bool:
-    """Whether MLflow finds fault with a run, rather than being unable to take any."""
+    """Whether MLflow rejects this run, rather than being unable to take any."""
     from mlflow.exceptions import MlflowException
 
     return isinstance(error, MlflowException) and error.get_http_status_code() == 400
 
 
 @contextmanager
-def _alone(store: Store, wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the store against other processes of this user: two that find a run missing would both make it."""
-    path = home() / "locks" / f"mlflow-{digest(store.uri)[:16]}"
+def _alone(server: TrackingServer, wait: Callable[[], object]) -> Iterator[None]:
+    """Lock the server against other processes of this user: two that miss a run would both create it."""
+    path = home() / "locks" / f"mlflow-{digest(server.uri)[:16]}"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -133,32 +135,32 @@ def _alone(store: Store, wait: Callable[[], None]) -> Iterator[None]:
 class _Mirror:
     """Writes one run, and its folds, to MLflow."""
 
-    def __init__(self, client: "MlflowClient", store: Store) -> None:
-        self._client, self._store = client, store
+    def __init__(self, client: "MlflowClient", server: TrackingServer) -> None:
+        self._client, self._server = client, server
         self._experiment = ""
 
     def run(self, folder: Path) -> tuple[Done, list[str]]:
-        """Bring a run in line; returns what was done, and what of its records did not verify."""
+        """Bring a run in line; returns how, and the problems of its records."""
         file = RunFolder(folder).read_run()
         self._experiment = self._experiment_id(experiment(file), experiment_tags(file))
         there = self._the_one(self._search(RUN, identity(file)))
         if there is not None and there.data.tags.get(MIRRORED) == state_of(folder, file):
             return "kept", []
-        found = read_content(folder)
-        own = there or self._create(found.content, {RUN: identity(file)})
-        self._write(own, found.content)
-        self._folds(own.info.run_id, found.folds)
+        content, folds, problems, recorded = read_content(folder)
+        own = there or self._create(content, {RUN: identity(file)})
+        self._write(own, content)
+        self._folds(own.info.run_id, folds)
         with TemporaryDirectory(prefix="merbench-") as files:
-            found.write_files(Path(files))
+            write_files(recorded, Path(files))
             self._client.log_artifacts(own.info.run_id, files)
-        self._end(own.info.run_id, found.content, mark=not found.problems)
-        return ("updated" if there else "added"), found.problems
+        self._end(own.info.run_id, content, mark=not problems)
+        return ("updated" if there else "added"), problems
 
     def _experiment_id(self, name: str, tags: dict[str, str]) -> str:
-        """Find the experiment, or make it; one that was deleted in MLflow is restored with its runs."""
+        """Find or create the experiment; one that was deleted in MLflow is restored with its runs."""
         there = self._client.get_experiment_by_name(name)
         if there is None:
-            root = self._store.artifacts
+            root = self._server.artifacts
             made = self._client.create_experiment(name, root.as_uri() if root else None, tags)
             return self._known(str(made))
         if there.lifecycle_stage == "deleted":
@@ -166,13 +168,13 @@ class _Mirror:
         return self._known(str(there.experiment_id))
 
     def _known(self, given: str) -> str:
-        """Return an id that MLflow gave; what answers without one only looks like MLflow."""
+        """Return an id from MLflow; a service that answers without one is not MLflow."""
         if not given:
-            raise TrackingError(f"MLflow at {self._store.address}: what answers there is no MLflow")
+            raise TrackingError(f"MLflow at {self._server.address}: the service there is not MLflow")
         return given
 
     def _search(self, tag: str, value: str) -> "list[Run]":
-        """Find our runs by a tag, whose value is made of ids and digests."""
+        """Find merbench's runs by a tag, whose value is made of ids and digests."""
         found: list[Run] = []
         token = None
         while True:
@@ -185,7 +187,7 @@ class _Mirror:
                 return found
 
     def _the_one(self, runs: "Iterable[Run]") -> "Run | None":
-        """Return the run that stays where a lost answer led to several; the others are deleted, with their folds."""
+        """Return the run to keep where a lost answer led to several; the others are deleted, with their folds."""
         found = sorted(runs, key=lambda run: str(run.info.run_id))
         for other in found[1:]:
             self._delete(other)
@@ -202,13 +204,13 @@ class _Mirror:
         return made
 
     def _write(self, run: "Run", content: Content) -> None:
-        """Write what differs from what MLflow holds; a figure that can't be told any more is overwritten by NaN."""
+        """Write the differences to MLflow's copy; a figure that is no longer known is overwritten by NaN."""
         from mlflow.entities import Metric, Param, RunTag
 
         held = run.data
         moment = round(time.time() * 1000) if held.metrics or content.end is None else content.end
-        # MLflow shows the figure with the latest time, so one that is written later must not have an earlier one,
-        # though the clock may have been put back meanwhile.
+        # MLflow shows the figure with the latest time, so one that is written later must not have an earlier one, even
+        # if the clock was put back meanwhile.
         moment = max([moment, *(metric.timestamp + 1 for metric in held.to_proto().metrics)])
         tags = [RunTag(key, text) for key, text in content.tags.items() if held.tags.get(key, "") != text]
         params = [Param(key, text) for key, text in content.params.items() if key not in held.params]
@@ -222,7 +224,7 @@ class _Mirror:
             self._client.log_batch(run.info.run_id, metrics[batch], params[batch], tags[batch])
 
     def _folds(self, parent: str, folds: dict[str, Content]) -> None:
-        """Bring the child runs in line: those of folds that were run again, or are there no more, are deleted."""
+        """Bring the child runs in line: those of folds that were run again, or are gone, are deleted."""
         there: dict[str, list[Run]] = {}
         for found in self._search(_PARENT, parent):
             fold, mirrored = (found.data.tags.get(tag, "") for tag in (FOLD, MIRRORED))
@@ -240,7 +242,7 @@ class _Mirror:
             self._client.set_terminated(child.info.run_id, content.status, content.end)
 
     def _end(self, run_id: str, content: Content, mark: bool) -> None:
-        """Say how the run stands, and last of all what of it is mirrored."""
+        """Write the run's status, and last the digest of the mirrored files."""
         if content.status == "RUNNING":
             self._client.update_run(run_id, content.status)
         else:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from merbench.cli.display import LiveDisplay, PreparationDisplay
 from merbench.contracts.methods import Progress
-from merbench.engine.execute.units import Working
+from merbench.engine.execute.jobs import Working
 
 
 def plan(seed):
@@ -22,8 +22,8 @@ def working(plans, workers):
     for number in range(workers):
         progress = Progress()
         progress(number % 60, 60)
-        unit = SimpleNamespace(plan=plans[number % len(plans)], fold=f"smic-hs/s{number:02d}")
-        found.append(Working(f"worker {number + 1} (GPU 0)", unit, progress))
+        job = SimpleNamespace(plan=plans[number % len(plans)], fold=f"smic-hs/s{number:02d}")
+        found.append(Working(f"worker {number + 1} (GPU 0)", job, progress))
     return found
 
 

@@ -59,7 +59,7 @@ def toy(offer):
         ("scores = scores[:1]", "PredictionError: scores have shape (1, 3), expected (3, 3)"),
         ("scores[0, 0] = np.nan", "PredictionError: 1 of 3 clips have NaN or infinite scores"),
         ("labels = np.full(inputs.clips, 3)", "PredictionError: labels must be 0..2"),
-        ("scores[:, 0] = inputs.clips", "CompanyError: the prediction for a clip changes"),
+        ("scores[:, 0] = inputs.clips", "PredictionError: the prediction for a clip depends"),
         ("raise SystemError", "SystemError"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_wrong_word_for_run_is_named(refused, small, tmp_path, words, told):
 
 def test_a_method_without_epochs_has_none_to_select_and_leaves_no_row_behind(refused, merbench, small):
     said = refused("run", "svm-flow", "--select", "inner", *small)
-    assert "method SvmFlow tells of no epochs" in said
+    assert "method SvmFlow does not report epochs" in said
     assert "use --select last" in said
     assert merbench("compare", "--format", "json", "--no-published").out.strip() == "[]"
 

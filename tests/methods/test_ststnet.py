@@ -14,7 +14,7 @@ from torch import nn
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
 from merbench.engine.execute.grid import execute
-from merbench.engine.execute.units import Serial
+from merbench.engine.execute.jobs import Serial
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
 from merbench.engine.plan.data import choose_data

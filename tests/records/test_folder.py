@@ -15,7 +15,8 @@ from support.toy import CLASSES, prepared
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
-from merbench.engine.execute.grid import execute, run_state
+from merbench.engine.execute.grid import execute
+from merbench.engine.execute.state import run_state
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder

@@ -16,7 +16,7 @@ from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine import environment
 from merbench.engine.execute.grid import execute
-from merbench.engine.execute.units import Unit, Watcher
+from merbench.engine.execute.jobs import Job, Observer
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import CompleteFile, Failure, RunFile, RunKey
@@ -44,10 +44,10 @@ class Answering:
     outcome: Callable[[str], FoldOutcome]
     runs_at_once: int = 1
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
+    def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
         """Answer in the order given."""
-        for unit in units:
-            yield unit, self.outcome(unit.fold)
+        for job in jobs:
+            yield job, self.outcome(job.fold)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from merbench.tracking.stores import Store, connect, settle
+from merbench.tracking.servers import TrackingServer, connect, settle
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +21,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return MLflow's database without runs: making its tables takes seconds, copying it none."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    connect(Store(f"sqlite:///{path}", path.parent)).search_experiments()
+    connect(TrackingServer(f"sqlite:///{path}", path.parent)).search_experiments()
     return path
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def server(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> TrackingServer:
     """Return the MLflow that merbench keeps in the results folder by default."""
     shutil.copy(empty, tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -59,11 +59,11 @@ class Shown:
 
 
 @pytest.fixture
-def look() -> Callable[[Store], dict[str, Shown]]:
-    """Return what reads all runs of a store, by the merbench run's id; what is there twice is an error."""
+def look() -> Callable[[TrackingServer], dict[str, Shown]]:
+    """Return what reads all runs of a server, by the merbench run's id; what is there twice is an error."""
 
-    def read(store: Store) -> dict[str, Shown]:
-        client = connect(store)
+    def read(server: TrackingServer) -> dict[str, Shown]:
+        client = connect(server)
         ids = [experiment.experiment_id for experiment in client.search_experiments()]
         runs = client.search_runs(ids, max_results=1000)
         parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]

@@ -1,22 +1,26 @@
 """What a run looks like in MLflow: names, scores, settings, files, folds, and what it is compared with."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from merbench.records.folder import RunFolder
-from merbench.tracking.stores import connect
+from merbench.tracking.servers import connect
 from merbench.tracking.sync import sync
 
 
-def synced(store, *folders):
-    return sync(store, folders, lambda *_: None)
+def synced(server, *folders):
+    done, notes = sync(server, folders)
+    lines = {kind: [note.text for note in notes if note.kind == kind] for kind in ("problem", "warning")}
+    found = {kind: done[kind] for kind in ("added", "updated", "kept")}
+    return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
-def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, answers, store, look):
+def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, answers, server, look):
     folder = record(answers, seed=3, variant="width=4")
-    synced(store, folder)
-    (shown,) = look(store).values()
+    synced(server, folder)
+    (shown,) = look(server).values()
     run = shown.run
     assert (run.info.run_name, run.info.status) == ("toy width=4 seed 3", "FINISHED")
     assert run.data.params == {"variant": "width=4"}
@@ -28,9 +32,9 @@ def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, a
     assert shown.metrics["acc"] == pytest.approx(5 / 7)
     assert shown.metrics["beta/acc"] == pytest.approx(2 / 3)
     assert shown.metrics["uf1_low"] <= shown.metrics["uf1"] <= shown.metrics["uf1_high"]
-    paths = {item.path: item for item in connect(store).list_artifacts(run.info.run_id)}
+    paths = {item.path: item for item in connect(server).list_artifacts(run.info.run_id)}
     assert set(paths) == {"confusion.png", "predictions.csv", "run.json"}
-    picture = store.artifacts / run.info.run_id / "artifacts" / "confusion.png"
+    picture = server.artifacts / run.info.run_id / "artifacts" / "confusion.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert set(shown.folds) == {"alpha/s1", "alpha/s2", "beta/t1"}
     fold = shown.folds["alpha/s1"]
@@ -40,22 +44,22 @@ def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, a
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_runs_that_cannot_be_compared_are_in_different_experiments(record, answers, store):
+def test_runs_that_cannot_be_compared_are_in_different_experiments(record, answers, server):
     one, two = record(answers), record({**answers, "beta/t1/c4": ("negative", "negative")})
     synthetic = record(answers, data="made", synthetic=True)
-    synced(store, one, two, synthetic)
-    names = {experiment.name for experiment in connect(store).search_experiments()} - {"Default"}
+    synced(server, one, two, synthetic)
+    names = {experiment.name for experiment in connect(server).search_experiments()} - {"Default"}
     assert len(names) == 3
     assert sum("synthetic data" in name for name in names) == 1
     assert all(name.startswith("toys on ") for name in names)
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_what_a_protocol_warns_of_is_a_tag_and_heads_the_page(record, answers, store, look):
+def test_what_a_protocol_warns_of_is_a_tag_and_heads_the_page(record, answers, server, look):
     said = ["subject-dependent: other clips", "people are shared: why"]
     record_of = {"warned": record(answers, warnings=said), "plain": record(answers, method="other")}
-    synced(store, *record_of.values())
-    shown = {tags["run"]: tags for tags in (each.tags for each in look(store).values())}
+    synced(server, *record_of.values())
+    shown = {tags["run"]: tags for tags in (each.tags for each in look(server).values())}
     tags = shown[record_of["warned"].name]
     assert tags["warnings"] == "; ".join(said)
     assert tags["mlflow.note.content"].splitlines()[:2] == said
@@ -63,9 +67,9 @@ def test_what_a_protocol_warns_of_is_a_tag_and_heads_the_page(record, answers, s
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_an_experiment_brings_a_view_of_whole_runs_by_uf1(record, answers, store):
-    synced(store, record(answers))
-    client = connect(store)
+def test_an_experiment_brings_a_view_of_whole_runs_by_uf1(record, answers, server):
+    synced(server, record(answers))
+    client = connect(server)
     (found,) = [one for one in client.search_experiments() if one.name.startswith("toys")]
     view = json.loads(json.loads(found.tags["mlflow.sharedViewState.merbench"])["state"])
     assert {"metrics.`uf1`", "metrics.`beta/uf1`"} <= set(view["selectedColumns"])

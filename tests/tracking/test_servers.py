@@ -8,19 +8,23 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
-from merbench.tracking.stores import TrackingError, settle
+from merbench.tracking.servers import TrackingError, settle
 from merbench.tracking.sync import sync
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 
-def synced(store, *folders):
-    return sync(store, folders, lambda *_: None)
+def synced(server, *folders):
+    done, notes = sync(server, folders)
+    lines = {kind: [note.text for note in notes if note.kind == kind] for kind in ("problem", "warning")}
+    found = {kind: done[kind] for kind in ("added", "updated", "kept")}
+    return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
 @contextmanager
@@ -61,10 +65,10 @@ def says(status, content, kind="text/html"):
     ("answer", "told"),
     [
         (says(500, b"<h1>Internal Server Error</h1>\nmore"), "500"),
-        (says(200, b"<html><body>Welcome to the router</body></html>"), "no MLflow"),
-        (says(200, b'{"welcome": "to the router"}', "application/json"), "no MLflow"),
-        (says(200, b""), "no MLflow"),
-        (says(200, b"\x00\xff\x1b[31m"), "no MLflow"),
+        (says(200, b"<html><body>Welcome to the router</body></html>"), "not MLflow"),
+        (says(200, b'{"welcome": "to the router"}', "application/json"), "not MLflow"),
+        (says(200, b""), "not MLflow"),
+        (says(200, b"\x00\xff\x1b[31m"), "not MLflow"),
         (says(404, b"not here"), "404"),
         (says(401, b'{"error_code": "UNAUTHENTICATED", "message": "who are you?"}', "application/json"), "who are you"),
         (lambda handler: handler.connection.close(), "MLflow at"),
@@ -111,7 +115,7 @@ def test_an_address_where_nobody_listens_is_told_with_it(record, answers, tmp_pa
     with socket.socket() as taken:  # bound, but not listening: nobody else gets it
         taken.bind(("127.0.0.1", 0))
         address = f"http://me:secret@127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(TrackingError, match=r"MLflow at http://127.*: nobody answers there") as raised:
+        with pytest.raises(TrackingError, match=r"MLflow at http://127.*: connection refused") as raised:
             synced(settle(address, tmp_path), record(answers))
     assert "secret" not in str(raised.value)
 
@@ -123,7 +127,7 @@ def real_server(folder):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    words += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/files"]
+    words += ["--backend-server-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/files"]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     process = subprocess.Popen(
@@ -169,15 +173,15 @@ def test_a_real_server_gets_everything_also_when_it_died_midway(record, answers,
     folder, other = record(answers), record(answers, seed=1, folds=["alpha/s1"])
     left = [0]
     with real_server(tmp_path) as server, answering(forwarding(server, left)) as address:
-        store = settle(address, tmp_path)
+        server = settle(address, tmp_path)
         for left[0] in (5, 9, 15):
             with pytest.raises(TrackingError):
-                synced(store, folder)
+                synced(server, folder)
         left[0] = 10_000
-        assert synced(store, folder, other).added == 1  # the first had been begun
-        again = synced(store, folder, other)
+        assert synced(server, folder, other).added == 1  # the first had been begun
+        again = synced(server, folder, other)
         assert (again.added, again.updated, again.kept) == (0, 0, 2)
-        found = look(store)
+        found = look(server)
         assert {name: len(shown.folds) for name, shown in found.items()} == {folder.name: 3, other.name: 1}
         shown = found[folder.name]
         assert shown.run.info.status == "FINISHED"
@@ -185,5 +189,5 @@ def test_a_real_server_gets_everything_also_when_it_died_midway(record, answers,
         assert {fold.info.status for fold in shown.folds.values()} == {"FINISHED"}
         files = tmp_path.glob(f"files/*/{shown.run.info.run_id}/artifacts/*")
         assert {path.name for path in files} == {"confusion.png", "predictions.csv", "run.json"}
-    with pytest.raises(TrackingError, match="nobody answers there"):
-        synced(store, folder)
+    with pytest.raises(TrackingError, match="connection refused"):
+        synced(server, folder)

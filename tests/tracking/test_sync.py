@@ -2,11 +2,12 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from merbench.contracts.errors import MerbenchError
-from merbench.tracking.stores import TrackingError, connect
+from merbench.tracking.servers import TrackingError, connect
 from merbench.tracking.sync import sync
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -14,20 +15,23 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 FOLDS = {"alpha/s1", "alpha/s2", "beta/t1"}
 
 
-def synced(store, *folders):
-    return sync(store, folders, lambda *_: None)
+def synced(server, *folders):
+    done, notes = sync(server, folders)
+    lines = {kind: [note.text for note in notes if note.kind == kind] for kind in ("problem", "warning")}
+    found = {kind: done[kind] for kind in ("added", "updated", "kept")}
+    return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
 def counts(found):
     return (found.added, found.updated, found.kept, found.problems, found.refused)
 
 
-def files(store, run):
-    return {item.path for item in connect(store).list_artifacts(run.info.run_id)}
+def files(server, run):
+    return {item.path for item in connect(server).list_artifacts(run.info.run_id)}
 
 
 def plain(found):
-    """Return what MLflow shows without what differs from store to store."""
+    """Return what MLflow shows without what differs from server to server."""
     ids = {"merbench.mirrored"}
     return {
         name: (
@@ -44,103 +48,103 @@ def plain(found):
     }
 
 
-def test_a_second_pass_changes_nothing(record, answers, store, look):
+def test_a_second_pass_changes_nothing(record, answers, server, look):
     folder = record(answers)
-    synced(store, folder)
-    before = look(store)
-    database = store.artifacts.parent / "mlflow.db"
+    synced(server, folder)
+    before = look(server)
+    database = server.artifacts.parent / "mlflow.db"
     written = database.read_bytes()
-    assert counts(synced(store, folder)) == (0, 0, 1, [], [])
-    assert plain(look(store)) == plain(before)
+    assert counts(synced(server, folder)) == (0, 0, 1, [], [])
+    assert plain(look(server)) == plain(before)
     assert database.read_bytes() == written
 
 
-def test_a_deleted_store_is_made_again_from_the_files(record, answers, store, empty, look):
+def test_a_deleted_server_is_made_again_from_the_files(record, answers, server, empty, look):
     folders = [record(answers), record(answers, seed=1)]
-    synced(store, *folders)
-    before = plain(look(store))
-    (store.artifacts.parent / "mlflow.db").write_bytes(empty.read_bytes())
-    assert counts(synced(store, *folders)) == (2, 0, 0, [], [])
-    assert plain(look(store)) == before
+    synced(server, *folders)
+    before = plain(look(server))
+    (server.artifacts.parent / "mlflow.db").write_bytes(empty.read_bytes())
+    assert counts(synced(server, *folders)) == (2, 0, 0, [], [])
+    assert plain(look(server)) == before
 
 
-def test_what_was_deleted_in_mlflow_comes_back(record, answers, store, look):
+def test_what_was_deleted_in_mlflow_comes_back(record, answers, server, look):
     folder = record(answers)
-    synced(store, folder)
-    client = connect(store)
-    (shown,) = look(store).values()
+    synced(server, folder)
+    client = connect(server)
+    (shown,) = look(server).values()
     client.delete_run(shown.run.info.run_id)
-    assert counts(synced(store, folder)) == (1, 0, 0, [], [])
+    assert counts(synced(server, folder)) == (1, 0, 0, [], [])
     client.delete_experiment(shown.run.info.experiment_id)
-    assert synced(store, folder).problems == []
-    assert set(look(store)) == {folder.name}
+    assert synced(server, folder).problems == []
+    assert set(look(server)) == {folder.name}
 
 
-def test_a_run_in_parts_has_no_figures_until_it_is_whole(record, answers, store, look):
+def test_a_run_in_parts_has_no_figures_until_it_is_whole(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1"])
-    synced(store, folder)
-    (shown,) = look(store).values()
+    synced(server, folder)
+    (shown,) = look(server).values()
     assert (shown.run.info.status, shown.tags["status"]) == ("RUNNING", "1 of 3 folds")
     assert set(shown.folds) == {"alpha/s1"}
     assert not {"uf1", "acc", "uf1_low"} & set(shown.metrics)
-    assert files(store, shown.run) == {"run.json"}
+    assert files(server, shown.run) == {"run.json"}
     record(answers)
-    assert counts(synced(store, folder)) == (0, 1, 0, [], [])
-    (whole,) = look(store).values()
+    assert counts(synced(server, folder)) == (0, 1, 0, [], [])
+    (whole,) = look(server).values()
     assert whole.run.info.run_id == shown.run.info.run_id
     assert (whole.run.info.status, whole.tags["status"], set(whole.folds)) == ("FINISHED", "complete", FOLDS)
     assert whole.folds["alpha/s1"].info.run_id == shown.folds["alpha/s1"].info.run_id
     assert whole.metrics["acc"] == pytest.approx(5 / 7)
 
 
-def test_a_failed_fold_is_shown_with_its_error_and_replaced_once_it_is_done(record, answers, store, look):
+def test_a_failed_fold_is_shown_with_its_error_and_replaced_once_it_is_done(record, answers, server, look):
     folder = record(answers, failing={"beta/t1": "no \x1b[31m face"})
-    synced(store, folder)
-    (shown,) = look(store).values()
+    synced(server, folder)
+    (shown,) = look(server).values()
     assert (shown.run.info.status, shown.tags["status"]) == ("FAILED", "2 of 3 folds, 1 failed")
     fold = shown.folds["beta/t1"]
     assert (fold.info.status, fold.data.tags["error"]) == ("FAILED", "ValueError: no \\x1b[31m face")
     assert "Traceback" in fold.data.tags["mlflow.note.content"]
     assert "acc" not in fold.data.metrics
     record(answers)
-    synced(store, folder)
-    (mended,) = look(store).values()
+    synced(server, folder)
+    (mended,) = look(server).values()
     assert (mended.run.info.status, mended.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
 
 
-def test_a_run_that_is_no_longer_whole_loses_its_figures(record, answers, store, look):
+def test_a_run_that_is_no_longer_whole_loses_its_figures(record, answers, server, look):
     folder = record(answers)
-    synced(store, folder)
+    synced(server, folder)
     (folder / "complete.json").unlink()
     (folder / "folds" / "beta--t1" / "record.json").unlink()
-    synced(store, folder)
-    (shown,) = look(store).values()
+    synced(server, folder)
+    (shown,) = look(server).values()
     assert shown.run.info.status == "RUNNING"
     assert set(shown.folds) == FOLDS - {"beta/t1"}
     assert math.isnan(shown.metrics["uf1"])
 
 
-def test_a_record_that_does_not_verify_is_told_each_time_until_it_does(record, answers, store, look):
+def test_a_record_that_does_not_verify_is_told_each_time_until_it_does(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1", "alpha/s2"])
     path = folder / "folds" / "alpha--s2" / "predictions.parquet"
     content = path.read_bytes()
     path.write_bytes(content[:-1])
     for _ in range(2):
-        (problem,) = synced(store, folder).problems
+        (problem,) = synced(server, folder).problems
         assert "alpha--s2" in problem
-    assert set(next(iter(look(store).values())).folds) == {"alpha/s1"}
+    assert set(next(iter(look(server).values())).folds) == {"alpha/s1"}
     path.write_bytes(content)
-    assert counts(synced(store, folder)) == (0, 1, 0, [], [])
-    assert set(next(iter(look(store).values())).folds) == {"alpha/s1", "alpha/s2"}
+    assert counts(synced(server, folder)) == (0, 1, 0, [], [])
+    assert set(next(iter(look(server).values())).folds) == {"alpha/s1", "alpha/s2"}
 
 
-def test_a_run_file_that_does_not_verify_is_told_and_the_others_are_mirrored(record, answers, store, look):
+def test_a_run_file_that_does_not_verify_is_told_and_the_others_are_mirrored(record, answers, server, look):
     broken, fine = record(answers), record(answers, seed=1)
     (broken / "run.json").write_text("{", encoding="utf-8")
-    found = synced(store, broken, fine)
+    found = synced(server, broken, fine)
     assert found.added == 1
     assert "run.json is truncated" in found.problems[0]
-    assert set(look(store)) == {fine.name}
+    assert set(look(server)) == {fine.name}
 
 
 WRITES = ("create_experiment", "create_run", "log_batch", "set_terminated", "log_artifacts", "set_tag")
@@ -148,13 +152,13 @@ WRITES = ("create_experiment", "create_run", "log_batch", "set_terminated", "log
 
 @pytest.mark.parametrize("allowed", [0, 1, 2, 3, 4, 5, 9, 12, 13, 14])
 def test_a_pass_that_is_broken_off_anywhere_is_completed_by_the_next(
-    record, answers, store, look, monkeypatch, allowed
+    record, answers, server, look, monkeypatch, allowed
 ):
     from mlflow import MlflowClient
 
     folder, other = record(answers), record(answers, seed=1)
-    synced(store, other)
-    expected = plain(look(store))[other.name]
+    synced(server, other)
+    expected = plain(look(server))[other.name]
     left = [allowed]
 
     def counted(name):
@@ -174,70 +178,70 @@ def test_a_pass_that_is_broken_off_anywhere_is_completed_by_the_next(
     with monkeypatch.context() as patched:
         for name in WRITES:
             patched.setattr(MlflowClient, name, counted(name))
-        with pytest.raises(TrackingError, match="the connection broke off"):
-            synced(store, folder)
-    assert synced(store, folder).problems == []
-    status, _, params, metrics, folds = plain(look(store))[folder.name]
+        with pytest.raises(TrackingError, match="the connection was lost"):
+            synced(server, folder)
+    assert synced(server, folder).problems == []
+    status, _, params, metrics, folds = plain(look(server))[folder.name]
     assert (status, params, metrics) == (expected[0], expected[2], expected[3])
     assert {name: fold[3] for name, fold in folds.items()} == {name: fold[3] for name, fold in expected[4].items()}
-    assert files(store, look(store)[folder.name].run) == {"confusion.png", "predictions.csv", "run.json"}
+    assert files(server, look(server)[folder.name].run) == {"confusion.png", "predictions.csv", "run.json"}
 
 
-def test_a_run_or_fold_that_got_there_twice_is_reduced_to_one(record, answers, store, look):
+def test_a_run_or_fold_that_got_there_twice_is_reduced_to_one(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1"])
-    synced(store, folder)
-    client, (shown,) = connect(store), look(store).values()
+    synced(server, folder)
+    client, (shown,) = connect(server), look(server).values()
     for run in (shown.run, shown.folds["alpha/s1"]):
         client.create_run(run.info.experiment_id, tags=run.data.tags, run_name=run.info.run_name)
     record(answers)
-    synced(store, folder)
-    (one,) = look(store).values()
+    synced(server, folder)
+    (one,) = look(server).values()
     assert set(one.folds) == FOLDS
     assert one.run.info.status == "FINISHED"
 
 
-def test_odd_names_and_settings_longer_than_mlflow_takes_are_shown_as_far_as_they_go(record, store, look):
+def test_odd_names_and_settings_longer_than_mlflow_takes_are_shown_as_far_as_they_go(record, server, look):
     people = ["o'brien", 'quote"d`', "Ünïcödé 😀", "a b", "..", "x" * 200, "100%"]
     answers = {f"alpha/{person}/c": ("negative", "negative") for person in people}
     folder = record(answers, variant="long " * 3000)
-    assert counts(synced(store, folder)) == (1, 0, 0, [], [])
-    (shown,) = look(store).values()
+    assert counts(synced(server, folder)) == (1, 0, 0, [], [])
+    (shown,) = look(server).values()
     assert len(shown.folds) == len(people)
     assert "alpha/o'brien" in shown.folds
     (setting,) = shown.run.data.params.values()
     assert len(setting) == 6000
     assert setting.endswith("…")
-    path = connect(store).download_artifacts(shown.run.info.run_id, "run.json")
+    path = connect(server).download_artifacts(shown.run.info.run_id, "run.json")
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - MLflow gives text
         assert json.load(file)["key"]["config"]["variant"] == "long " * 3000
-    assert counts(synced(store, folder)) == (0, 0, 1, [], [])
+    assert counts(synced(server, folder)) == (0, 0, 1, [], [])
 
 
-def test_a_part_without_clips_has_no_figures(record, answers, store, look):
+def test_a_part_without_clips_has_no_figures(record, answers, server, look):
     parts = {"full": "Full", "alpha": "Alpha", "gamma": "Gamma"}
-    synced(store, record(answers, parts=parts))
-    (shown,) = look(store).values()
+    synced(server, record(answers, parts=parts))
+    (shown,) = look(server).values()
     assert {"uf1", "alpha/uf1"} <= set(shown.metrics)
     assert "gamma/uf1" not in shown.metrics
     assert all(not math.isnan(value) for value in shown.metrics.values())
 
 
-def test_a_store_that_can_not_be_written_is_named(record, answers, store):
-    (store.artifacts.parent / "mlflow.db").write_bytes(b"no database")
+def test_a_server_that_can_not_be_written_is_named(record, answers, server):
+    (server.artifacts.parent / "mlflow.db").write_bytes(b"no database")
     with pytest.raises(MerbenchError, match=r"MLflow at sqlite:.*mlflow\.db: ") as raised:
-        synced(store, record(answers))
+        synced(server, record(answers))
     assert "\n" not in str(raised.value)
 
 
-def test_figures_written_after_the_clock_was_put_back_replace_earlier_ones(record, answers, store, look, monkeypatch):
+def test_figures_written_after_the_clock_was_put_back_replace_earlier_ones(record, answers, server, look, monkeypatch):
     """MLflow shows the figure with the latest time."""
     clock = {"now": 4_000_000_000.0}
     monkeypatch.setattr("merbench.tracking.sync.time.time", lambda: clock["now"])
     folder = record(answers, folds=["alpha/s1"])
-    synced(store, folder)
+    synced(server, folder)
     clock["now"] = 1_000_000_000.0
     record(answers)
-    synced(store, folder)
-    (shown,) = look(store).values()
+    synced(server, folder)
+    (shown,) = look(server).values()
     assert shown.metrics["folds"] == 3
     assert not math.isnan(shown.metrics["uf1"])

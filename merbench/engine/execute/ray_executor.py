@@ -1,7 +1,10 @@
-"""Many workers, on this machine or on several: Ray places them, this process hands out units and gets outcomes back.
+"""Many workers, on this machine or on several: Ray places them, this process hands out jobs and gets outcomes back.
 
 A worker is an actor that has one CPU and, for methods that use one, a share of one GPU: a half where two folds are
-trained on it side by side. Whatever happens to a worker, its units are run again by another.
+trained on it side by side. Ray counts these resources and detects workers that die. The jobs of a dead worker are put
+back into the queue here, not by Ray's ``max_task_retries``: Ray would repeat the whole call, with all its folds, on a
+worker of the same size; here a job that killed its worker is repeated alone, the user reads why, a fold that kills
+every worker fails alone after three tries, and folds that ran out of GPU memory get a larger share.
 """
 
 import os
@@ -14,24 +17,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from merbench.contracts.errors import MerbenchError, listed
-from merbench.contracts.inputs import ArrayInput, Inputs
+from merbench.contracts.inputs import ArrayInput
 from merbench.contracts.methods import Progress
 from merbench.engine import environment
-from merbench.engine.execute.units import LongestFirst, Packing, Unit, Watcher, Working
+from merbench.engine.execute.jobs import Job, JobQueue, Observer, Working, note_unpacked, pack_size
 from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome
 
-#: How often a unit is begun before a worker that dies of it is taken for the unit's own failure.
+#: How often a job is begun before the death of its worker counts as its failure.
 TRIES = 3
 MOST_STILLBORN = 5
-#: Seconds between looks at how far workers are, and at which machines there are.
+#: Seconds between looks at the workers' progress, and at the machines.
 LOOK_SECONDS = 0.5
-#: Outcomes that are recorded before the driver looks again whether a worker wants something to do.
+#: Outcomes that are recorded before the driver looks again for idle workers.
 RECORDED_AT_ONCE = 16
 MACHINES_SECONDS = 2.0
-#: How often all workers together tell how far they are: a thousand of them, twice a second each, would take a core.
-TOLD_PER_SECOND = 100
-#: What a process needs on a GPU beside what torch allocates; what is allocated peaks higher in other folds.
+#: Reports of progress of all workers together: a thousand of them, twice a second each, would take a core.
+REPORTS_PER_SECOND = 100
+#: GPU memory of a process beyond torch's allocations; these peak higher in other folds.
 CONTEXT_MB = 600.0
 PEAK_SLACK = 1.25
 USABLE_SHARE_OF_GPU = 0.9
@@ -61,39 +64,34 @@ class _Hired:
     share : int
         It has 1/share of a GPU; 0: none.
     answer : ObjectRef, optional
-        What it is at: saying hello, or some units.
+        Of the call in progress: its hello, or some jobs.
     """
 
     name: str
     actor: Any
     share: int
     answer: Any
-    units: tuple[Unit, ...] = ()
+    jobs: tuple[Job, ...] = ()
     shown: str = ""
     progress: Progress = field(default_factory=Progress)
     fold: str = ""
     beside: int = 0
 
-    @property
-    def idle(self) -> bool:
-        """Whether it can be handed units."""
-        return self.answer is None
-
 
 class RayExecutor:
-    """Executes units on workers of the Ray that this process is connected to.
+    """Executes jobs on workers of the Ray that this process is connected to.
 
     Parameters
     ----------
     workers : int, optional
-        The most units at a time; by default as many as there are CPUs.
+        The most jobs at a time; by default as many as there are CPUs.
     gpus : int, optional
         How many GPUs to use; by default all.
     folds_per_gpu : int, optional
         How many folds share a GPU; by default as many as fit, from the memory that the first of a kind needed alone.
-        Folds that are packed count as one.
+        Packed folds count as one.
     pack : int, optional
-        How many folds a worker trains together, see `Packing`.
+        How many folds a worker trains together, see :func:`merbench.engine.execute.jobs.pack_size`.
     """
 
     runs_at_once = 200
@@ -108,15 +106,16 @@ class RayExecutor:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        from merbench.engine.execute.ray_worker import Board, Worker, code_versions
+        from merbench.engine.execute.ray_worker import actor_classes, code_versions
 
         self._ray, self._versions = ray, code_versions()
         self._here = ray.get_runtime_context().get_node_id()
         here = NodeAffinitySchedulingStrategy(self._here, soft=False)
-        self._worker_class: Any = ray.remote(Worker)
-        self._board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._worker_class, board = actor_classes()
+        self._board: Any = board.options(num_cpus=0, scheduling_strategy=here).remote()
         self._asked_workers, self._asked_gpus, self._folds_per_gpu = workers, gpus, folds_per_gpu
-        self._packing = Packing(pack)
+        self._pack = pack
+        self._noted: set[str] = set()
         self._hired: list[_Hired] = []
         self._names = 0
         self._cpus = self._gpus = 0.0
@@ -126,51 +125,51 @@ class RayExecutor:
         self._fitting: dict[str, int] = {}  # kind -> folds that fit on a GPU
         self._arrays: dict[int, tuple[ArrayInput, Any]] = {}
         self._tasks: dict[str, Any] = {}
-        self._told_of_no_cpu = False
+        self._noted_no_cpu = False
         self._stillborn = 0
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
+    def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
         """Execute, longest first.
 
         Raises
         ------
         SetupError
-            Settings that can't be met on a worker's machine, or another merbench there.
+            A setting that a worker's machine can't meet, or another merbench there.
         """
-        self._look_at_machines(watcher)
-        self._packing.tell(units, watcher)
-        queue = LongestFirst([self._for_device(unit) for unit in units], self._packing.of)
+        self._look_at_machines(observer)
+        note_unpacked(jobs, self._pack, observer, self._noted)
+        queue = JobQueue([self._for_device(job) for job in jobs], lambda job: pack_size(job, self._pack))
         try:
-            ended: deque[tuple[Unit, FoldOutcome]] = deque()
-            while ended or len(queue) or any(worker.units for worker in self._hired):
-                self._look_at_machines(watcher)
+            ended: deque[tuple[Job, FoldOutcome]] = deque()
+            while ended or len(queue) or any(worker.jobs for worker in self._hired):
+                self._look_at_machines(observer)
                 self._hire(queue)
                 self._hand_out(queue)
-                watcher.working(self._working())
-                # Recording takes longer than handing out: where very many end at once, workers are not to wait for it.
+                observer.working(self._working())
+                # Recording takes longer than handing out: where very many end at once, workers do not wait for it.
                 for _ in range(min(len(ended), RECORDED_AT_ONCE)):
                     yield ended.popleft()
                 try:
                     for worker in self._answered(wait=not ended):
-                        ended += self._take(worker, queue, watcher)
+                        ended += self._take(worker, queue, observer)
                 except MerbenchError:
                     yield from ended
                     raise
-            watcher.working([])
-        finally:  # also where the driver stops: what is at work then works for nobody
-            for worker in [worker for worker in self._hired if worker.units]:
+            observer.working([])
+        finally:  # also where the driver stops: nobody would read these answers
+            for worker in [worker for worker in self._hired if worker.jobs]:
                 self._dismiss(worker)
             self._tasks.clear()
 
     def close(self) -> None:
-        """Let go of all workers; a further call starts others."""
+        """End all workers; a further call starts others."""
         for worker in list(self._hired):
             self._dismiss(worker)
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
-    def _look_at_machines(self, watcher: Watcher) -> None:
-        """Count CPUs and GPUs now and then: machines come and go."""
+    def _look_at_machines(self, observer: Observer) -> None:
+        """Count CPUs and GPUs now and then: machines join and leave."""
         if self._looked is not None and time.monotonic() - self._looked < MACHINES_SECONDS:
             return
         self._looked = time.monotonic()
@@ -178,21 +177,21 @@ class RayExecutor:
         self._cpus, self._gpus = found.get("CPU", 0.0), found.get("GPU", 0.0)
         if self._asked_gpus is not None:
             self._gpus = min(self._gpus, self._asked_gpus)
-        if self._cpus < 1 and not self._told_of_no_cpu:
-            self._told_of_no_cpu = True
-            watcher.note("no machine with a CPU is part of the Ray cluster: waiting for one")
+        if self._cpus < 1 and not self._noted_no_cpu:
+            self._noted_no_cpu = True
+            observer.note("the Ray cluster has no machine with a CPU: waiting for one")
 
-    def _for_device(self, unit: Unit) -> Unit:
+    def _for_device(self, job: Job) -> Job:
         """Send a method that uses torch to a GPU where there is one, whatever this machine has."""
-        uses_gpu = self._gpus >= 1 and (unit.task.device != "cpu" or environment.uses_torch(unit.task.method))
+        uses_gpu = self._gpus >= 1 and (job.task.device != "cpu" or environment.uses_torch(job.task.method))
         device = "cuda:0" if uses_gpu else "cpu"  # each worker sees its own GPU only
-        return unit if device == unit.task.device else replace(unit, task=replace(unit.task, device=device))
+        return job if device == job.task.device else replace(job, task=replace(job.task, device=device))
 
-    def _share(self, unit: Unit) -> int:
+    def _share(self, job: Job) -> int:
         """Return how many folds like this one share a GPU: 0 on a CPU, 1 until it is known how many fit."""
-        if unit.task.device == "cpu":
+        if job.task.device == "cpu":
             return 0
-        fitting = self._fitting.get(unit.kind)
+        fitting = self._fitting.get(job.kind)
         if self._folds_per_gpu is not None:
             return min(self._folds_per_gpu, fitting or self._folds_per_gpu)
         return min(fitting or 1, max(1, int(self._most_workers() / self._gpus)))
@@ -202,20 +201,20 @@ class RayExecutor:
 
     # --- workers ----------------------------------------------------------------------------------------------------
 
-    def _hire(self, queue: LongestFirst) -> None:
-        """Start workers for units that wait and can have none of those there are; those on a GPU come first."""
+    def _hire(self, queue: JobQueue) -> None:
+        """Start workers for waiting jobs that no idle worker suits; those on a GPU come first."""
         waiting = queue.count_by(self._share)
         for share in sorted(waiting, reverse=True):
-            free = sum(worker.share == share and not worker.units for worker in self._hired)
+            free = sum(worker.share == share and not worker.jobs for worker in self._hired)
             for _ in range(waiting[share] - free):
                 if not self._room_for(share, waiting.keys()):
                     break
                 self._start(share)
 
     def _room_for(self, share: int, wanted: Any) -> bool:
-        """Say whether one more worker can be started, if need be in place of an idle one that is wanted less."""
+        """Say whether one more worker can be started, if necessary in place of an idle one that is needed less."""
         while not self._fits(share):
-            less = [w for w in self._hired if not w.units and (w.share not in wanted or w.share < min(share, 1))]
+            less = [w for w in self._hired if not w.jobs and (w.share not in wanted or w.share < min(share, 1))]
             if not less:
                 return False
             self._dismiss(less[0])
@@ -230,7 +229,7 @@ class RayExecutor:
         self._names += 1
         name = f"worker {self._names}"
         options = self._worker_class.options(num_cpus=1, num_gpus=1 / share if share else 0)
-        every = max(LOOK_SECONDS, self._most_workers() / TOLD_PER_SECOND)
+        every = max(LOOK_SECONDS, self._most_workers() / REPORTS_PER_SECOND)
         actor = options.remote(name, self._board, every, [os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100
         self._hired.append(_Hired(name, actor, share, actor.hello.remote(self._versions), shown=name))
 
@@ -238,58 +237,55 @@ class RayExecutor:
         self._hired.remove(worker)
         self._ray.kill(worker.actor)
 
-    # --- units ------------------------------------------------------------------------------------------------------
+    # --- jobs ------------------------------------------------------------------------------------------------------
 
-    def _hand_out(self, queue: LongestFirst) -> None:
-        """Give every idle worker the next units that suit it."""
+    def _hand_out(self, queue: JobQueue) -> None:
+        """Give every idle worker the next jobs that suit it."""
         for worker in self._hired:
-            if not worker.idle:
+            if worker.answer is not None:
                 continue
             most = len(queue) // (2 * self._most_workers() or 1) + 1
-            worker.units = queue.take(lambda unit, share=worker.share: self._share(unit) == share, most)  # type: ignore[misc]
-            if worker.units:
-                first = worker.units[0]
+            worker.jobs = queue.take(lambda job, share=worker.share: self._share(job) == share, most)  # type: ignore[misc]
+            if worker.jobs:
+                first = worker.jobs[0]
                 worker.fold, worker.progress = first.fold, Progress()
-                folds = [unit.fold for unit in worker.units]
-                packs = [folds] if self._packing.of(first) > 1 else [[fold] for fold in folds]
+                folds = [job.fold for job in worker.jobs]
+                packs = [folds] if pack_size(first, self._pack) > 1 else [[fold] for fold in folds]
                 worker.beside = len(packs[0]) - 1
                 worker.answer = worker.actor.execute.remote([self._sent(first)], packs)
 
-    def _sent(self, unit: Unit) -> Any:
-        """Put the unit's task into the object store, once for all folds of its run."""
-        from merbench.engine.execute.ray_worker import SentTask
+    def _sent(self, job: Job) -> Any:
+        """Put the job's task into the object store, once for all folds of its run."""
+        from merbench.engine.execute.ray_worker import sent_task
 
-        key = unit.plan.run_id
+        key = job.plan.run_id
         if key not in self._tasks:
-            self._tasks[key] = self._ray.put(SentTask.of(unit.plan, unit.task, self._send))
+            self._tasks[key] = self._ray.put(sent_task(job.plan, job.task, self._put))
         return self._tasks[key]
 
-    def _send(self, inputs: Inputs) -> Any:
-        """Put arrays into the object store, once for all runs that use them."""
-        from merbench.engine.execute.ray_worker import SentInputs
-
-        for name in inputs.names():
-            if id(inputs[name]) not in self._arrays:  # which is held, so that no other can get its id
-                self._arrays[id(inputs[name])] = inputs[name], self._ray.put(inputs[name])
-        return SentInputs({name: self._arrays[id(inputs[name])][1] for name in inputs.names()}, inputs.clips)
+    def _put(self, values: ArrayInput) -> Any:
+        """Put an array into the object store, once for all runs that use it."""
+        if id(values) not in self._arrays:  # which is held, so that no other can get its id
+            self._arrays[id(values)] = values, self._ray.put(values)
+        return self._arrays[id(values)][1]
 
     def _working(self) -> list[Working]:
-        """Return what each worker is at, as it told last."""
+        """Return each worker's job and its last reported progress."""
         if self._reading is None:
             self._reading = self._board.read.remote()
         elif self._ray.wait([self._reading], timeout=0)[0]:
-            told = self._ray.get(self._reading)
+            reports = self._ray.get(self._reading)
             self._reading = None
             for worker in self._hired:
-                fold, done, total = told.get(worker.name, ("", 0, 0))
-                if fold in [unit.fold for unit in worker.units]:
+                fold, done, total = reports.get(worker.name, ("", 0, 0))
+                if fold in [job.fold for job in worker.jobs]:
                     worker.fold = fold
                     worker.progress(done, total)
-        at = {worker: unit for worker in self._hired for unit in worker.units if unit.fold == worker.fold}
-        return [Working(worker.shown, unit, worker.progress, worker.beside) for worker, unit in at.items()]
+        at = {worker: job for worker in self._hired for job in worker.jobs if job.fold == worker.fold}
+        return [Working(worker.shown, job, worker.progress, worker.beside) for worker, job in at.items()]
 
     def _answered(self, wait: bool) -> list[_Hired]:
-        """Return the workers that gave an answer; where none has, perhaps after waiting a moment."""
+        """Return the workers that answered; where none has, after waiting a moment if `wait`."""
         by_answer = {worker.answer: worker for worker in self._hired if worker.answer is not None}
         seconds = LOOK_SECONDS if wait else 0
         if not by_answer:
@@ -299,9 +295,9 @@ class RayExecutor:
         more, _ = self._ray.wait(list(by_answer), num_returns=len(by_answer), timeout=0)
         return [by_answer[answer] for answer in {*ready, *more}]
 
-    def _take(self, worker: _Hired, queue: LongestFirst, watcher: Watcher) -> Iterator[tuple[Unit, FoldOutcome]]:
-        """Take a worker's answer: outcomes, its hello, or that it is no more."""
-        units, worker.units = worker.units, ()
+    def _take(self, worker: _Hired, queue: JobQueue, observer: Observer) -> Iterator[tuple[Job, FoldOutcome]]:
+        """Take a worker's answer: outcomes, its hello, or the error of its death."""
+        jobs, worker.jobs = worker.jobs, ()
         given, worker.answer = worker.answer, None
         try:
             answer = self._ray.get(given)
@@ -312,87 +308,88 @@ class RayExecutor:
             if cause is not None and not isinstance(cause, self._ray.exceptions.RayError):
                 raise
             self._dismiss(worker)
-            if not units:
+            if not jobs:
                 self._refuse_if_none_starts(error)
-            yield from self._begun_in_vain(units, worker, error, queue, watcher)
+            yield from self._repeat(jobs, worker, error, queue, observer)
             return
-        if not units:
+        if not jobs:
             self._stillborn = 0
             worker.shown = _shown(worker.name, answer, self._here)
             return
-        for note in answer.notes:
-            watcher.note(f"{worker.shown}: {note}")
-        self._measure(units[0], answer.outcomes, answer.gpu_memory_mb)
-        for unit, outcome in zip(units, answer.outcomes, strict=True):
-            if unit.task.device != "cpu" and self._too_many(unit, outcome, worker, watcher):
-                queue.put_back(unit)
+        outcomes, gpu_memory_mb, notes = answer
+        for note in notes:
+            observer.note(f"{worker.shown}: {note}")
+        self._measure(jobs[0], outcomes, gpu_memory_mb)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.task.device != "cpu" and self._too_many(job, outcome, worker, observer):
+                queue.put_back(job)
                 continue
-            queue.learn(unit, outcome.seconds["total"])
-            yield unit, outcome
+            queue.learn(job, outcome.seconds["total"])
+            yield job, outcome
 
     def _refuse_if_none_starts(self, error: Exception) -> None:
-        """Stop after several workers in a row that died before they said hello."""
+        """Stop after several workers in a row died before their hello."""
         self._stillborn += 1
         if self._stillborn >= MOST_STILLBORN:
             raise MerbenchError(
-                f"workers die as soon as they are started ({_reason(error)}): is the same merbench installed on every "
-                "machine, and is there memory left?"
+                f"workers die as soon as they are started ({_reason(error)}): check that the same merbench is "
+                "installed on every machine, and that memory is free"
             ) from error
 
-    def _begun_in_vain(
-        self, units: Sequence[Unit], worker: _Hired, error: Exception, queue: LongestFirst, watcher: Watcher
-    ) -> Iterator[tuple[Unit, FoldOutcome]]:
-        """Let units whose worker died wait again; those that were begun too often fail."""
-        for unit in units:
-            self._deaths[unit.plan.run_id, unit.fold] += 1
-        again = [unit.fold for unit in units if self._deaths[unit.plan.run_id, unit.fold] < TRIES]
+    def _repeat(
+        self, jobs: Sequence[Job], worker: _Hired, error: Exception, queue: JobQueue, observer: Observer
+    ) -> Iterator[tuple[Job, FoldOutcome]]:
+        """Put the jobs of a dead worker back; those that were begun too often fail."""
+        for job in jobs:
+            self._deaths[job.plan.run_id, job.fold] += 1
+        again = [job.fold for job in jobs if self._deaths[job.plan.run_id, job.fold] < TRIES]
         if again:
             folds = f"fold {again[0]} is" if len(again) == 1 else f"folds {listed(again, most=3)} are"
-            watcher.note(f"{worker.shown} died ({_reason(error)}): {units[0].plan.run_id}, {folds} run again")
-        for unit in units:
-            if unit.fold in again:
-                queue.put_back(unit)
+            observer.note(f"{worker.shown} died ({_reason(error)}): {jobs[0].plan.run_id}, {folds} run again")
+        for job in jobs:
+            if job.fold in again:
+                queue.put_back(job)
                 continue
             failure = Failure(
                 type="WorkerDied",
                 message=f"its worker died {TRIES} times, the last time: {_reason(error)}",
                 traceback=str(error),
             )
-            clips = len(unit.task.split.fold(unit.fold).test)
+            clips = len(job.task.split.fold(job.fold).test)
             seconds = {"total": 0.0}
-            yield unit, FoldOutcome(unit.fold, clips, unit.train_clips, seconds, failure=failure)
+            yield job, FoldOutcome(job.fold, clips, job.train_clips, seconds, failure=failure)
 
     # --- memory of GPUs ---------------------------------------------------------------------------------------------
 
-    def _too_many(self, unit: Unit, outcome: FoldOutcome, worker: _Hired, watcher: Watcher) -> bool:
-        """Say whether a fold ran out of memory beside others: it then is run again, with fewer beside it."""
+    def _too_many(self, job: Job, outcome: FoldOutcome, worker: _Hired, observer: Observer) -> bool:
+        """Say whether a fold ran out of memory beside others: it is then run again, with fewer beside it."""
         if worker.share <= 1 or not outcome.failure or not out_of_gpu_memory(outcome.failure):
             return False
         fewer = worker.share // 2
-        if fewer < self._fitting.get(unit.kind, worker.share):
-            self._fitting[unit.kind] = fewer
-            watcher.note(
-                f"{worker.share} folds of {unit.plan.file.method} are too many for the memory of a GPU: "
-                f"going on with {fewer}"
+        if fewer < self._fitting.get(job.kind, worker.share):
+            self._fitting[job.kind] = fewer
+            observer.note(
+                f"{worker.share} folds of {job.plan.file.method} exceed the memory of a GPU: continuing with {fewer}"
             )
         return True
 
-    def _measure(self, unit: Unit, outcomes: Sequence[FoldOutcome], gpu_mb: float | None) -> None:
-        """Learn from the first folds of a kind, which had a GPU alone, how many fit."""
+    def _measure(self, job: Job, outcomes: Sequence[FoldOutcome], gpu_mb: float | None) -> None:
+        """Estimate how many folds of a kind fit, from the first ones, which had a GPU alone."""
         peaks = [outcome.peak_gpu_memory_mb for outcome in outcomes if not outcome.failure]
         known = [peak for peak in peaks if peak is not None]
-        if unit.kind not in self._fitting and known and gpu_mb is not None:
-            self._fitting[unit.kind] = folds_that_fit(max(known), gpu_mb)
+        if job.kind not in self._fitting and known and gpu_mb is not None:
+            self._fitting[job.kind] = folds_that_fit(max(known), gpu_mb)
 
 
 def _shown(name: str, place: Any, driver: str) -> str:
-    """Name a worker for people: its machine where that is another, its GPU where it has one."""
-    where = [place.machine] * (place.node != driver) + [f"GPU {number}" for number in place.gpus]
+    """Name a worker for people: its machine where that is not the driver's, its GPU where it has one."""
+    machine, node, gpus = place
+    where = [machine] * (node != driver) + [f"GPU {number}" for number in gpus]
     return f"{name} ({', '.join(where)})" if where else name
 
 
 def _reason(error: Exception) -> str:
-    """Take the one sentence out of what Ray says of a worker that died."""
+    """Extract the one sentence on why a worker died from Ray's message."""
     text = re.sub("\x1b\\[[0-9;]*m", "", str(error))  # Ray's colours
     detail = re.search(r"Worker exit detail: ([^.\n]*)", text) or re.search(r"(node .*? died|its node has died)", text)
     return detail[1] if detail else text.strip().splitlines()[0][:200]

@@ -1,4 +1,4 @@
-"""Start Ray on this machine, or connect to one that runs; without waiting for what is not there, and without noise."""
+"""Start Ray on this machine, or connect to a running cluster; errors are reported at once, without Ray's noise."""
 
 import logging
 import os
@@ -7,27 +7,34 @@ import socket
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from merbench.contracts.errors import MerbenchError
+from merbench.engine.execute.jobs import Executor, Job, Observer
 from merbench.engine.execute.ray_executor import RayExecutor
-from merbench.engine.execute.units import Unit, Watcher
 from merbench.records.outcome import FoldOutcome
 
 CONNECT_SECONDS = 5.0
-#: Ray speaks HTTP/2: it answers a hello with its settings. At a port that does not, Ray's own client waits for minutes.
+#: Ray speaks HTTP/2: it answers a hello with its settings. Where a port does not, Ray's own client waits for minutes.
 _HTTP2_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-#: What Ray says where it does not come up in time.
+#: Ray's message where it does not start in time.
 _TOO_SLOW = "timed out during startup"
 _HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _HTTP2_SETTINGS
 
 
-class RayWorkers:
-    """An executor that starts Ray on this machine, or connects to one that runs, once there is something to execute.
+@contextmanager
+def ray_workers(
+    workers: int | None = None,
+    gpus: int | None = None,
+    folds_per_gpu: int | None = None,
+    address: str | None = None,
+    pack: int | None = None,
+) -> Iterator[Executor]:
+    """Give an executor that starts Ray on this machine, or joins a running cluster, once there are jobs.
 
-    Ray is let go of at the end of the ``with`` block.
+    The connection to Ray is closed at the end of the ``with`` block.
 
     Parameters
     ----------
@@ -35,51 +42,47 @@ class RayWorkers:
         See `RayExecutor`.
     address : str, optional
         ``host:port`` of a Ray cluster that this machine is part of.
+
+    Raises
+    ------
+    MerbenchError
+        No service answers at the address, or one that is not Ray. On the first call of the executor: Ray can't be
+        started, it refuses the connection, or it has fewer GPUs than are asked for.
     """
-
-    runs_at_once = RayExecutor.runs_at_once
-
-    def __init__(
-        self,
-        workers: int | None = None,
-        gpus: int | None = None,
-        folds_per_gpu: int | None = None,
-        address: str | None = None,
-        pack: int | None = None,
-    ) -> None:
-        self._workers, self._gpus, self._folds_per_gpu, self._address = workers, gpus, folds_per_gpu, address
-        self._pack = pack
-        self._executor: RayExecutor | None = None
-        self._connected = False
-
-    def __enter__(self) -> Self:
-        """Refuse an address that nothing answers at."""
-        if self._address is not None:
-            _check_reachable(self._address)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._connected:
+    if address is not None:
+        _check_reachable(address)
+    late = _StartedLate(address, workers, gpus, folds_per_gpu, pack)
+    try:
+        yield late
+    finally:
+        if late.connected:
             import ray
 
             ray.shutdown()
 
-    def __call__(self, units: Sequence[Unit], watcher: Watcher) -> Generator[tuple[Unit, FoldOutcome], None, None]:
-        """Execute, see `RayExecutor`.
 
-        Raises
-        ------
-        MerbenchError
-            Ray can't be started, it does not let us in, or it has fewer GPUs than are asked for.
-        """
-        if self._executor is None:
-            watcher.note(f"joining the Ray at {self._address}" if self._address else "starting Ray on this machine")
-            self._connected = True  # also a start that is broken off has processes to end
-            connect(self._address, self._workers, self._gpus)
-            self._executor = RayExecutor(self._workers, self._gpus, self._folds_per_gpu, self._pack)
-        yield from self._executor(units, watcher)
+@dataclass
+class _StartedLate:
+    """Connects to Ray on the first call."""
+
+    address: str | None
+    workers: int | None
+    gpus: int | None
+    folds_per_gpu: int | None
+    pack: int | None
+    executor: RayExecutor | None = None
+    connected: bool = False
+    runs_at_once: int = RayExecutor.runs_at_once
+
+    def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
+        if self.executor is None:
+            observer.note(
+                f"joining the Ray cluster at {self.address}" if self.address else "starting Ray on this machine"
+            )
+            self.connected = True  # also a start that is interrupted has processes to end
+            connect(self.address, self.workers, self.gpus)
+            self.executor = RayExecutor(self.workers, self.gpus, self.folds_per_gpu, self.pack)
+        yield from self.executor(jobs, observer)
 
 
 def connect(address: str | None, workers: int | None = None, gpus: int | None = None) -> None:
@@ -88,12 +91,12 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
     Raises
     ------
     MerbenchError
-        As `RayWorkers` says.
+        As in `ray_workers`.
     """
     _prepare_environment(alone=address is None)
     import ray
 
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters is told by the driver
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # the driver reports what matters
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "num_gpus": gpus, "include_dashboard": False}
     for again in (False, True):
         try:
@@ -107,16 +110,16 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
             break
     there = int(ray.cluster_resources().get("GPU", 0))
     if gpus is not None and gpus > there:
-        where = f"the Ray at {address}" if address else "this machine"
+        where = f"the Ray cluster at {address}" if address else "this machine"
         raise MerbenchError(f"--gpus {gpus}, but {where} has {there}")
 
 
 def _prepare_environment(alone: bool) -> None:
     """Set what Ray reads from the environment, before it is imported."""
-    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # what is called after the end would start another Ray
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call after the end would start another Ray
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker would build an environment of its own
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # what the raylet prints into our terminal
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # the raylet's lines in our terminal
     if alone:
         os.environ.setdefault("RAY_worker_niceness", "0")  # folds run as they would in this process
         if "RAY_AUTH_MODE" not in os.environ:  # else Ray writes a token into the user's home
@@ -126,7 +129,7 @@ def _prepare_environment(alone: bool) -> None:
 
 @contextmanager
 def _nothing_on_stderr() -> Iterator[None]:
-    """Throw away what native code prints, such as a warning for each try with a wrong token; what matters is raised."""
+    """Discard the output of native code, such as a warning for each try with a wrong token; errors are raised."""
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error
@@ -144,7 +147,7 @@ def _nothing_on_stderr() -> Iterator[None]:
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse an address that nothing answers at; Ray itself would try for minutes."""
+    """Refuse an address without a Ray cluster; Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 2**16 or "/" in host:
         raise MerbenchError(
@@ -157,20 +160,23 @@ def _check_reachable(address: str) -> None:
             connection.sendall(_HTTP2_HELLO)
             answer = connection.recv(len(_HTTP2_SETTINGS))
     except OSError as error:
-        raise MerbenchError(f"no Ray answers at {address} ({error.strerror or error}): {start}") from error
+        raise MerbenchError(f"no Ray cluster answers at {address} ({error.strerror or error}): {start}") from error
     if answer[3:4] != _HTTP2_SETTINGS[3:4]:
-        raise MerbenchError(f"what answers at {address} is no Ray: {start}")
+        raise MerbenchError(f"no Ray cluster at {address} (another service is listening there): {start}")
 
 
 def _not_connected(address: str | None, error: Exception) -> str:
-    """Say why there is no Ray, and what to do."""
+    """Explain why there is no connection, and what to do."""
     said = " ".join(str(error).split())[:300]
     if address is None:
         return f"Ray could not be started on this machine: {said}; --workers 1 runs without it"
     whole = f"{error} {error.__cause__}".lower()  # Ray hides a refusal behind a bare failure to connect
     if "auth" in whole or "token" in whole:
-        return f"the Ray at {address} does not let us in: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN as on the cluster"
+        return (
+            f"Ray at {address} refused the connection (authentication): set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN "
+            "as on the cluster"
+        )
     return (
-        f"can't join the Ray at {address}: {said}; this machine must be part of it: ray start --address={address}, "
-        "with the same versions of Ray and Python"
+        f"can't join the Ray cluster at {address}: {said}; this machine must be part of it: "
+        f"ray start --address={address}, with the same versions of Ray and Python"
     )

@@ -1,9 +1,9 @@
-"""What runs in Ray's worker processes: units come in, outcomes go out; nothing is read from disk or written there."""
+"""What runs in Ray's worker processes: tasks come in, outcomes go out; nothing is read from disk or written there."""
 
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,27 +12,46 @@ import ray
 
 from merbench import __version__
 from merbench.contracts.errors import MerbenchError, SetupError
-from merbench.contracts.inputs import Inputs
+from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Progress
 from merbench.engine import environment
 from merbench.engine.fold.folds import run_folds
-from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.catalogue import METHODS
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.runs import ROOMS, RunPlan
 from merbench.records.outcome import FoldOutcome
 
-_NOTHING = Inputs({}, 0)
+#: The answer of a worker to a job: outcomes, all the memory of its GPU in MiB once that was used, lines for the user.
+Answer = tuple[tuple[FoldOutcome, ...], float | None, tuple[str, ...]]
+#: Where a worker is: its machine, Ray's name for that, and, by their numbers there, the GPUs that it sees.
+Place = tuple[str, str, tuple[str, ...]]
 
 
 def code_versions() -> dict[str, Any]:
-    """Return what must be the same wherever folds of one run are executed."""
+    """Return the versions that must be the same wherever folds of one run are executed."""
     return {"merbench": __version__, **{f"{name} code": room.CODE_VERSION for name, room in ROOMS.items()}}
 
 
+def actor_classes() -> tuple[Any, Any]:
+    """Return the actor classes of workers and of the board where they report their progress."""
+    return ray.remote(_Worker), ray.remote(_Board)
+
+
+def sent_task(plan: RunPlan, task: FoldTask, put: Callable[[ArrayInput], Any]) -> "_SentTask":
+    """Take a task apart for the object store; `put` stores arrays there, once for all tasks that use them."""
+
+    def sent(inputs: Inputs) -> _SentInputs:
+        return _SentInputs({name: put(inputs[name]) for name in inputs.names()}, inputs.clips)
+
+    auxiliary = {name: (clips, sent(inputs)) for name, (clips, inputs) in task.auxiliary.items()}
+    bare = replace(task, inputs=Inputs({}, 0), auxiliary={})
+    return _SentTask(bare, sent(task.inputs), auxiliary, plan.file.method, plan.file.key.code_digest)
+
+
 @dataclass(frozen=True)
-class SentInputs:
-    """Inputs whose arrays lie in Ray's object store, each once however many tasks need it."""
+class _SentInputs:
+    """Inputs whose arrays are in Ray's object store."""
 
     arrays: Mapping[str, Any]
     clips: int
@@ -44,21 +63,14 @@ class SentInputs:
 
 
 @dataclass(frozen=True)
-class SentTask:
-    """A task as it travels: without its arrays, and with what the receiver's code is compared with."""
+class _SentTask:
+    """A task as it travels: without its arrays, and with the digest that the receiver's code is compared with."""
 
     task: FoldTask
-    inputs: SentInputs
-    auxiliary: Mapping[str, tuple[pd.DataFrame, SentInputs]]
+    inputs: _SentInputs
+    auxiliary: Mapping[str, tuple[pd.DataFrame, _SentInputs]]
     method: str
     code_digest: str
-
-    @classmethod
-    def of(cls, plan: RunPlan, task: FoldTask, send: Any) -> "SentTask":
-        """Take a task apart; `send` puts inputs into the object store."""
-        auxiliary = {name: (extra.clips, send(extra.inputs)) for name, extra in task.auxiliary.items()}
-        bare = replace(task, inputs=_NOTHING, auxiliary={})
-        return cls(bare, send(task.inputs), auxiliary, plan.file.method, plan.file.key.code_digest)
 
     def rebuild(self) -> FoldTask:
         """Put the task together again.
@@ -66,10 +78,10 @@ class SentTask:
         Raises
         ------
         SetupError
-            The method's code here is another than that of the driver, whose digest is in the run's key.
+            The method's code here differs from the driver's, whose digest is in the run's key.
         """
         self._check_code()
-        auxiliary = {name: Auxiliary(clips, sent.fetch()) for name, (clips, sent) in self.auxiliary.items()}
+        auxiliary = {name: (clips, sent.fetch()) for name, (clips, sent) in self.auxiliary.items()}
         return replace(self.task, inputs=self.inputs.fetch(), auxiliary=auxiliary)
 
     def _check_code(self) -> None:
@@ -80,84 +92,58 @@ class SentTask:
         own = found.cls is self.task.method
         if own and code_digest(found.folder, found.package) != self.code_digest:
             raise SetupError(
-                f"the code of method {self.method} on {platform.node()} ({found.folder}) is not that of the driver: "
-                "install the same on every machine"
+                f"the code of method {self.method} on {platform.node()} ({found.folder}) differs from the driver's: "
+                "install the same version on every machine"
             )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a worker is: its machine, Ray's name for that, and, by their numbers there, the GPUs that it sees."""
-
-    machine: str
-    node: str
-    gpus: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of some units of one run.
-
-    Attributes
-    ----------
-    gpu_memory_mb : float, optional
-        All the memory of the worker's GPU, once it was used.
-    notes : tuple of str
-        What the user should know.
-    """
-
-    outcomes: tuple[FoldOutcome, ...]
-    gpu_memory_mb: float | None
-    notes: tuple[str, ...] = ()
-
-
-class Board:
-    """Where workers tell how far they are, and the driver reads it; an actor on the driver's machine."""
+class _Board:
+    """Where workers report their progress, and the driver reads it; an actor on the driver's machine."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[str, int, int]] = {}
+        self._reports: dict[str, tuple[str, int, int]] = {}
 
-    def tell(self, worker: str, fold: str, done: int, total: int) -> None:
-        """Take down how far a worker's fold is."""
-        self._told[worker] = fold, done, total
+    def report(self, worker: str, fold: str, done: int, total: int) -> None:
+        """Keep the progress of a worker's fold."""
+        self._reports[worker] = fold, done, total
 
     def read(self) -> dict[str, tuple[str, int, int]]:
-        """Return what each worker told last: fold, steps done, steps in all."""
-        return self._told
+        """Return each worker's last report: fold, steps done, steps in all."""
+        return self._reports
 
 
-class _ToldProgress(Progress):
-    """Progress that is told to the board, now and then."""
+class _ReportedProgress(Progress):
+    """Progress that is reported to the board, now and then."""
 
     def __init__(self, board: Any, worker: str, fold: str, every: float) -> None:
         super().__init__()
         self._board, self._worker, self._fold, self._every = board, worker, fold, every
-        self._tell()
+        self._report()
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell that `done` of `total` steps are over."""
+        """Note that `done` of `total` steps are over."""
         super().__call__(done, total)
-        if time.monotonic() - self._told > self._every:
-            self._tell()
+        if time.monotonic() - self._reported > self._every:
+            self._report()
 
-    def _tell(self) -> None:
-        self._told = time.monotonic()
-        self._board.tell.remote(self._worker, self._fold, self.done, self.total)
+    def _report(self) -> None:
+        self._reported = time.monotonic()
+        self._board.report.remote(self._worker, self._fold, self.done, self.total)
 
 
-class Worker:
-    """A process that executes units, one after the other; an actor that has a CPU and, if any, its share of one GPU.
+class _Worker:
+    """A process that executes jobs, one after the other; an actor that has a CPU and, if any, its share of one GPU.
 
     Parameters
     ----------
     name : str
-        What the board knows it by.
+        Its name on the board.
     board : actor handle
         The board.
     every : float
-        Seconds between what it tells the board.
+        Seconds between its reports to the board.
     path : sequence of str
-        Where the driver finds modules: methods may lie outside of what is installed.
+        Where the driver finds modules: methods may be outside of the installed packages.
     """
 
     def __init__(self, name: str, board: Any, every: float, path: Sequence[str]) -> None:
@@ -167,12 +153,12 @@ class Worker:
         self._task: FoldTask | None = None
 
     def hello(self, driver: Mapping[str, Any]) -> Place:
-        """Tell where it is.
+        """Return where it is.
 
         Raises
         ------
         SetupError
-            merbench here is another than the driver's.
+            merbench here differs from the driver's.
         """
         here = code_versions()
         if here != driver:
@@ -180,7 +166,7 @@ class Worker:
             other = ", ".join(f"{name} {here.get(name)}, not {driver[name]}" for name in differing)
             raise SetupError(f"{platform.node()} runs another merbench ({other}): install the same on every machine")
         gpus = tuple(str(number) for number in ray.get_gpu_ids())
-        return Place(platform.node(), ray.get_runtime_context().get_node_id(), gpus)
+        return platform.node(), ray.get_runtime_context().get_node_id(), gpus
 
     def execute(self, sent: Sequence[Any], packs: Sequence[Sequence[str]]) -> Answer:
         """Train and test folds of a run.
@@ -188,7 +174,7 @@ class Worker:
         Parameters
         ----------
         sent : sequence of one ObjectRef
-            Where the `SentTask` lies; in a sequence, so that it is fetched only if it is not the last one again.
+            The `_SentTask`; in a sequence, so that it is fetched only if it differs from the last one.
         packs : sequence of sequence of str
             The folds; those of a pack are trained together.
         """
@@ -196,14 +182,14 @@ class Worker:
         outcomes: list[FoldOutcome] = []
         notes: list[str] = []
         for folds in packs:
-            progress = _ToldProgress(self._board, self._name, folds[0], self._every)
+            progress = _ReportedProgress(self._board, self._name, folds[0], self._every)
             outcomes += run_folds(task, folds, notes.append, progress)
             environment.free_gpu_memory(task.device)
-        return Answer(tuple(outcomes), environment.gpu_memory_mb(task.device), tuple(notes))
+        return tuple(outcomes), environment.gpu_memory_mb(task.device), tuple(notes)
 
     def _fetch(self, sent: Any) -> FoldTask:
         if self._task is None or sent.hex() != self._key:
-            self._key, self._task = "", None  # what it held is let go before more is fetched
+            self._key, self._task = "", None  # the last task is released before the next is fetched
             try:
                 self._task = ray.get(sent).rebuild()
             except (MerbenchError, ray.exceptions.ObjectLostError):
@@ -212,7 +198,7 @@ class Worker:
                 cause = getattr(error, "cause", None) or error
                 raise SetupError(
                     f"{platform.node()} can't load the method: {str(cause).splitlines()[-1]}: "
-                    "methods that are no part of merbench must be installed on every machine"
+                    "install methods that are not part of merbench on every machine"
                 ) from error
             self._key = sent.hex()
         return self._task

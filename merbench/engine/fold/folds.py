@@ -1,33 +1,30 @@
 """Folds: the only place where a method meets data, and the boundary that no test label crosses.
 
-The method gets copies of its training clips, and of its test clips without labels, without names and in an order that
-means nothing: :mod:`merbench.engine.fold.opening`. What it answers is joined with the truth here, outside.
+The method gets copies of its training clips, and of its test clips without labels, without names and in random order
+(:mod:`merbench.engine.fold.opening`). Its answers are joined with the truth outside of it
+(:mod:`merbench.engine.fold.answers`).
 """
 
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from merbench.contracts.action_units import Coding
-from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import persons
-from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.digests import derived_seed
-from merbench.contracts.errors import PredictionError, SetupError
+from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import Method, Prediction, Problem, Progress, RunContext
 from merbench.contracts.names import shown
 from merbench.engine import environment
+from merbench.engine.fold.answers import checked, diagnosed, readable, tested, timed
 from merbench.engine.fold.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.fold.selection import inner_fold, inner_uf1
@@ -35,37 +32,13 @@ from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome, InnerTraining
 from merbench.records.predictions import prediction_table, units_text
 from merbench.splits.folds import Fold
-from merbench.splits.split import Split
-
-COMPANY_TOLERANCE = 1e-5
-
-
-class CompanyError(PredictionError):
-    """A prediction for a clip changes with the clips it is asked for with."""
-
-
-class _EpochWatch:
-    """Predicts clips after each epoch, without a trace in the method's training."""
-
-    def __init__(self, inputs: Inputs, problem: Problem) -> None:
-        self.predictions: list[Prediction] = []
-        self._inputs = inputs
-        self._problem = problem
-
-    def __call__(self, epoch: int, method: Method) -> None:
-        """Keep the prediction of this epoch."""
-        if epoch != len(self.predictions) + 1:
-            due = len(self.predictions) + 1
-            raise ValueError(f"epoch_end told of epoch {epoch}, expected {due}: epochs count from 1")
-        with preserved_random_state(), preserved_method(method):
-            self.predictions.append(_checked(method.predict(self._inputs), self._inputs, self._problem))
 
 
 def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> FoldOutcome:
     """Train and test one fold.
 
-    Whatever the method does wrong becomes a failure with its traceback; a `KeyboardInterrupt` and a `SetupError`,
-    which would be the same in every fold, pass through.
+    Every mistake of the method becomes a failure with its traceback; a `KeyboardInterrupt` and a `SetupError`, which
+    would be the same in every fold, pass through.
 
     Parameters
     ----------
@@ -74,7 +47,7 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
     name : str
         The fold.
     progress : Progress, optional
-        Where the method tells how far it has come.
+        Where the method reports its progress.
     """
 
     def result(seconds: dict[str, float]) -> dict[str, Any]:
@@ -95,8 +68,8 @@ def run_folds(
 ) -> list[FoldOutcome]:
     """Train several folds together in one program, and test each as `run_fold` does.
 
-    They become what they become alone, up to rounding. Only those with as many steps can be trained together. Where
-    that fails, for whatever reason, each fold is run alone.
+    The results are those of folds trained alone, up to rounding. Only folds with equally many steps can be trained
+    together. Where that fails, for whatever reason, each fold is run alone.
 
     Parameters
     ----------
@@ -105,15 +78,15 @@ def run_folds(
     names : sequence of str
         The folds.
     note : callable
-        Whom to tell why folds were run alone after all.
+        Gets a line for the user where folds had to be run alone.
     progress : Progress, optional
-        Where is told how far they have come.
+        Where the method reports its progress.
 
     Returns
     -------
     list of FoldOutcome
-        In the order of `names`. The time that folds were trained together for is divided evenly among them, so that
-        sums are right; peaks of memory are those of all of them together.
+        In the order of `names`. The time of joint training is divided evenly among the folds, so that sums are right;
+        peaks of memory are those of all of them together.
     """
     if len(names) == 1:
         return [run_fold(task, names[0], progress)]
@@ -145,17 +118,17 @@ def can_pack(task: FoldTask) -> bool:
 def _run_pack(
     task: FoldTask, folds: Sequence[Fold], progress: Progress, note: Callable[[str], None]
 ) -> Iterator[FoldOutcome]:
-    """Train folds with as many steps together, or, if that fails, each alone."""
+    """Train folds with equally many steps together, or, if that fails, each alone."""
     started = time.perf_counter()
     environment.begin_gpu_memory(task.device)
-    fitted: list[_Begun] = []
+    fitted: list[_BegunFold] = []
     if len(folds) > 1:
         try:
             fitted = _fitted_together(task, folds, progress)
         except SetupError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method or torch raises
-            why = f"{type(error).__name__}: {_readable(str, error).strip().partition(chr(10))[0]}"
+            why = f"{type(error).__name__}: {readable(str, error).strip().partition(chr(10))[0]}"
             note(f"{len(folds)} folds could not be trained together and are run one at a time ({shown(why)})")
     if not fitted:
         yield from (run_fold(task, fold.name, progress) for fold in folds)
@@ -167,11 +140,11 @@ def _run_pack(
         yield replace(outcome, seconds=seconds, packed=len(folds))
 
 
-def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) -> "list[_Begun]":
+def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) -> "list[_BegunFold]":
     """Train folds in one program; each method gets what it would get alone, and nothing of another fold."""
     from merbench.training.packed import PackedFold, fit_packed
 
-    begun: list[_Begun] = []
+    begun: list[_BegunFold] = []
     packed: list[PackedFold] = []
     with _thread_pools(len(sys.modules)).limit(limits=task.threads):
         for fold in folds:
@@ -184,7 +157,7 @@ def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) 
     return begun
 
 
-def _tested_alone(task: FoldTask, begun: "_Begun", fit_seconds: float, seconds: dict[str, float]) -> dict[str, Any]:
+def _tested_alone(task: FoldTask, begun: "_BegunFold", fit_seconds: float, seconds: dict[str, float]) -> dict[str, Any]:
     """Test a fold that was trained together with others."""
     seconds["fit"] = fit_seconds
     with _thread_pools(len(sys.modules)).limit(limits=task.threads), begun.random_state():
@@ -192,7 +165,7 @@ def _tested_alone(task: FoldTask, begun: "_Begun", fit_seconds: float, seconds: 
 
 
 def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], dict[str, Any]]) -> FoldOutcome:
-    """Compute what a `FoldOutcome` keeps of a fold, or keep why that failed."""
+    """Compute the fields of a fold's outcome, or keep why that failed."""
     started = time.perf_counter()
     seconds: dict[str, float] = {}
     try:
@@ -200,8 +173,8 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
     except SetupError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises is its fold's failure
-        text = _readable(lambda raised: "".join(traceback.format_exception(raised)), error)
-        result = {"failure": Failure(type=type(error).__name__, message=_readable(str, error), traceback=text)}
+        text = readable(lambda raised: "".join(traceback.format_exception(raised)), error)
+        result = {"failure": Failure(type=type(error).__name__, message=readable(str, error), traceback=text)}
     seconds["total"] = time.perf_counter() - started
     gpu_memory = environment.peak_gpu_memory_mb(task.device)
     return FoldOutcome(
@@ -222,28 +195,39 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
 
 @lru_cache(maxsize=1)
 def _thread_pools(modules: int) -> ThreadpoolController:  # noqa: ARG001 - the key of the cache
-    """Find the native thread pools; they are looked for again only when further modules, and libraries, were loaded."""
+    """Find the native thread pools, again only where further modules, and libraries with them, were loaded."""
     return ThreadpoolController()
 
 
-def _readable(write: Callable[[BaseException], str], error: BaseException) -> str:
-    """Write an error so that it can be recorded, whatever the method put into it."""
-    try:
-        return write(error).encode("utf-8", "backslashreplace").decode()
-    except Exception as second:  # noqa: BLE001 - its own __str__ may raise anything
-        return f"{type(error).__name__}, which can't be written: {type(second).__name__}"
+class _EpochWatch:
+    """Predicts clips after each epoch, without a trace in the method's training."""
+
+    def __init__(self, inputs: Inputs, problem: Problem) -> None:
+        self.predictions: list[Prediction] = []
+        self._inputs = inputs
+        self._problem = problem
+
+    def __call__(self, epoch: int, method: Method) -> None:
+        """Keep the prediction of this epoch."""
+        if epoch != len(self.predictions) + 1:
+            due = len(self.predictions) + 1
+            raise ValueError(
+                f"epoch_end({epoch}) called, expected epoch {due}: call it once per epoch, counting from 1"
+            )
+        with preserved_random_state(), preserved_method(method):
+            self.predictions.append(checked(method.predict(self._inputs), self._inputs, self._problem))
 
 
 @dataclass
-class _Begun:
-    """A fold that is being trained: what its method is handed, and from the first of training on the method.
+class _BegunFold:
+    """A fold that is being trained: its opened data, the run's context, and the method once it is made.
 
     Attributes
     ----------
     watch : _EpochWatch, optional
         Keeps predictions after each epoch, where they are asked for.
-    told : list of int
-        The epochs that the method told of so far.
+    ended : list of int
+        The epochs that the method has reported so far.
     """
 
     task: FoldTask
@@ -251,7 +235,7 @@ class _Begun:
     opened: OpenedFold
     watch: _EpochWatch | None
     run: RunContext
-    told: list[int]
+    ended: list[int]
     method: Method | None = None
 
     def make(self) -> Method:
@@ -265,166 +249,78 @@ class _Begun:
 
 
 def _begin(
-    task: FoldTask, fold: Fold, progress: Progress, part: Fold | None = None, last_epoch: int | None = None
-) -> _Begun:
-    """Open a fold's data, or a part of it: fewer people to train on, and for selecting an epoch others of them to test.
+    task: FoldTask, fold: Fold, progress: Progress, subset: Fold | None = None, last_epoch: int | None = None
+) -> _BegunFold:
+    """Open a fold's data, or a subset: fewer people to train on, and for selecting an epoch other people to test.
 
     Training is stopped after `last_epoch`, if that is given.
     """
-    part = part or fold
-    opened = open_fold(task, fold, part)
+    subset = subset or fold
+    opened = open_fold(task, fold, subset)
     watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
-    told: list[int] = []
+    ended: list[int] = []
 
     def on_epoch(epoch: int, method: Method) -> bool:
         if last_epoch is not None and epoch > last_epoch:
-            raise ValueError(f"fit went on though epoch_end answered after epoch {last_epoch} that it should stop")
-        told.append(epoch)
+            raise ValueError(f"fit continued after epoch {last_epoch}, where epoch_end returned True: stop there")
+        ended.append(epoch)
         if watch:
             watch(epoch, method)
         return epoch == last_epoch
 
-    out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, part.train)])
+    out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, subset.train)])
     seed = derived_seed(fold_seed(task, fold), "method")
     run = RunContext(seed, task.device, task.threads, progress, on_epoch, auxiliary_data(task, out_of_reach))
-    return _Begun(task, part, opened, watch, run, told)
+    return _BegunFold(task, subset, opened, watch, run, ended)
 
 
 def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
-    """Open the data, fit, test, look inside; returns what a `FoldOutcome` keeps of it."""
+    """Open the data, fit, test and diagnose; returns fields of a `FoldOutcome`."""
     with _thread_pools(len(sys.modules)).limit(limits=task.threads):
         if task.selection == "last":
             return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
         people = persons(task.split.clips, task.same_people)
         inner = inner_fold(task.split, fold, people, derived_seed(fold_seed(task, fold), "held-out"))
         selected = _select(task, fold, inner, progress, seconds)
-        # What is kept is made again, with the same draws: so no label is ever within reach while a method trains.
-        part = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
-        begun = _begin(task, fold, progress, part, selected.epoch)
+        # The selected model is trained again, with the same draws: so no label is within reach while a method trains.
+        subset = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
+        begun = _begin(task, fold, progress, subset, selected.epoch)
         found = _fitted_and_tested(task, begun, seconds)
-        if begun.told[-1:] != [selected.epoch]:
-            raise ValueError(f"fit ended after epoch {len(begun.told)}, though epoch {selected.epoch} was selected")
+        if begun.ended[-1:] != [selected.epoch]:
+            raise ValueError(f"fit ended after epoch {len(begun.ended)}, though epoch {selected.epoch} was selected")
         return found | {"inner": selected}
 
 
 def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]) -> InnerTraining:
-    """Train on a part of the training clips, and score the others after each epoch."""
+    """Train on a subset of the training clips, and score the others after each epoch."""
     begun = _begin(replace(task, keep_epochs=True), fold, progress, inner)
-    with _timed(seconds, "select"), begun.random_state():
+    with timed(seconds, "select"), begun.random_state():
         begun.make().fit(begun.opened.train, begun.run)
     assert begun.watch is not None
     if not begun.watch.predictions:
         raise SetupError(
-            f"method {task.method.__name__} tells of no epochs, so none can be selected: use --select last"
+            f"method {task.method.__name__} does not report epochs (run.epoch_end), so --select {task.selection} is "
+            "not possible; use --select last"
         )
     truth = fold_labels(task, fold)[begun.opened.test_rows]
     return InnerTraining(np.array([inner_uf1(each, truth, task.split.problem) for each in begun.watch.predictions]))
 
 
-def _fitted_and_tested(task: FoldTask, begun: _Begun, seconds: dict[str, float]) -> dict[str, Any]:
+def _fitted_and_tested(task: FoldTask, begun: _BegunFold, seconds: dict[str, float]) -> dict[str, Any]:
     with begun.random_state():
-        with _timed(seconds, "fit"):
+        with timed(seconds, "fit"):
             begun.make().fit(begun.opened.train, begun.run)
         return _finish(task, begun, seconds)
 
 
-def _finish(task: FoldTask, begun: _Begun, seconds: dict[str, float]) -> dict[str, Any]:
-    """Test a method that was fitted, and look inside."""
+def _finish(task: FoldTask, begun: _BegunFold, seconds: dict[str, float]) -> dict[str, Any]:
+    """Test a method that was fitted, and diagnose it."""
     assert begun.method is not None
-    result: dict[str, Any] = {"predictions": _tested(task, begun.method, begun.opened, seconds)}
+    result: dict[str, Any] = {"predictions": tested(task, begun.method, begun.opened, seconds)}
     if task.diagnose:
-        with _timed(seconds, "diagnose"):
-            result |= _looked_inside_or_why_not(task, begun.fold, begun.method, begun.opened)
+        with timed(seconds, "diagnose"):
+            result |= diagnosed(task, begun.fold, begun.method, begun.opened)
     if begun.watch and begun.watch.predictions:
         scores = np.array([prediction.scores for prediction in begun.watch.predictions], dtype=np.float32)
         result["epochs"] = scores[:, begun.opened.by_identity()]
     return result
-
-
-def _looked_inside_or_why_not(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, Any]:
-    """Return the diagnostics, or what went wrong with them: the predictions, made before, stay good."""
-    try:
-        return {"diagnostics": _looked_inside(task, fold, method, opened)}
-    except SetupError:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises
-        return {"undiagnosed": f"{type(error).__name__}: {_readable(str, error)}"}
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
-    begin = time.perf_counter()
-    yield
-    seconds[what] = time.perf_counter() - begin
-
-
-def _tested(task: FoldTask, method: Method, opened: OpenedFold, seconds: dict[str, float]) -> pd.DataFrame:
-    """Predict the test clips, check the answer, and join it with the truth."""
-    problem = task.split.problem
-    with _timed(seconds, "predict"):
-        prediction = _checked(method.predict(opened.test), opened.test, problem)
-    if not task.transductive:
-        check_company(method, opened.test, prediction, problem)
-    order = opened.by_identity()
-    rows = opened.test_rows[order]
-    return prediction_table(task.split.clips.iloc[rows], task.split.labels[rows], prediction.take(order), problem)
-
-
-def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, npt.NDArray[Any]]:
-    """Ask a fitted method what it tells of itself: all of it for the test clips, features for the training clips."""
-    trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.without_labels()
-    asked: Any = method  # diagnose is no part of what every method has
-    with preserved_random_state(), preserved_method(method):
-        of_test = check_diagnostics(asked.diagnose(opened.test), opened.test.clips)
-        of_train = check_diagnostics(asked.diagnose(trained), trained.clips)
-    order = opened.by_identity()
-    found = {f"test/{name}": values[order] for name, values in of_test.items()}
-    found |= {f"train/{name}": values for name, values in of_train.items() if name.startswith("feature/")}
-    for side, rows in (("test", opened.test_rows[order]), ("train", fold.train)):
-        found |= {f"{side}/{name}": values for name, values in _annotations(task.split, rows).items()}
-    return found
-
-
-def _annotations(split: Split, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[Any]]:
-    """Return identity, action units and class of some clips, each as an array of text."""
-    clips = split.clips.iloc[rows]
-    found = {name: np.array(clips[name].tolist(), dtype=str) for name in IDENTITY}
-    aus = [str(coding) if isinstance(coding, Coding) else "" for coding in clips["aus"]]
-    outputs, labels = split.problem.outputs, split.labels[rows]
-    classes = split.problem.task == "classification"
-    truth = np.array(outputs)[labels] if classes else np.array(units_text(labels, outputs), dtype=str)
-    return found | {"aus": np.array(aus, dtype=str), "truth": truth}
-
-
-def _checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:
-    """Return a method's answer if it is a prediction for these clips; PredictionError says what it is instead."""
-    if not isinstance(answer, Prediction):
-        raise PredictionError(f"predict returned {type(answer).__name__}, expected a Prediction")
-    return answer.check(inputs.clips, problem)
-
-
-def check_company(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
-    """Ask for one clip again, alone: the answer may not depend on the company it was first given in.
-
-    One clip a fold is asked for, which costs little; over a protocol's folds, each in its random order, that finds
-    statistics of the batch, ranks within it and look-ups by position.
-
-    Raises
-    ------
-    CompanyError
-        Scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs; a net left in
-        training mode does this.
-    """
-    if inputs.clips < 2:
-        return  # it was alone
-    row = np.array([inputs.clips - 1])
-    one = inputs.take(row)
-    first, alone = together.take(row), _checked(method.predict(one), one, problem)
-    # Relative to large scores: single precision rounds differently in products of different sizes.
-    difference = float(np.abs(alone.scores - first.scores).max() / max(1.0, float(np.abs(first.scores).max())))
-    labelled = alone.labels is not None or first.labels is not None
-    if difference > COMPANY_TOLERANCE or (labelled and alone.decisions()[0] != first.decisions()[0]):
-        raise CompanyError(
-            f"the prediction for a clip changes with the clips it is asked for with (scores by {difference:.2g}, "
-            f"allowed {COMPANY_TOLERANCE:g}): is the net in eval mode, and does nothing use statistics of the batch?"
-        )

@@ -1,4 +1,4 @@
-"""What a fold's method is handed: copies, and no label, name or order from which a test clip's class could be told."""
+"""Open a fold's data for its method: copies, and no label, name or order that would reveal a test clip's class."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,18 +15,13 @@ from merbench.contracts.methods import AuxiliaryData, Method, MethodConfig, Trai
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 
-
-@dataclass(frozen=True)
-class Auxiliary:
-    """Pretraining clips as read, before the held-out subjects are taken away."""
-
-    clips: pd.DataFrame
-    inputs: Inputs
+#: Pretraining clips as read, before the held-out subjects are removed: clip table, and its inputs.
+Auxiliary = tuple[pd.DataFrame, Inputs]
 
 
 @dataclass(frozen=True)
 class FoldTask:
-    """All that is needed to train and test folds of one run, wherever that happens.
+    """All that is needed to train and test folds of one run, on any machine.
 
     Attributes
     ----------
@@ -37,24 +32,23 @@ class FoldTask:
     seed : int
         The run's seed; each fold's streams are hashed from it and the fold's name.
     transductive : bool
-        Card and protocol both say so.
+        Card and protocol both allow it.
     au_labels_at_test : bool
-        The card admits that labels of the test clips are an input.
+        The card discloses that labels of the test clips are an input.
     shuffled : bool
-        Shuffle what is annotated of the training clips, labels and inputs that are for training only: what is then
-        learned from them is nothing.
+        Shuffle the annotations of the training clips, labels and inputs that are for training only.
     selection : str
         Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
     keep_epochs : bool
-        Predict the test clips after each epoch, and keep that.
+        Predict the test clips after each epoch, and keep these predictions.
     diagnose : bool
-        Ask the method what it tells of itself, and keep that; its class must have ``diagnose``.
+        Keep the method's diagnostics; its class must have ``diagnose``.
     device : str
         A torch device.
     auxiliary : mapping
         Declared pretraining data.
     same_people : mapping
-        Datasets that share their people.
+        Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
     """
 
     method: type[Method]
@@ -76,7 +70,7 @@ class FoldTask:
 
 @dataclass(frozen=True)
 class OpenedFold:
-    """What a method is handed of a fold: copies, the test clips without labels and in an order that means nothing.
+    """A fold's data as a method gets it: copies, the test clips without labels and in random order.
 
     Attributes
     ----------
@@ -93,50 +87,50 @@ class OpenedFold:
         return np.argsort(self.test_rows)
 
 
-def open_fold(task: FoldTask, fold: Fold, part: Fold) -> OpenedFold:
-    """Open a fold's data, or that of a part of it: fewer clips to train on, or others to test.
+def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> OpenedFold:
+    """Open a fold's data, or a subset: fewer clips to train on, or others to test.
 
     Parameters
     ----------
     task : FoldTask
         The run.
     fold : Fold
-        Of the run: what is drawn follows from its name.
-    part : Fold
+        Of the run; its name seeds what is drawn.
+    subset : Fold
         Which of its clips to train on, and which to test.
     """
-    # An order that says nothing of subject or label; the same whatever the method, so that ablations stay paired.
+    # An order independent of subject and label; the same for every method, so that ablations stay paired.
     order = np.random.default_rng(derived_seed(fold_seed(task, fold), "test-order"))
-    test_rows = order.permutation(part.test)
+    test_rows = order.permutation(subset.test)
     shown = task.inputs if task.au_labels_at_test else task.inputs.without_labels()
     train = TrainingData(
-        _training_inputs(task, fold, part),
-        fold_labels(task, fold)[part.train],
+        _training_inputs(task, fold, subset),
+        fold_labels(task, fold)[subset.train],
         task.split.problem,
-        task.split.subjects[part.train],
-        task.split.datasets[part.train],
+        task.split.subjects[subset.train],
+        task.split.datasets[subset.train],
         shown.take(test_rows) if task.transductive else None,
     )
     return OpenedFold(train, shown.take(test_rows), test_rows)
 
 
 def fold_labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
-    """Return the labels of all clips, those of the training clips shuffled where the task says so."""
+    """Return the labels of all clips, those of the training clips shuffled if the task says so."""
     return task.split.labels[_annotated_as(task, fold)]
 
 
-def _training_inputs(task: FoldTask, fold: Fold, part: Fold) -> Inputs:
-    """Return the inputs of a part's training clips, of which annotations are shuffled as labels are."""
-    inputs = task.inputs.take(part.train)
+def _training_inputs(task: FoldTask, fold: Fold, subset: Fold) -> Inputs:
+    """Return the inputs of a subset's training clips; annotations among them are shuffled as the labels are."""
+    inputs = task.inputs.take(subset.train)
     if not task.shuffled:
         return inputs
-    annotated = task.inputs.take(_annotated_as(task, fold)[part.train])
+    annotated = task.inputs.take(_annotated_as(task, fold)[subset.train])
     chosen = {name: (annotated if inputs[name].spec.training_only else inputs)[name] for name in inputs.names()}
     return Inputs(chosen, inputs.clips)
 
 
 def _annotated_as(task: FoldTask, fold: Fold) -> npt.NDArray[np.intp]:
-    """Return for each clip the row whose annotation it is trained on with: its own, unless the task says to shuffle."""
+    """Return for each clip the row whose annotation it is trained with: its own, unless the task shuffles."""
     rows = np.arange(len(task.split.labels))
     if task.shuffled:
         rng = np.random.default_rng(derived_seed(fold_seed(task, fold), "shuffled-labels"))
@@ -145,21 +139,21 @@ def _annotated_as(task: FoldTask, fold: Fold) -> npt.NDArray[np.intp]:
 
 
 def fold_seed(task: FoldTask, fold: Fold) -> int:
-    """Return what everything that is drawn for a fold follows from."""
+    """Return the seed of everything that is drawn for a fold."""
     return derived_seed(task.seed, fold.name)
 
 
 def auxiliary_data(task: FoldTask, tested: npt.NDArray[np.intp]) -> Callable[[str], AuxiliaryData]:
-    """Give declared pretraining clips without the people behind the clips that are tested, or held out."""
+    """Return a function that gives declared pretraining clips, without the people of the tested or held-out clips."""
     held_out = set(persons(task.split.clips.iloc[tested], task.same_people))
-    # Only the filtered copies can be reached from what the method is handed, never the table or the held-out names.
+    # A method can reach only the filtered copies, never the table or the held-out names.
     ready = {}
-    for name, data in task.auxiliary.items():
-        people = persons(data.clips, task.same_people)
+    for name, (clips, inputs) in task.auxiliary.items():
+        people = persons(clips, task.same_people)
         rows = np.flatnonzero(~np.isin(people, sorted(held_out)))
-        chosen = data.clips.iloc[rows]
+        chosen = clips.iloc[rows]
         ready[name] = AuxiliaryData(
-            data.inputs.take(rows),
+            inputs.take(rows),
             chosen.emotion.to_numpy(dtype=object),
             (chosen.dataset + "/" + chosen.subject).to_numpy(dtype=object),
             chosen.dataset.to_numpy(dtype=object),

@@ -15,7 +15,7 @@ from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
-from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, RegisteredMethod
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.data import Data
@@ -207,7 +207,7 @@ def _task_and_key(
     inputs = protocol.inputs(specs)
     others = {name: open_registered(name) for name in card.auxiliary}
     auxiliary = {
-        name: Auxiliary(source.clips, prepare_inputs([source], source.clips, specs, protocol.watcher))
+        name: (source.clips, prepare_inputs([source], source.clips, specs, protocol.watcher))
         for name, source in others.items()
     }
     task = FoldTask(
@@ -227,10 +227,10 @@ def _task_and_key(
         same_people=same_people([*data.sources, *others.values()]),
     )
     digests = input_digests(inputs)
-    for name, extra in auxiliary.items():
-        digests |= {f"{name}:{key}": value for key, value in input_digests(extra.inputs).items()}
-        digests[f"{name}:clips"] = clips_digest(extra.clips)
-        digests[f"{name}:people"] = digest(persons(extra.clips, task.same_people).tolist())
+    for name, (clips, extra) in auxiliary.items():
+        digests |= {f"{name}:{key}": value for key, value in input_digests(extra).items()}
+        digests[f"{name}:clips"] = clips_digest(clips)
+        digests[f"{name}:people"] = digest(persons(clips, task.same_people).tolist())
     key = RunKey(
         method=card.name,
         config=config.model_dump(mode="json"),

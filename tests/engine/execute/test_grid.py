@@ -24,8 +24,9 @@ from support.toy import prepared
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.engine.execute.grid import execute, failures, run_state
-from merbench.engine.execute.units import Serial
+from merbench.engine.execute.grid import execute
+from merbench.engine.execute.jobs import Serial
+from merbench.engine.execute.state import failures, run_state
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder
@@ -97,10 +98,10 @@ class Watcher:
         self.started.append((plan.task.seed, recorded, tuple(pending)))
 
     def working(self, workers):
-        ((_, self.unit, self.progress),) = [(at.worker, at.unit, at.progress) for at in workers]
+        ((_, self.job, self.progress),) = [(at.worker, at.job, at.progress) for at in workers]
 
     def fold_finished(self, plan, outcome):
-        assert (self.unit.plan, self.unit.fold) == (plan, outcome.fold)
+        assert (self.job.plan, self.job.fold) == (plan, outcome.fold)
         self.outcomes.append(outcome)
         self.steps.append((self.progress.done, self.progress.total))
 
@@ -390,8 +391,8 @@ def test_predictions_do_not_depend_on_the_order_or_number_of_runs(tmp_path, meth
     class Backwards(Serial):
         runs_at_once = 2
 
-        def __call__(self, units, watcher):
-            yield from super().__call__(units[::-1], watcher)
+        def __call__(self, jobs, watcher):
+            yield from super().__call__(jobs[::-1], watcher)
 
     go(plans, tmp_path / "forward")
     go(plans[::-1], tmp_path / "backward", executor=Backwards())
@@ -414,7 +415,7 @@ MISTAKES = {
     "shape": (lambda scores: Prediction(scores[:2]), "PredictionError", "expected (3, 3)"),
     "NaN": (lambda scores: Prediction(scores + np.nan), "PredictionError", "NaN"),
     "labels": (lambda scores: Prediction(scores, np.array([0, 1, 3])), "PredictionError", "labels must be 0..2"),
-    "company": (lambda scores: Prediction(scores / len(scores)), "CompanyError", "changes with the clips"),
+    "company": (lambda scores: Prediction(scores / len(scores)), "PredictionError", "depends on the other clips"),
     "exit": (lambda scores: sys.exit("enough"), "SystemExit", "enough"),
 }
 

@@ -21,9 +21,10 @@ from support.toy import prepared
 
 from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.engine.execute.grid import execute, run_state
+from merbench.engine.execute.grid import execute
 from merbench.engine.execute.ray_executor import RayExecutor
-from merbench.engine.execute.ray_session import RayWorkers, connect
+from merbench.engine.execute.ray_session import connect, ray_workers
+from merbench.engine.execute.state import run_state
 from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
@@ -52,7 +53,7 @@ class Watcher:
 
     def working(self, workers):
         self.workers |= {at.worker for at in workers}
-        self.steps |= {(at.unit.fold, at.progress.done, at.progress.total) for at in workers}
+        self.steps |= {(at.job.fold, at.progress.done, at.progress.total) for at in workers}
 
     def fold_finished(self, plan, outcome):
         self.outcomes.append(outcome)
@@ -486,7 +487,7 @@ def test_after_running_out_of_memory_fewer_folds_share_a_gpu_and_one_that_is_too
     assert state.failed == ("toy/c",)
     assert len(state.recorded) == 5
     assert record_of(plan, tmp_path / "runs", "toy/c").failure.type == "OutOfMemoryError"
-    assert watcher.notes == ["2 folds of stratified-random are too many for the memory of a GPU: going on with 1"]
+    assert watcher.notes == ["2 folds of stratified-random exceed the memory of a GPU: continuing with 1"]
     after_both_failed = told(tmp_path)[2:]
     assert {at_once for _, at_once in after_both_failed} == {1}
 
@@ -509,13 +510,13 @@ def test_the_command_line_joins_a_cluster_that_knows_its_token_and_no_other_gets
     said = {name: process.communicate(timeout=240) for name, process in started.items()}
     out, err = said["right"]
     assert (started["right"].returncode, err) == (0, "")
-    assert f"joining the Ray at {nodes.address}" in out
+    assert f"joining the Ray cluster at {nodes.address}" in out
     assert "9/9 folds" in out
     for name in ("wrong", "none"):
         assert started[name].returncode == 2, said[name]
         assert said[name][1] == (
-            f"error: the Ray at {nodes.address} does not let us in: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN as on "
-            "the cluster\n"
+            f"error: Ray at {nodes.address} refused the connection (authentication): set RAY_AUTH_MODE=token, and "
+            "RAY_AUTH_TOKEN as on the cluster\n"
         )
         assert not list(tmp_path.glob(f"{name}/runs/*/folds/*/record.json"))
 
@@ -526,26 +527,26 @@ def test_the_command_line_joins_a_cluster_that_knows_its_token_and_no_other_gets
         ("somewhere", "write host:port"),
         ("ray://127.0.0.1:10001", "write host:port"),
         ("127.0.0.1:0", "write host:port"),
-        ("nowhere.invalid:6379", "no Ray answers at nowhere.invalid:6379"),
+        ("nowhere.invalid:6379", "no Ray cluster answers at nowhere.invalid:6379"),
     ],
 )
 def test_an_address_that_can_not_be_one_is_refused(address, told):
-    with pytest.raises(MerbenchError, match=told), RayWorkers(address=address):
+    with pytest.raises(MerbenchError, match=told), ray_workers(address=address):
         pass
 
 
 def test_an_address_at_which_nothing_or_something_else_answers_is_refused_at_once():
     address = f"127.0.0.1:{free_port()}"
     with (
-        pytest.raises(MerbenchError, match=f"no Ray answers at {address} .*ray start --head"),
-        RayWorkers(address=address),
+        pytest.raises(MerbenchError, match=f"no Ray cluster answers at {address} .*ray start --head"),
+        ray_workers(address=address),
     ):
         pass
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).start()
         with (
-            pytest.raises(MerbenchError, match="is no Ray: start it"),
-            RayWorkers(address=f"127.0.0.1:{server.getsockname()[1]}"),
+            pytest.raises(MerbenchError, match=r"no Ray cluster at .* another service"),
+            ray_workers(address=f"127.0.0.1:{server.getsockname()[1]}"),
         ):
             pass
 

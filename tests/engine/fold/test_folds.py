@@ -21,7 +21,7 @@ from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Flow, 
 from merbench.contracts.methods import MethodConfig, Prediction, RunContext
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
-from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.catalogue import METHODS
 from merbench.prepare.kinds.facts import clip_facts, database_code
 from merbench.splits.folds import Fold
@@ -412,7 +412,7 @@ def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):
     # s06 of HS and of VIS are one person, and no other database's 06
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06",), "samm": ("006", "008"), "other": ("s06",)}
     clips = table(people, clips=9)
-    extra = Auxiliary(clips, flow(len(clips), seed=8))
+    extra = (clips, flow(len(clips), seed=8))
     aliases = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic"}
     handed = []
     method = prying(handed)
@@ -431,7 +431,7 @@ def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):
         kept = np.isin((clips.dataset + "/" + clips.subject).to_numpy(dtype=object), sorted(allowed))
         assert data.emotions.tolist() == clips.emotion[kept].tolist()
         assert data.inputs.clips == kept.sum()
-        np.testing.assert_array_equal(data.inputs["flow"].batch(), extra.inputs["flow"].batch(np.flatnonzero(kept)))
+        np.testing.assert_array_equal(data.inputs["flow"].batch(), extra[1]["flow"].batch(np.flatnonzero(kept)))
         absent = {f"{d}/{s}" for d, subjects in people.items() for s in subjects} - allowed
         texts = [item for item in reachable(*handed) if isinstance(item, str)]
         assert not [text for text in texts for name in {*absent, fold} if name in text]
@@ -629,7 +629,7 @@ class NewNoiseAtEachCall(Plain):
 def test_an_answer_that_depends_on_company_fails_the_fold(task, method):
     found = run_fold(task(method), "samm/006")
     assert found.failure is not None
-    assert found.failure.type == "CompanyError"
+    assert found.failure.type == "PredictionError"
     assert found.predictions is None
 
 
@@ -818,7 +818,7 @@ def test_an_epoch_told_out_of_turn_is_named(task):
             run.epoch_end(0, self)
 
     failure = run_fold(task(FromZero, keep_epochs=True), "samm/006").failure
-    assert "epoch_end told of epoch 0, expected 1" in failure.message
+    assert "epoch_end(0) called, expected epoch 1" in failure.message
 
 
 # --- what a method tells of itself ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Progress
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.execute.units import LongestFirst, Packing, Serial, Unit
+from merbench.engine.execute.jobs import Job, JobQueue, Serial, pack_size
 from merbench.engine.fold.folds import can_pack, run_fold, run_folds
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import SELECTIONS
@@ -278,29 +278,29 @@ class Watcher:
         self.shown += [at.shown for at in workers]
 
 
-def units(task, run="run", folds=FOLDS):
+def jobs(task, run="run", folds=FOLDS):
     plan = SimpleNamespace(
         run_id=run,
         file=SimpleNamespace(
             method="toy", key=SimpleNamespace(method="toy", config={}, input_digests={}, selection="last")
         ),
     )
-    return [Unit(plan, task, fold) for fold in folds]
+    return [Job(plan, task, fold) for fold in folds]
 
 
 def test_one_process_packs_folds_of_a_run_and_shows_the_first(task):
     watcher = Watcher()
-    given = units(task(), "one", FOLDS[:3]) + units(task(), "two")
+    given = jobs(task(), "one", FOLDS[:3]) + jobs(task(), "two")
     found = list(Serial(pack=2)(given, watcher))
-    assert [unit for unit, _ in found] == given
-    assert [outcome.fold for _, outcome in found] == [unit.fold for unit in given]
+    assert [job for job, _ in found] == given
+    assert [outcome.fold for _, outcome in found] == [job.fold for job in given]
     assert [outcome.packed for _, outcome in found] == [2, 2, 1, 2, 2, 2, 2]
     assert watcher.shown == ["toy/a +1", "toy/c", "toy/a +1", "toy/c +1"]
     assert watcher.notes == []
 
 
 def test_folds_are_trained_alone_unless_packing_is_asked_for(task):
-    outcomes = [outcome for _, outcome in Serial()(units(task(epochs=1)), Watcher())]
+    outcomes = [outcome for _, outcome in Serial()(jobs(task(epochs=1)), Watcher())]
     assert [outcome.packed for outcome in outcomes] == [1, 1, 1, 1]
 
 
@@ -310,15 +310,15 @@ def test_a_method_that_can_not_be_packed_is_told_once_and_trained_alone(task):
 
     watcher, executor = Watcher(), Serial(pack=8)
     for run in ("one", "two"):
-        found = list(executor(units(task(Alone, epochs=1), run), watcher))
+        found = list(executor(jobs(task(Alone, epochs=1), run), watcher))
         assert [outcome.packed for _, outcome in found] == [1, 1, 1, 1]
     assert watcher.notes == ["--pack 8: toy can't be packed, each fold is trained alone"]
 
 
 def test_a_worker_takes_a_pack_of_one_run_however_long_it_lasts(task):
-    queue = LongestFirst(units(task(), "one") + units(task(), "two", FOLDS[:2]), Packing(3).of)
+    queue = JobQueue(jobs(task(), "one") + jobs(task(), "two", FOLDS[:2]), lambda job: pack_size(job, 3))
     taken = []
-    while group := queue.take(lambda unit: True, 1):
+    while group := queue.take(lambda job: True, 1):
         taken.append((group[0].plan.run_id, len(group)))
         if len(taken) == 1:
             queue.put_back(group[0])  # its worker died: it goes alone now

@@ -12,7 +12,7 @@ from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, Problem
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
-from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.engine.plan.catalogue import METHODS
 from merbench.records.outcome import InnerTraining
@@ -272,7 +272,7 @@ def test_what_is_kept_is_what_was_selected_bit_for_bit(task, short):
 def test_pretraining_clips_of_people_held_out_are_out_of_reach_while_they_select(
     task, split, inputs, people, selection
 ):
-    extra = Auxiliary(split.clips, inputs)
+    extra = (split.clips, inputs)
     handed, trained = [], []
 
     class Asking(ripening([])):
@@ -298,7 +298,7 @@ def test_a_method_without_epochs_stops_the_run_and_says_so(task):
     class Silent(ripening([], epochs=0)):
         pass
 
-    with pytest.raises(SetupError, match=r"Silent tells of no epochs.*--select last"):
+    with pytest.raises(SetupError, match=r"Silent does not report epochs.*--select last"):
         run_fold(task(Silent, selection="inner"), "samm/s03")
 
 
@@ -310,7 +310,7 @@ def test_a_method_that_goes_on_when_it_should_stop_fails_its_folds(task, split, 
 
     found = run_fold(task(Deaf, selection="inner"), "samm/s03")
     assert found.failure is not None
-    assert found.failure.message == "fit went on though epoch_end answered after epoch 3 that it should stop"
+    assert found.failure.message == "fit continued after epoch 3, where epoch_end returned True: stop there"
 
 
 def test_a_method_that_ends_before_the_epoch_that_was_selected_fails_its_folds(task, split, inputs):

@@ -1,4 +1,4 @@
-"""Where MLflow keeps what is mirrored: a file in the results folder, or a server; how it is reached, and kept quiet."""
+"""Tracking servers: an MLflow server or database file that runs are mirrored to; how it is found and connected."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NONE = "none"
 VARIABLE = "MLFLOW_TRACKING_URI"
 
-#: Databases that MLflow can write to; a driver may stand behind a plus, ``mysql+pymysql``.
+#: Databases that MLflow can write to; a driver may follow a plus, ``mysql+pymysql``.
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = ("http", "https", "databricks", *_DATABASES)
 _SQLITE = "sqlite:///"
@@ -29,8 +29,8 @@ _SQLITE = "sqlite:///"
 #: Seconds that a server may take for one answer.
 ANSWER_SECONDS = 5
 
-# A request is tried once: one that is repeated after its answer got lost would make a run twice, while a later pass
-# finds what is there and goes on from it.
+# A request is tried once: repeated after a lost answer it would create a run twice, while a later pass finds the run
+# and continues from it.
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": str(ANSWER_SECONDS),
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -44,21 +44,21 @@ _QUIET = {
 
 
 class TrackingError(MerbenchError):
-    """MLflow can't be brought up to date; nothing recorded is touched by that."""
+    """MLflow can't be brought up to date; the records are not affected."""
 
 
 @dataclass(frozen=True)
-class Store:
-    """One MLflow.
+class TrackingServer:
+    """An MLflow server, or a database file.
 
     Attributes
     ----------
     uri : str
-        As MLflow takes it; may hold a password.
+        MLflow's tracking URI; may hold a password.
     artifacts : Path, optional
-        Folder for the files of new experiments; a server has its own.
+        Folder for the files of new experiments; a server over HTTP has its own.
     named : bool
-        It was given on the command line, which a later command then has to do as well.
+        It was given on the command line, so a later command has to name it too.
     """
 
     uri: str
@@ -72,8 +72,8 @@ class Store:
 
     @property
     def look(self) -> str:
-        """Where to look at it: an address, or the command that gives one."""
-        return self.address if self.is_server else f"mlflow ui --backend-store-uri {shlex.quote(self.address)}"
+        """Where to open it: an address, or the command that gives one."""
+        return self.address if self.over_http else f"mlflow ui --backend-server-uri {shlex.quote(self.address)}"
 
     @property
     def later(self) -> str:
@@ -81,54 +81,54 @@ class Store:
         return "merbench sync mlflow" + (f" --tracking-uri {shlex.quote(self.address)}" if self.named else "")
 
     @property
-    def is_server(self) -> bool:
-        """Whether it is reached by HTTP."""
+    def over_http(self) -> bool:
+        """Whether it answers over HTTP."""
         return urlsplit(self.uri).scheme in ("http", "https")
 
 
-def settle(given: str | None, results: Path) -> Store | None:
-    """Find out where MLflow is: as given, else ``MLFLOW_TRACKING_URI``, else files in the results folder.
+def settle(given: str | None, results: Path) -> TrackingServer | None:
+    """Find the tracking server: as given, else ``MLFLOW_TRACKING_URI``, else files in the results folder.
 
     Returns
     -------
-    Store, optional
+    TrackingServer, optional
         None where ``none`` is asked for.
 
     Raises
     ------
     MerbenchError
-        A URI that MLflow could not write to; says which are understood.
+        A URI that MLflow could not write to; the message names valid forms.
     """
     source = "--tracking-uri" if given else VARIABLE
     uri = (given or os.environ.get(VARIABLE) or "").strip()
     if not uri:
-        return Store(_sqlite_uri(results.resolve() / "mlflow.db"), results.resolve() / "mlartifacts")
+        return TrackingServer(_sqlite_uri(results.resolve() / "mlflow.db"), results.resolve() / "mlartifacts")
     if uri.lower() == NONE:
         return None
     try:
         parts = urlsplit(uri)
         _ = parts.port
     except ValueError as error:
-        raise MerbenchError(f"{source} {_without_password(uri)!r} is no address: {error}") from None
+        raise MerbenchError(f"{source} {_without_password(uri)!r} is not an address: {error}") from None
     scheme = parts.scheme.partition("+")[0]
     if uri != "databricks" and (scheme not in _SCHEMES or ":" not in uri):
         hint = suggestion(scheme, _SCHEMES) if scheme else ""
         raise MerbenchError(
-            f"{source} {_without_password(uri)!r} is no address of an MLflow{hint}: write http://HOST:PORT, "
-            f"sqlite:///FILE, or none"
+            f"{source} {_without_password(uri)!r} is not an MLflow address{hint}: write http://HOST:PORT, "
+            "sqlite:///FILE, or none"
         )
     if scheme in ("http", "https") and not parts.hostname:
-        raise MerbenchError(f"{source} {_without_password(uri)!r} names no host: write http://HOST:PORT")
+        raise MerbenchError(f"{source} {_without_password(uri)!r} lacks a host: write http://HOST:PORT")
     if scheme != "sqlite":
-        return Store(uri, named=bool(given))
+        return TrackingServer(uri, named=bool(given))
     if not uri.startswith(_SQLITE) or uri == _SQLITE:
-        raise MerbenchError(f"{source} {uri!r} names no file: write sqlite:///FILE")
+        raise MerbenchError(f"{source} {uri!r} lacks a file: write sqlite:///FILE")
     path = Path(uri.removeprefix(_SQLITE)).expanduser().resolve()
-    return Store(_sqlite_uri(path), path.parent / "mlartifacts", named=bool(given))
+    return TrackingServer(_sqlite_uri(path), path.parent / "mlartifacts", named=bool(given))
 
 
 def _sqlite_uri(path: Path) -> str:
-    """Write the URI of a database file; only what would end or change the path there is escaped."""
+    """Write the URI of a database file; only characters that would end or change the path are escaped."""
     return _SQLITE + path.as_posix().replace("%", "%25").replace("?", "%3F")
 
 
@@ -136,33 +136,33 @@ def _without_password(uri: str) -> str:
     return re.sub(r"^([\w+]+://)[^/@]*@", r"\1", uri)
 
 
-def connect(store: Store) -> "MlflowClient":
-    """Return MLflow's client of a store, which is made if it is a file that is not there yet.
+def connect(server: TrackingServer) -> "MlflowClient":
+    """Return MLflow's client of a server; a database file is created if it is missing.
 
-    Nothing is sent to MLflow's makers, and nothing but errors is printed.
+    MLflow's telemetry is turned off, and only errors are printed.
 
     Raises
     ------
     TrackingError
         No server answers.
     """
-    if store.is_server:
-        _knock(store)
+    if server.over_http:
+        _knock(server)
     os.environ.update(_QUIET)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is raised, and told in one line
-    if store.uri.startswith(_SQLITE) and store.artifacts:
-        store.artifacts.parent.mkdir(parents=True, exist_ok=True)
-    return MlflowClient(tracking_uri=store.uri)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, and printed in one line
+    if server.uri.startswith(_SQLITE) and server.artifacts:
+        server.artifacts.parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=server.uri)
 
 
-def _knock(store: Store) -> None:
-    """See that something answers, which takes no seconds of importing MLflow first; what it answers shows later."""
-    parts = urlsplit(store.uri)
+def _knock(server: TrackingServer) -> None:
+    """Check that something answers, before the seconds of importing MLflow; its answer is examined later."""
+    parts = urlsplit(server.uri)
     netloc = parts.netloc.rpartition("@")[2]
     address = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/") + "/health", "", ""))
     try:
@@ -170,29 +170,29 @@ def _knock(store: Store) -> None:
         with urlopen(Request(quote(address, safe=":/[]%")), timeout=seconds):  # noqa: S310 - http or https only
             pass
     except HTTPError:
-        return  # somebody is there
+        return  # something answers
     except (URLError, OSError, ValueError) as error:
-        raise TrackingError(f"MLflow at {store.address}: {reason(error)}") from error
+        raise TrackingError(f"MLflow at {server.address}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:
-    """Say in a few words why a store can't be written, without what MLflow's messages repeat of the address."""
+    """Explain in a few words why a server can't be written, without MLflow's repetitions of the address."""
     chain = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
     kinds = {kind.__name__ for link in chain for kind in type(link).__mro__}
     texts = " ".join(str(link) for link in chain)
     if {"gaierror", "NameResolutionError"} & kinds:
-        return "there is no such host"
+        return "unknown host"
     if {"ConnectionRefusedError", "NewConnectionError"} & kinds or "Connection refused" in texts:
-        return "nobody answers there"  # asked first: urllib3 counts a refused connection among those out of time
+        return "connection refused"  # first: urllib3 counts a refused connection among those out of time
     if {"TimeoutError", "Timeout"} & kinds or isinstance(getattr(error, "reason", None), socket.timeout):
         return f"no answer within {os.environ.get('MLFLOW_HTTP_REQUEST_TIMEOUT', ANSWER_SECONDS)} s"
     if status := re.search(r"too many (\d+) error responses", texts):
-        return f"it answers with error {status[1]}"
+        return f"answers with error {status[1]}"
     if "ConnectionError" in kinds:
-        return "the connection broke off"
+        return "the connection was lost"
     if "not in a valid JSON format" in texts:
-        return "what answers there is no MLflow"
+        return "the service there is not MLflow"
     first = next(iter(str(error).strip().splitlines()), "")
     return shown(f"{type(error).__name__}: {first}"[:200])

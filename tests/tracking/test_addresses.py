@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from merbench.contracts.errors import MerbenchError
-from merbench.tracking.stores import connect, settle
+from merbench.tracking.servers import connect, settle
 
 
 def test_by_default_it_is_a_file_in_the_results_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    store = settle(None, tmp_path / "results")
-    assert store.uri == f"sqlite:///{tmp_path}/results/mlflow.db"
-    assert store.artifacts == tmp_path / "results" / "mlartifacts"
-    assert store.later == "merbench sync mlflow"
+    server = settle(None, tmp_path / "results")
+    assert server.uri == f"sqlite:///{tmp_path}/results/mlflow.db"
+    assert server.artifacts == tmp_path / "results" / "mlartifacts"
+    assert server.later == "merbench sync mlflow"
 
 
 def test_what_is_given_wins_over_the_environment(tmp_path, monkeypatch):
@@ -28,10 +28,10 @@ def test_what_is_given_wins_over_the_environment(tmp_path, monkeypatch):
 
 def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    store = settle("sqlite:///mine.db", tmp_path / "elsewhere")
+    server = settle("sqlite:///mine.db", tmp_path / "elsewhere")
     monkeypatch.chdir("/")
-    assert store.uri == f"sqlite:///{tmp_path}/mine.db"
-    assert store.artifacts == tmp_path / "mlartifacts"
+    assert server.uri == f"sqlite:///{tmp_path}/mine.db"
+    assert server.artifacts == tmp_path / "mlartifacts"
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
         ("localhost:5000", "write http://HOST:PORT"),
         ("htp://host", "did you mean 'http'"),
         ("results", "write http://HOST:PORT, sqlite:///FILE, or none"),
-        ("file:///tmp/mlruns", "is no address of an MLflow"),
-        ("http://", "names no host"),
-        ("http://host:port", "is no address"),
-        ("sqlite://", "names no file"),
-        ("sqlite:///", "names no file"),
-        ("no\x1b[31mne", "is no address of an MLflow"),
+        ("file:///tmp/mlruns", "is not an MLflow address"),
+        ("http://", "lacks a host"),
+        ("http://host:port", "is not an address"),
+        ("sqlite://", "lacks a file"),
+        ("sqlite:///", "lacks a file"),
+        ("no\x1b[31mne", "is not an MLflow address"),
     ],
 )
 def test_what_is_no_address_is_refused_and_says_where_it_stood(tmp_path, monkeypatch, given, told):
@@ -59,10 +59,10 @@ def test_what_is_no_address_is_refused_and_says_where_it_stood(tmp_path, monkeyp
 
 
 def test_a_password_is_not_shown(tmp_path):
-    store = settle("http://me:secret@host:5000/mlflow", tmp_path)
-    assert store.uri == "http://me:secret@host:5000/mlflow"
-    assert store.address == "http://host:5000/mlflow"
-    assert "secret" not in store.later + store.look
+    server = settle("http://me:secret@host:5000/mlflow", tmp_path)
+    assert server.uri == "http://me:secret@host:5000/mlflow"
+    assert server.address == "http://host:5000/mlflow"
+    assert "secret" not in server.later + server.look
     with pytest.raises(MerbenchError) as raised:
         settle("htp://me:secret@host", tmp_path)
     assert "secret" not in str(raised.value)
@@ -73,23 +73,23 @@ def test_a_results_folder_of_any_name_can_hold_it(tmp_path, empty, monkeypatch):
     folder = tmp_path / "what? 100%41 #1 ü@b"
     folder.mkdir()
     (folder / "mlflow.db").write_bytes(empty.read_bytes())
-    store = settle(None, folder)
-    assert [found.name for found in connect(store).search_experiments()] == ["Default"]
-    assert store.address.startswith(f"sqlite:///{tmp_path}")
+    server = settle(None, folder)
+    assert [found.name for found in connect(server).search_experiments()] == ["Default"]
+    assert server.address.startswith(f"sqlite:///{tmp_path}")
 
 
-def test_nothing_is_sent_to_mlflows_makers(store, monkeypatch):
+def test_nothing_is_sent_to_mlflows_makers(server, monkeypatch):
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
-    connect(store)
+    connect(server)
     from mlflow.telemetry.utils import is_telemetry_disabled
 
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert is_telemetry_disabled()
 
 
-def test_nothing_is_left_where_the_command_was_given(store, tmp_path, monkeypatch):
+def test_nothing_is_left_where_the_command_was_given(server, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    connect(store).search_experiments()
+    connect(server).search_experiments()
     assert list(Path.cwd().iterdir()) == []

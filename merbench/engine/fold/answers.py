@@ -1,0 +1,123 @@
+"""The answers of a fitted method: its predictions, checked and joined with the truth, and its diagnostics."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.action_units import Coding
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.diagnostics import check_diagnostics
+from merbench.contracts.errors import PredictionError, SetupError
+from merbench.contracts.inputs import Inputs
+from merbench.contracts.methods import Method, Prediction, Problem
+from merbench.engine.fold.opening import FoldTask, OpenedFold
+from merbench.engine.fold.randomness import preserved_method, preserved_random_state
+from merbench.records.model import prediction_table, units_text
+from merbench.splits.folds import Fold
+from merbench.splits.split import Split
+
+#: How much the scores of a clip may depend on the other clips in the batch.
+BATCH_TOLERANCE = 1e-5
+
+
+def checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:
+    """Return a method's answer if it is a valid prediction for these clips; else raise a `PredictionError`."""
+    if not isinstance(answer, Prediction):
+        raise PredictionError(f"predict returned {type(answer).__name__}, expected a Prediction")
+    return answer.check(inputs.clips, problem)
+
+
+def tested(task: FoldTask, method: Method, opened: OpenedFold, seconds: dict[str, float]) -> pd.DataFrame:
+    """Predict the test clips, check the answer, and join it with the truth."""
+    problem = task.split.problem
+    with timed(seconds, "predict"):
+        prediction = checked(method.predict(opened.test), opened.test, problem)
+    if not task.transductive:
+        check_batch_independence(method, opened.test, prediction, problem)
+    order = opened.by_identity()
+    rows = opened.test_rows[order]
+    return prediction_table(task.split.clips.iloc[rows], task.split.labels[rows], prediction.take(order), problem)
+
+
+def check_batch_independence(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
+    """Predict one clip again, alone: its prediction may not depend on the other clips in the batch.
+
+    One clip a fold costs little; over a protocol's folds, each in its random order, this finds statistics of the
+    batch, ranks within it and look-ups by position.
+
+    Raises
+    ------
+    PredictionError
+        Scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs; a net left in
+        training mode does this.
+    """
+    if inputs.clips < 2:
+        return  # it was alone
+    row = np.array([inputs.clips - 1])
+    one = inputs.take(row)
+    first, alone = together.take(row), checked(method.predict(one), one, problem)
+    # Relative to large scores: single precision rounds differently in products of different sizes.
+    difference = float(np.abs(alone.scores - first.scores).max() / max(1.0, float(np.abs(first.scores).max())))
+    labelled = alone.labels is not None or first.labels is not None
+    if difference > BATCH_TOLERANCE or (labelled and alone.decisions()[0] != first.decisions()[0]):
+        raise PredictionError(
+            f"the prediction for a clip depends on the other clips in the batch (scores differ by {difference:.2g}, "
+            f"allowed {BATCH_TOLERANCE:g}): put the net into eval mode, and use no statistics of the batch"
+        )
+
+
+def diagnosed(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, Any]:
+    """Return the diagnostics, or why there are none: the predictions, made before, stay valid."""
+    try:
+        return {"diagnostics": _looked_inside(task, fold, method, opened)}
+    except SetupError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises
+        return {"undiagnosed": f"{type(error).__name__}: {readable(str, error)}"}
+
+
+def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, npt.NDArray[Any]]:
+    """Ask a fitted method for its diagnostics: all of the test clips, only features of the training clips."""
+    trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.without_labels()
+    asked: Any = method  # not every method has diagnose
+    with preserved_random_state(), preserved_method(method):
+        of_test = check_diagnostics(asked.diagnose(opened.test), opened.test.clips)
+        of_train = check_diagnostics(asked.diagnose(trained), trained.clips)
+    order = opened.by_identity()
+    found = {f"test/{name}": values[order] for name, values in of_test.items()}
+    found |= {f"train/{name}": values for name, values in of_train.items() if name.startswith("feature/")}
+    for side, rows in (("test", opened.test_rows[order]), ("train", fold.train)):
+        found |= {f"{side}/{name}": values for name, values in _annotations(task.split, rows).items()}
+    return found
+
+
+def _annotations(split: Split, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[Any]]:
+    """Return identity, action units and class of some clips, each as an array of text."""
+    clips = split.clips.iloc[rows]
+    found = {name: np.array(clips[name].tolist(), dtype=str) for name in IDENTITY}
+    aus = [str(coding) if isinstance(coding, Coding) else "" for coding in clips["aus"]]
+    outputs, labels = split.problem.outputs, split.labels[rows]
+    classes = split.problem.task == "classification"
+    truth = np.array(outputs)[labels] if classes else np.array(units_text(labels, outputs), dtype=str)
+    return found | {"aus": np.array(aus, dtype=str), "truth": truth}
+
+
+def readable(write: Callable[[BaseException], str], error: BaseException) -> str:
+    """Write an error so that it can be recorded, whatever characters the method put into it."""
+    try:
+        return write(error).encode("utf-8", "backslashreplace").decode()
+    except Exception as second:  # noqa: BLE001 - its own __str__ may raise anything
+        return f"{type(error).__name__}, whose message can't be written: {type(second).__name__}"
+
+
+@contextmanager
+def timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    """Note under the name `what` how many seconds the block takes."""
+    begin = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - begin
