@@ -374,7 +374,7 @@ def test_diagnostics_that_fail_are_told_and_cost_no_prediction(tmp_path, telling
     (state,), watcher = go([asked], tmp_path)
     assert (state.failed, state.complete) == ((), True)
     (told,) = state.damaged
-    assert f"no diagnostics of {len(FOLDS)} folds, whose predictions stand" in told
+    assert f"no diagnostics of {len(FOLDS)} folds, whose predictions are valid" in told
     assert "in the middle of telling" in told
     assert told in failures([asked], [state])
     same(predictions(plan, tmp_path), undisturbed(plan))
