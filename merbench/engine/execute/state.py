@@ -8,7 +8,8 @@ from typing import Literal
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
 from merbench.engine.plan.runs import RunPlan
-from merbench.records.folder import PREDICTIONS, RunFolder, check_clips
+from merbench.records.folder import PREDICTIONS, RunFolder
+from merbench.records.predictions import check_clips
 
 Existing = Literal["keep", "redo"]
 

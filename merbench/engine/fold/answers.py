@@ -17,7 +17,7 @@ from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import Method, Prediction, Problem
 from merbench.engine.fold.opening import FoldTask, OpenedFold
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state
-from merbench.records.model import prediction_table, units_text
+from merbench.records.predictions import prediction_table, units_text
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 

@@ -30,7 +30,6 @@ from merbench.engine.fold.randomness import preserved_method, preserved_random_s
 from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome, InnerTraining
-from merbench.records.predictions import prediction_table, units_text
 from merbench.splits.folds import Fold
 
 
