@@ -1,7 +1,7 @@
-"""Do two features tell the same? Linear centred kernel alignment, CKA (Kornblith et al., ICML 2019).
+"""Similarity of two features: linear centred kernel alignment, CKA (Kornblith et al., ICML 2019).
 
 A fold's diagnostics (``Method.diagnose``) are a mapping of names to arrays; an empty one is a fold without any, and is
-passed over. Every fold has a net of its own, so features are never compared across folds.
+skipped. Every fold has its own network, so features are never compared across folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Fold = Mapping[str, Array]
 
-#: Fewest clips for which the unbiased estimate is defined.
+#: Minimum number of clips for the unbiased estimate.
 LEAST_CLIPS = 4
 
 
@@ -25,10 +25,10 @@ class Alignment:
     Attributes
     ----------
     cka : float
-        1: one feature is a rotation of the other, up to scale; near 0, on either side of it: nothing in common. Mean
-        over seeds; NaN where a feature does not vary.
+        1: one feature is a rotation of the other, up to scale; near 0, of either sign: unrelated. Mean over seeds; NaN
+        if a feature does not vary.
     folds, left_out : int
-        Folds that entered, and those with fewer than four test clips, of all seeds.
+        Number of folds used, and of those with fewer than four test clips, over all seeds.
     """
 
     cka: float
@@ -37,10 +37,10 @@ class Alignment:
 
 
 def linear_cka(first: Array, second: Array) -> float:
-    """Compute linear CKA of two features of the same clips, the ordinary estimate.
+    """Compute the usual (biased) estimate of linear CKA of two features of the same clips.
 
-    It is biased upwards, strongly where there are fewer clips than dimensions: about .2 for independent features of
-    rank 8 on 32 clips. NaN where a feature does not vary.
+    It is biased upwards, strongly with fewer clips than dimensions: about .2 for independent features of rank 8 on 32
+    clips. NaN if a feature does not vary.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def pooled_cka(seeds: Sequence[Sequence[Fold]], first: str, second: str) -> Alig
 
         CKA = sum_f HSIC_1(K_f, L_f) / sqrt(sum_f HSIC_1(K_f, K_f) * sum_f HSIC_1(L_f, L_f))
 
-    Where a fold is a subject it compares what the features tell of clips of the same person.
+    If each fold is one subject, CKA compares clips of the same person only.
 
     Parameters
     ----------
     seeds : sequence of sequence of mapping
-        The folds' diagnostics, a list a seed.
+        The diagnostics of the folds, one list per seed.
     first, second : str
         Names of features, ``motion`` for ``feature/motion``.
     """
@@ -99,7 +99,7 @@ def pooled_cka(seeds: Sequence[Sequence[Fold]], first: str, second: str) -> Alig
 
 
 def _gram(feature: Array) -> npt.NDArray[np.float64]:
-    """Return the products of all pairs of clips, without those of a clip with itself."""
+    """Return the products of all pairs of different clips."""
     x = _centred(feature)
     gram = x @ x.T
     np.fill_diagonal(gram, 0.0)

@@ -1,4 +1,4 @@
-"""How far from chance predictions are, fold by fold, with the spread that chance has exactly."""
+"""Comparison of predictions with chance, fold by fold, with the exact mean and spread of chance."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from merbench.scoring.metrics import confusion_matrix, unweighted_recall
 
 @dataclass(frozen=True)
 class ByChance:
-    """The mean UAR of folds, and what would come of it if their predictions knew nothing of the labels.
+    """The mean UAR of folds, and its distribution for predictions independent of the labels.
 
     Attributes
     ----------
     uar : float
-        Mean over folds; for AU detection also over units, of the recalls of shown and not shown.
+        Mean over folds; for AU detection also over action units, of the recalls of shown and not shown.
     chance, sd : float
-        Mean and standard deviation of `uar` where, fold by fold, the true classes change their names at random (every
-        renaming alike), or, for AU detection, where shown and not shown change places unit by unit. This leaves alone
-        how predictions hang together: clips that look alike are mistaken alike, so that shuffling the truth clip by
-        clip would promise a spread much too small.
+        Mean and standard deviation of `uar` if, fold by fold, the true classes are renamed at random (all renamings
+        equally likely), or, for AU detection, shown and not shown are exchanged for each action unit. This preserves
+        the dependence between predictions: similar clips are misclassified together, so shuffling the truth clip by
+        clip would underestimate the spread.
     folds : int
-        How many folds, of all shuffles.
+        Number of folds, over all shuffles.
     """
 
     uar: float
@@ -35,20 +35,20 @@ class ByChance:
 
     @property
     def bound(self) -> float:
-        """Above this, three standard deviations from chance, something of the labels was known."""
+        """Three standard deviations above chance; a higher `uar` indicates knowledge of the labels."""
         return self.chance + 3 * self.sd
 
 
 def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
-    """Judge tables of predictions, one a fold.
+    """Compare tables of predictions, one per fold, with chance.
 
     Parameters
     ----------
     problem : Problem
-        What was predicted.
+        Task and outputs.
     folds : iterable of DataFrame
-        See :func:`merbench.records.predictions.prediction_table`; in each every class, or either answer of every unit,
-        must occur in the truth.
+        See :func:`merbench.records.predictions.prediction_table`; in each, every class, or both states of every
+        action unit, must occur in the truth.
     """
     judge = _renamed if problem.task == "classification" else _swapped
     found = [judge(table, problem.outputs) for table in folds]
@@ -57,7 +57,7 @@ def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
 
 
 def _renamed(table: pd.DataFrame, classes: Sequence[str]) -> tuple[float, float, float]:
-    """Return UAR, and its mean and variance over all ways to rename the true classes."""
+    """Return UAR, and its mean and variance over all renamings of the true classes."""
     recalls = []
     for names in permutations(classes):
         truth = table.truth.map(dict(zip(classes, names, strict=True)))
@@ -66,7 +66,7 @@ def _renamed(table: pd.DataFrame, classes: Sequence[str]) -> tuple[float, float,
 
 
 def _swapped(table: pd.DataFrame, units: Sequence[str]) -> tuple[float, float, float]:
-    """Return the mean UAR of units, and its mean and variance where answers change places unit by unit."""
+    """Return the mean UAR of action units, and its mean and variance if the states are exchanged at random."""
     found = []
     for unit in units:
         right = (table[f"score_{unit}"] > 0) == (table[f"truth_{unit}"] == 1)

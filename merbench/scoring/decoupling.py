@@ -1,7 +1,7 @@
-"""How far a method's features keep apart, measured on held-out subjects by something that is not its loss.
+"""Decoupling of a method's features, measured on held-out subjects and independently of its losses.
 
-Do the two features tell the same (:mod:`merbench.scoring.alignment`)? What does each still tell of action units, and
-does the method find action units itself (:mod:`merbench.scoring.unit_scores`)?
+Similarity of the two features (:mod:`merbench.scoring.alignment`); action unit information in each, and the method's
+own detection of action units (:mod:`merbench.scoring.unit_scores`).
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from merbench.scoring.unit_scores import UnitScores, au_detection, au_probe, nam
 
 @dataclass(frozen=True)
 class Decoupling:
-    """All that can be said of a method's diagnostics.
+    """All measures computed from the diagnostics of a method.
 
     Attributes
     ----------
     alignment : Alignment, optional
-        Of the two features, where there are exactly two.
+        For the two features, if there are exactly two.
     probes : dict of str to UnitScores
-        Feature -> how well action units can be read off it.
+        Feature -> how well action units can be decoded from it.
     detection : UnitScores, optional
-        Of the method's own scores of action units, where it gives any.
+        For the method's own action unit scores, if it has any.
     """
 
     alignment: Alignment | None
@@ -31,12 +31,12 @@ class Decoupling:
 
 
 def decoupling(seeds: Sequence[Sequence[Fold]]) -> Decoupling:
-    """Ask all three questions.
+    """Compute all three measures.
 
     Parameters
     ----------
     seeds : sequence of sequence of mapping
-        The folds' diagnostics, a list a seed.
+        The diagnostics of the folds, one list per seed.
     """
     features = names_of(seeds, "test/feature/")
     return Decoupling(

@@ -1,9 +1,9 @@
-"""AU detection: each action unit is a problem of two classes, shown or not, decided at score 0.
+"""AU detection: each action unit is a binary problem, shown or not, decided at score 0.
 
-After CD6ME (Varanka et al.): F1 of being shown, of each unit, from counts pooled over all folds, then the mean over
-units. A unit that no clip of a part shows counts 0 there, as in the reference evaluation. UAR is the mean over units of
-the recall of shown and of not shown; there a unit of which a part's clips have only one counts nothing: who always
-answers that one would be right of it. What is not known of a clip's unit counts neither way.
+After CD6ME (Varanka et al.): F1 of "shown" for each action unit, from counts pooled over all folds, then
+averaged over action units. An action unit that no clip of a part shows counts as 0, as in the reference evaluation. UAR
+is the mean over action units of the recall of shown and of not shown, over those for which the part has clips of both
+kinds: a constant answer would be right for the others. Unknown action units of a clip are not scored.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,19 +17,19 @@ from merbench.scoring.metrics import Counts, unweighted_recall
 
 
 def subject_unit_counts(seeds: Sequence[pd.DataFrame], units: Sequence[str]) -> tuple[Counts, list[str]]:
-    """Count each subject's clips by truth and decision, unit by unit.
+    """Count the clips of each subject by truth and decision, for each action unit.
 
     Parameters
     ----------
     seeds : sequence of DataFrame
-        A prediction table a seed, with ``truth_<unit>`` (nullable) and ``score_<unit>``.
+        One prediction table per seed, with ``truth_<unit>`` (nullable) and ``score_<unit>``.
     units : sequence of str
         The action units.
 
     Returns
     -------
     ndarray of int, shape (n_seeds, n_units, n_subjects, 2, 2), list of str
-        ``[..., i, j]``: i shown in truth, j decided to be shown. Each subject's dataset; subjects are sorted.
+        ``[..., i, j]``: i shown in truth, j predicted as shown. The dataset of each subject; subjects are sorted.
     """
     keys = [list(zip(table.dataset.tolist(), table.subject.tolist(), strict=True)) for table in seeds]
     subjects = sorted({key for seed in keys for key in seed})
@@ -46,21 +46,21 @@ def subject_unit_counts(seeds: Sequence[pd.DataFrame], units: Sequence[str]) -> 
 
 
 def shown_f1(counts: Counts) -> npt.NDArray[np.float64]:
-    r"""Compute F1 of being shown, :math:`2 TP / (2 TP + FP + FN)`, shape (..., 2, 2) -> (...); 0 where it is 0 / 0."""
+    r"""Compute F1 of "shown", :math:`2 TP / (2 TP + FP + FN)`, shape (..., 2, 2) -> (...); 0 where it is 0 / 0."""
     actual, given = counts[..., 1, :].sum(axis=-1), counts[..., :, 1].sum(axis=-1)
     return np.asarray(2.0 * counts[..., 1, 1] / np.maximum(actual + given, 1), dtype=np.float64)
 
 
 def balanced_recall(counts: Counts) -> npt.NDArray[np.float64]:
-    """Average recall of shown and of not shown, shape (..., 2, 2) -> (...); NaN where the truth has one only."""
+    """Average recall of shown and of not shown, shape (..., 2, 2) -> (...); NaN if the truth has only one of them."""
     actual = counts.sum(axis=-1)
     return np.where((actual > 0).all(axis=-1), unweighted_recall(counts), np.nan)
 
 
 def mean_over(figure: Callable[[Counts], npt.NDArray[np.float64]], groups: int = 1) -> Any:
-    """Return the function that averages `figure` within groups of equal length on its last axis, and then over these.
+    """Return a function that averages `figure` within groups of equal length on its last axis, and then over groups.
 
-    What is NaN counts neither way; NaN where there is nothing to average. The axis is kept, of length 1.
+    NaN values are ignored; the average of none is NaN. The axis is kept, of length 1.
     """
 
     def averaged(counts: Counts) -> npt.NDArray[np.float64]:
@@ -71,7 +71,7 @@ def mean_over(figure: Callable[[Counts], npt.NDArray[np.float64]], groups: int =
 
 
 def mean_known(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Average over the last axis what is no NaN; NaN where there is nothing."""
+    """Average the values that are not NaN over the last axis; the average of none is NaN."""
     known = ~np.isnan(values)
     number = known.sum(axis=-1)
     return np.where(number > 0, np.where(known, values, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)

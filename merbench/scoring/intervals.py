@@ -1,11 +1,11 @@
-"""Intervals by bootstrap over subjects: clips of one person stand or fall together.
+"""Intervals by subject-level bootstrap: the clips of one person are resampled together.
 
-Subjects are drawn with replacement within each dataset, all seeds of a subject together, given the trained folds: the
-interval says how the figure would vary with other people, not with other training.
+Subjects are drawn with replacement within each dataset, all seeds of a subject together, conditional on the trained
+models: the interval describes variation with other people, not with other training runs.
 
-A plain percentile interval of 16 to 28 subjects is too narrow: it covers in 88 to 93 % of cases where 95 are promised
+A plain percentile interval of 16 to 28 subjects is too narrow: its coverage is 88 to 93 % instead of 95 %
 (``benchmarks/interval_coverage.py``). Drawing n subjects from n makes the spread too small by (n - 1)/n, and a normal
-tail too short; taking percentiles further out mends both (Hesterberg, The American Statistician 69, 2015, the expanded
+tail too short; percentiles further out correct both (Hesterberg, The American Statistician 69, 2015, the expanded
 percentile interval).
 """
 
@@ -25,7 +25,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval; both ends NaN where there is nothing to resample."""
+    """An interval; both ends are NaN if there is nothing to resample."""
 
     low: float
     high: float
@@ -33,19 +33,19 @@ class Interval:
 
 @cache
 def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw how often each subject is taken in each resample.
+    """Draw how often each subject occurs in each resample.
 
     Parameters
     ----------
     sizes : tuple of int
         Subjects of each dataset; subjects are numbered dataset after dataset.
     resamples, seed : int
-        How many draws, and from which stream. The default gives every table the same draws.
+        Number of draws, and seed of their stream. With the default, all tables have the same draws.
 
     Returns
     -------
     ndarray of float, shape (resamples, sum(sizes))
-        Whole numbers; each row sums to ``sizes[i]`` within dataset i.
+        Integers; each row sums to ``sizes[i]`` within dataset i.
     """
     rng = np.random.default_rng(seed)
     draws = [rng.multinomial(size, np.full(size, 1 / size), size=resamples) for size in sizes]
@@ -54,16 +54,16 @@ def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int 
 
 @cache
 def tail(sizes: tuple[int, ...]) -> float:
-    """Return which quantile of the draws is the lower end of a 95 % interval; the upper end lies as far from 1.
+    """Return the quantile of the draws at the lower end of a 95 % interval; the upper end is 1 minus it.
 
     It is .025 for very many subjects, and further out for fewer: the chance of a normal variable below
     ``-sqrt(n / (n - d)) t``, with t the upper 2.5 % point of Student's distribution of n - d degrees of freedom, for n
-    subjects of d datasets. Datasets of one subject vary in no draw and do not count.
+    subjects of d datasets. Datasets of one subject do not vary and do not count.
 
     Parameters
     ----------
     sizes : tuple of int
-        Subjects of each dataset, two at least in one of them.
+        Subjects of each dataset, at least two in one of them.
     """
     varying = [size for size in sizes if size > 1]
     subjects, freedom = sum(varying), sum(varying) - len(varying)
@@ -75,12 +75,12 @@ def resampled(
 ) -> npt.NDArray[np.float64]:
     """Compute a figure, averaged over seeds, in every draw of subjects.
 
-    Figures of the same subjects get the same draws, so their differences are paired.
+    Figures of the same subjects have the same draws, so their differences are paired.
 
     Parameters
     ----------
     by_subject : ndarray of int, shape (n_seeds, n_subjects, n_classes, n_classes)
-        Each subject's confusion matrix, subjects ordered by dataset.
+        The confusion matrix of each subject, subjects ordered by dataset.
     sizes : tuple of int
         Subjects of each dataset, in that order.
     figure : callable
@@ -89,7 +89,7 @@ def resampled(
     Returns
     -------
     ndarray, shape (resamples,)
-        NaN where a draw has no value.
+        NaN for draws without a value.
     """
     seeds, subjects, classes, _ = by_subject.shape
     flat = np.moveaxis(by_subject, 1, 0).reshape(subjects, -1).astype(np.float64)
@@ -98,9 +98,9 @@ def resampled(
 
 
 def interval_of(values: npt.NDArray[np.float64], sizes: tuple[int, ...]) -> Interval:
-    """Return the 95 % interval that the values of all draws of subjects span; draws without a value do not count.
+    """Return the 95 % interval of the values of all draws of subjects; draws without a value are ignored.
 
-    Both ends are NaN without two subjects to draw from: a single subject can only be drawn as it is.
+    Both ends are NaN with fewer than two subjects in every dataset, since the draws then do not vary.
     """
     values = values[~np.isnan(values)]
     if not values.size or not sizes or max(sizes) < 2:
@@ -112,7 +112,7 @@ def interval_of(values: npt.NDArray[np.float64], sizes: tuple[int, ...]) -> Inte
 def bootstrap_interval(
     by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
 ) -> Interval:
-    """Return the 95 % interval of a figure, averaged over seeds; NaN without two subjects to draw from.
+    """Return the 95 % interval of a figure, averaged over seeds; NaN with fewer than two subjects in every dataset.
 
     Parameters are those of :func:`resampled`.
     """

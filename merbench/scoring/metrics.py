@@ -1,7 +1,8 @@
 """UF1, UAR and accuracy from one confusion matrix, pooled over all folds, with the protocol's class set.
 
 MEGC 2019's guideline, after Forman and Scholz (SIGKDD Explorations 2010): pool true positives, false positives and
-false negatives over the folds, then average over classes. Averaging scores of folds is another, much lower number.
+false negatives over the folds, then average over classes. The average of per-fold scores is a different and much lower
+number.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def confusion_matrix(truth: Any, predicted: Any, classes: list[str] | tuple[str,
     Raises
     ------
     ValueError
-        The two differ in length, or hold a class that is none of `classes`.
+        The two differ in length, or contain a class that is not in `classes`.
     """
     index = {name: position for position, name in enumerate(classes)}
     if len(truth) != len(predicted):
@@ -47,14 +48,14 @@ def confusion_matrix(truth: Any, predicted: Any, classes: list[str] | tuple[str,
 
 @dataclass(frozen=True)
 class Scores:
-    """What one confusion matrix says.
+    """The scores of one confusion matrix.
 
     Attributes
     ----------
     uf1, uar, acc : float
-        In 0..1; NaN where there is no clip.
+        In 0..1; NaN without clips.
     classes_scored : int
-        Classes that have clips, over which `uf1` and `uar` are means.
+        Number of classes with clips, over which `uf1` and `uar` are means.
     """
 
     uf1: float
@@ -68,8 +69,8 @@ def unweighted_f1(confusion: Counts) -> npt.NDArray[np.float64]:
 
     .. math:: F1_c = \frac{2 TP_c}{2 TP_c + FP_c + FN_c}, \qquad UF1 = \frac{1}{|C|} \sum_{c \in C} F1_c
 
-    over the classes :math:`C` that have clips. A class without clips is left out of the mean; clips wrongly given to it
-    still count, as false negatives of their own class. Without any clip the value is NaN.
+    over the classes :math:`C` that have clips. A class without clips is excluded from the mean; clips wrongly assigned
+    to it still count, as false negatives of their own class. Without any clip the value is NaN.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def unweighted_recall(confusion: Counts) -> npt.NDArray[np.float64]:
 
 
 def accuracy(confusion: Counts) -> npt.NDArray[np.float64]:
-    """Compute the share of clips predicted right; NaN without any clip; shapes as in :func:`unweighted_f1`."""
+    """Compute the share of correct clips; NaN without any clip; shapes as in :func:`unweighted_f1`."""
     hits, clips = np.diagonal(confusion, axis1=-2, axis2=-1).sum(axis=-1), confusion.sum(axis=(-2, -1))
     return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
 

@@ -1,4 +1,4 @@
-"""What moved between two rows over the same clips: clips, subjects, classes."""
+"""Differences between two rows over the same clips: by clip and by subject."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ from merbench.contracts.clips import IDENTITY
 
 
 def moved_clips(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the clips that one row gets right in a larger share of its seeds than the other.
+    """Return the clips that one row predicts correctly in a larger share of its seeds than the other.
 
     Parameters
     ----------
     row, other : sequence of DataFrame
-        A prediction table a seed, one at least, over the same clips.
+        One prediction table per seed, at least one, over the same clips.
 
     Returns
     -------
     DataFrame
-        ``dataset, subject, clip, truth``; ``right, other_right``, in how many seeds the clip is right; ``said,
-        other_said``, what most seeds said of it; ``change``, the share of seeds that `row` has right minus that of
-        `other`. Largest changes first, gains before losses of the same size.
+        ``dataset, subject, clip, truth``; ``right, other_right``, the number of seeds in which the clip is correct;
+        ``said, other_said``, its most frequent prediction; ``change``, the share of correct seeds of `row` minus that
+        of `other`. Largest changes first, gains before losses of the same size.
     """
     one, two = _answers(row), _answers(other).drop(columns="truth")
     both = one.merge(two.rename(columns=lambda name: name if name in IDENTITY else f"other_{name}"), on=IDENTITY)
@@ -31,7 +31,7 @@ def moved_clips(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> p
 
 
 def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return a line a clip: how many seeds are right, and what most of them said (of equals, the first by name)."""
+    """Return for each clip the number of correct seeds and the most frequent prediction (ties: by name)."""
     every = pd.concat([table[[*IDENTITY, "truth", "predicted"]] for table in tables], ignore_index=True)
     every["right"] = every.truth == every.predicted
     clips = every.groupby([*IDENTITY, "truth"], as_index=False, sort=True).right.sum()
@@ -43,7 +43,7 @@ def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def moved_subjects(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return how many clips of each subject each row gets right, averaged over its seeds.
+    """Return the number of correct clips of each subject in each row, averaged over its seeds.
 
     Returns
     -------

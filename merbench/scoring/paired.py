@@ -1,7 +1,7 @@
 """Paired differences: two rows over the same clips, resampled together.
 
-Subjects differ far more than methods do, so two intervals that overlap say little. Drawing the same subjects for both
-rows takes what the subjects have in common out of the difference.
+Subjects differ far more than methods do, so overlapping intervals say little. Drawing the same subjects for both rows
+removes the variation between subjects that both rows share.
 """
 
 from collections import Counter
@@ -23,16 +23,16 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one row lies above another over the same clips; below 0 where it lies below.
+    """The difference between two rows over the same clips.
 
     Attributes
     ----------
     clips : int
-        Over how many clips.
+        Number of clips.
     uf1, uar : float
         Differences of the means over each row's seeds, in -1..1; NaN without any clip.
     uf1_interval, uar_interval : Interval
-        95 % over subjects, given the trained folds.
+        95 %, by subject-level bootstrap, conditional on the trained models.
     """
 
     clips: int
@@ -53,8 +53,8 @@ def paired_difference(
     Parameters
     ----------
     row, other : sequence of DataFrame
-        A prediction table a seed, one at least: ``dataset, subject, clip, truth, predicted, ...``. The rows may have
-        different numbers of seeds; each row's are averaged, within each draw of subjects too.
+        One prediction table per seed, at least one: ``dataset, subject, clip, truth, predicted, ...``. The rows may
+        have different numbers of seeds; those of a row are averaged, also within each draw of subjects.
     classes : sequence of str
         The protocol's class set.
     only : collection of (dataset, subject, clip), optional
@@ -63,7 +63,7 @@ def paired_difference(
     Raises
     ------
     MerbenchError
-        The tables differ in their clips or in a clip's truth; names some.
+        The tables differ in their clips or in the truth of a clip; names some of them.
     """
     tables = [*row, *other]
     for table in tables[1:]:
@@ -88,7 +88,7 @@ def paired_difference(
 
 
 def restricted(table: pd.DataFrame, only: Collection[Identity] | None) -> pd.DataFrame:
-    """Return the rows of a prediction table whose clips are among `only`; all of them where it is None."""
+    """Return the rows of a prediction table whose clips are among `only`, or all of them if it is None."""
     if only is None:
         return table
     identities = zip(*(table[column] for column in IDENTITY), strict=True)
@@ -96,7 +96,7 @@ def restricted(table: pd.DataFrame, only: Collection[Identity] | None) -> pd.Dat
 
 
 def _minus(values: npt.NDArray[np.float64], first: int) -> npt.NDArray[np.float64]:
-    """Take the mean of the later seeds from that of the first ones; the last axis keeps one value."""
+    """Subtract the mean of the later seeds from that of the first ones; the last axis keeps one value."""
     one, two = (half.mean(axis=-1, keepdims=True) for half in (values[..., :first], values[..., first:]))
     return np.asarray(one - two)
 

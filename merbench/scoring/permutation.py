@@ -1,10 +1,11 @@
-"""Paired permutation tests: whether chance alone may have put one row above another over the same clips.
+"""Paired permutation tests of the difference between two rows over the same clips.
 
-If two rows were equally good, it would not matter which of them said what of a person. So all that the two said of a
-subject changes hands with probability one half, subject by subject, and the difference is taken anew: the p-value is
-how often it is as far from 0 as the one seen. Subjects, not clips, change hands, since clips of one person stand or
-fall together. A row's seeds are averaged within each subject first, so that rows with different numbers of seeds can
-be compared; the test tells of other people, given the trained folds, not of other training.
+If two rows are equally good, their predictions for a person are exchangeable. So the predictions of the two rows are
+exchanged with probability one half, subject by subject, and the difference is computed again: the p-value is the share
+of permutations whose difference is at least as far from 0 as the observed one. Subjects, not clips, are exchanged,
+since clips of one person are dependent. The seeds of a row are averaged within each subject first, so that rows may
+have different numbers of seeds; the test refers to other people, conditional on the trained models, not to other
+training.
 """
 
 from collections.abc import Callable
@@ -17,9 +18,9 @@ import numpy.typing as npt
 from merbench.scoring.metrics import Counts
 
 RESAMPLES = 10_000
-#: Adjusted p-values below it are called significant.
+#: Adjusted p-values below this are significant.
 SIGNIFICANT = 0.05
-#: Differences that are equal but for the rounding of their sums count as equal.
+#: Differences that are equal up to the rounding of their sums count as equal.
 ROUNDING = 1e-9
 
 Figure = Callable[[Counts], npt.NDArray[np.float64]]
@@ -27,20 +28,20 @@ Figure = Callable[[Counts], npt.NDArray[np.float64]]
 
 @cache
 def subject_swaps(subjects: int, resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw which subjects change hands in each resample: 0 or 1, shape (resamples, subjects).
+    """Draw which subjects are exchanged in each resample: 0 or 1, shape (resamples, subjects).
 
-    The default gives every table the same draws.
+    With the default, all tables have the same draws.
     """
     return np.random.default_rng(seed).integers(0, 2, (resamples, subjects)).astype(np.float64)
 
 
 def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
-    """Test each row against each other one.
+    """Test every pair of rows.
 
     Parameters
     ----------
     rows : ndarray, shape (n_rows, n_subjects, n_classes, n_classes)
-        Each subject's confusion matrix under each row, averaged over the row's seeds; the same clips in each.
+        The confusion matrix of each subject under each row, averaged over the row's seeds, over the same clips.
     figure : callable
         Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
 
@@ -48,16 +49,16 @@ def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
     -------
     ndarray of float, shape (n_rows, n_rows)
         Two-sided p-values, ``(1 + resamples as far from 0 or further) / (1 + resamples)``, so never 0; symmetric, and 1
-        on the diagonal. They are not adjusted: see :func:`holm`.
+        on the diagonal. They are not adjusted, see :func:`holm`.
     """
     count, subjects, classes, _ = rows.shape
     flat = rows.reshape(count, subjects, -1).astype(np.float64)
     swaps = subject_swaps(subjects).T
-    given = [row.T @ swaps for row in flat]  # what each row gives away in each resample, once for all its pairs
+    given = [row.T @ swaps for row in flat]  # the exchanged part of each row in each resample, once for all its pairs
     own = flat.sum(axis=1)[:, :, None]
 
     def value(confusions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Score (n_classes * n_classes, n): resamples lie last in memory, where sums over classes are fast."""
+        """Score (n_classes * n_classes, n): resamples are last in memory, so that sums over classes are fast."""
         return figure(np.moveaxis(confusions.reshape(classes, classes, -1), -1, 0))
 
     p = np.ones((count, count))
@@ -72,7 +73,7 @@ def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
 def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Adjust p-values for their number (Holm, Scandinavian Journal of Statistics 6, 1979).
 
-    Calling those below a level significant then errs with at most that probability, once or more, over all of them.
+    The probability of any false rejection among them is then at most the level.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def most_rows(resamples: int = RESAMPLES) -> int:
-    """Return how many rows can be tested against each other: with more, no p-value is small enough for their pairs."""
+    """Return the maximum number of rows that can be tested: with more, no adjusted p-value can be significant."""
     rows = 2
     while (rows + 1) * rows / 2 / (1 + resamples) < SIGNIFICANT:
         rows += 1
@@ -100,17 +101,17 @@ def most_rows(resamples: int = RESAMPLES) -> int:
 
 
 def below_the_best(rows: Counts, best: int, figure: Figure) -> npt.NDArray[np.float64]:
-    """Test the best row against each other one, adjusted over all pairs of rows.
+    """Test the best row against every other row, adjusted over all pairs of rows.
 
-    The best of many rows is partly the luckiest. Adjusting for its own comparisons alone would call one of twenty equal
-    rows worse than it far more often than promised (``benchmarks/permutation_level.py``); all pairs pay for the choice.
+    The best of many rows is partly the luckiest. Adjusting for its own comparisons only would exceed the level far with
+    twenty equal rows (``benchmarks/permutation_level.py``); adjusting over all pairs accounts for the choice.
 
     Parameters
     ----------
     rows, figure
         As for :func:`permutation_tests`.
     best : int
-        Which row is the best.
+        Index of the best row.
 
     Returns
     -------

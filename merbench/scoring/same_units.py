@@ -1,7 +1,7 @@
-"""Clips whose action units do not tell their class: the same exact set occurs with another class too.
+"""Clips whose action units do not determine their class: the same exact set also occurs with another class.
 
-On such clips a method that sees no more than which action units are shown can only guess, so they are where anything
-that looks further has to prove itself.
+On such clips a method that recognises only the action units has to guess, so they show whether a method uses other
+information.
 """
 
 from collections import defaultdict
@@ -17,16 +17,16 @@ from merbench.contracts.errors import DataError
 
 
 def same_units(clips: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Say of each clip whether its exact set of action units occurs with several classes.
+    """Return for each clip whether its exact set of action units occurs with several classes.
 
     Sets are compared within a dataset, since coders and their rules differ between datasets. Sides and intensities are
-    dropped, and units that are only possible are left out (:meth:`Coding.shown`). A clip whose action units are not
-    annotated, not known, or none of them certain, is never among them.
+    dropped, and doubtful action units are excluded (:meth:`Coding.shown`). Clips whose action units are not annotated,
+    unknown, or all doubtful, are never included.
 
     Parameters
     ----------
     clips : DataFrame
-        ``dataset, subject, clip, aus``; action units as the clip table has them, or as text (``""``: not annotated).
+        ``dataset, subject, clip, aus``; action units as in the clip table, or as text (``""``: not annotated).
     classes : sequence of str
         The class of each clip.
 
@@ -37,7 +37,7 @@ def same_units(clips: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.bo
     Raises
     ------
     DataError
-        Action units that can't be read; names the clip.
+        Action units that cannot be parsed; names the clip.
     """
     groups = [(row.dataset, _shown(row)) for row in clips.itertuples()]
     found = defaultdict(set)
@@ -47,12 +47,12 @@ def same_units(clips: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.bo
 
 
 def coding_of(aus: object) -> Coding | None:
-    """Return the action units of a cell, from a clip table or as text; None where they are not annotated.
+    """Return the action units of a cell, from a clip table or as text; None if they are not annotated.
 
     Raises
     ------
     ValueError
-        Text that can't be read; says why in a few words.
+        Text that cannot be parsed, with the reason.
     """
     return aus if isinstance(aus, Coding) else read_coding(aus)
 
@@ -62,5 +62,7 @@ def _shown(row: object) -> frozenset[int]:
     try:
         coding = coding_of(aus)
     except ValueError as error:
-        raise DataError(f"action units {aus!r} of {clip_name(row)} can't be read: {error}; mend the sheet") from error
+        raise DataError(
+            f"action units {aus!r} of {clip_name(row)} can't be read: {error}; correct the sheet"
+        ) from error
     return coding.shown() if coding else frozenset()

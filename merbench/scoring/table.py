@@ -1,4 +1,4 @@
-"""Score rows: the predictions of one configuration over its seeds -> one row a part, with intervals."""
+"""Score rows: the predictions of one configuration over its seeds -> one row per part, with intervals."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,19 @@ from merbench.scoring.metrics import Counts, accuracy, confusion_matrix, scores,
 
 @dataclass(frozen=True)
 class PartScore:
-    """One part of one row: the figures of a restriction of the pooled predictions.
+    """One part of one row: the scores of a restriction of the pooled predictions.
 
     Attributes
     ----------
     part : str
         ``full`` or a dataset; for AU detection also ``mean``, over datasets.
     clips, classes_scored : int
-        How many clips were predicted, and classes that have clips; for AU detection, units that clips show.
+        Number of predicted clips, and of classes with clips; for AU detection, of action units that clips show.
     uf1, uar, acc : float
-        Means over seeds. For AU detection, means over units of: F1 of being shown; the mean recall of shown and not
-        shown; the share of clips decided right.
+        Means over seeds. For AU detection, means over action units of: F1 of "shown"; the mean recall of shown and not
+        shown; the share of correct decisions.
     uf1_interval, uar_interval : Interval
-        Over subjects, given the trained folds.
+        By subject-level bootstrap, conditional on the trained models.
     seed_sd : float
         Standard deviation of UF1 over seeds (n - 1); NaN with one seed.
     """
@@ -46,19 +46,19 @@ class PartScore:
 
 
 def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) -> tuple[Counts, list[str]]:
-    """Count each subject's clips by truth and prediction.
+    """Count the clips of each subject by truth and prediction.
 
     Parameters
     ----------
     seeds : sequence of DataFrame
-        A prediction table a seed; together they must cover the same subjects or some of them.
+        One prediction table per seed; they may cover different subjects.
     classes : sequence of str
         The class set.
 
     Returns
     -------
     ndarray of int, shape (n_seeds, n_subjects, n_classes, n_classes), list of str
-        Confusions, and each subject's dataset; subjects are sorted by dataset and name.
+        Confusion matrices, and the dataset of each subject; subjects are sorted by dataset and name.
     """
     size = len(classes)
     codes = {name: index for index, name in enumerate(classes)}
@@ -80,7 +80,7 @@ def part_scores(
     Parameters
     ----------
     seeds : sequence of DataFrame
-        A prediction table a seed: ``dataset, subject, clip, truth, predicted, ...``.
+        One prediction table per seed: ``dataset, subject, clip, truth, predicted, ...``.
     classes : sequence of str
         The protocol's class set; the action units of AU detection.
     parts : mapping of str to str
@@ -145,7 +145,7 @@ def _detection_score(
     dataset_of: npt.NDArray[Any],
     clips: int,
 ) -> PartScore:
-    """Average figures over units and groups of subjects; each group's counts are pooled first."""
+    """Average scores over action units and groups of subjects; the counts of each group are pooled first."""
     if not inside.any():
         nothing, none = Interval(float("nan"), float("nan")), float("nan")
         return PartScore(part, 0, 0, none, none, none, nothing, nothing, none)

@@ -1,8 +1,8 @@
-"""How well action units are found in held-out clips: by a method itself, or by a linear rule on one of its features.
+"""Detection of action units in held-out clips: by a method itself, or by a linear probe on one of its features.
 
-Both are read off diagnostics (``Method.diagnose``), a mapping of names to arrays a fold: ``test/au/<number>``,
+Both are computed from diagnostics (``Method.diagnose``), a mapping of names to arrays per fold: ``test/au/<number>``,
 ``test/feature/<name>``, ``train/feature/<name>``, ``test/dataset``, ``test/subject``, ``test/aus``, ``train/aus``. An
-empty mapping is a fold without any, and is passed over.
+empty mapping is a fold without any, and is skipped.
 """
 
 from collections import Counter
@@ -21,9 +21,9 @@ from merbench.scoring.intervals import Interval, bootstrap_interval
 from merbench.scoring.metrics import Counts
 from merbench.scoring.same_units import coding_of
 
-#: An action unit that fewer clips show says more of these few clips than of the feature.
+#: Minimum number of clips that show an action unit; with fewer, the score depends mainly on these clips.
 LEAST_SHOWN = 10
-#: How far the probe's covariance is drawn towards the identity.
+#: Shrinkage of the probe's covariance towards the identity.
 SHRINKAGE = 0.3
 
 NOTHING = Interval(float("nan"), float("nan"))
@@ -31,7 +31,7 @@ NOTHING = Interval(float("nan"), float("nan"))
 
 @dataclass(frozen=True)
 class UnitScore:
-    """How well one action unit is found in held-out clips, pooled over folds.
+    """Detection of one action unit in held-out clips, pooled over folds.
 
     Attributes
     ----------
@@ -40,12 +40,12 @@ class UnitScore:
     clips, shown : int
         Clips that are annotated as showing it or not, and those that show it.
     f1 : float
-        Of finding it, mean over seeds; NaN where no clip shows it.
+        F1 of "shown", mean over seeds; NaN if no clip shows it.
     floor : float
-        F1 of always answering that it is shown, the best that can be had without looking. (Always answering that it is
-        not, which is mostly right, has an F1 of 0.)
+        F1 of always predicting that it is shown, the best constant answer. (The opposite answer, which is mostly
+        correct, has an F1 of 0.)
     interval : Interval
-        95 % of `f1`, over subjects, given the trained folds.
+        95 %, for `f1`, by subject-level bootstrap, conditional on the trained models.
     """
 
     unit: int
@@ -58,18 +58,18 @@ class UnitScore:
 
 @dataclass(frozen=True)
 class UnitScores:
-    """How well action units are found.
+    """Detection of all action units.
 
     Attributes
     ----------
     units : list of UnitScore
         By number.
     counted : int
-        How many of them are shown by at least ten clips.
+        Number of action units that at least ten clips show.
     f1, floor : float
-        Means over these; NaN where there is none.
+        Means over these; NaN if there are none.
     interval : Interval
-        95 % of `f1`, over subjects, given the trained folds.
+        95 %, for `f1`, by subject-level bootstrap, conditional on the trained models.
     """
 
     units: list[UnitScore]
@@ -80,14 +80,14 @@ class UnitScores:
 
 
 def au_detection(seeds: Sequence[Sequence[Fold]]) -> UnitScores:
-    """Score a method's own scores of action units, ``test/au/<number>``: above 0 says that the unit is shown.
+    """Score a method's own action unit scores, ``test/au/<number>``: above 0 means that the action unit is shown.
 
-    Clips without labels of action units are left out, and single units of a clip that are only possible.
+    Clips without action unit labels are excluded, and so are doubtful action units of a clip.
 
     Parameters
     ----------
     seeds : sequence of sequence of mapping
-        The folds' diagnostics, a list a seed.
+        The diagnostics of the folds, one list per seed.
     """
     units = sorted(int(name) for name in names_of(seeds, "test/au/"))
 
@@ -98,19 +98,19 @@ def au_detection(seeds: Sequence[Sequence[Fold]]) -> UnitScores:
 
 
 def au_probe(seeds: Sequence[Sequence[Fold]], feature: str) -> UnitScores:
-    """Score how well action units can be read off a feature by a linear rule.
+    """Score how well action units can be decoded from a feature by a linear probe.
 
-    The rule is, for each fold and unit, a linear discriminant with shrunk covariance and equal priors, in closed form:
-    on the standardised feature of the fold's training clips ``w = C^-1 (m1 - m0)``, where ``m1`` and ``m0`` are the
-    means of the clips that show the unit and of those that do not and ``C = .7 covariance + .3 identity``; the
-    threshold lies half-way between the means. It is tested on the fold's held-out clips. Where all training clips show
-    a unit, or none does, that is the answer. Units that at least ten held-out clips show are probed; clips without
-    labels of action units are left out.
+    The probe is, for each fold and action unit, a linear discriminant with shrunk covariance and equal priors, in
+    closed form: on the standardised feature of the fold's training clips ``w = C^-1 (m1 - m0)``, where ``m1`` and
+    ``m0`` are the means of the clips that show the action unit and of those that do not, and ``C = .7 covariance + .3
+    identity``; the threshold is half-way between the means. It is tested on the held-out clips of the fold. If all
+    training clips show an action unit, or none does, that is the prediction. Only action units that at least ten
+    held-out clips show are probed; clips without action unit labels are excluded.
 
     Parameters
     ----------
     seeds : sequence of sequence of mapping
-        The folds' diagnostics, a list a seed.
+        The diagnostics of the folds, one list per seed.
     feature : str
         ``emotion`` for ``feature/emotion``.
     """
@@ -120,7 +120,7 @@ def au_probe(seeds: Sequence[Sequence[Fold]], feature: str) -> UnitScores:
 
 
 def _probed(fold: Fold, feature: str, units: Sequence[int]) -> npt.NDArray[np.bool_]:
-    """Train the probe on a fold's training clips and answer its test clips, shape (n_test, n_units)."""
+    """Train the probe on a fold's training clips and predict its test clips, shape (n_test, n_units)."""
     labels = _labels(fold["train/aus"], units)
     known = ~np.isnan(labels).all(axis=1)
     labels = labels[known]
@@ -143,7 +143,7 @@ def _probed(fold: Fold, feature: str, units: Sequence[int]) -> npt.NDArray[np.bo
 def _unit_scores(
     seeds: Sequence[Sequence[Fold]], units: Sequence[int], answer: Callable[[Fold], npt.NDArray[np.bool_]]
 ) -> UnitScores:
-    """Hold ``answer(fold)``, shape (n_test, n_units), against the labels of the fold's test clips."""
+    """Compare ``answer(fold)``, shape (n_test, n_units), with the labels of the fold's test clips."""
     if not units:
         return UnitScores([], 0, float("nan"), float("nan"), NOTHING)
     counts, sizes = _subject_counts(seeds, units, answer)
@@ -187,13 +187,13 @@ def _subject_counts(
 
 
 def _f1(confusions: Counts) -> npt.NDArray[np.float64]:
-    """Compute F1 of being shown, (..., 2, 2) -> (...); NaN where no clip shows the unit."""
+    """Compute F1 of "shown", (..., 2, 2) -> (...); NaN if no clip shows the action unit."""
     actual, given = confusions[..., 1, :].sum(axis=-1), confusions[..., :, 1].sum(axis=-1)
     return np.where(actual > 0, 2.0 * confusions[..., 1, 1] / np.maximum(actual + given, 1), np.nan)
 
 
 def _labels(texts: Array, units: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Return 1 (shown), 0 (not) or NaN (no label, or only possible) of each clip and unit."""
+    """Return 1 (shown), 0 (not) or NaN (no label, or doubtful) for each clip and action unit."""
     labels = np.full((len(texts), len(units)), np.nan)
     for row, text in enumerate(texts.tolist()):
         shown, possible, known = _coding(text)
@@ -204,7 +204,7 @@ def _labels(texts: Array, units: Sequence[int]) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=4096)
 def _coding(text: str) -> tuple[frozenset[int], frozenset[int], bool]:
-    """Read action units as text: those shown, those only possible, and whether anything is known."""
+    """Parse action units as text: those shown, those doubtful, and whether anything is known."""
     try:
         coding = coding_of(text)
     except ValueError as error:
