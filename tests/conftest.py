@@ -47,6 +47,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let golden files be rewritten."""
+    parser.addoption("--write-golden", action="store_true", help="Rewrite the golden files under tests/golden.")
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Return the top of the checkout."""

@@ -10,8 +10,8 @@ from merbench.analysis.rows import measured_rows
 from merbench.cli import app
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.records.select import read_leaderboard
-from merbench.report.views.compare import Comparison
-from merbench.report.write.paper import as_markdown
+from merbench.report.views.compare import comparison
+from merbench.report.write import write
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")
@@ -27,7 +27,7 @@ def test_readme_shows_the_table_of_the_leaderboard(texts):
     shown = texts[ROOT / "README.md"].partition("<!-- table:begin -->\n")[2].partition("<!-- table:end -->")[0]
     runs = read_leaderboard()
     assert runs.problems == []
-    assert shown.strip() == as_markdown(Comparison(measured_rows(runs)[0], [], [])).strip()
+    assert shown.strip() == write(comparison(measured_rows(runs)[0]), "md").strip()
 
 
 def test_leaderboard_rows_match_the_protocols():

@@ -1,6 +1,5 @@
-"""An ablation as measured: the whole method, rows that change some of its settings, and methods set beside it."""
+"""An ablation: the full method, rows that change some of its settings, and other methods for comparison."""
 
-import json
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ import pandas as pd
 from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
+from merbench.contracts.notes import Note
 from merbench.records.read import read_run
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
@@ -29,14 +29,14 @@ class Trial:
     Attributes
     ----------
     group : str
-        A group of the card's ablations; ``whole`` for the method itself, ``beside`` for other methods, ``sanity`` for
-        sanity rows, which are not held against the whole method.
+        A group of the card's ablations; ``whole`` for the full method, ``beside`` for other methods, ``sanity`` for
+        sanity rows, which are not compared with the full method.
     name : str
         The row's name on the card, or the method's.
     changes : dict
         The settings that the row changes.
     run_ids : tuple of str
-        Its runs, a seed each; two rows with the same ones are the same.
+        Its runs, one per seed; rows with the same runs are equal.
     """
 
     group: str
@@ -54,11 +54,11 @@ class Line:
     row : Row
         Its scores over all clips.
     shared : PartScore, optional
-        Its scores on the clips whose action units occur with several classes; None where there is none.
+        Its scores on the clips whose action units occur with several classes; None without such clips.
     difference, shared_difference : Difference, optional
-        To the whole method, over all clips and over those; None where either has holes, and for the whole method.
+        To the full method, over all clips and over those; None where either lacks folds, and for the full method.
     decoupling : Decoupling, optional
-        What its diagnostics say, where they were asked for and every fold has some.
+        Computed from its diagnostics, where they were asked for and every fold has some.
     """
 
     trial: Trial
@@ -70,7 +70,7 @@ class Line:
 
     @property
     def complete(self) -> bool:
-        """Whether every fold that was asked for is in, for every seed."""
+        """Whether every requested fold is recorded, for every seed."""
         return self.row.status == "complete"
 
 
@@ -81,17 +81,17 @@ class Ablation:
     Attributes
     ----------
     lines : list of Line
-        The whole method first.
+        The full method first.
     shared_clips : int
-        How many clips' action units occur with several classes.
+        Number of clips whose action units occur with several classes.
     command : str
         The command line that gives this table.
     diagnosed : bool
         Diagnostics were asked for.
     folds : int
-        How many folds the protocol has; rows speak of fewer where ``--folds`` asked for some only.
-    notes : list of str
-        What did not verify.
+        Number of folds of the protocol; rows have fewer under ``--folds``.
+    notes : list of Note
+        Diagnostics that are excluded.
     """
 
     lines: list[Line]
@@ -99,20 +99,20 @@ class Ablation:
     command: str
     diagnosed: bool
     folds: int
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def whole(self) -> Line:
-        """The whole method."""
+        """The full method."""
         return self.lines[0]
 
     @property
     def features(self) -> list[str]:
-        """Features that any row gave."""
+        """Features of any row."""
         return sorted({name for line in self.lines if line.decoupling for name in line.decoupling.probes})
 
     def is_whole(self, line: Line) -> bool:
-        """Say whether a row's settings are those of the whole method."""
+        """Whether the settings of a row are those of the full method."""
         return line.trial.run_ids == self.whole.trial.run_ids
 
     def records(self) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ def _differences(prefix: str, found: Difference | None) -> dict[str, Any]:
 
 
 def _figure(name: str, found: object, value: str, interval: str) -> dict[str, float | None]:
-    """Return a figure and the ends of its interval; None for all where nothing was found."""
+    """Return a figure and the ends of its interval; None for all without a figure."""
     if found is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     ends = getattr(found, interval)
@@ -183,13 +183,6 @@ def _finite(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def setting_text(changes: dict[str, Any]) -> str:
-    """Write changed settings as they would be given to ``--set``: ``fusion=add rates=[0.25, 0.5]``."""
-    return " ".join(
-        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changes.items()
-    )
-
-
 def read_ablation(
     trials: Sequence[Trial],
     runs: Path,
@@ -199,12 +192,12 @@ def read_ablation(
     diagnosed: bool,
     folds: Collection[str] = (),
 ) -> Ablation:
-    """Read the rows' runs, score them, and hold each against the whole method.
+    """Read the runs of the rows, score them, and compare each with the full method.
 
     Parameters
     ----------
     trials : sequence of Trial
-        The whole method first.
+        The full method first.
     runs : Path
         The folder of all runs.
     clips : DataFrame
@@ -222,7 +215,7 @@ def read_ablation(
     shared = clips[same_units(clips, truth.truth.tolist()) & asked]
     only = set(zip(*(shared[column] for column in IDENTITY), strict=True))
     lines: dict[tuple[str, ...], Line] = {}
-    notes: list[str] = []
+    notes: list[Note] = []
     for trial in trials:
         if trial.run_ids not in lines:
             line = _line(trial, runs, only, folds)
@@ -231,8 +224,8 @@ def read_ablation(
             if diagnosed:
                 line = _diagnosed(line, notes)
             lines[trial.run_ids] = line
-    told = [replace(lines[trial.run_ids], trial=trial) for trial in trials]
-    return Ablation(told, len(only), command, diagnosed, truth.fold.nunique(), notes)
+    rows = [replace(lines[trial.run_ids], trial=trial) for trial in trials]
+    return Ablation(rows, len(only), command, diagnosed, truth.fold.nunique(), notes)
 
 
 def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str]) -> Line:
@@ -244,7 +237,7 @@ def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collectio
 
 
 def _compared(line: Line, whole: Line, only: Collection[Identity]) -> Line:
-    """Add the differences to the whole method, where both are complete."""
+    """Add the differences to the full method, where both are complete."""
     if not (line.complete and whole.complete):
         return line
     one, two = ([run.predictions for run in each.row.runs] for each in (line, whole))
@@ -253,19 +246,19 @@ def _compared(line: Line, whole: Line, only: Collection[Identity]) -> Line:
     return replace(line, difference=paired_difference(one, two, outputs), shared_difference=on_shared)
 
 
-def _diagnosed(line: Line, notes: list[str]) -> Line:
-    """Add what the diagnostics say, where the row is complete and every fold has some that verify."""
+def _diagnosed(line: Line, notes: list[Note]) -> Line:
+    """Add what diagnostics show, where the row is complete and every fold has some that verify."""
     if not line.complete:
         return line
+    place = f"{line.trial.group}/{line.trial.name}"
     try:
         seeds = [[run.diagnostics(fold) for fold in run.asked_folds] for run in line.row.runs]
     except RecordError as error:
-        notes.append(f"{error}; diagnostics of {line.trial.group}/{line.trial.name} are left out")
+        notes.append(Note("excluded", f"{error}; diagnostics of {place} are excluded"))
         return line
     without = sum(not fold for folds in seeds for fold in folds)
     if not without:
         return replace(line, decoupling=decoupling(seeds))
     if without < sum(map(len, seeds)):
-        place = f"{line.trial.group}/{line.trial.name}"
-        notes.append(f"{place} lacks diagnostics of {without} folds, so what its features tell is left out")
+        notes.append(Note("excluded", f"diagnostics of {place} are excluded: {without} folds have none"))
     return line

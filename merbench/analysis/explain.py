@@ -1,6 +1,5 @@
-"""Two rows held against each other: what moved, whether it may be chance, and whether they can be compared at all."""
+"""Two rows compared: what differs, whether it may be chance, and whether they can be compared at all."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,20 +22,6 @@ from merbench.scoring.table import subject_confusions
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """One thing that two rows may have in common; `one` and `two` are what each has."""
-
-    what: str
-    one: str
-    two: str
-
-    @property
-    def agree(self) -> bool:
-        """Whether they have it in common."""
-        return self.one == self.two
-
-
-@dataclass(frozen=True)
 class PartDifference:
     """One part: the figures of both rows, averaged over seeds, their difference, and p-values.
 
@@ -52,10 +37,9 @@ class PartDifference:
 
 
 @dataclass(frozen=True)
-class ClassDifference:
+class _ClassDifference:
     """One class: clips, and recall and F1 of both rows, pooled and averaged over seeds; NaN without clips."""
 
-    name: str
     clips: int
     recall: tuple[float, float]
     f1: tuple[float, float]
@@ -71,16 +55,16 @@ class Explanation:
         The rows.
     titles : dict of str to str
         The parts' titles.
-    agreement : list of Agreement
-        What they have in common, and what not.
+    agreement : dict of str to tuple of str
+        Protocol, data, settings and the like -> the values of both.
     against : list of str
-        Why they should not be compared: the comparison was forced. Empty otherwise.
-    left_out : int
+        Reasons against comparing them, where the comparison was forced. Empty otherwise.
+    excluded : int
         Clips that only one of them has, or that have another class there.
-    classes_of : list of str
-        The class set.
-    parts, classes : list
-        Differences by part and by class.
+    parts : list of PartDifference
+        Differences by part.
+    classes : dict
+        Class -> its clips, and ``recall`` and ``f1`` of both.
     confusion : ndarray of float, shape (n_classes, n_classes)
         Confusion of the first minus that of the second, each averaged over its seeds.
     seeds : tuple of list of float
@@ -92,27 +76,49 @@ class Explanation:
     one: Row
     two: Row
     titles: dict[str, str]
-    agreement: list[Agreement]
+    agreement: dict[str, tuple[str, str]]
     against: list[str]
-    left_out: int
-    classes_of: list[str]
+    excluded: int
     parts: list[PartDifference]
-    classes: list[ClassDifference]
+    classes: dict[str, _ClassDifference]
     confusion: npt.NDArray[np.float64]
     seeds: tuple[list[float], list[float]]
     subjects: pd.DataFrame
     clips: pd.DataFrame
 
+    def record(self) -> dict[str, Any]:
+        """Return everything as an object for JSON."""
+        return {
+            "one": _row(self.one, self.seeds[0]),
+            "two": _row(self.two, self.seeds[1]),
+            "forced_despite": self.against,
+            "clips_left_out": self.excluded,
+            "agreement": [
+                {"what": name, "agree": one == two, "one": one, "two": two}
+                for name, (one, two) in self.agreement.items()
+            ],
+            "parts": [_part(part) for part in self.parts],
+            "classes": [
+                {"class": name, "clips": found.clips}
+                | {f"{figure}_{which}": _finite(getattr(found, figure)[i])
+                   for figure in ("recall", "f1") for i, which in enumerate(("one", "two"))}
+                for name, found in self.classes.items()
+            ],
+            "confusion_difference": {"classes": list(self.classes), "clips": self.confusion.round(6).tolist()},
+            "subjects": self.subjects.round(6).to_dict("records"),
+            "clips": self.clips.round(6).to_dict("records"),
+        }  # fmt: skip
+
 
 def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
-    """Find what `name` means: a run's id, a row's label, a method, or the beginning of a run's id.
+    """Find a row by a run's id, a row's label, a method, or the beginning of a run's id.
 
-    A label or a method gives all seeds of the row, in its newest version; a run's id that run alone.
+    A label or a method gives all seeds of the row, in its newest version; a run's id gives that run alone.
 
     Raises
     ------
     MerbenchError
-        Nothing is called so, or several are.
+        No row matches, or several do.
     """
     ids = {run.file.run_id: run for run in runs}
     if name in ids:
@@ -123,46 +129,46 @@ def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
     if len(found) == 1:
         return scored(found[0])
     if found:
-        several = [f"{row.label} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})" for row in found]
-        raise MerbenchError(f"{name!r} could be any of {listed(several)}: give a run's id, --protocol or --data")
+        which = [f"{row.label} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})" for row in found]
+        raise MerbenchError(f"{name!r} is ambiguous: {listed(which)}; give a run's id, --protocol or --data")
     begun = the_one(ids, name)
     if begun is None:
         known = sorted({*ids, *(row.runs[0].file.method for row in rows)})
-        raise MerbenchError(f"no recorded method or run is called {name!r}{suggestion(name, known)}")
+        raise MerbenchError(f"no recorded method or run is named {name!r}{suggestion(name, known)}")
     return measured_rows([ids[begun]])[0][0]
 
 
 def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
-    """Hold `one` against `two`.
+    """Compare `one` with `two`.
 
     Parameters
     ----------
     one, two : Row
         Of classification.
     force : bool
-        Compare rows that do not rank together, or have holes, over the clips that all their seeds have in common.
+        Compare rows that do not rank together, or lack folds, over the clips that all their seeds have in common.
 
     Raises
     ------
     MerbenchError
-        They can't be compared, or not unless forced; says what differs.
+        They can't be compared, or only if forced; the message names the differences.
     """
     files = one.runs[0].file, two.runs[0].file
     for row, file in zip((one, two), files, strict=True):
         if file.task != "classification":
             raise MerbenchError(
-                f"{row.label} detects action units, and explain compares classes: merbench compare --protocol "
-                f"{file.protocol} sets rows beside one another, merbench show {row.runs[0].file.run_id} has each unit"
+                f"{row.label} is AU detection, and explain compares classes: use merbench compare --protocol "
+                f"{file.protocol}, or merbench show {row.runs[0].file.run_id} for each action unit"
             )
     against = differing(*files)
     against += dict.fromkeys(f"{row.label}: {listed(row.holes)}" for row in (one, two) if row.holes)
     if against and not force:
         raise MerbenchError(
             f"{one.label} and {two.label} can't be compared: {'; '.join(against)} "
-            "(--force compares them over the clips that both have)"
+            "(--force compares them on their common clips)"
         )
     tables = [[run.predictions for run in row.runs if len(run.predictions)] for row in (one, two)]
-    common, left_out = _common([*tables[0], *tables[1]]) if all(tables) else (set(), 0)
+    common, excluded = _common([*tables[0], *tables[1]]) if all(tables) else (set(), 0)
     if not common:
         raise MerbenchError(f"{one.label} and {two.label} have no clip in common")
     first, second = ([restricted(table, common) for table in row] for row in tables)
@@ -171,9 +177,9 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
     pooled = counts.sum(axis=1)
     halves = pooled[: len(first)], pooled[len(first) :]
     return Explanation(
-        one, two, files[0].parts, _agreement(one, two), against, left_out, classes,
+        one, two, files[0].parts, _agreement(one, two), against, excluded,
         _parts(first, second, classes, files[0].parts),
-        [_class(index, name, *halves) for index, name in enumerate(classes)],
+        {name: _class(index, *halves) for index, name in enumerate(classes)},
         halves[0].mean(axis=0) - halves[1].mean(axis=0),
         (unweighted_f1(halves[0]).tolist(), unweighted_f1(halves[1]).tolist()),
         moved_subjects(first, second), moved_clips(first, second),
@@ -187,8 +193,8 @@ def _common(tables: Sequence[pd.DataFrame]) -> tuple[set[Identity], int]:
     return common, len({clip[:3] for clips in labelled for clip in clips} - common)
 
 
-def _agreement(one: Row, two: Row) -> list[Agreement]:
-    def told(row: Row) -> dict[str, str]:
+def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
+    def facts(row: Row) -> dict[str, str]:
         file, key = row.runs[0].file, row.runs[0].file.key
         return {
             "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
@@ -205,8 +211,8 @@ def _agreement(one: Row, two: Row) -> list[Agreement]:
             "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
         }
 
-    mine, yours = told(one), told(two)
-    return [Agreement(what, mine[what], yours[what]) for what in mine]
+    other = facts(two)
+    return {name: (value, other[name]) for name, value in facts(one).items()}
 
 
 def _parts(
@@ -234,7 +240,7 @@ def _means(one: Counts, two: Counts, figure: Callable[[Counts], npt.NDArray[np.f
     return float(figure(one.sum(axis=1)).mean()), float(figure(two.sum(axis=1)).mean())
 
 
-def _class(index: int, name: str, one: Counts, two: Counts) -> ClassDifference:
+def _class(index: int, one: Counts, two: Counts) -> _ClassDifference:
     def figures(seeds: Counts) -> tuple[float, float]:
         hits, actual, given = seeds[:, index, index], seeds[:, index].sum(axis=-1), seeds[:, :, index].sum(axis=-1)
         if not actual.any():
@@ -242,34 +248,7 @@ def _class(index: int, name: str, one: Counts, two: Counts) -> ClassDifference:
         return float((hits / actual).mean()), float((2 * hits / (actual + given)).mean())
 
     mine, yours = figures(one), figures(two)
-    return ClassDifference(name, int(one[0, index].sum()), (mine[0], yours[0]), (mine[1], yours[1]))
-
-
-def as_json(found: Explanation) -> str:
-    """Write everything as a JSON object."""
-    return json.dumps(_record(found), indent=1, ensure_ascii=False)
-
-
-def _record(found: Explanation) -> dict[str, Any]:
-    return {
-        "one": _row(found.one, found.seeds[0]),
-        "two": _row(found.two, found.seeds[1]),
-        "forced_despite": found.against,
-        "clips_left_out": found.left_out,
-        "agreement": [
-            {"what": each.what, "agree": each.agree, "one": each.one, "two": each.two} for each in found.agreement
-        ],
-        "parts": [_part(part) for part in found.parts],
-        "classes": [
-            {"class": each.name, "clips": each.clips}
-            | {f"{figure}_{name}": _finite(getattr(each, figure)[i])
-               for figure in ("recall", "f1") for i, name in enumerate(("one", "two"))}
-            for each in found.classes
-        ],
-        "confusion_difference": {"classes": found.classes_of, "clips": found.confusion.round(6).tolist()},
-        "subjects": found.subjects.round(6).to_dict("records"),
-        "clips": found.clips.round(6).to_dict("records"),
-    }  # fmt: skip
+    return _ClassDifference(int(one[0, index].sum()), (mine[0], yours[0]), (mine[1], yours[1]))
 
 
 def _row(row: Row, seeds: list[float]) -> dict[str, Any]:
@@ -282,10 +261,10 @@ def _row(row: Row, seeds: list[float]) -> dict[str, Any]:
 
 
 def _part(part: PartDifference) -> dict[str, Any]:
-    told: dict[str, Any] = {"part": part.part, "clips": part.difference.clips}
+    record: dict[str, Any] = {"part": part.part, "clips": part.difference.clips}
     for name in ("uf1", "uar"):
         interval = getattr(part.difference, f"{name}_interval")
-        told |= {
+        record |= {
             f"{name}_one": _finite(getattr(part, name)[0]),
             f"{name}_two": _finite(getattr(part, name)[1]),
             f"{name}_difference": _finite(getattr(part.difference, name)),
@@ -293,7 +272,7 @@ def _part(part: PartDifference) -> dict[str, Any]:
             f"{name}_high": _finite(interval.high),
             f"{name}_p": getattr(part, f"{name}_p"),
         }
-    return told
+    return record
 
 
 def _finite(value: float) -> float | None:

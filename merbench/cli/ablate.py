@@ -35,18 +35,15 @@ from merbench.cli.planning import (
     request_of,
     tell_superseded,
 )
+from merbench.cli.printing import FORMATS, print_as
 from merbench.cli.workers import workforce
 from merbench.contracts.errors import MerbenchError, suggestion
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from merbench.analysis.ablation import Ablation, Trial
+    from merbench.analysis.ablation import Trial
     from merbench.contracts.cards import Card
     from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import Watcher
-
-FORMATS = ("table", "md", "csv", "json")
 
 
 def ablate(
@@ -70,7 +67,7 @@ def ablate(
         bool, typer.Option("--diagnose", help="Also what the features tell: CKA, action units read off them.")
     ] = False,
     folds: Folds = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
     workers: Workers = None,
     gpus: Gpus = None,
     folds_per_gpu: FoldsPerGpu = None,
@@ -89,6 +86,7 @@ def ablate(
 
     from merbench.analysis.ablation import read_ablation
     from merbench.cli.display import PreparationDisplay
+    from merbench.report.views.ablation import ablation_report
     from merbench.tracking.servers import settle
 
     one_of(format, "--format", FORMATS)
@@ -119,7 +117,8 @@ def ablate(
 
     def print_results() -> None:
         split = prepared.split
-        _print(read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds), format, console)
+        found = read_ablation(trials, runs, split.clips, split.truth(), command, diagnose, folds)
+        print_as(ablation_report(found), format, console)
 
     carry_out(plans, runs, console, force, store, print_results, folds)
 
@@ -261,13 +260,3 @@ def _command(
         for value in values or []:
             words += [option, value]
     return shlex.join(words + ["--diagnose"] * diagnose + ["--sanity"] * sanity)
-
-
-def _print(ablation: "Ablation", format: str, console: "Console") -> None:
-    from merbench.report.views.ablation import as_csv, as_json, as_markdown, print_ablation
-
-    if format == "table":
-        print_ablation(ablation, console)
-        return
-    writers = {"md": as_markdown, "csv": as_csv, "json": as_json}
-    typer.echo(writers[format](ablation).rstrip("\n"))

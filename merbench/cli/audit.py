@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Results, key_values, results_folder
+from merbench.cli.options import Results, key_values, one_of, results_folder
+from merbench.cli.printing import FORMATS, print_as
 
 
 def audit(
@@ -16,7 +17,10 @@ def audit(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value: only runs with this setting; may be repeated.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, with the epochs picked in every fold.")] = False,
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
+    json: Annotated[
+        bool, typer.Option("--json", help="The same as --format json: with the epochs selected in every fold.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", show_default=False),
@@ -30,15 +34,14 @@ def audit(
 
     Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
     """
-    from rich.console import Console
-
     from merbench.analysis.audit_runs import Wanted, not_of_classes, read_audit
     from merbench.engine.plan.catalogue import METHODS
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.select import read_leaderboard, read_runs
     from merbench.report.figures.audit import write_audit
-    from merbench.report.views.audit import as_json, print_audit
+    from merbench.report.views.audit import audit_report
 
+    one_of(format, "--format", FORMATS)
     known = read_leaderboard() if shipped else read_runs(results_folder(results), leaderboard=True)
     if method not in {run.file.method for run in known}:
         METHODS.entry(method)
@@ -58,9 +61,6 @@ def audit(
     found = read_audit(known, Wanted(method, name, protocol, data, chosen, options, place))
     for problem in known.problems:
         typer.echo(problem, err=True)
-    if json:
-        typer.echo(as_json(found).rstrip("\n"))
-    else:
-        print_audit(found, Console(highlight=False))
+    print_as(audit_report(found), "json" if json else format)
     for path in write_audit(found, out) if out else ():
-        typer.echo(f"wrote {path}", err=json)
+        typer.echo(f"wrote {path}", err=json or format != "table")

@@ -1,17 +1,17 @@
 """``merbench compare``: the table that goes into the paper."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from merbench.cli.options import Results, Sanity, one_of, results_folder
+from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
     from merbench.analysis.rows import Row
     from merbench.records.read import RecordedRun
     from merbench.records.select import Runs
-
-FORMATS = ("table", "md", "latex", "csv", "json")
 
 
 def compare(
@@ -22,11 +22,13 @@ def compare(
         str | None, typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, csv or json.")] = "table",
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
     published: Annotated[
         bool | None,
         typer.Option(
-            "--published/--no-published", help="Published figures too (by default in table and md).", show_default=False
+            "--published/--no-published",
+            help="Published figures too (by default in table, md and html).",
+            show_default=False,
         ),
     ] = None,
     leaderboard: Annotated[
@@ -37,18 +39,15 @@ def compare(
     results: Results = None,
 ) -> None:
     """Print the table: per method, UF1 and UAR on all clips and on each database, and what others have published."""
-    from rich.console import Console
-
     from merbench.analysis.cache import ScoreCache
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity
     from merbench.contracts.errors import MerbenchError
+    from merbench.contracts.notes import Note
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.select import read_runs
-    from merbench.report.views.compare import Comparison, as_csv, as_json
-    from merbench.report.write.paper import as_latex, as_markdown
-    from merbench.report.write.terminal import print_table
+    from merbench.report.views.compare import comparison, runs_hint
 
     one_of(format, "--format", FORMATS)
     protocol = recorded_name(protocol)
@@ -59,21 +58,16 @@ def compare(
     notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
-    if published if published is not None else format in ("table", "md"):
+    if published if published is not None else format in ("table", "md", "html"):
         figures, titles = _published([protocol] if protocol else sorted({run.file.protocol for run in fitting}), rows)
-    comparison = Comparison(rows, figures, runs.problems + notes, titles)
     if not rows and not figures and format != "json":
-        found = f"none of the {len(runs)} runs in {folder} fits" if runs else f"there is no run in {folder}"
-        raise MerbenchError(f"{found}, so there is nothing to compare: merbench run METHOD --protocol P")
-    if format == "table":
-        if not rows:
-            typer.echo(f"no run in {folder} fits; below are published figures only")
-        print_table(comparison, Console(highlight=False))
-        return
-    writers = {"md": as_markdown, "latex": as_latex, "csv": as_csv, "json": as_json}
-    typer.echo(writers[format](comparison).rstrip("\n"))
-    for note in comparison.notes:
-        typer.echo(note, err=True)
+        found = f"none of the {len(runs)} runs in {folder} matches" if runs else f"no runs in {folder}"
+        raise MerbenchError(f"{found}: nothing to compare; record some: merbench run METHOD --protocol P")
+    if format == "table" and not rows:
+        typer.echo(f"no run in {folder} matches; published figures only")
+    hint = runs_hint(rows) if format == "table" else []
+    report = comparison(rows, figures, runs.problems + notes, titles)
+    print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
 
 
 def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str | None, sanity: bool) -> "Runs":

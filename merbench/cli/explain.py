@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from merbench.cli.options import Results, one_of, results_folder
+from merbench.cli.printing import FORMATS, print_as
 
 Name = "A method (all seeds of its row), a row's name in the table, or a run's id or the beginning of it."
 
@@ -20,7 +21,7 @@ def explain(
         bool, typer.Option("--force", help="Compare over common clips what does not rank together, or has holes.")
     ] = False,
     most: Annotated[int, typer.Option(min=0, help="How many subjects and clips are listed; JSON has all.")] = 10,
-    format: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
     leaderboard: Annotated[
         bool, typer.Option("--leaderboard/--no-leaderboard", help="The committed leaderboard's rows too.")
     ] = False,
@@ -30,15 +31,13 @@ def explain(
 
     Refused where protocol, clips, labels or folds differ, or folds are missing; --force then says what differs.
     """
-    from rich.console import Console
-
-    from merbench.analysis.explain import as_json, explain_rows, find_row
+    from merbench.analysis.explain import explain_rows, find_row
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.select import read_runs
-    from merbench.report.views.explain import print_explanation
+    from merbench.report.views.explain import explanation_report
 
-    one_of(format, "--format", ("table", "json"))
+    one_of(format, "--format", FORMATS)
     protocol = recorded_name(protocol)
     folder = results_folder(results)
     known = read_runs(folder, leaderboard)
@@ -48,7 +47,4 @@ def explain(
     found = explain_rows(find_row(runs, one), find_row(runs, two), force)
     for problem in known.problems:
         typer.echo(problem, err=True)
-    if format == "json":
-        typer.echo(as_json(found))
-    else:
-        print_explanation(found, Console(highlight=False), most)
+    print_as(explanation_report(found, most), format)

@@ -33,6 +33,7 @@ from merbench.cli.planning import (
     request_of,
     tell_superseded,
 )
+from merbench.cli.printing import print_as
 from merbench.cli.workers import workforce
 
 if TYPE_CHECKING:
@@ -106,16 +107,11 @@ def run(
 
 def _print_table(console: "Console", plans: "list[RunPlan]", runs: Path) -> None:
     from merbench.analysis.rows import measured_rows
+    from merbench.contracts.notes import Note
     from merbench.records.read import read_run
-    from merbench.report.views.compare import Comparison
-    from merbench.report.write.terminal import print_table
+    from merbench.report.views.compare import comparison, runs_hint
 
     rows, notes = measured_rows(read_run(runs / plan.run_id) for plan in plans)
-    print_table(Comparison(rows, [], notes), console)
     names = sorted({plan.file.protocol for plan in plans})
-    console.print(
-        f"merbench compare --protocol {names[0]} sets this beside other runs and published figures",
-        style="dim",
-        markup=False,
-        soft_wrap=True,
-    )
+    hints = [*runs_hint(rows), f"merbench compare --protocol {names[0]} adds other runs and published figures"]
+    print_as(comparison(rows, notes=[*(Note("note", hint) for hint in hints), *notes]), "table", console)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from merbench.cli.options import Results, Run, results_folder
+from merbench.cli.printing import print_as
 
 
 def show(
@@ -23,33 +24,30 @@ def show(
     ] = None,
     results: Results = None,
 ) -> None:
-    """Show a run: what it is, its scores, confusion, recall of each class and results of each subject, with figures.
+    """Show a run: settings, scores, confusion, recall per class, results per subject, and figures.
 
-    A run that was made with --diagnose also tells what the method sees: action units, features, gates, kept locations.
+    For a run with --diagnose also the method's diagnostics: action units, features, gates, token maps.
     """
-    from rich.console import Console
-    from rich.text import Text
-
     from merbench.analysis.diagnostics import check_fold, read_diagnostics
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.engine.plan.catalogue import given_again
     from merbench.records.select import find_run
     from merbench.report.figures.run import draw_figures
-    from merbench.report.views.show import print_diagnostics, print_run
+    from merbench.report.views.show import run_report
 
     if figures and no_figures:
-        raise MerbenchError("--figures says where figures go and --no-figures that there are none: give one of them")
+        raise MerbenchError("--figures and --no-figures exclude each other: give one of them")
     found = find_run(results_folder(results), run)
     diagnostics = read_diagnostics(found)
     if fold is not None:
         check_fold(fold, diagnostics, found)
-    console = Console(highlight=False)
-    print_run(found, console, found.first_record(), found.inner() if found.complete else None)
     protocol, of = given_again(found.file.protocol)
-    print_diagnostics(diagnostics, f"merbench run {found.file.method} --protocol {protocol} --diagnose{of}", console)
+    again = f"merbench run {found.file.method} --protocol {protocol} --diagnose{of}"
+    inner = found.inner() if found.complete else None
+    print_as(run_report(found, diagnostics, again, found.first_record(), inner), "table")
     if no_figures:
         return
     place = figures or results_folder(results) / "figures" / found.file.run_id
     for path, caption in draw_figures(found, diagnostics, place, fold):
-        console.print(Text(f"{shown(str(path))}  {shown(caption)}"), soft_wrap=True)
+        typer.echo(f"{shown(str(path))}  {shown(caption)}")

@@ -16,7 +16,7 @@ from merbench.records.model import FoldRecord, RunFile
 from merbench.records.read import RecordedRun, read_run
 from merbench.report.figures.run import confusion_figure
 from merbench.report.figures.style import as_png, style
-from merbench.report.views.compare import number
+from merbench.report.numbers import number
 from merbench.scoring.table import PartScore, part_scores
 
 #: Increment when a change here alters how runs look in MLflow, so that older ones are brought up to date.

@@ -7,14 +7,15 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from support.tables import printed
 
 from merbench.analysis.audit_runs import Wanted, read_audit, run_command
 from merbench.contracts.errors import MerbenchError
 from merbench.records.select import read_leaderboard, read_runs
 from merbench.report.figures.audit import audit_figure, write_audit
 from merbench.report.figures.style import as_png, style
-from merbench.report.views.audit import as_csv, as_json, as_markdown, print_audit, title
+from merbench.report.views.audit import audit_report
+from merbench.report.write import write
 
 NEG, POS, SUR = "negative", "positive", "surprise"
 TRUTH = {
@@ -213,7 +214,11 @@ def test_committed_rows_never_replace_runs_recorded_here(record):
     said = refusal(record, mine + committed, **wanted)
     assert "2 of 4 folds are not recorded" in said
     assert "--leaderboard" in said
-    assert title(audited(record, committed, **wanted)).startswith("Audit of ststnet [leaderboard]: megc2019")
+    assert (
+        audit_report(audited(record, committed, **wanted))
+        .tables[0]
+        .title.startswith("Audit of ststnet [leaderboard]: megc2019")
+    )
 
 
 def test_one_of_several_configurations_must_be_chosen(record):
@@ -236,13 +241,12 @@ def test_runs_of_shuffled_labels_are_not_audited(record):
 
 def test_all_formats_show_the_same_rows(record):
     record(at(), epochs=AFTER)
-    audit, out = audited(record), StringIO()
-    print_audit(audit, Console(file=out, width=70))
-    text = " ".join(out.getvalue().split())
+    audit = audited(record)
+    text = " ".join(printed(audit_report(audit), 250).split())
     for words in ("Audit of toy: toys on toy-data", "7 clips, 4 folds, 3 epochs, seed 0", "+.286", "--select inner"):
         assert words in text
-    told = json.loads(as_json(audit))
-    lines = list(csv.DictReader(StringIO(as_csv(audit))))
+    told = json.loads(write(audit_report(audit), "json"))
+    lines = list(csv.DictReader(StringIO(write(audit_report(audit), "csv"))))
     assert [row["selection"] for row in told["rows"]] == [line["selection"] for line in lines]
     assert [row["uf1"] for row in told["rows"]] == [float(line["uf1"]) for line in lines]
     mixed = next(row for row in told["rows"] if row["selection"] == "oracle-mixed")
@@ -258,11 +262,11 @@ def test_synthetic_data_and_warnings_are_shown_in_every_format(record):
     warning = "subject-dependent: other clips"
     record(at(), epochs=AFTER, synthetic=True, warnings=[warning])
     audit = audited(record)
-    told = json.loads(as_json(audit))
+    told = json.loads(write(audit_report(audit), "json"))
     assert (told["synthetic"], told["warnings"]) == (True, [warning])
-    for line in csv.DictReader(StringIO(as_csv(audit))):
+    for line in csv.DictReader(StringIO(write(audit_report(audit), "csv"))):
         assert (line["synthetic"], line["warnings"]) == ("true", warning)
-    assert "synthetic data, subject-dependent" in as_markdown(audit)
+    assert "synthetic data, subject-dependent" in audit_report(audit).tables[0].title
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,18 +1,16 @@
 """Diagnostics read back: all folds in one table, what does not verify left out and told, and what is printed."""
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
+from support.tables import notes_of, printed
 
 from merbench.analysis.diagnostics import check_fold, gathered, read_diagnostics, unit_series, units_of
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError
 from merbench.records.read import read_run
-from merbench.report.views.compare import number
-from merbench.report.views.show import print_diagnostics
+from merbench.report.numbers import interval_text, number
+from merbench.report.views.show import run_report
 
 SMALL = {"alpha": (30, 3), "beta": (30, 3), "smic-hs": (20, 2)}
 
@@ -38,12 +36,6 @@ def recorded(record, made, **changes):
 
 def read(folder):
     return read_diagnostics(read_run(folder))
-
-
-def printed(diagnostics, run, width=100):
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    print_diagnostics(diagnostics, "merbench run --diagnose", console)
-    return console.file.getvalue()
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -185,67 +177,60 @@ def test_a_fold_that_cannot_be_drawn_is_refused(made):
         check_fold("alpha/s2", found, made.run)
 
 
-# --- what is printed ------------------------------------------------------------------------------------------------
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+def shown(made, found):
+    """Return the report of the made-up run with these diagnostics, and its table of action units."""
+    report = run_report(made.run, found, "merbench run --diagnose")
+    return report, next((table for table in report.tables if table.title.startswith("Action units")), None)
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_f1_of_each_action_unit_is_printed_beside_its_probes_and_its_floor(made, width):
+def test_f1_of_action_units_probes_and_floor_are_shown(made, width):
     found = gathered(made.folds, made.run.predictions, [])
-    cells = {line.split()[0]: line.split() for line in printed(found, made.run, width).splitlines() if line.split()}
+    report, table = shown(made, found)
+    assert max(map(len, printed(report, width).splitlines())) <= width
+    cells = {row[0].text: row for section in table.sections for row in section.rows}
     for score in found.decoupling.detection.units:
         if score.shown:
-            assert cells[str(score.unit)][1:3] == [str(score.shown), number(score.f1)]
-            interval = f"{score.interval.low:.3f}–{score.interval.high:.3f}"
-            assert cells[str(score.unit)][3] == interval.replace("0.", ".")
+            assert [cell.text for cell in cells[str(score.unit)][1:3]] == [str(score.shown), number(score.f1)]
+            assert cells[str(score.unit)][2].detail == interval_text(score.interval)
     for score in found.decoupling.probes["motion"].units:
-        assert number(score.f1) in cells[str(score.unit)]
-        assert cells[str(score.unit)][-1] == number(score.floor)
-    assert number(found.decoupling.probes["emotion"].f1) in cells["mean"]
-
-
-def test_the_alignment_of_two_features_is_printed_with_the_folds_that_entered(made):
-    found = gathered(made.folds, made.run.predictions, [])
+        assert number(score.f1) in [cell.text for cell in cells[str(score.unit)]]
+        assert cells[str(score.unit)][-1].text == number(score.floor)
+    assert number(found.decoupling.probes["emotion"].f1) in [cell.text for cell in cells["mean"]]
     alignment = found.decoupling.alignment
-    said = " ".join(printed(found, made.run).split())
-    assert (
-        f"CKA of emotion and motion in held-out clips: {number(alignment.cka, 2)} over {alignment.folds} folds" in said
-    )
+    assert f"{number(alignment.cka, 2)} over {alignment.folds} folds" in notes_of(report)
 
 
-def test_without_diagnostics_a_line_says_how_to_get_them(made):
-    said = printed(gathered({}, made.run.predictions, []), made.run)
-    assert "merbench run --diagnose" in said
-    assert len(said.splitlines()) == 1
+def test_without_diagnostics_the_command_is_named(made):
+    report, table = shown(made, gathered({}, made.run.predictions, []))
+    assert table is None
+    assert [note.text.rpartition(": ")[2] for note in report.notes] == ["merbench run --diagnose"]
 
 
-def test_a_method_that_tells_nothing_of_action_units_gets_no_such_table(made):
+def test_methods_and_clips_without_action_units_get_no_such_table(made, folds):
+    names = {"dataset", "subject", "clip", "truth", "aus", "gate/motion"}
     bare = {
-        fold: {
-            name: values
-            for name, values in arrays.items()
-            if name.partition("/")[2] in {"dataset", "subject", "clip", "truth", "aus", "gate/motion"}
-        }
+        fold: {name: values for name, values in arrays.items() if name.partition("/")[2] in names}
         for fold, arrays in made.folds.items()
     }
-    found = gathered(bare, made.run.predictions, [])
-    assert found.problems == []
-    assert printed(found, made.run) == ""
-
-
-def test_a_run_on_clips_without_action_units_gets_no_such_table_either(made, folds):
     for arrays in folds.values():
         arrays |= {f"{side}/aus": np.full_like(arrays[f"{side}/aus"], "") for side in ("test", "train")}
-    found = gathered(folds, made.run.predictions, [])
-    assert unit_series(found) == {}
-    assert "Action units" not in printed(found, made.run)
+    for given in (bare, folds):
+        found = gathered(given, made.run.predictions, [])
+        assert found.problems == []
+        assert unit_series(found) == {}
+        assert shown(made, found)[1] is None
 
 
-def test_what_is_left_out_is_printed_as_it_is_written(made):
+def test_excluded_folds_are_shown_without_control_characters(made):
     found = gathered({}, made.run.predictions, ["fold [red]x\x1b[31m changed"])
-    assert "left out: fold [red]x\\x1b[31m changed\n" in printed(found, made.run)
+    assert "fold [red]x\\x1b[31m changed" in printed(shown(made, found)[0])
 
 
-def test_a_run_of_au_detection_is_shown_without_figures():
+def test_diagnostics_of_au_detection_are_excluded():
     predictions = pd.DataFrame({"dataset": ["a"], "subject": ["s"], "clip": ["c"], "truth_4": [1.0], "score_4": [0.3]})
     assert gathered({}, predictions, []).problems == []
     (problem,) = gathered({"a/s": {}}, predictions, []).problems

@@ -1,41 +1,29 @@
-"""How one row differs from another: by part, class, subject and clip; and what must not be compared."""
-
-import io
-import json
+"""How one row differs from another: by part, class, subject and clip; and which rows can't be compared."""
 
 import pytest
-from rich.console import Console
+from support.tables import printed, strictly, texts
 
-from merbench.analysis.explain import as_json, explain_rows, find_row
+from merbench.analysis.explain import explain_rows, find_row
 from merbench.contracts.errors import MerbenchError
 from merbench.records.select import read_runs
-from merbench.report.views.explain import print_explanation
+from merbench.report.views.explain import explanation_report
 
 
-def explained(record, one, two, **options):
+def explained(record, one="a", two="b", **options):
     runs = read_runs(record.results)
     return explain_rows(find_row(runs, one), find_row(runs, two), **options)
 
 
-def as_record(found):
-    def refuse(word):
-        raise ValueError(f"{word} is not JSON")
-
-    return json.loads(as_json(found), parse_constant=refuse)
-
-
-def printed(found, width=None, most=10):
-    out = io.StringIO()
-    print_explanation(found, Console(file=out, highlight=False, width=width or 120, force_terminal=width is not None,
-                                     color_system=None, _environ={}), most)  # fmt: skip
-    return out.getvalue()
+def facts(found):
+    """Return the first table: fact -> its values."""
+    return {name: values for name, *values in texts(explanation_report(found, 10).tables[0])}
 
 
 # UF1 of `answers` is 25/36 (see test_compare.py), of `right` 1, of `wrong` (all negative) 8/11/3 = 8/33.
 def test_two_rows_worked_out_by_hand(record, answers, right):
     record(answers, method="a")
     record(right, method="b")
-    found = as_record(explained(record, "a", "b"))
+    found = strictly(explanation_report(explained(record, "a", "b"), 10))
     full, alpha, beta = found["parts"]
     assert [part["part"] for part in (full, alpha, beta)] == ["full", "alpha", "beta"]
     assert (full["uf1_one"], full["uf1_two"]) == (pytest.approx(25 / 36), 1)
@@ -57,77 +45,53 @@ def test_two_rows_worked_out_by_hand(record, answers, right):
     assert (found["forced_despite"], found["clips_left_out"]) == ([], 0)
 
 
-def test_rows_of_other_seeds_and_sanity_rows_are_called_so(record, answers, right):
-    record(answers, method="a", seed=1)
-    record(right, method="b", sanity=True)
-    text = printed(explained(record, "a", "b"))
-    assert "seeds: A 1 | B 0" in text
-    assert "B  b [sanity row]: b-toys-s0" in text
-    assert "A  a: a-toys-s1" in text
+def test_differing_settings_are_listed_and_equal_ones_named(record, answers, right):
+    record(answers, method="a", code="one", seed=1)
+    record(right, method="b", code="two", data="elsewhere", variant="x=1", sanity=True)
+    found = explained(record)
+    agree = {each["what"]: each["agree"] for each in strictly(explanation_report(found, 10))["agreement"]}
+    equal = ["protocol", "split", "inputs", "selection", "libraries"]
+    assert agree == dict.fromkeys(equal, True) | dict.fromkeys(["data", "method", "settings", "seeds"], False)
+    assert set(facts(found)) == {"row", "runs", "ranked under", "data", "method", "settings", "seeds"}
+    assert facts(found)["row"] == ["a on toy-data", "b (x=1) on elsewhere [sanity row]"]
+    assert facts(found)["seeds"] == ["1", "0"]
+    (legend,) = explanation_report(found, 10).tables[0].legend
+    assert all(name in legend for name in equal)
 
 
-def test_what_the_rows_have_in_common_is_told_item_by_item(record, answers, right):
-    record(answers, method="a", code="one")
-    record(right, method="b", code="two", data="elsewhere", variant="x=1")
-    agree = {each["what"]: each["agree"] for each in as_record(explained(record, "a", "b"))["agreement"]}
-    assert agree == {
-        "protocol": True, "split": True, "inputs": True, "selection": True, "libraries": True, "seeds": True,
-        "data": False, "method": False, "settings": False,
-    }  # fmt: skip
-    text = printed(explained(record, "a", "b"))
-    assert "the same: protocol, split, inputs, selection, libraries, seeds" in text
-    assert "data: A toy-data, " in text
-    assert "| B elsewhere, " in text
-
-
-DEPENDENT = "subject-dependent: other clips of the tested person are in training"
-
-
-def test_what_the_protocol_warns_of_and_made_data_are_said_in_text_and_json(record, answers, right):
-    for made, method in ((answers, "a"), (right, "b")):
-        record(made, method=method, warnings=[DEPENDENT], synthetic=True)
-    found = explained(record, "a", "b")
-    text = printed(found)
-    assert text.count("toys on toy-data, synthetic data, subject-dependent (protocol ") == 1
+def test_warnings_and_synthetic_data_are_shown(record, answers, right):
+    dependent = "subject-dependent: the person who is tested is also trained on"
+    for answered, method in ((answers, "a"), (right, "b")):
+        record(answered, method=method, warnings=[dependent], synthetic=True)
+    report = explanation_report(explained(record), 10)
+    notes = [note.text for note in report.tables[0].notes]
     for letter in "AB":
-        assert f"{letter}: {DEPENDENT}" in text
-        assert f"{letter}: synthetic data" in text
-    for row in (as_record(found)["one"], as_record(found)["two"]):
+        assert {f"{letter}: {dependent}", f"{letter}: synthetic data"} <= set(notes)
+    for row in (strictly(report)["one"], strictly(report)["two"]):
         assert (row["protocol"], row["data"], row["synthetic"]) == ("toys", "toy-data", True)
-        assert row["warnings"] == [DEPENDENT]
+        assert row["warnings"] == [dependent]
 
 
-def test_each_row_has_its_own_title_where_they_do_not_rank_together(record, answers, right):
-    record(answers, method="a")
-    record(right, method="b", synthetic=True)
-    text = printed(explained(record, "a", "b", force=True))
-    assert "A under toys on toy-data (protocol " in text
-    assert "B under toys on toy-data, synthetic data (protocol " in text
-
-
-def test_a_method_means_all_its_seeds_and_a_run_that_seed_alone(record, answers, right, wrong):
+def test_a_method_stands_for_all_its_seeds_and_a_run_for_one(record, answers, right, wrong):
     first = record(answers, seed=0)
     record(right, seed=1)
     record(wrong, method="other")
     found = explained(record, "toy", "other")
     assert found.seeds[0] == pytest.approx([25 / 36, 1])
     assert found.parts[0].uf1[0] == pytest.approx(61 / 72)
-    assert as_record(found)["one"]["seed_sd"] == pytest.approx(11 / 36 / 2**0.5)
-    assert "A ±.216 (.6944 to 1.0000, 2 seeds); B unknown, it has one seed" in printed(found)
+    assert strictly(explanation_report(found, 10))["one"]["seed_sd"] == pytest.approx(11 / 36 / 2**0.5)
+    assert "A .216 (.6944 to 1.0000, 2 seeds)" in explanation_report(found, 10).tables[1].legend[0]
     alone = explained(record, first.name[:-3], "other")
     assert alone.seeds[0] == pytest.approx([25 / 36])
     assert [run.file.run_id for run in alone.one.runs] == [first.name]
 
 
-def test_names_that_mean_nothing_or_too_much_are_refused(record, answers, right):
+def test_unknown_and_ambiguous_names_are_refused(record, answers, right):
     record(answers, variant="epochs=1")
     record(right, variant="epochs=5")
     record(right, method="other")
-    for name, words in {
-        "toy": "could be any of toy",
-        "toy-": "could be any of toy-toys-s0-",
-        "othr": "no recorded method or run is called 'othr' .did you mean 'other'",
-    }.items():
+    cases = {"toy": "ambiguous: toy ", "toy-": "ambiguous: toy-toys-s0-", "othr": "'othr' .did you mean 'other'"}
+    for name, words in cases.items():
         with pytest.raises(MerbenchError, match=words):
             explained(record, name, "other")
     assert explained(record, "toy (epochs=5)", "other").one.label == "toy (epochs=5)"
@@ -136,54 +100,55 @@ def test_names_that_mean_nothing_or_too_much_are_refused(record, answers, right)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"admissions": ["transductive"]}, "one card discloses more than the other (transductive)"),
-        ({"synthetic": True}, "one is on synthetic data"),
-        ({"protocol": "others"}, "the protocols are called toys and others"),
+        ({"admissions": ["transductive"]}, "transductive"),
+        ({"synthetic": True}, "synthetic"),
+        ({"protocol": "others"}, "toys and others"),
         ({"folds": ["alpha/s1"]}, "b: seed 0 has 1 of 3 folds"),
     ],
 )
-def test_what_does_not_rank_together_is_refused_and_compared_when_forced(record, answers, right, change, words):
+def test_rows_that_do_not_rank_together_are_compared_only_if_forced(record, answers, right, change, words):
     record(answers, method="a")
     record(right, method="b", **change)
-    with pytest.raises(MerbenchError) as refused:
-        explained(record, "a", "b")
+    with pytest.raises(MerbenchError, match="--force") as refused:
+        explained(record)
     assert words in str(refused.value)
-    assert "--force" in str(refused.value)
-    found = explained(record, "a", "b", force=True)
+    found = explained(record, force=True)
     assert words in " ".join(found.against)
-    assert f"forced although {words}" in printed(found)
+    assert words in " ".join(note.text for note in explanation_report(found, 10).tables[0].notes)
     assert found.parts[0].difference.clips == (2 if "folds" in change else 7)
+    one, two = facts(found)["ranked under"]
+    assert (one == two) is ("folds" in change)
 
 
-def test_forced_rows_are_compared_over_the_clips_that_both_have_with_the_same_class(record, answers, right):
+def test_forced_rows_are_compared_on_their_common_clips(record, answers, right):
     record(answers, method="a")
-    changed = dict(list(right.items())[:-1]) | {"beta/t1/c2": ("positive", "positive")}
-    record(changed, method="b")
+    record(dict(list(right.items())[:-1]) | {"beta/t1/c2": ("positive", "positive")}, method="b")
     with pytest.raises(MerbenchError, match="clips, labels or folds differ"):
-        explained(record, "a", "b")
-    found = explained(record, "a", "b", force=True)
-    assert (found.parts[0].difference.clips, found.left_out) == (5, 2)
-    assert "left out, since only one has them, or with another class there: 2 clips" in printed(found)
+        explained(record)
+    found = explained(record, force=True)
+    assert (found.parts[0].difference.clips, found.excluded) == (5, 2)
+    assert any(
+        note.kind == "excluded" and "2 clips" in note.text for note in explanation_report(found, 10).tables[0].notes
+    )
 
 
-def test_without_a_clip_in_common_even_force_is_refused(record, answers):
+def test_rows_without_a_common_clip_are_never_compared(record, answers):
     record(answers, method="a", folds=["alpha/s1"])
     record(answers, method="b", folds=["alpha/s2"])
     with pytest.raises(MerbenchError, match="no clip in common"):
-        explained(record, "a", "b", force=True)
+        explained(record, force=True)
 
 
 @pytest.mark.parametrize("width", [80, 120, None])
-def test_it_fits_a_terminal_and_lists_no_more_than_was_asked_for(record, answers, wrong, width):
+def test_an_explanation_fits_and_is_shortened_on_request(record, answers, wrong, width):
     record(wrong, method="[bold]x")
     record(answers, method="b")
-    text = printed(explained(record, "[bold]x", "b"), width, most=1)
-    if width:
-        assert all(len(line.rstrip()) <= width for line in text.splitlines())
-    flat = " ".join(text.split())
-    assert "the 1 that moved most" in flat
-    for words in ("[bold]x", "UF1 and UAR: A minus B", "Classes", "Confusion of A minus that of B"):
-        assert words in flat
+    report = explanation_report(explained(record, "[bold]x", "b"), 1)
+    text = printed(report, width)
+    assert width is None or max(map(len, text.splitlines())) <= width
+    assert "[bold]x" in text
+    assert [len(texts(table)) for table in report.tables[-2:]] == [1, 1]
+    assert "the 1 largest changes" in report.tables[-1].title
 
 
 def test_of_many_databases_the_p_values_are_adjusted(record):
@@ -192,7 +157,7 @@ def test_of_many_databases_the_p_values_are_adjusted(record):
     turned = {"negative": "positive", "positive": "surprise", "surprise": "negative"}
     record({name: (said, said) for name, said in truth.items()}, method="a")
     record({name: (said, turned[said]) for name, said in truth.items()}, method="b")
-    full, x, y = explained(record, "a", "b").parts
+    full, x, y = explained(record).parts
     # two of 2**6 ways to swap the six subjects of a database differ as much: 1/32, times two
     assert (x.uf1_p, y.uf1_p) == (pytest.approx(1 / 16, abs=0.01), pytest.approx(1 / 16, abs=0.01))
     assert full.uf1_p < 0.005

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merbench.analysis.rows import measured_rows
+from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
@@ -24,7 +24,8 @@ from merbench.records.outcome import FoldOutcome, InnerTraining
 from merbench.records.predictions import prediction_table
 from merbench.records.read import RecordedRun
 from merbench.records.select import read_runs
-from merbench.report.views.compare import Comparison
+from merbench.report.table import Report
+from merbench.report.views.compare import comparison
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
@@ -139,11 +140,16 @@ class Recorder:
             folds="leave-one-subject-out",
         )  # fmt: skip
 
-    def compared(self, older: bool = False) -> Comparison:
-        """Compare everything that is recorded."""
+    def rows(self, older: bool = False) -> tuple[list[Row], list[str]]:
+        """Return the rows of everything that is recorded, and the notes on them."""
         runs = read_runs(self.results)
         rows, notes = measured_rows(runs, older)
-        return Comparison(rows, [], runs.problems + notes)
+        return rows, runs.problems + notes
+
+    def compared(self, older: bool = False) -> Report:
+        """Compare everything that is recorded."""
+        rows, notes = self.rows(older)
+        return comparison(rows, notes=notes)
 
 
 #: Seven clips of three people in two datasets; the figures that follow from them are derived where they are used.

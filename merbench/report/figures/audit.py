@@ -1,7 +1,7 @@
 """The figure of an audit: what each selection would report against the number of epochs, and which epochs it picks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,9 @@ from merbench.analysis.audit import Audit
 from merbench.analysis.selection_rules import INNER, LAST
 from merbench.records.files import write_whole
 from merbench.report.figures.style import GREY, PAGE, as_png, new_figure, style, title
-from merbench.report.views.audit import as_csv, as_json, as_markdown
-from merbench.report.views.compare import number
+from merbench.report.numbers import number
+from merbench.report.views.audit import audit_report
+from merbench.report.write import write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,8 +60,10 @@ def write_audit(audit: Audit, folder: Path) -> Iterator[Path]:
     """
     with style():
         picture = as_png(audit_figure(audit))
-    texts = {"audit.json": as_json(audit), "audit.csv": as_csv(audit), "audit.md": as_markdown(audit)}
-    for name, content in {**{name: text.encode() for name, text in texts.items()}, "audit.png": picture}.items():
+    report = audit_report(audit)
+    main = replace(report, tables=report.tables[:1])
+    texts = {f"audit.{name}": write(main, name).encode() for name in ("json", "csv", "md")}
+    for name, content in {**texts, "audit.png": picture}.items():
         write_whole(folder / name, content)
         yield folder / name
 

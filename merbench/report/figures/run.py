@@ -29,7 +29,7 @@ from merbench.report.figures.style import (
     style,
     title,
 )
-from merbench.report.views.compare import number
+from merbench.report.numbers import number
 from merbench.scoring.metrics import Counts, scores
 from merbench.scoring.table import pooled_confusion
 

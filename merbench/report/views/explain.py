@@ -1,174 +1,139 @@
-"""An explanation on a terminal, or in plain text where there is none."""
+"""An explanation: where two rows differ, by part, class, subject and clip."""
 
-import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from merbench.analysis.explain import Explanation, PartDifference
-from merbench.contracts.names import shown
-from merbench.report.views.compare import number, signed, title_of
-from merbench.scoring.intervals import Interval
+from merbench.analysis.explain import Explanation
+from merbench.contracts.notes import Note
+from merbench.report.numbers import (
+    count_text,
+    number,
+    p_text,
+    signed,
+    signed_count,
+    signed_interval,
+)
+from merbench.report.table import Column, Report, Section, Table, name_column, text_cells
+from merbench.report.views.rows import named, title_of
 
 A, B = "A", "B"
 
 
-def print_explanation(found: Explanation, console: Console, most: int) -> None:
-    """Print an explanation: at most `most` subjects and clips."""
-    rows = ((A, found.one), (B, found.two))
-    for letter, row in rows:
-        runs = ", ".join(run.file.run_id for run in row.runs)
-        told = shown(f"{row.label}{' [sanity row]' * row.sanity}: {runs}")
-        console.print(Text.assemble((f"{letter}  ", "bold"), told), soft_wrap=True)
-    titles = {letter: title_of([row]) for letter, row in rows}
-    apart = [f"{letter} under {title}" for letter, title in titles.items()]
-    for title in [titles[A]] if titles[A] == titles[B] else apart:
-        _note(console, title, "")
-    for letter, row in rows:
-        for remark in row.remarks:
-            _note(console, f"{letter}: {remark}", "yellow")
-    for why in found.against:
-        _note(console, f"forced although {why}", "yellow")
-    if found.left_out:
-        clips = f"{found.left_out} clip{'s' * (found.left_out > 1)}"
-        _note(console, f"left out, since only one has them, or with another class there: {clips}", "yellow")
-    same = [each.what for each in found.agreement if each.agree]
-    _note(console, f"the same: {', '.join(same) or 'nothing'}", "")
-    for each in found.agreement:
-        if not each.agree:
-            _note(console, f"{each.what}: {A} {each.one} | {B} {each.two}", "")
-    console.print()
-    console.print(_part_table(found))
-    _note(console, _spread(found))
-    _note(
-        console, "Intervals (95 %) and p are over subjects, given the trained folds: paired bootstrap and permutation."
-    )
-    _note(console, "The p of the databases are adjusted for their number (Holm).")
-    console.print()
-    console.print(_class_table(found))
-    console.print(_confusion_table(found))
-    console.print(_subject_table(found, most))
-    console.print(_clip_table(found, most))
+def explanation_report(found: Explanation, most: int) -> Report:
+    """Build the tables of an explanation: at most `most` subjects and clips."""
+    tables = [
+        _row_table(found),
+        _part_table(found),
+        _class_table(found),
+        _confusion_table(found),
+        _subject_table(found, most),
+        _clip_table(found, most),
+    ]
+    return Report(tables, data=found.record())
 
 
-def _note(console: Console, text: str, style: str = "dim") -> None:
-    console.print(Text(shown(text), style=style), soft_wrap=not console.is_terminal)
-
-
-def _table(title: str) -> Table:
-    return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-
-
-def _range(interval: Interval) -> str:
-    return "" if math.isnan(interval.low) else f"{signed(interval.low)}, {signed(interval.high)}"
-
-
-def _p(value: float) -> str:
-    return "<.001" if value < 0.001 else number(value, 3)
+def _row_table(found: Explanation) -> Table:
+    """Build the table of the two rows, and of the settings in which they differ."""
+    rows = {A: found.one, B: found.two}
+    facts = {
+        "row": [f"{row.label}{' [sanity row]' * row.sanity}" for row in rows.values()],
+        "runs": [", ".join(run.file.run_id for run in row.runs) for row in rows.values()],
+        "ranked under": [title_of([row]) for row in rows.values()],
+        **{name: values for name, values in found.agreement.items() if values[0] != values[1]},
+    }
+    same = [name for name, (one, two) in found.agreement.items() if one == two]
+    notes = [note for letter, row in rows.items() for note in named(letter, row.remarks)]
+    notes += [Note("warning", f"forced although {why}") for why in found.against]
+    if found.excluded:
+        clips = f"{found.excluded} clip{'s' * (found.excluded > 1)}"
+        notes.append(Note("excluded", f"excluded, missing from one row or labelled differently there: {clips}"))
+    lines = [text_cells(name, *values) for name, values in facts.items()]
+    columns = [name_column("", wraps=False), *(Column(letter, align="left", wraps=True) for letter in rows)]
+    return Table("", columns, [Section(lines)], [f"Equal: {', '.join(same) or 'nothing'}."], notes)
 
 
 def _part_table(found: Explanation) -> Table:
-    table = _table(f"UF1 and UAR: {A} minus {B}")
-    table.add_column("Part")
-    for name in ("", A, B, "A - B", "95 %", "p", "Clips"):
-        table.add_column(name, justify="right", no_wrap=True)
+    lines = []
     for part in found.parts:
-        for row in _part_rows(part, found.titles[part.part]):
-            table.add_row(*row)
-    return table
+        gap, title = part.difference, found.titles[part.part]
+        uf1 = [*map(number, part.uf1), signed(gap.uf1, 4), signed_interval(gap.uf1_interval), p_text(part.uf1_p)]
+        uar = [*map(number, part.uar), signed(gap.uar, 4), signed_interval(gap.uar_interval), p_text(part.uar_p)]
+        lines += [text_cells(title, "UF1", *uf1, gap.clips), text_cells("", "UAR", *uar, "")]
+    legend = [
+        f"Standard deviation of UF1 over seeds: {'; '.join(_spread(found))}.",
+        "95 % intervals and p: paired bootstrap and permutation test over subjects, conditional on the trained models. "
+        "The p-values of databases are adjusted for their number (Holm).",
+    ]
+    columns = [name_column("Part"), *_columns("", A, B, "A - B", "95 %", "p", "Clips")]
+    return Table(f"UF1 and UAR: {A} minus {B}", columns, [Section(lines)], legend)
 
 
-def _part_rows(part: PartDifference, title: str) -> list[list[Text | str]]:
-    gap = part.difference
-    return [
-        [Text(shown(title)), "UF1", *map(number, part.uf1), signed(gap.uf1, 4), _range(gap.uf1_interval),
-         _p(part.uf1_p), str(gap.clips)],
-        ["", "UAR", *map(number, part.uar), signed(gap.uar, 4), _range(gap.uar_interval),
-         _p(part.uar_p), ""],
-    ]  # fmt: skip
+def _columns(*titles: str) -> list[Column]:
+    return [Column(title) for title in titles]
 
 
-def _spread(found: Explanation) -> str:
-    """Say how far each row's own seeds lie apart: another source of spread than the subjects."""
-    said = []
+def _spread(found: Explanation) -> Iterator[str]:
     for letter, row, seeds in ((A, found.one, found.seeds[0]), (B, found.two, found.seeds[1])):
         if len(seeds) > 1:
             spread = number(float(np.std(seeds, ddof=1)), 3)
-            said.append(f"{letter} ±{spread} ({number(min(seeds))} to {number(max(seeds))}, {len(seeds)} seeds)")
-        elif row.runs[0].file.deterministic:
-            said.append(f"{letter} none, it is deterministic")
+            yield f"{letter} {spread} ({number(min(seeds))} to {number(max(seeds))}, {len(seeds)} seeds)"
         else:
-            said.append(f"{letter} unknown, it has one seed")
-    return f"Spread of UF1 over seeds: {'; '.join(said)}."
+            yield f"{letter} {'none, deterministic' if row.runs[0].file.deterministic else 'unknown, one seed'}"
 
 
 def _class_table(found: Explanation) -> Table:
-    table = _table("Classes")
-    table.add_column("Class")
-    for name in ("Recall A", "B", "A - B", "F1 A", "B", "A - B", "Clips"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in found.classes:
-        cells = [
-            cell for one, two in (each.recall, each.f1) for cell in (number(one, 3), number(two, 3), signed(one - two))
-        ]
-        table.add_row(Text(shown(each.name)), *cells, str(each.clips))
-    return table
+    lines = [
+        text_cells(
+            name,
+            *(text for one, two in (of.recall, of.f1) for text in (number(one, 3), number(two, 3), signed(one - two))),
+            of.clips,
+        )
+        for name, of in found.classes.items()
+    ]
+    columns = [Column(name, group=group) for group in ("Recall", "F1") for name in (A, B, "A - B")]
+    return Table("Classes", [name_column("Class"), *columns, Column("Clips")], [Section(lines)])
 
 
 def _confusion_table(found: Explanation) -> Table:
-    table = _table(f"Confusion of {A} minus that of {B}, in clips: a row is the truth, a column what was said")
-    table.add_column("")
-    for name in found.classes_of:
-        table.add_column(Text(shown(name)), justify="right", no_wrap=True)
-    for name, row in zip(found.classes_of, found.confusion, strict=True):
-        table.add_row(Text(shown(name)), *map(_clips, row.tolist()))
-    return table
-
-
-def _clips(value: float) -> str:
-    return "0" if abs(value) < 0.05 else f"{value:+.1f}".removesuffix(".0")
-
-
-def _share(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    lines = [
+        text_cells(name, *map(signed_count, row))
+        for name, row in zip(found.classes, found.confusion.tolist(), strict=True)
+    ]
+    title = f"Confusion of {A} minus that of {B}, in clips: rows true, columns predicted"
+    return Table(title, [name_column("Class"), *_columns(*found.classes)], [Section(lines)])
 
 
 def _subject_table(found: Explanation, most: int) -> Table:
     moved = found.subjects[found.subjects.change.abs() > 1e-9]
     gained, lost = int((moved.change > 0).sum()), int((moved.change < 0).sum())
     kept = len(found.subjects) - len(moved)
-    table = _table(
-        f"Subjects: {A} has more clips of {gained} right, {B} of {lost}, as many of {kept}{_only(most, moved)}"
-    )
-    table.add_column("Subject")
-    for name in ("A right", "B right", "A - B", "Clips"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in moved.head(most).to_dict("records"):
-        right = _share(each["right"]), _share(each["other_right"]), _clips(each["change"])
-        table.add_row(Text(shown(f"{each['dataset']}/{each['subject']}")), *right, str(each["clips"]))
-    return table
+    title = f"Subjects with more clips right: {A} {gained}, {B} {lost}, equal {kept}{_only(most, moved)}"
+    lines = [
+        text_cells(
+            f"{each['dataset']}/{each['subject']}",
+            count_text(each["right"]), count_text(each["other_right"]), signed_count(each["change"]), each["clips"],
+        )
+        for each in moved.head(most).to_dict("records")
+    ]  # fmt: skip
+    return Table(title, [name_column("Subject"), *_columns("A right", "B right", "A - B", "Clips")], [Section(lines)])
 
 
 def _clip_table(found: Explanation, most: int) -> Table:
     moved = found.clips
     gained = int((moved.change > 0).sum())
-    seeds = len(found.seeds[0]), len(found.seeds[1])
-    title = f"Clips: {A} has {gained} right that {B} has wrong, in more of its seeds; {B} {len(moved) - gained}"
-    table = _table(f"{title}{_only(most, moved)}")
-    for name in ("Clip", "Truth", f"{A} said", f"{B} said"):
-        table.add_column(name, overflow="fold")
-    for name in (f"{A} right", f"{B} right"):
-        table.add_column(name, justify="right", no_wrap=True)
+    title = f"Clips right in more seeds: {A} {gained}, {B} {len(moved) - gained}{_only(most, moved)}"
+    lines = []
     for each in moved.head(most).to_dict("records"):
-        names = (f"{each['dataset']}/{each['subject']}/{each['clip']}", each["truth"], each["said"], each["other_said"])
-        counts = (f"{each['right']}/{seeds[0]}", f"{each['other_right']}/{seeds[1]}")
-        table.add_row(*(Text(shown(name)) for name in names), *counts)
-    return table
+        right = [
+            f"{each[name]}/{len(seeds)}" for name, seeds in zip(("right", "other_right"), found.seeds, strict=True)
+        ]
+        clip = f"{each['dataset']}/{each['subject']}/{each['clip']}"
+        lines.append(text_cells(clip, each["truth"], each["said"], each["other_said"], *right))
+    named_classes = [Column(name, align="left", wraps=True) for name in ("Truth", f"{A} predicted", f"{B} predicted")]
+    return Table(title, [name_column("Clip"), *named_classes, *_columns("A right", "B right")], [Section(lines)])
 
 
 def _only(most: int, moved: pd.DataFrame) -> str:
-    return f"; the {most} that moved most" if len(moved) > most else ""
+    return f"; the {most} largest changes" if len(moved) > most else ""

@@ -6,45 +6,67 @@ from math import isnan
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.contracts.cards import Task
-from merbench.contracts.names import shown
+from merbench.contracts.notes import Note
 from merbench.records.model import FoldRecord
 from merbench.records.read import RecordedRun
-from merbench.report.views.compare import number
-from merbench.report.write.terminal import print_columns
-from merbench.scoring.alignment import Alignment
+from merbench.report.numbers import NONE, interval_text, number
+from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
+from merbench.report.views.rows import as_notes
 from merbench.scoring.detection import shown_f1, subject_unit_counts
-from merbench.scoring.intervals import Interval
 from merbench.scoring.metrics import Counts
 from merbench.scoring.table import part_scores, pooled_confusion
 from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScore, UnitScores
 
 
-def print_run(
+def run_report(
     run: RecordedRun,
-    console: Console,
+    diagnostics: Diagnostics,
+    command: str,
     record: FoldRecord | None = None,
     inner: npt.NDArray[np.float64] | None = None,
-) -> None:
-    """Print a recorded run.
+) -> Report:
+    """Build the tables of a recorded run.
 
     Parameters
     ----------
     run : RecordedRun
         The run.
-    console : Console
-        Where to.
+    diagnostics : Diagnostics
+        Its diagnostics.
+    command : str
+        The command that records diagnostics.
     record : FoldRecord, optional
-        That of one of its folds, which tells what it was computed with.
+        That of one of its folds, for machine and packages.
     inner : ndarray of float, shape (n_folds, n_epochs), optional
-        What epochs were selected by, from :func:`merbench.records.read.read_inner`.
+        The scores by which epochs were selected, from :func:`merbench.records.read.read_inner`.
     """
+    file = run.file
+    tables = [_facts(run, record, inner)]
+    if len(run.predictions):
+        tables += scores_tables(run.predictions, file.outputs, file.parts, "Scores", file.task)
+    tables += [_unit_table(unit_series(diagnostics))] if unit_series(diagnostics) else []
+    return Report(tables, _diagnostic_notes(diagnostics, command))
+
+
+def scores_tables(
+    predictions: pd.DataFrame,
+    outputs: Sequence[str],
+    parts: Mapping[str, str],
+    title: str,
+    task: Task = "classification",
+) -> list[Table]:
+    """Build the tables of predictions: scores by part; confusion and subjects, or action units."""
+    scores = _part_table(predictions, outputs, parts, title, task)
+    if task != "classification":
+        return [scores, _detection_table(predictions, outputs, parts)]
+    confusion = _confusion_table(pooled_confusion(predictions, outputs), outputs)
+    return [scores, confusion, _subject_table(predictions, outputs)]
+
+
+def _facts(run: RecordedRun, record: FoldRecord | None, inner: npt.NDArray[np.float64] | None) -> Table:
     file, key = run.file, run.file.key
     facts = {
         "run": file.run_id,
@@ -64,166 +86,125 @@ def print_run(
     }
     if record:
         machine = f"{record.hardware.get('processor')}, {record.hardware.get('system')}"
-        facts["machine"] = f"{machine}; {record.device}, {record.threads} thread{'s' * (record.threads > 1)} a fold"
+        facts["machine"] = f"{machine}; {record.device}, {record.threads} thread{'s' * (record.threads > 1)} per fold"
         facts["packages"] = ", ".join(f"{name} {version}" for name, version in record.packages.items())
     if run.mark:
-        facts["took"] = f"{run.mark.seconds:.1f} s, all folds together"
-    for name, value in facts.items():
-        if not value:
-            continue
-        console.print(Text.assemble((f"{name:<10}", "bold"), shown(value)), soft_wrap=True)
-    for fold, why in run.failed.items():
-        console.print(Text(shown(f"failed    {fold}: {why}"), style="red"), soft_wrap=True)
-    for problem in run.problems:
-        console.print(Text(f"does not verify: {problem}", style="red"), soft_wrap=True)
-    for warning in file.warnings:
-        console.print(Text(shown(f"warning   {warning}"), style="yellow"), soft_wrap=True)
-    if key.shuffled:
-        told = "warning   labels of the training clips were shuffled: a check of sanity, never a result"
-        console.print(Text(told, style="yellow"), soft_wrap=True)
+        facts["time"] = f"{run.mark.seconds:.1f} s, sum over folds"
+    lines = [[Cell(name, place=1), Cell(value)] for name, value in facts.items() if value]
+    columns = [name_column("", wraps=False), Column("", align="left", wraps=True)]
+    return Table("", columns, [Section(lines)], notes=_run_notes(run))
+
+
+def _run_notes(run: RecordedRun) -> list[Note]:
+    notes = [Note("problem", f"failed: {fold}: {why}") for fold, why in run.failed.items()]
+    notes += [Note("problem", f"does not verify: {problem}") for problem in run.problems]
+    notes += [Note("warning", f"warning: {warning}") for warning in run.file.warnings]
+    if run.file.key.shuffled:
+        notes.append(Note("warning", "warning: trained on shuffled labels: a sanity check, never a result"))
     if run.mark and run.mark.mixed:
-        console.print(Text(f"folds differ in {', '.join(run.mark.mixed)}", style="yellow"), soft_wrap=True)
-    if len(run.predictions):
-        console.print()
-        if file.task == "classification":
-            print_scores(run.predictions, file.outputs, file.parts, console, "Scores")
-        else:
-            _print_part_scores(run.predictions, file.outputs, file.parts, console, "Scores", file.task)
-            _print_detection(run.predictions, file.outputs, file.parts, console)
+        notes.append(Note("warning", f"folds differ in {', '.join(run.mark.mixed)}"))
+    return notes
 
 
 def _selected(inner: npt.NDArray[np.float64]) -> str:
-    """Tell which epochs were selected: the first best of each fold's inner training."""
+    """Return the range of the selected epochs: the first best of each fold's inner training."""
     epochs = np.nanargmax(inner, axis=1) + 1
     return f" (epochs {epochs.min()} to {epochs.max()} of {inner.shape[1]}, median {np.median(epochs):g})"
 
 
-def print_scores(
-    predictions: pd.DataFrame, classes: Sequence[str], parts: Mapping[str, str], console: Console, title: str
-) -> None:
-    """Print the scores of predictions by part, their confusion, and the results of each class and each subject."""
-    _print_part_scores(predictions, classes, parts, console, title)
-    _print_confusion(pooled_confusion(predictions, classes), classes, console)
-    _print_subjects(predictions, classes, console)
+def _part_table(
+    predictions: pd.DataFrame, outputs: Sequence[str], parts: Mapping[str, str], title: str, task: Task
+) -> Table:
+    f1, scored = ("UF1", "Classes") if task == "classification" else ("F1", "AUs")
+    lines = []
+    for score in part_scores([predictions], outputs, parts, task):
+        figures = [NONE] * 5
+        if score.clips:
+            uf1, uar = (interval_text(each, 4) or NONE for each in (score.uf1_interval, score.uar_interval))
+            figures = [number(score.uf1), uf1, number(score.uar), uar, number(score.acc)]
+        lines.append(text_cells(parts[score.part], *figures, score.clips, score.classes_scored if score.clips else 0))
+    heads = (f1, f"{f1} 95 %", "UAR", "UAR 95 %", "Acc", "Clips", scored)
+    return Table(title, [name_column("Part"), *map(Column, heads)], [Section(lines)])
 
 
-def _table(title: str) -> Table:
-    return Table(title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-
-
-def _range(interval: Interval) -> str:
-    return "–" if isnan(interval.low) else f"{number(interval.low)}–{number(interval.high)}"
-
-
-def _print_detection(
-    predictions: pd.DataFrame, units: Sequence[str], parts: Mapping[str, str], console: Console
-) -> None:
-    """F1 of each action unit, of all clips and of each dataset, beside how many clips show it."""
+def _detection_table(predictions: pd.DataFrame, units: Sequence[str], parts: Mapping[str, str]) -> Table:
+    """F1 of each action unit, on all clips and on each dataset, and the number of clips that show it."""
     datasets = [part for part in parts if part not in ("full", "mean")]
-    heads = ["AU", "clips", "shown", "F1", *(parts[part] for part in datasets), "always shown"]
-    rows = []
     counts, of = subject_unit_counts([predictions], units)
     inside = {part: np.array([name == part for name in of]) for part in datasets}
+    lines = []
     for unit, by_subject in zip(units, counts[0], strict=True):
         pooled = by_subject.sum(axis=0)
         clips, positive = int(pooled.sum()), int(pooled[1].sum())
         each = [number(float(shown_f1(by_subject[rows].sum(axis=0)))) for rows in inside.values()]
         floor = number(2 * positive / max(clips + positive, 1))
-        rows.append([f"AU{unit}", str(clips), str(positive), number(float(shown_f1(pooled))), *each, floor])
-    title = "Action units: F1 of being shown, decided at score 0; of clips of which it is known"
-    print_columns(console, title, heads, rows, left=False)
+        lines.append(text_cells(f"AU{unit}", clips, positive, number(float(shown_f1(pooled))), *each, floor))
+    heads = ("Clips", "Shown", "F1", *(parts[part] for part in datasets), "Always shown")
+    title = "Action units: F1 at threshold 0, on clips whose coding is known"
+    return Table(title, [name_column("AU"), *map(Column, heads)], [Section(lines)])
 
 
-def _print_part_scores(
-    predictions: pd.DataFrame,
-    classes: Sequence[str],
-    parts: Mapping[str, str],
-    console: Console,
-    title: str,
-    task: Task = "classification",
-) -> None:
-    f1, scored = ("UF1", "Classes") if task == "classification" else ("F1", "AUs")
-    rows = []
-    for score in part_scores([predictions], classes, parts, task):
-        if not score.clips:
-            rows.append([parts[score.part], *["–"] * 5, "0", "0"])
-            continue
-        uf1, uar = map(_range, (score.uf1_interval, score.uar_interval))
-        counts = (str(score.clips), str(score.classes_scored))
-        rows.append([parts[score.part], number(score.uf1), uf1, number(score.uar), uar, number(score.acc), *counts])
-    print_columns(console, title, ["Part", f1, f"{f1} 95 %", "UAR", "UAR 95 %", "Acc", "Clips", scored], rows)
-
-
-def _print_confusion(confusion: Counts, classes: Sequence[str], console: Console) -> None:
-    rows: list[list[str | Text]] = []
+def _confusion_table(confusion: Counts, classes: Sequence[str]) -> Table:
+    lines = []
     for index, name in enumerate(classes):
         hit, actual, given = int(confusion[index, index]), int(confusion[index].sum()), int(confusion[:, index].sum())
-        counts = [Text(str(n), style="bold" if i == index else "") for i, n in enumerate(confusion[index])]
+        counts = [Cell(str(n), place=1 if i == index else 0) for i, n in enumerate(confusion[index])]
         recall, precision = (hit / n if n else None for n in (actual, given))
         f1 = 2 * hit / (actual + given) if actual else None
-        rows.append([name, *counts, str(actual), number(recall), number(precision), number(f1)])
-    title = "Confusion: a row is the truth, a column what was predicted"
-    print_columns(console, title, ["", *classes, "clips", "recall", "precision", "F1"], rows)
+        lines.append([Cell(name), *counts, *text_cells(actual, number(recall), number(precision), number(f1))])
+    heads = (*classes, "Clips", "Recall", "Precision", "F1")
+    return Table(
+        "Confusion: rows true, columns predicted", [name_column("Class"), *map(Column, heads)], [Section(lines)]
+    )
 
 
-def _print_subjects(predictions: pd.DataFrame, classes: Sequence[str], console: Console) -> None:
-    """Clips right of clips shown, by class: one subject has too few for a meaningful UF1."""
-    rows = []
+def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
+    """Correct clips of clips shown, by class: one subject has too few for a meaningful UF1."""
+    lines = []
     hits = predictions.assign(hit=predictions.truth == predictions.predicted)
     for (dataset, subject), block in hits.groupby(["dataset", "subject"], sort=True):
-        cells = [f"{block.hit.sum()}/{len(block)}"]
-        for name in classes:
-            of_class = block[block.truth == name]
-            cells.append(f"{of_class.hit.sum()}/{len(of_class)}" if len(of_class) else "")
-        rows.append([f"{dataset}/{subject}", *cells])
-    print_columns(console, "Subjects: clips right / clips, by class", ["Subject", "all", *classes], rows)
+        of_class = [block[block.truth == name] for name in classes]
+        cells = [f"{found.hit.sum()}/{len(found)}" if len(found) else "" for found in (block, *of_class)]
+        lines.append(text_cells(f"{dataset}/{subject}", *cells))
+    title = "Subjects: correct clips / clips, by class"
+    return Table(title, [name_column("Subject"), *map(Column, ("all", *classes))], [Section(lines)])
 
 
-def print_diagnostics(diagnostics: Diagnostics, command: str, console: Console) -> None:
-    """Print what was measured inside the method: action units found, and how far its features keep apart."""
-    for problem in diagnostics.problems:
-        console.print(Text(shown(f"left out: {problem}"), style="red"), soft_wrap=True)
+def _diagnostic_notes(diagnostics: Diagnostics, command: str) -> list[Note]:
+    notes = [Note("excluded", f"excluded: {problem}") for problem in as_notes(diagnostics.problems)]
     if not diagnostics.folds:
-        told = f"no diagnostics are recorded: {command} does, where the method offers any, and shows what it sees"
-        console.print(Text(shown(told), style="dim"), soft_wrap=True)
-        return
-    series = unit_series(diagnostics)
-    if series:
-        console.print(_unit_table(series))
-    if diagnostics.decoupling and diagnostics.decoupling.alignment:
-        line = _alignment_line(diagnostics.features, diagnostics.decoupling.alignment)
-        console.print(Text(shown(line)), soft_wrap=True)
+        return [*notes, Note("note", f"no diagnostics recorded; if the method offers any, record them: {command}")]
+    aligned = diagnostics.decoupling.alignment if diagnostics.decoupling else None
+    if aligned:
+        one, other = diagnostics.features
+        small = f", {aligned.left_out} with too few clips excluded" if aligned.left_out else ""
+        notes.append(
+            Note(
+                "note",
+                f"Linear CKA of {one} and {other} on held-out clips (0: unrelated, 1: equal up to a rotation): "
+                f"{number(aligned.cka, 2)} over {aligned.folds} folds{small}",
+            )
+        )
+    return notes
 
 
 def _unit_table(series: Mapping[str, UnitScores]) -> Table:
-    """F1 of each action unit: found by the method, and read off each of its features by a linear rule."""
-    table = _table(
-        f"Action units in held-out clips: F1, 95 % over subjects; the mean is that of units that {LEAST_SHOWN} clips "
-        "or more show, the floor that of always answering that a unit is shown"
-    )
-    for name in ("AU", "clips", *series, "floor"):
-        table.add_column(Text(shown(name)), justify="right", overflow="fold")
+    """F1 of each action unit: predicted by the method, and by a linear probe on each of its features."""
     by_unit = {name: {score.unit: score for score in scores.units if score.shown} for name, scores in series.items()}
+    lines = []
     for unit in sorted({unit for scores in by_unit.values() for unit in scores}):
         found = [scores.get(unit) for scores in by_unit.values()]
         known = next(score for score in found if score)
-        table.add_row(str(unit), str(known.shown), *map(_f1_cell, found), number(known.floor))
-    table.add_section()
-    floors = {number(scores.floor) for scores in series.values()}  # several where they are means over different units
-    table.add_row("mean", "", *map(_f1_cell, series.values()), floors.pop() if len(floors) == 1 else "–")
-    return table
+        lines.append([*text_cells(unit, known.shown), *map(_f1_cell, found), Cell(number(known.floor))])
+    floors = {number(scores.floor) for scores in series.values()}  # several where the means are over different units
+    mean = [*text_cells("mean", ""), *map(_f1_cell, series.values()), Cell(floors.pop() if len(floors) == 1 else NONE)]
+    legend = [
+        f"Mean: over the action units that at least {LEAST_SHOWN} clips show. Floor: every unit predicted as shown. "
+        "95 % intervals over subjects."
+    ]
+    columns = [name_column("AU"), *map(Column, ("Clips", *series, "Floor"))]
+    return Table("Action units on held-out clips: F1", columns, [Section(lines), Section([mean])], legend)
 
 
-def _f1_cell(score: UnitScore | UnitScores | None) -> str:
-    if score is None or isnan(score.f1):
-        return "–"
-    interval = "" if isnan(score.interval.low) else f"{score.interval.low:.3f}–{score.interval.high:.3f}"
-    return f"{number(score.f1)} {interval.replace('0.', '.')}".rstrip()
-
-
-def _alignment_line(features: Sequence[str], alignment: Alignment) -> str:
-    one, other = features
-    told = f"Linear CKA of {one} and {other} in held-out clips: {number(alignment.cka, 2)} over {alignment.folds} folds"
-    if alignment.left_out:
-        told += f", {alignment.left_out} with too few clips left out"
-    return f"{told} (0: nothing in common, 1: the same but for a rotation)"
+def _f1_cell(score: UnitScore | UnitScores | None) -> Cell:
+    return Cell(NONE) if score is None or isnan(score.f1) else Cell(number(score.f1), interval_text(score.interval))

@@ -1,0 +1,96 @@
+"""Four views in five formats: a change of words or layout is one reviewed diff of the golden files."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.tables import printed
+
+from merbench.analysis.ablation import Trial, read_ablation
+from merbench.analysis.audit_runs import Wanted, read_audit
+from merbench.analysis.explain import explain_rows, find_row
+from merbench.analysis.rows import published_rows
+from merbench.records.select import read_runs
+from merbench.report.views.ablation import ablation_report, setting_text
+from merbench.report.views.audit import audit_report
+from merbench.report.views.compare import comparison
+from merbench.report.views.explain import explanation_report
+from merbench.report.write import write
+
+CLASSES = ("negative", "positive", "surprise")
+PEOPLE = [("alpha", f"s{i}") for i in range(4)] + [("beta", f"t{i}") for i in range(3)]
+
+
+def clips():
+    """Return the clip table of 7 people with 8 clips each, and their classes; clips of t2 have no action units."""
+    rng = np.random.default_rng(0)
+    rows = [(d, s, f"c{i}") for d, s in PEOPLE for i in range(8)]
+    table = pd.DataFrame(rows, columns=["dataset", "subject", "clip"])
+    table["aus"] = np.where(table.subject == "t2", "", rng.choice(["4", "12", "1+2", "R4+7"], len(table)))
+    return table, [CLASSES[i % 3] if aus != "1+2" else "surprise" for i, aus in enumerate(table.aus)]
+
+
+def answered(right, seed=0):
+    """Return truth and prediction of the clips, a share of them right."""
+    table, classes = clips()
+    rng = np.random.default_rng([seed, int(100 * right)])
+    said = np.where(rng.random(len(table)) < right, classes, rng.choice(CLASSES, len(table)))
+    names = table[["dataset", "subject", "clip"]].agg("/".join, axis=1)
+    return dict(zip(names, zip(classes, said.tolist(), strict=True), strict=True))
+
+
+def runs_of(record):
+    for seed in (0, 1):
+        record(answered(0.8, seed), method="net", seed=seed, variant="epochs=5", remark="a reconstruction")
+    record(answered(0.3), method="floor", failing={})
+    record(answered(0.9), method="holey", folds=["alpha/s0", "beta/t1"])
+    record(answered(0.35), method="blind", sanity=True)
+    record(answered(0.85), method="seen", admissions=["transductive"])
+
+
+def compared(record):
+    runs_of(record)
+    rows, notes = record.rows()
+    return comparison(rows, published_rows("megc2019")[:12], notes, {"full": "Full", "smic-hs": "SMIC"})
+
+
+def explained(record):
+    runs_of(record)
+    runs = read_runs(record.results)
+    return explanation_report(explain_rows(find_row(runs, "net"), find_row(runs, "floor")), 3)
+
+
+def ablated(record):
+    def trial(group, name, changes, right):
+        ids = [record(answered(right, s), method="net", seed=s, variant=setting_text(changes)).name for s in (0, 1)]
+        return Trial(group, name, changes, tuple(ids))
+
+    table, classes = clips()
+    truth = pd.DataFrame({"truth": classes, "fold": table.dataset + "/" + table.subject})
+    whole = trial("whole", "net", {}, 0.8)
+    trials = [whole, trial("fusion", "add", {"fusion": "add", "rates": [0.25, 0.5]}, 0.3),
+              Trial("fusion", "gated", {"fusion": "gated"}, whole.run_ids)]  # fmt: skip
+    command = "merbench ablate net --protocol toys --seeds 0-1"
+    return ablation_report(read_ablation(trials, record.results / "runs", table, truth, command, diagnosed=True))
+
+
+def audited(record):
+    for seed in (0, 1):
+        early, late = answered(0.7, seed), answered(0.5, seed)
+        epochs = {name: [early[name][1], late[name][1]] for name in late}
+        record(late, method="net", seed=seed, epochs=epochs)
+    return audit_report(read_audit(read_runs(record.results), Wanted("net", "toys", "toys")))
+
+
+VIEWS = {"compare": compared, "ablation": ablated, "audit": audited, "explain": explained}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_equal_their_golden_files_in_all_formats(record, golden, view):
+    report = VIEWS[view](record)
+    forms = {"txt": printed(report, 100), "md": write(report, "md"), "tex": write(report, "latex")}
+    forms |= {name: write(report, name) for name in ("html", "csv", "json")[: 1 if view == "explain" else 2]}
+    forms |= {"json": write(report, "json")} if view == "explain" else {}
+    for suffix, text in forms.items():
+        golden(f"{view}.{suffix}", re.sub(r"-[0-9a-f]{10}\b", "-0123456789", text))
