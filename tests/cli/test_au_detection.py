@@ -97,10 +97,10 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done, merb
     for head in ("Full F1", "Mean of databases F1", "CASME II F1", "small-au on coded-flow"):
         assert head in text
     assert "action units that no clip shows count 0 in F1 and nothing in UAR: 1 of 4 in Full" in text
-    assert "Which rows are below the best is not tested for action units." in text
+    assert "Significance is not tested for action units." in text
     said = merbench("explain", "svm-flow-aus", "always-shown")
     assert said.code == 2
-    assert "explain compares classes: merbench compare --protocol small-au sets rows beside one another" in said.err
+    assert "explain compares classes: use merbench compare --protocol small-au" in said.err
     assert "merbench show svm-flow-aus-small-au-s0-" in said.err
 
 

@@ -64,7 +64,7 @@ def test_rows_that_a_release_can_not_have_are_named(done, small, recorded):
     assert labels(beneath)[0] == ("1", "svm-flow")
     assert ("–", "svm-flow (labels shuffled)") in labels(beneath)
     run = next(recorded.glob("svm-flow-small-shuffled-s0-*")).name
-    assert "warning   labels of the training clips were shuffled" in done("show", run, "--no-figures")
+    assert "shuffled labels" in done("show", run, "--no-figures")
 
 
 def test_sanity_rows_are_not_submitted(done, refused, small, recorded):

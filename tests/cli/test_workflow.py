@@ -382,8 +382,8 @@ def test_published_figures_can_be_left_out_of_the_table(done, shared):
 
 def test_show_takes_the_beginning_of_an_id(done, recorded):
     said = done("show", "svm")
-    assert re.search(r"^run +svm-flow-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
-    assert re.search(r"^recorded +9 of 9 folds", said, re.MULTILINE)
+    assert re.search(r"^ run +svm-flow-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
+    assert re.search(r"^ recorded +9 of 9 folds", said, re.MULTILINE)
     assert re.search(r"^ negative +9 +0 +0 +9 +1\.0000 +1\.0000 +1\.0000", said, re.MULTILINE)
     assert re.search(r"^ samm/011 +2/2 +1/1 +1/1", said, re.MULTILINE)
 
@@ -393,7 +393,7 @@ def test_show_takes_a_whole_id_although_it_is_the_beginning_of_another(done, rec
     longer = recorded / f"{run.name}0"
     longer.mkdir()
     (longer / "run.json").write_bytes((run / "run.json").read_bytes())
-    assert "recorded  9 of 9 folds" in done("show", run.name)
+    assert "9 of 9 folds, started" in done("show", run.name)
 
 
 @pytest.mark.parametrize("format", ["csv", "challenge"])

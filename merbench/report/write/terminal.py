@@ -1,5 +1,6 @@
 """Reports on a terminal: whole where they fit, else in panels below one another; as wide as needed in a pipe."""
 
+import io
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -46,8 +47,11 @@ def print_note(note: Note, console: Console) -> None:
 def _print_grid(grid: Grid, console: Console) -> None:
     if console.is_terminal:
         console.print(grid)
-    else:
-        Console(file=console.file, width=max(_width(grid, console), 1), highlight=False).print(grid)
+        return
+    page = Console(file=io.StringIO(), width=max(_width(grid, console), 1), highlight=False)
+    with page.capture() as captured:
+        page.print(grid)
+    console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
 
 
 def _width(grid: Grid, console: Console) -> int:

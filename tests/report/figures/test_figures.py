@@ -499,7 +499,7 @@ def test_show_draws_into_the_results_folder_and_prints_a_line_a_file(show, quick
     lines = [line for line in out.splitlines() if ".png" in line]
     assert [line.split("  ")[0] for line in lines] == [str(folder / name) for name in ALL]
     assert all(len(line.split("  ")[1]) > 10 for line in lines)
-    assert "Action units in held-out clips" in out
+    assert "Action units on held-out clips" in out
     assert "Linear CKA of emotion and motion" in out
 
 
@@ -518,7 +518,7 @@ def test_show_draws_where_it_is_told_or_not_at_all(show, quick, tmp_path):
 def test_show_of_a_run_without_diagnostics_says_how_to_get_them(show, quick, tmp_path):
     code, out, err = show(diagnostics={})
     assert (code, err) == (0, "")
-    assert "merbench run toy --protocol FILE --diagnose (FILE: the file or pattern of toys) does" in out
+    assert "merbench run toy --protocol FILE --diagnose (FILE: the file or pattern of toys)" in out
     (folder,) = (tmp_path / "figures").iterdir()
     assert [path.name for path in folder.iterdir()] == ["confusion.png"]
 
@@ -544,5 +544,5 @@ def test_show_tells_of_a_damaged_fold_and_draws_the_others(show, quick, tmp_path
     (run / "folds" / "alpha--s00" / "diagnostics.npz").write_bytes(b"x")
     code, out, err = show()
     assert (code, err) == (0, "")
-    assert re.search(r"^left out: .*alpha--s00.diagnostics\.npz has changed", out, re.MULTILINE)
+    assert re.search(r"^excluded: .*alpha--s00.diagnostics\.npz has changed", out, re.MULTILINE)
     assert out.count(".png") == len(ALL)
