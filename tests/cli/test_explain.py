@@ -20,7 +20,7 @@ def test_explain_refuses_what_it_can_not_compare(recorded, refused):
     assert "the protocols are called" in refused("explain", "majority-small", "majority-megc2019", "--leaderboard")
     assert "did you mean" in refused("explain", "svm-flw", "majority")
     assert "no run in" in refused("explain", "svm-flow", "majority", "--protocol", "megc2019")
-    assert "--format" in refused("explain", "svm-flow", "majority", "--format", "csv")
+    assert "--format" in refused("explain", "svm-flow", "majority", "--format", "pdf")
 
 
 def test_explain_and_compare_take_a_protocol_as_run_does(recorded, small, done, refused):
