@@ -33,7 +33,7 @@ def grid(path: Path, runs: int) -> list[RunPlan]:
     spec = protocol("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(path), [spec]))
     seeds = tuple(range(runs))
-    plans = plan_runs(Request(("stratified-random",), seeds=seeds), [prepared])
+    plans = plan_runs(Request.named(("stratified-random",), seeds=seeds), [prepared])
     renamed = []
     for index, plan in enumerate(plans):
         key = plan.file.key.model_copy(update={"config": {"row": index // 5}})

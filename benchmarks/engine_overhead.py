@@ -30,7 +30,7 @@ def main() -> None:
     prepared = PreparedProtocol.of(spec, choose_data(str(options.path), [spec]))
     print(f"{'method':<20}{'median':>10}{'min':>10}{'max':>10}   ms per fold outside fit and predict, 68 folds")
     for method in ("majority", "stratified-random", "svm-flow"):
-        plan = plan_runs(Request((method,)), [prepared])[0]
+        plan = plan_runs(Request.named((method,)), [prepared])[0]
         overheads = []
         for _ in range(options.rounds):
             with tempfile.TemporaryDirectory() as folder:

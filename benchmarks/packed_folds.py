@@ -48,7 +48,7 @@ def planned(path: Path, epochs: int, device: str, compiled: bool = False) -> Run
     spec = protocol("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(path), [spec]))
     settings = {"epochs": str(epochs), "compiled": str(compiled).lower()}
-    (plan,) = plan_runs(Request(("ststnet",), settings=settings), [prepared])
+    (plan,) = plan_runs(Request.named(("ststnet",), settings=settings), [prepared])
     return replace(plan, task=replace(plan.task, device=device))
 
 

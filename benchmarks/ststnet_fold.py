@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     spec = protocol("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(options.path), [spec]))
-    task = plan_runs(Request(("ststnet",), settings={"epochs": str(options.epochs)}), [prepared])[0].task
+    task = plan_runs(Request.named(("ststnet",), settings={"epochs": str(options.epochs)}), [prepared])[0].task
     outcome = run_fold(task, FOLD)
     if outcome.failure:
         sys.exit(outcome.failure.traceback)

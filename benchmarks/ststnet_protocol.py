@@ -30,7 +30,7 @@ def planned(path: Path, epochs: int) -> RunPlan:
     """Plan the run."""
     spec = protocol("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(path), [spec]))
-    return plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}), [prepared])[0]
+    return plan_runs(Request.named(("ststnet",), settings={"epochs": str(epochs)}), [prepared])[0]
 
 
 def authors_loop(path: Path, epochs: int, folds: int, seed: int, log: Path) -> None:

@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     spec = protocol("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(options.path), [spec]))
-    plan = plan_runs(Request(("svm-flow",)), [prepared])[0]
+    plan = plan_runs(Request.named(("svm-flow",)), [prepared])[0]
 
     def merbench() -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -135,7 +135,7 @@ def simulate(path: Path, nodes: int, each: int, faster: float) -> None:
     plans = [
         plan
         for epochs in lengths
-        for plan in plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}, seeds=SEEDS), split)
+        for plan in plan_runs(Request.named(("ststnet",), settings={"epochs": str(epochs)}, seeds=SEEDS), split)
     ]
     plans = [replace(plan, task=replace(plan.task, device="cpu")) for plan in plans]
     outcomes = {fold: run_fold(plans[0].task, fold) for fold in plans[0].file.folds}
@@ -174,7 +174,7 @@ def simulate_all(path: Path, nodes: Sequence[int], each: int) -> None:
 
 def compare(path: Path, epochs: int, folds: int, rounds: int, workers: int) -> None:
     """Print the speed-up by several workers; Ray is started before the first round, as for a long grid."""
-    plans = plan_runs(Request(("ststnet",), settings={"epochs": str(epochs)}), [prepared(path)])
+    plans = plan_runs(Request.named(("ststnet",), settings={"epochs": str(epochs)}), [prepared(path)])
     plans = [replace(plan, task=replace(plan.task, device="cpu")) for plan in plans]
     some = list(plans[0].file.folds)[:folds]
     connect(None, workers=workers + 1, gpus=0)

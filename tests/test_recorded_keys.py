@@ -45,7 +45,7 @@ def test_committed_rows_are_planned_under_their_ids(recorded, shared):
         spec: ProtocolSpec = PROTOCOLS.get(file.protocol)
         config = METHODS.get(file.method).resolve(file.config_name).model_dump(mode="json")
         settings = {name: json.dumps(value) for name, value in file.key.config.items() if config[name] != value}
-        request = Request(
+        request = Request.named(
             (file.method,),
             config=file.config_name,
             settings=settings,

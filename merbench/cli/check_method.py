@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from merbench.cli.asked import configurations
+from merbench.cli.options import key_values
+
 
 def check_method(
     methods: Annotated[list[str], typer.Argument(help="Methods, see merbench methods.", metavar="METHOD")],
@@ -30,15 +33,14 @@ def check_method(
 
     from merbench.checks.checked import checked_methods
     from merbench.checks.checks import CHECKS
-    from merbench.cli.planning import request_of
+    from merbench.engine.plan.runs import Request
 
     console = Console(file=sys.stdout, highlight=False, quiet=json)
     found, width = [], max(len(check.name) for check in CHECKS)
     with redirect_stdout(sys.stderr):  # a method prints while it is imported, too
-        request = request_of(methods, config or [], settings or [], "0")
-        request.check()
-        for name in dict.fromkeys(methods):
-            for checked in checked_methods(name, request.configs.get(name, request.config), request.settings_of(name)):
+        request = Request.named(methods, **configurations(config or []), settings=key_values(settings or [], "--set"))
+        for each in request.methods:
+            for checked in checked_methods(each.method.card.name, each.name if each.named else None, each.settings):
                 console.print(str(checked), markup=False, soft_wrap=True, style="bold")
                 for check in CHECKS:
                     with console.status(f"{check.name}: {check.holds}") if console.is_terminal else nullcontext():

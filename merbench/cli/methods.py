@@ -20,7 +20,7 @@ def methods(
 
     if name is not None:
         method = METHODS.get(name)
-        apart = {"configurations", "default", "without_gpu", "short", "ablations"}
+        apart = {"configurations", "default", "cpu", "quick", "ablations"}
         content = method.card.model_dump(mode="json", exclude_defaults=True, exclude=apart)
         content |= _configurations(method.card)
         config = method.resolve()
@@ -47,8 +47,8 @@ def _configurations(card: "Card") -> dict[str, object]:
     """Say which configurations there are, which runs when, and what each ablation sets; nothing where there is one."""
     cases = {
         "where none is named": card.default,
-        "without a GPU": card.without_gpu,
-        "for a first look, on synthetic-small": card.short,
+        "without a GPU": card.cpu,
+        "for a first look, on synthetic-small": card.quick,
     }
     said: dict[str, object] = {}
     if len(card.configurations) > 1:

@@ -1,20 +1,18 @@
-"""What verbs that run methods share: prepare the data, plan the runs, carry them out; all of it is told on the way."""
+"""The steps that ``run`` and ``ablate`` share: prepare the data, plan the runs, execute them."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
-
-from merbench.cli.options import key_values, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
+    from merbench.cli.asked import GridOptions
     from merbench.cli.workers import Workforce
     from merbench.engine.execute.state import Existing
     from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
@@ -22,75 +20,52 @@ if TYPE_CHECKING:
     from merbench.tracking.servers import TrackingServer
 
 
-def request_of(methods: list[str], config: list[str], settings: list[str], seeds: str) -> "Request":
-    """Read the options that say what to run; ``METHOD:NAME`` is one method's configuration, ``NAME`` all others'."""
-    from merbench.engine.plan.runs import Request
-
-    return Request(
-        methods=tuple(methods),
-        config=next((name for name in reversed(config) if ":" not in name), None),
-        configs=dict(name.split(":", 1) for name in config if ":" in name),
-        settings=key_values(settings, "--set"),
-        seeds=numbers(seeds, "--seeds"),
-    )
-
-
 def prepared_grid(
     requests: "Sequence[Request]", protocols: list[str], data: str, folds: list[str], watcher: "Watcher"
-) -> "tuple[list[Request], list[PreparedProtocol]]":
-    """Settle the data and split it by the protocols.
-
-    Returns
-    -------
-    list of Request
-        The requests, which now know whether the data is for a first look.
-    list of PreparedProtocol
-        The protocols on the data, to plan runs of them.
-    """
-    from merbench.contracts.errors import listed
+) -> "list[PreparedProtocol]":
+    """Choose the data and split it by the protocols; print what a user should know about either."""
     from merbench.engine.execute.state import check_folds
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
     from merbench.engine.plan.runs import PreparedProtocol
-    from merbench.splits.expected import clips_not_found
-    from merbench.synthetic.database import SMALL
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
-    for request in requests:
-        request.check()  # a slip should be told before data is made or prepared
     chosen = choose_data(data, specs, watcher)
     watcher.note(f"data: {chosen.name}, {chosen.why}")
-    first_look = any(source.database.card.name == SMALL for source in chosen.sources)
-    requests = [replace(request, first_look=first_look) for request in requests]
-    for request in requests:
-        for name in dict.fromkeys(request.methods):
-            if why := request.why_config(name):
-                watcher.note(why)
+    for configured in (each for request in requests for each in request.on(chosen) if each.why):
+        watcher.note(f"configuration {configured.method.card.name}:{configured.name}, {configured.why}")
     prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
     for item in prepared:
-        for warning in item.spec.warnings:
-            watcher.note(f"warning: {item.spec.name}: {warning}")
-        if item.split.differences:
-            watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
-        if unknown := [] if chosen.synthetic else clips_not_found(item.spec, chosen.clips):
-            watcher.note(f"note: left_out of {item.spec.name} names what the data has no clip of: {listed(unknown)}")
+        _note_protocol(item, watcher)
     for source in chosen.sources:
-        told = Counter(remark.kind for remark in source.reading.remarks)
-        if told:
-            counts = ", ".join(f"{count} {kind}" for kind, count in told.items())
-            watcher.note(f"note: {source.name}: {counts}; merbench data verify {source.database.card.name} tells")
+        kinds = Counter(remark.kind for remark in source.reading.remarks)
+        if kinds:
+            counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            watcher.note(f"note: {source.name}: {counts}; details: merbench data verify {source.database.card.name}")
     check_folds([fold.name for item in prepared for fold in item.split.folds], folds)
-    return requests, prepared
+    return prepared
+
+
+def _note_protocol(item: "PreparedProtocol", watcher: "Watcher") -> None:
+    from merbench.contracts.errors import listed
+    from merbench.splits.expected import clips_not_found
+
+    for warning in item.spec.warnings:
+        watcher.note(f"warning: {item.spec.name}: {warning}")
+    if item.split.differences:
+        watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+    if unknown := [] if item.data.synthetic else clips_not_found(item.spec, item.data.clips):
+        watcher.note(f"note: left_out of {item.spec.name} names clips that the data does not have: {listed(unknown)}")
 
 
 def planned(request: "Request", prepared: "Sequence[PreparedProtocol]", watcher: "Watcher") -> "list[RunPlan]":
-    """Plan the runs of a request; methods that have nothing to diagnose, although it is asked for, are told."""
+    """Plan the runs of a request; note the methods without diagnostics where these are requested."""
     from merbench.engine.plan.runs import plan_runs
 
     plans = plan_runs(request, prepared)
     for plan in plans:
         if request.diagnose and not plan.task.diagnose:
-            watcher.note(f"method {plan.file.method} has nothing to diagnose")
+            watcher.note(f"method {plan.file.method} has no diagnostics")
     return plans
 
 
@@ -100,7 +75,7 @@ def planned_sanity(
     prepared: "Sequence[PreparedProtocol]",
     watcher: "Watcher",
 ) -> "list[RunPlan]":
-    """Plan the sanity rows of a table, and tell which these are and which can't be had."""
+    """Plan the sanity rows of a table; note which these are, and which are not available."""
     from merbench.cli.display import row_label
     from merbench.engine.plan.sanity import plan_sanity
 
@@ -113,7 +88,7 @@ def planned_sanity(
 
 
 def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: list[str], existing: str) -> None:
-    """Print what is recorded of each run and what would run; nothing is trained."""
+    """Print the recorded and the missing folds of each run; nothing is trained."""
     from rich import box
     from rich.table import Table
 
@@ -146,8 +121,8 @@ def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: 
     )
 
 
-def tell_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path") -> None:
-    """Tell of recorded runs that do not count any more, and why."""
+def note_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path") -> None:
+    """Print which recorded runs no longer count, and why."""
     from merbench.engine.plan.siblings import superseded
 
     for line in superseded(plans, runs):
@@ -156,15 +131,14 @@ def tell_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path"
 
 def carry_out(
     plans: "Sequence[RunPlan]",
-    runs: "Path",
+    options: "GridOptions",
     console: "Console",
     force: "Workforce",
     store: "TrackingServer | None",
     print_results: Callable[[], None],
-    folds: Sequence[str] = (),
     existing: "Existing" = "keep",
 ) -> None:
-    """Execute what is missing and mirror it; print the results, what failed, and how MLflow stands.
+    """Execute the missing folds and mirror them; print results, failures and the state of the mirror.
 
     Raises
     ------
@@ -178,20 +152,21 @@ def carry_out(
     from merbench.engine.execute.state import failures
     from merbench.tracking.mirror import Mirror
 
+    runs = options.runs
     display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
     with Mirror(store, runs, display.note) as mirror:
         with force.started(plans) as executor, display:
-            states = execute(plans, runs, mirror.watching(display), folds, existing, executor)
+            states = execute(plans, runs, mirror.watching(display), options.folds, existing, executor)
         if not display.executed and all(state.complete for state in states):
             count = sum(len(plan.file.folds) for plan in plans)
             console.print(f"nothing to do: all {count} folds of {len(plans)} run{'s' * (len(plans) > 1)} are recorded")
         print_results()
-        if told := failures(plans, states):
-            console.print(told, style="red", markup=False, soft_wrap=True)
-        waiting = Text("writing to MLflow; Ctrl-C goes on without waiting", style="dim")
+        if failed := failures(plans, states):
+            console.print(failed, style="red", markup=False, soft_wrap=True)
+        waiting = Text("writing to MLflow; Ctrl-C continues without waiting", style="dim")
         with console.status(waiting) if mirror.at_work else nullcontext():
             stands = mirror.finish()
         if stands:
             console.print(stands, style="dim", markup=False, soft_wrap=True)
-    if told:
+    if failed:
         raise typer.Exit(1)

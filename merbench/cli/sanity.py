@@ -11,7 +11,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
-from merbench.engine.plan.catalogue import METHODS, given_again
+from merbench.engine.plan.catalogue import METHODS, protocol_argument
 from merbench.engine.plan.runs import SHUFFLED
 from merbench.engine.plan.sanity import FLOORS, motionless
 from merbench.prepare.arrays import missing_inputs
@@ -105,7 +105,7 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
     """Write what records the sanity rows of a table, each method once: another configuration takes another command."""
     files = {row.runs[0].file.method: row.runs[0].file for row in reversed(rows)}
     first = rows[0].runs[0].file
-    protocol, of = given_again(first.protocol)
+    protocol, of = protocol_argument(first.protocol)
     words = ["merbench", "run", *reversed(files), "--protocol", protocol]
     words += ["--data", first.data] if set(first.data.split("+")) <= set(DATABASES.names()) else []
     seeds = sorted({run.file.key.seed for row in rows for run in row.runs})

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from merbench.cli.asked import RunOptions
 from merbench.cli.options import Results, Run, results_folder
 from merbench.cli.printing import print_as
 
@@ -31,7 +32,7 @@ def show(
     from merbench.analysis.diagnostics import check_fold, read_diagnostics
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
-    from merbench.engine.plan.catalogue import given_again
+    from merbench.engine.plan.catalogue import protocol_argument
     from merbench.records.select import find_run
     from merbench.report.figures.run import draw_figures
     from merbench.report.views.show import run_report
@@ -42,10 +43,10 @@ def show(
     diagnostics = read_diagnostics(found)
     if fold is not None:
         check_fold(fold, diagnostics, found)
-    protocol, of = given_again(found.file.protocol)
-    again = f"merbench run {found.file.method} --protocol {protocol} --diagnose{of}"
+    protocol, of = protocol_argument(found.file.protocol)
+    again = RunOptions(methods=[found.file.method], protocol=[protocol], diagnose=True).command()
     inner = found.inner() if found.complete else None
-    print_as(run_report(found, diagnostics, again, found.first_record(), inner), "table")
+    print_as(run_report(found, diagnostics, f"{again}{of}", found.first_record(), inner), "table")
     if no_figures:
         return
     place = figures or results_folder(results) / "figures" / found.file.run_id

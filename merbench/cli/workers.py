@@ -1,4 +1,4 @@
-"""The executor: this process, or workers on one machine or several, by the options of ``run`` and ``ablate``."""
+"""The executor that the options of ``run`` and ``ablate`` choose: this process, or Ray workers."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,20 +10,21 @@ from merbench.cli.options import one_of
 from merbench.contracts.errors import MerbenchError
 
 if TYPE_CHECKING:
+    from merbench.cli.asked import GridOptions
     from merbench.engine.execute.jobs import Executor
     from merbench.engine.plan.runs import RunPlan
 
 
 @dataclass(frozen=True)
 class Workforce:
-    """The checked options; nothing is started.
+    """The checked options; nothing is started yet.
 
     Attributes
     ----------
     executor : str, optional
-        By default Ray where runs use GPUs and there are several, else this process.
+        By default Ray where runs use GPUs and the machine has several, else this process.
     workers, gpus, folds_per_gpu : int, optional
-        As many as there are, or fit.
+        By default as many as the machine has, or as fit.
     pack : int, optional
         Folds trained together in one program; the default depends on the device.
     """
@@ -52,28 +53,22 @@ class Workforce:
             yield executor
 
 
-def workforce(
-    workers: int | None,
-    gpus: int | None,
-    folds_per_gpu: str | None,
-    executor: str | None,
-    ray_address: str | None,
-    pack: int | None,
-) -> Workforce:
-    """Check the options; must come before torch looks for GPUs.
+def workforce(options: "GridOptions") -> Workforce:
+    """Check the options; must run before torch looks for GPUs.
 
     Raises
     ------
     MerbenchError
-        An option that is not a number, or that the chosen executor can't meet.
+        An option that is not a number, or that the chosen executor does not support.
     """
+    workers, gpus, folds_per_gpu, executor = options.workers, options.gpus, options.folds_per_gpu, options.executor
     if folds_per_gpu not in (None, "auto") and not (folds_per_gpu.isdecimal() and int(folds_per_gpu)):
-        raise MerbenchError(f"--folds-per-gpu {folds_per_gpu!r}: write auto, or a whole number from 1")
+        raise MerbenchError(f"--folds-per-gpu {folds_per_gpu!r}: expected auto, or a whole number from 1")
     need_ray = {
         f"--workers {workers}": workers is not None and workers > 1,
         f"--gpus {gpus}": gpus is not None and gpus > 1,
         f"--folds-per-gpu {folds_per_gpu}": folds_per_gpu is not None,
-        f"--ray-address {ray_address}": ray_address is not None,
+        f"--ray-address {options.ray_address}": options.ray_address is not None,
     }
     asked = [option for option, needed in need_ray.items() if needed]
     if executor is not None:
@@ -85,6 +80,6 @@ def workforce(
     if executor == "serial" and asked:
         raise MerbenchError(f"--executor serial trains one fold at a time in one process: {asked[0]} needs ray")
     if gpus == 0:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for methods, and for what their cards say of machines without a GPU
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for methods, and for the choice of a configuration without a GPU
     sharing = int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None
-    return Workforce(executor, workers, gpus, sharing, ray_address, pack)
+    return Workforce(executor, workers, gpus, sharing, options.ray_address, options.pack)

@@ -1,4 +1,4 @@
-"""The card of a method, ``card.yaml`` beside its code: what it is, what it asks for, what it admits."""
+"""The card of a method, ``card.yaml`` in its folder: metadata, inputs, configurations, disclosures."""
 
 from typing import Any, Literal
 
@@ -6,8 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.names import checked_name
+from merbench.contracts.yamlfiles import KeyedError
 
 Task = Literal["classification", "au-detection"]
+#: Keys of earlier versions, and their names now.
+_RENAMED = {"without_gpu": "cpu", "short": "quick"}
 
 
 class Paper(BaseModel):
@@ -24,7 +27,7 @@ class Paper(BaseModel):
 
 
 class Card(BaseModel):
-    """What a method says of itself. What it admits here is shown in tables, and ranked apart.
+    """Method metadata; disclosures are shown in tables and ranked separately.
 
     Attributes
     ----------
@@ -33,19 +36,19 @@ class Card(BaseModel):
     configurations : dict
         Named settings.
     default : str
-        The configuration that runs where none is named.
-    without_gpu : str, optional
-        The one that runs instead on a machine without a GPU.
-    short : str, optional
-        The configuration for a first look, taken on the small stand-in where the user names none.
+        The configuration that runs where the user names none.
+    cpu : str, optional
+        The configuration that runs instead on a machine without a GPU.
+    quick : str, optional
+        The configuration for a first look: it runs on the small synthetic database where the user names none.
     ablations : dict of str to dict
-        Group -> row -> the settings that the row changes: what ``merbench ablate`` sets beside the whole method.
+        Group -> row -> the settings that the row changes; ``merbench ablate`` compares each with the whole method.
     deterministic : bool
         No random stream is used, so that one seed is all there is.
     transductive : bool
         Test clips (without labels) are used in training.
     auxiliary : tuple of str
-        Registered databases whose clips it pretrains on, always without the held-out subjects.
+        Registered databases for pretraining, always without the held-out subjects.
     data_seen : tuple of str
         Data that its pretrained weights have seen.
     au_labels_at_test : bool
@@ -53,7 +56,7 @@ class Card(BaseModel):
     sanity : bool
         A sanity row wherever it is run: it sees no motion. Shown beneath the other rows, not ranked.
     remark : str
-        What tables say of it, such as "reconstruction".
+        A note in tables, such as "reconstruction".
     stated, reconstructed : dict
         Choices that the paper states, and those filled in here, each with a reason.
     """
@@ -69,8 +72,8 @@ class Card(BaseModel):
     inputs: dict[str, InputSpec] = {}
     configurations: dict[str, dict[str, Any]] = {"default": {}}
     default: str = "default"
-    without_gpu: str | None = None
-    short: str | None = None
+    cpu: str | None = None
+    quick: str | None = None
     ablations: dict[str, dict[str, dict[str, Any]]] = {}
     deterministic: bool = False
     transductive: bool = False
@@ -81,6 +84,14 @@ class Card(BaseModel):
     remark: str = ""
     stated: dict[str, str] = {}
     reconstructed: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed_keys(cls, content: Any) -> Any:
+        for old, new in _RENAMED.items():
+            if isinstance(content, dict) and old in content:
+                raise KeyedError(f"unknown key {old!r} (did you mean {new!r}?)", (old,))
+        return content
 
     @field_validator("name")
     @classmethod
@@ -107,28 +118,25 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_configurations(self) -> "Card":
-        for field in ("default", "without_gpu", "short"):
+        for field in ("default", "cpu", "quick"):
             name = getattr(self, field)
             if name is not None and name not in self.configurations:
                 known = ", ".join(self.configurations)
-                raise ValueError(f"{field} names {name!r}, which is none of the configurations: {known}")
+                raise ValueError(f"{field} names {name!r}, which is not a configuration of the card: {known}")
         return self
 
     def disclosures(self, transductive: bool) -> list[str]:
-        """Say in a few words each what a reader of a table should know; empty for an ordinary method.
+        """Return in a few words each the facts that a reader of a table should know; empty for an ordinary method.
 
         Parameters
         ----------
         transductive : bool
-            Whether the protocol let the method use what its card admits there.
+            Whether the protocol allowed the transductive training that the card discloses.
         """
-        said = []
-        if self.transductive and transductive:
-            said.append("transductive")
-        if self.au_labels_at_test:
-            said.append("AU labels at test")
-        if self.data_seen:
-            said.append(f"weights have seen {', '.join(self.data_seen)}")
-        if self.auxiliary:
-            said.append(f"pretrained on {', '.join(self.auxiliary)}")
-        return said
+        facts = {
+            "transductive": self.transductive and transductive,
+            "AU labels at test": self.au_labels_at_test,
+            f"weights have seen {', '.join(self.data_seen)}": bool(self.data_seen),
+            f"pretrained on {', '.join(self.auxiliary)}": bool(self.auxiliary),
+        }
+        return [fact for fact, holds in facts.items() if holds]

@@ -14,12 +14,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Entry:
-    """A name and where its object is to be found; nothing is imported before it is looked up.
+    """A name and the place of its object, which is imported when it is looked up.
 
     Attributes
     ----------
     name : str
-        What the user writes.
+        The name on the command line.
     target : str
         ``module:object``.
     origin : str
@@ -41,14 +41,14 @@ class Entry:
         Raises
         ------
         MerbenchError
-            The import fails for whatever reason, or there is no such object; names the entry, its origin and the cause.
+            The import fails, or there is no such object; names the entry, its origin and the cause.
         """
         module, _, path = self.target.partition(":")
         try:
             found: object = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)
-        except (Exception, SystemExit) as error:  # what a plug-in does wrong is its own, and is reported with its name
+        except (Exception, SystemExit) as error:  # a plug-in's import may raise anything
             why = (
                 f"{error.filename}, line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else repr(error)
             )
@@ -70,7 +70,11 @@ class Registry(Generic[Item]):
     convert : callable
         ``convert(entry, loaded object)`` checks the object and makes the item; its errors name what does not fit.
     check : callable, optional
-        ``check(entry)`` looks at what lies beside the object, such as a card, before the object is imported.
+        ``check(entry)`` looks at a file next to the object, such as a card, before the object is imported.
+    forget : callable, optional
+        Called by :meth:`forget`, for a cache that the other callables share.
+
+    Packages are scanned once a process, and an item that was loaded is kept: see :meth:`forget`.
     """
 
     def __init__(
@@ -80,15 +84,31 @@ class Registry(Generic[Item]):
         builtin: Callable[[], dict[str, str]],
         convert: Callable[[Entry, object], Item],
         check: Callable[[Entry], object] | None = None,
+        forget: Callable[[], None] | None = None,
     ) -> None:
         self.kind = kind
         self.group = group
         self._builtin = builtin
         self._convert = convert
         self._check = check
+        self._forget = forget
+        self._entries: list[Entry] | None = None
+        self._items: dict[str, Item] = {}
+
+    def forget(self) -> None:
+        """Scan and load anew from here on: packages were installed or removed while the process runs."""
+        self._entries = None
+        self._items.clear()
+        if self._forget is not None:
+            self._forget()
 
     def entries(self) -> list[Entry]:
         """Return everything registered, by name; a name that two claim appears twice."""
+        if self._entries is None:
+            self._entries = self._scanned()
+        return self._entries
+
+    def _scanned(self) -> list[Entry]:
         found = [Entry(name, target, "merbench") for name, target in self._builtin().items()]
         for point in entry_points(group=self.group):
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
@@ -118,7 +138,9 @@ class Registry(Generic[Item]):
         return found[0]
 
     def get(self, name: str) -> Item:
-        """Look `name` up and load it; raises what :meth:`entry` and :meth:`Entry.load` raise."""
+        """Look `name` up and load it; raises the errors of :meth:`entry` and :meth:`Entry.load`."""
+        if name in self._items:
+            return self._items[name]
         entry = self.entry(name)
         try:
             checked_name(name, self.kind)
@@ -126,10 +148,11 @@ class Registry(Generic[Item]):
             raise MerbenchError(f"{error} (from {entry.origin})") from error
         if self._check is not None:
             self._check(entry)
-        return self._convert(entry, entry.load())
+        self._items[name] = self._convert(entry, entry.load())
+        return self._items[name]
 
     def load_all(self) -> tuple[dict[str, Item], list[str]]:
-        """Load everything; what can't be loaded is told in a list of lines and harms nothing else."""
+        """Load everything; return the items by name, and a line for each that can't be loaded."""
         items: dict[str, Item] = {}
         problems: list[str] = []
         for name in self.names():
@@ -140,7 +163,7 @@ class Registry(Generic[Item]):
         return items, problems
 
     def problem(self, name: str, error: MerbenchError) -> str:
-        """Say what is wrong with an entry, in a line that names it."""
+        """Describe an entry's error in a line that names the entry."""
         text = str(error)
         if repr(name) not in text:
             return f"{self.kind} {name!r}: {text}"

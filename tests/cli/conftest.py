@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from support.plugins import forget
 
 from merbench.cli import main
 
@@ -131,9 +132,11 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             (site / module / name).write_text(dedent(text).replace("MODULE", module), encoding="utf-8")
         monkeypatch.syspath_prepend(site)
         importlib.invalidate_caches()
+        forget()
         made.append(module)
         return module
 
     yield put
+    forget()
     for name in [name for name in sys.modules if name.partition(".")[0] in made]:
         del sys.modules[name]

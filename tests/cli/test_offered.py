@@ -56,8 +56,8 @@ def test_two_packages_that_claim_one_name_are_both_named(refused, offer):
         ({"card.yaml": CARD.replace("NAME", "toy").replace("title: T\n", "")}, "'title' is missing"),
         ({"card.yaml": "[toy"}, "YAML"),
         ({"card.yaml": CARD.replace("NAME", "toy"), "method.py": "import nowhere_at_all"}, "nowhere_at_all"),
-        ({"card.yaml": CARD.replace("NAME", "toy"), "method.py": "def Toy(): ..."}, "is no method class"),
-        ({"card.yaml": CARD.replace("NAME", "toy"), "method.py": "class Toy: ..."}, "it lacks Config, fit, predict"),
+        ({"card.yaml": CARD.replace("NAME", "toy"), "method.py": "def Toy(): ..."}, "is not a method class"),
+        ({"card.yaml": CARD.replace("NAME", "toy"), "method.py": "class Toy: ..."}, "Config, fit, predict missing"),
         ({"card.yaml": CARD.replace("NAME", "toy"), "method.py": "raise SystemExit(3)"}, "SystemExit"),
         (
             {"card.yaml": CARD.replace("NAME", "toy"), "method.py": METHOD.replace("= MethodConfig", "= dict")},

@@ -180,8 +180,8 @@ TELLER = {
           small: {step: 2, name: a long one}
           glance: {}
         default: full
-        without_gpu: small
-        short: glance
+        cpu: small
+        quick: glance
         ablations:
           size: {smaller: {step: 2, weights: [1, 2]}, larger: {step: 9}}
           name: {other: {name: other}}
@@ -294,7 +294,7 @@ def test_a_methods_card_tells_which_configuration_runs_when_and_what_its_ablatio
         "name": {"other": "name=other"},
     }
     assert card["settings"]["step"] == 3
-    assert {"default", "without_gpu", "short"} & card.keys() == set()
+    assert {"default", "cpu", "quick"} & card.keys() == set()
 
 
 def test_a_card_with_one_configuration_has_nothing_to_tell_of_it(done):

@@ -375,13 +375,13 @@ def test_a_method_that_tells_what_nobody_can_read_hears_which_names_are_known_an
     assert "failed" not in done("run", "chatty", *small)
 
 
-@pytest.mark.parametrize("field", ["default", "without_gpu", "short"])
+@pytest.mark.parametrize("field", ["default", "cpu", "quick"])
 def test_a_card_that_names_a_configuration_which_is_not_there_is_named(refused, small, offer, field):
     card = SMALL_CARD.replace("default: full", f"{field}: tiny" + ("" if field == "default" else "\n    default: full"))
     offer("[merbench.methods]\nchatty = MODULE.method:Chatty\n", {"card.yaml": card, "method.py": CHATTY})
     said = refused("run", "chatty", *small)
     assert "card.yaml" in said
-    assert f"{field} names 'tiny', which is none of the configurations: full, small" in said
+    assert f"{field} names 'tiny', which is not a configuration of the card: full, small" in said
 
 
 @pytest.mark.parametrize("words", ["--debug methods nosuch", "methods --debug nosuch", "methods nosuch --debug"])

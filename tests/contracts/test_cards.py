@@ -46,7 +46,7 @@ def test_inputs_are_read_by_their_kind():
         ({"implementation": "os;x:Mine"}, "card.yaml: implementation: "),
         (
             {"configurations": {"quick": {}}},
-            "card.yaml: default names 'default', which is none of the configurations: quick$",
+            "card.yaml: default names 'default', which is not a configuration of the card: quick$",
         ),
         ({"configurations": {"default": {}, "a/b": {}}}, "configuration name 'a/b' must be lower-case"),
         ({"tasks": ["detection"]}, "card.yaml: tasks.0: .*, not 'detection'"),
@@ -70,19 +70,19 @@ def test_what_a_card_must_say_is_asked_for(key):
         validated(Card, {k: v for k, v in MINIMAL.items() if k != key}, "card.yaml")
 
 
-@pytest.mark.parametrize("field", ["default", "without_gpu", "short"])
+@pytest.mark.parametrize("field", ["default", "cpu", "quick"])
 def test_a_configuration_that_a_card_names_must_be_one_of_its_configurations(field):
     configurations = {"default": {}, "quick": {"epochs": 2}}
     assert getattr(Card(**MINIMAL, configurations=configurations, **{field: "quick"}), field) == "quick"
     with pytest.raises(
-        MerbenchError, match=f"{field} names 'fast', which is none of the configurations: default, quick$"
+        MerbenchError, match=f"{field} names 'fast', which is not a configuration of the card: default, quick$"
     ):
         validated(Card, MINIMAL | {"configurations": configurations, field: "fast"}, "card.yaml")
 
 
 def test_the_default_configuration_may_have_any_name():
     card = Card(**MINIMAL, configurations={"full": {}, "small": {}}, default="full")
-    assert (card.default, card.without_gpu, card.short) == ("full", None, None)
+    assert (card.default, card.cpu, card.quick) == ("full", None, None)
 
 
 def test_ablations_are_groups_of_rows_of_settings():

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+from support.plugins import forget
 
 from merbench.contracts import registry
 from merbench.contracts.databases import Database
@@ -19,8 +20,10 @@ def plugin(tmp_path, monkeypatch):
             name="mine", value=f"{module}:DATABASE", dist=SimpleNamespace(name="plugin", version="1")
         )
         monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "merbench.databases" else [])
+        forget()
 
-    return install
+    yield install
+    forget()
 
 
 WHOLE = """\

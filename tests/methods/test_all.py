@@ -49,7 +49,7 @@ def plan_of(prepared):
         method = METHODS.get(name)
         config = config or ("tiny" if "tiny" in method.card.configurations else None)
         settings = {"epochs": "2"} if "epochs" in method.cls.Config.model_fields else {}
-        return plan_runs(Request((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
+        return plan_runs(Request.named((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
 
     return plan
 
@@ -58,7 +58,7 @@ def plan_of(prepared):
 def test_every_named_configuration_of_a_card_holds(plan_of, name):
     card = METHODS.get(name).card
     for configuration in card.configurations:
-        if card.without_gpu and configuration == card.default:
+        if card.cpu and configuration == card.default:
             continue  # what is made for a GPU is looked at, a batch of it, in the method's own tests
         outcome = run_fold(plan_of(name, config=configuration).task, _fold(name))
         assert outcome.failure is None, outcome.failure.traceback

@@ -38,7 +38,7 @@ def given(values):
 def test_the_majority_of_the_442_clips_gives_the_known_floor(shared):
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
-    (plan,) = plan_runs(Request(("majority",)), [prepared])
+    (plan,) = plan_runs(Request.named(("majority",)), [prepared])
     outcomes = [run_fold(plan.task, fold) for fold in plan.file.folds]
     assert len(outcomes) == 68
     table = pd.concat([outcome.predictions for outcome in outcomes])

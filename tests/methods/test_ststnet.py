@@ -183,7 +183,7 @@ def test_the_authors_weights_give_their_figures_through_protocol_folds_records_a
     data = shared / "data"
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(data / "megc2019-flow28"), [spec]))
-    (plan,) = plan_runs(Request(("ststnet",)), [prepared])
+    (plan,) = plan_runs(Request.named(("ststnet",)), [prepared])
 
     def published(state):
         class Published(STSTNET.cls):
@@ -227,8 +227,8 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
     """All seeds by their keys; and what takes seconds, the first epochs of the largest fold, clip by clip."""
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
-    plans = plan_runs(Request(("ststnet",), seeds=(0, 1, 2)), [prepared])
-    selecting = plan_runs(Request(("ststnet",), seeds=(0, 1, 2), selection="inner"), [prepared])
+    plans = plan_runs(Request.named(("ststnet",), seeds=(0, 1, 2)), [prepared])
+    selecting = plan_runs(Request.named(("ststnet",), seeds=(0, 1, 2), selection="inner"), [prepared])
     committed = {run.file.run_id: run for run in read_leaderboard() if run.file.method == "ststnet"}
     assert {plan.run_id for plan in plans + selecting} == set(committed)
     assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans + selecting)
@@ -265,7 +265,7 @@ def test_images_in_the_wrong_channel_order_would_be_noticed(shared):
     data = shared / "data" / "megc2019-flow28"
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(data), [spec]))
-    (plan,) = plan_runs(Request(("ststnet",)), [prepared])
+    (plan,) = plan_runs(Request.named(("ststnet",)), [prepared])
     images = torch.from_numpy(plan.task.inputs["flow"].batch()).permute(0, 3, 1, 2).float()
     found = {}
     for turned in (False, True):

@@ -20,7 +20,7 @@ def prepared(small_release, small_protocol):
     "settings", [{}, {"C": "0.1", "kernel": "linear", "class_weight": "null"}], ids=["card", "set"]
 )
 def test_it_is_a_bare_scikit_learn_loop_to_the_last_digit(prepared, settings):
-    (plan,) = plan_runs(Request(("svm-flow",), settings=settings), [prepared])
+    (plan,) = plan_runs(Request.named(("svm-flow",), settings=settings), [prepared])
     clips, names = prepared.split.clips, np.array(prepared.spec.classes, dtype=object)
     images = plan.task.inputs["flow"].batch()
     features = images.reshape(len(images), -1).astype(float) / 255

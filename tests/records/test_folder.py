@@ -29,7 +29,7 @@ FOLD, LAST = FOLDS[0], FOLDS[-1]
 
 
 def plans_of(method, **request):
-    return plan_runs(Request((method,), **request), [prepared(*FOLDS)])
+    return plan_runs(Request.named((method,), **request), [prepared(*FOLDS)])
 
 
 class Watcher:

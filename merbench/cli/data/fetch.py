@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from merbench.cli.asked import RunOptions
 from merbench.cli.data.reading import counts, tell_remarks
 
 if TYPE_CHECKING:
@@ -73,4 +74,4 @@ def first_run(source: "Source") -> str:
             method = method_card(entry)
             inputs = method.inputs.values() if largest.task in method.tasks else ()
             able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []
-    return f"merbench run {' '.join(able) or 'METHOD'} --protocol {largest.name}"
+    return RunOptions(methods=able or ["METHOD"], protocol=[largest.name]).command()

@@ -1,6 +1,6 @@
-"""What can be run and how it is judged: the registries of methods and protocols."""
+"""The registries of methods and protocols."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ FAMILIES = "families"
 
 @dataclass(frozen=True)
 class RegisteredMethod:
-    """A method's class, that of its settings, its card, and the folder that holds them with its name as a package."""
+    """A method's card, its class, the class of its settings, and the folder that holds them with its package name."""
 
     card: Card
     cls: type[Method]
@@ -39,7 +39,7 @@ class RegisteredMethod:
     def usual_config(self) -> str:
         """Name of the configuration that runs on this machine where none is named."""
         card = self.card
-        return card.without_gpu if card.without_gpu is not None and self.device == "cpu" else card.default
+        return card.cpu if card.cpu is not None and self.device == "cpu" else card.default
 
     def resolve(self, configuration: str | None = None, settings: dict[str, str] | None = None) -> MethodConfig:
         """Make the settings of a named configuration, with single ones changed.
@@ -49,12 +49,12 @@ class RegisteredMethod:
         configuration : str, optional
             A name on the card; the card's `default` if none is given.
         settings : dict of str to str
-            ``--set key=value``; a value is read as YAML, so ``1e-3``, ``true`` and ``[1, 2]`` are what they look like.
+            ``--set key=value``; a value is read as YAML: ``1e-3``, ``true``, ``[1, 2]``.
 
         Raises
         ------
         MerbenchError
-            Unknown configuration or key (with what was close), or a value of the wrong type.
+            Unknown configuration or key (with the closest names), or a value of the wrong type.
         """
         configuration = self.card.default if configuration is None else configuration
         if configuration not in self.card.configurations:
@@ -64,31 +64,81 @@ class RegisteredMethod:
         return validated(self.config_class, chosen, f"settings of {self.card.name}")
 
 
+@dataclass(frozen=True)
+class Configured:
+    """A method in one of its configurations, resolved: what a run is made of.
+
+    Attributes
+    ----------
+    name : str
+        The configuration's.
+    config : MethodConfig
+        All settings.
+    settings : dict of str to str
+        Those that the user changed, as given to ``--set``.
+    named : bool
+        The user named the configuration.
+    why : str
+        Why this one and how to have the other; empty where it was named or is the card's default.
+    """
+
+    method: RegisteredMethod
+    name: str
+    config: MethodConfig
+    settings: dict[str, str]
+    named: bool
+    why: str = ""
+
+    @classmethod
+    def of(cls, method: RegisteredMethod, named: str | None, settings: dict[str, str]) -> "Configured":
+        """Resolve a configuration, or that of the card for this machine; raises as :meth:`RegisteredMethod.resolve`."""
+        name, default = named or method.usual_config, method.card.default
+        other = f"since there is no GPU; --config {method.card.name}:{default} is for one"
+        why = "" if named is not None or name == default else other
+        return cls(method, name, method.resolve(name, settings), settings, named is not None, why)
+
+    def changed(self, settings: dict[str, str]) -> "Configured":
+        """Return the same configuration, as if named, with other settings of the user."""
+        return replace(self, config=self.method.resolve(self.name, settings), settings=settings, named=True, why="")
+
+    def for_first_look(self) -> "Configured":
+        """Return what runs on the small synthetic database: the card's quick configuration, unless one was named."""
+        quick = self.method.card.quick
+        if self.named or quick is None or quick == self.name:
+            return self
+        why = f"for a first look; --config {self.method.card.name}:{self.name} trains at full length"
+        return replace(self, name=quick, config=self.method.resolve(quick, self.settings), why=why)
+
+
 def method_folder(entry: Entry) -> tuple[Path, str]:
     """Find the folder of a method's module, and its name as a package, without running the module.
 
     Raises
     ------
     MerbenchError
-        There is no such module.
+        The module does not exist.
     """
     try:
         spec = find_spec(entry.module)
     except (Exception, SystemExit) as error:  # importing a plug-in's parent package may do anything
-        raise MerbenchError(
-            f"method {entry.name!r} of {entry.origin}: {entry.module} can't be found: {error!r}"
-        ) from error
+        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: no module {entry.module}: {error!r}") from error
     if spec is None or spec.origin is None:
-        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: there is no module {entry.module}")
+        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: no module {entry.module}")
     return Path(spec.origin).parent, spec.parent or ""
 
 
+@cache
+def _read_card(path: Path) -> Card:
+    return load_yaml_model(path, Card)
+
+
+@cache
 def method_card(entry: Entry) -> Card:
-    """Read the card beside a method's module, without importing the module."""
+    """Read the card in the folder of a method's module, once a process, without importing the module."""
     path = method_folder(entry)[0] / "card.yaml"
     if not path.is_file():
         raise MerbenchError(f"method {entry.name!r} of {entry.origin} has no card: {path} is missing")
-    card = load_yaml_model(path, Card)
+    card = _read_card(path)
     if card.name != entry.name:
         raise MerbenchError(f"{path} is the card of {card.name!r}, but the method is registered as {entry.name!r}")
     return card
@@ -97,8 +147,8 @@ def method_card(entry: Entry) -> Card:
 def _method(entry: Entry, found: object) -> RegisteredMethod:
     lacking = [name for name in ("Config", "fit", "predict") if not hasattr(found, name)]
     if not isinstance(found, type) or lacking:
-        lacks = f"; it lacks {', '.join(lacking)}" if lacking else ""
-        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: {entry.target} is no method class{lacks}")
+        lacks = f": {', '.join(lacking)} missing" if lacking else ""
+        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: {entry.target} is not a method class{lacks}")
     config = getattr(found, "Config", None)
     if not (isinstance(config, type) and issubclass(config, MethodConfig)):
         raise MerbenchError(
@@ -123,15 +173,15 @@ def _protocol(entry: Entry, found: object) -> ProtocolSpec:
 
 
 def _builtin_methods() -> dict[str, str]:
-    """Every folder below ``methods/`` with a card is a method; nothing else needs to be told of it.
+    """Find every folder below ``methods/`` with a card; no other registration is needed.
 
-    A card that can't be read is found under its folder's name, where looking it up says what is wrong with it.
+    A card that can't be read is found under its folder's name, and looking it up raises the error.
     """
     top, found = Path(str(files("merbench.methods"))), {}
     for path in sorted(top.rglob("card.yaml")):
         package = ".".join(["merbench.methods", *path.parent.relative_to(top).parts])
         try:
-            card = load_yaml_model(path, Card)
+            card = _read_card(path)
         except MerbenchError:
             found[path.parent.name.replace("_", "-")] = package
         else:
@@ -139,7 +189,7 @@ def _builtin_methods() -> dict[str, str]:
     return found
 
 
-@cache  # the folder is merbench's own: it does not change while a command runs
+@cache  # merbench's own folder does not change while a command runs
 def _builtin_protocols() -> dict[str, str]:
     folder = Path(str(files("merbench.protocols")))
     found = {path.stem: f"merbench.protocols:{path.stem}" for path in folder.glob("*.yaml")}
@@ -155,12 +205,19 @@ def family_of(name: str) -> str | None:
 
 
 def _check_own_card(entry: Entry) -> None:
-    """Read the card of a method of ours first: where it is broken, its implementation is not known."""
+    """Read the card of a built-in method first: where it is broken, its implementation is unknown."""
     if entry.origin == "merbench":
         method_card(entry)
 
 
-METHODS: Registry[RegisteredMethod] = Registry("method", "merbench.methods", _builtin_methods, _method, _check_own_card)
+def _forget_cards() -> None:
+    _read_card.cache_clear()
+    method_card.cache_clear()
+
+
+METHODS: Registry[RegisteredMethod] = Registry(
+    "method", "merbench.methods", _builtin_methods, _method, _check_own_card, _forget_cards
+)
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 
 
@@ -168,10 +225,10 @@ def _is_path(name: str) -> bool:
     return name.lower().endswith((".yaml", ".yml"))
 
 
-def given_again(recorded: str) -> tuple[str, str]:
-    """Return what ``--protocol`` takes to have a recorded protocol again, and what that stands for, if for anything.
+def protocol_argument(recorded: str) -> tuple[str, str]:
+    """Return the argument of ``--protocol`` for a recorded protocol, and an explanation of it, empty for a plain name.
 
-    A name alone finds registered protocols only; where a file or a pattern was, ``FILE`` stands.
+    Only registered protocols have a name that can be given; for others the argument is the placeholder ``FILE``.
     """
     if recorded in PROTOCOLS.names():
         return recorded, ""
@@ -181,8 +238,8 @@ def given_again(recorded: str) -> tuple[str, str]:
 def recorded_name(name: str | None) -> str | None:
     """Return the name under which runs of ``--protocol NAME`` are recorded; None for None.
 
-    A pattern or a file says it itself; any other name is taken as it is, since runs of a protocol that this
-    installation does not know may lie there.
+    A pattern or a file has its own name; any other name is taken as it is, since the folder may hold runs of a protocol
+    that this installation does not know.
     """
     return protocol(name).name if name is not None and (is_pattern(name) or _is_path(name)) else name
 
@@ -193,7 +250,7 @@ def protocol(name: str) -> ProtocolSpec:
     Raises
     ------
     MerbenchError
-        Unknown, unreadable, or a file that takes a registered name for something else, or that of a pattern.
+        Unknown, unreadable, or a file under a registered name or a pattern's name that means something else.
     """
     if is_pattern(name):
         return crossed(name)
@@ -207,13 +264,13 @@ def protocol(name: str) -> ProtocolSpec:
 
 
 def _check_same(spec: ProtocolSpec, registered: ProtocolSpec, origin: str) -> None:
-    """Refuse a file under a registered name that means something else, or binds real data otherwise."""
+    """Refuse a file under a registered name that differs in meaning, or in the counts expected on real data."""
     if registered.spec_digest() != spec.spec_digest():
         raise MerbenchError(
-            f"{origin} calls itself {spec.name!r}, which is another protocol: give it a name of its own"
+            f"{origin} calls itself {spec.name!r}, a registered protocol with another meaning: rename it"
         )
     if registered.expected != spec.expected:
         raise MerbenchError(
-            f"{origin} calls itself {spec.name!r} but expects other counts: give it a name of its own, or the counts "
-            f"of merbench protocols {spec.name}"
+            f"{origin} calls itself {spec.name!r} but expects other counts: rename it, or use the counts of "
+            f"merbench protocols {spec.name}"
         )

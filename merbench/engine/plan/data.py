@@ -42,6 +42,11 @@ class Data:
         return any(source.database.card.synthetic for source in self.sources)
 
     @property
+    def first_look(self) -> bool:
+        """Whether it is the small synthetic database."""
+        return any(source.database.card.name == SMALL for source in self.sources)
+
+    @property
     def clips(self) -> pd.DataFrame:
         """The clip tables of all sources, one after the other."""
         return pd.concat([source.clips for source in self.sources], ignore_index=True)

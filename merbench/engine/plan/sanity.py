@@ -49,8 +49,7 @@ def plan_sanity(
     for protocol in protocols:
         for name in motionless(protocol.spec.task):
             method, _, config = name.partition(":")
-            first = asked[0]
-            row = Request((method,), config or None, seeds=first.seeds, first_look=first.first_look)
+            row = Request.named([method], config or None, seeds=asked[0].seeds)
             try:
                 found |= {plan.run_id: plan for plan in plan_runs(row, [protocol])}
             except MerbenchError as error:

@@ -46,7 +46,7 @@ def toy_plans(method, seeds=(0,), subjects=SUBJECTS, keep_epochs=False, diagnose
 @cache
 def _plans(seeds, subjects, keep_epochs):
     split = prepared(*(f"toy/{subject}" for subject in subjects))
-    return plan_runs(Request(("stratified-random",), seeds=seeds, keep_epochs=keep_epochs), [split])
+    return plan_runs(Request.named(("stratified-random",), seeds=seeds, keep_epochs=keep_epochs), [split])
 
 
 class Counted:

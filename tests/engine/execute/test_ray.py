@@ -35,7 +35,7 @@ FOLDS = [f"toy/{subject}" for subject in "abcdef"]
 
 def toy_plans(method, device="cpu", seeds=(0,)):
     """Plan runs of a method that is defined in a test, under the name of one that is registered."""
-    plans = plan_runs(Request(("stratified-random",), seeds=seeds), [prepared(*FOLDS)])
+    plans = plan_runs(Request.named(("stratified-random",), seeds=seeds), [prepared(*FOLDS)])
     changes = {"method": method, "config": method.Config(), "device": device}
     return [replace(plan, task=replace(plan.task, **changes)) for plan in plans]
 
@@ -266,7 +266,7 @@ def assert_same_up_to_rounding(plan, one, other):
 
 def test_methods_give_what_they_give_here_bit_for_bit(tmp_path, two_workers):
     settings = {"ststnet:epochs": "2"}
-    request = Request(("majority", "svm-flow", "ststnet"), settings=settings, keep_epochs=True)
+    request = Request.named(("majority", "svm-flow", "ststnet"), settings=settings, keep_epochs=True)
     plans = plan_runs(request, [prepared(*FOLDS)])
     go(plans, tmp_path / "serial")
     states, watcher = go(plans, tmp_path / "ray", two_workers)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 from pydantic import Field
+from support.plugins import forget
 
 from merbench.contracts import registry
 from merbench.contracts.cards import Card
@@ -64,7 +65,7 @@ def test_where_none_is_named_the_cards_default_configuration_is_meant(mine):
 
 
 def test_a_method_without_torch_takes_the_configuration_for_machines_without_a_gpu(mine):
-    here = replace(mine, card=mine.card.model_copy(update={"without_gpu": "quick"}))
+    here = replace(mine, card=mine.card.model_copy(update={"cpu": "quick"}))
     assert (here.device, here.usual_config) == ("cpu", "quick")
 
 
@@ -209,7 +210,9 @@ def test_a_file_under_a_registered_name_may_not_expect_other_counts(tmp_path, ol
     changed = old.sub(new, text) if isinstance(old, re.Pattern) else text.replace(old, new)
     assert changed != text
     path.write_text(changed, encoding="utf-8")
-    said = r"copy\.yaml calls itself 'samm-8' but expects other counts: .* or the counts of merbench protocols samm-8"
+    said = (
+        r"copy\.yaml calls itself 'samm-8' but expects other counts: .* or use the counts of merbench protocols samm-8"
+    )
     with pytest.raises(MerbenchError, match=said):
         protocol(str(path))
 
@@ -255,9 +258,11 @@ def plugin(tmp_path, monkeypatch):
         )
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == f"merbench.{kind}" else [])
+        forget()
         return folder
 
-    return install
+    yield install
+    forget()
 
 
 def test_a_plugins_method_comes_with_the_card_beside_its_module(plugin):
@@ -294,15 +299,15 @@ def test_a_card_is_read_without_running_the_method(plugin):
         (
             "merbench_test_m4",
             {"code": "Mine = 3\n"},
-            "'mine' of plugin 1: .* is no method class; it lacks Config, fit, predict",
+            "'mine' of plugin 1: .* is not a method class: Config, fit, predict missing",
         ),
-        ("merbench_test_m5", {"code": CODE.replace("predict", "guess")}, "is no method class; it lacks predict$"),
+        ("merbench_test_m5", {"code": CODE.replace("predict", "guess")}, "is not a method class: predict missing$"),
         (
             "merbench_test_m6",
             {"code": CODE.replace("= MethodConfig", "= dict")},
             "its Config must be a class derived from MethodConfig",
         ),
-        ("merbench_test_m7", {"code": CODE + "Mine = Mine(None, None)\n"}, "is no method class$"),
+        ("merbench_test_m7", {"code": CODE + "Mine = Mine(None, None)\n"}, "is not a method class$"),
         ("merbench_test_m8", {"code": "1 / 0\n"}, "'mine' of plugin 1 can't be loaded .*division by zero"),
         ("merbench_test_m9", {"target": "absent:Mine"}, "'mine' of plugin 1 can't be loaded .*absent"),
     ],
@@ -319,9 +324,7 @@ def test_a_broken_plugin_method_is_named_and_harms_no_other(plugin, package, opt
 
 def test_a_card_of_a_module_that_is_not_there_is_named(plugin):
     plugin("merbench_test_moduleless", target="absent:Mine")
-    with pytest.raises(
-        MerbenchError, match=r"method 'mine' of plugin 1: there is no module merbench_test_moduleless\.absent"
-    ):
+    with pytest.raises(MerbenchError, match=r"method 'mine' of plugin 1: no module merbench_test_moduleless\.absent"):
         method_card(METHODS.entry("mine"))
 
 
@@ -368,7 +371,9 @@ def test_a_damaged_card_in_the_librarys_own_folder_is_named_and_harms_no_other(t
         (tmp_path / name).mkdir()
         (tmp_path / name / "card.yaml").write_text(content)
     monkeypatch.setattr(catalogue, "files", lambda package: tmp_path)
+    METHODS.forget()
     assert METHODS.entry("mine").target == "merbench.methods.mine.method:Mine"
     with pytest.raises(MerbenchError, match="broken"):
         METHODS.get("broken")
     assert any("broken" in problem for problem in METHODS.load_all()[1])
+    METHODS.forget()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
+from support.plugins import forget
 
 from merbench.contracts.clips import IDENTITY, clips_digest
 from merbench.contracts.databases import SAME_PEOPLE, same_people
@@ -64,6 +65,7 @@ def database(tmp_path, monkeypatch):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[merbench.databases]\n{name} = {package}:DATABASE\n")
         monkeypatch.syspath_prepend(site)
+        forget()
         folder = tmp_path / f"copy-{name}"
         folder.mkdir()
         (folder / f"{name}.txt").touch()

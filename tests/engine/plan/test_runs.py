@@ -8,6 +8,7 @@ from dataclasses import replace
 import cv2
 import pytest
 import torch
+from support.plugins import forget
 
 import merbench.training
 from merbench.contracts.databases import Source
@@ -82,6 +83,7 @@ def plug_in(folder, monkeypatch, name="toy", card=CARD, files=None, group="metho
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[merbench.{group}]\n{name} = {package}.{target}\n")
     monkeypatch.syspath_prepend(site)
+    forget()
     return home
 
 
@@ -97,7 +99,7 @@ def plan_one(small_release, small_protocol):
     def make(method="toy", release=small_release, protocol=small_protocol, **request):
         spec = load_protocol(protocol)
         prepared = PreparedProtocol.of(spec, choose_data(str(release), [spec]))
-        (plan,) = plan_runs(Request((method,), **request), [prepared])
+        (plan,) = plan_runs(Request.named((method,), **request), [prepared])
         return plan
 
     return make
@@ -107,6 +109,7 @@ def swap(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+    forget()
 
 
 def add_list(release, protocol):
@@ -352,7 +355,7 @@ def prepared(small_release, small_protocol):
 
 
 def test_a_grid_is_protocols_by_methods_by_seeds(prepared, toy):
-    plans = plan_runs(Request(("toy", "stratified-random", "toy"), seeds=(0, 2)), [prepared])
+    plans = plan_runs(Request.named(("toy", "stratified-random", "toy"), seeds=(0, 2)), [prepared])
     assert [(plan.file.method, plan.task.seed, plan.file.key.seed) for plan in plans] == [
         ("toy", 0, 0),
         ("toy", 2, 2),
@@ -363,7 +366,7 @@ def test_a_grid_is_protocols_by_methods_by_seeds(prepared, toy):
 
 
 def test_a_deterministic_method_counts_one_seed(prepared):
-    plans = plan_runs(Request(("majority", "svm-flow"), seeds=(3, 4, 5)), [prepared])
+    plans = plan_runs(Request.named(("majority", "svm-flow"), seeds=(3, 4, 5)), [prepared])
     assert [(plan.file.method, plan.file.key.seed, plan.file.deterministic) for plan in plans] == [
         ("majority", 3, True),
         ("svm-flow", 3, True),
@@ -372,7 +375,7 @@ def test_a_deterministic_method_counts_one_seed(prepared):
 
 def test_a_run_file_says_what_the_run_is(prepared, toy):
     swap(toy / "card.yaml", "inputs:", "data_seen: [imagenet]\nremark: tried twice\ninputs:")
-    (plan,) = plan_runs(Request(("toy",), config="long", settings={"toy:rate": "0.25"}, seeds=(7,)), [prepared])
+    (plan,) = plan_runs(Request.named(("toy",), config="long", settings={"toy:rate": "0.25"}, seeds=(7,)), [prepared])
     file = plan.file
     assert (file.method, file.config_name, file.variant) == ("toy", "long", "rate=0.25")
     assert file.key.config == {"epochs": 9, "rate": 0.25, "layers": [4, 2]}
@@ -388,12 +391,12 @@ def test_a_run_file_says_what_the_run_is(prepared, toy):
 def test_settings_for_one_method_leave_the_others_and_win_over_those_for_all(prepared, toy, tmp_path, monkeypatch):
     plug_in(tmp_path, monkeypatch, name="tin")
     settings = {"tin:rate": "0.75", "rate": "0.25"}
-    plans = plan_runs(Request(("toy", "tin"), settings=settings, configs={"tin": "long"}), [prepared])
+    plans = plan_runs(Request.named(("toy", "tin"), settings=settings, configs={"tin": "long"}), [prepared])
     assert [(plan.task.config.rate, plan.task.config.epochs) for plan in plans] == [(0.25, 3), (0.75, 9)]
 
 
 def test_inputs_are_built_once_for_all_methods(prepared, toy):
-    plans = plan_runs(Request(("toy", "svm-flow", "ststnet"), seeds=(0, 1)), [prepared])
+    plans = plan_runs(Request.named(("toy", "svm-flow", "ststnet"), seeds=(0, 1)), [prepared])
     assert len(prepared.built) == 1
     assert len({id(plan.task.inputs["flow"]) for plan in plans}) == 1
 
@@ -407,8 +410,8 @@ WRONG = {
     "unknown setting": ({"settings": {"epoch": "3"}}, r"unknown key 'epoch' \(did you mean 'epochs'\?\)"),
     "wrong type": ({"settings": {"epochs": "many"}}, r"settings of toy: epochs: .*not 'many'"),
     "not whole": ({"settings": {"epochs": "2.5"}}, "settings of toy: epochs"),
-    "method of another grid": ({"settings": {"ststnet:epochs": "3"}}, "'ststnet' is none of the methods of this run"),
-    "configuration of another grid": ({"configs": {"toi": "long"}}, r"'toi' is none .*\(did you mean 'toy'\?\)"),
+    "method of another grid": ({"settings": {"ststnet:epochs": "3"}}, "method 'ststnet' is not part of this run"),
+    "configuration of another grid": ({"configs": {"toi": "long"}}, r"'toi' is not part .*\(did you mean 'toy'\?\)"),
 }
 
 
@@ -416,7 +419,7 @@ WRONG = {
 def test_wrong_requests_get_one_line(prepared, toy, mistake):
     changes, message = WRONG[mistake]
     with pytest.raises(MerbenchError, match=message) as caught:
-        plan_runs(replace(Request(("toy",)), **changes), [prepared])
+        plan_runs(Request.named(("toy",), **changes), [prepared])
     assert "\n" not in str(caught.value)
 
 
@@ -425,13 +428,13 @@ def test_a_method_that_needs_what_the_data_has_not_is_refused_with_what_is_missi
     with pytest.raises(
         MerbenchError, match=r"toy can't run on megc2019-flow28: input 'faces', frames\(.*has only flow"
     ):
-        plan_runs(Request(("toy",)), [prepared])
+        plan_runs(Request.named(("toy",)), [prepared])
 
 
 def test_a_method_of_another_task_is_refused(prepared, toy):
     swap(toy / "card.yaml", "inputs:", "tasks: [au-detection]\ninputs:")
     with pytest.raises(MerbenchError, match="toy does au-detection, protocol small is classification"):
-        plan_runs(Request(("toy",)), [prepared])
+        plan_runs(Request.named(("toy",)), [prepared])
 
 
 def test_a_configuration_may_ask_for_its_own_inputs(plan_one, toy):
@@ -550,7 +553,7 @@ class Silent:
 
 
 def test_the_results_folder_and_what_watches_change_neither_run_nor_predictions(prepared, toy, tmp_path):
-    (plan,) = plan_runs(Request(("toy",)), [prepared])
+    (plan,) = plan_runs(Request.named(("toy",)), [prepared])
     files = []
     for results in (tmp_path / "one", tmp_path / "some" / "where" / "else"):
         (state,) = execute([plan], results, Silent())
@@ -589,7 +592,7 @@ def other_data(prepared, clips=None, **card):
 
 
 def key_of(prepared):
-    return plan_runs(Request(("svm-flow",)), [prepared])[0].file.key
+    return plan_runs(Request.named(("svm-flow",)), [prepared])[0].file.key
 
 
 def test_an_annotation_that_changes_neither_label_nor_pixel_is_in_the_key(prepared):
@@ -617,7 +620,7 @@ def test_who_is_the_same_person_is_in_the_key_where_it_changes_who_is_trained_on
 
 
 def test_synthetic_data_is_said_to_be_so(prepared, toy):
-    (plan,) = plan_runs(Request(("toy",)), [other_data(prepared, synthetic=True)])
+    (plan,) = plan_runs(Request.named(("toy",)), [other_data(prepared, synthetic=True)])
     assert plan.file.synthetic
     assert plan.file.data == "other"
 
@@ -645,7 +648,7 @@ def gpu(monkeypatch):
     return lambda there: monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
 
 
-GPU, SMALL, SHORT = "without_gpu: small\n", "short: small\n", "short: long\n"
+GPU, SMALL, SHORT = "cpu: small\n", "quick: small\n", "quick: long\n"
 NO_GPU = "configuration sized:small, since there is no GPU; --config sized:full is for one"
 FIRST = "configuration sized:{}, for a first look; --config sized:{} trains at full length"
 CASES = [
@@ -661,7 +664,7 @@ CASES = [
     (GPU + SHORT, False, False, "small", NO_GPU),
     (GPU + SMALL, False, True, "small", NO_GPU),
     (GPU + SMALL, True, True, "small", FIRST.format("small", "full")),
-    ("without_gpu: full\n", False, False, "full", ""),
+    ("cpu: full\n", False, False, "full", ""),
 ]
 
 
@@ -671,10 +674,10 @@ def test_the_card_the_gpu_and_the_stand_in_settle_the_configuration(
 ):
     sized(card)
     gpu(there)
-    request = Request(("sized",), first_look=first_look)
-    assert (request.config_of("sized"), request.why_config("sized")) == (expected, told)
-    for named in (replace(request, config="long"), replace(request, configs={"sized": "long"})):
-        assert (named.config_of("sized"), named.why_config("sized")) == ("long", "")
+    for named in ({}, {"config": "long"}, {"configs": {"sized": "long"}}):
+        (found,) = Request.named(("sized",), **named).methods
+        found = found.for_first_look() if first_look else found
+        assert (found.name, found.why) == (("long", "") if named else (expected, told.partition(", ")[2]))
 
 
 def test_a_run_is_that_of_its_configuration_whatever_led_to_it(sized, gpu, plan_one):
@@ -695,17 +698,18 @@ def test_methods_of_torch_are_planned_for_the_gpu_and_others_for_the_cpu(prepare
         (False, dict.fromkeys(("ststnet", "svm-flow"), "cpu")),
     ):
         gpu(there)
-        plans = plan_runs(Request(("ststnet", "svm-flow")), [prepared])
+        plans = plan_runs(Request.named(("ststnet", "svm-flow")), [prepared])
         assert {plan.file.method: plan.task.device for plan in plans} == devices
 
 
 def test_on_the_stand_in_each_method_of_a_grid_has_its_own_short_configuration():
-    request = Request(("ststnet", "svm-flow"), first_look=True)
-    assert (request.config_of("ststnet"), request.config_of("svm-flow")) == ("quick", "default")
-    assert request.why_config("svm-flow") == ""
-    assert replace(request, configs={"ststnet": "default"}).config_of("ststnet") == "default"
+    short = [each.for_first_look() for each in Request.named(("ststnet", "svm-flow")).methods]
+    assert [each.name for each in short] == ["quick", "default"]
+    assert short[1].why == ""
+    (named,) = Request.named(("ststnet",), configs={"ststnet": "default"}).methods
+    assert named.for_first_look() == named
 
 
 def test_a_configuration_that_some_method_of_the_grid_lacks_is_refused(prepared):
     with pytest.raises(MerbenchError, match="method svm-flow has no configuration 'quick'"):
-        plan_runs(Request(("ststnet", "svm-flow"), config="quick"), [prepared])
+        plan_runs(Request.named(("ststnet", "svm-flow"), config="quick"), [prepared])

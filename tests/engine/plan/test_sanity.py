@@ -18,7 +18,7 @@ def prepared(small_release, small_protocol):
 
 
 def planned(prepared, **asked):
-    request = Request(**{"methods": ("svm-flow",)} | asked)
+    request = Request.named(**{"methods": ("svm-flow",)} | asked)
     plans = plan_runs(request, [prepared])
     return plans, *plan_sanity([request], plans, [prepared])
 

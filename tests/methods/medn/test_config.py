@@ -161,7 +161,7 @@ def test_a_branch_alone_is_refused_with_what_it_lacks(small_release, small_proto
     spec = load_protocol(small_protocol)
     prepared = PreparedProtocol.of(spec, choose_data(str(small_release), [spec]))
     with pytest.raises(MerbenchError) as raised:
-        plan_runs(Request(("medn",), settings={"branches": branches}), [prepared])
+        plan_runs(Request.named(("medn",), settings={"branches": branches}), [prepared])
     for name in ("flow", "action_units", "faces"):
         assert (f"input '{name}'" in str(raised.value)) is (name in lacks)
 
@@ -170,7 +170,7 @@ def test_the_published_flow_is_refused_too(shared):
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
     with pytest.raises(MerbenchError, match=r"method medn can't run on megc2019-flow28: .*'action_units'.*'faces'"):
-        plan_runs(Request(("medn",)), [prepared])
+        plan_runs(Request.named(("medn",)), [prepared])
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
