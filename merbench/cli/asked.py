@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: The fields of all options in the order of help texts and command lines.
 _ORDER = (
-    *("methods", "method", "protocol", "data", "config", "settings", "only", "beside", "seeds", "select", "folds"),
+    *("methods", "method", "protocol", "data", "seeds", "config", "settings", "only", "beside", "select", "folds"),
     *(
         "keep_epochs",
         "diagnose",
@@ -94,7 +94,7 @@ class GridOptions:
             if each.name in _NO_FIGURE or value in (None, _default(each)):
                 continue
             info = hints[each.name].__metadata__[0]
-            names = [] if isinstance(info, ArgumentInfo) else [(info.param_decls or (f"--{each.name}",))[0]]
+            names = [] if isinstance(info, ArgumentInfo) else [info.default]  # typer's, before it makes an option of it
             for one in value if isinstance(value, list) else [value]:
                 words += names if one is True else [*names, str(one)]
         return shlex.join(words)
@@ -172,7 +172,7 @@ class AblateOptions(GridOptions):
 
         return Request.named(
             [self.method],
-            self.config,
+            **configurations([self.config] if self.config else []),
             settings=key_values(self.settings, "--set"),
             seeds=numbers(self.seeds, "--seeds"),
             diagnose=self.diagnose,

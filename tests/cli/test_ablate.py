@@ -162,7 +162,7 @@ def test_the_table_is_printed_with_the_command(toy, done, small):
     toy()
     said = done("ablate", "toy-net", *small, "--only", "branch", "--seeds", "0-1", "--diagnose", "--beside", "majority")
     assert said.splitlines()[0].startswith("data: megc2019-flow28, ")
-    assert "method majority has nothing to diagnose" in said
+    assert "method majority has no diagnostics" in said
     for line in (
         r" toy-net +1\.0000 ",
         r" branch *$",
@@ -224,9 +224,9 @@ def test_some_folds_alone_are_run_and_compared(toy, ablated):
         (["toy-net", "--beside", "majorty"], ["--beside majorty", "did you mean 'majority'?"]),
         (["toy-net", "--beside", "majority:slow"], ["--beside majority", "no configuration 'slow'"]),
         (["toy-net", "--config", "slwo"], ["'slwo'", "did you mean 'slow'?"]),
-        (["toy-net", "--config", "majority:default"], ["'majority'", "none of the methods of this run"]),
+        (["toy-net", "--config", "majority:default"], ["'majority'", "not part of this run"]),
         (["toy-net", "--set", "powr=2"], ["'powr'", "did you mean 'power'?"]),
-        (["toy-net", "--set", "majority:power=2"], ["'majority'", "none of the methods of this run"]),
+        (["toy-net", "--set", "majority:power=2"], ["'majority'", "not part of this run"]),
         (["toy-net", "--format", "latex"], ["--format 'latex'", "known: csv, json, md, table"]),
         (["toy-net", "--seeds", "x"], ["--seeds 'x'", "0-4"]),
     ],

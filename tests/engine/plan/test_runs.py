@@ -419,7 +419,7 @@ WRONG = {
 def test_wrong_requests_get_one_line(prepared, toy, mistake):
     changes, message = WRONG[mistake]
     with pytest.raises(MerbenchError, match=message) as caught:
-        plan_runs(Request.named(("toy",), **changes), [prepared])
+        plan_runs(Request.named(**{"methods": ("toy",)} | changes), [prepared])
     assert "\n" not in str(caught.value)
 
 
