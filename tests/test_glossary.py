@@ -10,7 +10,7 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 RETIRED = {
     r"admi(?:ssions?|ts)": "disclosure, discloses",
     r"company": "batch independence; the other clips in the batch",
-    r"protocol_argument": "protocol_argument",
+    r"given_again": "protocol_argument",
     r"habits?": "selection rule",
     r"made-up": "synthetic",
     r"mend(?:s|ed|ing)?": "corrected, fixed",
