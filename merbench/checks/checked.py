@@ -127,7 +127,7 @@ def checked_methods(
     """
     method, settings = METHODS.get(name), dict(settings or {})
     card = method.card
-    chosen = config or card.short or card.without_gpu or card.default
+    chosen = config or card.quick or card.cpu or card.default
     resolved = method.resolve(chosen, settings)
     if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > EPOCHS:
         fewer = {**settings, "epochs": str(EPOCHS)}
