@@ -86,7 +86,7 @@ def test_the_output_of_a_method_is_kept_apart(merbench, offer):
         (["majorty"], "unknown method 'majorty' (did you mean 'majority'?)"),
         (["majority", "--config", "quik"], "method majority has no configuration 'quik'"),
         (["ststnet", "--set", "epoch=3"], "did you mean 'epochs'?"),
-        (["majority", "--set", "ststnet:epochs=3"], "'ststnet' is none of the methods of this run"),
+        (["majority", "--set", "ststnet:epochs=3"], "'ststnet' is not part of this run"),
         ([], "Missing argument 'METHOD'"),
     ],
 )
