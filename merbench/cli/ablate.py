@@ -187,5 +187,3 @@ def _naming(row: _Row) -> Iterator[None]:
         if row.group == BESIDE:
             raise MerbenchError(f"--beside {row.name}: {error}") from error
         raise MerbenchError(f"ablation {row.group}/{row.name}: {error}; --only GROUP runs others without it") from error
-
-

@@ -24,7 +24,9 @@ Protocol = Annotated[
     typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.", metavar="PROTOCOL"),
 ]
 OnlyData = Annotated[str | None, typer.Option("--data", help="Only runs on this data.", metavar="DATABASE")]
-Format = Annotated[str, typer.Option("--format", "-f", help="Format of the table.", metavar="table|md|latex|html|csv|json")]
+Format = Annotated[
+    str, typer.Option("--format", "-f", help="Format of the table.", metavar="table|md|latex|html|csv|json")
+]
 Leaderboard = Annotated[
     bool, typer.Option("--leaderboard/--no-leaderboard", help="Add the rows of the committed leaderboard.")
 ]
