@@ -1,17 +1,10 @@
-"""The driver: everything is run once, whatever fails, stops or is killed on the way, and the result is the same.
-
-Run as a script, this file is the driver that the tests kill.
-"""
+"""The driver: every fold is run once, whatever fails or stops on the way, and the result is the same."""
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -50,25 +43,18 @@ def _plans(seeds, subjects, keep_epochs):
 
 
 class Counted:
-    """Draws its answers at random, and writes down each fold it is trained in: in a list, and in a file if told."""
+    """Predicts at random, and keeps a list of the folds that it is trained in."""
 
     Config = MethodConfig
     trained: ClassVar[list] = []
-    log: ClassVar[Path | None] = None
-    seconds = 0.0
-    absent = frozenset()
 
     def __init__(self, config, problem):
         pass
 
     def fit(self, train, run):
-        (fold,) = set(FOLDS) - set(train.subjects) - self.absent
+        (fold,) = set(FOLDS) - set(train.subjects)
         self.fold = fold
         self.trained.append(fold)
-        if self.log:
-            with self.log.open("a") as file:
-                file.write(f"{fold} {run.seed}\n")
-        time.sleep(self.seconds)
         self.weights = run.rng("weights").standard_normal((3, 3))
         for epoch in (1, 2):
             run.progress(epoch, 2)
@@ -153,6 +139,7 @@ def test_every_fold_is_run_once_and_a_second_call_runs_none(tmp_path, method):
     assert [outcome.fold for outcome in watcher.outcomes] == FOLDS * 2
     assert all(state.complete and state.recorded == tuple(FOLDS) and not state.pending for state in states)
     assert watcher.finished == states
+    assert watcher.steps == [(2, 2)] * 12
     assert watcher.notes == watcher.waited == []
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again, watcher = go(plans, tmp_path)
@@ -173,11 +160,6 @@ def test_looking_at_the_state_of_a_run_writes_nothing(tmp_path, method):
     assert method.trained == []
 
 
-def test_the_observer_reads_how_far_the_method_has_come(tmp_path, method):
-    _, watcher = go(toy_plans(method), tmp_path)
-    assert watcher.steps == [(2, 2)] * 6
-
-
 def test_some_folds_first_and_the_rest_later_make_the_same_run(tmp_path, method):
     (plan,) = toy_plans(method)
     (state,), _ = go([plan], tmp_path / "parts", ["toy/d", "toy/b"])
@@ -193,16 +175,7 @@ def test_some_folds_first_and_the_rest_later_make_the_same_run(tmp_path, method)
     assert files[0] == files[1]
 
 
-def test_asking_for_folds_of_a_finished_run_runs_none(tmp_path, method):
-    (plan,) = toy_plans(method)
-    go([plan], tmp_path)
-    (state,), _ = go([plan], tmp_path, ["toy/c"])
-    assert len(method.trained) == 6
-    assert state.recorded == ("toy/c",)
-    assert state.complete
-
-
-def test_an_unknown_fold_is_refused_before_anything_is_run_or_written(tmp_path, method):
+def test_unknown_folds_are_refused_before_anything_is_written(tmp_path, method):
     with pytest.raises(MerbenchError, match=r"unknown fold 'toy/g' \(did you mean 'toy/"):
         go(toy_plans(method), tmp_path / "runs", ["toy/a", "toy/g"])
     assert method.trained == []
@@ -213,6 +186,8 @@ def test_redo_computes_again_what_is_asked_for(tmp_path, method):
     (plan,) = toy_plans(method)
     go([plan], tmp_path)
     before = predictions(plan, tmp_path)
+    (state,), _ = go([plan], tmp_path, ["toy/c"])
+    assert (method.trained, state.recorded, state.complete) == (FOLDS, ("toy/c",), True)
     (state,), _ = go([plan], tmp_path, ["toy/c"], existing="redo")
     assert method.trained == [*FOLDS, "toy/c"]
     assert state.complete
@@ -258,7 +233,7 @@ def test_epochs_asked_for_later_are_run_and_kept_once(tmp_path, method):
     assert len(method.trained) == 12
 
 
-def test_a_method_without_epochs_is_not_run_again_and_again_for_them(tmp_path):
+def test_a_method_without_epochs_is_not_run_again_for_them(tmp_path):
     trained = []
 
     class Bare(Counted):
@@ -335,7 +310,7 @@ def test_one_fold_can_be_asked_for_its_diagnostics(tmp_path, method, telling):
 
 
 @pytest.mark.parametrize("first", ["keep_epochs", "diagnose"])
-def test_what_is_asked_for_second_does_not_cost_what_was_kept_first(tmp_path, method, telling, first):
+def test_epochs_and_diagnostics_do_not_cost_each_other(tmp_path, method, telling, first):
     second = {"keep_epochs": "diagnose", "diagnose": "keep_epochs"}[first]
     (one,), (other,) = toy_plans(telling, **{first: True}), toy_plans(telling, **{second: True})
     go([one], tmp_path)
@@ -347,7 +322,7 @@ def test_what_is_asked_for_second_does_not_cost_what_was_kept_first(tmp_path, me
     assert len(method.trained) == 12
 
 
-def test_a_fold_that_is_damaged_gets_back_what_it_had_beside_its_predictions(tmp_path, telling):
+def test_a_damaged_fold_gets_its_diagnostics_back(tmp_path, telling):
     (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
     go([asked], tmp_path)
     folder = RunFolder(tmp_path / plan.run_id)
@@ -359,7 +334,7 @@ def test_a_fold_that_is_damaged_gets_back_what_it_had_beside_its_predictions(tmp
     assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
 
 
-def test_redo_keeps_beside_predictions_only_what_is_asked_for(tmp_path, telling):
+def test_redo_keeps_only_the_arrays_that_are_asked_for(tmp_path, telling):
     (plan,), (asked,) = toy_plans(telling), toy_plans(telling, keep_epochs=True, diagnose=True)
     go([asked], tmp_path)
     assert kept_beside(plan, tmp_path) == {"epochs.npz", "diagnostics.npz"}
@@ -368,7 +343,7 @@ def test_redo_keeps_beside_predictions_only_what_is_asked_for(tmp_path, telling)
     assert RunFolder(tmp_path / plan.run_id).read_diagnostics("toy/c", plan.file) == {}
 
 
-def test_diagnostics_that_fail_are_told_and_cost_no_prediction(tmp_path, telling):
+def test_failed_diagnostics_are_reported_and_cost_no_prediction(tmp_path, telling):
     (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
     telling.broken = True
     (state,), watcher = go([asked], tmp_path)
@@ -385,7 +360,7 @@ def test_diagnostics_that_fail_are_told_and_cost_no_prediction(tmp_path, telling
     same(predictions(plan, tmp_path), undisturbed(plan))
 
 
-def test_predictions_do_not_depend_on_the_order_or_number_of_runs(tmp_path, method):
+def test_predictions_do_not_depend_on_the_order_of_runs(tmp_path, method):
     plans = toy_plans(method, seeds=(0, 1, 2))
 
     class Backwards(Serial):
@@ -412,16 +387,13 @@ def raises(scores):
 
 MISTAKES = {
     "raises": (raises, "ZeroDivisionError", "in the middle of it"),
-    "shape": (lambda scores: Prediction(scores[:2]), "PredictionError", "expected (3, 3)"),
-    "NaN": (lambda scores: Prediction(scores + np.nan), "PredictionError", "NaN"),
-    "labels": (lambda scores: Prediction(scores, np.array([0, 1, 3])), "PredictionError", "labels must be 0..2"),
-    "company": (lambda scores: Prediction(scores / len(scores)), "PredictionError", "depends on the other clips"),
+    "batch": (lambda scores: Prediction(scores / len(scores)), "PredictionError", "depends on the other clips"),
     "exit": (lambda scores: sys.exit("enough"), "SystemExit", "enough"),
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_failed_fold_is_kept_with_its_traceback_the_others_go_on_and_it_is_tried_again(tmp_path, method, mistake):
+@pytest.mark.parametrize("mistake", ["raises", "batch", "exit"])
+def test_a_failed_fold_is_kept_and_tried_again_next_time(tmp_path, method, mistake):
     spoil, kind, message = MISTAKES[mistake]
     broken = {"toy/c"}
 
@@ -466,7 +438,7 @@ def test_a_failed_fold_is_kept_with_its_traceback_the_others_go_on_and_it_is_tri
     same(predictions(plan, tmp_path), undisturbed(plan))
 
 
-def test_a_fold_that_failed_is_no_longer_part_of_a_run_that_was_whole(tmp_path, method):
+def test_a_fold_that_fails_again_leaves_the_complete_run(tmp_path, method):
     (plan,) = toy_plans(method)
     go([plan], tmp_path)
 
@@ -482,7 +454,7 @@ def test_a_fold_that_failed_is_no_longer_part_of_a_run_that_was_whole(tmp_path, 
     assert "c" not in set(run.predictions.subject)
 
 
-def test_an_interrupt_passes_through_and_leaves_what_is_recorded(tmp_path, method):
+def test_an_interrupt_passes_through_and_keeps_the_records(tmp_path, method):
     class Interrupted(method):
         active = True
 
@@ -511,7 +483,7 @@ def test_an_interrupt_passes_through_and_leaves_what_is_recorded(tmp_path, metho
     ("blocked", "trainings"),
     [("", 6), ("{run}", 6), ("{run}/folds", 7), ("{run}/folds/toy--c", 7), ("{run}/predictions.parquet/x", 6)],
 )
-def test_a_file_or_folder_in_the_way_is_named_and_what_is_recorded_stays(tmp_path, method, blocked, trainings):
+def test_a_file_in_the_way_is_named_and_records_stay(tmp_path, method, blocked, trainings):
     (plan,) = toy_plans(method)
     where = tmp_path / "runs" / blocked.format(run=plan.run_id)
     where.parent.mkdir(parents=True, exist_ok=True)
@@ -585,7 +557,7 @@ def test_a_run_that_another_process_holds_is_left_for_the_end(tmp_path, method):
 
 
 @pytest.mark.parametrize("existing", ["keep", "redo"])
-def test_what_another_process_has_done_meanwhile_is_not_done_again(tmp_path, method, existing):
+def test_folds_that_another_process_ran_are_not_run_again(tmp_path, method, existing):
     (plan,) = toy_plans(method)
     held, go_on = threading.Event(), threading.Event()
 
@@ -614,244 +586,3 @@ def test_what_another_process_has_done_meanwhile_is_not_done_again(tmp_path, met
     assert Holding.trained == FOLDS
     assert method.trained == []
     assert watcher.started == [(0, 6, ())]
-
-
-SMALL = "ab"
-MOMENTS = ("half written", "before the rename", "after the rename")
-
-
-class Small(Counted):
-    absent = frozenset(FOLDS[2:])
-
-
-def main(root):
-    """Play every scene in a process of its own, forked here; the tests look at what is left."""
-    for name, scene in SCENES.items():
-        folder = root / name
-        folder.mkdir()
-        scene(folder)
-
-
-def forked(function):
-    """Run in a new process, which ends with the function."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        function()
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
-def wait(child):
-    return os.waitpid(child, 0)[1]
-
-
-def logged(folder):
-    """Return the trainings told in a log, a line each."""
-    log = folder / "log"
-    return log.read_text().splitlines() if log.exists() else []
-
-
-def writing(method, folder, stuck_at=0, **plan):
-    """Plan with a method that writes down what it trains, and, at the n-th training, waits to be killed."""
-
-    class Writing(method):
-        log = folder / "log"
-
-        def fit(self, train, run):
-            super().fit(train, run)
-            if len(logged(folder)) == stuck_at:
-                time.sleep(300)
-
-    return toy_plans(Writing, **plan)
-
-
-def killed_at(moment, number, folder):
-    """Run two folds, and kill this process at a moment of the number-th file that is written."""
-    count = 0
-    ordinary_open, ordinary_replace = Path.open, Path.replace
-
-    def due(now):
-        nonlocal count
-        count += now == MOMENTS[0]
-        if (count, now) == (number, moment):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    class HalfWritten:
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.file.close()
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-        def write(self, content):
-            self.file.write(content[: len(content) // 2])
-            self.file.flush()
-            due(MOMENTS[0])
-            return self.file.write(content[len(content) // 2 :])
-
-    def open_(path, mode="r", *args, **options):
-        file = ordinary_open(path, mode, *args, **options)
-        return HalfWritten(file) if "w" in mode else file
-
-    def replace_(path, target):
-        due(MOMENTS[1])
-        found = ordinary_replace(path, target)
-        due(MOMENTS[2])
-        return found
-
-    Path.open, Path.replace = open_, replace_
-    go(writing(Small, folder, subjects=SMALL), folder / "runs")
-
-
-def kills_while_writing(root):
-    ended = {}
-    toy_plans(Small, subjects=SMALL)  # planned once, here, for all
-    for number in range(1, 20):
-        for moment in MOMENTS:
-            folder = root / f"{number:02d} {moment}"
-            folder.mkdir()
-            ended[folder.name] = wait(forked(lambda m=moment, n=number, f=folder: killed_at(m, n, f)))
-        if not any(ended[f"{number:02d} {moment}"] for moment in MOMENTS):
-            break
-    (root / "ended.json").write_text(json.dumps(ended))
-
-
-def kills_while_training(root):
-    """Kill from outside while the first, the third, ... fold of two runs is being trained."""
-    for number in (1, 3, 6, 7, 10):
-        folder = root / f"{number:02d}"
-        folder.mkdir()
-        child = forked(lambda f=folder, n=number: go(writing(Counted, f, n, seeds=(0, 1)), f / "runs"))
-        until(lambda f=folder, n=number: len(logged(f)) == n)
-        os.kill(child, signal.SIGKILL)
-        wait(child)
-
-
-class Slow(Counted):
-    seconds = 0.03
-
-
-def both_at_once(root):
-    """Two drivers, three runs, one folder."""
-
-    def drive():
-        until((root / "go").exists)
-        go(writing(Slow, root, seeds=(0, 1, 2)), root / "runs")
-
-    children = [forked(drive) for _ in range(2)]
-    (root / "go").touch()
-    (root / "ended.json").write_text(json.dumps([wait(child) for child in children]))
-
-
-def one_killed_beside_another(root):
-    """Two drivers on one run; the one at work is killed, the one that waits takes over."""
-
-    def drive(stuck_at=0):
-        go(writing(Counted, root, stuck_at), root / "runs")
-
-    first = forked(lambda: drive(stuck_at=3))
-    until(lambda: len(logged(root)) == 3)
-    second = forked(drive)
-    time.sleep(0.2)  # it waits by now, or comes later: what is left must be the same
-    os.kill(first, signal.SIGKILL)
-    (root / "ended.json").write_text(json.dumps([wait(first), wait(second)]))
-
-
-SCENES = {
-    "writing": kills_while_writing,
-    "training": kills_while_training,
-    "both": both_at_once,
-    "beside": one_killed_beside_another,
-}
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    """Play the scenes once, in a process that has loaded nothing that does not bear a fork."""
-    root = tmp_path_factory.mktemp("scenes")
-    path = {"PYTHONPATH": str(Path(__file__).parents[2])}  # where support/ is
-    command = [sys.executable, __file__, root]
-    done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return root
-
-
-def test_killed_at_any_moment_of_any_write_the_same_command_finishes_with_the_same_result(scenes):
-    ended = json.loads((scenes / "writing" / "ended.json").read_text())
-    killed = [name for name, status in ended.items() if status == signal.SIGKILL]
-    assert len(killed) >= 3 * 7  # run.json, two folds with two files each, the two files of the whole run
-    assert sorted(set(ended.values())) == [0, signal.SIGKILL]
-    expected = undisturbed(toy_plans(Small, subjects=SMALL)[0])
-    for name in killed:
-        folder = scenes / "writing" / name
-        before = Counter(logged(folder))
-        assert set(before.values()) <= {1}
-        (plan,) = writing(Small, folder, subjects=SMALL)
-        recorded = run_state(plan, folder / "runs").recorded
-        (state,), watcher = go([plan], folder / "runs")
-        assert state.complete, name
-        assert len(watcher.outcomes) == 2 - len(recorded), name
-        after = Counter(logged(folder))
-        assert len(after) == 2
-        assert sum(after.values()) <= 3, name  # the fold in flight, and no other, is run again
-        assert len(recorded) >= sum(before.values()) - 1, name
-        same(predictions(plan, folder / "runs"), expected)
-
-
-@pytest.mark.parametrize("number", [1, 3, 6, 7, 10])
-def test_killed_while_training_the_same_command_goes_on_from_there(scenes, number):
-    folder = scenes / "training" / f"{number:02d}"
-    before = logged(folder)
-    assert len(before) == number
-    plans = writing(Counted, folder, seeds=(0, 1))
-    states, _ = go(plans, folder / "runs")
-    assert all(state.complete for state in states)
-    counts = Counter(logged(folder))
-    assert len(counts) == 12
-    assert {line: count for line, count in counts.items() if count > 1} == {before[-1]: 2}
-    for plan in plans:
-        same(predictions(plan, folder / "runs"), undisturbed(replace(plan, task=replace(plan.task, method=Counted))))
-
-
-def test_two_at_once_neither_repeat_nor_corrupt_anything(scenes):
-    folder = scenes / "both"
-    assert json.loads((folder / "ended.json").read_text()) == [0, 0]
-    counts = Counter(logged(folder))
-    assert len(counts) == 18
-    assert set(counts.values()) == {1}
-    for plan in toy_plans(Counted, seeds=(0, 1, 2)):
-        state = run_state(plan, folder / "runs")
-        assert state.complete
-        assert state.damaged == ()
-        same(predictions(plan, folder / "runs"), undisturbed(plan))
-
-
-def test_a_driver_that_waits_takes_over_from_one_that_is_killed(scenes):
-    folder = scenes / "beside"
-    assert json.loads((folder / "ended.json").read_text()) == [signal.SIGKILL, 0]
-    counts = Counter(logged(folder))
-    assert len(counts) == 6
-    assert sum(counts.values()) == 7
-    (plan,) = toy_plans(Counted)
-    same(predictions(plan, folder / "runs"), undisturbed(plan))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
