@@ -198,27 +198,8 @@ class Slots:
         return None
 
 
-@dataclasses.dataclass(frozen=True)
-class Fields:
-    hidden: object
-
-
 def closure(hidden):
     return lambda: hidden
-
-
-def default(hidden):
-    def function(value=hidden):
-        return value
-
-    return function
-
-
-def keyword_default(hidden):
-    def function(*, value=hidden):
-        return value
-
-    return function
 
 
 def generator(hidden):
@@ -232,58 +213,32 @@ def started(hidden):
     return found
 
 
-def view_of(hidden):
-    values = np.array([hidden, "", ""], dtype=object)
-    return values[1:]
-
-
 HIDING_PLACES = {
     "attribute": lambda hidden: types.SimpleNamespace(hidden=hidden),
-    "slot": Slots,
-    "field": Fields,
     "closure": closure,
-    "default": default,
-    "keyword default": keyword_default,
-    "partial": lambda hidden: functools.partial(print, hidden),
-    "partial's keyword": lambda hidden: functools.partial(print, end=hidden),
+    "partial": lambda hidden: functools.partial(print, end=hidden),
     "bound method": lambda hidden: Slots(hidden).method,
     "function's attribute": lambda hidden: types.SimpleNamespace(f=functools.wraps(closure(hidden))(closure(0))),
     "mapping": lambda hidden: types.MappingProxyType(OrderedDict(a={"b": [({hidden},)]})),
-    "key": lambda hidden: {hidden: 1},
     "array of objects": lambda hidden: np.array([["", hidden]], dtype=object),
     "array of text": lambda hidden: np.array([["", hidden]]),
-    "base of a view": view_of,
+    "base of a view": lambda hidden: np.array([hidden, "", ""], dtype=object)[1:],
     "generator": started,
     "memory": lambda hidden: memoryview(hidden.encode()),
     "random generator's neighbour": lambda hidden: RunContext(1, auxiliary=closure(hidden)),
-    "iterator": lambda hidden: iter([hidden]),
 }
 
 
-@pytest.mark.parametrize("place", HIDING_PLACES)
-def test_the_search_finds_a_name_wherever_it_is_hidden(place):
-    assert findings([HIDING_PLACES[place]("samm/006")], "samm/006")
-    assert not findings([HIDING_PLACES[place]("samm/007")], "samm/006")
-
-
-@pytest.mark.parametrize(
-    "leak",
-    [
-        lambda split: split,
-        lambda split: split.clips,
-        lambda split: split.labels,
-        lambda split: split.labels[1:],
-        lambda split: torch.from_numpy(split.labels),
-        lambda split: split.fold("samm/006"),
-        lambda split: split.fold("samm/006").test,
-        lambda split: split.labels[split.fold("samm/006").test],
-        lambda split: split.labels[split.fold("samm/006").test].tolist(),
-        lambda split: split.clips.emotion,
-    ],
-    ids=["split", "clips", "labels", "view", "tensor", "fold", "rows", "test labels", "list", "series"],
-)
-def test_the_search_finds_tables_and_labels(split, leak):
-    assert findings([closure(leak(split))], "samm/006")
+def test_the_search_finds_names_tables_and_labels(split):
+    for hide in HIDING_PLACES.values():
+        assert findings([hide("samm/006")], "samm/006")
+        assert not findings([hide("samm/007")], "samm/006")
+    fold = split.fold("samm/006")
+    for leak in (
+        split, split.clips, split.labels, split.labels[1:], torch.from_numpy(split.labels), fold, fold.test,
+        split.labels[fold.test], split.labels[fold.test].tolist(), split.clips.emotion,
+    ):  # fmt: skip
+        assert findings([closure(leak)], "samm/006")
 
 
 def prying(handed):
@@ -314,16 +269,16 @@ def prying(handed):
     [{}, {"keep_epochs": True}, {"transductive": True}, {"selection": "inner"}, {"selection": "inner-keep"}],
     ids=["", "epochs", "transductive", "inner", "inner-keep"],
 )
-@pytest.mark.parametrize("fold", FOLDS)
-def test_nothing_that_a_method_is_handed_leads_to_identities_labels_or_the_table(task, fold, options):
-    handed = []
-    outcome(task(prying(handed), **options), fold)
-    assert len(handed) >= 3
-    assert findings(handed, fold) == []
+def test_a_method_can_reach_no_identity_label_or_table(task, options):
+    for fold in FOLDS[::2]:
+        handed = []
+        outcome(task(prying(handed), **options), fold)
+        assert len(handed) >= 3
+        assert findings(handed, fold) == []
 
 
-@pytest.mark.parametrize("fold", FOLDS)
-def test_facts_of_clips_tell_the_database_and_lead_to_nothing_else(split, inputs, fold):
+def test_facts_of_clips_reveal_the_database_and_nothing_else(split, inputs):
+    fold = FOLDS[3]
     spec = ClipFacts(facts=("database",))
     facts = ArrayInput(spec, clip_facts(spec, split.clips))
     handed = []
@@ -365,7 +320,7 @@ def test_unlabelled_test_clips_come_only_with_leave(task, inputs, split):
 
 
 @pytest.mark.parametrize("admitted", [False, True])
-def test_labels_among_the_inputs_are_kept_from_the_test_clips_unless_the_card_admits_it(split, inputs, admitted):
+def test_labels_at_test_need_the_cards_disclosure(split, inputs, admitted):
     units = ActionUnits(vocabulary=(1, 4))
     shown = np.arange(2.0 * TOTAL).reshape(TOTAL, 2)
     both = Inputs({"flow": inputs["flow"], "units": ArrayInput(units, shown)}, TOTAL)
@@ -389,7 +344,7 @@ def test_labels_among_the_inputs_are_kept_from_the_test_clips_unless_the_card_ad
     assert seen["reached"] == admitted
 
 
-def test_the_held_out_person_is_trained_on_under_no_other_dataset():
+def test_the_held_out_person_is_excluded_under_every_dataset():
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06", "s08"), "samm": ("s06",)}
     protocol = spec(datasets={name: {"title": name, "classes": {}} for name in people})
     cameras = {"smic-hs": "smic", "smic-vis": "smic"}
@@ -408,7 +363,7 @@ def test_the_held_out_person_is_trained_on_under_no_other_dataset():
     assert seen == {name: everyone - (both if name in both else {name}) for name in everyone}
 
 
-def test_pretraining_clips_lack_the_held_out_person_under_every_alias(task):
+def test_pretraining_clips_exclude_the_held_out_person(task):
     # s06 of HS and of VIS are one person, and no other database's 06
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06",), "samm": ("006", "008"), "other": ("s06",)}
     clips = table(people, clips=9)
@@ -450,7 +405,7 @@ def test_auxiliary_data_that_is_not_declared_fails_the_fold(task):
     assert "'smic' is not declared" in failure.message
 
 
-def test_annotations_that_are_for_training_only_are_shuffled_together_with_the_labels(split, inputs):
+def test_training_annotations_are_shuffled_with_the_labels(split, inputs):
     units = ArrayInput(ActionUnits(vocabulary=(1, 4)), np.arange(2.0 * TOTAL).reshape(TOTAL, 2))
     both = Inputs({"flow": inputs["flow"], "units": units}, TOTAL)
     row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
@@ -470,7 +425,7 @@ def test_annotations_that_are_for_training_only_are_shuffled_together_with_the_l
     np.testing.assert_array_equal(seen["labels"], split.labels[seen["units"]])
 
 
-def test_the_order_of_the_test_clips_follows_neither_identity_nor_label(task, inputs, split):
+def test_the_order_of_test_clips_is_random(task, inputs, split):
     row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
     orders = []
 
@@ -496,7 +451,7 @@ def test_the_order_of_the_test_clips_follows_neither_identity_nor_label(task, in
 # --- what is joined with what ---------------------------------------------------------------------------------------
 
 
-def test_training_clips_come_with_their_own_labels_subjects_and_datasets(task, inputs, split):
+def test_training_clips_come_with_their_own_labels_and_subjects(task, inputs, split):
     row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
     seen = []
 
@@ -517,7 +472,7 @@ def test_training_clips_come_with_their_own_labels_subjects_and_datasets(task, i
         assert fold not in set(train.subjects)
 
 
-def test_shuffled_training_labels_are_the_same_ones_in_another_order_for_each_fold_and_test_labels_stay(task, split):
+def test_training_labels_are_shuffled_for_each_fold_and_seed(task, split):
     def seen(fold, seed, shuffled):
         handed = []
 
@@ -558,7 +513,7 @@ def test_each_answer_is_recorded_with_the_clip_it_was_given_for(task, inputs, sp
     np.testing.assert_array_equal(scores(found), inputs["flow"].batch().mean(axis=(1, 2)) / 255)
 
 
-def test_what_a_method_does_to_what_it_is_handed_reaches_no_other_fold(task, inputs, split):
+def test_a_method_changes_only_its_own_copies(task, inputs, split):
     class Vandal(Plain):
         def fit(self, train, run):
             arrays = [item for item in reachable(train, run) if isinstance(item, np.ndarray) and item.flags.writeable]
@@ -591,14 +546,12 @@ class StandardisedByTheTestClips(Plain):
 
 
 class LabelsByRank(Plain):
-    """The scores of a clip are its own, the labels are not."""
-
     def predict(self, inputs):
         found = super().predict(inputs).scores
         return Prediction(found, np.full(inputs.clips, int(inputs.clips > 1)))
 
 
-class LabelsOnlyInCompany(Plain):
+class LabelsOnlyInBatches(Plain):
     def predict(self, inputs):
         found = super().predict(inputs).scores
         return Prediction(found, (found.argmax(axis=1) + 1) % 3 if inputs.clips > 1 else None)
@@ -615,45 +568,28 @@ class NewNoiseAtEachCall(Plain):
         return Prediction(np.random.random((inputs.clips, 3)))  # noqa: NPY002
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        NetLeftInTraining,
-        StandardisedByTheTestClips,
-        LabelsByRank,
-        LabelsOnlyInCompany,
-        LabelsOnlyAlone,
-        NewNoiseAtEachCall,
-    ],
-)
-def test_an_answer_that_depends_on_company_fails_the_fold(task, method):
-    found = run_fold(task(method), "samm/006")
-    assert found.failure is not None
-    assert found.failure.type == "PredictionError"
-    assert found.predictions is None
+def test_a_prediction_that_depends_on_the_batch_fails_the_fold(task):
+    by_batch = [NetLeftInTraining, StandardisedByTheTestClips, LabelsByRank]
+    for method in (*by_batch, LabelsOnlyInBatches, LabelsOnlyAlone, NewNoiseAtEachCall):
+        found = run_fold(task(method), "samm/006")
+        assert (found.failure.type, found.predictions) == ("PredictionError", None), method
+        assert "depends on the other clips in the batch" in found.failure.message
+    for method in by_batch:
+        assert outcome(task(method, transductive=True)).predictions is not None
+    assert outcome(task(PlainNet)).predictions is not None
 
 
-@pytest.mark.parametrize("method", [Plain, PlainNet])
-def test_an_answer_that_depends_on_the_clip_alone_passes(task, method):
-    assert outcome(task(method)).predictions is not None
+def test_the_batch_may_change_scores_by_rounding_only(task):
+    for shift, passes in ((5e-6, True), (2e-5, False)):
+
+        class Shifted(Plain):
+            def predict(self, inputs):
+                return Prediction(super().predict(inputs).scores + shift * (inputs.clips > 1))  # noqa: B023
+
+        assert (run_fold(task(Shifted), "samm/006").failure is None) is passes
 
 
-@pytest.mark.parametrize("method", [NetLeftInTraining, StandardisedByTheTestClips, LabelsByRank])
-def test_a_transductive_run_may_depend_on_company(task, method):
-    assert outcome(task(method, transductive=True)).predictions is not None
-
-
-@pytest.mark.parametrize(("shift", "passes"), [(5e-6, True), (2e-5, False)])
-def test_company_may_change_scores_by_rounding_only(task, shift, passes):
-    class Shifted(Plain):
-        def predict(self, inputs):
-            return Prediction(super().predict(inputs).scores + shift * (inputs.clips > 1))
-
-    found = run_fold(task(Shifted), "samm/006")
-    assert (found.failure is None) is passes
-
-
-def test_single_precision_of_large_scores_is_not_taken_for_company(task):
+def test_single_precision_of_large_scores_counts_as_rounding(task):
     """A linear net on raw pixels has scores in the thousands; their last digits depend on the size of the product."""
 
     class Linear(Plain):
@@ -663,12 +599,12 @@ def test_single_precision_of_large_scores_is_not_taken_for_company(task):
         def predict(self, inputs):
             return Prediction(inputs["flow"].batch().reshape(inputs.clips, -1).astype(np.float32) @ self.weights)
 
-    for fold in FOLDS:
+    for fold in FOLDS[:3]:
         found = outcome(task(Linear), fold)
         assert np.abs(scores(found.predictions)).max() > 1000
 
 
-def test_a_prediction_that_works_in_place_is_judged_by_the_clips_as_they_are(task):
+def test_a_prediction_may_work_in_place(task):
     class InPlace(Plain):
         def predict(self, inputs):
             values = inputs["flow"].batch()
@@ -709,7 +645,7 @@ def kept_method(cls, kept):
     return Kept
 
 
-def test_predictions_per_epoch_leave_ststnets_training_bit_for_bit(task):
+def test_predictions_per_epoch_do_not_change_the_training(task):
     nets, found = [], []
     for keep_epochs in (False, True):
         method = kept_method(STSTNET.cls, nets)
@@ -722,13 +658,13 @@ def test_predictions_per_epoch_leave_ststnets_training_bit_for_bit(task):
     assert watched.epochs.shape == (3, CLIPS, 3)
 
 
-def test_the_last_epochs_scores_are_the_recorded_ones_in_the_order_of_identity(task):
+def test_the_last_epochs_scores_are_the_recorded_ones(task):
     found = outcome(task(STSTNET.cls, config=short(), keep_epochs=True), "casme2/sub07")
     np.testing.assert_array_equal(found.epochs[-1], scores(found.predictions).astype(np.float32))
     assert not np.array_equal(found.epochs[0], found.epochs[1])
 
 
-def test_the_scores_of_each_epoch_are_those_of_training_that_ends_there(task):
+def test_each_epochs_scores_are_those_of_a_shorter_training(task):
     found = outcome(task(STSTNET.cls, config=short(), keep_epochs=True))
     for epochs in (1, 2):
         alone = outcome(task(STSTNET.cls, config=short(epochs=str(epochs))))
@@ -744,7 +680,7 @@ HELD = {
 
 
 @pytest.mark.parametrize("place", HELD)
-def test_a_method_gets_its_train_mode_back_wherever_it_holds_its_net(task, place):
+def test_the_train_mode_is_restored_wherever_the_net_is_held(task, place):
     hold, reach = HELD[place]
     modes = []
 
@@ -773,24 +709,7 @@ def test_a_method_gets_its_train_mode_back_wherever_it_holds_its_net(task, place
     pd.testing.assert_frame_equal(without.predictions, watched.predictions, check_exact=True)
 
 
-def test_modules_that_were_frozen_in_eval_mode_stay_so(task):
-    modes = []
-
-    class Frozen(PlainNet):
-        def fit(self, train, run):
-            def watched(epoch, method):
-                self.net[1].eval()
-                stop = run.epoch_end(epoch, method)
-                modes.append([module.training for module in self.net])
-                return stop
-
-            super().fit(train, dataclasses.replace(run, on_epoch=watched))
-
-    outcome(task(Frozen, keep_epochs=True))
-    assert modes == [[True, False, True, True, True, True]] * 3
-
-
-def test_predictions_that_draw_at_random_leave_the_draws_of_training_alone(task):
+def test_random_predictions_leave_the_draws_of_training_alone(task):
     class Drawing(Plain):
         def fit(self, train, run):
             self.drawn = np.zeros(3)
@@ -812,7 +731,7 @@ def test_a_method_without_epochs_has_none_to_keep(task):
     assert outcome(task(Plain, keep_epochs=True)).epochs is None
 
 
-def test_an_epoch_told_out_of_turn_is_named(task):
+def test_an_epoch_reported_out_of_turn_is_named(task):
     class FromZero(Plain):
         def fit(self, train, run):
             run.epoch_end(0, self)
@@ -848,8 +767,8 @@ def rows_of(split, found, side):
     return clips.loc[list(zip(*(found[f"{side}/{column}"] for column in IDENTITY), strict=True))].tolist()
 
 
-@pytest.mark.parametrize("fold", FOLDS)
-def test_diagnostics_stand_beside_the_clip_they_were_given_for(task, inputs, split, fold):
+@pytest.mark.parametrize("fold", FOLDS[:2])
+def test_diagnostics_are_recorded_with_their_clip(task, inputs, split, fold):
     found = diagnosed(task(Telling), fold)
     values = inputs["flow"].batch()
     means = values.mean(axis=(1, 2)).astype(np.float32)
@@ -873,7 +792,7 @@ def test_of_training_clips_only_features_are_kept(task):
     assert not any(values.dtype.hasobject for values in found.values())
 
 
-def test_action_units_are_told_as_the_clip_table_has_them_and_empty_where_it_has_none(inputs):
+def test_diagnostics_carry_the_action_units_of_the_clips(inputs):
     coded = table().assign(aus=[None if row % 3 else read_coding(f"{row + 1}+R12B") for row in range(TOTAL)])
     split = make_split(spec(), coded)
     found = diagnosed(FoldTask(Telling, MethodConfig(), split, inputs, 0))
@@ -883,12 +802,8 @@ def test_action_units_are_told_as_the_clip_table_has_them_and_empty_where_it_has
         assert found[f"{side}/aus"].dtype.kind == "U"
 
 
-def test_a_table_without_action_units_tells_of_none(task):
-    assert set(diagnosed(task(Telling))["train/aus"]) == {""}
-
-
 @pytest.mark.parametrize("admitted", [False, True])
-def test_training_clips_are_diagnosed_with_the_inputs_that_test_clips_come_with(split, inputs, admitted):
+def test_training_clips_are_diagnosed_as_test_clips_are(split, inputs, admitted):
     units = ArrayInput(ActionUnits(vocabulary=(1, 4)), np.zeros((TOTAL, 2)))
     asked = []
 
@@ -903,7 +818,7 @@ def test_training_clips_are_diagnosed_with_the_inputs_that_test_clips_come_with(
     assert asked == [(CLIPS, names), (TOTAL - CLIPS, names)]
 
 
-def test_a_method_is_diagnosed_after_it_was_tested_and_only_when_asked(task):
+def test_a_method_is_diagnosed_after_its_test_when_asked(task):
     calls = []
 
     class Noting(Telling):
@@ -926,9 +841,8 @@ def test_a_method_is_diagnosed_after_it_was_tested_and_only_when_asked(task):
     assert found.seconds["diagnose"] > 0
 
 
-@pytest.mark.parametrize("fold", FOLDS[:2])
-def test_nothing_that_a_method_is_handed_to_diagnose_gives_test_clips_away(task, fold):
-    handed = []
+def test_diagnose_can_reach_no_identity_label_or_table(task):
+    handed, fold = [], FOLDS[0]
 
     class Prying(Telling):
         def diagnose(self, inputs):
@@ -953,7 +867,7 @@ class TellingNet(PlainNet):
         return {"feature/noise": torch.rand(inputs.clips, 2).numpy() + self.rng.random((inputs.clips, 2))}
 
 
-def test_a_diagnosed_method_predicts_the_same_and_is_left_as_it_was(task):
+def test_a_diagnosed_method_predicts_the_same(task):
     methods = []
     plain, told = (
         outcome(task(kept_method(TellingNet, methods), keep_epochs=True, diagnose=diagnose))
@@ -966,7 +880,7 @@ def test_a_diagnosed_method_predicts_the_same_and_is_left_as_it_was(task):
     assert methods[0].rng.random() == methods[1].rng.random()
 
 
-UNTELLABLE = {
+WRONG_DIAGNOSTICS = {
     "raises": (lambda told: 1 / 0, "ZeroDivisionError", "by zero"),
     "no dict": (lambda told: list(told), "PredictionError", "diagnose returned list"),
     "unknown name": (lambda told: {"gates/x": told["au/12"]}, "PredictionError", "diagnose returned 'gates/x'"),
@@ -975,20 +889,20 @@ UNTELLABLE = {
 }
 
 
-@pytest.mark.parametrize("mistake", UNTELLABLE)
-def test_diagnostics_that_are_wrong_are_told_and_leave_the_predictions_as_they_are(task, mistake):
-    function, kind, message = UNTELLABLE[mistake]
+def test_wrong_diagnostics_are_reported_and_predictions_kept(task):
+    expected = outcome(task(Telling)).predictions
+    for function, kind, message in WRONG_DIAGNOSTICS.values():
 
-    class Wrong(Telling):
-        def diagnose(self, inputs):
-            return function(super().diagnose(inputs))
+        class Wrong(Telling):
+            def diagnose(self, inputs):
+                return function(super().diagnose(inputs))  # noqa: B023
 
-    found = run_fold(task(Wrong, diagnose=True), "samm/006")
-    assert found.failure is None
-    assert found.undiagnosed.startswith(f"{kind}: ")
-    assert message in found.undiagnosed
-    assert found.diagnostics is None
-    pd.testing.assert_frame_equal(found.predictions, outcome(task(Wrong)).predictions)
+        found = run_fold(task(Wrong, diagnose=True), "samm/006")
+        assert found.failure is None
+        assert found.undiagnosed.startswith(f"{kind}: ")
+        assert message in found.undiagnosed
+        assert found.diagnostics is None
+        pd.testing.assert_frame_equal(found.predictions, expected)
 
 
 # --- the device -----------------------------------------------------------------------------------------------------
@@ -1023,20 +937,20 @@ def noting_device(calls):
     return Noting
 
 
-def test_a_method_is_told_its_device_and_a_gpus_memory_is_counted_from_its_beginning(task, gpu):
+def test_gpu_memory_is_counted_from_the_beginning_of_a_fold(task, gpu):
     found = outcome(task(noting_device(gpu), device="cuda:0"))
     told = [("reset", "cuda:0"), ("fit", "cuda:0"), ("predict", None), ("predict", None), ("read", "cuda:0")]
     assert gpu == told
     assert found.peak_gpu_memory_mb == 3.0
 
 
-def test_a_fold_that_fails_tells_its_gpu_memory_too(task, gpu):
+def test_a_failed_fold_keeps_its_gpu_memory_too(task, gpu):
     found = run_fold(task(Raises, device="cuda:0"), "samm/006")
     assert found.failure.type == "ZeroDivisionError"
     assert found.peak_gpu_memory_mb == 3.0
 
 
-def test_a_fold_on_the_cpu_has_no_gpu_memory_whatever_else_used_the_gpu(task, gpu):
+def test_a_fold_on_the_cpu_has_no_gpu_memory(task, gpu):
     assert outcome(task(noting_device(gpu))).peak_gpu_memory_mb is None
     assert [call for call in gpu if call[0] in ("reset", "read")] == []
 
@@ -1072,7 +986,7 @@ RANDOM = {"run": (FromTheRun, None), "globals": (FromGlobals, None), "ststnet": 
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_a_seed_gives_the_same_predictions_whatever_else_is_run_and_another_seed_others(task, name):
+def test_predictions_depend_on_the_seed_and_on_nothing_else_run(task, name):
     method, config = RANDOM[name]
     folds = FOLDS[:3]
     forward = {fold: outcome(task(method, 3, config), fold).predictions for fold in folds}
@@ -1118,7 +1032,7 @@ def test_streams_are_paired_between_methods_and_configurations(task):
     assert len(set(seeds)) == len(set(orders)) == 1
 
 
-def test_seeds_and_orders_are_those_that_recorded_results_were_made_with(inputs, task):
+def test_seeds_and_orders_are_those_of_recorded_results(inputs, task):
     """Whoever changes them on purpose counts ``merbench.engine.CODE_VERSION`` up."""
     row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
     seen = {}
@@ -1208,7 +1122,8 @@ for time in range(2):
 """
 
 
-def test_torch_imported_by_a_fold_is_seeded_and_bound_in_that_fold_too():
+@pytest.mark.slow
+def test_torch_imported_by_a_fold_is_seeded_in_that_fold_too():
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
     first, second = (line.split() for line in done.stdout.splitlines())
     assert first[:2] == second[:2]
@@ -1273,21 +1188,17 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_methods_mistake_fails_its_fold_and_keeps_the_traceback(task, mistake):
-    method, kind, message = MISTAKES[mistake]
-    found = run_fold(task(method), "samm/006")
-    assert found.predictions is None
-    assert found.epochs is None
-    assert found.failure.type == kind
-    assert message in found.failure.message
-    assert "Traceback" in found.failure.traceback
-    assert kind in found.failure.traceback
-    assert (found.clips, found.train_clips) == (CLIPS, TOTAL - CLIPS)
-    assert found.seconds["total"] > 0
-
-
-def test_the_traceback_leads_to_the_methods_line(task):
+def test_a_methods_mistake_fails_its_fold_and_keeps_its_traceback(task):
+    for method, kind, message in MISTAKES.values():
+        found = run_fold(task(method), "samm/006")
+        assert found.predictions is None
+        assert found.epochs is None
+        assert found.failure.type == kind
+        assert message in found.failure.message
+        assert "Traceback" in found.failure.traceback
+        assert kind in found.failure.traceback
+        assert (found.clips, found.train_clips) == (CLIPS, TOTAL - CLIPS)
+        assert found.seconds["total"] > 0
     trace = run_fold(task(Raises), "samm/006").failure.traceback
     assert "in deeper" in trace
     assert "test_folds.py" in trace
