@@ -1,4 +1,4 @@
-"""Where a method's folds run: on a GPU if it uses torch and there is one, and torch is imported for nobody."""
+"""The device of a method's folds: a GPU if it uses torch and there is one; torch is not imported to find out."""
 
 import subprocess
 import sys
@@ -33,20 +33,21 @@ TORCH = {
 
 
 @pytest.mark.parametrize(("available", "device"), [(True, "cuda:0"), (False, "cpu")])
-@pytest.mark.parametrize("how", TORCH)
-def test_a_method_that_imports_torch_runs_on_the_gpu_where_there_is_one(module, monkeypatch, how, available, device):
+def test_a_method_that_imports_torch_runs_on_an_available_gpu(module, monkeypatch, available, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
-    base = "Base" if how == "base class" else "object"
-    assert device_of(module(f"{TORCH[how]}\nclass Mine({base}): pass").Mine) == device
+    for how, line in TORCH.items():
+        base = "Base" if how == "base class" else "object"
+        assert device_of(module(f"{line}\nclass Mine({base}): pass").Mine) == device
 
 
-def test_a_method_without_torch_runs_on_the_cpu_though_another_has_loaded_torch(module, monkeypatch):
+def test_a_method_without_torch_runs_on_the_cpu(module, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     text = "import numpy as np\nfrom merbench.training.sklearn_method import SklearnMethod\n"
     assert device_of(module(text + "class Mine(SklearnMethod): torch = 'a word'").Mine) == "cpu"
     assert [METHODS.get(name).device for name in ("ststnet", "svm-flow", "majority")] == ["cuda:0", "cpu", "cpu"]
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported_to_find_the_device():
     code = (
         "import sys; from merbench.engine.plan.catalogue import METHODS; found = METHODS.get('svm-flow'); "

@@ -1,4 +1,4 @@
-"""Where MLflow is: as given, from the environment, or in the results folder; anything else is refused in a line."""
+"""The tracking server: as given, from the environment, or in the results folder; invalid addresses are refused."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ def test_by_default_it_is_a_file_in_the_results_folder(tmp_path, monkeypatch):
     assert server.later == "merbench sync mlflow"
 
 
-def test_what_is_given_wins_over_the_environment(tmp_path, monkeypatch):
+def test_the_option_wins_over_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://from-environment:5000")
     assert settle(None, tmp_path).uri == "http://from-environment:5000"
     assert settle("https://given/mlflow", tmp_path).uri == "https://given/mlflow"
@@ -34,28 +34,28 @@ def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
     assert server.artifacts == tmp_path / "mlartifacts"
 
 
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ("localhost:5000", "write http://HOST:PORT"),
-        ("htp://host", "did you mean 'http'"),
-        ("results", "write http://HOST:PORT, sqlite:///FILE, or none"),
-        ("file:///tmp/mlruns", "is not an MLflow address"),
-        ("http://", "lacks a host"),
-        ("http://host:port", "is not an address"),
-        ("sqlite://", "lacks a file"),
-        ("sqlite:///", "lacks a file"),
-        ("no\x1b[31mne", "is not an MLflow address"),
-    ],
-)
-def test_what_is_no_address_is_refused_and_says_where_it_stood(tmp_path, monkeypatch, given, told):
-    with pytest.raises(MerbenchError, match="--tracking-uri") as raised:
-        settle(given, tmp_path)
-    assert told in str(raised.value)
-    assert "\x1b" not in str(raised.value)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
-    with pytest.raises(MerbenchError, match="MLFLOW_TRACKING_URI"):
-        settle(None, tmp_path)
+INVALID = {
+    "localhost:5000": "write http://HOST:PORT",
+    "htp://host": "did you mean 'http'",
+    "results": "write http://HOST:PORT, sqlite:///FILE, or none",
+    "file:///tmp/mlruns": "is not an MLflow address",
+    "http://": "lacks a host",
+    "http://host:port": "is not an address",
+    "sqlite://": "lacks a file",
+    "sqlite:///": "lacks a file",
+    "no\x1b[31mne": "is not an MLflow address",
+}
+
+
+def test_an_invalid_address_is_refused_and_its_source_named(tmp_path, monkeypatch):
+    for given, told in INVALID.items():
+        with pytest.raises(MerbenchError, match="--tracking-uri") as raised:
+            settle(given, tmp_path)
+        assert told in str(raised.value)
+        assert "\x1b" not in str(raised.value)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+        with pytest.raises(MerbenchError, match="MLFLOW_TRACKING_URI"):
+            settle(None, tmp_path)
 
 
 def test_a_password_is_not_shown(tmp_path):

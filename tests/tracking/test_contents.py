@@ -17,7 +17,7 @@ def synced(server, *folders):
     return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
-def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, answers, server, look):
+def test_a_complete_run_is_shown_with_scores_files_and_folds(record, answers, server, look):
     folder = record(answers, seed=3, variant="width=4")
     synced(server, folder)
     (shown,) = look(server).values()
@@ -43,8 +43,9 @@ def test_a_whole_run_is_shown_with_its_scores_settings_files_and_folds(record, a
     assert fold.info.end_time - fold.info.start_time == 100
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
-def test_runs_that_cannot_be_compared_are_in_different_experiments(record, answers, server):
+def test_incomparable_runs_are_in_different_experiments(record, answers, server):
     one, two = record(answers), record({**answers, "beta/t1/c4": ("negative", "negative")})
     synthetic = record(answers, data="made", synthetic=True)
     synced(server, one, two, synthetic)
@@ -55,7 +56,7 @@ def test_runs_that_cannot_be_compared_are_in_different_experiments(record, answe
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_what_a_protocol_warns_of_is_a_tag_and_heads_the_page(record, answers, server, look):
+def test_warnings_of_a_protocol_are_a_tag_and_on_the_page(record, answers, server, look):
     said = ["subject-dependent: other clips", "people are shared: why"]
     record_of = {"warned": record(answers, warnings=said), "plain": record(answers, method="other")}
     synced(server, *record_of.values())

@@ -75,7 +75,7 @@ def says(status, content, kind="text/html"):
     ],
     ids=["500", "html", "json", "nothing", "noise", "404", "401", "hangs up"],
 )
-def test_a_server_that_is_out_of_order_or_no_mlflow_is_one_line(record, answers, tmp_path, answer, told):
+def test_a_broken_server_or_another_service_is_one_line(record, answers, tmp_path, answer, told):
     folder = record(answers)
     with answering(answer) as address:
         with pytest.raises(TrackingError) as raised:
@@ -86,7 +86,7 @@ def test_a_server_that_is_out_of_order_or_no_mlflow_is_one_line(record, answers,
     assert len(str(raised.value)) < 400
 
 
-def test_a_server_that_does_not_answer_in_time_is_left(record, answers, tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_in_time_is_reported(record, answers, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     over = threading.Event()
     with answering(lambda handler: over.wait(60)) as address:
@@ -95,7 +95,8 @@ def test_a_server_that_does_not_answer_in_time_is_left(record, answers, tmp_path
         over.set()
 
 
-def test_a_server_that_slows_down_later_is_left_as_well(record, answers, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_server_that_slows_down_later_is_reported(record, answers, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     over = threading.Event()
 
@@ -111,7 +112,7 @@ def test_a_server_that_slows_down_later_is_left_as_well(record, answers, tmp_pat
         over.set()
 
 
-def test_an_address_where_nobody_listens_is_told_with_it(record, answers, tmp_path):
+def test_a_refused_connection_is_reported_without_password(record, answers, tmp_path):
     with socket.socket() as taken:  # bound, but not listening: nobody else gets it
         taken.bind(("127.0.0.1", 0))
         address = f"http://me:secret@127.0.0.1:{taken.getsockname()[1]}"
@@ -168,7 +169,8 @@ def forwarding(address, left):
     return answer
 
 
-def test_a_real_server_gets_everything_also_when_it_died_midway(record, answers, tmp_path, empty, look):
+@pytest.mark.slow
+def test_a_real_server_is_completed_after_it_died_midway(record, answers, tmp_path, empty, look):
     (tmp_path / "server.db").write_bytes(empty.read_bytes())
     folder, other = record(answers), record(answers, seed=1, folds=["alpha/s1"])
     left = [0]

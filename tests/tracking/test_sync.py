@@ -59,7 +59,7 @@ def test_a_second_pass_changes_nothing(record, answers, server, look):
     assert database.read_bytes() == written
 
 
-def test_a_deleted_server_is_made_again_from_the_files(record, answers, server, empty, look):
+def test_a_deleted_database_is_created_again_from_the_files(record, answers, server, empty, look):
     folders = [record(answers), record(answers, seed=1)]
     synced(server, *folders)
     before = plain(look(server))
@@ -80,7 +80,7 @@ def test_what_was_deleted_in_mlflow_comes_back(record, answers, server, look):
     assert set(look(server)) == {folder.name}
 
 
-def test_a_run_in_parts_has_no_figures_until_it_is_whole(record, answers, server, look):
+def test_a_run_has_no_figures_until_it_is_complete(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1"])
     synced(server, folder)
     (shown,) = look(server).values()
@@ -97,7 +97,7 @@ def test_a_run_in_parts_has_no_figures_until_it_is_whole(record, answers, server
     assert whole.metrics["acc"] == pytest.approx(5 / 7)
 
 
-def test_a_failed_fold_is_shown_with_its_error_and_replaced_once_it_is_done(record, answers, server, look):
+def test_a_failed_fold_is_shown_and_replaced_later(record, answers, server, look):
     folder = record(answers, failing={"beta/t1": "no \x1b[31m face"})
     synced(server, folder)
     (shown,) = look(server).values()
@@ -112,7 +112,7 @@ def test_a_failed_fold_is_shown_with_its_error_and_replaced_once_it_is_done(reco
     assert (mended.run.info.status, mended.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
 
 
-def test_a_run_that_is_no_longer_whole_loses_its_figures(record, answers, server, look):
+def test_a_run_that_is_no_longer_complete_loses_its_figures(record, answers, server, look):
     folder = record(answers)
     synced(server, folder)
     (folder / "complete.json").unlink()
@@ -124,7 +124,7 @@ def test_a_run_that_is_no_longer_whole_loses_its_figures(record, answers, server
     assert math.isnan(shown.metrics["uf1"])
 
 
-def test_a_record_that_does_not_verify_is_told_each_time_until_it_does(record, answers, server, look):
+def test_a_record_that_does_not_verify_is_reported_each_time(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1", "alpha/s2"])
     path = folder / "folds" / "alpha--s2" / "predictions.parquet"
     content = path.read_bytes()
@@ -138,7 +138,7 @@ def test_a_record_that_does_not_verify_is_told_each_time_until_it_does(record, a
     assert set(next(iter(look(server).values())).folds) == {"alpha/s1", "alpha/s2"}
 
 
-def test_a_run_file_that_does_not_verify_is_told_and_the_others_are_mirrored(record, answers, server, look):
+def test_a_run_file_that_does_not_verify_is_reported(record, answers, server, look):
     broken, fine = record(answers), record(answers, seed=1)
     (broken / "run.json").write_text("{", encoding="utf-8")
     found = synced(server, broken, fine)
@@ -150,10 +150,10 @@ def test_a_run_file_that_does_not_verify_is_told_and_the_others_are_mirrored(rec
 WRITES = ("create_experiment", "create_run", "log_batch", "set_terminated", "log_artifacts", "set_tag")
 
 
-@pytest.mark.parametrize("allowed", [0, 1, 2, 3, 4, 5, 9, 12, 13, 14])
-def test_a_pass_that_is_broken_off_anywhere_is_completed_by_the_next(
-    record, answers, server, look, monkeypatch, allowed
-):
+@pytest.mark.parametrize(
+    "allowed", [2, 13, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 3, 4, 5, 9, 12, 14))]
+)
+def test_an_interrupted_pass_is_completed_by_the_next(record, answers, server, look, monkeypatch, allowed):
     from mlflow import MlflowClient
 
     folder, other = record(answers), record(answers, seed=1)
@@ -187,7 +187,8 @@ def test_a_pass_that_is_broken_off_anywhere_is_completed_by_the_next(
     assert files(server, look(server)[folder.name].run) == {"confusion.png", "predictions.csv", "run.json"}
 
 
-def test_a_run_or_fold_that_got_there_twice_is_reduced_to_one(record, answers, server, look):
+@pytest.mark.slow
+def test_runs_and_folds_that_exist_twice_are_reduced_to_one(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1"])
     synced(server, folder)
     client, (shown,) = connect(server), look(server).values()
@@ -200,7 +201,8 @@ def test_a_run_or_fold_that_got_there_twice_is_reduced_to_one(record, answers, s
     assert one.run.info.status == "FINISHED"
 
 
-def test_odd_names_and_settings_longer_than_mlflow_takes_are_shown_as_far_as_they_go(record, server, look):
+@pytest.mark.slow
+def test_odd_names_and_too_long_settings_are_cut(record, server, look):
     people = ["o'brien", 'quote"d`', "Ünïcödé 😀", "a b", "..", "x" * 200, "100%"]
     answers = {f"alpha/{person}/c": ("negative", "negative") for person in people}
     folder = record(answers, variant="long " * 3000)
@@ -226,14 +228,15 @@ def test_a_part_without_clips_has_no_figures(record, answers, server, look):
     assert all(not math.isnan(value) for value in shown.metrics.values())
 
 
-def test_a_server_that_can_not_be_written_is_named(record, answers, server):
+def test_an_unwritable_database_is_named(record, answers, server):
     (server.artifacts.parent / "mlflow.db").write_bytes(b"no database")
     with pytest.raises(MerbenchError, match=r"MLflow at sqlite:.*mlflow\.db: ") as raised:
         synced(server, record(answers))
     assert "\n" not in str(raised.value)
 
 
-def test_figures_written_after_the_clock_was_put_back_replace_earlier_ones(record, answers, server, look, monkeypatch):
+@pytest.mark.slow
+def test_figures_after_a_clock_step_replace_earlier_ones(record, answers, server, look, monkeypatch):
     """MLflow shows the figure with the latest time."""
     clock = {"now": 4_000_000_000.0}
     monkeypatch.setattr("merbench.tracking.sync.time.time", lambda: clock["now"])

@@ -22,8 +22,9 @@ print(before, faults())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="nothing is done with another C library")
-def test_blocks_that_are_freed_and_asked_for_again_are_no_longer_faulted_in():
+def test_freed_blocks_are_reused_without_page_faults():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     answers, counts = done.stdout.splitlines()
     before, after = map(int, counts.split())

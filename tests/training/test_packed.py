@@ -103,7 +103,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_packed_folds_become_the_nets_that_they_become_alone(settings):
+def test_packed_folds_become_the_same_nets_as_alone(settings):
     alone, packed = both([20, 17, 20, 22], epochs=3, batch_size=12, **settings)
     assert_same(alone, packed)
     weights = [method.net[0].weight for method in packed]
@@ -115,7 +115,7 @@ def test_groups_of_parameters_keep_their_settings():
     assert_same(alone, packed)
 
 
-def test_a_fold_becomes_the_same_net_in_any_company():
+def test_a_fold_becomes_the_same_net_in_any_pack():
     one, _ = both([20, 17], epochs=2, batch_size=12)
     _, packed = both([20, 17, 23, 24], epochs=2, batch_size=12)
     assert_same(one, packed[:2])
@@ -128,7 +128,7 @@ def test_predictions_are_those_of_folds_trained_alone():
         np.testing.assert_allclose(other.predict(test).scores, one.predict(test).scores, rtol=1e-10)
 
 
-def test_the_harness_is_told_of_each_fold_and_may_stop_one_of_them():
+def test_epoch_end_is_called_for_each_fold_and_may_stop_one():
     told, done = [], []
 
     def contexts():
@@ -197,7 +197,7 @@ def test_folds_with_as_many_steps_go_together():
     assert grouped_by_steps(few[0], [20, 19, 30]) == [[0, 1], [2]]
 
 
-def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
+def test_methods_that_do_not_pack_are_trained_alone():
     class Alone(Net):
         packs = False
 
@@ -207,7 +207,7 @@ def test_methods_that_do_not_say_that_they_pack_are_trained_alone():
         fit_together(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
 
 
-def test_random_layers_that_would_draw_for_all_folds_at_once_are_refused():
+def test_random_layers_of_torch_are_refused():
     class Plain(Net):
         def module(self):
             return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(243, 3)).double()
@@ -216,7 +216,7 @@ def test_random_layers_that_would_draw_for_all_folds_at_once_are_refused():
         fit_together(made(2, Plain, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
 
 
-def test_batch_norms_without_weights_or_of_vectors_or_frames_are_padded_too():
+def test_batch_norms_of_all_kinds_are_padded():
     class Odd(Net):
         def module(self):
             plain = nn.BatchNorm2d(3, affine=False)
@@ -225,7 +225,7 @@ def test_batch_norms_without_weights_or_of_vectors_or_frames_are_padded_too():
     assert_same(*both([20, 17, 18], Odd, epochs=3, batch_size=12, learning_rate=0.01), tolerance=1e-9)
 
 
-def test_clips_of_padding_have_no_part_in_the_loss_of_action_units():
+def test_padding_is_excluded_from_the_loss_of_action_units():
     class Units(Net):
         def loss(self, module, batch, labels):
             known = ~labels.isnan()

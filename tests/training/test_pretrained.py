@@ -18,7 +18,7 @@ def test_what_can_be_made_is_returned():
         (TimeoutError(), "(TimeoutError)"),
     ],
 )
-def test_what_cannot_be_had_is_told_in_one_line_with_what_to_do(error, reason):
+def test_a_failed_download_is_reported_in_one_line(error, reason):
     def make():
         raise error
 

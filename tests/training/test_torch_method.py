@@ -60,7 +60,7 @@ def test_a_planted_signal_is_learnt():
     assert (untrained.decisions() == labels).mean() < 0.7
 
 
-def test_every_clip_is_seen_once_an_epoch_with_its_label_and_the_last_smaller_batch_is_used():
+def test_every_clip_is_seen_once_an_epoch_with_its_label():
     data = training(50)
     method = fitted(Recording, data=data, epochs=3, batch_size=16)
     assert [len(step) for step in method.steps] == [16, 16, 16, 2] * 3
@@ -79,12 +79,6 @@ def test_the_order_is_drawn_anew_each_epoch_and_the_same_by_seed():
     torch.rand(5), np.random.random(5)  # noqa: NPY002 - other draws before it change nothing
     assert fitted(Recording, epochs=2, batch_size=50).steps == first
     assert fitted(Recording, epochs=2, batch_size=50, run=RunContext(seed=2)).steps != first
-
-
-def test_the_order_does_not_depend_on_the_other_settings():
-    one = fitted(Recording, epochs=1, batch_size=50).steps[0]
-    other = fitted(Recording, epochs=1, batch_size=7, learning_rate=0.5).steps
-    assert [value for step in other for value in step] == one
 
 
 def test_without_shuffling_the_clips_come_as_they_are():
@@ -120,7 +114,7 @@ def test_it_trains_as_a_loop_written_out_does():
     torch.testing.assert_close(dict(net.state_dict()), dict(straight.state_dict()), rtol=1e-5, atol=1e-6)
 
 
-def test_the_net_is_in_training_mode_at_every_step_even_if_it_was_asked_in_between():
+def test_the_net_is_in_training_mode_at_every_step():
     data, test = training(50), inputs(5, seed=3)
 
     def asking(epoch, method):
@@ -131,7 +125,7 @@ def test_the_net_is_in_training_mode_at_every_step_even_if_it_was_asked_in_betwe
     assert method.modes == [True] * 6
 
 
-def test_the_harness_is_told_of_each_epoch_and_may_stop_the_training():
+def test_epoch_end_is_called_each_epoch_and_may_stop():
     told = []
 
     def stop_at_three(epoch, method):
@@ -150,7 +144,7 @@ class Normed(TorchMethod):
         return nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.Linear(6, 3))
 
 
-def test_predictions_are_made_in_eval_mode_and_the_same_alone_in_company_and_in_any_batch():
+def test_predictions_are_made_in_eval_mode_and_batch_independent():
     method = fitted(Normed, epochs=2, batch_size=16)
     test = inputs(41, seed=4)
     together = method.predict(test).scores
@@ -164,44 +158,7 @@ def test_predictions_are_made_in_eval_mode_and_the_same_alone_in_company_and_in_
     np.testing.assert_allclose(method.predict(test.take(order)).scores, together[order], atol=1e-5)
 
 
-def test_predicting_leaves_the_net_as_it_was():
-    method = fitted(Normed, epochs=2)
-    before = {name: value.clone() for name, value in method.net.state_dict().items()}
-    method.predict(inputs(41, seed=4))
-    assert all(torch.equal(value, before[name]) for name, value in method.net.state_dict().items())
-
-
-def test_what_a_step_does_to_a_drawn_batch_in_place_reaches_no_other_epoch():
-    class Halving(Recording):
-        def loss(self, module, batch, labels):
-            values = batch["values"]
-            batch = {"values": values.clone()}
-            values.mul_(0.5)
-            return super().loss(module, batch, labels)
-
-    data = training(20)
-    before = data.inputs["values"].batch().copy()
-    steps = fitted(Halving, data=data, epochs=2, batch_size=20).steps
-    assert sorted(steps[0]) == sorted(steps[1])
-    np.testing.assert_array_equal(data.inputs["values"].batch(), before)
-
-
-def test_several_inputs_reach_the_net_together():
-    class Two(TorchMethod):
-        def module(self):
-            return nn.Bilinear(8, 2, 3)
-
-    labels = np.zeros(6, dtype=np.int64)
-    arrays = {
-        "one": ArrayInput(Flow(), np.ones((6, 8), dtype=np.float32)),
-        "two": ArrayInput(Flow(), np.ones((6, 2), dtype=np.float32)),
-    }
-    method = Two(TorchConfig(epochs=1), PROBLEM)
-    method.fit(TrainingData(Inputs(arrays, 6), labels, PROBLEM, labels, labels), RunContext(seed=0))
-    assert method.predict(Inputs(arrays, 6)).scores.shape == (6, 3)
-
-
-def test_a_method_that_defines_no_net_is_told_so():
+def test_a_method_without_a_net_is_named():
     with pytest.raises(NotImplementedError, match=r"TorchMethod must define module\(\)"):
         fitted(TorchMethod)
 
@@ -223,7 +180,7 @@ class Watching(Linear):
         self.gradients.append(torch.cat([p.grad.flatten() for g in optimiser.param_groups for p in g["params"]]))
 
 
-def test_the_learning_rate_rises_linearly_then_falls_by_a_cosine_step_by_step():
+def test_the_learning_rate_follows_warmup_and_cosine():
     settings = {"epochs": 10, "batch_size": 10, "learning_rate": 0.5, "warmup_epochs": 2.5, "schedule": "cosine"}
     rates = np.array(fitted(Watching, **settings).rates)
     trained = np.arange(50) / 5  # epochs before each step, of 5 steps each
@@ -234,7 +191,7 @@ def test_the_learning_rate_rises_linearly_then_falls_by_a_cosine_step_by_step():
     assert rates[-1, 0] < 0.01
 
 
-def test_without_a_schedule_the_learning_rate_stays_where_the_warm_up_ends():
+def test_a_constant_learning_rate_follows_the_warmup():
     rates = [rate for rate, _ in fitted(Watching, epochs=4, batch_size=25, learning_rate=0.5, warmup_epochs=2.0).rates]
     assert rates == pytest.approx([0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.5], abs=0.001)
     assert fitted(Watching, epochs=2, batch_size=25, learning_rate=0.5).rates == [[0.5, 0.05]] * 4
@@ -245,7 +202,7 @@ def test_a_schedule_spans_all_passes_that_are_made():
     np.testing.assert_allclose(rates, 1e-3 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2)
 
 
-@pytest.mark.parametrize(("least", "passes"), [(0, 3), (9, 3), (12, 3), (13, 4), (100, 25)])
+@pytest.mark.parametrize(("least", "passes"), [(0, 3), (12, 3), (13, 4), (100, 25)])
 def test_passes_are_added_where_steps_are_few(least, passes):
     data, run = training(50), RunContext(seed=1)
     method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
@@ -255,16 +212,14 @@ def test_passes_are_added_where_steps_are_few(least, passes):
     assert sorted(value for step in method.steps[-4:] for value in step) == values
 
 
-@pytest.mark.parametrize(
-    ("clips", "sizes"), [(17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (8, [8]), (9, [9]), (5, [5]), (1, [1])]
-)
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_a_last_clip_alone_joins_the_batch_before(clips, sizes, shuffle):
-    data = training(clips)
-    method = fitted(Recording, data=data, epochs=1, batch_size=8, shuffle=shuffle)
-    assert [len(step) for step in method.steps] == sizes
-    seen = [value for step in method.steps for value in step]
-    assert sorted(seen) == sorted(data.inputs["values"].batch()[:, 7].tolist())
+def test_a_last_clip_alone_joins_the_batch_before(shuffle):
+    for clips, sizes in ((17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (8, [8]), (9, [9]), (5, [5]), (1, [1])):
+        data = training(clips)
+        method = fitted(Recording, data=data, epochs=1, batch_size=8, shuffle=shuffle)
+        assert [len(step) for step in method.steps] == sizes
+        seen = [value for step in method.steps for value in step]
+        assert sorted(seen) == sorted(data.inputs["values"].batch()[:, 7].tolist())
 
 
 def test_long_gradients_are_shortened_and_keep_their_direction():
@@ -277,7 +232,7 @@ def test_long_gradients_are_shortened_and_keep_their_direction():
     assert torch.equal(free, plain)
 
 
-def test_the_clips_are_looked_at_before_the_net_is_made():
+def test_begin_is_called_before_the_net_is_made():
     told = []
 
     class Beginning(Linear):
@@ -311,7 +266,7 @@ class Versions(Linear):
         return super().scores(module, batch)
 
 
-def test_jitter_is_drawn_anew_for_each_epoch_and_predictions_are_of_the_annotated_frames():
+def test_jitter_is_drawn_for_each_epoch_and_never_at_test():
     data = shifted()
     method = fitted(Versions, data=data, epochs=12, batch_size=20)
     drawn = [[seen[clip] for clip in range(20)] for seen in method.seen]
@@ -355,13 +310,6 @@ def test_augmentation_draws_from_a_stream_of_its_own():
     assert max(added) <= 1 + 1e-6
 
 
-def test_test_clips_are_not_augmented():
-    method = fitted(Noisy, epochs=1)
-    test = inputs(9, seed=3)
-    expected = method.net(torch.from_numpy(test["values"].batch()))
-    np.testing.assert_allclose(method.predict(test).scores, expected.detach().numpy(), rtol=1e-6)
-
-
 class Typed(Linear):
     def __init__(self, config, problem):
         super().__init__(config, problem)
@@ -374,18 +322,12 @@ class Typed(Linear):
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_products_are_short_in_training_only_if_asked_for_and_never_in_prediction(precision, kind):
+def test_mixed_precision_is_for_training_only(precision, kind):
     method = fitted(Typed, epochs=2, precision=precision)
     found = method.predict(inputs(5, seed=3))
     assert method.types == [(True, kind)] * 4 + [(False, torch.float32)]
     assert all(p.dtype == torch.float32 for p in method.net.parameters())
     assert found.scores.dtype == np.float64
-
-
-def test_short_products_learn_the_planted_signal_as_well():
-    net = fitted(clips=150, epochs=60, learning_rate=0.05, precision="bfloat16")
-    labels = np.random.default_rng(9).integers(0, 3, 200)
-    assert (net.predict(inputs(200, labels, seed=8)).decisions() == labels).mean() > 0.9
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -404,7 +346,7 @@ def test_the_net_is_compiled_for_training_only_if_asked_for(monkeypatch, compile
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_filters_lie_channels_last_if_asked_for(channels_last):
+def test_filters_are_channels_last_if_asked_for(channels_last):
     class Filters(TorchMethod):
         def module(self):
             return nn.Sequential(nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 3, 2), nn.Flatten())
@@ -413,7 +355,7 @@ def test_filters_lie_channels_last_if_asked_for(channels_last):
     assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
 
 
-def test_what_is_looked_at_comes_batch_by_batch_in_eval_mode_and_without_gradients():
+def test_evaluated_gives_batches_in_eval_mode_without_gradients():
     method = fitted(Normed, epochs=1, batch_size=16)
     test = inputs(41, seed=4)
     method.net.train()
@@ -425,23 +367,11 @@ def test_what_is_looked_at_comes_batch_by_batch_in_eval_mode_and_without_gradien
     np.testing.assert_array_equal(torch.cat([values for *_, values in seen]), test["values"].batch())
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"epochs": 0},
-        {"batch_size": 0},
-        {"learning_rate": 0.0},
-        {"epoch": 3},
-        {"least_steps": -1},
-        {"warmup_epochs": -1.0},
-        {"warmup_epochs": 3.5, "epochs": 3},
-        {"schedule": "linear"},
-        {"gradient_norm": 0.0},
-        {"precision": "float16"},
-        {"channels_last": "no idea"},
-        {"compiled": 3},
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings):
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        TorchConfig(**settings)
+def test_invalid_settings_are_refused():
+    for settings in (
+        {"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"epoch": 3}, {"least_steps": -1},
+        {"warmup_epochs": -1.0}, {"warmup_epochs": 3.5, "epochs": 3}, {"schedule": "linear"}, {"gradient_norm": 0.0},
+        {"precision": "float16"}, {"channels_last": "no idea"}, {"compiled": 3},
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=next(iter(settings))):
+            TorchConfig(**settings)

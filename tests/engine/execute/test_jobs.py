@@ -42,7 +42,7 @@ def test_those_with_most_clips_come_first_while_nothing_is_known():
     assert not queue.take(lambda job: True, 1)
 
 
-def test_what_is_recorded_of_a_kind_says_how_long_it_lasts_and_unknown_kinds_come_before_all():
+def test_recorded_durations_count_and_unknown_kinds_come_first():
     queue = JobQueue(
         jobs("quick", [900, 800], "quick", expected=0.1)
         + jobs("slow", [20, 10], "slow", expected=60.0)
@@ -51,7 +51,7 @@ def test_what_is_recorded_of_a_kind_says_how_long_it_lasts_and_unknown_kinds_com
     assert taken(queue) == [["new1"], ["slow20"], ["slow10"], ["quick900"], ["quick800"]]
 
 
-def test_what_has_ended_counts_more_than_what_was_recorded():
+def test_ended_jobs_count_more_than_recorded_ones():
     queue = JobQueue(jobs("a", [10, 8], "a", expected=9.0) + jobs("b", [10, 8], "b", expected=1.0))
     (first,) = queue.take(lambda job: job.run == "b", 1)
     queue.learn(first, 600.0)
@@ -59,7 +59,7 @@ def test_what_has_ended_counts_more_than_what_was_recorded():
     assert taken(queue) == [["b8"], ["a10"], ["a8"]]
 
 
-def test_short_jobs_of_one_run_go_together_up_to_a_second_and_long_or_unknown_ones_alone():
+def test_short_jobs_of_one_run_go_together_up_to_a_second():
     queue = JobQueue(jobs("short", [4, 3, 2, 1], "short", expected=0.09) + jobs("long", [9, 8], "long", expected=1.0))
     assert taken(queue, most=9) == [["long9"], ["long8"], ["short4", "short3", "short2", "short1"]]
     queue = JobQueue(jobs("a", [4, 3, 2, 1], "a", expected=0.19))
@@ -70,7 +70,7 @@ def test_short_jobs_of_one_run_go_together_up_to_a_second_and_long_or_unknown_on
     assert taken(JobQueue(two), most=9) == [["a1"], ["b1"]]
 
 
-def test_a_job_that_is_put_back_goes_alone_and_before_others_of_its_run():
+def test_a_job_that_is_put_back_goes_alone_and_first():
     queue = JobQueue(jobs("a", [4, 3, 2, 1], "a", expected=0.01))
     group = queue.take(lambda job: True, 2)
     assert [job.fold for job in group] == ["a4", "a3"]

@@ -239,7 +239,8 @@ class Failing(Linear):
 """
 
 
-def test_a_worker_trains_packs_and_its_notes_are_told(tmp_path, executor, monkeypatch):
+@pytest.mark.slow
+def test_a_worker_trains_packs_and_passes_on_its_notes(tmp_path, executor, monkeypatch):
     (tmp_path / "packing_nets.py").write_text(PACKING)
     monkeypatch.syspath_prepend(tmp_path)
     import packing_nets
@@ -264,7 +265,8 @@ def assert_same_up_to_rounding(plan, one, other):
     pd.testing.assert_frame_equal(predictions(plan, one), predictions(plan, other), rtol=1e-6)
 
 
-def test_methods_give_what_they_give_here_bit_for_bit(tmp_path, two_workers):
+@pytest.mark.slow
+def test_workers_predict_the_same_bit_for_bit(tmp_path, two_workers):
     settings = {"ststnet:epochs": "2"}
     request = Request.named(("majority", "svm-flow", "ststnet"), settings=settings, keep_epochs=True)
     plans = plan_runs(request, [prepared(*FOLDS)])
@@ -283,7 +285,7 @@ def test_methods_give_what_they_give_here_bit_for_bit(tmp_path, two_workers):
             np.testing.assert_array_equal(one["scores"], two["scores"])
 
 
-def test_classes_that_no_worker_can_import_travel_with_the_task(tmp_path, two_workers):
+def test_two_workers_run_a_class_that_only_the_driver_has(tmp_path, two_workers):
     class Local(Counted):
         pass
 
@@ -297,6 +299,7 @@ def test_classes_that_no_worker_can_import_travel_with_the_task(tmp_path, two_wo
     assert go(plans, tmp_path / "ray")[1].outcomes == []
 
 
+@pytest.mark.slow
 def test_modules_are_found_where_the_driver_finds_them(tmp_path, monkeypatch, executor):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "found_elsewhere.py").write_text("WEIGHT = 3.0\n")
@@ -312,7 +315,8 @@ def test_modules_are_found_where_the_driver_finds_them(tmp_path, monkeypatch, ex
     assert state.complete
 
 
-def test_a_setting_that_no_fold_can_meet_ends_the_run_with_its_line_and_a_failing_fold_does_not(tmp_path, two_workers):
+@pytest.mark.slow
+def test_a_setup_error_ends_the_run_and_a_failing_fold_does_not(tmp_path, two_workers):
     class Failing(Counted):
         def predict(self, inputs):
             if self.fold == "toy/c":
@@ -336,7 +340,8 @@ def test_a_setting_that_no_fold_can_meet_ends_the_run_with_its_line_and_a_failin
 # --- workers that die -----------------------------------------------------------------------------------------------
 
 
-def test_a_killed_workers_fold_runs_again_and_one_that_always_kills_fails(tmp_path, two_workers):
+@pytest.mark.slow
+def test_a_killed_workers_fold_runs_again_up_to_three_times(tmp_path, two_workers):
     once = tmp_path / "once"
 
     class Deadly(Counted):
@@ -358,7 +363,8 @@ def test_a_killed_workers_fold_runs_again_and_one_that_always_kills_fails(tmp_pa
     assert sum("toy/c" in note for note in again) == 2
 
 
-def test_a_second_machine_takes_part_and_when_it_is_lost_its_folds_run_elsewhere(tmp_path, nodes, joined, executor):
+@pytest.mark.slow
+def test_the_folds_of_a_lost_machine_run_elsewhere(tmp_path, nodes, joined, executor):
     go_on, begun = tmp_path / "go on", tmp_path / "begun"
     begun.mkdir()
     here = joined.get_runtime_context().get_node_id()
@@ -397,7 +403,8 @@ def test_a_second_machine_takes_part_and_when_it_is_lost_its_folds_run_elsewhere
     until(lambda: joined.cluster_resources().get("CPU") == 2, 120)  # as other tests expect it
 
 
-def test_what_is_recorded_stays_where_the_driver_is_stopped_and_its_workers_are_free_again(tmp_path, two_workers):
+@pytest.mark.slow
+def test_a_stopped_driver_keeps_records_and_frees_its_workers(tmp_path, two_workers):
     class Slow(Counted):
         def fit(self, train, run):
             super().fit(train, run)
@@ -453,7 +460,8 @@ def told(folder):
     return [(fold, int(at_once)) for fold, _, _, at_once in lines]
 
 
-def test_the_first_fold_has_a_gpu_alone_and_then_as_many_share_it_as_fit(tmp_path, executor):
+@pytest.mark.slow
+def test_as_many_folds_share_a_gpu_as_fit(tmp_path, executor):
     class Fitting(OnGpu):
         folder = tmp_path
         peak_mb = 4000.0  # of 16 GB: two folds, with what a process needs besides
@@ -469,7 +477,8 @@ def test_the_first_fold_has_a_gpu_alone_and_then_as_many_share_it_as_fit(tmp_pat
     assert (record.device, record.peak_gpu_memory_mb) == ("cuda:0", 4000.0)
 
 
-def test_after_running_out_of_memory_fewer_folds_share_a_gpu_and_one_that_is_too_large_alone_fails(tmp_path, executor):
+@pytest.mark.slow
+def test_after_running_out_of_memory_fewer_folds_share_a_gpu(tmp_path, executor):
     class Full(OnGpu):
         folder = tmp_path
 
@@ -495,9 +504,8 @@ def test_after_running_out_of_memory_fewer_folds_share_a_gpu_and_one_that_is_too
 # --- addresses ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_line_joins_a_cluster_that_knows_its_token_and_no_other_gets_in(
-    tmp_path, nodes, executor, small_release, small_protocol
-):
+@pytest.mark.slow
+def test_the_command_line_joins_a_cluster_with_its_token_only(tmp_path, nodes, executor, small_release, small_protocol):
     command = [sys.executable, "-m", "merbench", "run", "majority", "--protocol", small_protocol]
     command += ["--data", small_release, "--ray-address", nodes.address]
     changes = {"right": {}, "wrong": {"RAY_AUTH_TOKEN": secrets.token_hex(32)}, "none": {"RAY_AUTH_MODE": ""}}
@@ -521,21 +529,14 @@ def test_the_command_line_joins_a_cluster_that_knows_its_token_and_no_other_gets
         assert not list(tmp_path.glob(f"{name}/runs/*/folds/*/record.json"))
 
 
-@pytest.mark.parametrize(
-    ("address", "told"),
-    [
-        ("somewhere", "write host:port"),
-        ("ray://127.0.0.1:10001", "write host:port"),
-        ("127.0.0.1:0", "write host:port"),
-        ("nowhere.invalid:6379", "no Ray cluster answers at nowhere.invalid:6379"),
-    ],
-)
-def test_an_address_that_can_not_be_one_is_refused(address, told):
-    with pytest.raises(MerbenchError, match=told), ray_workers(address=address):
-        pass
+def test_an_invalid_address_is_refused():
+    for address in ("somewhere", "ray://127.0.0.1:10001", "127.0.0.1:0", "nowhere.invalid:6379"):
+        told = "nowhere.invalid:6379" if address.startswith("nowhere") else "write host:port"
+        with pytest.raises(MerbenchError, match=told), ray_workers(address=address):
+            pass
 
 
-def test_an_address_at_which_nothing_or_something_else_answers_is_refused_at_once():
+def test_an_address_without_ray_is_refused_at_once():
     address = f"127.0.0.1:{free_port()}"
     with (
         pytest.raises(MerbenchError, match=f"no Ray cluster answers at {address} .*ray start --head"),
@@ -552,7 +553,7 @@ def test_an_address_at_which_nothing_or_something_else_answers_is_refused_at_onc
 
 
 @pytest.mark.parametrize(("failures", "starts"), [(0, 1), (1, 2), (2, 2)])
-def test_ray_that_does_not_come_up_in_time_is_started_once_more_and_then_told(monkeypatch, failures, starts):
+def test_a_slow_start_of_ray_is_tried_again_once(monkeypatch, failures, starts):
     import ray
 
     started = []

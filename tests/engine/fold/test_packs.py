@@ -96,7 +96,7 @@ def assert_same(one, other):
     pd.testing.assert_frame_equal(one.predictions, other.predictions, rtol=0, atol=1e-6)
 
 
-def test_what_is_kept_of_folds_trained_together_is_what_is_kept_of_each_alone(task):
+def test_packed_folds_record_the_same_as_folds_alone(task):
     asked = task(keep_epochs=True, diagnose=True)
     outcomes, notes = together(asked)
     assert notes == []
@@ -115,25 +115,21 @@ def test_what_is_kept_of_folds_trained_together_is_what_is_kept_of_each_alone(ta
                 np.testing.assert_array_equal(found.diagnostics[name], values)
 
 
-def test_a_fold_does_not_depend_on_the_company_it_is_trained_in(task):
+def test_a_fold_does_not_depend_on_its_pack(task):
     (first, *_), _ = together(task())
     (_, second), _ = together(task(), ["toy/d", "toy/a"])
     assert_same(first, second)
 
 
-def test_times_of_folds_trained_together_add_up(task):
-    outcomes, _ = together(task())
+def test_times_of_packed_folds_add_up_and_progress_is_reported(task):
+    progress = Progress()
+    outcomes, _ = together(task(), progress=progress)
+    assert (progress.done, progress.total) == (3, 3)
     assert len({outcome.seconds["fit"] for outcome in outcomes}) == 1
     assert all(outcome.seconds["total"] >= outcome.seconds["fit"] + outcome.seconds["predict"] for outcome in outcomes)
 
 
-def test_progress_is_that_of_the_pack(task):
-    progress = Progress()
-    together(task(), progress=progress)
-    assert (progress.done, progress.total) == (3, 3)
-
-
-def test_each_method_gets_the_clips_of_its_own_fold_and_nothing_else(task, split, inputs):
+def test_each_method_gets_only_the_clips_of_its_own_fold(task, split, inputs):
     seen = []
 
     class Looking(Net):
@@ -162,7 +158,7 @@ def test_each_method_gets_the_clips_of_its_own_fold_and_nothing_else(task, split
             assert not np.shares_memory(given, whole)
 
 
-def test_random_states_around_are_left_alone_and_those_within_are_the_folds_own(task):
+def test_each_packed_fold_has_its_own_random_state(task):
     class Drawing(Net):
         def module(self):
             net = super().module()
@@ -194,7 +190,7 @@ class WithPlainDropout(Net):
         return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(28 * 28 * 3, 3)).double()
 
 
-def test_folds_that_can_not_be_trained_together_are_trained_alone_and_that_is_told(task):
+def test_folds_that_can_not_be_packed_are_trained_alone(task):
     outcomes, (note,) = together(task(WithPlainDropout))
     assert "4 folds could not be trained together and are run one at a time (RuntimeError: vmap" in note
     assert "\n" not in note
@@ -203,7 +199,7 @@ def test_folds_that_can_not_be_trained_together_are_trained_alone_and_that_is_to
         assert_same(run_fold(task(WithPlainDropout), outcome.fold), outcome)
 
 
-def test_a_fold_that_fails_in_training_leaves_the_others_their_results(task):
+def test_a_fold_that_fails_in_training_fails_alone(task):
     class Picky(Net):
         def begin(self, train):
             if "toy/b" not in train.subjects:
@@ -214,7 +210,7 @@ def test_a_fold_that_fails_in_training_leaves_the_others_their_results(task):
     assert [outcome.failure and outcome.failure.message for outcome in outcomes] == [None, "where is b?", None, None]
 
 
-def test_a_fold_that_fails_in_its_test_fails_alone_and_the_others_stay_packed(task):
+def test_a_fold_that_fails_in_its_test_fails_alone(task):
     class Picky(Net):
         def predict(self, inputs):
             if inputs.clips == CLIPS["b"]:
@@ -237,7 +233,7 @@ def test_a_method_that_can_not_be_made_fails_in_every_fold(task):
 
 
 @pytest.mark.parametrize("error", [SetupError("all folds alike"), KeyboardInterrupt()])
-def test_what_is_no_folds_own_failure_passes_through(task, error):
+def test_setup_errors_and_interrupts_pass_through(task, error):
     class Stopping(Net):
         def begin(self, train):
             raise error
@@ -304,7 +300,7 @@ def test_folds_are_trained_alone_unless_packing_is_asked_for(task):
     assert [outcome.packed for outcome in outcomes] == [1, 1, 1, 1]
 
 
-def test_a_method_that_can_not_be_packed_is_told_once_and_trained_alone(task):
+def test_a_method_that_does_not_pack_is_noted_once(task):
     class Alone(Net):
         packs = False
 

@@ -63,8 +63,8 @@ def task(split, inputs):
 # --- who is held out -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_fifth_of_the_people_of_each_database_is_held_out_with_all_their_clips(split, people, seed):
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fifth_of_each_databases_people_is_held_out(split, people, seed):
     fold = split.fold("samm/s03")
     inner = inner_fold(split, fold, people, seed)
     assert sorted([*inner.train, *inner.test]) == sorted(fold.train)
@@ -79,7 +79,7 @@ def test_a_fifth_of_the_people_of_each_database_is_held_out_with_all_their_clips
     assert not [person for person in held_out if person.startswith("casme2/")]
 
 
-def test_who_is_tested_is_not_held_out_where_a_protocol_trains_on_them_too(split, people):
+def test_a_tested_person_is_never_held_out(split, people):
     tested = split.fold("samm/s03").test[:1]  # one of the person's clips, as of a fold of one video
     rows = np.setdiff1d(np.flatnonzero(split.datasets == "samm"), tested)
     fold = type(split.folds[0])("samm/s03/s03_0", rows, tested)
@@ -87,7 +87,7 @@ def test_who_is_tested_is_not_held_out_where_a_protocol_trains_on_them_too(split
         assert "samm/s03" not in set(people[inner_fold(split, fold, people, seed).test])
 
 
-def test_of_each_database_with_two_people_one_is_held_out_whoever_is_in_another_too(split, people):
+def test_one_of_two_people_is_held_out_of_each_database(split, people):
     smic = np.flatnonzero(np.isin(split.subjects, ["smic-hs/s05", "smic-hs/s01", "smic-vis/s01"]))
     fold = type(split.folds[0])("samm/s03", smic, split.fold("samm/s03").test)
     for seed in range(10):
@@ -95,14 +95,14 @@ def test_of_each_database_with_two_people_one_is_held_out_whoever_is_in_another_
         assert len(set(people[inner.test])) == len(set(people[inner.train])) == 1
 
 
-def test_chance_takes_others_by_another_seed_and_the_same_by_the_same(split, people):
+def test_the_people_held_out_depend_on_the_seed(split, people):
     fold = split.fold("samm/s03")
     found = [tuple(inner_fold(split, fold, people, seed).test) for seed in (*range(20), 0)]
     assert found[0] == found[-1]
     assert len(set(found)) > 10
 
 
-def test_a_fold_that_trains_on_one_person_of_each_database_can_hold_out_none(split, people):
+def test_one_person_of_each_database_is_too_few_to_select(split, people):
     rows = np.flatnonzero(np.isin(split.subjects, ["samm/s01", "casme2/s01"]))
     fold = type(split.folds[0])("samm/s03", rows, split.fold("samm/s03").test)
     with pytest.raises(MerbenchError, match=r"fold samm/s03 trains on 2 subjects, of whom none can be held out .*last"):
@@ -112,7 +112,7 @@ def test_a_fold_that_trains_on_one_person_of_each_database_can_hold_out_none(spl
 # --- what is scored --------------------------------------------------------------------------------------------------
 
 
-def test_clips_held_out_are_scored_together_over_the_classes_that_they_have():
+def test_held_out_clips_are_scored_over_the_classes_they_have():
     rng, problem = np.random.default_rng(3), Problem("classification", CLASSES)
     for classes in (3, 2, 1):
         truth, scores = rng.integers(0, classes, 40), rng.normal(size=(40, 3))
@@ -121,7 +121,7 @@ def test_clips_held_out_are_scored_together_over_the_classes_that_they_have():
         assert inner_uf1(Prediction(scores, truth), truth, problem) == 1.0  # a method's own decisions count
 
 
-def test_action_units_are_scored_by_the_mean_f1_of_clips_of_which_it_is_known():
+def test_action_units_are_scored_on_the_clips_that_are_coded():
     rng, problem = np.random.default_rng(4), Problem("au-detection", ("1", "2", "4"))
     truth, scores = rng.choice([0.0, 1.0, np.nan], (50, 3)), rng.normal(size=(50, 3))
     known = ~np.isnan(truth)
@@ -181,9 +181,7 @@ def rows_of(clips, inputs):
 
 
 @pytest.mark.parametrize("selection", ["inner", "inner-keep"])
-def test_training_goes_to_its_end_without_those_held_out_and_again_to_the_epoch_that_was_best(
-    task, split, inputs, people, selection
-):
+def test_training_is_repeated_up_to_the_selected_epoch(task, split, inputs, people, selection):
     log = []
     found = run_fold(task(knowing(log, split, inputs), selection=selection), "samm/s03")
     assert found.failure is None, found.failure.traceback
@@ -217,7 +215,7 @@ def test_epochs_that_are_kept_end_with_the_one_that_counts(task, split, inputs, 
     np.testing.assert_array_equal(found.epochs[-1], scores)
 
 
-def test_where_labels_are_shuffled_those_held_out_are_scored_by_shuffled_ones_too(task, split, inputs):
+def test_shuffled_labels_are_shuffled_for_held_out_clips_too(task, split, inputs):
     log = []
     found = run_fold(task(knowing(log, split, inputs), selection="inner", shuffled=True), "samm/s03")
     fold, (first, second) = split.fold("samm/s03"), log
@@ -235,7 +233,7 @@ def short():
     return method.cls, method.resolve("quick", {"epochs": "12", "batch_size": "16", "learning_rate": "0.001"})
 
 
-def test_what_is_trained_again_is_what_the_run_of_the_last_epoch_was_at_that_epoch(task, short):
+def test_the_repeated_training_equals_the_run_up_to_that_epoch(task, short):
     method, config = short
     whole = run_fold(task(method, config=config, keep_epochs=True), "samm/s03")
     found = run_fold(task(method, config=config, keep_epochs=True, selection="inner"), "samm/s03")
@@ -243,7 +241,7 @@ def test_what_is_trained_again_is_what_the_run_of_the_last_epoch_was_at_that_epo
     np.testing.assert_array_equal(found.epochs, whole.epochs[: found.inner.epoch])
 
 
-def test_what_is_kept_is_what_was_selected_bit_for_bit(task, short):
+def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task, short):
     method, config = short
     nets, states = [], {}
 
@@ -269,9 +267,7 @@ def test_what_is_kept_is_what_was_selected_bit_for_bit(task, short):
 
 
 @pytest.mark.parametrize("selection", ["inner", "inner-keep"])
-def test_pretraining_clips_of_people_held_out_are_out_of_reach_while_they_select(
-    task, split, inputs, people, selection
-):
+def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, people, selection):
     extra = (split.clips, inputs)
     handed, trained = [], []
 
@@ -302,7 +298,7 @@ def test_a_method_without_epochs_stops_the_run_and_says_so(task):
         run_fold(task(Silent, selection="inner"), "samm/s03")
 
 
-def test_a_method_that_goes_on_when_it_should_stop_fails_its_folds(task, split, inputs):
+def test_a_method_that_continues_after_its_stop_fails(task, split, inputs):
     class Deaf(knowing([], split, inputs)):
         def fit(self, train, run):
             for self.epoch in range(1, 7):
@@ -313,7 +309,7 @@ def test_a_method_that_goes_on_when_it_should_stop_fails_its_folds(task, split, 
     assert found.failure.message == "fit continued after epoch 3, where epoch_end returned True: stop there"
 
 
-def test_a_method_that_ends_before_the_epoch_that_was_selected_fails_its_folds(task, split, inputs):
+def test_a_method_that_ends_before_the_selected_epoch_fails(task, split, inputs):
     class Early(knowing([], split, inputs, best=5)):
         def fit(self, train, run):
             for self.epoch in range(1, 7 if len(train) < 70 else 3):
