@@ -456,7 +456,7 @@ def test_a_fold_changed_during_its_run_is_reported_and_run_again(world, change):
     grid = ("run", "majority", "--protocol", "mini.yaml")
     said = world.run(folder, *grid, meanwhile=meanwhile)
     assert (said.code, said.err) == (1, ""), said
-    assert "is not whole: " in said.out.splitlines()[-1]
+    assert "is incomplete: " in said.out.splitlines()[-1]
     assert "smic-hs" in said.out.splitlines()[-1]
     assert not list(folder.glob("results/runs/*/complete.json"))
     said = world.run(folder, *grid)

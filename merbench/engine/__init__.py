@@ -1,4 +1,4 @@
 """From a plan to records: runs, their folds, how each is executed without a leak, and what is kept of it."""
 
-#: Counted up when a change here changes what methods are handed, such as seeds or orders; part of every result's key.
+#: Increment when a change here alters what methods receive, such as seeds or orders; part of every resume key.
 CODE_VERSION = 1

@@ -56,7 +56,7 @@ def _processor() -> str:
 
 @cache
 def git_commit() -> str | None:
-    """Return the commit of merbench's checkout, with ``-dirty`` if files differ from it; None if it is no checkout."""
+    """Return the commit of merbench's checkout, with ``-dirty`` if files differ from it; None outside a checkout."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
@@ -86,7 +86,7 @@ def peak_memory_mb() -> float | None:
 def device_of(method: type) -> str:
     """Return the torch device that a method's folds run on here.
 
-    ``cuda:0`` where a method uses torch, and torch finds a GPU; else ``cpu``. Torch is not imported for this.
+    ``cuda:0`` if the method uses torch and torch finds a GPU, otherwise ``cpu``. Torch is not imported for this.
     """
     torch: Any = sys.modules.get("torch")
     return "cuda:0" if uses_torch(method) and torch.cuda.is_available() else "cpu"

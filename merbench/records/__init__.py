@@ -1,1 +1,1 @@
-"""What was predicted, by whom, on what: the records of runs, verified on every read. The bridge between the wings."""
+"""Records of runs, verified on every read: predictions, settings, data. The bridge between the two wings."""

@@ -2,11 +2,11 @@
 
 ::
 
-    run.json            what the run is
-    predictions.csv     what came out, scores to six decimals
-    epochs.npz          which class each clip was given after each epoch, where the run kept its epochs; and what an
-                        epoch was selected by, where it was
-    complete.json       vouches for them
+    run.json            settings, data, digests of the run
+    predictions.csv     predictions, scores to six decimals
+    epochs.npz          predicted class of each clip after each epoch, if the run kept its epochs; and the inner UF1
+                        by which an epoch was selected, if one was
+    complete.json       checksums of the others
 """
 
 import io
@@ -32,10 +32,10 @@ EPOCHS = "epochs.npz"
 
 
 def write_entry(run: RecordedRun, folder: Path) -> Path:
-    """Write a whole run as ``<folder>/<protocol>/<run>/``, the form that is committed.
+    """Write a complete run as ``<folder>/<protocol>/<run>/``, in the form of committed rows.
 
-    If every fold kept its epochs, the class that each clip was given after each of them is written too, a few bytes a
-    clip; and what the epochs were selected by, where they were.
+    If every fold kept its epochs, the predicted class of each clip after each epoch is written as well, a few bytes per
+    clip; and the inner UF1, if epochs were selected.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
     Raises
     ------
     MerbenchError
-        The run has holes, is synthetic, was trained on shuffled labels, or is a sanity row.
+        The run is incomplete, synthetic, trained on shuffled labels, or a sanity row.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
@@ -63,7 +63,7 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
     mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
     write_whole(target / PREDICTIONS, content)
-    remove(target / EPOCHS)  # of an earlier run by the same name
+    remove(target / EPOCHS)  # from an earlier run with the same name
     kept = {name: array for name, array in arrays.items() if array is not None}
     if kept:
         packed = npz_bytes(kept)
@@ -80,7 +80,7 @@ def read_entry(folder: Path) -> RecordedRun:
     Raises
     ------
     RecordError
-        Any of its files does not verify; names it.
+        One of its files does not verify; names it.
     """
     file = read_json(folder / "run.json", RunFile)
     place = _Entry(folder)
@@ -163,11 +163,11 @@ class _Entry:
         """Return nothing: fold records are not committed."""
 
     def tested_in(self, run: RecordedRun) -> list[str]:
-        """Infer the folds from their names: of people, clips or databases."""
+        """Infer the folds from their names: subjects, clips or databases."""
         clips = run.predictions
         ways = [(clips.dataset + "/" + clips.subject).tolist(), clip_names(clips), clips.dataset.tolist()]
         only = [list(run.file.folds) * len(clips)] if len(run.file.folds) == 1 else []
         for names in [*ways, *only]:
             if Counter(names) == run.file.folds:
                 return list(names)
-        raise RecordError(f"{run.file.run_id} of the leaderboard does not record which fold tested which clip")
+        raise RecordError(f"{run.file.run_id} of the leaderboard does not record the fold of each clip")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and that are believed only as far as a checksum vouches for them."""
+"""Files that are written completely or not at all, and verified by checksum when they are read."""
 
 import io
 import json
@@ -27,7 +27,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class FutureSchemaError(RecordError):
-    """A file that a later merbench wrote; a run that has one in ``run.json`` is left alone."""
+    """A file written by a later merbench; a run with such a ``run.json`` is not touched."""
 
 
 def now() -> str:
@@ -36,15 +36,15 @@ def now() -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all: beside it, then renamed.
+    """Write a file completely or not at all: as a draft in the same folder, which is then renamed.
 
-    No kill can leave a part of it. After a power cut a file may be missing or empty though it was written; checksums
-    then say so, and the fold is run again, which costs less than flushing the disk for every fold.
+    A kill cannot leave a partial file. After a power cut a written file may be missing or empty; its checksum then
+    differs and the fold is run again, which costs less than flushing the disk for every fold.
 
     Raises
     ------
     MerbenchError
-        The disk is full or the folder not writable; the draft is taken away, what was there before stays.
+        The disk is full or the folder not writable; the draft is removed and the previous file kept.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -65,12 +65,12 @@ def _unwritable(path: Path, error: OSError) -> MerbenchError:
 
 
 def remove(path: Path) -> None:
-    """Take a file away if it is there.
+    """Remove a file if it exists.
 
     Raises
     ------
     MerbenchError
-        It can't be taken away.
+        It cannot be removed.
     """
     try:
         path.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
     Raises
     ------
     RecordError
-        Missing, truncated, or with fields that do not fit; FutureSchemaError where a later merbench wrote it.
+        Missing, truncated, or with invalid fields; FutureSchemaError if a later merbench wrote it.
     """
     try:
         content = path.read_bytes()
@@ -109,7 +109,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
 
 
 def _schema_version(content: bytes) -> int | None:
-    """Return the schema version that a JSON file claims; None if it is no JSON object."""
+    """Return the schema version in a JSON file; None if it is not a JSON object."""
     try:
         return int(json.loads(content)["schema_version"])
     except KeyError:
@@ -126,14 +126,14 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
 
 
 def npz_bytes(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
-    """Write arrays, of which none holds objects, as a compressed ``.npz``, in memory."""
+    """Write arrays (without objects) as a compressed ``.npz``, in memory."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its other parameters have no slash in their names
     return buffer.getvalue()
 
 
 def verified_bytes(path: Path, sha256: str) -> bytes:
-    """Read a file that a commit mark vouches for.
+    """Read a file whose checksum is in a commit mark.
 
     Raises
     ------
@@ -150,42 +150,42 @@ def verified_bytes(path: Path, sha256: str) -> bytes:
 
 
 def verified_arrays(path: Path, sha256: str) -> dict[str, npt.NDArray[Any]]:
-    """Read the arrays of an ``.npz`` file that a commit mark vouches for; nothing in it is unpickled.
+    """Read the arrays of an ``.npz`` file whose checksum is in a commit mark; nothing is unpickled.
 
     Raises
     ------
     RecordError
-        As :func:`verified_bytes`, or it is no such file.
+        As :func:`verified_bytes`, or it is not an ``.npz`` file.
     """
     content = verified_bytes(path, sha256)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
-        raise RecordError(f"{path} is no readable file of arrays: {error}") from error
+        raise RecordError(f"{path} is not a readable file of arrays: {error}") from error
 
 
 def verified_table(path: Path, sha256: str) -> pa.Table:
-    """Read a Parquet file that a commit mark vouches for.
+    """Read a Parquet file whose checksum is in a commit mark.
 
     Raises
     ------
     RecordError
-        As :func:`verified_bytes`, or no Parquet.
+        As :func:`verified_bytes`, or it is not a Parquet file.
     """
     content = verified_bytes(path, sha256)
     try:
         return pq.read_table(pa.BufferReader(content), use_threads=False)
     except (pa.ArrowException, ValueError) as error:
-        raise RecordError(f"{path} is no readable Parquet file: {error}") from error
+        raise RecordError(f"{path} is not a readable Parquet file: {error}") from error
 
 
 def read_predictions(path: Path, sha256: str, problem: Problem) -> pd.DataFrame:
-    """Read a prediction file that a commit mark vouches for.
+    """Read a prediction file whose checksum is in a commit mark.
 
     Raises
     ------
     RecordError
-        As :func:`verified_table`, or it is no prediction table of `problem`.
+        As :func:`verified_table`, or it is not a prediction table of `problem`.
     """
     return check_predictions(verified_table(path, sha256).to_pandas(), problem, str(path))

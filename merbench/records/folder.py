@@ -1,13 +1,13 @@
-"""The records of runs on disk: written once, by rename, vouched for by checksum; nothing else counts as done.
+"""The records of runs on disk: written once, by rename, verified by checksum; only these count as complete.
 
 ::
 
-    runs/<run>/run.json                         what the run is
-    runs/<run>/folds/<fold>/predictions.parquet what came out
-    runs/<run>/folds/<fold>/epochs.npz          scores after each epoch, where they were asked for; what selected one
-    runs/<run>/folds/<fold>/diagnostics.npz     what the method tells of itself, where that was asked for
+    runs/<run>/run.json                         settings, data, digests of the run
+    runs/<run>/folds/<fold>/predictions.parquet predictions of the fold
+    runs/<run>/folds/<fold>/epochs.npz          scores after each epoch, on request; inner UF1 of each epoch
+    runs/<run>/folds/<fold>/diagnostics.npz     diagnostics of the method, on request
     runs/<run>/folds/<fold>/record.json         the fold's commit mark, written last
-    runs/<run>/predictions.parquet              all folds, once the last is in
+    runs/<run>/predictions.parquet              all folds, after the last one
     runs/<run>/complete.json                    its commit mark
 """
 
@@ -66,7 +66,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self, wait: bool = True) -> Iterator[bool]:
-        """Hold the run for writing; a kill frees it. Without `wait` it gives False where another process holds it."""
+        """Lock the run for writing; a kill releases it. Without `wait`, yield False if another process holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
@@ -84,24 +84,26 @@ class RunFolder:
             lock.release()
 
     def read_run(self) -> RunFile:
-        """Read ``run.json``; :class:`RecordError` where it does not verify or is that of another folder."""
+        """Read ``run.json``; :class:`RecordError` if it does not verify or belongs to another folder."""
         run = read_json(self.path / "run.json", RunFile)
         if run.run_id != self.path.name:
-            raise RecordError(f"{self.path / 'run.json'} is that of {run.run_id}: a copied folder is no run of its own")
+            raise RecordError(
+                f"{self.path / 'run.json'} belongs to run {run.run_id}: copying a run folder does not create a new run"
+            )
         return run
 
     def start(self, run: RunFile) -> str:
-        """Write ``run.json`` if it is missing, damaged, or differs from `run` in more than when the run was begun.
+        """Write ``run.json`` if it is missing, damaged, or differs from `run` in anything but the time of its start.
 
         Returns
         -------
         str
-            What was damaged, in a sentence; empty where nothing was.
+            The damage, in a sentence, or empty.
 
         Raises
         ------
         RecordError
-            The folder holds another run, or one of a later merbench.
+            The folder belongs to another run, or to a later merbench.
         """
         path, note = self.path / "run.json", ""
         if path.exists():
@@ -122,11 +124,11 @@ class RunFolder:
         return note
 
     def uncommit(self) -> None:
-        """Take the commit mark of the whole run away, before one of its folds is run again."""
+        """Remove the commit mark of the whole run, before one of its folds is run again."""
         remove(self.path / "complete.json")
 
     def remove_drafts(self) -> None:
-        """Take away what a killed process left half written; whoever holds the lock is the only one to write."""
+        """Remove drafts that a killed process left; the caller holds the lock, so no other process writes."""
         for draft in self.path.rglob(".*.tmp"):
             remove(draft)
 
@@ -135,12 +137,12 @@ class RunFolder:
         return self.path / "folds" / fold_folder(fold)
 
     def write_fold(self, outcome: FoldOutcome, run: RunFile) -> FoldRecord:
-        """Write what came of a fold, its commit mark last.
+        """Write the outcome of a fold, its commit mark last.
 
         Raises
         ------
         MerbenchError
-            The disk is full or not writable; the fold then counts as not run.
+            The disk is full or not writable; the fold then does not count as run.
         """
         folder = self.fold_path(outcome.fold)
         remove(folder / "record.json")
@@ -187,7 +189,7 @@ class RunFolder:
         Raises
         ------
         RecordError
-            There is none, it does not verify, or it belongs to another run or fold.
+            It is missing, does not verify, or belongs to another run or fold.
         """
         path = self.fold_path(fold) / "record.json"
         record = read_json(path, FoldRecord)
@@ -201,7 +203,7 @@ class RunFolder:
         Raises
         ------
         RecordError
-            Any of it does not verify; says what.
+            One of its files does not verify; names it.
         """
         record = self.read_record(fold, run.key.digest())
         if record.status == "failed":
@@ -215,7 +217,7 @@ class RunFolder:
         return record, table
 
     def read_diagnostics(self, fold: str, run: RunFile) -> dict[str, npt.NDArray[Any]]:
-        """Read what the method told of itself in a fold; empty where the fold has none, or was not run.
+        """Read the diagnostics of a fold; empty if the fold has none or was not run.
 
         Returns
         -------
@@ -230,7 +232,7 @@ class RunFolder:
         return self._arrays(fold, run, DIAGNOSTICS)
 
     def read_epochs(self, fold: str, run: RunFile) -> npt.NDArray[Any] | None:
-        """Read the scores of the test clips after each epoch; None where the fold has none, or was not run.
+        """Read the scores of the test clips after each epoch; None if the fold has none or was not run.
 
         Returns
         -------
@@ -245,7 +247,7 @@ class RunFolder:
         return self._arrays(fold, run, EPOCHS).get("scores")
 
     def read_inner(self, fold: str, run: RunFile) -> npt.NDArray[np.float64] | None:
-        """Read what an epoch was selected by; None where none was, or the fold was not run.
+        """Read the inner UF1 by which an epoch was selected; None if none was, or the fold was not run.
 
         Returns
         -------
@@ -255,7 +257,7 @@ class RunFolder:
         Raises
         ------
         RecordError
-            The fold's record or what it keeps of its epochs does not verify.
+            The fold's record or its file of epochs does not verify.
         """
         return self._arrays(fold, run, EPOCHS).get("inner_uf1")
 
@@ -267,7 +269,7 @@ class RunFolder:
         return {} if sha256 is None else verified_arrays(folder / name, sha256)
 
     def is_complete(self, run: RunFile) -> bool:
-        """Say whether the whole run is in and its commit mark and predictions verify."""
+        """Return whether the run is complete and its commit mark and predictions verify."""
         try:
             self.read_complete(run)
         except RecordError:
@@ -275,12 +277,12 @@ class RunFolder:
         return True
 
     def read_mark(self, run: RunFile) -> CompleteFile:
-        """Read the commit mark of a whole run and verify that its predictions are those that it vouches for.
+        """Read the commit mark of a complete run and verify its predictions against it.
 
         Raises
         ------
         RecordError
-            Not there, or it does not verify.
+            Missing, or it does not verify.
         """
         mark = read_json(self.path / "complete.json", CompleteFile)
         if mark.key_digest != run.key.digest():
@@ -292,7 +294,7 @@ class RunFolder:
         return mark
 
     def read_complete(self, run: RunFile) -> tuple[CompleteFile, pd.DataFrame]:
-        """Read and verify the merged predictions of a whole run; raises as :meth:`read_mark`."""
+        """Read and verify the merged predictions of a complete run; raises as :meth:`read_mark`."""
         mark = self.read_mark(run)
         table = read_predictions(self.path / PREDICTIONS, mark.sha256, problem_of(run))
         if len(table) != mark.clips:
@@ -300,7 +302,7 @@ class RunFolder:
         return mark, table
 
     def compact(self, run: RunFile, truth: pd.DataFrame) -> CompleteFile:
-        """Put all folds together, verify them against `truth`, and write the run's commit mark.
+        """Merge all folds, verify them against `truth`, and write the run's commit mark.
 
         Parameters
         ----------
@@ -346,11 +348,11 @@ class RunFolder:
 
 
 def _mixed(records: Sequence[FoldRecord]) -> list[str]:
-    """Name what the folds of a run were not all computed with alike."""
-    told: dict[str, set[Any]] = {}
+    """Return what differs between the folds of a run, such as devices or packages."""
+    found: dict[str, set[Any]] = {}
     for record in records:
         facts = {**record.packages, **record.hardware, "device": record.device, "threads": record.threads}
         facts["packed folds"] = record.packed > 1
         for name, value in facts.items():
-            told.setdefault(name, set()).add(value)
-    return sorted(name for name, values in told.items() if len(values) > 1)
+            found.setdefault(name, set()).add(value)
+    return sorted(name for name, values in found.items() if len(values) > 1)

@@ -1,7 +1,7 @@
-"""Prediction logs: our CSV, and the format of the MEGC challenge; read, scored and written.
+"""Prediction logs: merbench's CSV, and the format of the MEGC challenge; read, scored and written.
 
 The challenge's log has a line per fold, ``<dataset> <subject>``, and below it a line per clip, ``<clip> <truth>
-<prediction>``, classes as numbers in the protocol's order. Our CSV has the columns ``dataset, subject, clip, truth,
+<prediction>``, classes as numbers in the protocol's order. The CSV has the columns ``dataset, subject, clip, truth,
 predicted``, classes by name, and may have more.
 """
 
@@ -20,27 +20,27 @@ CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
 
 Normalise = Callable[[str, str, str], tuple[str, str, str]]
 
-#: Truth that differs from the list for more than this share of clips, while predictions do not, is in the wrong column.
+#: Truth and prediction count as swapped if the truth differs from the list for more than this share of clips.
 SWAPPED = 0.05
 
-#: How the challenge writes datasets that we spell otherwise.
+#: Datasets that the challenge spells differently.
 _CHALLENGE_NAMES = {"smic-hs": "smic"}
 
 
 @dataclass(frozen=True)
 class Log:
-    """A log, held against the protocol's official list.
+    """A log, compared with the protocol's official list.
 
     Attributes
     ----------
     predictions : DataFrame
-        ``dataset, subject, clip, truth, predicted``, the clips that count, with the log's own truth.
+        ``dataset, subject, clip, truth, predicted``, the clips that are scored, with the log's own truth.
     missing : list of str
         Clips of the list without a prediction.
     foreign : list of str
-        Clips of the log that the list does not have; they are not scored.
+        Clips of the log that are not in the list; they are not scored.
     relabelled : list of str
-        Clips whose truth in the log is not the list's, with both.
+        Clips whose truth differs from the list, with both.
     as_listed : DataFrame
         The same predictions with the list's truth.
     """
@@ -60,9 +60,9 @@ def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
     path : Path
         The log.
     protocol : ProtocolSpec
-        What it is held against.
+        The protocol that it is compared with.
     normalised : callable
-        ``normalised(dataset, subject, clip)`` gives the one spelling of a clip, or raises a `DataError`; see
+        ``normalised(dataset, subject, clip)`` returns the normalised spelling of a clip, or raises a `DataError`; see
         :func:`merbench.databases.reading.identity.normalised`.
 
     Raises
@@ -74,7 +74,7 @@ def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise DataError(f"{path} can't be read: {reason}") from error
     first = text.lstrip().split("\n", 1)[0]
     read = _from_csv if "," in first else _from_challenge
@@ -168,22 +168,22 @@ def _against_list(table: pd.DataFrame, path: Path, protocol: ProtocolSpec) -> Lo
 
 
 def to_csv(predictions: pd.DataFrame) -> str:
-    """Write predictions, scores included, as our CSV."""
+    """Write predictions as CSV, scores included."""
     return str(predictions.sort_values(IDENTITY).to_csv(index=False, lineterminator="\n"))
 
 
 def to_challenge(predictions: pd.DataFrame, classes: list[str]) -> str:
-    """Write predictions in the challenge's format, a block a subject.
+    """Write predictions in the challenge's format, one block per subject.
 
     Raises
     ------
     DataError
-        A name has a blank in it, which this format can't tell from the end of the name.
+        A name contains a space, which this format does not support.
     """
     blank = predictions[IDENTITY].apply(lambda column: column.str.contains(r"\s")).any(axis=1)
     if blank.any():
         names = listed(clip_names(predictions[blank]))
-        raise DataError(f"the challenge's format has no room for names with blanks ({names}): use --format csv")
+        raise DataError(f"the challenge format does not support names containing spaces ({names}): use --format csv")
     number = {name: index for index, name in enumerate(classes)}
     lines = []
     for (dataset, subject), block in predictions.sort_values(IDENTITY).groupby(["dataset", "subject"], sort=False):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from merbench.contracts.cards import Task
 from merbench.contracts.digests import digest
 
-#: Raised, from the first release on, whenever a file gains or loses a field: fields that are not known are refused.
+#: Incremented, from the first release on, whenever a file gains or loses a field: unknown fields are refused.
 SCHEMA_VERSION = 1
 
 
@@ -18,16 +18,16 @@ class _File(BaseModel):
 
 
 class RunKey(BaseModel):
-    """All that a prediction depends on, seed included; the fold is added by where it lies.
+    """Everything that a prediction depends on, seed included; the fold is given by its folder.
 
-    Paths, workers and verbosity are not in it. Packages and hardware are recorded with each fold.
+    Paths, workers and verbosity are not included. Packages and hardware are recorded with each fold.
 
     Attributes
     ----------
     selection : str
         Which epoch's predictions count: ``last``, ``inner`` or ``inner-keep``.
     shuffled : bool
-        Labels of the training clips were shuffled: a check of sanity, never a result.
+        Labels of the training clips were shuffled: a sanity check, never a result.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
@@ -47,11 +47,11 @@ class RunKey(BaseModel):
     seed: int
 
     def digest(self) -> str:
-        """Return the digest of all of it; what has a default is digested where it differs from that."""
+        """Return the digest of the key; fields with a default are included only if they differ from it."""
         return digest(self.model_dump(mode="json", exclude_defaults=True))
 
     def group(self) -> str:
-        """Return the digest of all of it but the seed: runs with the same one are seeds of one row."""
+        """Return the digest of the key without the seed, the same for all seeds of a row."""
         return digest(self.model_dump(mode="json", exclude={"seed"}, exclude_defaults=True))
 
 
@@ -61,24 +61,24 @@ class RunFile(_File):
     Attributes
     ----------
     folds : dict of str to int
-        Fold name -> number of test clips: what a whole run has.
+        Fold name -> number of test clips, of the complete run.
     parts : dict of str to str
         Reporting parts of the protocol and their titles: ``full``, and datasets.
     variant : str
-        Settings that differ from the named configuration, ``epochs=5``; and that labels were shuffled.
+        Settings that differ from the named configuration, ``epochs=5``; and whether labels were shuffled.
     sanity : bool
         A sanity row: the method's card says so, or labels were shuffled.
     prepared : dict of str to dict of str to str
-        Input -> database -> how the input was made there, where that says more than the card: how faces were found.
+        Input -> database -> how the input was prepared, if the card does not determine it: the face detector.
     disclosures : list of str
-        What the method's card discloses, such as "transductive"; its rows rank apart. Stored as ``admissions``.
+        Disclosures of the method's card, such as "transductive"; its rows rank apart. Stored as ``admissions``.
     remark : str
         The card's remark, shown with its rows.
     warnings : list of str
-        What every table says of the protocol's figures, such as "subject-dependent".
+        Warnings shown with the protocol's figures in every table, such as "subject-dependent".
     sequence : int, optional
-        Of two runs that a table shows in one row, the one with the higher number was begun later, whatever the clock
-        says. Not written where there is none, as in rows that were committed before there was one.
+        Of two runs in one row of a table, the one with the higher number is newer, whatever the clock says. Not
+        written if None, as in rows committed before this field existed.
     """
 
     run_id: str
@@ -112,7 +112,7 @@ class RunFile(_File):
 
 
 class Failure(BaseModel):
-    """What went wrong in a fold."""
+    """The error of a failed fold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,27 +122,27 @@ class Failure(BaseModel):
 
 
 class FoldRecord(_File):
-    """``record.json``: the commit mark of a fold, written last. What it does not vouch for is not there.
+    """``record.json``: the commit mark of a fold, written last. Files that it does not list do not count.
 
     Attributes
     ----------
     selected_epoch : int, optional
-        The epoch that counts, from 1, where the run selects one within the training fold.
+        The epoch that counts, from 1, if the run selects one within the training fold.
     epochs : bool
-        Per-epoch predictions were asked for; they are there if the method tells of its epochs.
+        Per-epoch predictions were requested; they exist if the method reports epochs.
     diagnostics : bool
-        What the method tells of itself was asked for, and is there unless the fold failed.
+        Diagnostics were requested; they exist unless the fold failed.
     checksums : dict of str to str
-        File name beside it -> SHA-256.
+        Name of a file in the folder -> SHA-256.
     seconds : dict of str to float
-        ``select`` if an epoch was selected, ``fit``, ``predict``, ``diagnose`` if it was asked for, and ``total``.
+        ``select`` if an epoch was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``.
     peak_memory_mb : float, optional
-        Highest resident memory of the process so far, in MiB.
+        Peak resident memory of the process so far, in MiB.
     peak_gpu_memory_mb : float, optional
-        Highest memory that torch held on the fold's GPU, in MiB; none for a fold on the CPU.
+        Peak of torch's memory on the fold's GPU, in MiB; None for a fold on the CPU.
     packed : int
-        How many folds were trained together in one program, this one among them: times are then its even share, peaks
-        of memory those of all of them.
+        Number of folds trained together in one program, this one included: times are then an equal share, peaks of
+        memory those of all of them.
     """
 
     run_id: str
@@ -168,12 +168,12 @@ class FoldRecord(_File):
 
 
 class CompleteFile(_File):
-    """``complete.json``: the commit mark of a whole run; vouches for the ``predictions`` file beside it.
+    """``complete.json``: the commit mark of a complete run, with the checksum of its ``predictions`` file.
 
     Attributes
     ----------
     epochs_sha256 : str, optional
-        Of ``epochs.npz`` beside it, which a row of the leaderboard may have.
+        Checksum of ``epochs.npz``, which a row of the leaderboard may have.
     """
 
     run_id: str

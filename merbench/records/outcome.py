@@ -1,4 +1,4 @@
-"""What came of one fold, wherever it was computed, before it is written down."""
+"""The outcome of one fold, wherever it was computed, before it is recorded."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +12,13 @@ from merbench.records.model import Failure
 
 @dataclass(frozen=True)
 class InnerTraining:
-    """What training on a part of the training fold told of its epochs.
+    """The epochs of training on a subset of the training fold.
 
     Attributes
     ----------
     uf1 : ndarray of float, shape (n_epochs,)
-        Of the clips held out, after each epoch, pooled over their subjects; the mean F1 of the action units for AU
-        detection. In 0..1.
+        UF1 of the held-out clips after each epoch, pooled over their subjects; for AU detection the mean F1 of the
+        action units. In 0..1.
     """
 
     uf1: npt.NDArray[np.float64]
@@ -31,33 +31,33 @@ class InnerTraining:
 
 @dataclass(frozen=True)
 class FoldOutcome:
-    """What came of a fold: predictions, or a failure; never both.
+    """The outcome of a fold: either predictions or a failure.
 
     Attributes
     ----------
     packages, hardware, peak_memory_mb
-        Of the process that ran the fold, which need not be the one that records it.
+        Those of the process that ran the fold, which may differ from the one that records it.
     peak_gpu_memory_mb : float, optional
-        Of the fold on its GPU; none on a CPU.
+        Peak on the fold's GPU; None on a CPU.
     predictions : DataFrame, optional
         See :func:`merbench.records.predictions.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
-        Training ended with the last of them.
+        The last one is the end of training.
     inner : InnerTraining, optional
-        What the epoch that counts was selected by, where it was.
+        The inner training by which the epoch was selected, if it was.
     undiagnosed : str
-        Why there are no diagnostics, though they were asked for.
+        Reason for missing diagnostics, if they were requested.
     packed : int
-        How many folds were trained together, this one among them.
+        Number of folds trained together, this one included.
     threads, device
-        What the fold was computed with.
+        Number of threads and device of the fold.
     epochs_asked : bool
-        Predictions after each epoch were to be kept, if the method reports its epochs.
+        Predictions after each epoch were requested.
     diagnostics : dict of str to ndarray, optional
         ``test/<name>``: arrays named as in :data:`merbench.contracts.diagnostics.DIAGNOSTIC_KINDS`, rows
         as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
-        ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty where they are not annotated) and ``truth``.
+        ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty if not annotated) and ``truth``.
     """
 
     fold: str

@@ -1,4 +1,4 @@
-"""Prediction tables: how they are made, what is verified of them.
+"""Prediction tables: construction and verification.
 
 The columns are ``dataset, subject, clip, truth, predicted, score_<class>...``; for AU detection nullable
 ``truth_<au>`` and ``score_<au>``. Metrics are always computed from them.
@@ -34,7 +34,7 @@ def no_predictions(problem: Problem) -> pd.DataFrame:
 
 
 def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, problem: Problem) -> pd.DataFrame:
-    """Join identities, truth and prediction of a fold's test clips; all three are in the order of `clips`."""
+    """Combine identity, truth and prediction of a fold's test clips, all in the order of `clips`."""
     columns: dict[str, Any] = {column: clips[column].to_numpy() for column in IDENTITY}
     names = np.array(problem.outputs, dtype=object)
     if problem.task == "classification":
@@ -47,12 +47,12 @@ def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, pr
 
 
 def units_text(labels: Any, units: Sequence[str]) -> list[str]:
-    """Write which action units each clip shows, ``4+7``, and then of which nothing is known, ``4+7 10?``.
+    """Write the action units that each clip shows, ``4+7``, followed by those that are unknown, ``4+7 10?``.
 
     Parameters
     ----------
     labels : ndarray of float, shape (n_clips, n_units)
-        1 shown, 0 not, NaN not known.
+        1 shown, 0 not shown, NaN unknown.
     units : sequence of str
         Their numbers.
     """
@@ -65,7 +65,7 @@ def units_text(labels: Any, units: Sequence[str]) -> list[str]:
 
 
 def with_truth(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a prediction table with a column ``truth``; of AU detection it is written by `units_text`."""
+    """Return a prediction table with a column ``truth``, for AU detection as by `units_text`."""
     units = [name.removeprefix("truth_") for name in table.columns if name.startswith("truth_")]
     if not units:
         return table
@@ -74,12 +74,12 @@ def with_truth(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:
-    """Return `table` if it is a prediction table of `problem`; anything else is named.
+    """Return `table` if it is a prediction table of `problem`, or raise.
 
     Raises
     ------
     RecordError
-        Missing or foreign columns, a clip listed twice, an unknown class, a score that is no finite number.
+        Missing or foreign columns, a clip listed twice, an unknown class, a score that is not finite.
     """
     expected = prediction_columns(problem)
     missing = [column for column in expected if column not in table.columns]
@@ -106,14 +106,14 @@ def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.
 
 
 def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
-    """Hold predictions against the split: the very clips that are expected, in their folds, with their true labels.
+    """Compare predictions with the split: exactly the expected clips, in their folds, with their true labels.
 
     Parameters
     ----------
     table : DataFrame
-        ``dataset, subject, clip, truth`` and ``fold``, the fold under which the clip is recorded.
+        ``dataset, subject, clip, truth`` and ``fold``, the fold in which the clip is recorded.
     expected : DataFrame
-        Rows of :meth:`merbench.splits.split.Split.truth`, of one fold or of all.
+        Rows of :meth:`merbench.splits.split.Split.truth`, for one fold or for all.
 
     Raises
     ------

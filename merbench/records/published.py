@@ -1,4 +1,4 @@
-"""Published figures: one tidy table, a source each, with remarks where a figure can't be compared or can't be true.
+"""Published figures: one tidy table with sources, and remarks on figures that are not comparable or not possible.
 
 ``results/published/figures.csv`` has a row per figure: ``protocol, part, method, year, kind, acc, uf1, uar, source,
 remarks``; ``remarks`` are codes, blank-separated, explained in ``remarks.yaml``. None is ranked with measured figures.
@@ -21,9 +21,9 @@ class Published:
     Attributes
     ----------
     figures : DataFrame
-        Columns of `FIGURES`; figures in 0..1, NaN where none was published.
+        Columns of `FIGURES`; figures in 0..1, NaN if not published.
     remarks : dict of str to str
-        Code -> what it means, in a sentence.
+        Code -> explanation, in a sentence.
     """
 
     figures: pd.DataFrame

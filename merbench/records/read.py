@@ -20,18 +20,18 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class State(NamedTuple):
-    """What of a run is recorded.
+    """The recorded state of a run.
 
     Attributes
     ----------
     mark : CompleteFile, optional
-        The commit mark of a run that is whole and merged.
+        The commit mark, if the run is complete and merged.
     folds : int
-        How many folds verify.
+        Number of folds that verify.
     failed : dict of str to str
-        Fold -> what its method raised, in a line.
+        Fold -> exception of its method, in a line.
     problems : list of str
-        What does not verify.
+        Files that do not verify.
     """
 
     mark: CompleteFile | None
@@ -76,16 +76,16 @@ class Place(Protocol):
 
 @dataclass(eq=False)
 class RecordedRun:
-    """A recorded run; nobody needs to know where its files are.
+    """A recorded run, read in the same way wherever its files are.
 
     Attributes
     ----------
     file : RunFile
-        What it is.
+        The contents of ``run.json``.
     place : Place
-        Where its files are.
+        Access to its files.
     asked : tuple of str
-        The folds that were asked for, where these are not all; nothing else is read.
+        The requested folds, if not all; the others are not read.
     """
 
     file: RunFile
@@ -139,29 +139,30 @@ class RecordedRun:
 
     @property
     def mark(self) -> CompleteFile | None:
-        """The commit mark of a run that is whole and merged."""
+        """The commit mark, if the run is complete and merged."""
         return self._state.mark
 
     @property
     def folds(self) -> int:
-        """How many folds verify."""
+        """Number of folds that verify."""
         return self._state.folds
 
     @property
     def failed(self) -> dict[str, str]:
-        """Fold -> what its method raised, in a line."""
+        """Fold -> exception of its method, in a line."""
         return self._state.failed
 
     @property
     def problems(self) -> list[str]:
-        """What does not verify."""
+        """Files that do not verify."""
         return self._state.problems
 
     @property
     def complete(self) -> bool:
-        """Whether every fold asked for is in.
+        """Whether every requested fold is recorded.
 
-        All of them are in once they are merged and held against the protocol, which the commit mark says.
+        A run without restriction is complete once it is merged and verified against the protocol, as its commit mark
+        says.
         """
         return self.folds == len(self.asked) if self.asked else self.mark is not None
 
@@ -173,7 +174,7 @@ class RecordedRun:
             return table
         try:
             return self.place.predictions(self.file)
-        except RecordError as error:  # a mark that vouches for what is not a prediction table
+        except RecordError as error:  # a mark with the checksum of a file that is not a prediction table
             self._state = self._by_fold([str(error)])
             return self.predictions
 
@@ -182,16 +183,16 @@ class RecordedRun:
         self.__dict__.pop("predictions", None)
 
     def epochs(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
-        """Read which class each clip of a whole run of classification was given after each epoch.
+        """Read the predicted class of each clip after each epoch, of a complete run of classification.
 
         Returns
         -------
         predicted : ndarray of uint8, shape (n_clips, n_epochs)
-            Clips as in `predictions`; numbers of the outputs, by the highest score. A fold that was trained for fewer
+            Clips as in `predictions`; indices of the outputs with the highest score. A fold that was trained for fewer
             epochs keeps the classes of its last one.
         ends : ndarray of int, shape (n_folds,)
-            How many epochs each fold was trained for, as far as it is recorded; folds as in ``file.folds``.
-            None for both where a fold did not keep its epochs.
+            Number of epochs of each fold, as far as recorded; folds as in ``file.folds``. None for both if a fold did
+            not keep its epochs.
 
         Raises
         ------
@@ -205,13 +206,13 @@ class RecordedRun:
         return self.place.without_epochs(self.file)
 
     def inner(self) -> npt.NDArray[np.float64] | None:
-        """Read what the epochs of a whole run were selected by.
+        """Read the inner UF1 by which the epochs of a complete run were selected.
 
         Returns
         -------
         ndarray of float, shape (n_folds, n_epochs), optional
             UF1 of the clips held out within the training fold, in 0..1; folds as in ``file.folds``, NaN after a fold's
-            last epoch. The first highest of a row is the epoch that counts. None where the run selects none.
+            last epoch. The first maximum of a row is the epoch that counts. None if the run selects none.
 
         Raises
         ------
@@ -221,7 +222,7 @@ class RecordedRun:
         return self.place.inner(self)
 
     def diagnostics(self, fold: str) -> Arrays:
-        """Read the diagnostics of a fold, see :class:`merbench.records.outcome.FoldOutcome`; empty where it has none.
+        """Read the diagnostics of a fold, see :class:`merbench.records.outcome.FoldOutcome`; empty if it has none.
 
         Raises
         ------
@@ -240,7 +241,7 @@ class RecordedRun:
         Raises
         ------
         RecordError
-            A fold does not verify, or a committed run does not record which fold tested which clip.
+            A fold does not verify, or a committed run does not record the fold of each clip.
         """
         return self.predictions[[*IDENTITY, "truth"]].assign(fold=self.place.tested_in(self))
 
@@ -326,14 +327,14 @@ class _OwnFolder:
 
 
 def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
-    """Open the run in a folder of one's own.
+    """Open the run in a folder of the user's results.
 
     Parameters
     ----------
     folder : Path
-        The run's.
+        The folder of the run.
     folds : collection of str
-        Read these folds only, as if the protocol had no others; all by default.
+        Read these folds only; all by default.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from merbench.contracts.errors import MerbenchError, RecordError, suggestion
 from merbench.records.entries import read_entry
 from merbench.records.read import RecordedRun, read_run
 
-#: What runs can be asked by: name -> what a run has.
+#: Criteria of a query: name -> value of a run.
 _FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
     "run_id": lambda run: run.file.run_id,
     "method": lambda run: run.file.method,
@@ -38,7 +38,7 @@ class Runs(Sequence[RecordedRun]):
     Attributes
     ----------
     problems : list of str
-        Runs that could not be read, a line each.
+        Runs that could not be read, one line each.
     """
 
     def __init__(self, runs: Iterable[RecordedRun] = (), problems: Iterable[str] = ()) -> None:
@@ -65,15 +65,15 @@ class Runs(Sequence[RecordedRun]):
         return Runs([*self, *others], [*self.problems, *others.problems])
 
     def where(self, *, settings: dict[str, Any] | None = None, **wanted: Any) -> "Runs":
-        """Return the runs that have all of these.
+        """Return the runs that match all criteria.
 
         Parameters
         ----------
         settings : dict, optional
-            Settings that the run's resolved configuration has, whatever else it has.
+            Settings that the run's resolved configuration includes.
         **wanted
             ``run_id, method, protocol, data, task, config, variant, selection, seed, shuffled, sanity, origin, group,
-            key, complete``: a value, or a list, set or tuple of which one is the run's; None is any.
+            key, complete``: a value, or a list, set or tuple of alternatives; None matches any.
         """
         asked = [(_FIELDS[name], value) for name, value in wanted.items() if value is not None]
 
@@ -151,16 +151,16 @@ def _opened(paths: Iterable[Path], read: Callable[[Path], RecordedRun]) -> Runs:
 
 
 def the_one(known: Collection[str], name: str) -> str | None:
-    """Return the run id that `name` is, or the only one that begins with it; None where there is none.
+    """Return the run id `name`, or the only one that begins with it; None if there is none.
 
     Raises
     ------
     MerbenchError
-        Several begin with it.
+        Several run ids begin with it.
     """
     found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
     if len(found) > 1:
-        raise MerbenchError(f"{name!r} could be any of {', '.join(sorted(found))}: write more of it")
+        raise MerbenchError(f"{name!r} is ambiguous: {', '.join(sorted(found))}")
     return found[0] if found else None
 
 
@@ -177,7 +177,7 @@ def run_folder(results: Path, name: str) -> Path:
         raise MerbenchError(f"no runs in {results / 'runs'}; record one: merbench run METHOD --protocol P")
     found = the_one(known, name)
     if found is None:
-        raise MerbenchError(f"no run is called {name!r}{suggestion(name, known)}")
+        raise MerbenchError(f"unknown run {name!r}{suggestion(name, known)}")
     return results / "runs" / found
 
 

@@ -179,7 +179,7 @@ def test_a_log_without_a_prediction_is_named(refused, tmp_path, content):
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\x00,", bytes(range(256)), b"\xff\xfe" * 20])
 def test_a_binary_file_is_named(refused, tmp_path, content):
     (tmp_path / "log.txt").write_bytes(content)
-    assert "log.txt can't be read: it is no text" in refused("score", "log.txt", *MEGC)
+    assert "log.txt can't be read: it is not text" in refused("score", "log.txt", *MEGC)
 
 
 @pytest.mark.parametrize("content", ["\0\0\0,\0\0\0\n\0,\0\n", "\0 \0 \0 \0\n"])

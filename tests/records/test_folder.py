@@ -344,7 +344,7 @@ def npz(values):
     return buffer.getvalue()
 
 
-NO_ARRAYS = "is no readable file of arrays"
+NO_ARRAYS = "is not a readable file of arrays"
 UNTOLD = {
     "changed": (flip("diagnostics.npz"), CHANGED),
     "truncated": (truncate("diagnostics.npz"), CHANGED),

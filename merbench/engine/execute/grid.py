@@ -1,6 +1,6 @@
-"""Drive a plan to its records: find the missing folds, run them, record them, and merge whole runs.
+"""Execute a plan: find the missing folds, run them, record them, and merge complete runs.
 
-Only the driver writes. An executor gets tasks and returns outcomes, so it may be this process or many others.
+Only the driver writes. An executor receives jobs and returns outcomes, so it may be this process or many others.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ def execute(
     existing: Existing = "keep",
     executor: Executor | None = None,
 ) -> list[RunState]:
-    """Run what is missing of every run and record it.
+    """Run the missing folds of every run and record them.
 
-    A run that another process works on is left for the end, then waited for, and found done.
+    A run that another process holds is deferred to the end, and then usually complete.
 
     Parameters
     ----------
@@ -38,23 +38,23 @@ def execute(
     runs : Path
         The folder of all runs.
     observer : Observer
-        Is informed.
+        Receives the events.
     folds : sequence of str
         Only these; all by default.
     existing : str
-        ``redo`` runs again what is recorded.
+        ``redo`` repeats recorded folds.
     executor : Executor, optional
-        Trains and tests; by default this process, fold after fold.
+        Trains and tests; by default this process, fold by fold.
 
     Returns
     -------
     list of RunState
-        In the order of `plans`; `failed` are folds that failed this time.
+        In the order of `plans`; `failed` has the folds that failed in this call.
 
     Raises
     ------
     MerbenchError
-        A record can't be written (disk full, not writable): recorded folds stay.
+        A record cannot be written (disk full, not writable); recorded folds are kept.
     """
     check_folds([fold for plan in plans for fold in plan.file.folds], folds)
     executor = executor or Serial()
@@ -63,7 +63,7 @@ def execute(
     for wait in (False, True):
         left = [plan for plan in plans if plan.run_id not in states]
         at_once = 1 if wait else executor.runs_at_once
-        # Folds that another process has just run are not run again, even with ``redo``.
+        # Folds that another process has just run are not repeated, even with ``redo``.
         mode = "keep" if wait else existing
         for batch in (left[first : first + at_once] for first in range(0, len(left), at_once)):
             with ExitStack() as locks:
@@ -79,7 +79,7 @@ def _held(plan: RunPlan, runs: Path, locks: ExitStack, observer: Observer, wait:
     folder = RunFolder(runs / plan.run_id)
     if wait:
         observer.waiting(plan)
-    lock = locks.enter_context(ExitStack())  # of its own: a run is released as soon as it is done
+    lock = locks.enter_context(ExitStack())  # one per run: a run is released as soon as it is complete
     return _HeldRun(plan, folder, lock) if lock.enter_context(folder.lock(wait)) else None
 
 
@@ -189,12 +189,12 @@ def _compact(plan: RunPlan, folder: RunFolder, recorded: tuple[str, ...], failed
     gone = [fold for fold in absent if fold in recorded]
     again = "run the same command to repeat these folds"
     if gone:
-        why = f"{plan.run_id} is not whole: gone from {folder.path} since it was recorded: {listed(gone)}; {again}"
+        why = f"{plan.run_id} is incomplete: removed from {folder.path} after recording: {listed(gone)}; {again}"
         return RunState(recorded, failed, failed, (why,))
     if failed or absent:
         return RunState(recorded, failed, failed)
     try:
         folder.compact(plan.file, plan.task.split.truth())
     except RecordError as error:
-        return RunState(recorded, (), failed, (f"{plan.run_id} is not whole: {error}; {again}",))
+        return RunState(recorded, (), failed, (f"{plan.run_id} is incomplete: {error}; {again}",))
     return RunState(recorded, (), failed, complete=True)

@@ -57,7 +57,7 @@ class Working:
     Attributes
     ----------
     beside : int
-        How many other folds are trained together with the job's.
+        Number of other folds trained together with the job's.
     """
 
     worker: str
@@ -94,10 +94,10 @@ class Observer(Protocol):
 
 
 class Executor(Protocol):
-    """Trains and tests jobs, in any place and order.
+    """Train and test jobs, in any place and order.
 
-    It is called with the jobs and yields each with its outcome, as they end; the job's task is then the one that was
-    executed, on the device it ran on.
+    It is called with the jobs and yields each with its outcome, as they end; the job's task is then the executed one,
+    with its device.
     """
 
     @property
@@ -108,20 +108,20 @@ class Executor(Protocol):
         """Execute."""
 
 
-#: How many folds are trained together on a GPU by default: one, until it is measured there
+#: Folds that are trained together on a GPU by default: one, until it is measured there
 #: (``benchmarks/packed_folds.py``). On a CPU it is one: packing does not pay there.
 PACK_ON_GPU = 1
 
 
 def pack_size(job: Job, most: int | None) -> int:
-    """Return how many folds like this one are trained together.
+    """Return the number of folds like this one that are trained together.
 
     Parameters
     ----------
     job : Job
         The fold.
     most : int, optional
-        The most folds, of methods that pack; 1 trains each alone. The default depends on the device.
+        Maximum number of folds, for methods that pack; 1 trains each alone. The default depends on the device.
     """
     if most is None:
         most = 1 if job.task.device == "cpu" else PACK_ON_GPU
@@ -140,12 +140,12 @@ def note_unpacked(jobs: Sequence[Job], most: int | None, observer: Observer, not
 
 
 class Serial:
-    """Folds one after the other, run by run, in this process.
+    """Execute folds one by one, run by run, in this process.
 
     Parameters
     ----------
     pack : int, optional
-        How many folds are trained together, see `pack_size`.
+        Number of folds trained together, see `pack_size`.
     """
 
     runs_at_once = 1
@@ -168,22 +168,23 @@ class Serial:
             yield from zip(pack, run_folds(first.task, folds, observer.note, progress), strict=True)
 
 
-#: Jobs that are shorter than this go to a worker together, so that handing them out costs little.
+#: Jobs shorter than this are sent to a worker together, which reduces overhead.
 GROUP_SECONDS = 1.0
 
 
 class JobQueue:
-    """Jobs that wait. The longest is taken next, so that no long job is left over at the end.
+    """Waiting jobs. The longest is taken next, so that no long job remains for the end.
 
-    The duration of a job is estimated per training clip from those of its kind that ended, else from recorded folds.
-    Jobs of an unknown kind come first, those with the most clips before the others.
+    The duration of a job is estimated per training clip from completed ones of its kind, otherwise from recorded folds.
+    Jobs of unknown duration come first, those with most clips before the others.
 
     Parameters
     ----------
     jobs : sequence of Job
-        All that wait.
+        All waiting jobs.
     pack : callable
-        Returns how many jobs like this one are trained together; these are taken together, however long they are.
+        Returns the number of jobs like this one that are trained together; these are taken together, whatever their
+        duration.
     """
 
     def __init__(self, jobs: Sequence[Job], pack: Callable[[Job], int] = lambda _: 1) -> None:
@@ -217,19 +218,19 @@ class JobQueue:
         return found
 
     def take(self, fits: Callable[[Job], bool], most: int) -> tuple[Job, ...]:
-        """Take the next job of those that fit; with it others of its run: its pack, or up to `most` that are short.
+        """Take the next job that fits, with others of its run: its pack, or up to `most` short ones.
 
         Parameters
         ----------
         fits : callable
-            Whether a job fits; all jobs of a kind fit or none.
+            Whether a job fits; the same for all jobs of a kind.
         most : int
-            The most jobs to take.
+            Maximum number of jobs.
 
         Returns
         -------
         tuple of Job
-            Empty where none fits.
+            Empty if none fits.
         """
         heads = [jobs[0] for jobs in self._runs.values() if fits(jobs[0])]
         if not heads:

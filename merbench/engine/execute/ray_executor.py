@@ -1,10 +1,10 @@
-"""Many workers, on this machine or on several: Ray places them, this process hands out jobs and gets outcomes back.
+"""Many workers, on this machine or on several: Ray places them, this process sends jobs and receives outcomes.
 
-A worker is an actor that has one CPU and, for methods that use one, a share of one GPU: a half where two folds are
-trained on it side by side. Ray counts these resources and detects workers that die. The jobs of a dead worker are put
-back into the queue here, not by Ray's ``max_task_retries``: Ray would repeat the whole call, with all its folds, on a
-worker of the same size; here a job that killed its worker is repeated alone, the user reads why, a fold that kills
-every worker fails alone after three tries, and folds that ran out of GPU memory get a larger share.
+A worker is an actor that has one CPU and, for methods that use one, a share of one GPU: a half if two folds are
+trained on it in parallel. Ray counts these resources and detects workers that die. The jobs of a dead worker return
+to the queue here, not by Ray's ``max_task_retries``: Ray would repeat the whole call, with all its folds, on a
+worker of the same size; here a job that killed its worker is repeated alone, the user sees the reason, a fold that
+kills every worker fails alone after three tries, and folds that ran out of GPU memory get a larger share.
 """
 
 import os
@@ -24,15 +24,15 @@ from merbench.engine.execute.jobs import Job, JobQueue, Observer, Working, note_
 from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome
 
-#: How often a job is begun before the death of its worker counts as its failure.
+#: Number of attempts of a job before the death of its worker counts as its failure.
 TRIES = 3
 MOST_STILLBORN = 5
-#: Seconds between looks at the workers' progress, and at the machines.
+#: Seconds between queries of the workers' progress, and of the machines.
 LOOK_SECONDS = 0.5
-#: Outcomes that are recorded before the driver looks again for idle workers.
+#: Outcomes recorded before the driver looks for idle workers again.
 RECORDED_AT_ONCE = 16
 MACHINES_SECONDS = 2.0
-#: Reports of progress of all workers together: a thousand of them, twice a second each, would take a core.
+#: Maximum progress reports per second, all workers together: two per second from a thousand would take a core.
 REPORTS_PER_SECOND = 100
 #: GPU memory of a process beyond torch's allocations; these peak higher in other folds.
 CONTEXT_MB = 600.0
@@ -57,14 +57,14 @@ def folds_that_fit(peak_mb: float, gpu_mb: float) -> int:
 
 @dataclass(eq=False)
 class _Hired:
-    """A worker as the driver knows it.
+    """The driver's view of a worker.
 
     Attributes
     ----------
     share : int
-        It has 1/share of a GPU; 0: none.
+        The worker has 1/share of a GPU; 0: none.
     answer : ObjectRef, optional
-        Of the call in progress: its hello, or some jobs.
+        Result of the call in progress: its hello, or some jobs.
     """
 
     name: str
@@ -79,19 +79,19 @@ class _Hired:
 
 
 class RayExecutor:
-    """Executes jobs on workers of the Ray that this process is connected to.
+    """Execute jobs on workers of the Ray cluster that this process is connected to.
 
     Parameters
     ----------
     workers : int, optional
-        The most jobs at a time; by default as many as there are CPUs.
+        Maximum number of jobs at a time; by default the number of CPUs.
     gpus : int, optional
-        How many GPUs to use; by default all.
+        Number of GPUs to use; by default all.
     folds_per_gpu : int, optional
-        How many folds share a GPU; by default as many as fit, from the memory that the first of a kind needed alone.
+        Number of folds per GPU; by default as many as fit, given the memory of the first of a kind alone.
         Packed folds count as one.
     pack : int, optional
-        How many folds a worker trains together, see :func:`merbench.engine.execute.jobs.pack_size`.
+        Number of folds that a worker trains together, see :func:`merbench.engine.execute.jobs.pack_size`.
     """
 
     runs_at_once = 200
@@ -129,12 +129,12 @@ class RayExecutor:
         self._stillborn = 0
 
     def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
-        """Execute, longest first.
+        """Execute jobs, longest first.
 
         Raises
         ------
         SetupError
-            A setting that a worker's machine can't meet, or another merbench there.
+            A setting that a worker's machine cannot satisfy, or a different merbench there.
         """
         self._look_at_machines(observer)
         note_unpacked(jobs, self._pack, observer, self._noted)
@@ -146,7 +146,7 @@ class RayExecutor:
                 self._hire(queue)
                 self._hand_out(queue)
                 observer.working(self._working())
-                # Recording takes longer than handing out: where very many end at once, workers do not wait for it.
+                # Recording takes longer than sending jobs: if many end at once, workers do not wait for it.
                 for _ in range(min(len(ended), RECORDED_AT_ONCE)):
                     yield ended.popleft()
                 try:
@@ -156,7 +156,7 @@ class RayExecutor:
                     yield from ended
                     raise
             observer.working([])
-        finally:  # also where the driver stops: nobody would read these answers
+        finally:  # also if the driver stops: these answers would not be read
             for worker in [worker for worker in self._hired if worker.jobs]:
                 self._dismiss(worker)
             self._tasks.clear()
@@ -166,7 +166,7 @@ class RayExecutor:
         for worker in list(self._hired):
             self._dismiss(worker)
 
-    # --- what there is ----------------------------------------------------------------------------------------------
+    # --- resources ----------------------------------------------------------------------------------------------
 
     def _look_at_machines(self, observer: Observer) -> None:
         """Count CPUs and GPUs now and then: machines join and leave."""
@@ -265,7 +265,7 @@ class RayExecutor:
 
     def _put(self, values: ArrayInput) -> Any:
         """Put an array into the object store, once for all runs that use it."""
-        if id(values) not in self._arrays:  # which is held, so that no other can get its id
+        if id(values) not in self._arrays:  # held, so that its id is not used again
             self._arrays[id(values)] = values, self._ray.put(values)
         return self._arrays[id(values)][1]
 
@@ -302,7 +302,7 @@ class RayExecutor:
         try:
             answer = self._ray.get(given)
         except self._ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None)  # of an error that was raised in the worker, by our code
+            cause = getattr(error, "cause", None)  # an error raised in the worker by our code
             if isinstance(cause, MerbenchError):  # SetupError: the same in every fold
                 raise cause from error
             if cause is not None and not isinstance(cause, self._ray.exceptions.RayError):

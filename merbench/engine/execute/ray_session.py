@@ -17,9 +17,9 @@ from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.records.outcome import FoldOutcome
 
 CONNECT_SECONDS = 5.0
-#: Ray speaks HTTP/2: it answers a hello with its settings. Where a port does not, Ray's own client waits for minutes.
+#: Ray uses HTTP/2 and answers a hello with its settings. For other services, Ray's own client waits for minutes.
 _HTTP2_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-#: Ray's message where it does not start in time.
+#: Ray's message if it does not start in time.
 _TOO_SLOW = "timed out during startup"
 _HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _HTTP2_SETTINGS
 
@@ -32,7 +32,7 @@ def ray_workers(
     address: str | None = None,
     pack: int | None = None,
 ) -> Iterator[Executor]:
-    """Give an executor that starts Ray on this machine, or joins a running cluster, once there are jobs.
+    """Yield an executor that starts Ray on this machine, or joins a running cluster, with its first jobs.
 
     The connection to Ray is closed at the end of the ``with`` block.
 
@@ -46,8 +46,8 @@ def ray_workers(
     Raises
     ------
     MerbenchError
-        No service answers at the address, or one that is not Ray. On the first call of the executor: Ray can't be
-        started, it refuses the connection, or it has fewer GPUs than are asked for.
+        No service or a service other than Ray answers at the address. On the first call of the executor: Ray cannot be
+        started, refuses the connection, or has fewer GPUs than requested.
     """
     if address is not None:
         _check_reachable(address)
@@ -79,14 +79,14 @@ class _StartedLate:
             observer.note(
                 f"joining the Ray cluster at {self.address}" if self.address else "starting Ray on this machine"
             )
-            self.connected = True  # also a start that is interrupted has processes to end
+            self.connected = True  # an interrupted start also has processes to end
             connect(self.address, self.workers, self.gpus)
             self.executor = RayExecutor(self.workers, self.gpus, self.folds_per_gpu, self.pack)
         yield from self.executor(jobs, observer)
 
 
 def connect(address: str | None, workers: int | None = None, gpus: int | None = None) -> None:
-    """Start Ray on this machine with so many CPUs and GPUs, or connect to the one at `address`.
+    """Start Ray on this machine with this number of CPUs and GPUs, or connect to the cluster at `address`.
 
     Raises
     ------
@@ -96,16 +96,16 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
     _prepare_environment(alone=address is None)
     import ray
 
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # the driver reports what matters
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # the driver reports the relevant events
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "num_gpus": gpus, "include_dashboard": False}
     for again in (False, True):
         try:
             with _nothing_on_stderr():
                 ray.init(address or "local", log_to_driver=False, configure_logging=False, **own)
-        except Exception as error:  # a bare one is raised where Ray does not come up within its 30 seconds
+        except Exception as error:  # raised without a message if Ray does not start within its 30 seconds
             if again or _TOO_SLOW not in str(error):
                 raise MerbenchError(_not_connected(address, error)) from error
-            ray.shutdown()  # a busy machine: a second start finds its files in memory
+            ray.shutdown()  # on a busy machine a second start finds its files in memory
         else:
             break
     there = int(ray.cluster_resources().get("GPU", 0))
@@ -117,12 +117,12 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
 def _prepare_environment(alone: bool) -> None:
     """Set what Ray reads from the environment, before it is imported."""
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call after the end would start another Ray
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker would build an environment of its own
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # otherwise every worker would build its own environment
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # the raylet's lines in our terminal
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # the raylet's lines in the terminal
     if alone:
-        os.environ.setdefault("RAY_worker_niceness", "0")  # folds run as they would in this process
-        if "RAY_AUTH_MODE" not in os.environ:  # else Ray writes a token into the user's home
+        os.environ.setdefault("RAY_worker_niceness", "0")  # folds run as in this process
+        if "RAY_AUTH_MODE" not in os.environ:  # otherwise Ray writes a token into the user's home
             os.environ["RAY_AUTH_MODE"] = "token"
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
@@ -132,7 +132,7 @@ def _nothing_on_stderr() -> Iterator[None]:
     """Discard the output of native code, such as a warning for each try with a wrong token; errors are raised."""
     try:
         kept = os.dup(2)
-    except OSError:  # there is no standard error
+    except OSError:  # standard error is closed
         yield
         return
     if sys.stderr:
@@ -166,11 +166,11 @@ def _check_reachable(address: str) -> None:
 
 
 def _not_connected(address: str | None, error: Exception) -> str:
-    """Explain why there is no connection, and what to do."""
+    """Return an error with the cause of a failed connection and the next step."""
     said = " ".join(str(error).split())[:300]
     if address is None:
         return f"Ray could not be started on this machine: {said}; --workers 1 runs without it"
-    whole = f"{error} {error.__cause__}".lower()  # Ray hides a refusal behind a bare failure to connect
+    whole = f"{error} {error.__cause__}".lower()  # Ray reports a refusal as a failure to connect
     if "auth" in whole or "token" in whole:
         return (
             f"Ray at {address} refused the connection (authentication): set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN "

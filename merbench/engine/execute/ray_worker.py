@@ -22,9 +22,9 @@ from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.runs import ROOMS, RunPlan
 from merbench.records.outcome import FoldOutcome
 
-#: The answer of a worker to a job: outcomes, all the memory of its GPU in MiB once that was used, lines for the user.
+#: The answer of a worker to a job: outcomes, the total memory of its GPU in MiB if used, lines for the user.
 Answer = tuple[tuple[FoldOutcome, ...], float | None, tuple[str, ...]]
-#: Where a worker is: its machine, Ray's name for that, and, by their numbers there, the GPUs that it sees.
+#: Place of a worker: its machine, Ray's name for it, and the numbers of the GPUs that it sees.
 Place = tuple[str, str, tuple[str, ...]]
 
 
@@ -73,7 +73,7 @@ class _SentTask:
     code_digest: str
 
     def rebuild(self) -> FoldTask:
-        """Put the task together again.
+        """Restore the task.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class _SentTask:
         try:
             found = METHODS.get(self.method)
         except MerbenchError:
-            return  # not installed here: the class came with the task
+            return  # not installed here: the class was sent with the task
         own = found.cls is self.task.method
         if own and code_digest(found.folder, found.package) != self.code_digest:
             raise SetupError(
@@ -132,7 +132,7 @@ class _ReportedProgress(Progress):
 
 
 class _Worker:
-    """A process that executes jobs, one after the other; an actor that has a CPU and, if any, its share of one GPU.
+    """A process that executes jobs one by one; an actor with a CPU and, if needed, a share of one GPU.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class _Worker:
     every : float
         Seconds between its reports to the board.
     path : sequence of str
-        Where the driver finds modules: methods may be outside of the installed packages.
+        The driver's module path: methods may be outside the installed packages.
     """
 
     def __init__(self, name: str, board: Any, every: float, path: Sequence[str]) -> None:
@@ -153,7 +153,7 @@ class _Worker:
         self._task: FoldTask | None = None
 
     def hello(self, driver: Mapping[str, Any]) -> Place:
-        """Return where it is.
+        """Return its place.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class _Worker:
         Parameters
         ----------
         sent : sequence of one ObjectRef
-            The `_SentTask`; in a sequence, so that it is fetched only if it differs from the last one.
+            The `_SentTask`; in a sequence, so that it is fetched only if it differs from the previous one.
         packs : sequence of sequence of str
             The folds; those of a pack are trained together.
         """

@@ -21,7 +21,7 @@ from merbench.records.predictions import prediction_table, units_text
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 
-#: How much the scores of a clip may depend on the other clips in the batch.
+#: Tolerance for the dependence of a clip's scores on the other clips in the batch.
 BATCH_TOLERANCE = 1e-5
 
 
@@ -45,29 +45,29 @@ def tested(task: FoldTask, method: Method, opened: OpenedFold, seconds: dict[str
 
 
 def check_batch_independence(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
-    """Predict one clip again, alone: its prediction may not depend on the other clips in the batch.
+    """Predict one clip again, alone: its prediction must not depend on the other clips in the batch.
 
-    One clip a fold costs little; over a protocol's folds, each in its random order, this finds statistics of the
-    batch, ranks within it and look-ups by position.
+    One clip per fold costs little; over the folds of a protocol, each in random order, this detects batch statistics,
+    ranks within the batch and look-ups by position.
 
     Raises
     ------
     PredictionError
-        Scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs; a net left in
-        training mode does this.
+        Scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs; a network
+        in training mode does this.
     """
     if inputs.clips < 2:
-        return  # it was alone
+        return  # the batch had one clip
     row = np.array([inputs.clips - 1])
     one = inputs.take(row)
     first, alone = together.take(row), checked(method.predict(one), one, problem)
-    # Relative to large scores: single precision rounds differently in products of different sizes.
+    # Relative to large scores: single-precision products of different sizes round differently.
     difference = float(np.abs(alone.scores - first.scores).max() / max(1.0, float(np.abs(first.scores).max())))
     labelled = alone.labels is not None or first.labels is not None
     if difference > BATCH_TOLERANCE or (labelled and alone.decisions()[0] != first.decisions()[0]):
         raise PredictionError(
             f"the prediction for a clip depends on the other clips in the batch (scores differ by {difference:.2g}, "
-            f"allowed {BATCH_TOLERANCE:g}): put the net into eval mode, and use no statistics of the batch"
+            f"allowed {BATCH_TOLERANCE:g}): put the network into eval mode, and do not use batch statistics"
         )
 
 

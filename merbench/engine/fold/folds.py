@@ -1,7 +1,7 @@
 """Folds: the only place where a method meets data, and the boundary that no test label crosses.
 
 The method gets copies of its training clips, and of its test clips without labels, without names and in random order
-(:mod:`merbench.engine.fold.opening`). Its answers are joined with the truth outside of it
+(:mod:`merbench.engine.fold.opening`). Its predictions are joined with the truth outside the method
 (:mod:`merbench.engine.fold.answers`).
 """
 
@@ -36,8 +36,8 @@ from merbench.splits.folds import Fold
 def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> FoldOutcome:
     """Train and test one fold.
 
-    Every mistake of the method becomes a failure with its traceback; a `KeyboardInterrupt` and a `SetupError`, which
-    would be the same in every fold, pass through.
+    Every exception of the method becomes a failure with its traceback; `KeyboardInterrupt` and `SetupError`, which
+    would occur in every fold, are raised.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
     name : str
         The fold.
     progress : Progress, optional
-        Where the method reports its progress.
+        Receives the method's progress.
     """
 
     def result(seconds: dict[str, float]) -> dict[str, Any]:
         torch_was_there = "torch" in sys.modules
         found = _result(task, fold, progress or Progress(), seconds)
         if not torch_was_there and "torch" in sys.modules:
-            # A method that imports torch as late as in fit did so unseeded and on all cores: once, it is done again.
+            # A method that imports torch only in fit ran unseeded and on all cores: the fold is repeated once.
             found = _result(task, fold, progress or Progress(), seconds)
         return found
 
@@ -67,24 +67,24 @@ def run_folds(
 ) -> list[FoldOutcome]:
     """Train several folds together in one program, and test each as `run_fold` does.
 
-    The results are those of folds trained alone, up to rounding. Only folds with equally many steps can be trained
-    together. Where that fails, for whatever reason, each fold is run alone.
+    The results are those of folds trained alone, up to rounding. Only folds with the same number of steps can be
+    trained together. If this fails, for whatever reason, each fold is run alone.
 
     Parameters
     ----------
     task : FoldTask
-        The run; of a method that packs (`can_pack`), unless there is one fold only.
+        The run; its method must pack (`can_pack`), unless there is only one fold.
     names : sequence of str
         The folds.
     note : callable
-        Gets a line for the user where folds had to be run alone.
+        Receives a line for the user if folds had to be run alone.
     progress : Progress, optional
-        Where the method reports its progress.
+        Receives the method's progress.
 
     Returns
     -------
     list of FoldOutcome
-        In the order of `names`. The time of joint training is divided evenly among the folds, so that sums are right;
+        In the order of `names`. The time of joint training is divided evenly among the folds, so that sums are correct;
         peaks of memory are those of all of them together.
     """
     if len(names) == 1:
@@ -151,7 +151,7 @@ def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) 
             with begun[-1].random_state():
                 method: Any = begun[-1].make()
                 packed.append(PackedFold.start(method, begun[-1].opened.train, begun[-1].run))
-        with begun[0].random_state():  # nothing is drawn from it by methods that pack
+        with begun[0].random_state():  # methods that pack do not draw from it
             fit_packed(packed)
     return begun
 
@@ -219,12 +219,12 @@ class _EpochWatch:
 
 @dataclass
 class _BegunFold:
-    """A fold that is being trained: its opened data, the run's context, and the method once it is made.
+    """A fold in training: its opened data, the run's context, and the method once it is built.
 
     Attributes
     ----------
     watch : _EpochWatch, optional
-        Keeps predictions after each epoch, where they are asked for.
+        Keeps predictions after each epoch, if requested.
     ended : list of int
         The epochs that the method has reported so far.
     """
@@ -250,7 +250,7 @@ class _BegunFold:
 def _begin(
     task: FoldTask, fold: Fold, progress: Progress, subset: Fold | None = None, last_epoch: int | None = None
 ) -> _BegunFold:
-    """Open a fold's data, or a subset: fewer people to train on, and for selecting an epoch other people to test.
+    """Open a fold's data, or a subset: fewer people in training and, for epoch selection, other people to test.
 
     Training is stopped after `last_epoch`, if that is given.
     """
@@ -281,7 +281,7 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
         people = persons(task.split.clips, task.same_people)
         inner = inner_fold(task.split, fold, people, derived_seed(fold_seed(task, fold), "held-out"))
         selected = _select(task, fold, inner, progress, seconds)
-        # The selected model is trained again, with the same draws: so no label is within reach while a method trains.
+        # The selected model is trained again, with the same draws, so that no label is accessible during training.
         subset = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
         begun = _begin(task, fold, progress, subset, selected.epoch)
         found = _fitted_and_tested(task, begun, seconds)

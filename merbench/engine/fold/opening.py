@@ -15,28 +15,28 @@ from merbench.contracts.methods import AuxiliaryData, Method, MethodConfig, Trai
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 
-#: Pretraining clips as read, before the held-out subjects are removed: clip table, and its inputs.
+#: Pretraining clips before the held-out subjects are removed: clip table and inputs.
 Auxiliary = tuple[pd.DataFrame, Inputs]
 
 
 @dataclass(frozen=True)
 class FoldTask:
-    """All that is needed to train and test folds of one run, on any machine.
+    """Everything needed to train and test folds of one run, on any machine.
 
     Attributes
     ----------
     method : type
         The method's class.
     inputs : Inputs
-        Of all the split's clips, in its order.
+        For all clips of the split, in its order.
     seed : int
-        The run's seed; each fold's streams are hashed from it and the fold's name.
+        The run's seed; the streams of each fold are derived from it and the fold's name.
     transductive : bool
-        Card and protocol both allow it.
+        Both card and protocol are transductive.
     au_labels_at_test : bool
         The card discloses that labels of the test clips are an input.
     shuffled : bool
-        Shuffle the annotations of the training clips, labels and inputs that are for training only.
+        Shuffle the annotations of the training clips: labels, and inputs for training only.
     selection : str
         Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
     keep_epochs : bool
@@ -70,7 +70,7 @@ class FoldTask:
 
 @dataclass(frozen=True)
 class OpenedFold:
-    """A fold's data as a method gets it: copies, the test clips without labels and in random order.
+    """The data of a fold for a method: copies, with test clips without labels and in random order.
 
     Attributes
     ----------
@@ -88,18 +88,18 @@ class OpenedFold:
 
 
 def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> OpenedFold:
-    """Open a fold's data, or a subset: fewer clips to train on, or others to test.
+    """Open a fold's data, or a subset: fewer training clips, or other test clips.
 
     Parameters
     ----------
     task : FoldTask
         The run.
     fold : Fold
-        Of the run; its name seeds what is drawn.
+        A fold of the run; its name determines the random streams.
     subset : Fold
-        Which of its clips to train on, and which to test.
+        The training and test clips to use.
     """
-    # An order independent of subject and label; the same for every method, so that ablations stay paired.
+    # Random order, independent of subject and label; the same for every method, so that ablations are paired.
     order = np.random.default_rng(derived_seed(fold_seed(task, fold), "test-order"))
     test_rows = order.permutation(subset.test)
     shown = task.inputs if task.au_labels_at_test else task.inputs.without_labels()
@@ -146,7 +146,7 @@ def fold_seed(task: FoldTask, fold: Fold) -> int:
 def auxiliary_data(task: FoldTask, tested: npt.NDArray[np.intp]) -> Callable[[str], AuxiliaryData]:
     """Return a function that gives declared pretraining clips, without the people of the tested or held-out clips."""
     held_out = set(persons(task.split.clips.iloc[tested], task.same_people))
-    # A method can reach only the filtered copies, never the table or the held-out names.
+    # A method can access only the filtered copies, never the table or the held-out names.
     ready = {}
     for name, (clips, inputs) in task.auxiliary.items():
         people = persons(clips, task.same_people)

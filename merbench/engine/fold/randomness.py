@@ -30,9 +30,9 @@ def preserved_random_state() -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the global generators for what runs inside, and put them back afterwards.
+    """Seed the global generators inside the block, and restore them afterwards.
 
-    Methods are asked to draw from ``run.rng``; this makes those that use global generators reproducible too.
+    Methods should draw from ``run.rng``; this makes methods that use global generators reproducible too.
     """
     with preserved_random_state():
         random.seed(seed)

@@ -1,7 +1,7 @@
-"""Which epoch counts: the last one, or the first best one on subjects who are held out within the training fold.
+"""Epoch selection: the last epoch, or the first best one on subjects held out within the training fold.
 
-The rule stands outside the trainer, which trains as its configuration says. The best epoch on the tested clips
-themselves is no selection: only the audit, which shows what that does to a score, knows of it.
+Selection is separate from training, which follows the configuration. The best epoch on the tested clips is not
+available as a selection: only the audit computes it, to show its effect on a score.
 """
 
 import numpy as np
@@ -14,38 +14,38 @@ from merbench.scoring.metrics import unweighted_f1
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 
-#: ``last``: after as many epochs as the configuration says. ``inner``: trained again on the whole training fold, up to
-#: the epoch that was best on those held out. ``inner-keep``: what was trained without them, as it was after that epoch.
+#: ``last``: the last epoch of the configuration. ``inner``: trained again on the whole training fold, up to the epoch
+#: that was best on the held-out people. ``inner-keep``: the model trained without them, as it was after that epoch.
 SELECTIONS = ("last", "inner", "inner-keep")
 #: Share of each database's people that is held out within the training fold.
 HELD_OUT = 0.2
 
 
 def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: int) -> Fold:
-    """Hold out a fifth of the people that a fold trains on, of each database its share.
+    """Hold out a fifth of the training people of a fold, in proportion for each database.
 
     Parameters
     ----------
     split : Split
         The protocol's clips.
     fold : Fold
-        One of its folds; its tested clips stay out of both sides.
+        One of its folds; its test clips are in neither side.
     people : ndarray of str, shape (n_clips,)
-        The person behind each clip of the split, see :func:`merbench.contracts.databases.persons`: one who is in two
-        databases is held out of both. Who is tested is never held out, though some protocols train on them too.
+        The person behind each clip of the split, see :func:`merbench.contracts.databases.persons`: someone in two
+        databases is held out of both. Tested people are never held out, although some protocols train on them.
     seed : int
-        Whom chance takes.
+        Seed of the random choice.
 
     Returns
     -------
     Fold
-        Of the same name: trains on the others, tests those held out, of whom there is one at least of each database
-        that has two.
+        A fold with the same name: trains on the others, tests the held-out people, at least one of each database
+        with two.
 
     Raises
     ------
     MerbenchError
-        No database of the fold has two people that are not tested.
+        No database of the fold has two people who are not tested.
     """
     rng = np.random.default_rng(seed)
     clips, tested = people[fold.train], set(people[fold.test])
@@ -58,30 +58,30 @@ def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: 
     if not held_out:
         count = len(set(clips))
         raise MerbenchError(
-            f"fold {fold.name} trains on {count} subject{'s' * (count > 1)}, of whom none can be held out to select an "
-            "epoch (two of a database are needed who are not tested): use --select last"
+            f"fold {fold.name} trains on {count} subject{'s' * (count > 1)}: none can be held out to select an "
+            "epoch (two untested people of one database are needed); use --select last"
         )
     outside = np.isin(clips, sorted(held_out))
     return Fold(fold.name, fold.train[~outside], fold.train[outside])
 
 
 def inner_uf1(prediction: Prediction, truth: npt.NDArray[np.generic], problem: Problem) -> float:
-    """Score the clips held out, all of them together.
+    """Score all held-out clips together.
 
     Parameters
     ----------
     prediction : Prediction
-        Of the clips.
+        Prediction for the clips.
     truth : ndarray
-        As in :class:`merbench.splits.split.Split`, of the same clips in the same order.
+        As in :class:`merbench.splits.split.Split`, for the same clips in the same order.
     problem : Problem
         Task and outputs.
 
     Returns
     -------
     float
-        UF1 over the classes that these clips have; for AU detection the mean F1 of all units, of clips of which it is
-        known.
+        UF1 over the classes of these clips; for AU detection the mean F1 of all action units, over clips for which
+        they are known.
     """
     size = len(problem.outputs)
     if problem.task == "classification":
