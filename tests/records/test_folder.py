@@ -180,7 +180,7 @@ DAMAGE = {
             (folder / "predictions.parquet").write_bytes(b"PAR1 nothing"),
             edit(folder / "record.json", checksums={"predictions.parquet": bytes_digest(b"PAR1 nothing")}),
         ),
-        "no readable Parquet",
+        "not a readable Parquet",
     ),
     "column missing": (rewriting(lambda t: t.drop(columns="score_surprise")), "lacks the columns score_surprise"),
     "truth missing": (rewriting(lambda t: t.drop(columns="truth")), "lacks the columns truth"),
