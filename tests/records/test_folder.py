@@ -535,7 +535,7 @@ def test_a_copied_run_is_not_counted_a_second_time(plan, runs, whole):
     found = read_runs(runs.parent)
     assert [run.file.run_id for run in found] == [plan.run_id]
     assert len(found.problems) == 1
-    assert "copied folder" in found.problems[0]
+    assert "copying a run folder" in found.problems[0]
 
 
 def test_a_damaged_run_harms_no_other(plan, ststnet, runs, finished):
