@@ -518,7 +518,7 @@ def test_another_version_records_a_new_run_and_says_so(world):
     old = {path.name for path in (folder / "results" / "runs").iterdir()}
     newer = {"merbench.engine:CODE_VERSION": 99}
     dry = world.run(folder, *grid, "--dry-run", values=newer)
-    assert f"{2 * FOLDS} of {2 * FOLDS} units would run" in dry.out
+    assert f"{2 * FOLDS} of {2 * FOLDS} folds would run" in dry.out
     for run_id in old:
         method = run_id.partition("-")[0]
         told = (

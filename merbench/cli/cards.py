@@ -8,11 +8,8 @@ def origin(origin: str) -> str:
     return "" if origin == "merbench" else f" [{origin}]"
 
 
-def print_list(lines: list[tuple[str, str, str]], problems: list[str]) -> None:
-    """Print a line an entry: name, summary, origin; then what is broken."""
-    width = max((len(name) for name, _, _ in lines), default=0)
-    for name, summary, origin in lines:
-        typer.echo(f"{name:<{width}}  {' '.join(summary.split())}{origin}")
+def report_broken(problems: list[str]) -> None:
+    """Name broken entries on standard error."""
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
 

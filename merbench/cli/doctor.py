@@ -1,4 +1,4 @@
-"""``merbench doctor``: what this installation is, and what is wrong with it."""
+"""``merbench doctor``: versions, hardware, folders and plug-ins of this installation, and their problems."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def doctor(results: Results = None) -> None:
     facts |= {"GPUs": ", ".join(gpus()) or "none", "commit": environment.git_commit() or "not a checkout"}
     problems = []
     for title, folder in (("MERBENCH_HOME", home()), ("results", results_folder(results))):
-        facts[title] = f"{folder}{'' if folder.exists() else ' (made when needed)'}"
+        facts[title] = f"{folder}{'' if folder.exists() else ' (created when needed)'}"
         problems += _unwritable(title, folder)
     for registry in (METHODS, PROTOCOLS, DATABASES):
         items, broken = registry.load_all()
@@ -32,7 +32,7 @@ def doctor(results: Results = None) -> None:
         typer.echo(f"broken: {problem}", err=True)
     if problems or broken:
         raise typer.Exit(1)
-    typer.echo("all is well")
+    typer.echo("no problems found")
 
 
 def _unwritable(title: str, folder: Path) -> list[str]:
@@ -41,11 +41,11 @@ def _unwritable(title: str, folder: Path) -> list[str]:
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):
         return []
-    return [f"{title} {folder} can't be written to: set it to a folder of yours"]
+    return [f"{title} {folder} is not writable: set it to a folder of yours"]
 
 
 def _copies() -> tuple[dict[str, str], list[str]]:
-    """Read every registered database; returns what is there, or how to come by some, and what is broken."""
+    """Read every registered database; returns facts, or a command that fetches one, and problems."""
     from merbench.contracts.errors import MerbenchError
     from merbench.databases import DATABASES
     from merbench.databases.registrations import open_registered, registered

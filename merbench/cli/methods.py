@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merbench.cli.cards import origin, print_card, print_list
+from merbench.cli.cards import origin, print_card, report_broken
+from merbench.cli.printing import print_as
 
 if TYPE_CHECKING:
     from merbench.contracts.cards import Card
+
+KINDS = ("published", "baseline", "floor")
 
 
 def methods(
@@ -17,6 +20,7 @@ def methods(
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.methods import declared_inputs
     from merbench.engine.plan.catalogue import METHODS, method_card
+    from merbench.report.views.listings import methods_report
 
     if name is not None:
         method = METHODS.get(name)
@@ -34,13 +38,24 @@ def methods(
         try:
             entry = METHODS.entry(known)
             card = method_card(entry)
-            if entry.origin != "merbench":  # of our own the card says enough, and torch need not be imported
+            if entry.origin != "merbench":  # the cards of our own are tested, and torch need not be imported
                 METHODS.get(known)
         except MerbenchError as error:
             problems.append(METHODS.problem(known, error))
         else:
-            lines.append((card.name, card.summary, origin(entry.origin)))
-    print_list(lines, problems)
+            year = str(card.paper.year) if card.paper else ""
+            kinds = ", ".join(dict.fromkeys(spec.kind for spec in card.inputs.values())) or "–"
+            lines.append((card.name, year, _kind(card), kinds, f"{card.title}{origin(entry.origin)}"))
+    print_as(methods_report(sorted(lines, key=lambda line: KINDS.index(line[2]))), "table")
+    report_broken(problems)
+
+
+def _kind(card: "Card") -> str:
+    """Name the kind: published in a paper, a baseline, or a floor that every method should exceed."""
+    from merbench.engine.plan.sanity import FLOORS
+
+    floor = card.sanity or card.name in FLOORS.values()
+    return "published" if card.paper else "floor" if floor else "baseline"
 
 
 def _configurations(card: "Card") -> dict[str, object]:

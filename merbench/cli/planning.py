@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from merbench.cli.printing import print_as
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -89,36 +91,20 @@ def planned_sanity(
 
 def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: list[str], existing: str) -> None:
     """Print the recorded and the missing folds of each run; nothing is trained."""
-    from rich import box
-    from rich.table import Table
-
+    from merbench.contracts.notes import Note
     from merbench.engine.execute.state import run_state
+    from merbench.report.views.plan import plan_report
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Run", overflow="fold")
-    for name in ("Units", "Recorded", "Failed before", "Would run"):
-        table.add_column(name, justify="right")
-    notes: list[str] = []
-    folds_of: dict[tuple[str, ...], list[str]] = {}
-    total = 0
-    for plan in plans:
-        state = run_state(plan, runs, folds, "redo" if existing == "redo" else "keep")
-        total += len(state.pending)
-        notes += state.damaged
-        units = len(state.recorded) + len(state.pending)
-        table.add_row(
-            plan.run_id, str(units), str(len(state.recorded)), str(len(state.failed)), str(len(state.pending))
-        )
-        if state.pending:
-            folds_of.setdefault(state.pending, []).append(plan.run_id)
-    console.print(table)
-    for pending, run_ids in folds_of.items():
-        notes.append(f"would run, of {', '.join(run_ids)}: {', '.join(pending)}")
-    for note in notes:
-        console.print(note, markup=False, soft_wrap=True)
-    console.print(
-        f"{total} of {sum(len(p.file.folds) for p in plans)} units would run; nothing was trained or recorded"
+    states = {plan.run_id: run_state(plan, runs, folds, "redo" if existing == "redo" else "keep") for plan in plans}
+    damaged = [Note("problem", text) for state in states.values() for text in state.damaged]
+    report = plan_report(
+        {plan.run_id: len(plan.file.folds) for plan in plans},
+        {run: len(state.recorded) for run, state in states.items()},
+        {run: len(state.failed) for run, state in states.items()},
+        {run: state.pending for run, state in states.items()},
+        damaged,
     )
+    print_as(report, "table", console)
 
 
 def note_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path") -> None:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merbench.cli.cards import origin, print_card, print_list
+from merbench.cli.cards import origin, print_card, report_broken
+from merbench.cli.printing import print_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ def protocols(
     from merbench.engine.plan.catalogue import PROTOCOLS, family_of
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import known_datasets
+    from merbench.report.views.listings import protocols_report
 
     if name is not None:
         spec = find_protocol(name)
@@ -31,27 +33,25 @@ def protocols(
         return
     found, problems = PROTOCOLS.load_all()
     origins = {entry.name: entry.origin for entry in PROTOCOLS.entries()}
-    lines, known = [], known_datasets()
-    for spec in found.values():
-        unread = sorted(set(spec.datasets) - known)
-        lacks = f" [no reader yet for {', '.join(unread)}]" if unread else ""
-        lines.append((spec.name, spec.summary, lacks + origin(origins[spec.name])))
-    print_list(_families_folded(lines, family_of), problems)
+    lines = [(spec.name, " ".join(spec.summary.split()) + origin(origins[spec.name])) for spec in found.values()]
+    known = known_datasets()
+    read = {family_of(spec.name) or spec.name for spec in found.values() if set(spec.datasets) <= known}
+    apart: tuple[list[tuple[str, str]], ...] = ([], [])
+    for name, about in _families_folded(lines, family_of):
+        apart[name.removesuffix("-*") not in read].append((name, about))
+    print_as(protocols_report(*apart), "table")
+    report_broken(problems)
 
 
-def _families_folded(
-    lines: list[tuple[str, str, str]], family_of: "Callable[[str], str | None]"
-) -> list[tuple[str, str, str]]:
-    """List the protocols of a family below one line for all."""
-    folded: dict[str, list[tuple[str, str, str]]] = {}
+def _families_folded(lines: list[tuple[str, str]], family_of: "Callable[[str], str | None]") -> list[tuple[str, str]]:
+    """List the protocols of a family in one line."""
+    folded: dict[str, list[tuple[str, str]]] = {}
     for line in lines:
         folded.setdefault(family_of(line[0]) or line[0], []).append(line)
-    told = []
+    found = []
     for name, members in folded.items():
         if len(members) > 1:
-            names = ", ".join(member[0] for member in members)
-            summary = f"{len(members)} protocols, see merbench protocols {members[0][0]}: {names}"
-            told.append((f"{name}-*", summary, ""))
+            found.append((f"{name}-*", f"{len(members)} protocols: {', '.join(member for member, _ in members)}"))
         else:
-            told += members
-    return told
+            found += members
+    return found

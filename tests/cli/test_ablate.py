@@ -189,7 +189,7 @@ def test_a_dry_run_lists_rows_and_runs_and_writes_nothing(toy, done, small, tmp_
     toy()
     said = done("ablate", "toy-net", *small, "--dry-run")
     assert re.search(r"^branch/blind: toy-net-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
-    assert "36 of 36 units would run" in said
+    assert "36 of 36 folds would run" in said
     assert not (tmp_path / "results").exists()
 
 

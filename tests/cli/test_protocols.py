@@ -31,15 +31,15 @@ SAMM = "fear, sadness], positive: [happiness]"  # of the line of its classes
 
 def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
     lines = done("protocols").splitlines()
-    names = [line.split()[0] for line in lines]
+    names = [line.split()[0] for line in lines if line.strip()]
     assert names.count("cdmer-*") == 1
     assert {name for name in PROTOCOLS.names() if not name.startswith("cdmer-")} < set(names)
-    (family,) = (line for line in lines if line.startswith("cdmer-*"))
+    (family,) = (line for line in lines if line.startswith(" cdmer-*"))
     assert "24 protocols" in family
     assert "cdmer-n-v-transductive" in family
-    (dfme,) = (line for line in lines if line.startswith("dfme-7"))
-    assert dfme.endswith("[no reader yet for dfme]")
-    assert "no reader" not in next(line for line in lines if line.startswith("samm-3"))
+    (apart,) = (place for place, line in enumerate(lines) if line.startswith(" No reader"))
+    assert any(line.startswith(" samm-3") for line in lines[:apart])
+    assert any(line.startswith(" dfme-7") for line in lines[apart:])
 
 
 def test_a_protocol_is_printed_with_all_that_it_says(done):

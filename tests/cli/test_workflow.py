@@ -107,7 +107,7 @@ def test_a_dry_run_lists_the_units_and_writes_nothing(done, small, tmp_path, hom
     said = done("run", "svm-flow", "majority", *small, "--dry-run")
     for method in ("svm-flow", "majority"):
         assert re.search(rf"{method}-small-s0-[0-9a-f]{{10}} +9 +0 +0 +9", said)
-    assert "18 of 18 units would run" in said
+    assert "18 of 18 folds would run" in said
     assert (everything_below(tmp_path), everything_below(home)) == before
 
 
@@ -259,8 +259,8 @@ def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(don
 def test_a_dry_run_counts_folds_whose_diagnostics_are_missing(done, small, teller):
     done("run", "teller", *small)
     done("run", "teller", *small, "--diagnose", "--folds", "samm/006")
-    assert "8 of 9 units would run" in done("run", "teller", *small, "--diagnose", "--dry-run")
-    assert "0 of 9 units would run" in done("run", "teller", *small, "--dry-run")
+    assert "8 of 9 folds would run" in done("run", "teller", *small, "--diagnose", "--dry-run")
+    assert "0 of 9 folds would run" in done("run", "teller", *small, "--dry-run")
 
 
 def test_a_run_says_which_configuration_it_takes_without_a_gpu_and_tables_name_it(done, small, teller):
@@ -557,8 +557,10 @@ def test_a_run_with_holes_is_not_submitted(done, refused, small, tmp_path):
 
 def test_the_list_of_methods_names_each_with_a_line(done):
     lines = done("methods").splitlines()
-    assert {line.split()[0] for line in lines} >= {"majority", "stratified-random", "svm-flow", "ststnet"}
-    assert all(len(line.split()) > 3 for line in lines)
+    assert len(lines) <= 24
+    assert all(len(line) <= 100 for line in lines)
+    names = {line.split()[0] for line in lines if line.strip()}
+    assert names >= {"majority", "stratified-random", "svm-flow", "ststnet"}
 
 
 def test_a_methods_card_has_its_paper_configurations_and_origin(done):
@@ -581,7 +583,7 @@ def test_a_methods_card_tells_what_its_inputs_and_settings_are(done):
 
 
 def test_a_protocols_page_has_its_source_bibtex_and_digest(done):
-    assert "\nmegc2019  " in done("protocols")
+    assert "\n megc2019  " in done("protocols")
     page = yaml.safe_load(done("protocols", "megc2019"))
     assert page["source"]["bibtex"].startswith("@inproceedings{see2019megc,\n")
     assert page["classes"] == ["negative", "positive", "surprise"]
@@ -597,7 +599,7 @@ def test_doctor_tells_versions_folders_and_databases_and_finds_all_well(done, re
     assert re.search(rf"^merbench +{re.escape(version('merbench'))}$", said, re.MULTILINE)
     assert re.search(rf"^MERBENCH_HOME +{re.escape(str(home))}$", said, re.MULTILINE)
     assert re.search(rf"^megc2019-flow28 +{re.escape(str(registered))}, 24 clips$", said, re.MULTILINE)
-    assert said.endswith("all is well\n")
+    assert said.endswith("no problems found\n")
 
 
 def test_doctor_tells_of_a_registered_copy_that_has_gone(merbench, registered):
@@ -605,7 +607,7 @@ def test_doctor_tells_of_a_registered_copy_that_has_gone(merbench, registered):
     said = merbench("doctor")
     assert said.code == 1
     assert said.err.startswith("broken: registered megc2019-flow28: ")
-    assert "all is well" not in said.out
+    assert "no problems found" not in said.out
 
 
 def test_the_version_is_printed(done):

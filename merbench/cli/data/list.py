@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from merbench.cli.printing import print_as
+
 
 def list_(
     store: Annotated[bool, typer.Option("--store", help="List what is prepared and kept.")] = False,
@@ -12,15 +14,9 @@ def list_(
     ] = False,
 ) -> None:
     """List the databases: registered or not, what they hold and serve, what is prepared, where to get them."""
-    from rich.console import Console
-
     from merbench.cli.data.listing import list_databases, list_store
     from merbench.contracts.errors import MerbenchError
 
-    console = Console(highlight=False)
     if prune and not store:
         raise MerbenchError("--prune removes from the store: write merbench data list --store --prune")
-    if store:
-        list_store(console, prune)
-    else:
-        list_databases(console)
+    print_as(list_store(prune) if store else list_databases(), "table")

@@ -2,11 +2,6 @@
 
 from collections import Counter
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from merbench.contracts.databases import DatabaseCard
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
@@ -16,30 +11,25 @@ from merbench.databases.releases.fetching import repair_hint
 from merbench.engine.plan.catalogue import PROTOCOLS, family_of
 from merbench.engine.plan.data import labels_fit, serves
 from merbench.prepare.store import Kept, kept_shelves, store_folder
-from merbench.prepare.upkeep import uses
+from merbench.prepare.upkeep import Use, uses
+from merbench.report.table import Report
+from merbench.report.views.databases import databases_report, store_report
 from merbench.synthetic.database import STAND_INS
 
 
-def list_databases(console: Console) -> None:
-    """Print a row a database: what it is, where it is here, which protocols it serves, where to get it."""
+def list_databases() -> Report:
+    """List the databases: contents, place, protocols that each serves, source."""
     found, problems = DATABASES.load_all()
     specs, more = PROTOCOLS.load_all()
     shelves = kept_shelves()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-    for column in ("Database", "Here", "Serves", "Get it"):
-        table.add_column(column, overflow="fold")
+    columns = {}
     for name, database in found.items():
         card = database.card
         kind = f"ready-made: {'; '.join(map(str, card.offers))}" if card.offers is not None else "frames"
-        table.add_row(
-            Text("\n".join(filter(None, [name, card.title, card.holds, kind]))),
-            Text(_here(card, shelves)),
-            Text(_serves(card, list(specs.values()))),
-            Text(f"{card.source}\n{card.licence}"),
-        )
-    console.print(table)
-    for problem in problems + more:
-        console.print(f"broken: {problem}", style="yellow", markup=False, soft_wrap=True)
+        served = _serves(card, list(specs.values()))
+        about = [line for line in (name, card.title, card.holds, kind) if line]
+        columns[name] = ("\n".join(about), _here(card, shelves), served, f"{card.source}\n{card.licence}")
+    return databases_report(columns, problems + more)
 
 
 def _here(card: DatabaseCard, shelves: list[Kept]) -> str:
@@ -83,34 +73,23 @@ def _names(protocols: list[str]) -> str:
     return ", ".join(dict.fromkeys(told))
 
 
-def list_store(console: Console, prune: bool) -> None:
-    """Print a row a shelf of the store; with `prune`, remove what no registered copy can use."""
+def list_store(prune: bool) -> Report:
+    """List the shelves of the store; with `prune`, remove the arrays that no registered copy can use."""
     judged = uses()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("Database", "Input"):
-        table.add_column(column, overflow="fold")
-    for column in ("Clips", "MB", "Unusable"):
-        table.add_column(column, justify="right")
-    table.add_column("", overflow="fold")
+    lines = []
     for use in judged:
         kept = use.kept
-        unusable = kept.arrays if use.useless else len(use.stale)
         name, spec = (kept.file.database, str(kept.file.spec)) if kept.file else (kept.folder.name, "unknown")
-        table.add_row(
-            Text(name),
-            Text(spec),
-            str(kept.arrays),
-            f"{kept.size / 1e6:.1f}",
-            str(unusable),
-            Text("can't be read now: kept" if use.unjudged else use.useless),
-        )
-    if judged:
-        console.print(table)
-    total = sum(use.kept.size for use in judged)
-    console.print(f"{store_folder()}: {len(judged)} inputs, {total / 1e6:.1f} MB", markup=False, soft_wrap=True)
-    unusable = sum(use.kept.arrays if use.useless else len(use.stale) for use in judged)
+        reason = "can't be read now: kept" if use.unjudged else use.useless
+        lines.append((name, spec, kept.arrays, f"{kept.size / 1e6:.1f}", _unusable(use), reason))
+    total, unusable = sum(use.kept.size for use in judged), sum(map(_unusable, judged))
+    notes = [f"{store_folder()}: {len(judged)} inputs, {total / 1e6:.1f} MB"]
     if prune:
-        removed = sum(use.prune() for use in judged)
-        console.print(f"removed {removed} arrays that no registered copy can use")
+        notes.append(f"removed {sum(use.prune() for use in judged)} arrays that no registered copy can use")
     elif unusable:
-        console.print(f"{unusable} arrays can't be used by what is registered: --prune removes them")
+        notes.append(f"{unusable} arrays are unusable for the registered copies: --prune removes them")
+    return store_report(lines, notes)
+
+
+def _unusable(use: Use) -> int:
+    return use.kept.arrays if use.useless else len(use.stale)
