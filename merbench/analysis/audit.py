@@ -1,7 +1,7 @@
-"""The audit of a method: what every selection rule reports from the predictions kept after every epoch.
+"""The audit of a method: the scores that selection rules report from the predictions kept after every epoch.
 
-Nothing is trained here. The rules are those of :mod:`merbench.analysis.selection_rules`; this module scores what they
-pick and how far it is above the last epoch (the lift), with intervals over subjects.
+Nothing is trained here. The rules are those of :mod:`merbench.analysis.selection_rules`; this module scores their picks
+and the difference from the last epoch (the lift), with intervals over subjects.
 """
 
 import math
@@ -41,7 +41,7 @@ def picked_epochs(kept: Kept) -> pd.DataFrame:
 
 
 def selection_curves(kept: Kept) -> pd.DataFrame:
-    """Return what each rule would report, had training ended after each epoch.
+    """Return the UF1 that each rule would report, had training ended after each epoch.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame
     Parameters
     ----------
     parts : sequence of str
-        ``full`` and datasets: restrictions of what is picked over all clips.
+        ``full`` and datasets: restrictions of the predictions picked over all clips.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame
         ``part, selection, oracle, pooled, seeds, clips``; of each figure in ``uf1``, ``uar`` and ``acc`` the value (a
         mean over seeds), the ends of its interval, the lift over the last epoch and the ends of the lift's interval;
         the spread of UF1 over seeds, ``seed_sd``; and ``epoch_median, epoch_first, epoch_last`` of the picks of all
-        folds and seeds. NaN for what a rule does not have. Intervals are 95 % over subjects, given the trained folds
+        folds and seeds. NaN where a rule has none. Intervals are 95 % over subjects, given the trained folds
         and the picks; the lifts' are paired.
     """
     courses = {seed.seed: kept.course(seed) for seed in kept.seeds}
@@ -94,7 +94,7 @@ def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame
 
 
 class _Scorer:
-    """Scores rules on one part; what was computed for one rule is kept for those that share it."""
+    """Scores rules on one part; figures that several rules share are computed once."""
 
     def __init__(self, kept: Kept, part: str, courses: Mapping[int, TrainingCourse]) -> None:
         self.kept, self.courses, self.clips = kept, courses, kept.part(part)
@@ -103,7 +103,7 @@ class _Scorer:
 
     def figures(self, rule: SelectionRule, seeds: Sequence[Seed]) -> dict[str, float]:
         """Compute the columns of `selection_rows` that are figures."""
-        told = {f"{figure}{end}": float("nan") for figure in FIGURES for end in _ENDS}
+        columns = {f"{figure}{end}": float("nan") for figure in FIGURES for end in _ENDS}
         for figure in FIGURES:
             source = rule.source(figure)
             if source is None:
@@ -111,10 +111,10 @@ class _Scorer:
             (values, draws), (last, last_draws) = (self._scored(of, figure, seeds) for of in (source, RULES[0]))
             interval, lift = (interval_of(each, self.clips.sizes) for each in (draws, draws - last_draws))
             found = [values.mean(), interval.low, interval.high, (values - last).mean(), lift.low, lift.high]
-            told |= {f"{figure}{end}": float(value) for end, value in zip(_ENDS, found, strict=True)}
+            columns |= {f"{figure}{end}": float(value) for end, value in zip(_ENDS, found, strict=True)}
             if figure == "uf1":
-                told["seed_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        return told
+                columns["seed_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        return columns
 
     def _scored(self, rule: SelectionRule, figure: str, seeds: Sequence[Seed]) -> tuple[Values, Values]:
         """Return a figure of each seed, and averaged over seeds in each draw of subjects."""
@@ -125,7 +125,7 @@ class _Scorer:
         return self._known[key]
 
     def _classes(self, rule: SelectionRule, seed: Seed) -> npt.NDArray[np.int64]:
-        if rule.recorded:  # what was recorded under a selection is what it reports
+        if rule.recorded:  # it reports the predictions recorded under that selection
             return np.asarray(seed.recorded[rule.recorded], dtype=np.int64)[self.inside]
         picked = rule.pick(self.courses[seed.seed])
         assert picked is not None
@@ -154,7 +154,7 @@ class _Scorer:
 
 
 def _epochs(found: Sequence[Picks | None]) -> dict[str, float]:
-    """Say which epochs are picked in all folds and seeds, counted from 1."""
+    """Summarise the epochs picked in all folds and seeds, counted from 1."""
     known = [picked[:, -1] + 1 for picked in found if picked is not None]
     names = ("epoch_median", "epoch_first", "epoch_last")
     if not known:
@@ -165,7 +165,7 @@ def _epochs(found: Sequence[Picks | None]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the selection rules make of one method.
+    """One method under all selection rules.
 
     Attributes
     ----------
@@ -201,12 +201,12 @@ class Audit:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """What each rule would report after each epoch, see :func:`selection_curves`."""
+        """UF1 of each rule after each epoch, see :func:`selection_curves`."""
         return selection_curves(self.kept)
 
     @cached_property
     def picked(self) -> pd.DataFrame:
-        """What each rule picks in each fold, see :func:`picked_epochs`."""
+        """The epoch that each rule picks in each fold, see :func:`picked_epochs`."""
         return picked_epochs(self.kept)
 
 
@@ -216,8 +216,8 @@ def records(audit: Audit) -> list[dict[str, Any]]:
     first = ("part", "selection", "title")
     found = []
     for row in audit.rows.to_dict("records"):
-        told = {str(name): _plain(value) for name, value in row.items()} | {"title": titles[row["selection"]]}
-        found.append({name: told[name] for name in (*first, *(name for name in told if name not in first))})
+        plain = {str(name): _plain(value) for name, value in row.items()} | {"title": titles[row["selection"]]}
+        found.append({name: plain[name] for name in (*first, *(name for name in plain if name not in first))})
     return found
 
 

@@ -89,7 +89,7 @@ def read_audit(known: Runs, wanted: Wanted) -> Audit:
     Raises
     ------
     MerbenchError
-        No run to audit, or several configurations; says what to do.
+        No run to audit, or several configurations; with the next step.
     """
     fitting = known.where(
         method=wanted.method, protocol=wanted.protocol, data=wanted.data, settings=wanted.config, shuffled=False
@@ -135,7 +135,7 @@ def _unfit(run: RecordedRun) -> str:
 
 
 def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: Wanted, committed: bool) -> MerbenchError:
-    """Say why there is nothing to pick from, and what would change that."""
+    """Return the error that says why no run can be audited, with the next step."""
     if not recorded:
         return MerbenchError(f"no run of {wanted.asked} is recorded: {wanted.command}")
     for run in recorded:
@@ -204,7 +204,7 @@ def _repaired_by(run: RecordedRun, wanted: Wanted) -> Iterator[None]:
 
 
 def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: Wanted) -> Seed:
-    """Read what one seed kept; rows as in `clips`."""
+    """Read the epochs of one seed; rows as in `clips`."""
     with _repaired_by(run, wanted):
         kept = run.epochs()
     if kept is None:

@@ -1,4 +1,4 @@
-"""What the runs of a method kept of every epoch, as arrays: what selection rules pick from."""
+"""The predictions that runs kept of every epoch, as arrays: selection rules pick from them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from merbench.analysis.selection_rules import INNER, RULES, Picks, TrainingCours
 
 @dataclass(frozen=True)
 class Seed:
-    """What was kept of one seed.
+    """The kept epochs of one seed.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Seed:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is audited: one configuration on one split, over its seeds.
+    """One configuration on one split, over its seeds.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Kept:
         return counts
 
     def course(self, seed: Seed) -> TrainingCourse:
-        """Return what the rules see of a seed."""
+        """Return a seed as rules see it."""
         return TrainingCourse(self.confusions(self.fold_of, len(self.folds), seed.predicted), seed.ends, seed.inner)
 
     def classes_at(self, seed: Seed, picked: Picks) -> npt.NDArray[np.int64]:

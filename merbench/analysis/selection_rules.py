@@ -23,7 +23,7 @@ LAST, INNER, INNER_KEEP = "last", "inner", "inner-keep"
 
 @dataclass(frozen=True)
 class TrainingCourse:
-    """What is known of one seed after every epoch.
+    """Confusion matrices and inner scores of one seed after every epoch.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class SelectionRule(ABC):
         -------
         ndarray of int, shape (n_folds, n_epochs), optional
             Epochs counted from 0; the last column holds the pick among all epochs. None where the rule has no single
-            epoch a fold, or what it picks by is not known.
+            epoch a fold, or its scores are not known.
         """
 
     def source(self, figure: str) -> "SelectionRule | None":

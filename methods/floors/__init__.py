@@ -1,1 +1,1 @@
-"""Floors: methods that see no motion. A score is worth what it has beyond theirs."""
+"""Floors: methods that do not see motion. A score counts only as far as it exceeds theirs."""

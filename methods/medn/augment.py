@@ -1,4 +1,4 @@
-"""Augmentation that is right for flow, one draw for the faces and the flow of a clip; and what is made of flow then."""
+"""Augmentation that respects flow: one draw for the faces and the flow of a clip; then flow as an image."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Draw(NamedTuple):
-    """What is drawn for each clip of a batch: mirrored or not, the window that is kept, the light of its faces."""
+    """Random draws for each clip of a batch: mirrored or not, crop window, light of its faces."""
 
     mirrored: Tensor
     window: Tensor
@@ -20,8 +20,8 @@ def draw(clips: int, crop: float, jitter: float, flip: bool, generator: torch.Ge
     Returns
     -------
     Draw
-        ``mirrored`` of bool (n,); ``window`` (n, 3): side as a share of the picture in [crop, 1], and its centre, x and
-        y, in -1..1 of the picture; ``light`` (n, 2): contrast and brightness, both within 1 +- jitter.
+        ``mirrored`` of bool (n,); ``window`` (n, 3): side as a share of the image in [crop, 1], and its centre, x and
+        y, in -1..1 of the image; ``light`` (n, 2): contrast and brightness, both within 1 +- jitter.
     """
     uniform = torch.rand(clips, 6, generator=generator, device=generator.device)
     side = crop + (1 - crop) * uniform[:, 1]
@@ -31,8 +31,8 @@ def draw(clips: int, crop: float, jitter: float, flip: bool, generator: torch.Ge
 
 
 def moved(pictures: Tensor, drawn: Draw) -> Tensor:
-    """Mirror and crop pictures, (n, channels, size, size), by the draw; bilinear, to the size they had."""
-    if bool((drawn.window[:, 0] == 1).all()):  # nothing is cropped: mirroring alone is exact
+    """Mirror and crop images, (n, channels, size, size), by the draw; bilinear, at the same size."""
+    if bool((drawn.window[:, 0] == 1).all()):  # without a crop, mirroring is exact
         return torch.where(drawn.mirrored[:, None, None, None], pictures.flip(-1), pictures)
     side, x, y = drawn.window.unbind(dim=1)
     theta = pictures.new_zeros(len(pictures), 2, 3)
@@ -43,14 +43,14 @@ def moved(pictures: Tensor, drawn: Draw) -> Tensor:
 
 
 def faces(frames: Tensor, drawn: Draw) -> Tensor:
-    """Move and light the frames of clips, (n, T, channels, size, size) in 0..1; every frame of a clip alike."""
+    """Crop and light the frames of clips, (n, T, channels, size, size) in 0..1; all frames of a clip alike."""
     contrast, brightness = (drawn.light[:, i, None, None, None, None] for i in (0, 1))
     still = moved(frames.flatten(1, 2), drawn).view_as(frames)
     return ((still - 0.5) * contrast + 0.5 * brightness).clamp(0, 1)
 
 
 def flow(vectors: Tensor, drawn: Draw) -> Tensor:
-    """Move flow, (n, channels, size, size), the first channel u: where a clip is mirrored, u turns its sign.
+    """Crop and mirror flow, (n, channels, size, size), first channel u: mirroring changes the sign of u.
 
     Vectors keep their length in a crop: they are scaled to the clip's longest afterwards.
     """
@@ -60,7 +60,7 @@ def flow(vectors: Tensor, drawn: Draw) -> Tensor:
 
 
 def coloured(vectors: Tensor) -> Tensor:
-    """Write u and v, (n, 2, size, size), as pictures in 0..1, (n, 3, size, size), RGB.
+    """Colour u and v, (n, 2, size, size), as RGB images in 0..1, (n, 3, size, size).
 
     Hue the direction (from the right, red, by way of down), full saturation, value the length, from 0 for the clip's
     shortest to 1 for its longest vector: :func:`merbench.prepare.kinds.flow.colour` without its rounding to bytes and

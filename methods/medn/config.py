@@ -1,6 +1,6 @@
-"""The settings of MEDN: every choice that the paper's public text does not fix is one of these, with its alternatives.
+"""The settings of MEDN: every choice that the paper's public text leaves open, with its alternatives.
 
-``card.yaml`` and ``README.md`` say of each whether it is stated or reconstructed, and why.
+``card.yaml`` and ``README.md`` say for each whether it is stated or reconstructed, and why.
 """
 
 from typing import Literal
@@ -21,7 +21,7 @@ class Config(TorchConfig):
     width : int
         Size D of both features and of the tokens that are fused.
     motion_input : str
-        ``hsv``: one picture, hue the direction, value the magnitude; ``uvs``: u, v and strain. Coloured or scaled after
+        ``hsv``: one image, hue the direction, value the magnitude; ``uvs``: u, v and strain. Coloured or scaled after
         augmentation, so that vectors are mirrored and not hues.
     flow_size, flow_face_size : int
         Pixels of the motion input, and of the faces that the flow is computed on.
@@ -36,14 +36,14 @@ class Config(TorchConfig):
     frame_size, colour, align
         Of the faces; `align`, of the flow too, moves all frames by the onset's transform, or each by its own.
     emotion_input : str
-        What is cut into patches: ``faces``; ``changes``, by how much each pixel differs from the onset frame;
+        Input of the patches: ``faces``; ``changes``, the difference of each pixel from the onset frame;
         ``signed-changes``; or ``both`` faces and changes, each with its own projection.
     change_gain : float
         Changes, of grey levels in 0..1, are multiplied by this.
     trunk : str
         Of the motion branch: ``resnet18`` (timm), or ``small``, three convolutions.
     trunk_stages : int
-        4, or 3 to leave the last stage of the ResNet out: more tokens, fewer weights.
+        4, or 3 without the last stage of the ResNet: more tokens, fewer weights.
     trunk_pretrained : bool
         ImageNet weights, which timm downloads.
     au_vocabulary : tuple of int
@@ -62,30 +62,30 @@ class Config(TorchConfig):
     patch, vit_width, heads, mlp_ratio, drop_path
         Of SEVit's blocks.
     stem_depth, depth : int
-        Blocks within each frame before the selection, and over the kept tokens of all frames after it.
+        Blocks within each frame before the pruning, and over the kept tokens of all frames after it.
     vit_pretrained : str, optional
         A timm ViT whose patch projection (of faces), positions and blocks are taken; it must fit the sizes above.
         Frames are still scaled to -1..1, not by ImageNet's statistics.
     time : str
-        What the blocks after the selection see of a kept location: ``folded``, its tokens of all frames projected to
-        one; ``joint``, each frame's token for itself, so that sequences are T times as long.
+        Tokens of a kept location in the blocks after the pruning: ``folded``, one, projected from those of all frames;
+        ``joint``, one per frame, so that sequences are T times as long.
     score : str
-        What decides which locations stay: ``token`` (how much a location's token changes over time), ``pixel`` (how
-        much its pixels do), ``learned``, ``class-attention`` (not temporal); ``random`` draws them, and is ``token``
-        in all else.
+        Score by which locations are kept: ``token`` (change of the location's token over time), ``pixel`` (change of
+        its pixels), ``learned``, ``class-attention`` (not temporal); ``random`` draws them, and is otherwise
+        ``token``.
     score_smoothing : bool
-        Average the scores over 3 x 3 locations; a random choice is made after that.
+        Average the scores over 3 x 3 locations; a random choice follows.
     rates : tuple of float
-        Sparsity rates, the shares of locations that are left out; 0 is a dense ViT.
+        Sparsity rates, the shares of locations that are dropped; 0 is a dense ViT.
     scales : str
-        ``parallel``: each rate selects from the stem's tokens, with shared blocks; ``progressive``: one stream, cut
-        down to one rate after another.
+        ``parallel``: each rate prunes the stem's tokens, with shared blocks; ``progressive``: one stream, pruned to one
+        rate after another.
     merge : str
         How parallel rates are merged: ``learned`` weights, ``mean``, or ``concat``.
     pool : str
-        What a rate's feature is: the ``mean`` of its kept tokens, or its ``class`` token.
+        The feature of a rate: the ``mean`` of its kept tokens, or its ``class`` token.
     residual_token : bool
-        Sum up what is left out into one further token, a frame each or folded, weighted by score; for parallel scales.
+        Add one token, per frame or folded, that sums dropped tokens weighted by score; for parallel scales.
     orthogonal : str
         ``cross-batch`` or ``squared-cosine``.
     orthogonal_weight : float
@@ -103,11 +103,11 @@ class Config(TorchConfig):
     label_smoothing : float
         Of the class loss.
     emotion_class_weight : float
-        Of a further class loss on the emotion feature alone, so that it can't please the orthogonal loss with noise.
+        Weight of a class loss on the emotion feature alone, so that noise can't satisfy the orthogonal loss.
     flip : bool
         Mirror half of the clips, faces and flow alike.
     crop : float
-        Least side of a random crop, as a share of the picture; the same for faces and flow.
+        Least side of a random crop, as a share of the image; the same for faces and flow.
     colour_jitter : float
         Largest change of brightness and contrast of the faces; one draw for all frames.
     weight_decay : float
@@ -211,7 +211,7 @@ class Config(TorchConfig):
                 "class_into_motion: false leaves the motion branch to the AU task: au_weight must be above 0"
             )
         if self.trunk_pretrained and self.trunk == "small":
-            raise ValueError("trunk_pretrained: true needs trunk: resnet18; there are no weights of the small one")
+            raise ValueError("trunk_pretrained: true needs trunk: resnet18; the small trunk has no pretrained weights")
         if not all(1 <= unit <= 99 for unit in self.au_vocabulary):
             raise ValueError("au_vocabulary must hold numbers of action units, from 1 to 99")
         if not self.au_vocabulary or len(set(self.au_vocabulary)) < len(self.au_vocabulary):
@@ -228,7 +228,7 @@ class Config(TorchConfig):
         if not self.rates or list(self.rates) != sorted(set(self.rates)) or not all(0 <= r < 1 for r in self.rates):
             raise ValueError("rates must be one or more shares in [0, 1), each once and ascending, like [0.25, 0.5]")
         if kept_locations(self.grid**2, self.rates[-1]) < 1:
-            raise ValueError(f"rates: {self.rates[-1]} leaves none of the {self.grid**2} locations")
+            raise ValueError(f"rates: {self.rates[-1]} keeps none of the {self.grid**2} locations")
         if self.scales == "progressive" and self.depth < len(self.rates):
             raise ValueError(f"scales: progressive needs a depth of at least the {len(self.rates)} rates")
         if self.score == "class-attention" and self.stem_depth < 1:
@@ -240,7 +240,7 @@ class Config(TorchConfig):
         return self
 
     def inputs(self) -> dict[str, InputSpec]:
-        """Return what this configuration asks for."""
+        """Return the inputs of this configuration."""
         found: dict[str, InputSpec] = {}
         if self.has_motion:
             found["flow"] = Flow(
@@ -268,8 +268,8 @@ class Config(TorchConfig):
 
 
 def kept_locations(locations: int, rate: float) -> int:
-    """Return how many of `locations` stay at a sparsity rate: ``N - floor(r N)``.
+    """Return how many of `locations` are kept at a sparsity rate: ``N - floor(r N)``.
 
-    The small summand keeps a product such as 0.7 * 10, which is 7.0 in exact arithmetic, from being taken for 6.999.
+    The small summand keeps a product such as 0.7 * 10, which is 7.0 in exact arithmetic, from being rounded down to 6.
     """
     return locations - int(rate * locations + 1e-9)

@@ -1,4 +1,4 @@
-"""The Collaborative Fusion Module and its plainer alternatives: two features to one, with the weight of each."""
+"""The Collaborative Fusion Module and simpler alternatives: two features to one, with the weight of each."""
 
 import torch
 from torch import Tensor, nn
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 class Fusion(nn.Module):
     r"""Fuse the motion and the emotion feature.
 
-    ``cofm``: each feature asks the other branch's tokens, then a gate weighs the two channel by channel::
+    ``cofm``: each feature attends to the other branch's tokens, then a gate weighs the two channel by channel::
 
         m' = LN(f_m + Attention(f_m, E)),   e' = LN(f_e + Attention(f_e, M))
         g = sigmoid(W [m'; e'; m' * e']),   h = g * m' + (1 - g) * e'
         u = LN(h + FFN(h))
 
-    ``gate`` leaves the attention out, ``concat`` is a linear layer on both, ``add`` their mean.
+    ``gate`` has no attention, ``concat`` is a linear layer on both, ``add`` their mean.
     """
 
     def __init__(self, kind: str, width: int, heads: int, dropout: float) -> None:
@@ -39,7 +39,7 @@ class Fusion(nn.Module):
         -------
         fused : Tensor, shape (n, D)
         gate : Tensor, shape (n, D)
-            How far each channel leans on the motion feature, in 0..1; 1/2 where nothing is gated.
+            Weight of the motion feature in each channel, in 0..1; 1/2 without a gate.
         """
         even = torch.full_like(motion, 0.5)
         if self.kind == "add":

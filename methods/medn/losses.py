@@ -13,10 +13,10 @@ def cross_batch(motion: Tensor, emotion: Tensor) -> Tensor:
 
     .. math:: L = \frac{1}{B} \lVert \hat Z_m^\top \hat Z_e \rVert_F^2
 
-    with features centred over the batch and their rows scaled to length 1. It sees a dependence of any direction of
-    one feature on any of the other; its floor for independent features of a batch is not 0 but 1 + 1 / (B - 1).
-    A single clip has loss 0. Published code takes the length as a constant; then the loss also falls when features
-    shrink towards their mean, which cost the emotion branch most of what it had learnt (README.md), so here it is not.
+    with features centred over the batch and their rows scaled to length 1. It measures dependence between any
+    directions of the two features; for independent features of a batch it is not 0 but 1 + 1 / (B - 1). A single clip
+    has loss 0. Published code treats the length as a constant; then the loss also falls when features shrink towards
+    their mean, which cost the emotion branch most of its accuracy (README.md), so here the length has a gradient.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def cross_batch(motion: Tensor, emotion: Tensor) -> Tensor:
 def squared_cosine(motion: Tensor, emotion: Tensor) -> Tensor:
     """Compute the mean over clips of the squared cosine between the two features, shape (B, D) each.
 
-    It is 0 as well where one feature is the other turned by 90 degrees: orthogonal, but wholly dependent.
+    It is also 0 where one feature is the other rotated by 90 degrees: orthogonal, but fully dependent.
     """
     return nn.functional.cosine_similarity(motion, emotion, dim=1).square().mean()
 

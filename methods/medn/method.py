@@ -1,4 +1,4 @@
-"""MEDN (Hu et al., arXiv 2604.17899, 2026), rebuilt from its abstract and its authors' preprocessing tool."""
+"""MEDN (Hu et al., arXiv 2604.17899, 2026), reconstructed from its abstract and its authors' preprocessing tool."""
 
 from typing import Any, NamedTuple
 
@@ -21,9 +21,9 @@ from .sevit import Emotion, SEVit
 
 
 class Seen(NamedTuple):
-    """What the net makes of a batch; a branch that is not there is None.
+    """Output of the net; None for a branch that it lacks.
 
-    ``scores`` (n, classes); ``gate`` (n, D), how far fusion leans on motion.
+    ``scores`` (n, classes); ``gate`` (n, D), the weight of motion in the fusion.
     """
 
     scores: Tensor
@@ -47,7 +47,7 @@ class Net(nn.Module):
         self.class_into_motion = config.class_into_motion
 
     def forward(self, flow: Tensor | None, frames: Tensor | None) -> Seen:
-        """Look at the pictures of flow, (n, 3, size, size), and at the frames, (n, T, channels, size, size), 0..1."""
+        """Process images of flow, (n, 3, size, size), and frames, (n, T, channels, size, size), 0..1."""
         motion = self.motion(flow) if self.motion else None
         emotion = self.emotion(frames) if self.emotion else None
         gate = None
@@ -61,7 +61,7 @@ class Net(nn.Module):
         return Seen(self.classifier(fused), motion, emotion, gate)
 
 
-#: Score of an action unit that too few training clips show for it to be learned.
+#: Score of an action unit with too few positive training clips to be learned.
 _NEVER = -10.0
 
 
@@ -73,7 +73,7 @@ class Detector(nn.Module):
         self.motion = MotionBranch(config)
 
     def forward(self, flow: Tensor | None, frames: Tensor | None) -> Seen:
-        """Look at the pictures of flow; the scores are those of the action units."""
+        """Process images of flow; the scores are those of the action units."""
         motion = self.motion(flow)
         return Seen(motion.action_units, motion, None, None)
 
@@ -89,12 +89,12 @@ class MEDN(TorchMethod):
 
     @property
     def _detects(self) -> bool:
-        """Whether action units are asked for, not classes."""
+        """Whether the task is AU detection."""
         return self.problem.task == "au-detection"
 
     @classmethod
     def declare_inputs(cls, config: Settings) -> dict[str, InputSpec]:
-        """Return what `config` asks for: flow, action units and faces, as far as its branches use them."""
+        """Return the inputs of `config`: flow, action units and faces, as far as its branches use them."""
         return config.inputs()
 
     def begin(self, train: TrainingData) -> None:
@@ -113,13 +113,13 @@ class MEDN(TorchMethod):
         """Return the net."""
         if self._detects:
             if not self.config.has_motion:
-                raise SetupError("medn detects action units by its motion branch: --set medn:branches=motion")
+                raise SetupError("medn detects action units with its motion branch: --set medn:branches=motion")
             units = tuple(int(unit) for unit in self.problem.outputs)
             return Detector(self.config.model_copy(update={"au_vocabulary": units}))
         return Net(self.config, len(self.problem.outputs))
 
     def optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
-        """Return AdamW; biases, norms, positions and class tokens don't decay, downloaded weights learn slower."""
+        """Return AdamW; no decay of biases, norms, positions and class tokens, a lower rate for downloaded weights."""
         groups: dict[tuple[bool, bool], list[Tensor]] = {}
         for name, parameter in module.named_parameters():
             downloaded = (self.config.trunk_pretrained and name.startswith("motion.trunk")) or (
@@ -153,7 +153,7 @@ class MEDN(TorchMethod):
         return found
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Mirror, crop and light clips, faces and flow by one draw."""
+        """Mirror, crop and light the faces and the flow of a clip by one draw."""
         config = self.config
         clips = len(next(iter(batch.values())))
         drawn = augment.draw(clips, config.crop, config.colour_jitter, config.flip, generator)
@@ -175,7 +175,7 @@ class MEDN(TorchMethod):
         return seen
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
-        """Return the class scores, or those of action units; one that was not learned is never shown."""
+        """Return the class scores, or those of action units; one that was not learned is never predicted."""
         scores = self.look(module, batch).scores
         if not self._detects:
             return scores
@@ -199,7 +199,7 @@ class MEDN(TorchMethod):
             total = total + self.config.au_weight * units
         if seen.motion and seen.emotion and (weight_now := self.orthogonal_weight()):
             loss = ORTHOGONAL[self.config.orthogonal]
-            with torch.autocast(labels.device.type, enabled=False):  # 16 bits are too few for its products
+            with torch.autocast(labels.device.type, enabled=False):  # its products need 32 bits
                 total = total + weight_now * loss(seen.motion.feature.float(), seen.emotion.feature.float())
         return total
 
@@ -226,7 +226,7 @@ class MEDN(TorchMethod):
         found: dict[str, Tensor] = {}
         if seen.motion:
             found["feature/motion"] = seen.motion.feature
-            # An action unit that was not learned has no score: its logits are what they were drawn as.
+            # An action unit that was not learned has no score: its logits are random.
             learned = self._units[1].tolist() if self.config.au_weight or self._detects else []
             vocabulary = self.problem.outputs if self._detects else self.config.au_vocabulary
             named = zip(vocabulary, seen.motion.action_units.T, learned, strict=False)

@@ -1,4 +1,4 @@
-"""The motion branch: the flow of a clip to motion tokens, a motion feature and the scores of its action units."""
+"""The motion branch: from the flow of a clip to motion tokens, a motion feature and scores of action units."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from .config import Config
 
 
 class Motion(NamedTuple):
-    """What the motion branch makes of a batch: tokens (n, places, D), feature (n, D), logits of action units (n, K)."""
+    """Output of the motion branch: tokens (n, places, D), feature (n, D), logits of action units (n, K)."""
 
     tokens: Tensor
     feature: Tensor
@@ -21,10 +21,10 @@ class Motion(NamedTuple):
 
 
 class MotionBranch(nn.Module):
-    """A convolutional trunk to tokens; their mean is the feature, from which the action units are told.
+    """A convolutional trunk gives tokens; their mean is the feature, which predicts the action units.
 
-    The AU task is there to hold the feature to explicit motion; what it can't see there, such as the course over time,
-    is for the other branch.
+    The AU task ties the feature to explicit motion; the course over time, which it can't see, is left to the other
+    branch.
     """
 
     def __init__(self, config: Config) -> None:
@@ -41,7 +41,7 @@ class MotionBranch(nn.Module):
         )
 
     def forward(self, flow: Tensor) -> Motion:
-        """Look at pictures of flow, (n, 3, size, size)."""
+        """Process images of flow, (n, 3, size, size)."""
         tokens = self.project(self.trunk(flow)).flatten(2).transpose(1, 2)
         feature = self.norm(tokens.mean(dim=1))
         return Motion(tokens, feature, self.action_units(feature))
@@ -88,8 +88,8 @@ def action_unit_loss(
     .. math:: L = \frac{\sum_{ik} v_{ik}\,(w_k a_{ik} \log\sigma(z_{ik}) + (1 - a_{ik}) \log(1-\sigma(z_{ik})))}
               {-\sum_{ik} v_{ik}}
 
-    A clip whose database codes no action units has v = 0 throughout, gets exactly no gradient, and a batch of nothing
-    but such clips has loss 0.
+    A clip whose database codes no action units has v = 0 throughout and gets a gradient of exactly 0; a batch of such
+    clips has loss 0.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def action_unit_loss(
     counted : Tensor of bool, shape (K,)
         Action units that are learned at all.
     focal : bool
-        Weigh each term by ``(1 - p)^2``, p being what the net gives the truth (Lin et al., ICCV 2017).
+        Weigh each term by ``(1 - p)^2``, p being the predicted probability of the truth (Lin et al., ICCV 2017).
     """
     valid = ~units.isnan() & counted
     target = torch.where(valid, units, 0.0)
@@ -119,7 +119,7 @@ def action_unit_weights(units: Tensor, most: float, least: int) -> tuple[Tensor,
     Parameters
     ----------
     units : Tensor, shape (n_clips, K)
-        Of the training clips; NaN where there is no label.
+        Of the training clips; NaN where not labelled.
     most : float
         Upper bound of the weight, which is negatives / positives, and at least 1 / most.
     least : int

@@ -19,7 +19,7 @@ from .tokens import Score, at_locations, strongest
 
 
 class Emotion(NamedTuple):
-    """What the emotion branch makes of a batch.
+    """Output of the emotion branch.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Emotion(NamedTuple):
     feature : Tensor, shape (n, D)
         The merged feature.
     kept : Tensor of bool, shape (n, rates, N)
-        Which locations stayed at each rate.
+        Which locations are kept at each rate.
     """
 
     tokens: Tensor
@@ -61,7 +61,7 @@ class SEVit(nn.Module):
             _load(self, config)
 
     def forward(self, frames: Tensor) -> Emotion:
-        """Look at frames of faces, (n, T, channels, size, size), grey levels 0..1."""
+        """Process frames of faces, (n, T, channels, size, size), grey levels 0..1."""
         patches = self.embed(frames)
         tokens = self.stemmed(patches)
         score = self.score(frames, patches, tokens, self.stem)
@@ -83,7 +83,7 @@ class SEVit(nn.Module):
         return result
 
     def _parallel(self, tokens: Tensor, score: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Let each rate select from the stem's tokens; the blocks are shared."""
+        """Prune the stem's tokens to each rate; the blocks are shared."""
         streams = []
         for index, rate in enumerate(self.config.rates):
             rows = strongest(self.score.order(score), rate)
@@ -95,7 +95,7 @@ class SEVit(nn.Module):
         return streams
 
     def _progressive(self, tokens: Tensor, score: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Cut one stream down to one rate after another, after equal shares of the blocks."""
+        """Prune one stream to one rate after another, after equal shares of the blocks."""
         locations, rates = tokens.shape[2], self.config.rates
         score_order = self.score.order(score)
         rows = strongest(score_order, rates[0])
@@ -111,9 +111,9 @@ class SEVit(nn.Module):
         return [self._stream(sequence, rows, locations)]
 
     def _chosen(self, tokens: Tensor, score: Tensor, rows: Tensor) -> Tensor:
-        """Take the tokens of the chosen locations in all frames, (n, T * kept, D), and what became of the others.
+        """Take the tokens of the kept locations in all frames, (n, T * kept, D), and the residual token of the others.
 
-        Kept tokens are scaled by twice the sigmoid of their score: so it has a gradient, which the choice has not.
+        Kept tokens are scaled by twice the sigmoid of their score, which gives it a gradient; the choice has none.
         """
         tokens = tokens * (2 * torch.sigmoid(score))[:, None, :, None]
         chosen = at_locations(tokens, rows)
@@ -125,7 +125,7 @@ class SEVit(nn.Module):
         return self.fold(chosen.transpose(1, 2).flatten(2)) if self.fold else chosen.flatten(1, 2)
 
     def _again(self, sequence: Tensor, stay: Tensor) -> Tensor:
-        """Keep some of the locations of a sequence without its class token; residual tokens stay."""
+        """Keep some of the locations of a sequence without its class token; residual tokens are kept."""
         frames = sequence.reshape(len(sequence), self._depth_in_time, -1, sequence.shape[-1])
         chosen = at_locations(frames, stay)
         if self.config.residual_token:
@@ -134,11 +134,11 @@ class SEVit(nn.Module):
 
     @property
     def _depth_in_time(self) -> int:
-        """How many tokens a kept location has in the blocks."""
+        """Tokens of a kept location in the blocks."""
         return 1 if self.fold else self.config.frames
 
     def _stream(self, sequence: Tensor, rows: Tensor, locations: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the stream's feature, the map of kept tokens averaged over frames, and which locations stayed."""
+        """Return the stream's feature, the map of kept tokens averaged over frames, and which locations are kept."""
         width = sequence.shape[-1]
         frames = sequence[:, 1:].reshape(len(sequence), self._depth_in_time, -1, width)
         frames = frames[:, :, : rows.shape[1]].mean(dim=1)
@@ -151,7 +151,7 @@ class SEVit(nn.Module):
 
 
 class Merge(nn.Module):
-    """Parallel streams to one feature, with the weight that each has."""
+    """Merges parallel streams to one feature, with the weight of each."""
 
     def __init__(self, kind: str, streams: int, width: int) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class _Embedding(nn.Module):
 
 
 def _load(vit: SEVit, config: Config) -> None:
-    """Take patch projection, positions and blocks of a timm ViT; raises SetupError where they don't fit."""
+    """Copy patch projection, positions and blocks of a timm ViT; raises SetupError where they don't fit."""
     name = str(config.vit_pretrained)
     make = partial(timm.create_model, name, pretrained=True, img_size=config.frame_size)
     source: Any = downloaded(name, "vit_pretrained: null", make)

@@ -1,4 +1,4 @@
-"""Which locations of the face stay: how they are scored, and how they are taken."""
+"""Token pruning: how locations of the face are scored, and which are kept."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from .config import Config, kept_locations
 
 
 def strongest(score: Tensor, rate: float, count: int | None = None) -> Tensor:
-    """Return the locations that stay at a sparsity rate, ascending: the ``N - floor(rate N)`` with the highest score.
+    """Return the locations kept at a sparsity rate, ascending: the ``N - floor(rate N)`` with the highest score.
 
     Parameters
     ----------
     score : Tensor, shape (n, N)
     rate : float
-        Share that is left out, in [0, 1).
+        Share that is dropped, in [0, 1).
     count : int, optional
-        How many stay, in place of the rate.
+        How many are kept, in place of the rate.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def at_locations(tokens: Tensor, rows: Tensor) -> Tensor:
 
 
 class Score(nn.Module):
-    """How much a location matters, (n, N), standardised within each clip; see ``Config.score``."""
+    """The score of each location, (n, N), standardised within each clip; see ``Config.score``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -47,11 +47,11 @@ class Score(nn.Module):
             self.query = nn.Parameter(0.02 * torch.randn(1, 1, width))
         if config.score == "random":
             self.fixed: Tensor
-            # Test clips are all cut alike: a prediction may not depend on a draw.
+            # All test clips are pruned alike: a prediction may not depend on a draw.
             self.register_buffer("fixed", torch.rand(config.grid**2))
 
     def forward(self, frames: Tensor, patches: Tensor, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
-        """Score locations by the frames, the projected patches, (n, T, N, D), or what the stem makes of these."""
+        """Score locations by the frames, the projected patches, (n, T, N, D), or the stem's output."""
         score = self._raw(frames, patches, tokens, stem)
         if self.config.score_smoothing:
             grid = score.reshape(len(score), 1, self.config.grid, self.config.grid)
@@ -61,8 +61,8 @@ class Score(nn.Module):
     def _raw(self, frames: Tensor, patches: Tensor, tokens: Tensor, stem: nn.ModuleList) -> Tensor:
         kind = self.config.score
         if kind in ("token", "random"):
-            # Before the stem, which learns to change tokens where nothing moves; and not normed: where nothing moves
-            # a token is small, and its direction nothing but noise.
+            # Before the stem, which learns to change tokens where nothing moves; and not normalised: where nothing
+            # moves a token is small, and its direction is noise.
             variation: Tensor = (patches[:, 1:] - patches[:, :-1]).square().sum(dim=-1).add(1e-12).sqrt()
             return variation.mean(dim=1)
         if kind == "pixel":
@@ -76,7 +76,7 @@ class Score(nn.Module):
         return self._class_attention(tokens, stem)
 
     def order(self, score: Tensor) -> Tensor:
-        """Return by what locations are chosen, the highest first: their scores, or a draw for ``random``."""
+        """Return the values by which locations are kept, the highest first: scores, or a draw for ``random``."""
         if self.config.score != "random":
             return score
         return torch.rand_like(score) if self.training else self.fixed.expand(len(score), -1)

@@ -1,1 +1,1 @@
-"""A support vector machine on the flow image: the simplest method that sees the movement."""
+"""A support vector machine on the flow image: the simplest method that sees motion."""

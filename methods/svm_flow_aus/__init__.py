@@ -1,1 +1,1 @@
-"""Support vector machines on the flow image, one an action unit: the classical baseline of AU detection."""
+"""Support vector machines on the flow image, one per action unit: the classical baseline of AU detection."""

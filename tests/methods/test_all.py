@@ -1,4 +1,6 @@
-"""What every method that comes with merbench must bear on prepared data; tests/audit has the rest."""
+"""Every method of merbench runs on prepared data in all of its configurations and tasks; tests/checks has the rest."""
+
+import json
 
 import pytest
 
@@ -49,28 +51,41 @@ def plan_of(prepared):
         method = METHODS.get(name)
         config = config or ("tiny" if "tiny" in method.card.configurations else None)
         settings = {"epochs": "2"} if "epochs" in method.cls.Config.model_fields else {}
-        return plan_runs(Request.named((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
+        return plan_runs(Request((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
 
     return plan
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_every_named_configuration_of_a_card_holds(plan_of, name):
+def test_every_configuration_on_the_card_runs(plan_of, name):
     card = METHODS.get(name).card
     for configuration in card.configurations:
-        if card.cpu and configuration == card.default:
-            continue  # what is made for a GPU is looked at, a batch of it, in the method's own tests
+        if card.without_gpu and configuration == card.default:
+            continue  # made for a GPU: the method's own tests run a batch of it
         outcome = run_fold(plan_of(name, config=configuration).task, _fold(name))
         assert outcome.failure is None, outcome.failure.traceback
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-@pytest.mark.parametrize("task", ["classification", "au-detection"])
-def test_a_method_does_the_tasks_of_its_card_and_is_refused_the_others_in_a_line(plan_of, name, task):
-    if task not in METHODS.get(name).card.tasks:
-        with pytest.raises(MerbenchError, match=rf"^method {name} does [a-z, -]+, protocol [a-z]+ is {task}$"):
-            plan_of(name, task=task)
-        return
-    plan = plan_of(name, task=task)
-    outcome = run_fold(plan.task, next(iter(plan.file.folds)))
-    assert outcome.failure is None, outcome.failure.traceback
+def test_only_the_tasks_on_the_card_can_be_run(plan_of, name):
+    for task in ("classification", "au-detection"):
+        if task not in METHODS.get(name).card.tasks:
+            with pytest.raises(MerbenchError, match=rf"^method {name} .*{task}") as raised:
+                plan_of(name, task=task)
+            assert len(str(raised.value).splitlines()) == 1
+            continue
+        plan = plan_of(name, task=task)
+        outcome = run_fold(plan.task, next(iter(plan.file.folds)))
+        assert outcome.failure is None, outcome.failure.traceback
+
+
+def test_every_ablation_is_valid_and_changes_a_configuration():
+    for name in BUILT_IN:
+        method = METHODS.get(name)
+        for group, rows in method.card.ablations.items():
+            for row, changes in rows.items():
+                settings = {key: json.dumps(value) for key, value in changes.items()}
+                changed = {each: method.resolve(each, settings) for each in method.card.configurations}
+                assert any(config != method.resolve(each) for each, config in changed.items()), (group, row)
+                for config in changed.values():
+                    assert json.loads(config.model_dump_json()).items() >= changes.items()

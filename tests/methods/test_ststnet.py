@@ -1,4 +1,4 @@
-"""STSTNet: the net of its authors, in other words; and their trained weights through merbench's whole way."""
+"""STSTNet: equal to the net of its authors; their trained weights give their figures; committed rows come out again."""
 
 import re
 import sys
@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.recording import Silent
 from torch import nn
+from torch.testing import assert_close
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
@@ -41,7 +43,7 @@ class Stream(nn.Module):
 
 
 class ThreeStreams(nn.Module):
-    """The paper's net: three streams side by side (dropout 0.5 after each pool is left out)."""
+    """The paper's net: three parallel streams (without the dropout of 0.5 after each pool)."""
 
     def __init__(self, classes=3):
         super().__init__()
@@ -60,12 +62,8 @@ class ThreeStreams(nn.Module):
         return {name: value.detach().clone() for name, value in state.items()}
 
 
-def merged(reference):
-    method = STSTNET.cls(STSTNET.resolve(), PROBLEM)
-    net = method.module()
-    net.load_state_dict(MODULE.from_authors_weights(reference.under_authors_names()))
-    net.dropout = nn.Identity()
-    return net
+def net_of():
+    return STSTNET.cls(STSTNET.resolve(), PROBLEM).module()
 
 
 def images(clips=13):
@@ -73,79 +71,57 @@ def images(clips=13):
     return torch.randint(0, 256, (clips, 3, 28, 28)).float()
 
 
-@pytest.fixture
-def reference():
-    torch.manual_seed(1)
-    net = ThreeStreams()
-    for stream in net.streams:  # nothing at its initial value, so that nothing can be mixed up unseen
-        nn.init.uniform_(stream.bn.weight, 0.5, 2.0)
-        nn.init.normal_(stream.bn.bias)
-        stream.bn.running_mean.uniform_(-50, 50)
-        stream.bn.running_var.uniform_(500, 5000)
-    return net
+def test_the_net_equals_three_streams():
+    """In forward pass, gradients and statistics; the authors read u, v, strain in the order strain, v, u."""
+    for train in (True, False):
+        torch.manual_seed(1)
+        reference, ours = ThreeStreams(), net_of()
+        for stream in reference.streams:  # no initial values, so that any mix-up shows
+            nn.init.uniform_(stream.bn.weight, 0.5, 2.0)
+            nn.init.normal_(stream.bn.bias)
+            stream.bn.running_mean.uniform_(-50, 50)
+            stream.bn.running_var.uniform_(500, 5000)
+        ours.load_state_dict(MODULE.from_authors_weights(reference.under_authors_names()))
+        ours.dropout = nn.Identity()
+        flow = images()
+        scores = ours.train(train)(flow.to(memory_format=torch.channels_last)), reference.train(train)(flow.flip(1))
+        assert_close(*scores, rtol=1e-4, atol=1e-4)
+        assert scores[0].std() > 0.1
+        for each in scores:
+            nn.functional.cross_entropy(each, torch.arange(13) % 3).backward()
+
+        def joined(value_of, streams=reference.streams):
+            return torch.cat([value_of(stream) for stream in streams])
+
+        assert_close(ours.conv.weight.grad, joined(lambda s: s.conv.weight.grad).flip(1), rtol=1e-3, atol=1e-3)
+        assert_close(ours.conv.bias.grad, joined(lambda s: s.conv.bias.grad), rtol=1e-3, atol=1e-3)
+        assert_close(ours.norm.weight.grad, joined(lambda s: s.bn.weight.grad), rtol=1e-3, atol=1e-4)
+        assert_close(ours.fc.weight.grad, reference.fc.weight.grad, rtol=1e-3, atol=1e-4)
+        assert_close(ours.norm.running_mean, joined(lambda s: s.bn.running_mean), rtol=1e-4, atol=1e-3)
+        assert_close(ours.norm.running_var, joined(lambda s: s.bn.running_var), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("mode", ["train", "eval"])
-def test_the_merged_net_is_the_three_streams_in_forward_gradients_and_statistics(reference, mode):
-    ours = merged(reference)
-    for net in (ours, reference):
-        net.train(mode == "train")
-    flow = images()  # u, v, strain; the authors read them in the order strain, v, u
-    labels = torch.arange(13) % 3
-    found, expected = ours(flow.to(memory_format=torch.channels_last)), reference(flow.flip(1))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-    assert found.std() > 0.1
-    for scores in (found, expected):
-        nn.functional.cross_entropy(scores, labels).backward()
-    gradients = [torch.cat([getattr(s.conv, name).grad for s in reference.streams]) for name in ("weight", "bias")]
-    torch.testing.assert_close(ours.conv.weight.grad, gradients[0].flip(1), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(ours.conv.bias.grad, gradients[1], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(ours.fc.weight.grad, reference.fc.weight.grad, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(
-        ours.norm.weight.grad, torch.cat([s.bn.weight.grad for s in reference.streams]), rtol=1e-3, atol=1e-4
-    )
-    for name in ("running_mean", "running_var"):
-        statistics = torch.cat([getattr(stream.bn, name) for stream in reference.streams])
-        torch.testing.assert_close(getattr(ours.norm, name), statistics, rtol=1e-4, atol=1e-3)
-
-
-def test_the_net_has_the_papers_size_and_initial_weights_as_three_convolutions_have():
+def test_size_initial_weights_dropout_and_settings_are_the_authors():
     torch.manual_seed(2)
-    method = STSTNET.cls(STSTNET.resolve(), PROBLEM)
-    net = method.module()
-    assert sum(p.numel() for p in net.parameters() if p.requires_grad) == 1683
-    assert [tuple(p.shape) for p in net.parameters()] == [(16, 3, 3, 3), (16,), (16,), (16,), (3, 400), (3,)]
-    bound = 1 / np.sqrt(27)  # of each stream alike: it depends on what comes in, not on the number of filters
-    weights = torch.cat([method.module().conv.weight.flatten() for _ in range(20)])
+    assert [tuple(p.shape) for p in net_of().parameters()] == [(16, 3, 3, 3), (16,), (16,), (16,), (3, 400), (3,)]
+    bound = 1 / np.sqrt(27)  # the same for each stream: it depends on the input, not on the number of filters
+    weights = torch.cat([net_of().conv.weight.flatten() for _ in range(20)])
     assert weights.abs().max() <= bound
     assert weights.std().item() == pytest.approx(bound / np.sqrt(3), rel=0.05)
-
-
-def test_dropout_lies_between_pool_and_join_and_only_in_training():
-    torch.manual_seed(3)
-    net = STSTNET.cls(STSTNET.resolve(), PROBLEM).module()
-    flow = images(4)
-    assert not torch.equal(net.train()(flow), net(flow))
+    net, flow, seen = net_of(), images(4), []
     assert torch.equal(net.eval()(flow), net(flow))
-    seen = []
     net.train().dropout.register_forward_hook(lambda module, given, found: seen.append((given[0], found)))
-    net(flow)
-    ((before, after),) = seen
+    assert not torch.equal(net(flow), net(flow))
+    before, after = seen[0]
     assert before.shape == (4, 16, 10, 10)
     kept = after != 0
     assert torch.equal(after[kept], 2 * before[kept])
     assert 0.4 < kept[before != 0].float().mean() < 0.6
-
-
-def test_the_default_configuration_is_the_authors_training():
     config = STSTNET.resolve().model_dump()
     stated = {"epochs": 800, "batch_size": 256, "learning_rate": 5e-5, "shuffle": False}
     assert config == TorchConfig(**stated).model_dump()
     assert (config["schedule"], config["warmup_epochs"], config["gradient_norm"]) == ("constant", 0, None)
     assert (config["precision"], config["least_steps"]) == ("float32", 0)
-
-
-def test_images_reach_the_net_as_they_are():
     values = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 3), dtype=np.uint8)
     batch = STSTNET.cls(STSTNET.resolve(), PROBLEM).tensors(Inputs({"flow": ArrayInput(Flow(), values)}, 5))["flow"]
     assert batch.dtype == torch.float32
@@ -160,34 +136,30 @@ def _weights(path):
 
 
 def authors_state(path, subject):
-    weights = {
-        name.partition("/")[2]: value for name, value in _weights(path).items() if name.startswith(f"{subject}/")
-    }
+    mine = f"{subject}/"
+    weights = {name.removeprefix(mine): value for name, value in _weights(path).items() if name.startswith(mine)}
     return MODULE.from_authors_weights(weights)
 
 
-EXPECTED = {
-    "full": (0.7209, 0.7250),
-    "smic-hs": (0.6871, 0.6876),
-    "casme2": (0.8304, 0.8304),
-    "samm": (0.5993, 0.6145),
-}
+EXPECTED = {"full": (0.7209, 0.7250), "smic-hs": (0.6871, 0.6876), "casme2": (0.8304, 0.8304), "samm": (0.5993, 0.6145)}
 
 
-class Quiet:
-    def __getattr__(self, name):
-        return lambda *args: None
-
-
-def test_the_authors_weights_give_their_figures_through_protocol_folds_records_and_metrics(shared, tmp_path):
-    data = shared / "data"
+@pytest.fixture
+def plans(shared):
+    """Return what plans runs of STSTNet on the public release."""
     spec = PROTOCOLS.get("megc2019")
-    prepared = PreparedProtocol.of(spec, choose_data(str(data / "megc2019-flow28"), [spec]))
-    (plan,) = plan_runs(Request.named(("ststnet",)), [prepared])
+    prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
+    return lambda **options: plan_runs(Request(("ststnet",), **options), [prepared])
+
+
+@pytest.mark.slow
+def test_the_authors_weights_give_their_figures_through_the_engine(shared, plans, tmp_path):
+    data = shared / "data"
+    (plan,) = plans()
 
     def published(state):
         class Published(STSTNET.cls):
-            """Is trained already; it is told which weights are its own by whoever makes it."""
+            """Is trained already."""
 
             def fit(self, train, run):
                 self._device = torch.device(run.device)
@@ -203,16 +175,16 @@ def test_the_authors_weights_give_their_figures_through_protocol_folds_records_a
                 state = authors_state(weights, unit.fold.split("/")[1])
                 yield unit, run_fold(replace(unit.task, method=published(state)), unit.fold)
 
-    (state,) = execute([plan], tmp_path, Quiet(), executor=WithWeights())
+    (state,) = execute([plan], tmp_path, Silent(), executor=WithWeights())
     assert state.complete
     assert len(state.recorded) == 68
     run = read_run(tmp_path / plan.run_id)
     assert run.mark is not None
     assert len(run.predictions) == 442
-    rows = part_scores([run.predictions], run.file.outputs, spec.parts)
+    rows = part_scores([run.predictions], run.file.outputs, plan.file.parts)
     assert {row.part: (round(row.uf1, 4), round(row.uar, 4)) for row in rows} == EXPECTED
 
-    # ... and subject by subject what the authors' own log says; it names no clips.
+    # Subject by subject the same as the authors' own log, which does not name clips.
     log = (data / "published-logs" / "ststnet_pytorch.txt").read_text()
     blocks = re.findall(r"Subject: *(\S+) *\nPredicted *: \[(.*)\] *\nGround Truth *: \[(.*)\]", log)
     assert len(blocks) == 68
@@ -223,20 +195,19 @@ def test_the_authors_weights_give_their_figures_through_protocol_folds_records_a
         assert sorted(zip(*codes, strict=True)) == pairs, subject
 
 
-def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
-    """All seeds by their keys; and what takes seconds, the first epochs of the largest fold, clip by clip."""
-    spec = PROTOCOLS.get("megc2019")
-    prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
-    plans = plan_runs(Request.named(("ststnet",), seeds=(0, 1, 2)), [prepared])
-    selecting = plan_runs(Request.named(("ststnet",), seeds=(0, 1, 2), selection="inner"), [prepared])
+@pytest.mark.slow
+def test_committed_rows_come_out_again(plans):
+    """All seeds by their keys; and, since that takes seconds, the first epochs of the largest fold, clip by clip."""
+    last, selecting = plans(seeds=(0, 1, 2)), plans(seeds=(0, 1, 2), selection="inner")
     committed = {run.file.run_id: run for run in read_leaderboard() if run.file.method == "ststnet"}
-    assert {plan.run_id for plan in plans + selecting} == set(committed)
-    assert all(plan.file.key == committed[plan.run_id].file.key for plan in plans + selecting)
+    assert {plan.run_id: plan.file.key for plan in last + selecting} == {
+        run_id: run.file.key for run_id, run in committed.items()
+    }
     epochs, fold = 4, "smic-hs/s03"
-    for plan in plans[:2]:
+    for plan in last[:2]:
         entry = committed[plan.run_id]
-        told = entry.epochs()[0]
-        assert told.shape == (442, 800)
+        kept = entry.epochs()[0]
+        assert kept.shape == (442, 800)
         short = replace(plan.task, config=plan.task.config.model_copy(update={"epochs": epochs}), keep_epochs=True)
         outcome = run_fold(short, fold)
         assert outcome.failure is None, outcome.failure.traceback
@@ -245,44 +216,38 @@ def test_the_committed_rows_are_those_of_this_code_and_come_out_again(shared):
         again = outcome.epochs.argmax(axis=2).T
         assert again.shape == (39, epochs)
         # Equal on the kind of machine that made the rows; another may round a borderline clip to the other side.
-        assert (again == told[tested.to_numpy(), :epochs]).mean() > 0.95
+        assert (again == kept[tested.to_numpy(), :epochs]).mean() > 0.95
 
-    # An epoch selected within the training fold: what was trained again is what the last epoch's run was after it.
-    for last, plan in zip(plans, selecting, strict=False):
+    # An epoch selected within the training fold: the refit equals the last epoch's run after that epoch.
+    for plan_of_last, plan in zip(last, selecting, strict=True):
         entry = committed[plan.run_id]
         curves = entry.inner()
         assert curves.shape == (68, 800)
-        told = committed[last.run_id].epochs()[0]
+        kept = committed[plan_of_last.run_id].epochs()[0]
         names = (entry.predictions.dataset + "/" + entry.predictions.subject).to_numpy()
         places = np.array([list(entry.file.folds).index(name) for name in names])
-        picked = told[np.arange(442), curves.argmax(axis=1)[places]]
+        picked = kept[np.arange(442), curves.argmax(axis=1)[places]]
         same = np.array(entry.file.outputs)[picked] == entry.predictions.predicted
         assert same.all()
 
 
-def test_images_in_the_wrong_channel_order_would_be_noticed(shared):
-    """The check above has teeth: without the turn from BGR the figures are others."""
-    data = shared / "data" / "megc2019-flow28"
-    spec = PROTOCOLS.get("megc2019")
-    prepared = PreparedProtocol.of(spec, choose_data(str(data), [spec]))
-    (plan,) = plan_runs(Request.named(("ststnet",)), [prepared])
-    images = torch.from_numpy(plan.task.inputs["flow"].batch()).permute(0, 3, 1, 2).float()
-    found = {}
-    for turned in (False, True):
+def test_the_authors_weights_give_other_figures_in_bgr_order(shared, plans):
+    (plan,) = plans()
+    flow = torch.from_numpy(plan.task.inputs["flow"].batch()).permute(0, 3, 1, 2).float()
+    weights, found = shared / "data" / "megc2019-flow28" / "ststnet_published_weights.npz", []
+    for order in (flow, flow.flip(1)):
         answers = np.empty(442, dtype=object)
         for fold in plan.task.split.folds:
-            net = STSTNET.cls(STSTNET.resolve(), PROBLEM).module().eval()
-            net.load_state_dict(authors_state(data / "ststnet_published_weights.npz", fold.name.split("/")[1]))
+            net = net_of().eval()
+            net.load_state_dict(authors_state(weights, fold.name.split("/")[1]))
             with torch.inference_mode():
-                scores = net(images[fold.test].flip(1) if turned else images[fold.test])
-            answers[fold.test] = [PROBLEM.outputs[label] for label in scores.argmax(1).tolist()]
+                answers[fold.test] = [PROBLEM.outputs[label] for label in net(order[fold.test]).argmax(1).tolist()]
         table = plan.task.split.truth().assign(predicted=answers)
-        found[turned] = part_scores([pd.DataFrame(table)], PROBLEM.outputs, {"full": "Full"})[0].uf1
-    assert round(found[False], 4) == 0.7209
-    assert round(found[True], 4) != 0.7209
+        found.append(round(part_scores([pd.DataFrame(table)], PROBLEM.outputs, {"full": "Full"})[0].uf1, 4))
+    assert found[0] == 0.7209 != found[1]
 
 
-def test_packed_folds_become_the_nets_that_they_become_alone():
+def test_packed_folds_give_the_same_nets():
     class Double(STSTNET.cls):
         def module(self):
             return super().module().double()
@@ -304,4 +269,4 @@ def test_packed_folds_become_the_nets_that_they_become_alone():
         method.fit(train, run)
     fit_packed([PackedFold.start(*fold) for fold in zip(packed, trains, runs, strict=True)])
     for one, other in zip(alone, packed, strict=True):
-        torch.testing.assert_close(other.net.state_dict(), one.net.state_dict(), rtol=1e-9, atol=1e-9)
+        assert_close(other.net.state_dict(), one.net.state_dict(), rtol=1e-9, atol=1e-9)

@@ -1,1 +1,1 @@
-"""The floor of AU detection: every action unit is shown, whatever is seen."""
+"""The floor of AU detection: every action unit is predicted for every clip."""

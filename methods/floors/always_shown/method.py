@@ -1,4 +1,4 @@
-"""Every action unit, always."""
+"""Predict every action unit for every clip."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from merbench.contracts.methods import MethodConfig, Prediction, Problem, RunCon
 
 
 class AlwaysShown:
-    """Looks at nothing."""
+    """Ignores its inputs."""
 
     Config = MethodConfig
 
@@ -18,5 +18,5 @@ class AlwaysShown:
         """Learn nothing."""
 
     def predict(self, inputs: Inputs) -> Prediction:
-        """Say of every action unit that it is shown."""
+        """Predict every action unit."""
         return Prediction(np.ones((inputs.clips, len(self.problem.outputs))))

@@ -1,1 +1,1 @@
-"""A sanity row: what knowing a clip's database is worth."""
+"""A sanity row: the score from knowing only the database of a clip."""

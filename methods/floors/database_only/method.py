@@ -1,4 +1,4 @@
-"""What the training clips of a clip's own database show most, or more than others do."""
+"""The most frequent, or most over-represented, class of the clip's own database."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,13 @@ Values = npt.NDArray[np.float64]
 
 
 class Settings(MethodConfig):
-    """What counts: how often a database shows a class, or how much more often than all databases together do."""
+    """Score by the frequency of a class in the database, or by its ratio to the frequency in all databases."""
 
     balanced: bool = False
 
 
 class DatabaseOnly:
-    """Knows each clip's database."""
+    """Sees the database of a clip only."""
 
     Config = Settings
 
@@ -26,14 +26,14 @@ class DatabaseOnly:
         self.problem = problem
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
-        """Count what each database shows."""
+        """Count the outputs of each database."""
         databases = _databases(train.inputs)
         everywhere = np.nan_to_num(shares(train.labels, self.problem))
         self._elsewhere = self._scores(everywhere)
         self._scores_of = {}
         for database in np.unique(databases):
             here = shares(train.labels[databases == database], self.problem)
-            here = np.where(np.isnan(here), everywhere, here)  # a unit that this database does not annotate
+            here = np.where(np.isnan(here), everywhere, here)  # action units that this database does not annotate
             self._scores_of[float(database)] = self._scores(here, everywhere if self.config.balanced else None)
 
     def _scores(self, here: Values, everywhere: Values | None = None) -> Values:
@@ -45,7 +45,7 @@ class DatabaseOnly:
         return np.divide(here, everywhere, out=np.zeros_like(here), where=everywhere > 0)
 
     def predict(self, inputs: Inputs) -> Prediction:
-        """Answer each clip by its database."""
+        """Predict each clip from its database."""
         scores = [self._scores_of.get(float(database), self._elsewhere) for database in _databases(inputs)]
         return Prediction(np.array(scores).reshape(inputs.clips, -1))
 

@@ -1,1 +1,1 @@
-"""A sanity row: what the length of a clip is worth."""
+"""A sanity row: the score from knowing only the duration of a clip."""

@@ -12,7 +12,7 @@ from merbench.training.svm import scaled_svm
 
 
 class DurationOnly(SklearnMethod):
-    """A support vector machine on one number."""
+    """A support vector machine on the duration."""
 
     def features(self, inputs: Inputs) -> npt.NDArray[Any]:
         """Return the logarithm of the duration, shape (n_clips, 1)."""

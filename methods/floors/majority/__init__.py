@@ -1,1 +1,1 @@
-"""The floor: the commonest class of the training clips, whatever is shown."""
+"""The floor: the most frequent class of the training clips, for every clip."""

@@ -1,1 +1,1 @@
-"""A sanity row: what a face is worth that has not moved yet."""
+"""A sanity row: the score from a face before it moves."""

@@ -1,1 +1,1 @@
-"""The floor with chance in it: classes drawn as often as the training clips show them."""
+"""A random floor: classes drawn with the frequencies of the training clips."""

@@ -1,4 +1,4 @@
-"""Classes, or action units, drawn as often as the training clips show them."""
+"""Classes, or action units, drawn with the frequencies of the training clips."""
 
 from hashlib import sha256
 
@@ -19,12 +19,12 @@ class StratifiedRandom:
         self.problem = problem
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
-        """Count what is shown."""
+        """Count the training labels."""
         self._share = np.nan_to_num(shares(train.labels, self.problem))
         self._seed = run.stream_seed("draw")
 
     def predict(self, inputs: Inputs) -> Prediction:
-        """Draw; the scores are a class's frequency, the same for every clip, and a unit's less the number drawn."""
+        """Draw; scores are the frequency of a class, or of an action unit minus the number drawn."""
         generators = [np.random.default_rng(self._clip_seed(clip)) for clip in inputs["flow"].batch()]
         if self.problem.task == "au-detection":
             return Prediction(np.stack([self._share - rng.random(len(self._share)) for rng in generators]))

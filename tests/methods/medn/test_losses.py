@@ -1,4 +1,4 @@
-"""The orthogonal losses against values computed by hand, and the class loss against a loop."""
+"""The orthogonal losses compared with values computed by hand, and the class loss with a loop."""
 
 import math
 
@@ -13,7 +13,7 @@ from torch import nn
 
 def features(clips=6, width=5, seed=0):
     torch.manual_seed(seed)
-    return torch.randn(clips, width, dtype=torch.double), torch.randn(clips, width, dtype=torch.double)
+    return tuple(torch.randn(clips, width, dtype=torch.double, requires_grad=True) for _ in range(2))
 
 
 def by_loops(motion, emotion):
@@ -22,8 +22,7 @@ def by_loops(motion, emotion):
     for values in (motion.tolist(), emotion.tolist()):
         means = [sum(row[d] for row in values) / clips for d in range(width)]
         centred = [[value - mean for value, mean in zip(row, means, strict=True)] for row in values]
-        lengths = [math.sqrt(sum(value**2 for value in row)) for row in centred]
-        rows.append([[value / length for value in row] for row, length in zip(centred, lengths, strict=True)])
+        rows.append([[value / math.hypot(*row) for value in row] for row in centred])
     total = 0.0
     for i in range(width):
         for j in range(width):
@@ -31,22 +30,19 @@ def by_loops(motion, emotion):
     return total / clips
 
 
-def test_cross_batch_is_what_it_comes_to_by_hand():
+@given(st.integers(2, 6), st.integers(2, 5), st.integers(0, 1000))
+def test_cross_batch_is_the_value_of_a_loop(clips, width, seed):
+    motion, emotion = features(clips, width, seed)
+    assert cross_batch(motion, emotion).item() == pytest.approx(by_loops(motion, emotion), rel=1e-6)
+
+
+def test_orthogonal_losses_have_the_values_computed_by_hand():
     motion = torch.tensor([[4.0, 1.0], [2.0, 1.0]])  # centred: +-(1, 0)
     emotion = torch.tensor([[0.0, 5.0], [0.0, -1.0]])  # centred: +-(0, 3), scaled: +-(0, 1)
     assert cross_batch(motion, emotion).item() == pytest.approx(2.0)  # a 2 in one place: 4 / 2 clips
     along = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     across = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])  # the product of the two signs
     assert cross_batch(along, across).item() == pytest.approx(0.0, abs=1e-12)
-
-
-@given(st.integers(2, 6), st.integers(2, 5), st.integers(0, 1000))
-def test_cross_batch_is_what_a_straight_line_loop_gives(clips, width, seed):
-    motion, emotion = features(clips, width, seed)
-    assert cross_batch(motion, emotion).item() == pytest.approx(by_loops(motion, emotion), rel=1e-6)
-
-
-def test_squared_cosine_is_what_it_comes_to_by_hand():
     motion = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 3.0]])
     emotion = torch.tensor([[0.0, 7.0], [-5.0, 0.0], [1.0, 0.0]])  # cosines 0, -1, sqrt(1/2)
     assert squared_cosine(motion, emotion).item() == pytest.approx((0 + 1 + 0.5) / 3)
@@ -61,7 +57,7 @@ def pair(kind, seed, clips=32, width=256):
     return motion, {"turned": turned, "independent": other, "same": motion}[kind]
 
 
-def test_cross_batch_sees_a_dependence_that_squared_cosine_does_not():
+def test_cross_batch_sees_dependence_that_squared_cosine_misses():
     mean = {
         (loss, kind): np.mean([ORTHOGONAL[loss](*pair(kind, seed)).item() for seed in range(8)])
         for loss in ORTHOGONAL
@@ -75,9 +71,8 @@ def test_cross_batch_sees_a_dependence_that_squared_cosine_does_not():
     assert mean["cross-batch", "independent"] == pytest.approx(1.1, abs=0.15)  # 5.7e-4: its floor
 
 
-def test_cross_batch_does_not_fall_when_features_only_shrink():
-    """Its gradient turns features and never pulls them to their mean."""
-    motion, emotion = (each.requires_grad_() for each in features(8, 6))
+def test_cross_batch_ignores_length_and_mean_of_features():
+    motion, emotion = features(8, 6)
     loss = cross_batch(motion, emotion)
     assert cross_batch(0.1 * motion + 3, 5 * emotion - 1).item() == pytest.approx(loss.item(), rel=1e-6)
     loss.backward()
@@ -87,44 +82,29 @@ def test_cross_batch_does_not_fall_when_features_only_shrink():
         assert (centred * each.grad).sum().item() == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ORTHOGONAL)
-def test_the_gradient_is_that_of_the_value(name):
-    assert torch.autograd.gradcheck(ORTHOGONAL[name], [each.requires_grad_() for each in features(4, 3)])
-
-
-def test_a_step_along_the_gradient_parts_the_features():
+def test_gradients_are_those_of_the_values_and_always_finite():
+    one = torch.randn(1, 8)
+    assert cross_batch(one, torch.randn(1, 8)).item() == 0
     for loss in ORTHOGONAL.values():
-        motion, emotion = (each.requires_grad_() for each in features(16, 8))
+        assert torch.autograd.gradcheck(loss, features(4, 3))
+        motion, emotion = features(16, 8)
         before = loss(motion, emotion)
         before.backward()
         assert loss(motion - motion.grad, emotion - emotion.grad) < before
-
-
-@pytest.mark.parametrize("name", ORTHOGONAL)
-def test_a_batch_of_one_clip_and_of_equal_clips_gives_finite_values_and_gradients(name):
-    one = torch.randn(1, 8)
-    for motion, emotion in (
-        (one, torch.randn(1, 8)),
-        (one.repeat(4, 1), one.repeat(4, 1)),
-        (torch.zeros(3, 8), torch.zeros(3, 8)),
-    ):
-        motion, emotion = motion.clone().requires_grad_(), emotion.clone().requires_grad_()
-        loss = ORTHOGONAL[name](motion, emotion)
-        loss.backward()
-        assert loss.isfinite()
-        assert motion.grad.isfinite().all()
-        assert emotion.grad.isfinite().all()
-    assert cross_batch(one, torch.randn(1, 8)).item() == 0
-
-
-def scores_and_labels(clips=9, classes=3, seed=0):
-    torch.manual_seed(seed)
-    return 2 * torch.randn(clips, classes), torch.randint(classes, (clips,))
+        for given_motion, given_emotion in (
+            (one, torch.randn(1, 8)), (one.repeat(4, 1), one.repeat(4, 1)), (torch.zeros(3, 8), torch.zeros(3, 8)),
+        ):  # fmt: skip
+            pair_of = [each.clone().requires_grad_() for each in (given_motion, given_emotion)]
+            value = loss(*pair_of)
+            value.backward()
+            assert value.isfinite()
+            assert all(each.grad.isfinite().all() for each in pair_of)
 
 
 @given(st.integers(1, 9), st.sampled_from([0.0, 0.1, 0.5]), st.booleans(), st.booleans(), st.integers(0, 1000))
-def test_the_class_loss_is_what_a_straight_line_loop_gives(clips, smoothing, weighted, focal, seed):
-    scores, labels = scores_and_labels(clips, seed=seed)
+def test_the_class_loss_is_the_value_of_a_loop(clips, smoothing, weighted, focal, seed):
+    torch.manual_seed(seed)
+    scores, labels = 2 * torch.randn(clips, 3), torch.randint(3, (clips,))
     weights = [0.5, 2.0, 1.25] if weighted else [1.0, 1.0, 1.0]
     total = share = 0.0
     for row, label in zip(scores.tolist(), labels.tolist(), strict=True):
@@ -134,19 +114,16 @@ def test_the_class_loss_is_what_a_straight_line_loop_gives(clips, smoothing, wei
         term -= sum(smoothing / 3 * weight * math.log(p) for weight, p in zip(weights, probability, strict=True))
         total += term * ((1 - probability[label]) ** 2 if focal else 1)
         share += weights[label]
-    found = class_loss(scores, labels, torch.tensor(weights) if weighted else None, smoothing, focal)
+    given_weights = torch.tensor(weights) if weighted else None
+    found = class_loss(scores, labels, given_weights, smoothing, focal)
     assert found.item() == pytest.approx(total / share, rel=1e-4, abs=1e-6)
-
-
-def test_without_focus_the_class_loss_is_torchs():
-    scores, labels = scores_and_labels()
-    weights = torch.tensor([0.5, 2.0, 1.25])
-    expected = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=0.1)
-    torch.testing.assert_close(class_loss(scores, labels, weights, 0.1, False), expected)
+    if not focal:
+        expected = nn.functional.cross_entropy(scores, labels, given_weights, label_smoothing=smoothing)
+        torch.testing.assert_close(found, expected)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
-def test_class_weights_give_every_class_that_is_there_the_same_sum(labels):
+def test_class_weights_give_every_present_class_the_same_sum(labels):
     found = class_weights(np.array(labels), 4)
     counts = [labels.count(each) for each in range(4)]
     present = sum(count > 0 for count in counts)
