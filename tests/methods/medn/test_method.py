@@ -399,4 +399,6 @@ def test_diagnostics_have_their_names_shapes_and_values(tiny, made):
     for changes in ({"au_weight": 0.0}, {"au_least": 100}):  # action units that were not learned
         config = tiny(**changes)
         inputs = made(config, CLIPS)
-        assert not [name for name in trained(config, inputs).diagnose(inputs.without_labels()) if name.startswith("au/")]
+        assert not [
+            name for name in trained(config, inputs).diagnose(inputs.without_labels()) if name.startswith("au/")
+        ]
