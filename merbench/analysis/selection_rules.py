@@ -7,6 +7,7 @@ are not results of a method, and are never ranked.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -39,19 +40,9 @@ class TrainingCourse:
     ends: npt.NDArray[np.int64]
     inner: Values | None = None
 
-    @property
-    def last(self) -> Picks:
-        """The last epoch of each fold, had training ended after each epoch: shape (n_folds, n_epochs)."""
-        return self.within(np.arange(self.confusions.shape[1]))
-
     def within(self, epochs: npt.NDArray[np.int64]) -> Picks:
         """Limit epochs that are common to all folds, shape (n_epochs,), to each fold's last one."""
         return np.minimum(epochs, self.ends[:, None] - 1)
-
-    def best(self, scores: Values, ties: Literal["first", "last"]) -> Picks:
-        """Return the best epoch of each fold by scores of its own, shape (n_folds, n_epochs), up to its last epoch."""
-        over = np.arange(scores.shape[1]) >= self.ends[:, None]
-        return running_best(np.where(over, np.nan, scores), ties)
 
 
 def running_best(scores: Values, ties: Literal["first", "last"]) -> Picks:
@@ -148,7 +139,7 @@ class _LastEpoch(SelectionRule):
     name, title = LAST, "last epoch"
 
     def pick(self, course: TrainingCourse) -> Picks:
-        return course.last
+        return course.within(np.arange(course.confusions.shape[1]))
 
 
 class _InnerRefit(SelectionRule):
@@ -170,40 +161,45 @@ class _InnerKept(_InnerRefit):
     name, title, recorded, own_picks = INNER_KEEP, "inner subjects, net kept", INNER_KEEP, False
 
 
-class _AccuracyFirst(SelectionRule):
+class _BestOfTestFold(SelectionRule):
+    """Picks by a score of the test fold itself."""
+
+    sees_test_labels = True
+    score: ClassVar[Callable[[Counts], Values]]
+    ties: ClassVar[Literal["first", "last"]]
+
+    def pick(self, course: TrainingCourse) -> Picks:
+        scores = type(self).score(course.confusions)
+        over = np.arange(scores.shape[1]) >= course.ends[:, None]
+        return running_best(np.where(over, np.nan, scores), self.ties)
+
+
+class _AccuracyFirst(_BestOfTestFold):
     """e[f] = the first argmax of trace(C[f, e])."""
 
-    name, title, sees_test_labels = "oracle-acc-first", "best accuracy of each test fold, first of ties", True
-
-    def pick(self, course: TrainingCourse) -> Picks:
-        return course.best(accuracy(course.confusions), "first")
+    name, title = "oracle-acc-first", "best accuracy of each test fold, first of ties"
+    score, ties = accuracy, "first"
 
 
-class _AccuracyLast(SelectionRule):
+class _AccuracyLast(_BestOfTestFold):
     """e[f] = the last argmax of trace(C[f, e])."""
 
-    name, title, sees_test_labels = "oracle-acc-last", "best accuracy of each test fold, last of ties", True
-
-    def pick(self, course: TrainingCourse) -> Picks:
-        return course.best(accuracy(course.confusions), "last")
+    name, title = "oracle-acc-last", "best accuracy of each test fold, last of ties"
+    score, ties = accuracy, "last"
 
 
-class _F1First(SelectionRule):
+class _F1First(_BestOfTestFold):
     """e[f] = the first argmax of F(C[f, e])."""
 
-    name, title, sees_test_labels = "oracle-f1-first", "best F1 of each test fold, first of ties", True
-
-    def pick(self, course: TrainingCourse) -> Picks:
-        return course.best(fold_f1(course.confusions), "first")
+    name, title = "oracle-f1-first", "best F1 of each test fold, first of ties"
+    score, ties = fold_f1, "first"
 
 
-class _F1Last(SelectionRule):
+class _F1Last(_BestOfTestFold):
     """e[f] = the last argmax of F(C[f, e])."""
 
-    name, title, sees_test_labels = "oracle-f1-last", "best F1 of each test fold, last of ties", True
-
-    def pick(self, course: TrainingCourse) -> Picks:
-        return course.best(fold_f1(course.confusions), "last")
+    name, title = "oracle-f1-last", "best F1 of each test fold, last of ties"
+    score, ties = fold_f1, "last"
 
 
 class _Mixed(SelectionRule):

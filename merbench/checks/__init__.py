@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def findings(name: str, config: str | None = None, settings: Mapping[str, str] | None = None) -> "Iterator[Finding]":
-    """Run every check on a registered method, under each task of its card.
+    """Run every check on a registered method, under each task of its card; a finding has a ``result`` and ``evidence``.
 
     Parameters
     ----------
@@ -27,11 +27,6 @@ def findings(name: str, config: str | None = None, settings: Mapping[str, str] |
     settings : mapping of str to str, optional
         Single settings. Where `epochs` is one, is above 5, and neither it nor the configuration is named, it is set to
         5 if the other settings allow it.
-
-    Yields
-    ------
-    Finding
-        ``check``, ``task``, ``result`` (passed, failed, not applicable), ``evidence``.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import Problem, RunContext, TrainingData
+from merbench.contracts.methods import Problem
 from merbench.engine.execute.grid import execute
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
@@ -24,7 +24,6 @@ from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 from merbench.records.read import read_run
 from merbench.records.select import read_leaderboard
 from merbench.scoring.table import part_scores
-from merbench.training.packed import PackedFold, fit_packed
 from merbench.training.torch_method import TorchConfig
 
 STSTNET = METHODS.get("ststnet")
@@ -245,28 +244,3 @@ def test_the_authors_weights_give_other_figures_in_bgr_order(shared, plans):
         table = plan.task.split.truth().assign(predicted=answers)
         found.append(round(part_scores([pd.DataFrame(table)], PROBLEM.outputs, {"full": "Full"})[0].uf1, 4))
     assert found[0] == 0.7209 != found[1]
-
-
-def test_packed_folds_give_the_same_nets():
-    class Double(STSTNET.cls):
-        def module(self):
-            return super().module().double()
-
-        def tensors(self, inputs, rng=None):
-            return {"flow": super().tensors(inputs, rng)["flow"].double()}
-
-    def training(clips):
-        rng = np.random.default_rng(clips)
-        images = rng.integers(0, 256, (clips, 28, 28, 3), dtype=np.uint8)
-        people = np.array(["x/1"] * clips, dtype=object)
-        inputs = Inputs({"flow": ArrayInput(Flow(), images)}, clips)
-        return TrainingData(inputs, rng.integers(0, 3, clips), PROBLEM, people, people)
-
-    trains, runs = [training(clips) for clips in (20, 17, 20)], [RunContext(seed=fold) for fold in range(3)]
-    config = MODULE.Config(epochs=5, batch_size=12, learning_rate=1e-3)
-    alone, packed = ([Double(config, PROBLEM) for _ in trains] for _ in range(2))
-    for method, train, run in zip(alone, trains, runs, strict=True):
-        method.fit(train, run)
-    fit_packed([PackedFold.start(*fold) for fold in zip(packed, trains, runs, strict=True)])
-    for one, other in zip(alone, packed, strict=True):
-        assert_close(other.net.state_dict(), one.net.state_dict(), rtol=1e-9, atol=1e-9)

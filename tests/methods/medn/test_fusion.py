@@ -48,16 +48,13 @@ def test_every_weight_and_feature_gets_a_gradient():
         assert all(each.grad.abs().max() > 0 for each in inputs[:2])
 
 
-def test_only_cofm_uses_tokens_and_clips_are_independent():
-    motion, emotion, places, patches = inputs = given_to(5)
+def test_only_cofm_uses_tokens():
+    motion, emotion, places, patches = inputs = given_to()
     for kind in KINDS:
         net = fusion(kind)
         together = net(*inputs)
         for changed in ((motion, emotion, places + 1, patches), (motion, emotion, places, patches.flip(2))):
             assert torch.allclose(net(*changed)[0], together[0], atol=1e-6) is (kind != "cofm")
-        for row in range(5):
-            for found, expected in zip(net(*(each[row : row + 1] for each in inputs)), together, strict=True):
-                assert_close(found[0], expected[row], rtol=0, atol=1e-5)
 
 
 def test_each_kind_is_its_formula():

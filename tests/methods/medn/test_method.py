@@ -2,7 +2,6 @@
 
 import typing
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,13 +15,10 @@ from timm.models.vision_transformer import VisionTransformer
 from merbench.contracts.clips import clip_table
 from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.errors import MerbenchError
-from merbench.contracts.inputs import ArrayInput, Inputs
 from merbench.contracts.methods import Problem, RunContext, TrainingData
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask
-from merbench.prepare.frames import ClipFrames
-from merbench.prepare.kinds.build import build
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
@@ -227,53 +223,6 @@ def test_losses_without_effect_change_no_score(tiny, made):
             inputs = made(config, CLIPS, unlabelled=unlabelled)
             scores.append(predicted(trained(config, inputs), inputs))
         np.testing.assert_allclose(*scores, atol=1e-5)
-
-
-def test_scores_follow_from_the_seed_alone(tiny, made):
-    config = tiny(score="random")  # draws in training, on top of dropout, dropped paths, augmentation and order
-    inputs = made(config, CLIPS)
-    scores = []
-    for seed in (1, 1, 2):
-        scores.append(predicted(trained(config, inputs, seed=seed), inputs))
-        torch.rand(7), np.random.random(3)  # noqa: NPY002
-    np.testing.assert_array_equal(scores[0], scores[1])
-    assert not np.allclose(scores[0], scores[2], atol=1e-3)
-
-
-def test_clips_are_independent_in_scores_and_diagnostics(tiny, made):
-    for score in ("token", "random"):
-        config = tiny(score=score, residual_token=True)
-        method, test = trained(config, made(config, CLIPS)), made(config, 7, seed=1)
-        together, shown = predicted(method, test), method.diagnose(test.without_labels())
-        np.testing.assert_array_equal(predicted(method, test), together)
-        for row in range(7):
-            alone = test.take(np.array([row]))
-            np.testing.assert_allclose(predicted(method, alone)[0], together[row], atol=1e-5)
-            for name, values in method.diagnose(alone.without_labels()).items():
-                np.testing.assert_allclose(values[0], shown[name][row], atol=1e-5, err_msg=name)
-
-
-def clip_on_disk(folder, name, between):
-    """Write a clip with fixed onset, apex and offset, and random frames between."""
-    rng, drawn, files = np.random.default_rng(0), np.random.default_rng(between), {}
-    for number in range(1, 10):
-        ends = rng.integers(0, 256, (32, 32), dtype=np.uint8)
-        picture = ends if number in (1, 5, 9) else drawn.integers(0, 256, (32, 32), dtype=np.uint8)
-        files[number] = folder / f"{name}_{number}.png"
-        cv2.imwrite(str(files[number]), picture)
-    return ClipFrames(name, 1, 5, 9, files, cropped=True)
-
-
-def test_frames_between_onset_and_apex_matter_only_if_they_are_used(tiny, made, tmp_path):
-    for frames, same in ((2, True), (8, False)):
-        config, scores = tiny(frames=frames), []
-        for between in (1, 2):
-            clip, arrays = clip_on_disk(tmp_path, f"clip{between}", between), {}
-            for name, spec in config.inputs().items():
-                if name != "action_units":
-                    arrays[name] = ArrayInput(spec, build(spec.model_copy(update={"faces": "delivered"}), clip)[None])
-            scores.append(trained(config, made(config, CLIPS)).predict(Inputs(arrays, 1)).scores)
-        assert np.array_equal(*scores) is same
 
 
 def test_faces_and_flow_are_augmented_by_one_draw(tiny, made):

@@ -40,7 +40,7 @@ def test_shapes_for_every_trunk(tiny, trunk, size, clips, width, units):
     assert all(each.isfinite().all() for each in found)
 
 
-def test_every_weight_gets_a_gradient_and_clips_are_independent(tiny):
+def test_every_weight_gets_a_gradient(tiny):
     weights = {}
     for trunk, stages in SIDES:
         net = branch(tiny(trunk=trunk, trunk_stages=stages, flow_size=48)).train()
@@ -48,8 +48,7 @@ def test_every_weight_gets_a_gradient_and_clips_are_independent(tiny):
         for layer in net.modules():  # timm begins with residual blocks that add nothing
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.ones_(layer.weight)
-        flow = torch.randn(5, 3, 48, 48)
-        found = net(flow)
+        found = net(torch.randn(5, 3, 48, 48))
         torch.manual_seed(1)
         (found.feature * torch.randn_like(found.feature)).sum().backward(retain_graph=True)
         assert all(p.grad is None for p in net.action_units.parameters())
@@ -57,12 +56,6 @@ def test_every_weight_gets_a_gradient_and_clips_are_independent(tiny):
         for name, parameter in net.named_parameters():
             assert parameter.grad.isfinite().all(), name
             assert parameter.grad.abs().max() > 0, name
-        net.eval()
-        with torch.inference_mode():
-            together = net(flow)
-            for row in range(5):
-                for alone, expected in zip(net(flow[row : row + 1]), together, strict=True):
-                    torch.testing.assert_close(alone[0], expected[row], rtol=0, atol=1e-5)
     assert weights["resnet18", 3] < weights["resnet18", 4] / 3
 
 
