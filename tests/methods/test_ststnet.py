@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from merbench.engine.execute.jobs import Serial
 from support.recording import Silent
 from torch import nn
 from torch.testing import assert_close
@@ -17,6 +16,7 @@ from torch.testing import assert_close
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem
 from merbench.engine.execute.grid import execute
+from merbench.engine.execute.jobs import Serial
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
 from merbench.engine.plan.data import choose_data
