@@ -158,7 +158,7 @@ def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
     assert "2 of 7 clips" in refusal(record, protocol="decides")
 
 
-def test_damaged_epochs_are_refused_with_the_command_to_run_again(record):
+def test_damaged_epochs_are_refused_with_the_next_command(record):
     path = sorted(record(at(), epochs=AFTER).rglob("epochs.npz"))[0]
     path.write_bytes(path.read_bytes()[:-4])
     said = refusal(record, place=("--results", "here"))
@@ -197,7 +197,7 @@ def test_an_excluded_seed_is_reported_with_reason_and_command(record):
         assert note.endswith(f": {AGAIN.format(1)}")
 
 
-def test_seeds_without_epochs_are_named_for_this_configuration_only(record):
+def test_seeds_without_epochs_are_named_for_one_configuration(record):
     record(at(), epochs=AFTER)
     without = record(at(), seed=1)
     other = record(at(), seed=2, variant="epochs=3")

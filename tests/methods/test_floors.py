@@ -67,7 +67,7 @@ NO = np.nan
 SHOWN = [[1, 0, NO], [1, 0, NO], [0, 0, NO], [0, 1, 1], [1, 1, 0], [0, 1, 1]]
 
 
-def test_random_labels_have_the_frequencies_of_the_training_clips():
+def test_random_labels_have_the_training_frequencies():
     test = images(2000, seed=2)
     first, again, other = (fitted("stratified-random", flow(images(100)), TRAIN, seed=seed) for seed in (0, 0, 1))
     drawn = first.predict(flow(test)).check(2000, CLASSES)
@@ -94,7 +94,7 @@ DATABASES = [7] * 10 + [9] * 6
 LABELS = [0] * 6 + [1] * 3 + [2] + [0] * 2 + [1] * 3 + [2]
 
 
-def test_a_database_gets_its_commonest_or_most_overrepresented_class():
+def test_a_database_gets_its_commonest_or_overrepresented_class():
     for config in (None, "balanced"):  # .6/.5, .3/.375, .1/.125 are 1.2, .8, .8; and 2/3, 4/3, 4/3; 8 is unknown
         method = fitted("database-only", facts(DATABASES, "database"), LABELS, config=config)
         assert method.predict(facts([7, 9, 8], "database")).check(3, CLASSES).decisions().tolist() == [0, 1, 0]

@@ -100,7 +100,7 @@ def test_the_net_equals_three_streams():
         assert_close(ours.norm.running_var, joined(lambda s: s.bn.running_var), rtol=1e-4, atol=1e-3)
 
 
-def test_size_initial_weights_dropout_and_settings_are_the_authors():
+def test_size_weights_dropout_and_settings_are_the_authors():
     torch.manual_seed(2)
     assert [tuple(p.shape) for p in net_of().parameters()] == [(16, 3, 3, 3), (16,), (16,), (16,), (3, 400), (3,)]
     bound = 1 / np.sqrt(27)  # the same for each stream: it depends on the input, not on the number of filters
@@ -152,7 +152,7 @@ def plans(shared):
 
 
 @pytest.mark.slow
-def test_the_authors_weights_give_their_figures_through_the_engine(shared, plans, tmp_path):
+def test_the_authors_weights_give_their_figures(shared, plans, tmp_path):
     data = shared / "data"
     (plan,) = plans()
 

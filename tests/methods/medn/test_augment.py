@@ -58,7 +58,7 @@ def test_draws_are_uniform_and_follow_from_the_generator():
     assert torch.equal(drawn(crop=0.5, jitter=0.4).light > 1, drawn(crop=1.0, jitter=0.1).light > 1)
 
 
-def test_mirroring_is_exact_and_a_mirrored_crop_is_the_crop_mirrored():
+def test_mirroring_is_exact_with_and_without_a_crop():
     frames, vectors = torch.rand(20, 3, 1, 16, 16), torch.randn(20, 3, 16, 16)
     still = drawn(20, crop=1.0, jitter=0.0, flip=False)
     assert_close(augment.faces(frames, still), frames, rtol=0, atol=1e-6)

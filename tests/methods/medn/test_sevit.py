@@ -162,7 +162,7 @@ def test_a_location_that_changes_is_found_by_change_scores_only(tiny):
 
 
 @pytest.mark.slow
-def test_movement_is_found_among_noise_by_tokens_of_the_usual_size():
+def test_movement_is_found_among_noise_at_the_usual_size():
     """Where nothing moves a token is noise; a score that took its direction for change would find nothing else."""
     sizes = {"width": 64, "vit_width": 64, "frame_size": 112, "patch": 8, "stem_depth": 2, "depth": 1}
     for emotion_input in EMOTION_INPUTS:
