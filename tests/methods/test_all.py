@@ -51,7 +51,7 @@ def plan_of(prepared):
         method = METHODS.get(name)
         config = config or ("tiny" if "tiny" in method.card.configurations else None)
         settings = {"epochs": "2"} if "epochs" in method.cls.Config.model_fields else {}
-        return plan_runs(Request((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
+        return plan_runs(Request.named((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
 
     return plan
 
@@ -60,7 +60,7 @@ def plan_of(prepared):
 def test_every_configuration_on_the_card_runs(plan_of, name):
     card = METHODS.get(name).card
     for configuration in card.configurations:
-        if card.without_gpu and configuration == card.default:
+        if card.cpu and configuration == card.default:
             continue  # made for a GPU: the method's own tests run a batch of it
         outcome = run_fold(plan_of(name, config=configuration).task, _fold(name))
         assert outcome.failure is None, outcome.failure.traceback

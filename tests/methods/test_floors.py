@@ -45,7 +45,7 @@ def fitted(name, inputs, labels, problem=CLASSES, config=None, seed=0):
 
 def planned(data, spec, *names, **options):
     prepared = PreparedProtocol.of(spec, choose_data(str(data), [spec]))
-    (plan,) = plan_runs(Request(names, **options), [prepared])
+    (plan,) = plan_runs(Request.named(names, **options), [prepared])
     return prepared, plan
 
 

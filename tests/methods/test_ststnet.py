@@ -148,7 +148,7 @@ def plans(shared):
     """Return what plans runs of STSTNet on the public release."""
     spec = PROTOCOLS.get("megc2019")
     prepared = PreparedProtocol.of(spec, choose_data(str(shared / "data" / "megc2019-flow28"), [spec]))
-    return lambda **options: plan_runs(Request(("ststnet",), **options), [prepared])
+    return lambda **options: plan_runs(Request.named(("ststnet",), **options), [prepared])
 
 
 @pytest.mark.slow

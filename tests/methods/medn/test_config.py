@@ -82,7 +82,7 @@ def test_a_release_of_flow_is_refused_with_the_missing_inputs(small_release, sma
     prepared = PreparedProtocol.of(spec, choose_data(str(small_release), [spec]))
     for branches, lacks in (("motion", {"flow", "action_units"}), ("emotion", {"faces"}), ("both", {"faces"})):
         with pytest.raises(MerbenchError, match=r"method medn .*megc2019-flow28") as raised:
-            plan_runs(Request(("medn",), settings={"branches": branches}), [prepared])
+            plan_runs(Request.named(("medn",), settings={"branches": branches}), [prepared])
         named = {name for name in ("flow", "action_units", "faces") if f"'{name}'" in str(raised.value)}
         assert named >= lacks
         assert branches == "both" or named == lacks
