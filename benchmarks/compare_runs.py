@@ -1,23 +1,34 @@
-"""``merbench compare`` over 200 finished runs of 68 folds, as a whole command; the help against an empty application.
+"""``merbench compare`` over many complete runs of 68 folds, as a whole command; the help against an empty application.
 
-Run: uv run python benchmarks/compare_runs.py [PATH of megc2019-flow28] [--runs 200] [--rounds 3]
+The runs are written directly, five seeds a row, with random predictions. For each size: the first call, which scores
+every row, and calls that find the scores in the cache; wall time, CPU time and peak memory. With ``--base CHECKOUT``
+the same runs are compared by another checkout of merbench that has its own environment.
+
+Run: uv run python benchmarks/compare_runs.py [PATH of megc2019-flow28] [--runs 200 5000 10000] [--base CHECKOUT]
 """
 
 import argparse
+import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+import numpy as np
 from _timing import SHARED_RELEASE, interleaved, print_ratios
-from rich.console import Console
 
-from merbench.cli.display import PlainDisplay
-from merbench.engine.execute.grid import execute
+from merbench.contracts.digests import bytes_digest
+from merbench.contracts.methods import Prediction
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import choose_data
-from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
+from merbench.records.files import now, parquet_bytes
+from merbench.records.model import CompleteFile
+from merbench.records.predictions import prediction_table
 
+SEEDS = 5
 EMPTY = """
 import typer
 
@@ -28,34 +39,70 @@ app()
 """
 
 
-def grid(path: Path, runs: int) -> list[RunPlan]:
-    """Plan `runs` runs of the cheapest random method: five seeds per row, the rows distinguished by name."""
+def write_runs(release: Path, count: int, runs: Path) -> None:
+    """Write complete runs of ststnet that differ in their names and predictions, as the engine merges them."""
     spec = protocol("megc2019")
-    prepared = PreparedProtocol.of(spec, choose_data(str(path), [spec]))
-    seeds = tuple(range(runs))
-    plans = plan_runs(Request.named(("stratified-random",), seeds=seeds), [prepared])
-    renamed = []
-    for index, plan in enumerate(plans):
-        key = plan.file.key.model_copy(update={"config": {"row": index // 5}})
-        changed = {"run_id": f"{plan.file.run_id}-{index}", "key": key, "variant": f"row={index // 5}"}
-        renamed.append(RunPlan(plan.file.model_copy(update=changed), plan.task))
-    return renamed
+    prepared = PreparedProtocol.of(spec, choose_data(str(release), [spec]))
+    plans = plan_runs(Request.named(("ststnet",), seeds=tuple(range(SEEDS))), [prepared])
+    split, rng = prepared.split, np.random.default_rng(0)
+    for index in range(count):
+        plan, row = plans[index % SEEDS], index // SEEDS
+        key = plan.file.key.model_copy(update={"config": {"row": row}})
+        file = plan.file.model_copy(
+            update={"run_id": f"{plan.file.run_id}-{row}", "key": key, "variant": f"row={row}", "sequence": None}
+        )
+        scores = rng.random((len(split.clips), 3)) + 0.7 * np.eye(3)[split.labels]
+        table = prediction_table(split.clips, split.labels, Prediction(scores), split.problem)
+        content = parquet_bytes(table.sort_values(["dataset", "subject", "clip"], ignore_index=True))
+        mark = CompleteFile(
+            run_id=file.run_id, key_digest=key.digest(), predictions="predictions.parquet", clips=len(table),
+            sha256=bytes_digest(content), seconds=1.0, mixed=[], finished=now(),
+        )  # fmt: skip
+        folder = runs / file.run_id
+        folder.mkdir(parents=True)
+        (folder / "predictions.parquet").write_bytes(content)
+        (folder / "run.json").write_text(file.model_dump_json(indent=1), encoding="utf-8")
+        (folder / "complete.json").write_text(mark.model_dump_json(indent=1), encoding="utf-8")
+
+
+def measured(command: list[str], home: str) -> tuple[float, float, float]:
+    """Run a command; return wall seconds, CPU seconds and peak memory in MiB."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    watch = (
+        "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode; "
+    )
+    watch += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024); sys.exit(code)"
+    watched = [sys.executable, "-c", watch, *command]
+    place = os.environ | {"MERBENCH_HOME": home}
+    done = subprocess.run(watched, env=place, capture_output=True, text=True, check=True)
+    wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, float(done.stdout)
+
+
+def compare_many(release: Path, count: int, rounds: int, base: Path | None) -> None:
+    """Print what comparing `count` runs takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_runs(release, count, Path(folder) / "runs")
+        words = ["-m", "merbench", "compare", "--protocol", "megc2019", "--no-published", "--results", folder]
+        calls = [("first call", sys.executable, 1), ("scores in the cache", sys.executable, rounds)]
+        calls += [("base checkout", str(base / ".venv" / "bin" / "python"), 1)] if base else []
+        for name, python, times in calls:
+            each = [measured([python, *words], f"{folder}/home") for _ in range(times)]
+            wall, cpu, memory = sorted(each)[len(each) // 2]
+            print(f"{count:>6} runs  {name:<20} {wall:>7.2f} s wall  {cpu:>7.2f} s CPU  {memory:>6.0f} MiB", flush=True)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("path", nargs="?", type=Path, default=SHARED_RELEASE)
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--runs", type=int, nargs="+", default=[200])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--base", type=Path, help="A checkout with a .venv, to compare with.")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        execute(grid(options.path, options.runs), Path(folder) / "runs", PlainDisplay(Console(quiet=True)))
-        command = [sys.executable, "-m", "merbench", "compare", "--protocol", "megc2019", "--results", folder]
-        call = {"merbench compare": lambda: subprocess.run(command, capture_output=True, check=True)}
-        print(f"{options.runs} finished runs of 68 folds")
-        print_ratios(interleaved(call, options.rounds), "merbench compare", 1.0, "s")
-        print("aim: under 5 s")
+    for count in options.runs:
+        compare_many(options.path.resolve(), count, options.rounds, options.base)
+    print("aim: 200 runs in 2 s, 5,000 and 10,000 in 15 s with flat memory")
     helps = {
         "empty typer application --help": [sys.executable, "-c", EMPTY, "--help"],
         "merbench --help": [sys.executable, "-m", "merbench", "--help"],

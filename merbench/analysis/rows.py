@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from merbench.analysis.cache import ScoreCache
 from merbench.contracts.errors import listed
@@ -146,7 +147,8 @@ def measured_rows(
         Rows that are not shown, and why.
     """
     rows, notes = unscored_rows(runs, older)
-    rows = sorted((scored(row, cache) for row in rows), key=_order)
+    with threadpool_limits(1):  # the products are small: several threads mostly wait for one another
+        rows = sorted((scored(row, cache) for row in rows), key=_order)
     ranked = [_tested(list(group)) for _, group in groupby(rows, key=lambda row: row.comparable)]
     return [row for group in ranked for row in group], notes + _apart(ranked)
 

@@ -91,10 +91,14 @@ def resampled(
     ndarray, shape (resamples,)
         NaN for draws without a value.
     """
+    return np.asarray(figure(drawn(by_subject, sizes)).mean(axis=1))
+
+
+def drawn(by_subject: Counts, sizes: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Pool the confusion matrices of every draw of subjects, shape (resamples, n_seeds, n_classes, n_classes)."""
     seeds, subjects, classes, _ = by_subject.shape
     flat = np.moveaxis(by_subject, 1, 0).reshape(subjects, -1).astype(np.float64)
-    pooled = (subject_draws(sizes) @ flat).reshape(-1, seeds, classes, classes)  # one product for all seeds
-    return np.asarray(figure(pooled).mean(axis=1))
+    return (subject_draws(sizes) @ flat).reshape(-1, seeds, classes, classes)  # one product for all seeds
 
 
 def interval_of(values: npt.NDArray[np.float64], sizes: tuple[int, ...]) -> Interval:
@@ -116,6 +120,14 @@ def bootstrap_interval(
 
     Parameters are those of :func:`resampled`.
     """
+    return bootstrap_intervals(by_subject, sizes, figure)[0]
+
+
+def bootstrap_intervals(
+    by_subject: Counts, sizes: tuple[int, ...], *figures: Callable[[Counts], npt.NDArray[np.float64]]
+) -> list[Interval]:
+    """Return the intervals of several figures of the same subjects, as :func:`bootstrap_interval` does of one."""
     if not sizes or max(sizes) < 2:
-        return Interval(float("nan"), float("nan"))
-    return interval_of(resampled(by_subject, sizes, figure), sizes)
+        return [Interval(float("nan"), float("nan"))] * len(figures)
+    pooled = drawn(by_subject, sizes)
+    return [interval_of(np.asarray(figure(pooled).mean(axis=1)), sizes) for figure in figures]

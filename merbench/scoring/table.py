@@ -11,7 +11,7 @@ import pandas as pd
 
 from merbench.contracts.cards import Task
 from merbench.scoring.detection import balanced_recall, mean_known, mean_over, shown_f1, subject_unit_counts
-from merbench.scoring.intervals import Interval, bootstrap_interval
+from merbench.scoring.intervals import Interval, bootstrap_intervals
 from merbench.scoring.metrics import Counts, accuracy, confusion_matrix, scores, unweighted_f1, unweighted_recall
 
 
@@ -104,6 +104,7 @@ def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> Part
     pooled = counts.sum(axis=1)
     each = [scores(confusion) for confusion in pooled]
     uf1 = [score.uf1 for score in each]
+    uf1_interval, uar_interval = bootstrap_intervals(counts, sizes, unweighted_f1, unweighted_recall)
     return PartScore(
         part,
         int(pooled.sum(axis=(1, 2)).min()),
@@ -111,8 +112,8 @@ def _part_score(part: str, counts: Counts, dataset_of: npt.NDArray[Any]) -> Part
         float(np.mean(uf1)),
         float(np.mean([score.uar for score in each])),
         float(np.mean([score.acc for score in each])),
-        bootstrap_interval(counts, sizes, unweighted_f1),
-        bootstrap_interval(counts, sizes, unweighted_recall),
+        uf1_interval,
+        uar_interval,
         float(np.std(uf1, ddof=1)) if len(uf1) > 1 else float("nan"),
     )
 
@@ -158,6 +159,8 @@ def _detection_score(
     stacked = apart[..., inside, :, :].reshape(-1, int(inside.sum()), 2, 2)
     of_all = len(counts) * len(groups)
     sizes = tuple(Counter(dataset_of[inside].tolist()).values())
+    figures = mean_over(shown_f1, of_all), mean_over(balanced_recall, of_all)
+    f1_interval, recall_interval = bootstrap_intervals(stacked, sizes, *figures)
     return PartScore(
         part,
         clips,
@@ -165,8 +168,8 @@ def _detection_score(
         float(f1.mean()),
         float(mean_known(recall)),
         float(mean_known(right)),
-        bootstrap_interval(stacked, sizes, mean_over(shown_f1, of_all)),
-        bootstrap_interval(stacked, sizes, mean_over(balanced_recall, of_all)),
+        f1_interval,
+        recall_interval,
         float(np.std(f1, ddof=1)) if len(f1) > 1 else float("nan"),
     )
 
