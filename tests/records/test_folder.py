@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -231,61 +232,63 @@ DAMAGE = {
 FOREIGN = ("foreign clip", "foreign subject", "truth changed", "all truths changed", "folder of another fold, renamed")
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_fold_is_named_not_counted_and_run_again(plan, runs, part, damage):
-    change, message = DAMAGE[damage]
-    change(part / "folds" / "samm--006")
-    if damage not in FOREIGN:
-        found = read_run(part)
-        assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1])
-        assert (found.folds, found.complete) == (2, False)
-        assert len(found.problems) == 1
-        assert pd.Series(found.problems).str.contains(message).all(), found.problems
-    assert run_state(plan, runs).pending == (FOLD, LAST)
+def copies(folder, cases):
+    """Yield each case with a copy of a run's folder of its own, in a folder of runs of its own."""
+    for number, name in enumerate(cases):
+        yield name, shutil.copytree(folder, folder.parents[1] / f"copy{number}" / folder.name)
+
+
+def test_every_damage_to_a_fold_is_named_and_not_counted(plan, part):
+    for damage, copy in copies(part, DAMAGE):
+        change, message = DAMAGE[damage]
+        change(copy / "folds" / "samm--006")
+        found, state = read_run(copy), run_state(plan, copy.parent)
+        if damage not in FOREIGN:
+            assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1]), damage
+            assert (found.folds, found.complete, len(found.problems)) == (2, False, 1), damage
+            assert re.search(message, found.problems[0]), (damage, found.problems)
+        assert state.pending == (FOLD, LAST), damage
+        assert len(state.damaged) == 1, damage
+        assert re.search(message, state.damaged[0]), (damage, state.damaged)
+        assert "samm--006" in state.damaged[0], damage
+
+
+@pytest.mark.parametrize("damage", ["one byte changed", "record truncated", "truth changed"])
+def test_a_damaged_fold_is_run_again(plan, runs, part, damage):
+    DAMAGE[damage][0](part / "folds" / "samm--006")
     state, watcher = go(plan, runs)
-    assert watcher.outcomes == [FOLD, LAST]
-    assert len(watcher.notes) == 1
-    assert pd.Series(watcher.notes).str.contains(message).all(), watcher.notes
-    assert "samm--006" in watcher.notes[0]
-    assert "run again" in watcher.notes[0]
-    assert state.complete
+    assert (watcher.outcomes, len(watcher.notes), state.complete) == ([FOLD, LAST], 1, True)
     found = read_run(part)
     assert found.problems == []
     expected = pd.concat([run_fold(plan.task, fold).predictions for fold in FOLDS], ignore_index=True)
     pd.testing.assert_frame_equal(found.predictions, expected, check_exact=True, check_dtype=False)
 
 
-@pytest.mark.parametrize("damage", FOREIGN)
-def test_folds_that_were_never_held_against_the_protocol_do_not_pass_for_a_whole_run(whole, damage):
+def test_unverified_folds_do_not_pass_for_a_whole_run(whole):
     folder, _ = whole
     (folder / "complete.json").unlink()
-    DAMAGE[damage][0](folder / "folds" / "samm--006")
-    found = read_run(folder)
-    assert found.problems or not found.complete
+    for damage, copy in copies(folder, FOREIGN):
+        DAMAGE[damage][0](copy / "folds" / "samm--006")
+        found = read_run(copy)
+        assert found.problems or not found.complete, damage
 
 
-EPOCHS = {
-    "changed": (flip("epochs.npz"), CHANGED),
-    "truncated": (truncate("epochs.npz"), CHANGED),
-    "gone": (lambda folder: (folder / "epochs.npz").unlink(), "can't be read"),
-}
-
-
-@pytest.mark.parametrize("damage", EPOCHS)
-def test_damaged_predictions_per_epoch_are_named_and_made_again(ststnet, runs, finished, damage):
-    change, message = EPOCHS[damage]
-    shutil.copytree(finished / ststnet.run_id, runs / ststnet.run_id)
-    folder = runs / ststnet.run_id / "folds" / "samm--006"
-    with np.load(folder / "epochs.npz", allow_pickle=False) as stored:
-        before = stored["scores"]
+def test_damaged_epoch_predictions_are_named_and_made_again(ststnet, runs, finished):
+    folder = shutil.copytree(finished / ststnet.run_id, runs / ststnet.run_id)
+    before = RunFolder(folder).read_epochs(FOLD, ststnet.file)
     assert before.shape == (2, 3, 3)
-    change(folder)
+    gone = (lambda fold: (fold / "epochs.npz").unlink(), "can't be read")
+    for change, message in ((flip("epochs.npz"), CHANGED), (truncate("epochs.npz"), CHANGED), gone):
+        change(folder / "folds" / "samm--006")
+        state = run_state(ststnet, runs)
+        assert (state.pending, len(state.damaged)) == ((FOLD,), 1)
+        assert message in state.damaged[0]
     state, watcher = go(ststnet, runs)
-    assert watcher.outcomes == [FOLD]
-    assert message in watcher.notes[0]
-    assert state.complete
-    with np.load(folder / "epochs.npz", allow_pickle=False) as stored:
-        np.testing.assert_array_equal(stored["scores"], before)
+    assert (watcher.outcomes, state.complete) == ([FOLD], True)
+    np.testing.assert_array_equal(RunFolder(folder).read_epochs(FOLD, ststnet.file), before)
+    predicted, ends = read_run(folder).epochs()
+    assert ends.tolist() == [2] * len(FOLDS)
+    assert (np.array(CLASSES)[predicted[:, -1]] == read_run(folder).predictions.predicted).all()
 
 
 ARRAYS = {
@@ -359,24 +362,20 @@ UNTOLD = {
 }
 
 
-@pytest.mark.parametrize("damage", UNTOLD)
-def test_damaged_diagnostics_are_named(plan, told, damage):
-    change, message = UNTOLD[damage]
-    change(told.fold_path(FOLD))
-    with pytest.raises(RecordError, match=message) as raised:
-        told.read_diagnostics(FOLD, plan.file)
-    assert "samm--006" in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize("damage", ["changed", "truncated", "gone"])
-def test_a_fold_with_damaged_diagnostics_is_run_again_when_they_are_asked_for(plan, runs, told, damage):
-    UNTOLD[damage][0](told.fold_path(FOLD))
+def test_damaged_diagnostics_are_named_and_made_again_if_asked_for(plan, told):
     asked = replace(plan, task=replace(plan.task, diagnose=True))
-    state = run_state(asked, runs, [FOLD])
-    assert state.pending == (FOLD,)
-    assert "samm--006" in state.damaged[0]
-    assert run_state(plan, runs).complete  # the predictions are none the worse for it
+    for damage, copy in copies(told.path, UNTOLD):
+        change, message = UNTOLD[damage]
+        change(copy / "folds" / "samm--006")
+        with pytest.raises(RecordError, match=message) as raised:
+            read_run(copy).diagnostics(FOLD)
+        assert "samm--006" in str(raised.value), damage
+        assert "\n" not in str(raised.value), damage
+        if damage in ("changed", "truncated", "gone"):
+            state = run_state(asked, copy.parent, [FOLD])
+            assert state.pending == (FOLD,), damage
+            assert "samm--006" in state.damaged[0], damage
+            assert run_state(plan, copy.parent).complete  # the predictions verify
 
 
 def test_a_fold_without_commit_mark_is_not_there(plan, runs, part):
@@ -413,25 +412,21 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("damage", WHOLE)
-def test_damage_to_the_whole_runs_files_is_named_and_mended_from_the_folds(plan, runs, whole, damage):
-    change, message = WHOLE[damage]
+def test_damage_to_the_merged_files_is_named_and_repaired_from_the_folds(plan, whole):
     folder, before = whole
     original = (folder / "predictions.parquet").read_bytes()
-    change(folder)
-    found = read_run(folder)
-    assert len(found.problems) == 1
-    assert message in found.problems[0]
-    assert found.mark is None
-    pd.testing.assert_frame_equal(found.predictions.sort_values(IDENTITY, ignore_index=True), before)
-    state, watcher = go(plan, runs)
-    assert watcher.outcomes == []
-    assert len(watcher.notes) == 1
-    assert message in watcher.notes[0]
-    assert state.complete
-    found = read_run(folder)
-    assert found.problems == []
-    assert (folder / "predictions.parquet").read_bytes() == original
+    for damage, copy in copies(folder, WHOLE):
+        change, message = WHOLE[damage]
+        change(copy)
+        found = read_run(copy)
+        assert (len(found.problems), found.mark) == (1, None), damage
+        assert message in found.problems[0], damage
+        pd.testing.assert_frame_equal(found.predictions.sort_values(IDENTITY, ignore_index=True), before)
+        state, watcher = go(plan, copy.parent)
+        assert (watcher.outcomes, len(watcher.notes), state.complete) == ([], 1, True), damage
+        assert message in watcher.notes[0], damage
+        assert read_run(copy).problems == [], damage
+        assert (copy / "predictions.parquet").read_bytes() == original, damage
 
 
 def test_the_folds_of_a_whole_run_are_its_log_and_not_read_again(plan, runs, whole):
@@ -475,21 +470,19 @@ RUN_FILE = {
 }
 
 
-@pytest.mark.parametrize("damage", RUN_FILE)
-def test_a_damaged_run_file_is_named_and_written_again(plan, runs, whole, damage):
+def test_a_damaged_run_file_is_named_and_written_again(plan, whole):
     folder, before = whole
-    RUN_FILE[damage](folder)
-    with pytest.raises(RecordError, match=r"run\.json"):
-        read_run(folder)
-    found = read_runs(runs.parent)
-    assert not found
-    assert len(found.problems) == 1
-    assert "run.json" in found.problems[0]
-    state, watcher = go(plan, runs)
-    assert state.complete
-    assert watcher.outcomes == []
-    assert read_run(folder).file.key == plan.file.key
-    pd.testing.assert_frame_equal(read_run(folder).predictions, before)
+    for damage, copy in copies(folder, RUN_FILE):
+        RUN_FILE[damage](copy)
+        with pytest.raises(RecordError, match=r"run\.json"):
+            read_run(copy)
+        found = read_runs(shutil.copytree(copy.parent, copy.parents[1] / f"of-{copy.parent.name}" / "runs").parent)
+        assert (len(found), len(found.problems)) == (0, 1), damage
+        assert "run.json" in found.problems[0], damage
+        state, watcher = go(plan, copy.parent)
+        assert (state.complete, watcher.outcomes) == (True, []), damage
+        assert read_run(copy).file.key == plan.file.key
+        pd.testing.assert_frame_equal(read_run(copy).predictions, before)
 
 
 def test_a_run_file_that_lacks_a_fold_is_mended_too(plan, runs, whole):
@@ -504,19 +497,19 @@ def test_a_run_file_that_lacks_a_fold_is_mended_too(plan, runs, whole):
     pd.testing.assert_frame_equal(found.predictions, before)
 
 
-@pytest.mark.parametrize("changes", [{}, {"mood": "good"}, {"folds": [1]}], ids=["same fields", "more", "other"])
-@pytest.mark.parametrize("existing", ["keep", "redo"])
-def test_a_run_file_of_a_later_merbench_is_left_alone_and_nothing_is_run(plan, runs, whole, changes, existing):
+def test_a_run_file_of_a_later_merbench_is_left_alone(plan, whole):
     folder, _ = whole
-    edit(folder / "run.json", schema_version=2, **changes)
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    watcher = Watcher()
-    with pytest.raises(RecordError, match=r"run\.json has schema version 2.*update merbench"):
-        execute([plan], runs, watcher, existing=existing)
-    assert watcher.outcomes == []
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    with pytest.raises(RecordError, match="schema version 2"):
-        read_run(folder)
+    changes = ({}, {"mood": "good"}, {"folds": [1]})
+    for number, copy in copies(folder, range(6)):
+        edit(copy / "run.json", schema_version=2, **changes[number // 2])
+        before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+        watcher = Watcher()
+        with pytest.raises(RecordError, match=r"run\.json has schema version 2.*update merbench"):
+            execute([plan], copy.parent, watcher, existing=("keep", "redo")[number % 2])
+        assert watcher.outcomes == []
+        assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+        with pytest.raises(RecordError, match="schema version 2"):
+            read_run(copy)
 
 
 def test_a_folder_that_holds_another_run_is_left_alone(plan, runs, whole):
@@ -668,25 +661,21 @@ def disk(monkeypatch):
 FILES = 1 + 2 * len(FOLDS) + 2  # run.json, the folds with two files each, the two files of the whole run
 
 
-@pytest.mark.parametrize("number", range(1, FILES + 1))
-def test_a_full_disk_is_named_keeps_what_is_recorded_and_the_next_call_completes(plan, runs, disk, number):
-    disk.full_at = number
-    folder = runs / plan.run_id
-    with pytest.raises(MerbenchError, match=r"can't be written \(No space left on device\): free some space") as caught:
-        go(plan, runs)
-    assert disk.writes == number
-    named = Path(str(caught.value).split(" can't be written")[0])
-    assert folder in named.parents
-    assert not named.exists()
-    assert not [path.name for path in runs.rglob("*") if path.name.endswith(".tmp")]
-    recorded = run_state(plan, runs).recorded
-    done = min(max(number - 2, 0) // 2, len(FOLDS))
-    assert recorded == tuple(FOLDS[:done])
-    state, watcher = go(plan, runs)
-    assert state.complete
-    assert watcher.outcomes == FOLDS[done:]
-    assert watcher.notes == []
-    assert read_run(folder).problems == []
+def test_a_full_disk_at_any_write_keeps_what_is_recorded(plan, tmp_path, disk):
+    for number in range(1, FILES + 1):
+        disk.writes, disk.full_at, runs = 0, number, tmp_path / f"runs{number}"
+        with pytest.raises(MerbenchError, match=r"can't be written \(No space left on device\)") as caught:
+            go(plan, runs)
+        assert disk.writes == number
+        named = Path(str(caught.value).split(" can't be written")[0])
+        assert runs / plan.run_id in named.parents
+        assert not named.exists()
+        assert not [path.name for path in runs.rglob("*") if path.name.endswith(".tmp")]
+        done = min(max(number - 2, 0) // 2, len(FOLDS))
+        assert run_state(plan, runs).recorded == tuple(FOLDS[:done])
+        state, watcher = go(plan, runs)
+        assert (state.complete, watcher.outcomes, watcher.notes) == (True, FOLDS[done:], [])
+        assert read_run(runs / plan.run_id).problems == []
 
 
 def test_a_full_disk_at_a_second_try_leaves_the_first_result_or_none(plan, runs, whole, disk):

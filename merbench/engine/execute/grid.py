@@ -14,6 +14,7 @@ from merbench.engine.execute.state import Existing, RunState, check_folds, run_s
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.engine.plan.siblings import numbered, siblings
+from merbench.records.compact import compact
 from merbench.records.folder import RunFolder
 from merbench.records.outcome import FoldOutcome
 from merbench.records.select import Runs
@@ -194,7 +195,7 @@ def _compact(plan: RunPlan, folder: RunFolder, recorded: tuple[str, ...], failed
     if failed or absent:
         return RunState(recorded, failed, failed)
     try:
-        folder.compact(plan.file, plan.task.split.truth())
+        compact(folder, plan.file, plan.task.split.truth())
     except RecordError as error:
         return RunState(recorded, (), failed, (f"{plan.run_id} is incomplete: {error}; {again}",))
     return RunState(recorded, (), failed, complete=True)

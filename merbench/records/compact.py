@@ -1,0 +1,74 @@
+"""Merge the folds of a run into one table of predictions, once the last fold is in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from merbench.contracts.clips import IDENTITY
+from merbench.contracts.digests import bytes_digest
+from merbench.contracts.errors import RecordError
+from merbench.records.files import now, parquet_bytes, verified_table, write_whole
+from merbench.records.folder import PREDICTIONS, RunFolder
+from merbench.records.model import CompleteFile, FoldRecord, RunFile
+from merbench.records.predictions import check_clips, check_predictions, prediction_columns, problem_of
+
+
+def compact(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> CompleteFile:
+    """Merge all folds, verify them against `truth`, and write the commit mark of the whole run.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where its folds are.
+    run : RunFile
+        The run.
+    truth : DataFrame
+        ``dataset, subject, clip, truth, fold`` of every clip that the protocol tests.
+
+    Raises
+    ------
+    RecordError
+        A fold is missing, failed or does not verify.
+    """
+    tables, records = [], []
+    for fold in run.folds:
+        record = folder.read_record(fold, run.key.digest())
+        if record.status == "failed":
+            raise RecordError(f"fold {fold} of {run.run_id} failed")
+        path = folder.fold_path(fold) / PREDICTIONS
+        part = verified_table(path, record.checksums.get(PREDICTIONS, "none"))
+        if part.column_names != prediction_columns(problem_of(run)):
+            raise RecordError(f"{path} has the columns {', '.join(part.column_names)}")
+        tables.append(part.append_column("fold", pa.array([fold] * part.num_rows)))
+        records.append(record)
+    table = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    table = table.sort_values(IDENTITY, ignore_index=True)
+    check_clips(table, truth, str(folder.path))
+    table = table.drop(columns="fold")
+    content = parquet_bytes(check_predictions(table, problem_of(run), run.run_id))
+    write_whole(folder.path / PREDICTIONS, content)
+    mark = CompleteFile(
+        run_id=run.run_id,
+        key_digest=run.key.digest(),
+        predictions=PREDICTIONS,
+        sha256=bytes_digest(content),
+        clips=len(table),
+        seconds=round(sum(record.seconds["total"] for record in records), 3),
+        mixed=_mixed(records),
+        finished=now(),
+    )
+    write_whole(folder.path / "complete.json", mark.model_dump_json(indent=1).encode())
+    return mark
+
+
+def _mixed(records: Sequence[FoldRecord]) -> list[str]:
+    """Return what differs between the folds of a run, such as devices or packages."""
+    found: dict[str, set[Any]] = {}
+    for record in records:
+        facts = {**record.packages, **record.hardware, "device": record.device, "threads": record.threads}
+        facts["packed folds"] = record.packed > 1
+        for name, value in facts.items():
+            found.setdefault(name, set()).add(value)
+    return sorted(name for name, values in found.items() if len(values) > 1)

@@ -1,0 +1,95 @@
+"""Runs are found by one query, and the newest version by its counter."""
+
+import pytest
+
+from merbench.contracts.errors import MerbenchError
+from merbench.records.read import read_run
+from merbench.records.select import find_run, read_leaderboard, read_runs
+
+
+def names(runs):
+    return [run.file.run_id for run in runs]
+
+
+def test_runs_are_chosen_by_any_of_their_fields(record, answers):
+    one = record(answers, method="one").name
+    two = record(answers, method="two", seed=1, variant="epochs=5", selection="inner", data="else").name
+    part = record(answers, method="two", seed=2, folds=["alpha/s1"]).name
+    runs = read_runs(record.results)
+    for wanted, expected in (
+        ({}, {one, two, part}),
+        ({"method": "two"}, {two, part}),
+        ({"method": ["one", "two"], "seed": (0, 2)}, {one, part}),
+        ({"method": None, "data": "else"}, {two}),
+        ({"selection": "inner", "variant": "epochs=5", "config": "default", "protocol": "toys"}, {two}),
+        ({"complete": True, "method": "two"}, {two}),
+        ({"settings": {"variant": "epochs=5"}}, {two}),
+        ({"settings": {"absent": None}}, set()),
+        ({"seed": 0, "shuffled": False, "sanity": False, "origin": "measured", "run_id": one}, {one}),
+        ({"task": "au-detection"}, set()),
+    ):
+        assert set(names(runs.where(**wanted))) == expected, wanted
+    with pytest.raises(KeyError):
+        runs.where(colour="red")
+
+
+def test_the_newest_version_is_the_one_with_the_highest_counter(record, answers):
+    old = [record(answers, code="old", seed=seed, created="2027-01-01T00:00:00+00:00").name for seed in (1, 0)]
+    new = record(answers, code="new", created="2026-01-01T00:00:00+00:00").name
+    other = record(answers, method="other").name
+    runs = read_runs(record.results)
+    assert {run.file.sequence for run in runs.where(run_id=old)} == {1, 2}
+    assert runs.where(run_id=new)[0].file.sequence == 3
+    assert set(names(runs.newest())) == {new, other}
+    versions = runs.where(method="toy").versions()
+    assert [names(version) for version in versions] == [[new], old[::-1]]
+    for run in runs:  # without counters `created` decides, then the id
+        run.file = run.file.model_copy(update={"sequence": None})
+    assert set(names(runs.newest())) == {*old, other}
+    for run in runs:
+        run.file = run.file.model_copy(update={"created": ""})
+    assert set(names(runs.newest())) == {*(old if max(old) > new else [new]), other}
+
+
+def test_a_run_without_a_counter_is_written_without_it(record, answers):
+    run = read_run(record(answers))
+    assert '"sequence":1' in run.file.model_dump_json()
+    for committed in read_leaderboard():
+        text = committed.file.model_dump_json(indent=1) + "\n"
+        assert "sequence" not in text
+        assert '"admissions"' in text
+
+
+def test_a_run_measured_here_replaces_the_committed_one(record, answers):
+    record(answers)
+    mine, committed = read_runs(record.results), read_leaderboard()
+    both = mine + committed
+    assert names(both.distinct()) == names(both)
+    copy = type(mine)(committed)[0]
+    copy.file = mine[0].file
+    assert names((committed[:1] + mine).distinct()) == names(mine)
+
+
+def test_a_run_is_found_by_its_id_or_the_beginning_of_it(record, answers):
+    with pytest.raises(MerbenchError, match="no runs in"):
+        find_run(record.results, "toy")
+    one, two = (record(answers, method=method).name for method in ("toy", "toy-two"))
+    assert find_run(record.results, one).file.run_id == one
+    assert find_run(record.results, "toy-two").file.run_id == two
+    with pytest.raises(MerbenchError, match=f"could be any of {min(one, two)}, {max(one, two)}"):
+        find_run(record.results, "toy")
+    with pytest.raises(MerbenchError, match="no run is called 'tyo'"):
+        find_run(record.results, "tyo")
+
+
+def test_a_committed_run_has_neither_folds_nor_diagnostics():
+    run = read_leaderboard().where(method="ststnet", selection="last")[0]
+    assert (run.diagnostics("samm/006"), run.first_record(), run.without_epochs()) == ({}, None, [])
+    clips = run.clips()
+    assert (clips.fold == clips.dataset + "/" + clips.subject).all()
+    assert run.inner() is None
+    predicted, ends = run.epochs()
+    assert predicted.shape == (442, 800)
+    assert set(ends) == {800}
+    run.forget()
+    assert len(run.predictions) == 442
