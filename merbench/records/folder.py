@@ -11,7 +11,7 @@
     runs/<run>/complete.json                    its commit mark
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from merbench.contracts.clips import IDENTITY
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.names import fold_folder
@@ -36,7 +34,6 @@ from merbench.records.files import (
     remove,
     verified_arrays,
     verified_bytes,
-    verified_table,
     write_whole,
 )
 from merbench.records.model import (
@@ -45,7 +42,7 @@ from merbench.records.model import (
     RunFile,
 )
 from merbench.records.outcome import FoldOutcome
-from merbench.records.predictions import check_clips, check_predictions, prediction_columns, problem_of
+from merbench.records.predictions import problem_of
 
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"
