@@ -1,4 +1,4 @@
-"""What a fold was computed with: packages, hardware and the state of the checkout. Recorded with it, never keyed."""
+"""The environment of a fold: packages, hardware and the state of the checkout. Recorded, never part of a key."""
 
 import os
 import platform
@@ -74,7 +74,7 @@ def git_commit() -> str | None:
 
 
 def peak_memory_mb() -> float | None:
-    """Return the highest resident memory of this process so far, in MiB; None where the system does not tell."""
+    """Return the highest resident memory of this process so far, in MiB; None where the system does not report it."""
     if sys.platform == "win32":
         return None
     import resource
@@ -84,29 +84,29 @@ def peak_memory_mb() -> float | None:
 
 
 def device_of(method: type) -> str:
-    """Return the torch device that a method's folds run on here.
+    """Return the torch device of a method's folds: ``cuda:0`` if it uses torch, and torch finds a GPU; else ``cpu``.
 
-    ``cuda:0`` if the method uses torch and torch finds a GPU, otherwise ``cpu``. Torch is not imported for this.
+    Torch is not imported for this.
     """
     torch: Any = sys.modules.get("torch")
     return "cuda:0" if uses_torch(method) and torch.cuda.is_available() else "cpu"
 
 
 def uses_torch(method: type) -> bool:
-    """Say whether a module that the class, or one it derives from, is defined in has imported torch."""
+    """Return whether the module of the class, or of one of its bases, has imported torch."""
     modules = [vars(sys.modules[cls.__module__]) for cls in method.__mro__ if cls.__module__ in sys.modules]
     imported = {value.__name__ for names in modules for value in names.values() if isinstance(value, ModuleType)}
     return any(name.partition(".")[0] == "torch" for name in imported)
 
 
 def gpus() -> int:
-    """Return how many GPUs torch finds here; 0 where nothing has imported it."""
+    """Return how many GPUs torch finds; 0 if it is not imported."""
     torch: Any = sys.modules.get("torch")
     return torch.cuda.device_count() if torch else 0
 
 
 def begin_gpu_memory(device: str) -> None:
-    """Let `peak_gpu_memory_mb` count from here; nothing to do for a CPU, or a GPU that was not used so far."""
+    """Let `peak_gpu_memory_mb` count from here; does nothing for a CPU, or a GPU that was not used so far."""
     torch: Any = sys.modules.get("torch")
     if device != "cpu" and torch and torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats(device)
@@ -129,7 +129,7 @@ def gpu_memory_mb(device: str) -> float | None:
 
 
 def free_gpu_memory(device: str) -> None:
-    """Give back what torch keeps of a GPU for later: others may share it."""
+    """Release the GPU memory that torch keeps for later: others may share it."""
     torch: Any = sys.modules.get("torch")
     if device != "cpu" and torch and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""What trained methods share: the adapters that leave an author two functions to write, and the loop."""
+"""Shared training code: the training loop, and adapters that leave an author two functions to write."""
 
-#: Counted up when a change here changes what a method learns; part of every result's key.
+#: Increment when a change here alters training results; part of every result's key.
 CODE_VERSION = 1

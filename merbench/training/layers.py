@@ -1,4 +1,4 @@
-"""Layers that many small folds gain by."""
+"""Layers that speed up many small folds."""
 
 from collections.abc import Sequence
 
@@ -22,14 +22,14 @@ class FastDropout(nn.Module):
 
 
 def packed_masks(shape: Sequence[int], shares: Sequence[float], generators: Sequence[torch.Generator]) -> Tensor:
-    """Draw what `FastDropout` multiplies by for many folds, each by its own generator: the bits that it draws alone.
+    """Draw the masks of `FastDropout` for many folds, each by its own generator: the same bits as alone.
 
     Parameters
     ----------
     shape : sequence of int
-        What a fold drops, clips on the first axis.
+        Of the input that a fold drops from, clips on the first axis.
     shares : sequence of float
-        The share of a fold's rows that are its own, from the first; the others are padding, and nothing is drawn.
+        The share of a fold's rows that are its own, from the first; nothing is drawn for the padding after them.
     generators : sequence of Generator
         One a fold, all on the device of the masks.
 
@@ -50,10 +50,10 @@ def _words(elements: int) -> int:
 
 
 def _mask(draws: Tensor, shape: Sequence[int]) -> Tensor:
-    """Turn 64-bit draws to zeros and twos: one of `shape` for each row of draws.
+    """Turn 64-bit draws into masks of zeros and twos: one of `shape` for each row of draws.
 
-    Which draw meets which element depends on the shape alone, not on how its memory lies. Maps are taken to lie
-    channels last, which costs least where they do.
+    Which draw belongs to which element depends on the shape alone, not on the memory layout. Maps are assumed to be
+    channels last, which costs least if they are.
     """
     maps = len(shape) == 4
     lying = [shape[0], *shape[2:], shape[1]] if maps else list(shape)

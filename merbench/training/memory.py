@@ -1,4 +1,4 @@
-"""Memory of small nets on a CPU: large maps that are freed and asked for again at every step."""
+"""Memory of small nets on a CPU: large maps that are freed and allocated again at every step."""
 
 import ctypes
 import sys
@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
     """Let glibc keep freed blocks for the next step instead of handing the pages back and faulting them in again.
 
     It holds for the whole process, changes no number, and nearly halves the step time of a shallow net with large maps
-    (``benchmarks/ststnet_fold.py``). Returns False where the C library is not glibc, and nothing was done.
+    (``benchmarks/ststnet_fold.py``). Returns False, and does nothing, if the C library is not glibc.
     """
     if not sys.platform.startswith("linux"):
         return False

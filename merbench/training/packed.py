@@ -1,18 +1,18 @@
-"""Packed folds: the nets of many folds, stacked along a new first axis, trained step by step in one program.
+"""Packed folds: the nets of many folds, stacked along a new first axis and trained step by step in one program.
 
 Leave-one-subject-out trains the same small net once a subject, and a GPU is idle most of the time while one of them
 trains. Here parameters and buffers of all folds are stacked, the loss is mapped over the stack
 (:func:`torch.func.vmap`), and one optimiser, which works element by element, steps them all. Each fold keeps its own
-clips, order, initial weights and draws, so it becomes the net that it would have become alone, up to rounding.
+clips, order, initial weights and draws, so its net is that of training alone, up to rounding.
 
-The folds' last batches differ in size. They are padded to the longest by clips that are no fold's: these have no label,
-so the loss leaves them out; batch norms leave them out of their statistics; and no fold draws random bits for them.
+The folds' last batches differ in size. They are padded to the longest by clips without a label, which the loss and the
+statistics of batch norms exclude, and for which no random bits are drawn.
 """
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,17 +24,17 @@ from merbench.contracts.methods import RunContext, TrainingData
 from merbench.training.layers import FastDropout, packed_masks
 from merbench.training.torch_method import Batch, Source, TorchMethod, batch_ends
 
-#: What torch's cross-entropy leaves out; labels of action units are NaN where they are not known.
+#: The label that torch's cross-entropy ignores; labels of action units are NaN where they are not known.
 NO_CLASS = -100
 
 
 def can_pack(method: type) -> bool:
-    """Say whether folds of a method can be trained together, as its class says."""
+    """Return whether folds of a method can be trained together, according to its class."""
     return issubclass(method, TorchMethod) and method.packs and method.fit is TorchMethod.fit
 
 
 def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int]]:
-    """Say which folds can be trained together: those with as many steps an epoch, and as many epochs.
+    """Group the folds that can be trained together: equally many steps an epoch, and equally many epochs.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int
     Returns
     -------
     list of list of int
-        Places in `clips`, each once; every fold by itself where the class does not pack.
+        Places in `clips`, each once; each fold alone if the class does not pack.
     """
     if not can_pack(type(method)):
         return [[place] for place in range(len(clips))]
@@ -58,13 +58,13 @@ def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int
 
 
 @dataclass(frozen=True)
-class PackedFold:
+class _PackedFold:
     """A fold that is about to be trained together with others.
 
     Attributes
     ----------
     generator : Generator
-        Goes on where making the net left torch's own.
+        Continues from torch's own after the net was made.
     """
 
     method: TorchMethod
@@ -72,23 +72,23 @@ class PackedFold:
     source: Source
     generator: torch.Generator
 
-    @classmethod
-    def start(cls, method: TorchMethod, train: TrainingData, run: RunContext) -> Self:
-        """Make the fold's net, and what gives its batches."""
-        source = method.start(train, run)
-        device = source.labels.device
-        generator = torch.Generator(device)
-        generator.set_state(torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state())
-        return cls(method, run, source, generator)
+
+def start_packed(method: TorchMethod, train: TrainingData, run: RunContext) -> _PackedFold:
+    """Make the net of a fold that is to be trained together with others, and the source of its batches."""
+    source = method.start(train, run)
+    device = source.labels.device
+    generator = torch.Generator(device)
+    generator.set_state(torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state())
+    return _PackedFold(method, run, source, generator)
 
 
-def fit_packed(folds: Sequence[PackedFold]) -> None:
-    """Train the nets of several folds together; afterwards each method is as its own ``fit`` would have left it.
+def fit_packed(folds: Sequence[_PackedFold]) -> None:
+    """Train the nets of several folds together; each method ends in the state that its own ``fit`` leads to.
 
     Parameters
     ----------
-    folds : sequence of PackedFold
-        Of methods of one class and configuration, that `grouped_by_steps` puts together.
+    folds : sequence
+        From `start_packed`, of methods of one class and configuration, that `grouped_by_steps` puts together.
 
     Raises
     ------
@@ -97,7 +97,9 @@ def fit_packed(folds: Sequence[PackedFold]) -> None:
     """
     methods = [fold.method for fold in folds]
     if len(grouped_by_steps(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
-        raise ValueError("these folds can't be trained together: their method does not pack, or their steps differ")
+        raise ValueError(
+            "these folds can't be trained together: their method does not pack, or their numbers of steps differ"
+        )
     for method in methods:
         method.net.train()
     stack, batches = _Stack(folds), _Batches(folds)
@@ -124,7 +126,7 @@ def fit_packed(folds: Sequence[PackedFold]) -> None:
         for place in list(going):
             folds[place].run.progress(epoch, epochs)
             if folds[place].run.epoch_end(epoch, methods[place]):
-                stack.release(place)  # it stays in the pack, where its weights go on, but its net does not
+                stack.release(place)  # the pack trains its weights on, but its net is detached
                 del going[place]
         if not going:
             break
@@ -155,9 +157,9 @@ class _Rows:
 
 
 class _Batches:
-    """Gives the batches of all folds, with few and large operations on the device, however many folds there are."""
+    """The batches of all folds, by few and large operations on the device for any number of folds."""
 
-    def __init__(self, folds: Sequence[PackedFold]) -> None:
+    def __init__(self, folds: Sequence[_PackedFold]) -> None:
         self._sources = [fold.source for fold in folds]
         method = folds[0].method
         self._augments = type(method).augment is not TorchMethod.augment
@@ -180,7 +182,7 @@ class _Batches:
         return self._steps
 
     def _gather(self) -> None:
-        """Put the clips of all folds into one tensor of each input; those of a fold are then a part of it."""
+        """Concatenate the clips of all folds into one tensor of each input, of which each fold has a slice."""
         for name in self._sources[0].data:
             self._data[name] = torch.cat([source.data[name] for source in self._sources])
             parts = torch.split(self._data[name], self._clips.tolist())
@@ -205,7 +207,7 @@ class _Batches:
         return _Rows(on_device, labels, tuple(sizes.tolist()), mask)
 
     def batch(self, step: _Rows) -> Batch:
-        """Return the tensors of a step's clips, augmented fold by fold where the method does that."""
+        """Return the tensors of a step's clips, augmented fold by fold if the method augments."""
         if not self._augments:
             return {name: values[step.rows] for name, values in self._data.items()}
         found = []
@@ -219,7 +221,7 @@ class _Batches:
 class _Stack:
     """Parameters and buffers of all folds, stacked; the methods' nets become views of them."""
 
-    def __init__(self, folds: Sequence[PackedFold]) -> None:
+    def __init__(self, folds: Sequence[_PackedFold]) -> None:
         self._method = folds[0].method
         self._nets = [fold.method.net for fold in folds]
         self._generators = [fold.generator for fold in folds]
@@ -295,14 +297,14 @@ class _Stack:
 
 
 def _dropped(method: TorchMethod, batch: Batch, labels: Tensor) -> dict[str, torch.Size]:
-    """Look what shape each `FastDropout` is called with, in the order in which they are called, by one pass."""
+    """Return the shape that each `FastDropout` is called with, in the order of the calls, by one pass."""
     net = copy.deepcopy(method.net)
     found: dict[str, torch.Size] = {}
 
     def looking(name: str) -> Any:
         def look(_: nn.Module, inputs: tuple[Tensor]) -> None:
             if name in found:
-                raise RuntimeError(f"the FastDropout {name} is called twice a step: folds are packed only where once")
+                raise RuntimeError(f"the FastDropout {name} is called twice a step: packed folds need one call")
             found[name] = inputs[0].shape
 
         return look
@@ -338,12 +340,12 @@ class _Losing(nn.Module):
 
 
 def _learns_statistics(module: nn.Module) -> bool:
-    """Say whether a module is a batch norm that is trained, not one that is frozen by staying in eval mode."""
+    """Return whether a module is a batch norm that is trained, not one that is frozen in eval mode."""
     return isinstance(module, _BatchNorm) and module.training
 
 
 class _GivenDropout(nn.Module):
-    """`FastDropout` whose mask is drawn before, for all folds."""
+    """`FastDropout` with a mask that was drawn before, for all folds."""
 
     mask: Tensor
 
@@ -356,7 +358,7 @@ class _GivenDropout(nn.Module):
 
 
 class _BatchNormOfOwn(nn.Module):
-    """Batch norm, in training, that leaves rows out of its statistics that are no fold's own."""
+    """Batch norm in training that excludes padding from its statistics."""
 
     own: Tensor
     weight: Tensor
@@ -394,7 +396,7 @@ class _BatchNormOfOwn(nn.Module):
         return (centred * (scale * self.weight.view(shape)) + self.bias.view(shape)).to(x.dtype)
 
     def _follow(self, mean: Tensor, spread: Tensor) -> None:
-        """Bring the running statistics up to date."""
+        """Update the running statistics."""
         self.running_mean.mul_(1 - self._momentum).add_(self._momentum * mean)
         self.running_var.mul_(1 - self._momentum).add_(self._momentum * spread)
         self.num_batches_tracked.add_(1)

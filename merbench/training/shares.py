@@ -1,4 +1,4 @@
-"""How often the training clips show each class or action unit: all that floor methods learn."""
+"""The share of training clips with each class or action unit: all that floor methods learn."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def shares(labels: npt.NDArray[Any], problem: Problem) -> npt.NDArray[np.float64
     Returns
     -------
     ndarray
-        Of an action unit the share among clips for which it is annotated; NaN where there is none.
+        For an action unit the share among clips for which it is annotated; NaN if there are none.
     """
     if problem.task == "classification":
         return np.asarray(np.bincount(labels, minlength=len(problem.outputs)) / len(labels))

@@ -44,7 +44,7 @@ class SklearnMethod:
         else:
             known = self._fitted.decision_function(features)
             known = np.column_stack([-known, known]) if known.ndim == 1 else known
-        # A class that the training clips lack is given each clip's own lowest score, never that of its company.
+        # A class that the training clips lack is given each clip's own lowest score, never that of the batch.
         lowest = known.min(axis=1, keepdims=True, initial=0.0)
         scores = np.repeat(lowest, len(self.problem.outputs), axis=1)
         scores[:, self._fitted.classes_] = known

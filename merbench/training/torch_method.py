@@ -1,4 +1,4 @@
-"""The adapter for neural nets: a method builds a module and computes a loss, the loop is here, the same for all."""
+"""The adapter for neural nets: a method builds a module and computes a loss; the training loop is here."""
 
 import math
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from merbench.training.memory import keep_freed_memory
 
 
 class TorchConfig(MethodConfig):
-    """Settings that every net has.
+    """Settings of every net.
 
     Attributes
     ----------
     epochs : int
         Passes over the training clips.
     least_steps : int
-        More passes are made where these are fewer steps than this: a net needs steps, and few clips give few an epoch.
+        More passes are made if these are fewer steps than this: few clips give few steps an epoch.
     batch_size : int
         Clips a step; the last batch of an epoch may be smaller, or one clip larger.
     learning_rate : float
@@ -34,14 +34,14 @@ class TorchConfig(MethodConfig):
     warmup_epochs : float
         The learning rate rises linearly from 0 over this many epochs.
     schedule : str
-        How it goes on: ``constant``, or ``cosine`` down to 0 at the last step.
+        After the warm-up: ``constant``, or ``cosine`` down to 0 at the last step.
     gradient_norm : float, optional
         Longer gradients are shortened to this norm.
     precision : str
         Of training: ``float32``, or ``bfloat16``, which lets torch compute products in 16 bits (autocast).
         Predictions are always made in float32.
     channels_last : bool
-        Memory layout of pictures and filters; convolutions on GPUs with mixed precision want it.
+        Memory layout of pictures and filters; speeds up convolutions on GPUs with mixed precision.
     compiled : bool
         Compile the net by ``torch.compile`` for training: pays where a fold takes minutes.
     """
@@ -69,18 +69,18 @@ Batch = dict[str, Tensor]
 
 
 class TorchMethod:
-    """Base of methods that are a net. A subclass defines `module`, and what else of the following it wants otherwise.
+    """Base of methods that are a net. A subclass defines `module`, and overrides other methods as needed.
 
-    The inputs of all training clips lie on the device from the first epoch on and are indexed there. A specification
-    with a jitter window is drawn anew for each epoch.
+    The inputs of all training clips are on the device from the first epoch on and are indexed there. Inputs with a
+    jitter window are drawn anew for each epoch.
     """
 
     Config: ClassVar[type[TorchConfig]] = TorchConfig
 
     #: Whether many folds may be trained in one program (:mod:`merbench.training.packed`): `loss` depends on nothing but
-    #: settings, module, batch and labels; clips of a batch meet in nothing but batch norms and the loss, which leaves
-    #: out those labelled -100 (NaN for action units), as torch's cross-entropy does; and what is random within the
-    #: module is a layer of :mod:`merbench.training.layers`, called once a step; the optimiser works element by element
+    #: settings, module, batch and labels; clips of a batch interact only in batch norms and the loss, which ignores
+    #: those labelled -100 (NaN for action units), as torch's cross-entropy does; random parts of the
+    #: module are layers of :mod:`merbench.training.layers`, called once a step; the optimiser works element by element
     #: (as SGD, Adam and AdamW do, and LAMB and Muon do not); and `fit` is the one below.
     packs: ClassVar[bool] = False
 
@@ -92,19 +92,19 @@ class TorchMethod:
         self.problem = problem
 
     def begin(self, train: TrainingData) -> None:
-        """Look at the training clips before the net is made: what is computed from them, such as class weights."""
+        """Compute statistics of the training clips, such as class weights, before the net is made."""
 
     def module(self) -> nn.Module:
         """Return the net, freshly initialised; called with torch's generator seeded for the fold."""
         raise NotImplementedError(f"{type(self).__name__} must define module()")
 
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
-        """Turn the inputs of clips to tensors, row by row; by default every declared input as it is.
+        """Turn the inputs of clips into tensors, row by row; by default every declared input unchanged.
 
         Parameters
         ----------
         inputs : Inputs
-            Training clips, or test clips, which lack what is for training only.
+            Training clips, or test clips, which lack inputs that are for training only.
         rng : Generator, optional
             Draws jitter; for ``inputs[name].batch(rng=rng)``. None for test clips.
         """
@@ -128,7 +128,7 @@ class TorchMethod:
         return torch.optim.Adam(module.parameters(), lr=self.config.learning_rate, fused=True)
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
-        """Train the net, pass by pass, telling the harness of each."""
+        """Train the net, pass by pass, and report each epoch."""
         source = self.start(train, run)
         net: Any = torch.compile(self.net) if self.config.compiled else self.net
         optimiser = self.optimiser(self.net)
@@ -154,7 +154,7 @@ class TorchMethod:
                 break
 
     def start(self, train: TrainingData, run: RunContext) -> "Source":
-        """Make the net, on its device, and what gives its batches."""
+        """Make the net, on its device, and the source of its batches."""
         torch.set_num_threads(run.threads)
         self._device = torch.device(run.device)
         if self._device.type == "cpu":
@@ -171,16 +171,16 @@ class TorchMethod:
         return Prediction(torch.cat(list(self.evaluated(inputs, self.scores))).double().cpu().numpy())
 
     def evaluated(self, inputs: Inputs, look: Any) -> Iterator[Any]:
-        """Give ``look(net, batch)`` for the clips of `inputs` batch by batch, in eval mode and without gradients."""
+        """Yield ``look(net, batch)`` for the clips of `inputs` batch by batch, in eval mode and without gradients."""
         self.net.eval()
         data = self.on_device(inputs)
-        # Single precision as a CPU has it: a GPU's shorter one would let a prediction depend on its company.
+        # Full single precision: a GPU's TF32 would let a prediction depend on the batch.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             for rows in torch.split(torch.arange(inputs.clips, device=self._device), self.config.batch_size):
                 yield look(self.net, {name: values[rows] for name, values in data.items()})
 
     def precision(self) -> AbstractContextManager[Any]:
-        """Compute within the block as precisely as the configuration says."""
+        """Compute within the block in the configured precision."""
         if self.config.precision == "float32":
             return nullcontext()
         return torch.autocast(self._device.type, getattr(torch, self.config.precision))
@@ -191,7 +191,7 @@ class TorchMethod:
         return max(config.epochs, math.ceil(config.least_steps / len(batch_ends(clips, config.batch_size))))
 
     def rate(self, trained: float, epochs: int) -> float:
-        """Return the share of the learning rate that holds after so many of all epochs."""
+        """Return the factor of the learning rate after so many of all epochs."""
         if trained < self.config.warmup_epochs:
             return float((trained + 1e-3) / self.config.warmup_epochs)
         if self.config.schedule == "constant":
@@ -205,7 +205,7 @@ class TorchMethod:
 
 
 class Source:
-    """What gives a method its training batches: the clips' tensors on the device, and the fold's random streams.
+    """The source of a method's training batches: the clips' tensors on the device, and the fold's random streams.
 
     Attributes
     ----------
@@ -215,7 +215,7 @@ class Source:
     data : dict of str to Tensor
         The clips' tensors; empty before the first epoch.
     jittered : bool
-        They are other ones in each epoch.
+        The tensors differ from epoch to epoch.
     """
 
     def __init__(self, method: TorchMethod, train: TrainingData, run: RunContext) -> None:
@@ -229,13 +229,13 @@ class Source:
         self._generator = torch.Generator(device).manual_seed(run.stream_seed("augment"))
 
     def order(self) -> npt.NDArray[np.int64] | None:
-        """Begin an epoch: return the order in which the clips are trained on; None where it is that they lie in."""
+        """Begin an epoch: return the order of the training clips; None if it is not shuffled."""
         if not self.data or self.jittered:
             self.data = self._method.on_device(self._inputs, self._jitter)
         return self._order.permutation(len(self.labels)) if self._method.config.shuffle else None
 
     def batches(self) -> list[Any]:
-        """Begin an epoch: return the rows of each batch, slices, which cost no copy, where nothing is shuffled."""
+        """Begin an epoch: return the rows of each batch; slices, which cost no copy, if nothing is shuffled."""
         order = self.order()
         ends = batch_ends(len(self.labels), self._method.config.batch_size)
         slices = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
@@ -253,7 +253,7 @@ def batch_ends(clips: int, size: int) -> list[int]:
     """Return where each batch of an epoch ends."""
     ends = [*range(size, clips, size), clips]
     if len(ends) > 1 and clips - ends[-2] == 1:
-        del ends[-2]  # a last clip alone, of which no batch norm knows a spread, joins the batch before
+        del ends[-2]  # a last clip alone, for which batch norm has no variance, joins the batch before
     return ends
 
 

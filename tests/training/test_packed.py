@@ -10,7 +10,7 @@ from torch import nn
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, Progress, RunContext, TrainingData
 from merbench.training.layers import FastDropout
-from merbench.training.packed import PackedFold, can_pack, fit_packed, grouped_by_steps
+from merbench.training.packed import can_pack, fit_packed, grouped_by_steps, start_packed
 from merbench.training.torch_method import TorchConfig, TorchMethod
 
 PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
@@ -72,7 +72,7 @@ def made(count, method=Net, **settings):
 
 
 def fit_together(methods, trains, runs):
-    fit_packed([PackedFold.start(*fold) for fold in zip(methods, trains, runs, strict=True)])
+    fit_packed([start_packed(*fold) for fold in zip(methods, trains, runs, strict=True)])
 
 
 def both(clips, method=Net, contexts=None, **settings):

@@ -26,7 +26,12 @@ def test_a_failed_download_is_reported_in_one_line(error, reason):
         downloaded("vit_small", "vit_pretrained: null", make)
     said = str(raised.value)
     assert len(said.splitlines()) == 1
-    for part in ("the weights of vit_small can't be had", reason, "download them", "or set vit_pretrained: null"):
+    for part in (
+        "the weights of vit_small can't be downloaded",
+        reason,
+        "download them",
+        "or set vit_pretrained: null",
+    ):
         assert part in said
     assert raised.value.__cause__ is error
 

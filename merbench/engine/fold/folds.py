@@ -141,17 +141,17 @@ def _run_pack(
 
 def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) -> "list[_BegunFold]":
     """Train folds in one program; each method gets what it would get alone, and nothing of another fold."""
-    from merbench.training.packed import PackedFold, fit_packed
+    from merbench.training.packed import fit_packed, start_packed
 
     begun: list[_BegunFold] = []
-    packed: list[PackedFold] = []
+    packed = []
     with _thread_pools(len(sys.modules)).limit(limits=task.threads):
         for fold in folds:
             begun.append(_begin(task, fold, Progress() if begun else progress))
             with begun[-1].random_state():
                 method: Any = begun[-1].make()
-                packed.append(PackedFold.start(method, begun[-1].opened.train, begun[-1].run))
-        with begun[0].random_state():  # methods that pack do not draw from it
+                packed.append(start_packed(method, begun[-1].opened.train, begun[-1].run))
+        with begun[0].random_state():  # nothing is drawn from it by methods that pack
             fit_packed(packed)
     return begun
 

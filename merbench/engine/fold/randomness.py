@@ -1,4 +1,4 @@
-"""Random state: every fold starts from its own seeds, and what happens around a method leaves its state as it was."""
+"""Random state: every fold starts from its own seeds, and predictions in between do not change a method's state."""
 
 import random
 import sys
@@ -12,7 +12,7 @@ import numpy as np
 
 @contextmanager
 def preserved_random_state() -> Iterator[None]:
-    """Put the global generators of Python, NumPy and, if it is loaded, torch back as they were at the start."""
+    """Restore the global generators of Python, NumPy and, if it is loaded, torch at the end."""
     torch: Any = sys.modules.get("torch")
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     cpu = torch.get_rng_state() if torch else None
@@ -45,7 +45,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def preserved_method(method: object) -> Iterator[None]:
-    """Put the torch modules and random generators that `method` holds back as they were: mode, and state."""
+    """Restore the modes of torch modules and the states of random generators that `method` holds."""
     torch: Any = sys.modules.get("torch")
     kinds = (
         np.random.Generator,
@@ -62,7 +62,7 @@ def preserved_method(method: object) -> Iterator[None]:
 
 
 def _restoring(held: Any, torch: Any) -> list[Callable[[], object]]:
-    """Return what puts a module or generator back as it is now."""
+    """Return calls that restore the present state of a module or generator."""
     if isinstance(held, np.random.Generator):
         return [partial(setattr, held.bit_generator, "state", held.bit_generator.state)]
     if isinstance(held, np.random.RandomState):

@@ -378,6 +378,19 @@ def test_predictions_do_not_depend_on_the_order_of_runs(tmp_path, method):
     assert not predictions(plans[0], tmp_path / "forward").equals(predictions(plans[1], tmp_path / "forward"))
 
 
+def test_a_run_with_packed_and_single_folds_is_flagged(tmp_path, method):
+    class Packing(Serial):
+        def __call__(self, jobs, observer):
+            for size, (job, outcome) in zip(self.sizes, super().__call__(jobs, observer), strict=True):
+                yield job, replace(outcome, packed=size)
+
+    (plan,) = toy_plans(method)
+    for sizes, mixed in (((4, 4, 4, 4, 3, 3), []), ((4, 4, 4, 4, 1, 1), ["packed folds"])):
+        Packing.sizes = sizes
+        go([plan], tmp_path / f"{len(mixed)}", executor=Packing())
+        assert json.loads((tmp_path / f"{len(mixed)}" / plan.run_id / "complete.json").read_text())["mixed"] == mixed
+
+
 # --- a fold fails ---------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,6 @@ from merbench.engine.execute.jobs import Job, JobQueue, Serial, pack_size
 from merbench.engine.fold.folds import can_pack, run_fold, run_folds
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import SELECTIONS
-from merbench.records.folder import _mixed
 from merbench.splits.split import make_split
 from merbench.training.layers import FastDropout
 from merbench.training.torch_method import TorchConfig, TorchMethod
@@ -319,11 +318,3 @@ def test_a_worker_takes_a_pack_of_one_run_however_long_it_lasts(task):
         if len(taken) == 1:
             queue.put_back(group[0])  # its worker died: it goes alone now
     assert sorted(taken) == [("one", 1), ("one", 1), ("one", 3), ("two", 2)]
-
-
-def test_a_run_of_which_some_folds_were_packed_is_flagged():
-    def record(packed):
-        return SimpleNamespace(packages={}, hardware={}, device="cpu", threads=1, packed=packed)
-
-    assert _mixed([record(4), record(3)]) == []
-    assert _mixed([record(4), record(1)]) == ["packed folds"]
