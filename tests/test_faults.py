@@ -1,4 +1,4 @@
-"""Kills, disks, clocks and other drivers: whatever happens to a command, one outcome, and it is told.
+"""Kills, disks, clocks and other drivers: whatever happens to a command, the outcome is the same and is reported.
 
 ``docs/faults.md`` has a line for each; a line's test is named there. The data is a database of frames in miniature, so
 that a command has all that one has: a store to build, folds, writes, runs to put together, a table.

@@ -529,7 +529,7 @@ def test_a_method_changes_only_its_own_copies(task, inputs, split):
     pd.testing.assert_frame_equal(first, outcome(task(Plain)).predictions)
 
 
-# --- no clip's answer depends on its company ------------------------------------------------------------------------
+# --- batch independence -------------------------------------------------------------------------------------------
 
 
 class NetLeftInTraining(PlainNet):
@@ -740,7 +740,7 @@ def test_an_epoch_reported_out_of_turn_is_named(task):
     assert "epoch_end(0) called, expected epoch 1" in failure.message
 
 
-# --- what a method tells of itself ----------------------------------------------------------------------------------
+# --- diagnostics ----------------------------------------------------------------------------------------------------
 
 
 class Telling(Plain):
@@ -1188,7 +1188,7 @@ MISTAKES = {
 }
 
 
-def test_a_methods_mistake_fails_its_fold_and_keeps_its_traceback(task):
+def test_a_methods_mistake_fails_its_fold_with_its_traceback(task):
     for method, kind, message in MISTAKES.values():
         found = run_fold(task(method), "samm/006")
         assert found.predictions is None

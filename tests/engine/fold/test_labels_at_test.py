@@ -46,14 +46,14 @@ def task():
 
 
 @pytest.mark.parametrize(("admitted", "given"), [(False, 1.0), (True, 2.0)])
-def test_test_clips_come_without_action_units_unless_the_card_admits_it(task, admitted, given):
+def test_test_clips_lack_action_units_unless_disclosed(task, admitted, given):
     found = run_fold(replace(task, au_labels_at_test=admitted), "d/a")
     assert found.failure is None, found.failure.traceback
     assert found.predictions.score_no.tolist() == [2.0]  # in training both are there
     assert found.predictions.score_yes.tolist() == [given]
 
 
-def test_unlabelled_clips_of_a_transductive_method_come_without_action_units(task):
+def test_unlabelled_clips_lack_action_units(task):
     class Curious(Seeing):
         def fit(self, train, run):
             self.trained = sorted(train.unlabelled.names())
