@@ -83,7 +83,7 @@ class ScoreCache:
         return self._folder / f"{name}.json"
 
     def _write(self, path: Path, found: RowScores) -> None:
-        """Keep a row's scores; a full disk or a folder that is not writable is no reason to fail."""
+        """Keep a row's scores; a full disk or a folder that is not writable is ignored."""
         body = json.dumps(_as_json(found), separators=(",", ":")).encode()
         with suppress(MerbenchError, OSError):
             write_whole(path, bytes_digest(body).encode() + b"\n" + body)

@@ -1,4 +1,4 @@
-"""What methods tell of themselves, read back: the held-out clips of all folds in one table, with their arrays."""
+"""Recorded diagnostics: the held-out clips of all folds in one table, with their arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Diagnostics:
     decoupling : Decoupling, optional
         How far the features keep apart, and how well action units are found.
     problems : list of str
-        What did not verify, or could not be put together, and is left out.
+        Diagnostics that do not verify or cannot be combined, and are excluded.
     """
 
     clips: pd.DataFrame
@@ -99,21 +99,21 @@ def gathered(folds: Mapping[str, Arrays], predictions: pd.DataFrame, problems: l
     folds : mapping of str to arrays
         Fold -> arrays as :meth:`merbench.records.read.RecordedRun.diagnostics` gives them.
     predictions : DataFrame
-        Of the run; a fold whose clips are not all among them is left out.
+        Predictions of the run; a fold with other clips is excluded.
     problems : list of str
         What is known to be missing already.
     """
     problems, tables = list(problems), []
     kept: dict[str, Arrays] = {}
     if folds and "predicted" not in predictions:
-        problems.append("nothing is drawn of what a method tells of itself under AU detection")
+        problems.append("diagnostics are not drawn for AU detection")
         folds = {}
     predicted = predictions.set_index(IDENTITY).predicted if folds else pd.Series(dtype=str)
     for fold, arrays in folds.items():
         table = pd.DataFrame({name: arrays[f"test/{name}"].astype(str) for name in (*IDENTITY, "truth", "aus")})
         answers = predicted.reindex(pd.MultiIndex.from_frame(table[IDENTITY]))
         if answers.isna().any():
-            problems.append(f"fold {fold} has diagnostics of clips without a verified prediction: it is left out")
+            problems.append(f"fold {fold} has diagnostics of clips without a verified prediction: excluded")
             continue
         tables.append(table.assign(fold=fold, predicted=answers.to_numpy()))
         kept[fold] = arrays
@@ -132,7 +132,7 @@ def _decoupling(folds: Mapping[str, Arrays], problems: list[str]) -> Decoupling 
 
 
 def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.NDArray[Any]]:
-    """Put arrays of the folds below one another; one that some fold lacks, or has in another shape, is told."""
+    """Put arrays of the folds below one another; one that a fold lacks, or has in another shape, is reported."""
     told = ("test/dataset", "test/subject", "test/clip", "test/truth", "test/aus")
     names = dict.fromkeys(name for arrays in folds.values() for name in arrays if name.startswith("test/"))
     pooled = {}
@@ -141,14 +141,14 @@ def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.N
             continue
         shapes = {arrays[name].shape[1:] if name in arrays else None for arrays in folds.values()}
         if len(shapes) > 1:
-            problems.append(f"{name.removeprefix('test/')} is not alike in all folds that have diagnostics: left out")
+            problems.append(f"{name.removeprefix('test/')} differs between folds or is missing in some: excluded")
             continue
         pooled[name.removeprefix("test/")] = np.concatenate([arrays[name] for arrays in folds.values()])
     return pooled
 
 
 def unit_series(diagnostics: Diagnostics) -> dict[str, UnitScores]:
-    """Name what tells of action units: the method itself, and a linear probe of each of its features.
+    """Return the sources of action unit scores: the method itself, and a linear probe of each of its features.
 
     Empty where no held-out clip shows any.
     """

@@ -41,11 +41,11 @@ class Row:
         By part; empty where nothing could be scored.
     comparable : tuple
         Rows with the same one rank together: task, meaning of the protocol, each clip's label and fold; synthetic
-        data, and methods whose card admits something, stand apart.
+        data, and methods with disclosures, are ranked separately.
     status : str
         ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed).
     remarks : list of str
-        What a reader should know: what the card admits, holes, mixed packages.
+        Notes for the reader: disclosures, missing folds, mixed packages.
     p_best : float, optional
         Of UF1 on all clips being equal to that of the best row it ranks with, see
         :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank.

@@ -1,4 +1,4 @@
-"""``merbench audit``: what habits of picking an epoch would report, from predictions kept after every epoch."""
+"""``merbench audit``: the lift of selection rules that look at test labels, from predictions kept after every epoch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +53,7 @@ def audit(
         name = spec.name
     asked = key_values(settings or [], "--set")
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
-    if chosen and not config:  # the configuration may be any: a first look on the stand-in takes another than a run
+    if chosen and not config:  # any configuration: on small synthetic data a run uses the quick one
         chosen = {name: chosen[name] for name in asked}
     given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
     options = tuple(word for option, value in given if value for word in (option, value))

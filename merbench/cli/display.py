@@ -182,7 +182,7 @@ class PlainDisplay:
             self._open[at.job.plan.run_id].begin()
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
-        """Count a fold; tell of failures at once."""
+        """Count a fold; report failures at once."""
         self.executed += 1
         self._open[plan.run_id].count(outcome)
         if outcome.failure:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def protocols(
     name: Annotated[str | None, typer.Argument(help="Print this protocol whole.", metavar="NAME")] = None,
 ) -> None:
-    """List the protocols, or print one: source and BibTeX, databases, mapping, what is left out and why, folds, counts.
+    """List the protocols, or print one: source and BibTeX, databases, mapping, exclusions with reasons, folds, counts.
 
     Any databases can be crossed by name: 'cross:casme2+samm->smic-hs', 'lodo:casme2+samm+smic-hs'.
     """

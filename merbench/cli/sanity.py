@@ -86,7 +86,7 @@ def _shuffled(file: RunFile) -> tuple[str, ...]:
 
 
 def _impossible(names: Sequence[str], file: RunFile) -> dict[str, str]:
-    """Say why task or data can't have some rows, as far as can be told: data may not be registered here any more."""
+    """Return why task or data exclude some rows, as far as known: data may no longer be registered."""
     try:
         sources = [open_registered(name) for name in file.data.split("+")] if not file.synthetic else []
     except MerbenchError:

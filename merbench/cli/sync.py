@@ -43,7 +43,7 @@ def mlflow(
     found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
     console = Console(highlight=False)
     if not found:
-        raise MerbenchError(f"there is no run in {folder / 'runs'}: merbench run METHOD --protocol P")
+        raise MerbenchError(f"no runs in {folder / 'runs'}: record one with merbench run METHOD --protocol P")
     columns = (TextColumn("mirroring runs"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         line = bar.add_task("runs", total=len(found))

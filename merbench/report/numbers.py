@@ -5,7 +5,7 @@ import re
 
 from merbench.scoring.intervals import Interval
 
-#: Written where there is no figure.
+#: Written for a missing figure.
 NONE = "–"
 
 

@@ -119,7 +119,7 @@ def test_an_array_that_is_not_alike_in_all_folds_is_told_and_left_out(made, fold
         folds["alpha/s01"]["test/kept/0.5"] = spoilt
     found = gathered(folds, made.run.predictions, [])
     (problem,) = found.problems
-    assert problem.startswith("kept/0.5 is not alike in all folds")
+    assert problem.startswith("kept/0.5 differs between folds")
     assert list(found.of_kind("kept")) == ["0.25", "0.75"]
     assert set(found.folds) == set(made.folds)
 
@@ -127,7 +127,7 @@ def test_an_array_that_is_not_alike_in_all_folds_is_told_and_left_out(made, fold
 def test_a_fold_whose_predictions_are_missing_is_told_and_left_out(made, folds):
     there = made.run.predictions[made.run.predictions.subject != "s02"]
     found = gathered({fold: folds[fold] for fold in ("alpha/s01", "alpha/s02")}, there, [])
-    assert found.problems == ["fold alpha/s02 has diagnostics of clips without a verified prediction: it is left out"]
+    assert found.problems == ["fold alpha/s02 has diagnostics of clips without a verified prediction: excluded"]
     assert set(found.clips.fold) == set(found.folds) == {"alpha/s01"}
 
 

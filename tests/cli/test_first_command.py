@@ -11,9 +11,9 @@ def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(d
     (command,) = re.findall(r"```sh\npip install uv\nuv run merbench (.*)\n```", README.read_text(encoding="utf-8"))
     said = done(*command.split())
     first, *_ = said.splitlines()
-    assert first.startswith("data: synthetic-small, a synthetic stand-in, since no database")
+    assert first.startswith("data: synthetic-small, synthetic, since no database")
     assert "making synthetic-small: 100/100 clips" in said
-    assert "configuration medn:small, since there is no GPU; --config medn:full is for one" in said
+    assert "configuration medn:small, no GPU found; --config medn:full is for GPUs" in said
     assert "medn small seed 0: 12/12 folds" in said
     assert "medn (small): reconstruction" in said
     assert "synthetic data" in said

@@ -293,7 +293,7 @@ def test_check_protocol_names_the_stand_in_once(small_protocol, small_release, d
     source = open_source("megc2019-flow28", small_release)
     monkeypatch.setattr("merbench.engine.plan.data._open", lambda name, watcher: source)
     said = done("check-protocol", small_protocol)
-    assert said.count("data: synthetic-small, a synthetic stand-in") == 1
+    assert said.count("data: synthetic-small, synthetic, since") == 1
 
 
 def test_check_protocol_says_one_fold_and_one_size_as_such(registered, mine, done):

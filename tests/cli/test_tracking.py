@@ -103,4 +103,4 @@ def test_a_wrong_address_is_refused_before_anything_is_done(refused, small, tmp_
 def test_sync_without_runs_or_of_an_unknown_one_says_so(recorded, refused, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "unknown run 'sv-flow'" in refused("sync", "mlflow", "sv-flow")
-    assert "there is no run in" in refused("sync", "mlflow", "--results", tmp_path / "elsewhere")
+    assert "no runs in" in refused("sync", "mlflow", "--results", tmp_path / "elsewhere")

@@ -265,7 +265,7 @@ def test_a_dry_run_counts_folds_whose_diagnostics_are_missing(done, small, telle
 
 def test_a_run_says_which_configuration_it_takes_without_a_gpu_and_tables_name_it(done, small, teller):
     said = done("run", "teller", *small)
-    line = "configuration teller:small, since there is no GPU; --config teller:full is for one"
+    line = "configuration teller:small, no GPU found; --config teller:full is for GPUs"
     assert said.splitlines().count(line) == 1
     assert "teller small seed 0: 9/9 folds" in said
     assert re.search(r"^ +1 +teller \(small\) ", said, re.MULTILINE)

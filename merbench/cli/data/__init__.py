@@ -14,7 +14,7 @@ from merbench.cli.data.verify import verify
 __all__ = ["data"]
 
 data = typer.Typer(
-    help="Fetch, register, verify, prepare and look at databases, or make a stand-in.", no_args_is_help=True
+    help="Fetch, register, verify, prepare and inspect databases, or generate a synthetic one.", no_args_is_help=True
 )
 data.command(epilog="Example: merbench data add casme2 ~/data/CASME2")(add)
 data.command(epilog="Example: merbench data fetch megc2019-flow28")(fetch)

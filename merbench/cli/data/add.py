@@ -12,7 +12,7 @@ def add(
     name: Annotated[str, typer.Argument(help="A database, see merbench data list.", metavar="NAME")],
     path: Annotated[Path, typer.Argument(help="The folder that holds your copy.", metavar="PATH")],
     corrections: Annotated[
-        bool, typer.Option("--corrections/--no-corrections", help="Mend known errors of the annotation sheet.")
+        bool, typer.Option("--corrections/--no-corrections", help="Correct known errors of the annotation sheet.")
     ] = True,
 ) -> None:
     """Register your copy of a database; the layout is found by itself."""

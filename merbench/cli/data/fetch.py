@@ -70,7 +70,7 @@ def first_run(source: "Source") -> str:
     largest = max(served, key=lambda spec: len(spec.datasets))
     able = []
     for entry in METHODS.entries():
-        with suppress(MerbenchError):  # of a broken plug-in, which merbench methods tells of
+        with suppress(MerbenchError):  # a broken plug-in is reported by merbench methods
             method = method_card(entry)
             inputs = method.inputs.values() if largest.task in method.tasks else ()
             able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []

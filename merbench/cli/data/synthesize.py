@@ -12,7 +12,7 @@ from merbench.cli.options import one_of
 def synthesize(
     size: Annotated[str, typer.Argument(help="small (12 subjects) or full (the counts of MEGC 2019).")] = "small",
     table: Annotated[
-        str, typer.Option(help="How action units tell of emotions: default, or ambiguous as CAS(ME)^3's do.")
+        str, typer.Option(help="Table of emotions and action units: default, or ambiguous as in CAS(ME)^3.")
     ] = "default",
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="How much the time course tells beyond the action units.")
@@ -27,7 +27,7 @@ def synthesize(
         typer.Option(help="The folder to write, for merbench run --data FOLDER; by default in MERBENCH_HOME."),
     ] = None,
 ) -> None:
-    """Make a synthetic stand-in: procedural faces, in the folders and annotation sheets of the real databases.
+    """Generate a synthetic database: procedural faces, in the folders and annotation sheets of the real databases.
 
     Results on it say nothing about people. Without --out it becomes the registered synthetic-small or synthetic-full.
     """
@@ -44,7 +44,7 @@ def synthesize(
     given: dict[str, Any] = {"size": size, "table": table, "strength": strength, "seed": seed, "colour": colour}
     settings = Settings(**given | ({} if pixels is None else {"pixels": pixels}))
     if out is None and settings != Settings(size=settings.size):
-        raise MerbenchError("only a stand-in of default settings goes by the name of one: add --out FOLDER")
+        raise MerbenchError("only default settings are stored under this name: add --out FOLDER")
     with PreparationDisplay(Console(highlight=False)) as watcher:
         name = f"synthetic-{size}"
         source = (

@@ -18,7 +18,7 @@ def verify(
         bool, typer.Option("--every-frame", help="Decode every frame, not just onset, apex and offset.")
     ] = False,
 ) -> None:
-    """Read a registered database whole, tell by reason what was left out or mended, and hold it against the protocols.
+    """Read a registered database, list excluded and corrected clips by reason, and compare it with the protocols.
 
     Where a protocol has an official list, what differs is named clip by clip. Exit code 2 if a listed clip differs or a
     picture can't be read.

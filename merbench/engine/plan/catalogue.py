@@ -93,7 +93,7 @@ class Configured:
     def of(cls, method: RegisteredMethod, named: str | None, settings: dict[str, str]) -> "Configured":
         """Resolve a configuration, or that of the card for this machine; raises as :meth:`RegisteredMethod.resolve`."""
         name, default = named or method.usual_config, method.card.default
-        other = f"since there is no GPU; --config {method.card.name}:{default} is for one"
+        other = f"no GPU found; --config {method.card.name}:{default} is for GPUs"
         why = "" if named is not None or name == default else other
         return cls(method, name, method.resolve(name, settings), settings, named is not None, why)
 

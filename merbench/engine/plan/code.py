@@ -30,7 +30,7 @@ def code_digest(folder: Path, package: str | None = None) -> str:
     ------
     MerbenchError
         A Python file does not parse, or has a line that imports what lies outside the folder and is neither Python's
-        own, nor merbench's, nor an installed package, so that nothing would tell of its changes; names file and line.
+        own, nor merbench's, nor an installed package, so that its changes would go unnoticed; names file and line.
         Or a folder in it is a link, whose files are elsewhere.
     """
     known = frozenset() if package is None else _known_folders(folder)
@@ -61,7 +61,7 @@ def _parsed(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
     except (SyntaxError, ValueError) as error:
-        raise MerbenchError(f"{path} is no valid Python: {error}") from error
+        raise MerbenchError(f"{path} is not valid Python: {error}") from error
 
 
 def _refuse_imports_from_outside(
@@ -70,11 +70,11 @@ def _refuse_imports_from_outside(
     """Refuse imports of code that lies neither in the method's folder, which the file is `below`, nor is installed."""
     for node in ast.walk(tree):
         named = (_outside(name, module, package, known) for name, module in _imported(node, below, package))
-        for told in filter(None, named):
+        for module in filter(None, named):
             line = getattr(node, "lineno", 0)
             raise MerbenchError(
-                f"{path}, line {line}: {told} lies outside the method's folder, and recorded results would not "
-                "notice its changes: put a copy into the folder"
+                f"{path}, line {line}: {module} is outside the method's folder, so its changes would not "
+                "change the resume key: put a copy into the folder"
             )
 
 
@@ -91,7 +91,7 @@ def _imported(node: ast.AST, below: tuple[str, ...], package: str) -> list[tuple
 
 
 def _outside(name: str, module: str, package: str, known: frozenset[Path]) -> str:
-    """Tell a module that lies outside of a method's folder and is no installed package; nothing of others."""
+    """Name a module that is outside a method's folder and not an installed package; None for others."""
     root = package.partition(".")[0]
     own = "merbench.methods" if root == "merbench" else root  # of merbench, all but other methods is versioned by room
     if name.startswith(".") or (package and _within(name, own)):
@@ -101,7 +101,7 @@ def _outside(name: str, module: str, package: str, known: frozenset[Path]) -> st
 
 
 def _elsewhere(name: str, known: frozenset[Path]) -> str | None:
-    """Return where a top-level module lies that lies in no known folder; it is looked for, but not imported."""
+    """Return the path of a top-level module outside all known folders; it is located, but not imported."""
     try:
         spec = find_spec(name)
     except (ImportError, ValueError):  # ValueError: it is in use, but came from no file

@@ -67,7 +67,7 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
     protocols : sequence of ProtocolSpec
         All the grid's protocols; the data must serve every one.
     watcher : Watcher, optional
-        Is told how the making of a synthetic stand-in goes.
+        Receives the progress of generating a synthetic database.
 
     Raises
     ------
@@ -148,21 +148,21 @@ def _data(why: str, sources: list[Source]) -> Data:
 
 
 def open_named(request: str, watcher: Watcher) -> Source:
-    """Open one database: a registered one or a stand-in by name, or the folder that holds a copy of one."""
+    """Open one database: a registered or synthetic one by name, or the folder of a copy."""
     if request not in DATABASES.names() and Path(request).is_dir():
         return open_source(recognise(Path(request)), Path(request))
     return _open(request, watcher)
 
 
 def _open(name: str, watcher: Watcher) -> Source:
-    """Open a registered database; a stand-in that is not there yet, or that an older merbench made, is made."""
+    """Open a registered database; a synthetic one is generated if it is missing or from an older merbench."""
     if name in STAND_INS:
         return stand_in(name, partial(watcher.preparing, f"making {name}"))
     return open_registered(name)
 
 
 def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Watcher) -> Data:
-    """Take the protocol's databases if all are registered, else a release that serves, else the synthetic stand-in.
+    """Use the protocol's databases if all are registered, else a release that serves, else synthetic data.
 
     If some of the databases are registered but not all, the user meant real data: say what is missing.
     """
@@ -193,7 +193,7 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Wa
         return _data(f"the {kind} that holds {', '.join(needed)}", [open_registered(name)])
     there, missing = sorted(set(needed) & set(frames)), [dataset for dataset in needed if dataset not in frames]
     if not there and set(needed) <= set(DATABASES.get(SMALL).card.datasets):
-        why = "a synthetic stand-in, since no database of the protocol is registered: it says nothing about people"
+        why = "synthetic, since no database of the protocol is registered; its scores say nothing about real faces"
         watcher.note(f"data: {SMALL}, {why}")
         return Data(SMALL, why, (_open(SMALL, watcher),))
     serving = [
@@ -203,5 +203,5 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Wa
     ]
     partly = f" (registered: {listed(there)})" if there else ""
     hint = f": {serving[0]}, a release that serves all of them" if serving else ": merbench data add NAME PATH"
-    instead = f", or --data {SMALL} runs on a stand-in" if there else ""
+    instead = f", or use synthetic data: --data {SMALL}" if there else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")

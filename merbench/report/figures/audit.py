@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Line:
-    """How a selection is drawn: told apart in grey as well."""
+    """Style of a selection rule; distinguishable in grey as well."""
 
     said: str
     short: str

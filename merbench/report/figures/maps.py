@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WHOLE = (0.0, 1.0, 1.0, 0.0)  # where any picture of the face lies in its panel, however many pixels it has
+_WHOLE = (0.0, 1.0, 1.0, 0.0)  # extent of every image of the face, whatever its size in pixels
 MOST_GROUPS, MOST_CASES = 4, 4
 
 
@@ -68,7 +68,7 @@ def _stays(kept: npt.NDArray[np.bool_]) -> str:
 
 
 def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:
-    """Darken a panel where the face is dark, so little that its colours can still be told."""
+    """Darken a panel where the face is dark, so slightly that its colours remain distinguishable."""
     dark = (face.max() - face) / max(np.ptp(face), 1.0)
     shade = np.zeros((*face.shape, 4))
     shade[..., 3] = 0.35 * dark

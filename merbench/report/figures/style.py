@@ -57,7 +57,7 @@ _STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in our own style, whatever the user's ``matplotlibrc`` says; signs that the font lacks are no warning."""
+    """Draw in merbench's style, whatever the user's ``matplotlibrc`` says; missing glyphs are ignored."""
     import matplotlib.style
 
     with matplotlib.style.context(_STYLE, after_reset=True), warnings.catch_warnings():
@@ -112,7 +112,7 @@ def about(run: RecordedRun) -> str:
 
 
 def counted(run: RecordedRun, clips: int, folds: int) -> str:
-    """Say how many clips of how many folds are drawn; holes are told."""
+    """Return the number of clips and folds drawn, and of missing ones."""
     whole = len(run.file.folds)
     return f"{clips} held-out clips, {f'only {folds} of {whole}' if folds < whole else whole} folds"
 

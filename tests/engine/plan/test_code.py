@@ -213,7 +213,7 @@ def test_where_the_folder_lies_does_not_change_the_digest(folder, tmp_path):
 )
 def test_a_file_that_is_no_python_is_named_with_its_line(folder, content, said):
     (folder / "parts" / "layer.py").write_bytes(content)
-    with pytest.raises(MerbenchError, match=rf"layer\.py is no valid Python: .*{said}"):
+    with pytest.raises(MerbenchError, match=rf"layer\.py is not valid Python: .*{said}"):
         code_digest(folder)
 
 
@@ -231,7 +231,7 @@ def test_a_file_that_is_no_python_is_named_with_its_line(folder, content, said):
 )
 def test_imports_of_own_code_from_outside_the_folder_are_refused(tmp_path, line):
     (tmp_path / "method.py").write_text(f"import numpy\n{line}\n", encoding="utf-8")
-    with pytest.raises(MerbenchError, match=r"method\.py, line 2: .* lies outside the method's folder"):
+    with pytest.raises(MerbenchError, match=r"method\.py, line 2: .* is outside the method's folder"):
         code_digest(tmp_path, "mine.methods.toy")
 
 
@@ -260,7 +260,7 @@ def test_imports_of_what_is_not_installed_are_refused_wherever_it_is_found(tmp_p
     folder = tmp_path / "toy"
     folder.mkdir()
     (folder / "method.py").write_text("import numpy\nfrom helper_of_mine.parts import x\n", encoding="utf-8")
-    told = r"method\.py, line 2: helper_of_mine\.parts \(.*elsewhere.*\) lies outside the method's folder"
+    told = r"method\.py, line 2: helper_of_mine\.parts \(.*elsewhere.*\) is outside the method's folder"
     for package in ("mine.toy", ""):
         with pytest.raises(MerbenchError, match=told):
             code_digest(folder, package)
@@ -285,7 +285,7 @@ def test_a_module_deeper_in_the_folder_may_import_what_lies_further_up_but_not_o
         assert code_digest(tmp_path, "mine.toy") == code_digest(tmp_path)
     for line in ("from ...net import Net", "from mine.net import Net"):
         (tmp_path / "parts" / "layer.py").write_text(f"{line}\n", encoding="utf-8")
-        with pytest.raises(MerbenchError, match=r"layer\.py, line 1: mine\.net lies outside the method's folder"):
+        with pytest.raises(MerbenchError, match=r"layer\.py, line 1: mine\.net is outside the method's folder"):
             code_digest(tmp_path, "mine.toy")
 
 

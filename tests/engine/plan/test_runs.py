@@ -649,7 +649,7 @@ def gpu(monkeypatch):
 
 
 GPU, SMALL, SHORT = "cpu: small\n", "quick: small\n", "quick: long\n"
-NO_GPU = "configuration sized:small, since there is no GPU; --config sized:full is for one"
+NO_GPU = "configuration sized:small, no GPU found; --config sized:full is for GPUs"
 FIRST = "configuration sized:{}, for a first look; --config sized:{} trains at full length"
 CASES = [
     # the card's last lines, a GPU, the small stand-in -> which configuration, and what is told of it
