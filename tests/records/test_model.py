@@ -70,55 +70,47 @@ def test_tables_as_they_are_written_pass_the_check(classified, detected):
     assert list(check_predictions(turned, THREE, "log.csv").columns) == prediction_columns(THREE)
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda t: t.drop(columns=["truth", "score_negative"]), "log.csv lacks the columns truth, score_negative"),
-        (lambda t: t.assign(score_fear=1.0), "log.csv has foreign columns score_fear"),
-        (lambda t: t.rename(columns={"subject": "sub"}), "log.csv lacks the columns subject"),
-        (lambda t: pd.concat([t, t.iloc[[1]]]), "log.csv has a clip twice: samm/006/006_1_3"),
-        (
-            lambda t: t.assign(truth=["positive", "fear", "positive"]),
-            "log.csv: truth 'fear' is none of negative, positive, surprise",
-        ),
-        (lambda t: t.assign(predicted=["positive", None, "positive"]), "log.csv: predicted .* is none of"),
-        (lambda t: t.assign(predicted=0), "log.csv: predicted .*0.* is none of"),
-        (
-            lambda t: t.assign(score_negative=[0.1, float("nan"), 0.2]),
-            "log.csv: a score .* not finite for samm/006/006_1_3$",
-        ),
-        (
-            lambda t: t.assign(score_positive=[0.1, 0.3, float("inf")]),
-            "log.csv: a score .* not finite for samm/007/007_3_1$",
-        ),
-        (
-            lambda t: t.assign(score_positive=pd.array([0.1, None, 0.2], dtype="Float64")),
-            "log.csv: a score is missing .*samm/006/006_1_3$",
-        ),
-        (lambda t: t.assign(score_positive="high"), "log.csv: scores must be numbers"),
-    ],
-)
-def test_what_is_no_prediction_table_is_named(classified, damage, said):
-    with pytest.raises(RecordError, match=said):
-        check_predictions(damage(classified), THREE, "log.csv")
+DAMAGED = [
+    (lambda t: t.drop(columns=["truth", "score_negative"]), "log.csv lacks the columns truth, score_negative"),
+    (lambda t: t.assign(score_fear=1.0), "log.csv has foreign columns score_fear"),
+    (lambda t: t.rename(columns={"subject": "sub"}), "log.csv lacks the columns subject"),
+    (lambda t: pd.concat([t, t.iloc[[1]]]), "log.csv has a clip twice: samm/006/006_1_3"),
+    (
+        lambda t: t.assign(truth=["positive", "fear", "positive"]),
+        "log.csv: truth 'fear' is none of negative, positive, surprise",
+    ),
+    (lambda t: t.assign(predicted=["positive", None, "positive"]), "log.csv: predicted .* is none of"),
+    (lambda t: t.assign(predicted=0), "log.csv: predicted .*0.* is none of"),
+    (
+        lambda t: t.assign(score_negative=[0.1, float("nan"), 0.2]),
+        "log.csv: a score .* not finite for samm/006/006_1_3$",
+    ),
+    (
+        lambda t: t.assign(score_positive=[0.1, 0.3, float("inf")]),
+        "log.csv: a score .* not finite for samm/007/007_3_1$",
+    ),
+    (
+        lambda t: t.assign(score_positive=pd.array([0.1, None, 0.2], dtype="Float64")),
+        "log.csv: a score is missing .*samm/006/006_1_3$",
+    ),
+    (lambda t: t.assign(score_positive="high"), "log.csv: scores must be numbers"),
+]
+DAMAGED_UNITS = [
+    (lambda t: t.drop(columns=["truth_4"]), "log.csv lacks the columns truth_4"),
+    (lambda t: t.assign(predicted="1"), "log.csv has foreign columns predicted"),
+    (lambda t: t.assign(score_4=[1.0, float("nan"), 2.0]), "log.csv: a score .*samm/006/006_1_3$"),
+]
 
 
-def test_scores_that_are_numbers_only_as_text_are_refused(classified):
+def test_damaged_prediction_tables_are_named(classified, detected):
+    for damage, said in DAMAGED:
+        with pytest.raises(RecordError, match=said):
+            check_predictions(damage(classified), THREE, "log.csv")
+    for damage, said in DAMAGED_UNITS:
+        with pytest.raises(RecordError, match=said):
+            check_predictions(damage(detected), UNITS, "log.csv")
     with pytest.raises(RecordError, match=r"log\.csv: scores must be numbers"):
         check_predictions(classified.assign(score_positive=["0.1", "0.2", "0.3"]), THREE, "log.csv")
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda t: t.drop(columns=["truth_4"]), "log.csv lacks the columns truth_4"),
-        (lambda t: t.assign(predicted="1"), "log.csv has foreign columns predicted"),
-        (lambda t: t.assign(score_4=[1.0, float("nan"), 2.0]), "log.csv: a score .*samm/006/006_1_3$"),
-    ],
-)
-def test_what_is_no_detection_table_is_named(detected, damage, said):
-    with pytest.raises(RecordError, match=said):
-        check_predictions(damage(detected), UNITS, "log.csv")
 
 
 KEY = {

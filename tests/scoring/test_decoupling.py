@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -211,13 +209,3 @@ def test_one_feature_has_no_alignment_and_no_scores_no_detection(people):
 def test_nothing_at_all_is_borne():
     found = decoupling([[{}, {}]])
     assert (found.alignment, found.probes, found.detection) == (None, {}, None)
-
-
-def test_a_whole_protocol_takes_seconds():
-    people = People(subjects=68, clips=6, units=tuple(range(1, 13)), shares=(0.1,) * 12)
-    features = {"motion": people.feature(1.0, 64), "emotion": people.feature(0.5, 64)}
-    folds = people.folds(people.scores(0.9), features)
-    begin = time.process_time()
-    found = decoupling([folds])
-    assert time.process_time() - begin < 10
-    assert found.probes["motion"].counted == 12
