@@ -25,7 +25,7 @@ from merbench.contracts.names import checked_name
 from merbench.records.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
 from merbench.records.model import CompleteFile, FoldRecord, RunFile
 from merbench.records.predictions import check_predictions, no_predictions, problem_of
-from merbench.records.read import Arrays, RecordedRun, State
+from merbench.records.read import Arrays, ByFold, RecordedRun
 
 PREDICTIONS = "predictions.csv"
 EPOCHS = "epochs.npz"
@@ -126,9 +126,9 @@ class _Entry:
             raise RecordError(f"{path} has {len(table)} clips, the run has {sum(file.folds.values())}")
         return table
 
-    def by_fold(self, file: RunFile, asked: object) -> tuple[State, pd.DataFrame]:
+    def by_fold(self, file: RunFile, asked: object) -> ByFold:
         """Return nothing: the folds of a committed run are not committed."""
-        return State(None, 0, {}, []), no_predictions(problem_of(file))
+        return 0, {}, [], no_predictions(problem_of(file))
 
     def epochs(self, run: RecordedRun) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
         found = self._kept(run).get("predicted")

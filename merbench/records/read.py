@@ -17,9 +17,11 @@ from merbench.records.model import CompleteFile, FoldRecord, RunFile
 from merbench.records.predictions import no_predictions, problem_of
 
 Arrays = dict[str, npt.NDArray[Any]]
+#: How many folds verify, fold -> what its method raised, what does not verify, and the predictions.
+ByFold = tuple[int, dict[str, str], list[str], pd.DataFrame]
 
 
-class State(NamedTuple):
+class _State(NamedTuple):
     """The recorded state of a run.
 
     Attributes
@@ -40,7 +42,7 @@ class State(NamedTuple):
     problems: list[str]
 
 
-class Place(Protocol):
+class _Place(Protocol):
     """Where a run's files are, and how they are read there; every read verifies what it returns."""
 
     origin: str
@@ -52,7 +54,7 @@ class Place(Protocol):
     def predictions(self, file: RunFile) -> pd.DataFrame:
         """Return the predictions of the whole run."""
 
-    def by_fold(self, file: RunFile, asked: Sequence[str]) -> tuple[State, pd.DataFrame]:
+    def by_fold(self, file: RunFile, asked: Sequence[str]) -> ByFold:
         """Return what the folds hold, fold by fold."""
 
     def epochs(self, run: "RecordedRun") -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
@@ -82,14 +84,14 @@ class RecordedRun:
     ----------
     file : RunFile
         The contents of ``run.json``.
-    place : Place
+    place
         Access to its files.
     asked : tuple of str
         The requested folds, if not all; the others are not read.
     """
 
     file: RunFile
-    place: Place
+    place: _Place
     asked: tuple[str, ...] = ()
 
     @property
@@ -118,7 +120,7 @@ class RecordedRun:
         return self.asked or tuple(self.file.folds)
 
     @cached_property
-    def _state(self) -> State:
+    def _state(self) -> _State:
         problems = []
         if not self.asked:
             try:
@@ -127,15 +129,15 @@ class RecordedRun:
                 problems.append(str(error))
             else:
                 if mark is not None:
-                    return State(mark, len(self.file.folds), {}, [])
+                    return _State(mark, len(self.file.folds), {}, [])
         return self._by_fold(problems)
 
-    def _by_fold(self, problems: list[str]) -> State:
-        found, self.predictions = self.place.by_fold(self.file, self.asked_folds)
-        problems = problems + found.problems
-        if found.folds == len(self.file.folds) and not problems and not self.asked:
+    def _by_fold(self, problems: list[str]) -> _State:
+        folds, failed, more, self.predictions = self.place.by_fold(self.file, self.asked_folds)
+        problems = problems + more
+        if folds == len(self.file.folds) and not problems and not self.asked:
             problems.append(f"{self.place.path}: all folds are recorded but not yet merged; run the same command again")
-        return found._replace(problems=problems)
+        return _State(None, folds, failed, problems)
 
     @property
     def mark(self) -> CompleteFile | None:
@@ -170,8 +172,7 @@ class RecordedRun:
     def predictions(self) -> pd.DataFrame:
         """Predictions of all folds that verify; may be empty. Read at the first use, then kept until `forget`."""
         if self.mark is None:
-            _, table = self.place.by_fold(self.file, self.asked_folds)
-            return table
+            return self.place.by_fold(self.file, self.asked_folds)[-1]
         try:
             return self.place.predictions(self.file)
         except RecordError as error:  # a mark with the checksum of a file that is not a prediction table
@@ -260,7 +261,7 @@ class _OwnFolder:
     def predictions(self, file: RunFile) -> pd.DataFrame:
         return self._records.read_complete(file)[1]
 
-    def by_fold(self, file: RunFile, asked: Sequence[str]) -> tuple[State, pd.DataFrame]:
+    def by_fold(self, file: RunFile, asked: Sequence[str]) -> ByFold:
         tables, failed, problems = [], {}, []
         for fold in asked:
             if not (self._records.fold_path(fold) / "record.json").exists():
@@ -275,7 +276,7 @@ class _OwnFolder:
             if fold_table is not None:
                 tables.append(fold_table)
         table = pd.concat(tables, ignore_index=True) if tables else no_predictions(problem_of(file))
-        return State(None, len(tables), failed, problems), table
+        return len(tables), failed, problems, table
 
     def epochs(self, run: RecordedRun) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
         tables, labels = [], []
