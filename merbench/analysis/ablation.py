@@ -247,7 +247,7 @@ def _compared(line: Line, whole: Line, only: Collection[Identity]) -> Line:
 
 
 def _diagnosed(line: Line, notes: list[Note]) -> Line:
-    """Add what diagnostics show, where the row is complete and every fold has some that verify."""
+    """Add the decoupling, where the row is complete and every fold has diagnostics that verify."""
     if not line.complete:
         return line
     place = f"{line.trial.group}/{line.trial.name}"

@@ -133,11 +133,11 @@ def _decoupling(folds: Mapping[str, Arrays], problems: list[str]) -> Decoupling 
 
 def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.NDArray[Any]]:
     """Put arrays of the folds below one another; one that a fold lacks, or has in another shape, is reported."""
-    told = ("test/dataset", "test/subject", "test/clip", "test/truth", "test/aus")
+    columns = ("test/dataset", "test/subject", "test/clip", "test/truth", "test/aus")
     names = dict.fromkeys(name for arrays in folds.values() for name in arrays if name.startswith("test/"))
     pooled = {}
     for name in names:
-        if name in told or name.startswith("test/feature/"):
+        if name in columns or name.startswith("test/feature/"):
             continue
         shapes = {arrays[name].shape[1:] if name in arrays else None for arrays in folds.values()}
         if len(shapes) > 1:
@@ -150,7 +150,7 @@ def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.N
 def unit_series(diagnostics: Diagnostics) -> dict[str, UnitScores]:
     """Return the sources of action unit scores: the method itself, and a linear probe of each of its features.
 
-    Empty where no held-out clip shows any.
+    Empty if no held-out clip shows any.
     """
     found = diagnostics.decoupling
     if found is None:

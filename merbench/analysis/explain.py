@@ -1,4 +1,4 @@
-"""Two rows compared: what differs, whether it may be chance, and whether they can be compared at all."""
+"""Two rows compared: differences, their significance, and reasons against the comparison."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -25,9 +25,7 @@ def audit(
         Path | None,
         typer.Option(help="Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", show_default=False),
     ] = None,
-    shipped: Annotated[
-        bool, typer.Option("--leaderboard", help="Read the committed leaderboard alone, not what is recorded here.")
-    ] = False,
+    shipped: Annotated[bool, typer.Option("--leaderboard", help="Read only the committed leaderboard.")] = False,
     results: Results = None,
 ) -> None:
     """Hold the last epoch against inner selection, and against epochs picked by the test labels as much code does.

@@ -1,4 +1,4 @@
-"""``merbench check-protocol``: what a protocol takes of the data, before anything is run."""
+"""``merbench check-protocol``: a protocol applied to the data, before anything is run."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ def check_protocol(
     data: Data = "auto",
     clips: Annotated[bool, typer.Option("--clips", help="List every clip that is taken, with its class.")] = False,
 ) -> None:
-    """Show what a protocol makes of the data: clips, classes, folds, singletons, and what differs from what it expects.
+    """Apply a protocol to the data: clips, classes, folds, singletons, and deviations from its expected counts.
 
     Exit code 2 if a run would be refused.
     """

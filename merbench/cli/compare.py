@@ -38,7 +38,7 @@ def compare(
     older: Annotated[bool, typer.Option("--older", help="Rows of earlier code or data too.")] = False,
     results: Results = None,
 ) -> None:
-    """Print the table: per method, UF1 and UAR on all clips and on each database, and what others have published."""
+    """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures."""
     from merbench.analysis.cache import ScoreCache
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity

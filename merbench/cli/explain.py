@@ -12,13 +12,13 @@ Name = "A method (all seeds of its row), a row's name in the table, or a run's i
 
 def explain(
     one: Annotated[str, typer.Argument(help=Name, metavar="A", show_default=False)],
-    two: Annotated[str, typer.Argument(help="The same, held against A.", metavar="B", show_default=False)],
+    two: Annotated[str, typer.Argument(help="The same, to compare with A.", metavar="B", show_default=False)],
     protocol: Annotated[
         str | None, typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Compare over common clips what does not rank together, or has holes.")
+        bool, typer.Option("--force", help="Compare rows that do not rank together on their common clips.")
     ] = False,
     most: Annotated[int, typer.Option(min=0, help="How many subjects and clips are listed; JSON has all.")] = 10,
     format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
@@ -27,9 +27,9 @@ def explain(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Hold A against B: differences with intervals and paired tests, and which classes, subjects and clips moved.
+    """Compare A with B: differences with intervals and paired tests, and which classes, subjects and clips moved.
 
-    Refused where protocol, clips, labels or folds differ, or folds are missing; --force then says what differs.
+    Refused where protocol, clips, labels or folds differ, or folds are missing: --force names the differences.
     """
     from merbench.analysis.explain import explain_rows, find_row
     from merbench.contracts.errors import MerbenchError

@@ -1,4 +1,4 @@
-"""``merbench methods``: what can be run."""
+"""``merbench methods``: the list of methods, and their cards."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +59,7 @@ def _kind(card: "Card") -> str:
 
 
 def _configurations(card: "Card") -> dict[str, object]:
-    """Say which configurations there are, which runs when, and what each ablation sets; nothing where there is one."""
+    """Return the configurations, when each runs, and the settings of each ablation; nothing where there is one."""
     cases = {
         "where none is named": card.default,
         "without a GPU": card.cpu,

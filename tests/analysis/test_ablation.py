@@ -179,7 +179,7 @@ def test_a_row_that_lacks_a_requested_fold_is_not_compared(trial, read):
     assert "fusion/add: not ranked: seed 0 has 1 of 2 folds" in notes_of(ablation_report(ablation))
 
 
-def test_without_clips_that_share_action_units_there_are_no_columns(trial, read, clips):
+def test_without_shared_action_units_there_are_no_columns(trial, read, clips):
     table, classes = clips
     ablation = read(trial(), trial("a", "b", {"c": 1}), clips=(table.assign(aus=None), classes))
     assert (ablation.records()[1]["same_units_uf1"], ablation.records()[1]["same_units_clips"]) == (None, 0)

@@ -1,4 +1,4 @@
-"""Diagnostics read back: all folds in one table, what does not verify left out and told, and what is printed."""
+"""Diagnostics read back: all folds in one table, damaged folds excluded and named, and their tables."""
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def read(folder):
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_held_out_clips_of_all_folds_stand_in_one_table_each_with_its_own_arrays(record, made):
+def test_held_out_clips_of_all_folds_are_in_one_table(record, made):
     found = read(recorded(record, made))
     assert found.problems == []
     assert len(found.clips) == 80
@@ -53,7 +53,7 @@ def test_held_out_clips_of_all_folds_stand_in_one_table_each_with_its_own_arrays
             np.testing.assert_array_equal(found.arrays[name][rows], arrays[f"test/{name}"])
 
 
-def test_a_clip_stands_with_its_prediction_and_its_certain_action_units(record, made):
+def test_clips_have_predictions_and_certain_action_units(record, made):
     found = read(recorded(record, made)).clips
     both = found.merge(made.run.predictions, on=IDENTITY, suffixes=("", "_recorded"))
     assert len(both) == 80
@@ -80,7 +80,7 @@ def test_a_run_without_diagnostics_has_none(record, made):
     assert found.decoupling is None
 
 
-def test_diagnostics_that_have_changed_are_told_and_the_other_folds_are_kept(record, made):
+def test_changed_diagnostics_are_named_and_other_folds_kept(record, made):
     folder = recorded(record, made)
     (folder / "folds" / "beta--s01" / "diagnostics.npz").write_bytes(b"changed")
     found = read(folder)
@@ -91,7 +91,7 @@ def test_diagnostics_that_have_changed_are_told_and_the_other_folds_are_kept(rec
     assert set(found.clips.fold) == set(found.folds)
 
 
-def test_what_the_run_itself_tells_of_a_damaged_fold_is_not_told_twice(record, made):
+def test_problems_of_the_run_are_not_repeated(record, made):
     folder = recorded(record, made)
     (folder / "complete.json").unlink()
     (folder / "folds" / "beta--s01" / "record.json").write_text("{")
@@ -99,7 +99,7 @@ def test_what_the_run_itself_tells_of_a_damaged_fold_is_not_told_twice(record, m
     assert read(folder).problems == []
 
 
-def test_folds_without_diagnostics_are_a_hole_and_no_problem(record, made):
+def test_folds_without_diagnostics_are_not_a_problem(record, made):
     some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
     found = read(recorded(record, made, diagnostics=some))
     assert found.problems == []
@@ -107,13 +107,13 @@ def test_folds_without_diagnostics_are_a_hole_and_no_problem(record, made):
     assert len(found.clips) == 30
 
 
-def test_a_run_with_holes_is_read_as_far_as_it_goes(record, made):
+def test_an_incomplete_run_is_read_as_far_as_recorded(record, made):
     found = read(recorded(record, made, folds=["alpha/s00", "beta/s01"]))
     assert sorted(found.folds) == ["alpha/s00", "beta/s01"]
 
 
 @pytest.mark.parametrize("spoil", [lambda array: None, lambda array: array[:, :3]], ids=["lacking", "another shape"])
-def test_an_array_that_is_not_alike_in_all_folds_is_told_and_left_out(made, folds, spoil):
+def test_arrays_that_differ_between_folds_are_excluded(made, folds, spoil):
     spoilt = spoil(folds["alpha/s01"].pop("test/kept/0.5"))
     if spoilt is not None:
         folds["alpha/s01"]["test/kept/0.5"] = spoilt
@@ -124,14 +124,14 @@ def test_an_array_that_is_not_alike_in_all_folds_is_told_and_left_out(made, fold
     assert set(found.folds) == set(made.folds)
 
 
-def test_a_fold_whose_predictions_are_missing_is_told_and_left_out(made, folds):
+def test_a_fold_without_predictions_is_excluded(made, folds):
     there = made.run.predictions[made.run.predictions.subject != "s02"]
     found = gathered({fold: folds[fold] for fold in ("alpha/s01", "alpha/s02")}, there, [])
     assert found.problems == ["fold alpha/s02 has diagnostics of clips without a verified prediction: excluded"]
     assert set(found.clips.fold) == set(found.folds) == {"alpha/s01"}
 
 
-def test_action_units_that_cannot_be_read_cost_the_figures_of_action_units_alone(made, folds):
+def test_unreadable_action_units_only_exclude_their_figures(made, folds):
     for arrays in folds.values():
         for side in ("test", "train"):
             arrays[f"{side}/aus"] = np.where(arrays[f"{side}/aus"] == "4", "four", arrays[f"{side}/aus"])
@@ -143,7 +143,7 @@ def test_action_units_that_cannot_be_read_cost_the_figures_of_action_units_alone
     assert len(found.clips) == 80
 
 
-def test_arrays_of_a_kind_are_named_by_what_follows_and_numbers_stand_in_their_order(made):
+def test_arrays_of_a_kind_are_sorted_by_name_and_number(made):
     found = gathered(made.folds, made.run.predictions, [])
     assert list(found.of_kind("kept")) == ["0.25", "0.5", "0.75"]
     assert list(found.of_kind("au"))[:4] == ["1", "2", "4", "5"]
@@ -154,7 +154,7 @@ def test_arrays_of_a_kind_are_named_by_what_follows_and_numbers_stand_in_their_o
 # --- which fold -----------------------------------------------------------------------------------------------------
 
 
-def test_the_fold_that_tells_most_has_most_clips_whose_action_units_are_known(made):
+def test_the_drawn_fold_has_most_clips_with_action_units(made):
     sizes = {fold: len(arrays["test/clip"]) for fold, arrays in made.folds.items()}
     coded = [fold for fold in sizes if not fold.startswith("smic-hs")]
     uncoded = {fold: made.folds[fold] for fold in sizes if fold not in coded}

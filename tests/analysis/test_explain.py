@@ -106,7 +106,7 @@ def test_unknown_and_ambiguous_names_are_refused(record, answers, right):
         ({"folds": ["alpha/s1"]}, "b: seed 0 has 1 of 3 folds"),
     ],
 )
-def test_rows_that_do_not_rank_together_are_compared_only_if_forced(record, answers, right, change, words):
+def test_rows_that_do_not_rank_together_need_force(record, answers, right, change, words):
     record(answers, method="a")
     record(right, method="b", **change)
     with pytest.raises(MerbenchError, match="--force") as refused:

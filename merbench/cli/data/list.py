@@ -8,12 +8,12 @@ from merbench.cli.printing import print_as
 
 
 def list_(
-    store: Annotated[bool, typer.Option("--store", help="List what is prepared and kept.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="List the prepared arrays.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="With --store: remove what no registered copy can use any more.")
+        bool, typer.Option("--prune", help="With --store: remove arrays that no registered copy can use.")
     ] = False,
 ) -> None:
-    """List the databases: registered or not, what they hold and serve, what is prepared, where to get them."""
+    """List the databases: contents, folder, prepared inputs, protocols that they serve, source."""
     from merbench.cli.data.listing import list_databases, list_store
     from merbench.contracts.errors import MerbenchError
 

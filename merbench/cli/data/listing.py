@@ -1,4 +1,4 @@
-"""``merbench data list``: the databases, and what is kept of them in the store."""
+"""``merbench data list``: the databases, and the store."""
 
 from collections import Counter
 

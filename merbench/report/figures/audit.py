@@ -1,4 +1,4 @@
-"""The figure of an audit: what each selection would report against the number of epochs, and which epochs it picks."""
+"""The figure of an audit: UF1 under each selection rule against the number of epochs, and the selected epochs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -86,7 +86,7 @@ def audit_figure(audit: Audit) -> "Figure":
     ticks = [*(tick for tick in _TICKS if tick < audit.epochs / 1.3), audit.epochs]
     strips[-1].set_xticks(ticks, [str(tick) for tick in ticks])
     strips[-1].minorticks_off()
-    strips[-1].set_xlabel("epochs (above: what each selection would report, had training ended there)")
+    strips[-1].set_xlabel("epochs (above: UF1 under each rule, had training ended there)")
     file, seeds = audit.file, ", ".join(str(seed.seed) for seed in audit.kept.seeds)
     data = f"{file.data} (synthetic data)" if file.synthetic else file.data
     title(
@@ -110,7 +110,7 @@ def _curve(axes: "Axes", audit: Audit, name: str) -> None:
 
 
 def _picked(axes: "Axes", audit: Audit, name: str) -> None:
-    """Draw how often each epoch is picked, in bins of equal width on the axis; the highest bar tells its share."""
+    """Draw how often each epoch is picked, in bins of equal width on the axis; the highest bar has its share."""
     line = _LINES[name]
     found = audit.picked[audit.picked.selection == name].epoch.to_numpy()
     edges = np.unique(np.round(np.geomspace(1, audit.epochs + 1, _BINS))) - 0.5

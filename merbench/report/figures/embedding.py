@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 Points = npt.NDArray[np.float64]
 
-#: Below so many clips neighbourhoods say little: principal components alone are drawn.
+#: With fewer clips, neighbourhoods carry little information: only principal components are drawn.
 FEWEST_FOR_TSNE = 30
 _COMPONENTS, _PERPLEXITY = 30, 30
-_ROUNDING = 1e-6  # what varies less, as a share of the largest value, is single precision and no structure
+_ROUNDING = 1e-6  # smaller variation, as a share of the largest value, is rounding of single precision
 NOT_CODED, OTHER = "no action units coded", "other sets"
 
 
 def embed(feature: npt.NDArray[Any]) -> tuple[Points, str]:
-    """Bring a feature to two dimensions: principal components, and t-SNE of the first 30 from 30 clips on.
+    """Reduce a feature to two dimensions: principal components, and t-SNE of the first 30 from 30 clips on.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def embed(feature: npt.NDArray[Any]) -> tuple[Points, str]:
     Returns
     -------
     ndarray of float, shape (n_clips, 2), str
-        Points, the same at every call, and by what they were found: ``t-SNE after PCA`` or ``PCA``.
+        Points, the same at every call, and the method: ``t-SNE after PCA`` or ``PCA``.
     """
     centred = feature.astype(np.float64) - feature.mean(axis=0, dtype=np.float64)
     left, spread, _ = np.linalg.svd(centred, full_matrices=False)

@@ -1,4 +1,4 @@
-"""Figures over the face: where tokens stay, and clips that share their action units but not their emotion."""
+"""Figures over the face: token maps, and clips that share their action units but not their emotion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ MOST_GROUPS, MOST_CASES = 4, 4
 
 
 def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
-    """Draw in which share of the clips each location stays, over their mean face: a column a rate, a row a class."""
+    """Draw the share of clips in which each location is kept, over their mean face: a column a rate, a row a class."""
     maps, clips = diagnostics.of_kind("kept"), diagnostics.clips
     groups = {"all classes": np.ones(len(clips), dtype=bool)}
     groups |= {name: rows for name in run.file.outputs if (rows := (clips.truth == name).to_numpy()).any()}
@@ -54,17 +54,17 @@ def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
         panels[row, 0].set_ylabel(f"{label(name)}\n{rows.sum()} clips")
     for column, (rate, kept) in enumerate(maps.items()):
         panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{_stays(kept)}")
-    figure.colorbar(image, ax=panels, label="share of clips in which a location stays", fraction=0.04, aspect=35)
+    figure.colorbar(image, ax=panels, label="share of clips in which a location is kept", fraction=0.04, aspect=35)
     counts = counted(run, len(clips), len(diagnostics.folds))
-    title(figure, f"Locations that stay{', over the mean face' * (face is not None)}: {counts}", about(run))
+    title(figure, f"Kept locations{', over the mean face' * (face is not None)}: {counts}", about(run))
     return figure
 
 
 def _stays(kept: npt.NDArray[np.bool_]) -> str:
-    """Say how many locations stay: a number where all clips agree, else the mean."""
+    """Return the number of kept locations: a count where all clips agree, else the mean."""
     counts = kept.sum(axis=(1, 2))
     mean = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
-    return f"{mean} of {kept[0].size} stay"
+    return f"{mean} of {kept[0].size} kept"
 
 
 def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:
@@ -76,7 +76,7 @@ def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:
 
 
 @dataclass(frozen=True)
-class SameUnits:
+class _SameUnits:
     """Held-out clips with the very same action units and different emotions.
 
     Attributes
@@ -97,7 +97,7 @@ class SameUnits:
     chosen: list[int]
 
 
-def same_unit_groups(clips: pd.DataFrame, classes: Sequence[str], most: int = MOST_GROUPS) -> list[SameUnits]:
+def same_unit_groups(clips: pd.DataFrame, classes: Sequence[str], most: int = MOST_GROUPS) -> list[_SameUnits]:
     """Choose groups of clips of a dataset that share their exact set of action units but not their class.
 
     Sets that most clips show come first. Of each class (the four with most clips) one clip is chosen, so that among
@@ -115,7 +115,7 @@ def same_unit_groups(clips: pd.DataFrame, classes: Sequence[str], most: int = MO
         by_set.setdefault((clip.dataset, tuple(sorted(clip.units))), []).append(int(str(place)))
     shared = {key: coded.loc[places] for key, places in by_set.items()}
     groups = [
-        SameUnits(dataset, units, group, _one_a_class(group, classes))
+        _SameUnits(dataset, units, group, _one_a_class(group, classes))
         for (dataset, units), group in shared.items()
         if len(set(group.truth)) > 1
     ]
@@ -139,7 +139,7 @@ def _one_a_class(group: pd.DataFrame, classes: Sequence[str]) -> list[int]:
 
 
 def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
-    """Draw a few groups that share their action units, a clip a class: face, what stays of it, prediction, gates."""
+    """Draw a few groups that share their action units, one clip per class: face, kept locations, prediction, gates."""
     maps = diagnostics.of_kind("kept")
     groups = same_unit_groups(diagnostics.clips, run.file.outputs)
     rate = list(maps)[len(maps) // 2] if maps else None
@@ -154,20 +154,20 @@ def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
         for axes, place in zip(panels[row], group.chosen, strict=False):
             _case(axes, diagnostics, place, None if rate is None else maps[rate][place])
             axes.set_title(_how_many_right(group.clips, diagnostics.clips.truth[place]))
-    veiled = "" if rate is None else f"; dark: does not stay at sparsity {label(rate, 8)}"
+    veiled = "" if rate is None else f"; dark: not kept at sparsity {label(rate, 8)}"
     count = f"one clip a class of {counted(run, len(diagnostics.clips), len(diagnostics.folds))}{veiled}"
     title(figure, "Same action units, different emotions", count, about(run))
     return figure
 
 
 def _how_many_right(clips: pd.DataFrame, name: str) -> str:
-    """Name a class, and say how the run did on all clips of it in the group."""
+    """Name a class, with the number of its clips in the group that are predicted right."""
     of_class = clips[clips.truth == name]
     return f"{label(name)}\n{(of_class.truth == of_class.predicted).sum()} of {len(of_class)} right"
 
 
 def _case(axes: "Axes", diagnostics: Diagnostics, place: int, kept: npt.NDArray[np.bool_] | None) -> None:
-    """Draw one clip: its face, a dark veil over what does not stay, its name, its gates, and what was predicted."""
+    """Draw one clip: face, a dark veil over the locations that are not kept, name, gates and prediction."""
     clips = diagnostics.clips.loc[[place]]
     truth, predicted = clips.truth[place], clips.predicted[place]
     axes.imshow(diagnostics.arrays["face"][place], cmap="gray", extent=_WHOLE, interpolation="bilinear")
@@ -178,6 +178,6 @@ def _case(axes: "Axes", diagnostics: Diagnostics, place: int, kept: npt.NDArray[
     mark, colour = ("✓", RIGHT) if truth == predicted else ("✗", WRONG)
     axes.set_xlabel(f"→ {label(predicted)} {mark}", color=colour, fontweight="bold", labelpad=2)
     gates = {name: gate[place].mean() for name, gate in diagnostics.of_kind("gate").items()}
-    told = ", ".join(f"{label(name, 10)} {value:.2f}".replace(" 0.", " .") for name, value in gates.items())
-    lines = filter(None, [label(clip_names(clips)[0], 32), told and f"gates: {told}"])
+    means = ", ".join(f"{label(name, 10)} {value:.2f}".replace(" 0.", " .") for name, value in gates.items())
+    lines = filter(None, [label(clip_names(clips)[0], 32), means and f"gates: {means}"])
     axes.text(0.5, -0.15, "\n".join(lines), ha="center", va="top", fontsize=5.5, color=GREY, transform=axes.transAxes)

@@ -1,4 +1,4 @@
-"""The figures of a run: which there are, what each shows, and the simpler ones: confusion, gates, action units."""
+"""The figures of a run: their list, and confusion, gates and action units."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -44,19 +44,19 @@ Drawing = tuple[str, str, Callable[[], "Figure"]]
 def draw_figures(
     run: RecordedRun, diagnostics: Diagnostics, folder: Path, fold: str | None = None
 ) -> Iterator[tuple[Path, str]]:
-    """Draw all figures that there is something for, and yield the path of each and what it shows.
+    """Draw all figures that the run has data for, and yield the path and the caption of each.
 
     Parameters
     ----------
     folder : Path
-        Where they go; it is made if need be.
+        Where they go; created if missing.
     fold : str, optional
-        Whose features are drawn, one that has diagnostics; by default the one that tells most.
+        The fold whose features are drawn; by default the one with most clips.
 
     Raises
     ------
     MerbenchError
-        The folder can't be written.
+        The folder is not writable.
     """
     for name, caption, draw in _drawings(run, diagnostics, fold):
         with style():
@@ -66,7 +66,7 @@ def draw_figures(
 
 
 def _drawings(run: RecordedRun, diagnostics: Diagnostics, fold: str | None) -> Iterator[Drawing]:
-    """List the figures: file name, what it shows, and what draws it."""
+    """List the figures: file name, caption, function that draws it."""
     if len(run.predictions) and run.file.task == "classification":
         yield "confusion.png", "confusion by part, pooled over folds", lambda: confusion_figure(run)
     if not diagnostics.folds:
@@ -79,7 +79,7 @@ def _drawings(run: RecordedRun, diagnostics: Diagnostics, fold: str | None) -> I
         draw = partial(embedding_figure, run, name, fold, diagnostics.folds[fold])
         yield f"features-{quote(name, safe='')}.png", caption, draw
     if diagnostics.of_kind("kept"):
-        caption = "share of clips in which each location stays, by sparsity rate and class"
+        caption = "share of clips in which each location is kept, by sparsity rate and class"
         yield "kept.png", caption, lambda: kept_figure(run, diagnostics)
     if diagnostics.of_kind("gate"):
         yield "gate.png", "each clip's gates, by class", lambda: gate_figure(run, diagnostics)
@@ -170,7 +170,7 @@ def _strip(axes: "Axes", place: int, values: Counts, colour: str) -> None:
 
 
 def unit_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
-    """Draw F1 of each action unit with its interval over subjects: found by the method, and read off its features."""
+    """Draw F1 of each action unit with its interval over subjects: of the method and of linear probes."""
     series = unit_series(diagnostics)
     units = {score.unit: score for found in series.values() for score in found.units if score.shown}
     place = {unit: index for index, unit in enumerate(sorted(units))}

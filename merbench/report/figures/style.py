@@ -21,7 +21,7 @@ DOTS_PER_INCH = 200
 #: Classes, in the order of the class set (Okabe and Ito's palette without the two colours below).
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442", "#999999")
 RIGHT, WRONG = "#009E73", "#D55E00"
-#: Sets of action units (Paul Tol's muted palette), and what is none of them.
+#: Sets of action units (Paul Tol's muted palette), and clips outside of them.
 UNIT_COLOURS = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", "#882255", "#999933")
 #: What is compared side by side.
 SERIES_COLOURS = ("#000000", "#332288", "#CC6677", "#44AA99", "#999933")
@@ -50,7 +50,7 @@ _STYLE = {
     "savefig.dpi": DOTS_PER_INCH,
     "savefig.bbox": "tight",
     "savefig.pad_inches": 0.04,
-    "text.parse_math": False,  # a name with dollar signs is a name, no formula
+    "text.parse_math": False,  # a name with dollar signs is not a formula
     "text.usetex": False,
 }
 
@@ -104,7 +104,7 @@ def _broken(line: str, wide: int) -> list[str]:
 
 
 def about(run: RecordedRun) -> str:
-    """Say in a line whose figure this is: method, protocol, data and seed."""
+    """Name the run of a figure in a line: method, protocol, data and seed."""
     file = run.file
     method = " ".join([file.method, *(f"({word})" for word in file.apart())])
     data = f"{file.data} (synthetic data)" if file.synthetic else file.data

@@ -49,7 +49,7 @@ def ablation_report(ablation: Ablation) -> Report:
 
 
 def _name(ablation: Ablation, line: Line) -> Cell:
-    """Return a row's name and what it changes."""
+    """Return the name of a row and its changed settings."""
     changed = setting_text(line.trial.changes)
     if line is ablation.whole:
         changed = "the full method"
@@ -73,7 +73,7 @@ def _score_columns(ablation: Ablation) -> list[_Filled]:
 
 
 def _decoupling_columns(ablation: Ablation) -> list[_Filled]:
-    """Return the columns of what diagnostics show; none where they were not asked for."""
+    """Return the columns of diagnostics; none where they were not asked for."""
     if not ablation.diagnosed:
         return []
 

@@ -1,4 +1,4 @@
-"""An audit: what each selection rule would report, and its lift over the last epoch."""
+"""An audit: the figures under each selection rule, and their lift over the last epoch."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A protocol examined on data: clips, classes, folds, subjects that carry little information, and deviations."""
+"""A protocol examined on data: clips, classes, folds, subjects with few clips, and deviations."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Lists of what can be run, and how it is judged: methods and protocols."""
+"""The lists of methods and protocols."""
 
 from collections.abc import Sequence
 

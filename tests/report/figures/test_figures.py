@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgba
+from support.recording import made_up_run
 
 from merbench.analysis.diagnostics import gathered
 from merbench.cli import main
@@ -77,14 +78,15 @@ def renamed(made, names):
         fold: arrays | {key: np.array([names[name] for name in arrays[key]]) for key in ("test/truth", "train/truth")}
         for fold, arrays in made.folds.items()
     }
-    run = replace(changed(made.run, outputs=[names[name] for name in made.run.file.outputs]), predictions=table)
+    file = made.run.file.model_copy(update={"outputs": [names[name] for name in made.run.file.outputs]})
+    run = made_up_run(file, table)
     return run, gathered(folds, table, [])
 
 
 # --- which figures --------------------------------------------------------------------------------------------------
 
 
-def test_all_figures_of_a_diagnosed_run_are_drawn_where_they_should_lie(tiny, tmp_path):
+def test_all_figures_of_a_diagnosed_run_are_drawn(tiny, tmp_path):
     found = gathered(tiny.folds, tiny.run.predictions, [])
     told = dict(draw_figures(tiny.run, found, tmp_path / "new" / "folder"))
     assert [path.name for path in told] == ALL
@@ -96,14 +98,14 @@ def test_all_figures_of_a_diagnosed_run_are_drawn_where_they_should_lie(tiny, tm
         assert height > 300
 
 
-def test_without_diagnostics_the_confusion_alone_is_drawn(made, quick, tmp_path):
+def test_without_diagnostics_only_the_confusion_is_drawn(made, quick, tmp_path):
     none = gathered({}, made.run.predictions, [])
     assert [path.name for path, _ in draw_figures(made.run, none, tmp_path)] == ["confusion.png"]
 
 
 def test_a_run_without_predictions_has_no_figure(made, tmp_path):
     empty = made.run.predictions[:0]
-    assert list(draw_figures(replace(made.run, predictions=empty), gathered({}, empty, []), tmp_path)) == []
+    assert list(draw_figures(made_up_run(made.run.file, empty), gathered({}, empty, []), tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_a_run_without_predictions_has_no_figure(made, tmp_path):
         ("face", {"same-units.png"}),
     ],
 )
-def test_what_a_method_does_not_tell_is_not_drawn_and_the_rest_is(tiny, quick, tmp_path, without, lost):
+def test_missing_diagnostics_are_not_drawn(tiny, quick, tmp_path, without, lost):
     folds = {
         fold: {name: values for name, values in arrays.items() if not name.partition("/")[2].startswith(without)}
         for fold, arrays in tiny.folds.items()
@@ -124,7 +126,7 @@ def test_what_a_method_does_not_tell_is_not_drawn_and_the_rest_is(tiny, quick, t
     assert {path.name for path, _ in draw_figures(tiny.run, found, tmp_path)} == set(ALL) - lost
 
 
-def test_a_folder_that_cannot_be_written_is_told(made, tmp_path):
+def test_an_unwritable_folder_is_reported(made, tmp_path):
     (tmp_path / "file").write_text("")
     none = gathered({}, made.run.predictions, [])
     with pytest.raises(MerbenchError, match=r"confusion\.png can't be written"):
@@ -134,7 +136,7 @@ def test_a_folder_that_cannot_be_written_is_told(made, tmp_path):
 # --- names and titles -----------------------------------------------------------------------------------------------
 
 
-def test_names_from_outside_are_drawn_as_they_are(made, diagnostics):
+def test_names_are_drawn_as_they_are_written(made, diagnostics):
     run, told = renamed(made, {"negative": WILD, "positive": "$x", "surprise": "$y$"})
     run = changed(run, method=WILD, parts={"full": WILD, "alpha": "$a$"}, data="$\\nodata$", variant=WILD)
     told.clips["subject"] = WILD
@@ -153,14 +155,14 @@ def test_names_from_outside_are_drawn_as_they_are(made, diagnostics):
         assert as_png(gate_figure(run, told)).startswith(b"\x89PNG")  # where a formula would be read, and refused
 
 
-def test_signs_that_the_font_lacks_are_no_warning(made, recwarn):
+def test_signs_missing_from_the_font_cause_no_warning(made, recwarn):
     run, _ = renamed(made, {"negative": "消极", "positive": "积极", "surprise": "惊讶"})
     with style():
         as_png(confusion_figure(run))
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
 
 
-def test_the_users_own_matplotlib_settings_change_nothing(made, diagnostics):
+def test_matplotlib_settings_of_the_user_are_ignored(made, diagnostics):
     with style():
         plain = as_png(gate_figure(made.run, diagnostics))
     with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.grid": True, "savefig.dpi": 10}), style():
@@ -180,7 +182,7 @@ def test_a_name_of_a_feature_is_never_a_path(tiny, quick, tmp_path):
 
 
 @pytest.mark.parametrize("synthetic", [True, False])
-def test_every_title_names_method_data_and_seed_and_says_where_data_is_synthetic(made, diagnostics, synthetic):
+def test_titles_name_method_data_and_seed(made, diagnostics, synthetic):
     run = changed(made.run, synthetic=synthetic)
     for figure in (
         drawn(confusion_figure, run),
@@ -196,21 +198,23 @@ def test_every_title_names_method_data_and_seed_and_says_where_data_is_synthetic
         assert ("(synthetic data)" in said) == synthetic
 
 
-def test_titles_tell_the_clips_and_the_holes(made):
+def test_titles_count_clips_and_missing_folds(made):
     some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
     found = gathered(some, made.run.predictions, [])
     for draw in (gate_figure, kept_figure, unit_figure, same_units_figure):
         assert "30 held-out clips, only 3 of 8 folds" in " ".join(drawn(draw, made.run, found).get_suptitle().split())
     assert "80 held-out clips, 8 folds" in drawn(confusion_figure, made.run).get_suptitle()
     rows = made.run.predictions.dataset == "alpha"
-    partial = replace(made.run, predictions=made.run.predictions[rows], folds=3)
+    folds = {name: clips for name, clips in made.run.file.folds.items() if name.startswith("alpha")}
+    partial = made_up_run(made.run.file, made.run.predictions[rows])
+    partial.__dict__["folds"] = len(folds)
     assert "only 3 of 8 folds" in " ".join(drawn(confusion_figure, partial).get_suptitle().split())
 
 
 # --- confusion and gates --------------------------------------------------------------------------------------------
 
 
-def test_the_confusion_shows_counts_and_shares_of_the_true_class_of_each_part(made):
+def test_the_confusion_shows_counts_and_shares_per_part(made):
     figure = drawn(confusion_figure, made.run)
     table, classes = made.run.predictions, made.run.file.outputs
     assert [axes.get_title().splitlines()[0] for axes in figure.axes[:4]] == [
@@ -227,16 +231,16 @@ def test_the_confusion_shows_counts_and_shares_of_the_true_class_of_each_part(ma
                 assert axes.images[0].get_array()[row, column] == pytest.approx(share)
 
 
-def test_one_dataset_is_one_panel_and_a_class_without_clips_has_no_share(made):
+def test_one_dataset_is_one_panel(made):
     table = made.run.predictions
     table = table[(table.dataset == "alpha") & (table.truth != "surprise")]
-    run = changed(replace(made.run, predictions=table), parts={"full": "Full", "alpha": "Alpha"})
+    run = changed(made_up_run(made.run.file, table), parts={"full": "Full", "alpha": "Alpha"})
     panels = [axes for axes in drawn(confusion_figure, run).axes if axes.texts]
     assert len(panels) == 1
     assert [text.get_text() for text in panels[0].texts[6:]] == ["0\n–"] * 3
 
 
-def test_gates_are_drawn_clip_by_clip_in_the_colour_of_the_class(made, diagnostics):
+def test_gates_are_drawn_in_the_colour_of_the_class(made, diagnostics):
     figure = drawn(gate_figure, made.run, diagnostics)
     assert [axes.get_ylabel() for axes in figure.axes] == ["gate of emotion", "gate of motion"]
     for axes, name in zip(figure.axes, ("emotion", "motion"), strict=True):
@@ -250,7 +254,7 @@ def test_gates_are_drawn_clip_by_clip_in_the_colour_of_the_class(made, diagnosti
 # --- action units ---------------------------------------------------------------------------------------------------
 
 
-def test_action_units_stand_at_their_f1_with_the_number_that_show_them(made, diagnostics):
+def test_action_units_are_drawn_at_their_f1(made, diagnostics):
     (axes,) = drawn(unit_figure, made.run, diagnostics).axes
     shown = [score for score in diagnostics.decoupling.detection.units if score.shown]
     method, *probes = axes.lines
@@ -272,7 +276,7 @@ def blobs(count, rng=None):
 
 
 @pytest.mark.parametrize("count", [FEWEST_FOR_TSNE - 1, FEWEST_FOR_TSNE, 90])
-def test_what_lies_apart_stays_apart_and_the_way_there_is_told(count):
+def test_separate_clusters_stay_separate(count):
     feature, which = blobs(count)
     points, how = embed(feature)
     assert how == ("PCA" if count < FEWEST_FOR_TSNE else "t-SNE after PCA")
@@ -292,14 +296,14 @@ def test_any_feature_of_few_clips_can_be_drawn(count, width, scale):
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e15])
-def test_the_scale_of_a_feature_changes_nothing(scale):
+def test_the_scale_of_a_feature_does_not_matter(scale):
     feature, _ = blobs(FEWEST_FOR_TSNE)
     points, how = embed(scale * feature.astype(np.float64))
     assert how == "t-SNE after PCA"
     np.testing.assert_allclose(points, embed(feature.astype(np.float64))[0], rtol=0.05, atol=0.05)
 
 
-def test_a_feature_that_is_the_same_for_all_clips_but_for_rounding_is_not_torn_apart():
+def test_rounding_errors_of_a_constant_feature_are_ignored():
     rng = np.random.default_rng(0)
     same = (5 + 1e-7 * rng.normal(size=(FEWEST_FOR_TSNE, 8))).astype(np.float32)
     points, how = embed(same)
@@ -313,7 +317,7 @@ def test_a_feature_of_one_number_can_be_drawn():
     assert how == "t-SNE after PCA"
 
 
-def test_held_out_clips_are_large_and_outlined_among_the_training_clips(made, diagnostics):
+def test_held_out_clips_are_large_and_outlined(made, diagnostics):
     fold = diagnostics.folds["alpha/s01"]
     figure = drawn(embedding_figure, made.run, "motion", "alpha/s01", fold)
     for axes in figure.axes:
@@ -327,7 +331,7 @@ def test_held_out_clips_are_large_and_outlined_among_the_training_clips(made, di
     assert f"Feature motion in fold alpha/s01 (t-SNE after PCA): {count} held-out clips (large)" in title
 
 
-def test_points_have_the_colours_of_their_class_and_of_their_set_of_action_units(made, diagnostics):
+def test_points_have_the_colours_of_class_and_action_units(made, diagnostics):
     fold = diagnostics.folds["smic-hs/s00"]
     emotion, units = drawn(embedding_figure, made.run, "emotion", "smic-hs/s00", fold).axes
     of_class = Counter(to_hex(colour, keep_alpha=False).upper() for colour in emotion.collections[1].get_facecolor())
@@ -345,7 +349,7 @@ def test_points_have_the_colours_of_their_class_and_of_their_set_of_action_units
 # --- kept locations -------------------------------------------------------------------------------------------------
 
 
-def test_kept_maps_are_shares_of_clips_a_row_a_class_and_a_column_a_rate(made, diagnostics):
+def test_kept_maps_are_shares_of_clips(made, diagnostics):
     figure = drawn(kept_figure, made.run, diagnostics)
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 4 * 3
@@ -357,20 +361,20 @@ def test_kept_maps_are_shares_of_clips_a_row_a_class_and_a_column_a_rate(made, d
         np.testing.assert_allclose(axes.images[0].get_array(), share)
         assert axes.images[0].get_clim() == (0, 1)
     assert [axes.get_title() for axes in panels[:3]] == [
-        "sparsity 0.25\n37 of 49 stay", "sparsity 0.5\n25 of 49 stay", "sparsity 0.75\n13 of 49 stay",
+        "sparsity 0.25\n37 of 49 kept", "sparsity 0.5\n25 of 49 kept", "sparsity 0.75\n13 of 49 kept",
     ]  # fmt: skip
     assert [axes.get_ylabel().split("\n")[0] for axes in panels[::3]] == ["all classes", *made.run.file.outputs]
 
 
-def test_clips_that_keep_different_numbers_of_locations_are_told_by_their_mean(made):
+def test_kept_locations_are_averaged_over_clips(made):
     folds = {fold: dict(arrays) for fold, arrays in made.folds.items()}
     folds["alpha/s00"]["test/kept/0.5"] = np.ones_like(folds["alpha/s00"]["test/kept/0.5"])
     found = gathered(folds, made.run.predictions, [])
     mean = found.arrays["kept/0.5"].sum(axis=(1, 2)).mean()
-    assert f"sparsity 0.5\n{mean:.1f} on average of 49 stay" in texts(drawn(kept_figure, made.run, found))
+    assert f"sparsity 0.5\n{mean:.1f} on average of 49 kept" in texts(drawn(kept_figure, made.run, found))
 
 
-def test_kept_maps_are_drawn_without_a_face_too(made):
+def test_kept_maps_are_drawn_without_a_face(made):
     folds = {
         fold: {name: values for name, values in arrays.items() if name != "test/face"}
         for fold, arrays in made.folds.items()
@@ -389,7 +393,7 @@ def clip_rows(*rows):
     return table.assign(subject="s", clip=[f"c{i:02d}" for i in range(len(table))])
 
 
-def test_groups_share_dataset_and_action_units_and_hold_several_classes():
+def test_groups_share_action_units_and_have_several_classes():
     table = clip_rows(
         ("a", {4}, "negative", "negative"),
         ("a", {4}, "positive", "negative"),
@@ -407,7 +411,7 @@ def test_groups_share_dataset_and_action_units_and_hold_several_classes():
     assert group.chosen == [0, 1]
 
 
-def test_groups_hold_the_very_clips_that_are_scored_as_sharing_their_units(made, diagnostics):
+def test_groups_hold_the_clips_scored_as_sharing_units(made, diagnostics):
     aus = np.concatenate([made.folds[fold]["test/aus"] for fold in diagnostics.folds])
     shared = same_units(diagnostics.clips.assign(aus=aus), diagnostics.clips.truth.tolist())
     groups = same_unit_groups(diagnostics.clips, made.run.file.outputs, most=100)
@@ -425,7 +429,7 @@ def test_the_groups_with_most_clips_come_first(made, diagnostics):
     ]
 
 
-def test_one_clip_of_each_class_is_chosen_a_right_and_a_wrong_one_where_there_are_both():
+def test_one_clip_of_each_class_is_chosen_right_and_wrong():
     table = clip_rows(
         ("a", {4}, "negative", "positive"),
         ("a", {4}, "negative", "negative"),  # the first right one
@@ -490,7 +494,7 @@ def show(record, tiny, monkeypatch, capsys, tmp_path):
     return call
 
 
-def test_show_draws_into_the_results_folder_and_prints_a_line_a_file(show, quick, tmp_path):
+def test_show_draws_into_the_results_folder(show, quick, tmp_path):
     code, out, err = show()
     assert (code, err) == (0, "")
     (run,) = (tmp_path / "runs").iterdir()
@@ -503,7 +507,7 @@ def test_show_draws_into_the_results_folder_and_prints_a_line_a_file(show, quick
     assert "Linear CKA of emotion and motion" in out
 
 
-def test_show_draws_where_it_is_told_or_not_at_all(show, quick, tmp_path):
+def test_show_draws_into_a_given_folder_or_not_at_all(show, quick, tmp_path):
     code, out, err = show("--figures", "here", "--fold", "beta/s01")
     assert (code, err) == (0, "")
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == sorted(ALL)
@@ -515,7 +519,7 @@ def test_show_draws_where_it_is_told_or_not_at_all(show, quick, tmp_path):
     assert not (tmp_path / "figures").exists()
 
 
-def test_show_of_a_run_without_diagnostics_says_how_to_get_them(show, quick, tmp_path):
+def test_show_without_diagnostics_names_the_command(show, quick, tmp_path):
     code, out, err = show(diagnostics={})
     assert (code, err) == (0, "")
     assert "merbench run toy --protocol FILE --diagnose (FILE: the file or pattern of toys)" in out
@@ -530,7 +534,7 @@ def test_show_of_a_run_without_diagnostics_says_how_to_get_them(show, quick, tmp
         (("--figures", "x", "--no-figures"), "give one of them"),
     ],
 )
-def test_show_refuses_wrong_use_before_anything_is_drawn(show, tmp_path, words, told):
+def test_show_refuses_wrong_use(show, tmp_path, words, told):
     code, out, err = show(*words)
     assert (code, out) == (2, "")
     assert told in err
@@ -538,7 +542,7 @@ def test_show_refuses_wrong_use_before_anything_is_drawn(show, tmp_path, words, 
     assert not (tmp_path / "figures").exists()
 
 
-def test_show_tells_of_a_damaged_fold_and_draws_the_others(show, quick, tmp_path):
+def test_show_names_a_damaged_fold_and_draws_the_others(show, quick, tmp_path):
     show("--no-figures")
     (run,) = (tmp_path / "runs").iterdir()
     (run / "folds" / "alpha--s00" / "diagnostics.npz").write_bytes(b"x")

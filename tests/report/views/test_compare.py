@@ -339,7 +339,7 @@ def test_without_a_significant_difference_nothing_is_marked(record, answers, rig
     assert "†" not in printed(record.compared())
 
 
-def test_more_than_32_rows_are_not_tested_but_pairs_can_be_explained(record, answers, right):
+def test_more_than_32_rows_are_not_tested(record, answers, right):
     for which in range(33):
         record(answers if which else right, method=f"m{which:02d}")
     assert {row.p_best for row in record.rows()[0]} == {None}
