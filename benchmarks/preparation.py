@@ -21,8 +21,8 @@ from merbench.contracts.inputs import Flow
 from merbench.prepare.arrays import clip_frames
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
-from merbench.prepare.store import Shelf, ShelfFile, Silent
-from merbench.synthetic.database import SMALL, stand_in
+from merbench.prepare.store import SILENT, Shelf, ShelfFile
+from merbench.synthetic.database import SMALL, synthetic_source
 
 MEMORY_CLIPS = (100, 1600)
 
@@ -65,7 +65,7 @@ def compare_with_bare(clips: list[ClipFrames], rounds: int) -> None:
 
 
 def _store(clips: list[ClipFrames], spec: Flow) -> None:
-    Shelf(ShelfFile(database="timed", spec=spec)).provide(clips, partial(build, spec), Silent())
+    Shelf(ShelfFile(database="timed", spec=spec)).provide(clips, partial(build, spec), SILENT)
 
 
 def print_memory() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    source = stand_in(SMALL)
+    source = synthetic_source(SMALL)
     clips = clip_frames(source, source.clips)
     if options.memory_of:
         print(f"{memory_of(clips, options.memory_of):.0f}")

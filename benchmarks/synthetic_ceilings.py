@@ -22,13 +22,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from merbench.prepare.faces.find import Alignment, find_face
+from merbench.prepare.faces.find import FaceAlignment, find_face
 from merbench.prepare.kinds import flow
 from merbench.scoring.metrics import confusion_matrix
 from merbench.synthetic import table
 from merbench.synthetic.clips import Clip, Film, draw_course, draw_subject, plan
 from merbench.synthetic.motion import CUES, SPREAD, Course, amplitude, balanced, flickering
-from merbench.synthetic.settings import Settings
+from merbench.synthetic.settings import SyntheticSettings
 
 STRENGTHS = (0.0, 0.5, 1.0)
 
@@ -59,19 +59,21 @@ def ceilings() -> None:
     print("  ... and the true time course (mean lateness of rise and decay, lag, flicker); 8 draws, mean (sd)")
     print(f"  {'table':<10}{'strength':>9}{'ambiguous clips':>17}{'UF1 all':>16}{'UF1 ambiguous':>16}")
     for name, strength in itertools.product(table.MIXED, STRENGTHS):
-        found = np.array([_best(Settings(size="full", table=name, strength=strength, seed=seed)) for seed in range(8)])
+        found = np.array(
+            [_best(SyntheticSettings(size="full", table=name, strength=strength, seed=seed)) for seed in range(8)]
+        )
         share, everywhere, there = (f"{m:.3f} ({s:.3f})" for m, s in zip(found.mean(0), found.std(0), strict=True))
         print(f"  {name:<10}{strength:>9}{share:>17}{everywhere:>16}{there:>16}")
 
 
-def _best(settings: Settings) -> tuple[float, float, float]:
+def _best(settings: SyntheticSettings) -> tuple[float, float, float]:
     clips = plan(settings)
     chosen = [max(table.CLASSES, key=lambda label, clip=clip: _log_posterior(settings, clip, label)) for clip in clips]
     unclear = np.array(_ambiguous(clips))
     return float(unclear.mean()), _uf1(clips, chosen), _uf1(clips, chosen, unclear)
 
 
-def _log_posterior(settings: Settings, clip: Clip, label: str) -> float:
+def _log_posterior(settings: SyntheticSettings, clip: Clip, label: str) -> float:
     priors = table.class_given_sets(settings.table, clip.dataset)[:, table.SETS.index(clip.au_set)]
     prior = math.log(max(priors[table.CLASSES.index(label)], 1e-300))
     return prior + log_likelihood(draw_course(settings, clip), label, settings.strength, clip.rising)
@@ -113,7 +115,7 @@ def static_separability(seeds: range) -> None:
     print("\nSeparability d' of the true movement (peak 1), mean over draws; sampling alone gives .1 to .3")
     found: dict[str, dict[float, list[float]]] = {}
     for strength, seed in itertools.product(STRENGTHS, seeds):
-        settings = Settings(size="full", strength=strength, seed=seed)
+        settings = SyntheticSettings(size="full", strength=strength, seed=seed)
         clips = plan(settings)
         rows = [dict(_statistics(clip, draw_course(settings, clip))) for clip in clips]
         labels = np.array([clip.label for clip in clips])
@@ -160,7 +162,7 @@ def cost() -> None:
     """Print the time of drawing on one thread, without encoding and writing."""
     print("\nCost on one thread, ms: a subject (once), 11 frames of a clip with its set-up, an additional frame")
     for pixels, colour in ((128, "grey"), (160, "grey"), (160, "rgb"), (256, "rgb")):
-        settings = Settings(size="full", pixels=pixels, colour=colour)
+        settings = SyntheticSettings(size="full", pixels=pixels, colour=colour)
         clips = [clip for clip in plan(settings) if clip.subject == "sub01"][:5]
         person = draw_subject(settings, "casme2", "sub01")
         subject = _milliseconds(lambda settings=settings: draw_subject(settings, "casme2", "sub01"))
@@ -170,7 +172,7 @@ def cost() -> None:
         print(f"  {pixels} px {colour:<5} {subject:>8.0f} {np.median(sets):>8.1f} {frame:>8.2f}")
 
 
-def _film_of_11(settings: Settings, clip: Clip, person: object) -> None:
+def _film_of_11(settings: SyntheticSettings, clip: Clip, person: object) -> None:
     film = Film(settings, clip, person)
     for number in np.linspace(clip.onset, clip.offset, 11).astype(int):
         film.frame(int(number))
@@ -197,7 +199,7 @@ def probes(seeds: range) -> None:
     for seed in seeds:
         pair = []
         for strength in (0.0, 1.0):
-            settings = Settings(size="full", table="ambiguous", strength=strength, seed=seed)
+            settings = SyntheticSettings(size="full", table="ambiguous", strength=strength, seed=seed)
             clips = plan(settings)
             pair.append({name: _probe(clips, values) for name, values in _features(settings, clips).items()})
         for name in pair[0]:
@@ -217,7 +219,7 @@ def _probe(clips: list[Clip], values: np.ndarray) -> float:
     return table.scores(confusion_matrix(labels, predicted, table.CLASSES))["uar"]
 
 
-def _features(settings: Settings, clips: list[Clip]) -> dict[str, np.ndarray]:
+def _features(settings: SyntheticSettings, clips: list[Clip]) -> dict[str, np.ndarray]:
     with ThreadPoolExecutor() as pool:
         rows = list(pool.map(lambda own: [_clip_features(*each) for each in _films(settings, own)], _by_subject(clips)))
     each = [row for own in rows for row in own]
@@ -228,7 +230,7 @@ def _by_subject(clips: list[Clip]) -> list[list[Clip]]:
     return [list(own) for _, own in itertools.groupby(clips, key=lambda clip: (clip.dataset, clip.subject))]
 
 
-def _films(settings: Settings, clips: list[Clip]) -> Iterator[tuple[Film, Alignment]]:
+def _films(settings: SyntheticSettings, clips: list[Clip]) -> Iterator[tuple[Film, FaceAlignment]]:
     """Yield the clips of one subject, each with the position of the face in its onset frame."""
     person = draw_subject(settings, clips[0].dataset, clips[0].subject)
     for clip in clips:
@@ -240,12 +242,12 @@ def _bgr(picture: np.ndarray) -> np.ndarray:
     return np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., ::-1].copy()
 
 
-def _face(film: Film, alignment: Alignment, number: int, size: int) -> np.ndarray:
+def _face(film: Film, alignment: FaceAlignment, number: int, size: int) -> np.ndarray:
     face = alignment.apply(_bgr(film.frame(number)), 2 * size)[..., 0]
     return cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _clip_features(film: Film, alignment: Alignment) -> dict[str, np.ndarray | list[float]]:
+def _clip_features(film: Film, alignment: FaceAlignment) -> dict[str, np.ndarray | list[float]]:
     clip, size = film.clip, 48
     onset, apex = (_face(film, alignment, number, size) for number in (clip.onset, clip.apex))
     middle = _face(film, alignment, (clip.onset + clip.offset) // 2, size)
@@ -292,7 +294,7 @@ def svm(seeds: range, tables: tuple[str, ...], fast: bool) -> None:
     """Print the score of the support vector machine of ``svm-flow`` on apex flow, leave-one-subject-out."""
     print(f"\nSVM on apex flow (28 x 28, u, v, strain, {'fast' if fast else 'default'} TV-L1), leave-one-subject-out")
     for name, seed in itertools.product(tables, seeds):
-        settings = Settings(size="full", table=name, seed=seed)
+        settings = SyntheticSettings(size="full", table=name, seed=seed)
         clips = plan(settings)
         begin = time.perf_counter()
         with ThreadPoolExecutor() as pool:
@@ -309,7 +311,7 @@ def svm(seeds: range, tables: tuple[str, ...], fast: bool) -> None:
         )
 
 
-def _flow(film: Film, alignment: Alignment, fast: bool) -> np.ndarray:
+def _flow(film: Film, alignment: FaceAlignment, fast: bool) -> np.ndarray:
     faces = [alignment.apply(_bgr(film.frame(n)), 128)[..., 0] for n in (film.clip.onset, film.clip.apex)]
     if fast:
         method = cv2.optflow.DualTVL1OpticalFlow_create(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from merbench.contracts.cards import Card
     from merbench.engine.plan.catalogue import Configured
     from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
-    from merbench.prepare.store import Watcher
+    from merbench.prepare.store import PreparationWatcher
 
 
 @taking(AblateOptions)
@@ -142,7 +142,7 @@ def _planned(
     whole: "Request",
     others: "Sequence[Request]",
     prepared: "PreparedProtocol",
-    watcher: "Watcher",
+    watcher: "PreparationWatcher",
 ) -> "tuple[list[Trial], list[RunPlan]]":
     """Plan the runs of all rows, each run once: rows with equal settings share theirs."""
     from merbench.analysis.ablation import BESIDE, Trial

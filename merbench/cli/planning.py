@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from merbench.cli.workers import Workforce
     from merbench.engine.execute.state import Existing
     from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
-    from merbench.prepare.store import Watcher
+    from merbench.prepare.store import PreparationWatcher
     from merbench.tracking.servers import TrackingServer
 
 
 def prepared_grid(
-    requests: "Sequence[Request]", protocols: list[str], data: str, folds: list[str], watcher: "Watcher"
+    requests: "Sequence[Request]", protocols: list[str], data: str, folds: list[str], watcher: "PreparationWatcher"
 ) -> "list[PreparedProtocol]":
     """Choose the data and split it by the protocols; print what a user should know about either."""
     from merbench.engine.execute.state import check_folds
@@ -40,7 +40,7 @@ def prepared_grid(
     for item in prepared:
         _note_protocol(item, watcher)
     for source in chosen.sources:
-        kinds = Counter(remark.kind for remark in source.reading.remarks)
+        kinds = Counter(note.kind for note in source.reading.notes if note.about)
         if kinds:
             counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
             watcher.note(f"note: {source.name}: {counts}; details: merbench data verify {source.database.card.name}")
@@ -48,7 +48,7 @@ def prepared_grid(
     return prepared
 
 
-def _note_protocol(item: "PreparedProtocol", watcher: "Watcher") -> None:
+def _note_protocol(item: "PreparedProtocol", watcher: "PreparationWatcher") -> None:
     from merbench.contracts.errors import listed
     from merbench.splits.expected import clips_not_found
 
@@ -60,7 +60,9 @@ def _note_protocol(item: "PreparedProtocol", watcher: "Watcher") -> None:
         watcher.note(f"note: left_out of {item.spec.name} names clips that the data does not have: {listed(unknown)}")
 
 
-def planned(request: "Request", prepared: "Sequence[PreparedProtocol]", watcher: "Watcher") -> "list[RunPlan]":
+def planned(
+    request: "Request", prepared: "Sequence[PreparedProtocol]", watcher: "PreparationWatcher"
+) -> "list[RunPlan]":
     """Plan the runs of a request; note the methods without diagnostics where these are requested."""
     from merbench.engine.plan.runs import plan_runs
 
@@ -75,7 +77,7 @@ def planned_sanity(
     asked: "Sequence[Request]",
     plans: "Sequence[RunPlan]",
     prepared: "Sequence[PreparedProtocol]",
-    watcher: "Watcher",
+    watcher: "PreparationWatcher",
 ) -> "list[RunPlan]":
     """Plan the sanity rows of a table; note which these are, and which are not available."""
     from merbench.cli.display import row_label

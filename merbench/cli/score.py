@@ -14,7 +14,7 @@ def score(
 ) -> None:
     """Score a prediction log; missing clips, and labels that differ from the official list, are named."""
     from merbench.contracts.errors import MerbenchError
-    from merbench.databases.reading.identity import normalised
+    from merbench.databases.readers.identity import normalised
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.logs import read_log
     from merbench.report.views.score import log_report

@@ -1,4 +1,4 @@
-"""Action units of a clip, and the one reader of the ways in which annotation sheets write them.
+"""Action units of a clip, and the reader of their notations in annotation sheets.
 
 The grammar is the union of what CASME II, SAMM, CAS(ME)^2, CAS(ME)^3, MMEW and 4DME write. Entries are joined by ``+``
 or ``,`` (also full-width, with blanks, doubled or trailing). An entry is an action unit: an optional ``AU``, an
@@ -6,7 +6,7 @@ optional side before the number (``L12``), an optional intensity after it (``12B
 intensity B), then ``?`` or ``(k)``. ``/`` means or: ``10A/B`` is an intensity between A and B, ``A/L12`` is A12 or L12.
 So does the word ``or``, which binds closer than ``+``: ``4+L12 or L14`` is 4 together with one of L12 and L14.
 ``ref(7B)`` is 7B.
-A cell that is nothing but ``?`` says that the action units are unknown.
+A cell with only ``?`` means that the action units are unknown.
 """
 
 import re
@@ -18,17 +18,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-#: Remarks that sheets write among the action units and that are none; any other word is an error.
+#: Remarks among the action units of sheets; any other word is an error.
 REMARKS = ("soft focus",)
 
 _REMARKS = re.compile("|".join(rf"\( *{words} *\)|\b{words}\b" for words in map(str.upper, REMARKS)))
 _UNIT = re.compile(
-    r"(?:AU)? ?((?:[LRABT] ?/ ?)*[LRABT])?"  # side, or several of which one holds
+    r"(?:AU)? ?((?:[LRABT] ?/ ?)*[LRABT])?"  # side, or alternatives
     r" ?([0-9]{1,2})(?:\.0)?"
     r" ?([A-E](?: ?/ ?[A-E](?! ?[0-9U]))*)?"  # intensity or range; the B of 10A/B12 is a side, the A of 10A/AU12 none
     r" ?(\??) ?(\*?) ?(\??)"
 )
-_LONGEST = 1000  # characters; the longest cells of any sheet have some thirty
+_LONGEST = 1000  # characters; the longest cells of known sheets have about thirty
 
 
 @dataclass(frozen=True, order=True)
@@ -44,9 +44,9 @@ class ActionUnit:
     intensity : str
         ``A`` (trace) to ``E`` (maximum), or a range such as ``A/B``; ``""`` not said.
     doubtful : bool
-        A ``?`` stood after it.
+        Followed by ``?``.
     held : bool
-        ``(k)`` stood after it: shown before the movement began, and kept.
+        Followed by ``(k)``: shown before the movement, and kept.
     """
 
     number: int
@@ -57,12 +57,12 @@ class ActionUnit:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= 99:
-            raise ValueError(f"{self.number} is no number of an action unit, which go from 1 to 99")
+            raise ValueError(f"{self.number} is not an action unit, expected 1 to 99")
         if self.side not in ("", "L", "R", "A", "B", "T"):
-            raise ValueError(f"{self.side!r} is no side of an action unit, expected L, R, A, B or T")
+            raise ValueError(f"{self.side!r} is not a side of an action unit, expected L, R, A, B or T")
         letters = self.intensity.split("/") if self.intensity else []
         if letters != sorted(set(letters) & set("ABCDE")):
-            raise ValueError(f"{self.intensity!r} is no intensity, expected A to E or a range such as A/B")
+            raise ValueError(f"{self.intensity!r} is not an intensity, expected A to E or a range such as A/B")
 
     def __str__(self) -> str:
         """Write it as sheets do: ``L12B?``."""
@@ -71,19 +71,19 @@ class ActionUnit:
 
 @dataclass(frozen=True)
 class Coding:
-    """All action units of a clip, in an order that means nothing: they are kept sorted, each once.
+    """All action units of a clip, sorted, without duplicates.
 
     Attributes
     ----------
     entries : tuple of tuple of ActionUnit
-        What was shown; of an entry's alternatives exactly one. An entry with one alternative is certain.
+        The shown action units; of the alternatives of an entry exactly one. One alternative is certain.
     unknown : bool
-        The sheet says that it does not know: no entry then, and at least one otherwise.
+        The sheet marks them as unknown: without entries then, otherwise at least one.
 
     Raises
     ------
     ValueError
-        Neither unknown nor any entry, or both; an entry without alternatives.
+        Neither unknown nor entries, or both; an entry without alternatives.
     """
 
     entries: tuple[tuple[ActionUnit, ...], ...]
@@ -91,12 +91,12 @@ class Coding:
 
     def __post_init__(self) -> None:
         if bool(self.entries) == self.unknown or not all(self.entries):
-            raise ValueError("a coding holds at least one action unit, or is unknown")
+            raise ValueError("a coding has at least one action unit, or is unknown")
         entries = {tuple(sorted(set(alternatives))) for alternatives in self.entries}
         object.__setattr__(self, "entries", tuple(sorted(entries)))
 
     def shown(self) -> frozenset[int]:
-        """Return the numbers that are certain: every alternative of an entry has it, none doubtful or held."""
+        """Return the numbers that are certain: in every alternative of an entry, not doubtful or held."""
         return frozenset(
             entry[0].number
             for entry in self.entries
@@ -114,7 +114,7 @@ class Coding:
         return np.array(values, dtype=np.float32)
 
     def __str__(self) -> str:
-        """Write it in the one spelling that enters digests; :func:`read_coding` reads back what is written."""
+        """Write it in the spelling used in digests; :func:`read_coding` reads it back."""
         if self.unknown:
             return "?"
         texts = [" or ".join(map(str, entry)) for entry in self.entries]
@@ -127,17 +127,17 @@ def read_coding(cell: object) -> Coding | None:
     Parameters
     ----------
     cell : object
-        Text, or a number where a spreadsheet made one of a single action unit (``12``, ``12.0``).
+        Text, or a number where a spreadsheet converted a single action unit (``12``, ``12.0``).
 
     Returns
     -------
     Coding or None
-        ``None`` for an empty cell. A cell with nothing but a remark such as ``soft focus`` is unknown.
+        ``None`` for an empty cell. A cell with only a remark such as ``soft focus`` is unknown.
 
     Raises
     ------
     ValueError
-        The cell can't be parsed; says why in a few words.
+        The cell can't be parsed; gives the reason.
 
     Examples
     --------
@@ -151,18 +151,18 @@ def read_coding(cell: object) -> Coding | None:
         return None
     strange = re.search(r"[^A-Z0-9 +,/?().]", text)
     if strange or len(text) > _LONGEST:
-        raise ValueError(f"unexpected sign {strange[0]!r}" if strange else f"longer than {_LONGEST} characters")
+        raise ValueError(f"unexpected character {strange[0]!r}" if strange else f"longer than {_LONGEST} characters")
     rest = _REMARKS.sub("", text)
     if re.fullmatch(r"[ +,]*\??[ +,]*", rest) and ("?" in rest or rest != text):
         return Coding((), unknown=True)
-    parts = list(filter(None, _split(r"[+,]", rest.replace("(K)", "*"))))  # brackets are for groups from here on
+    parts = list(filter(None, _split(r"[+,]", rest.replace("(K)", "*"))))  # from here on, brackets are groups
     if not parts:
-        raise ValueError("no action unit is named")
+        raise ValueError("no action unit")
     return Coding(tuple(tuple(_alternatives(part)) for part in parts))
 
 
 def _plain(cell: object) -> str:
-    """Write a cell in capitals, full-width signs as plain ones, single blanks."""
+    """Return a cell in capitals, with plain instead of full-width characters, and single blanks."""
     if isinstance(cell, str):
         text = " ".join(unicodedata.normalize("NFKC", cell).upper().replace("\u3001", ",").replace(";", ",").split())
         return re.sub(r"\( ?(K|\?) ?\)", lambda match: "(K)" if match[1] == "K" else "?", text)
@@ -174,13 +174,13 @@ def _plain(cell: object) -> str:
 
 
 def _alternatives(text: str) -> list[ActionUnit]:
-    """Read one entry: units joined by ``or``, each of them perhaps in brackets."""
+    """Read one entry: action units joined by ``or``, optionally in brackets."""
     groups = [(term, re.fullmatch(r"(?:REF)? ?\((.+)\)", term)) for term in _split(r"\bOR\b", text)]
     return [unit for term, group in groups for unit in (_alternatives(group[1]) if group else _slashed(term))]
 
 
 def _slashed(text: str) -> list[ActionUnit]:
-    """Read units joined by ``/``."""
+    """Read action units joined by ``/``."""
     units: list[ActionUnit] = []
     rest = text
     while match := _UNIT.match(rest):
@@ -194,11 +194,11 @@ def _slashed(text: str) -> list[ActionUnit]:
         if not rest.startswith("/"):
             break
         rest = rest[1:].strip()
-    raise ValueError(f"{text.replace('*', '(K)')!r} is no action unit")
+    raise ValueError(f"{text.replace('*', '(K)')!r} is not an action unit")
 
 
 def _split(separator: str, text: str) -> list[str]:
-    """Split at separators that stand outside brackets."""
+    """Split at separators outside brackets."""
     parts, begin = [], 0
     for match in re.finditer(separator, text):
         before = text[: match.start()]

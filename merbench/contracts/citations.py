@@ -77,7 +77,7 @@ def _own_entries() -> dict[str, str]:
 
 
 def _entries(path: Path) -> dict[str, str]:
-    """Return key -> BibTeX of the entries of a file; none if there is no file. An entry begins with ``@`` on a line.
+    """Return key -> BibTeX of the entries of a file; empty without a file. An entry begins with ``@`` on a line.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The clip table: one row a clip, whatever database it comes from.
 
 A clip is identified by ``(dataset, subject, clip)``, all text, normalised once by the database's reader: ``06``,
-``006`` and ``s06`` of three databases are three subjects. Nothing is ever joined by position.
+``006`` and ``s06`` of three databases are three subjects. Tables are joined by identity, never by position.
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ CLIP_COLUMNS = {
     "apex": "frame of the strongest movement",
     "offset": "last frame of the movement",
     "fps": "frames a second",
-    "aus": "action units: number, side, intensity and alternatives, or None where they are not annotated",
-    "objective_class": "objective class I to VII of Davison et al. 2018, as the sheet gives it",
-    "path": "where the clip's frames or image lie, relative to the database's folder",
+    "aus": "action units: number, side, intensity and alternatives, or None if not annotated",
+    "objective_class": "objective class I to VII of Davison et al. 2018, from the sheet",
+    "path": "folder of the clip's frames, or its image, relative to the database's folder",
     "apex_source": "annotated | midpoint | corrected | estimated",
 }
 APEX_SOURCES = ("annotated", "midpoint", "corrected", "estimated")
 
 
 def clip_name(row: object) -> str:
-    """Name a clip for a message: ``casme2/sub01/EP02_01f``; `row` has the identity columns as attributes."""
+    """Name a clip in messages: ``casme2/sub01/EP02_01f``; `row` has the identity columns as attributes."""
     return "/".join(str(getattr(row, column)) for column in IDENTITY)
 
 
@@ -47,7 +47,7 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        At least the identity columns; others of `CLIP_COLUMNS` that are missing are filled with missing values.
+        At least the identity columns; missing ones of `CLIP_COLUMNS` are filled with missing values.
     origin : str
         Names the source in error lines: a file, a database.
 
@@ -59,8 +59,8 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        Unknown columns, identities that are empty or no text, clips listed twice, frame numbers that are none or not in
-        order, a frame rate that is not above 0, an emotion that is no text, an unknown apex source; names the rows.
+        Unknown columns, identities that are empty or not text, duplicates, frame numbers that are invalid or not in
+        order, a frame rate that is not above 0, an emotion that is not text, an unknown apex source; names the rows.
     """
     unknown = sorted(set(rows.columns) - set(CLIP_COLUMNS))
     if unknown:
@@ -69,7 +69,7 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     if missing:
         raise DataError(f"{origin}: the clip table lacks the columns {listed(missing)}")
     if rows.empty:
-        raise DataError(f"{origin}: no clip was found")
+        raise DataError(f"{origin}: no clips were found")
     identity = rows[IDENTITY]
     bad = ~identity.map(lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable()).all(
         axis=1
@@ -80,7 +80,7 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
         )
     twice = identity.duplicated(keep="first")
     if twice.any():
-        raise DataError(f"{origin}: listed twice: {listed(clip_names(rows[twice]))}")
+        raise DataError(f"{origin}: duplicate clips {listed(clip_names(rows[twice]))}")
     table = rows.reindex(columns=list(CLIP_COLUMNS)).sort_values(IDENTITY, ignore_index=True)
     for wrong, what in _wrong_values(table):
         if wrong.any():
@@ -89,7 +89,7 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
 
 
 def _wrong_values(table: pd.DataFrame) -> Iterator[tuple["pd.Series[bool]", str]]:
-    """Yield which rows break each rule, and the rule; a value that is missing breaks none."""
+    """Yield the rows that break each rule, and the rule; missing values break none."""
     for column in ("emotion", "apex_source", "objective_class", "path"):
         text = table[column].map(lambda value: isinstance(value, str) and bool(value.strip()))
         yield table[column].notna() & ~text, f"{column} must be text"
@@ -101,18 +101,18 @@ def _wrong_values(table: pd.DataFrame) -> Iterator[tuple["pd.Series[bool]", str]
         yield table[column].notna() & ~whole, f"{column} must be a whole frame number, not below 0,"
     yield table.fps.notna() & ~((numbers.fps > 0) & (numbers.fps < float("inf"))), "fps must be a number above 0"
     for first, second in (("onset", "apex"), ("apex", "offset"), ("onset", "offset")):
-        yield numbers[first] > numbers[second], f"{first} must not lie after {second}"
+        yield numbers[first] > numbers[second], f"{first} must not be after {second}"
 
 
 def clips_digest(clips: pd.DataFrame) -> str:
-    """Digest what is annotated of the clips: everything but where they lie on this disk, in identity order."""
+    """Digest the annotation of clips, all columns but the path, in identity order."""
     columns = [column for column in CLIP_COLUMNS if column != "path"]
     rows = clips.sort_values(IDENTITY)[columns].itertuples(index=False, name=None)
     return digest([[_plain(value) for value in row] for row in rows])
 
 
 def _plain(value: object) -> str | None:
-    """Write a cell as text, alike whether its column holds whole numbers, or floats because another cell is missing."""
+    """Write a cell as text, the same for whole numbers and for floats in a column with missing cells."""
     if value is None or value is pd.NA or value != value:  # NaN differs from itself
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,7 +1,7 @@
-"""Inputs: what a method asks for, by specification, and what it gets, by row.
+"""Inputs: their specifications, which methods declare, and the arrays that methods get.
 
-A method declares named inputs and never touches files. A specification says everything that changes the numbers, so its
-digest is part of what a result is keyed by.
+A method declares named inputs and never reads files. A specification covers everything that changes the values; its
+digest is part of the resume key.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,13 +18,13 @@ FrameSpan = Literal["onset", "onset-apex", "onset-offset", "clip"]
 class _Specification(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: Labels rather than pictures: never handed out with test clips, unless the card admits it.
+    #: Labels, not pictures: never given with test clips, unless the card discloses it.
     training_only: ClassVar[bool] = False
-    #: Settings that a name shows whatever their value; others are shown where they differ from the default.
+    #: Settings that are always shown in the name; others are shown if they differ from the default.
     named_by: ClassVar[tuple[str, ...]] = ()
 
     def __str__(self) -> str:
-        """Name the kind and its settings in a few words: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
+        """Name the kind and its settings: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
         values = {name: "/".join(map(str, v)) if isinstance(v, tuple) else v for name, v in self if name != "kind"}
         words = [str(values.pop(name)) for name in self.named_by]
         fields = type(self).model_fields
@@ -33,12 +33,12 @@ class _Specification(BaseModel):
 
 
 class _Picture(_Specification):
-    """What every input that is made of face pictures says.
+    """The common settings of inputs that are made of face pictures.
 
     ``faces`` finds the face in a whole frame: by 68 landmarks (dlib, the extra ``faces``), by OpenCV's Haar cascade,
-    or takes the pictures as delivered; ``auto`` takes cropped trees as delivered and whole frames by landmarks where
-    dlib is installed, else by Haar, and is settled, and told, before anything is built. ``align="onset"`` moves every
-    frame of a clip by the onset frame's transform, ``"frame"`` each by its own, which adds the detector's jitter.
+    or uses the pictures as delivered; ``auto`` uses cropped trees as delivered and whole frames by landmarks if dlib is
+    installed, else by Haar, and is settled and shown before anything is built. ``align="onset"`` warps every frame of a
+    clip by the onset frame's transform, ``"frame"`` each by its own, which adds the detector's jitter.
     """
 
     faces: Literal["auto", "landmarks", "haar", "delivered"] = "auto"
@@ -48,12 +48,12 @@ class _Picture(_Specification):
 class Flow(_Picture):
     """Optical flow between the first and the last frame of a span: ``(size, size, channels)`` a clip.
 
-    The flow is computed on grey faces of ``face_size`` pixels, in these pixels, and brought to ``size`` by averaging.
-    Jitter windows let a draw of the random generator move onset and apex by up to that many frames while training.
+    The flow is computed on grey faces of ``face_size`` pixels, in these pixels, and averaged to ``size``.
+    With jitter windows, onset and apex are randomly shifted by up to that many frames in training.
 
-    ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as STSTNet's authors publish it; ``"none"``
+    ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as published by STSTNet's authors; ``"none"``
     gives float32 pixels; ``"hsv"`` gives one RGB picture (uint8) of ``channels=("u", "v")``, hue the direction, value
-    the magnitude. ``mask="face"`` divides what lies outside brows and jaw by 3, as MEDN's authors do; it needs
+    the magnitude. ``mask="face"`` divides values outside brows and jaw by 3, as MEDN's authors do; it needs
     landmarks.
     """
 
@@ -73,22 +73,22 @@ class Flow(_Picture):
     @model_validator(mode="after")
     def _consistent(self) -> "Flow":
         if self.normalise == "hsv" and self.channels != ("u", "v"):
-            raise ValueError("normalise: hsv is a picture of the channels u and v: write channels: [u, v]")
+            raise ValueError("normalise: hsv needs the channels u and v: write channels: [u, v]")
         if not self.channels:
             raise ValueError("name at least one channel")
         if self.mask == "face" and self.faces == "haar":
-            raise ValueError("mask: face needs landmarks, which faces: haar does not give")
+            raise ValueError("mask: face needs landmarks, which faces: haar does not provide")
         if (self.span == "clip" and (self.onset_jitter or self.apex_jitter)) or (
             self.span == "onset-offset" and self.apex_jitter
         ):
-            raise ValueError(f"jitter of a frame that the span {self.span} does not end at")
+            raise ValueError(f"the span {self.span} does not begin or end at the jittered frame: remove the jitter")
         return self
 
 
 class Frames(_Picture):
     """Face frames: ``(count, size, size, channels)`` a clip, uint8; ``count=None`` gives every frame (ragged).
 
-    ``span="onset"`` is the onset frame alone, of ``count=1``: a face that has not moved yet.
+    ``span="onset"`` is the onset frame alone, with ``count=1``: a face without movement.
 
     ``sampling`` places the count over the span: ``"uniform"`` takes the nearest frame at equal steps,
     ``"interpolated"`` blends its two neighbours, ``"phase"`` gives the rise (onset to apex) and the decay (apex to
@@ -109,14 +109,14 @@ class Frames(_Picture):
     @model_validator(mode="after")
     def _consistent(self) -> "Frames":
         if (self.span == "onset") != (self.count == 1):
-            raise ValueError("one frame is the span onset, and no other: write span: onset, count: 1")
+            raise ValueError("count: 1 and span: onset need each other: write span: onset, count: 1")
         if self.span == "onset" and self.sampling != "uniform":
-            raise ValueError(f"of the span onset there is nothing to be sampled: leave sampling: {self.sampling} out")
+            raise ValueError(f"the span onset has only one frame: remove sampling: {self.sampling}")
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
         apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
         if (self.apex_jitter and not apex_is_used) or (self.span == "clip" and self.onset_jitter):
-            raise ValueError(f"jitter of a frame that the span {self.span} does not end at")
+            raise ValueError(f"the span {self.span} does not begin or end at the jittered frame: remove the jitter")
         if self.count is None and (self.sampling == "interpolated" or self.onset_jitter or self.apex_jitter):
             raise ValueError("interpolated sampling and jitter need a count")
         return self
@@ -144,7 +144,7 @@ class Landmarks(_Picture):
 
 
 class ActionUnits(_Specification):
-    """Action units, for training only: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN where there is no label."""
+    """Action units, for training only: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN without a label."""
 
     training_only: ClassVar[bool] = True
     named_by: ClassVar[tuple[str, ...]] = ("vocabulary",)
@@ -154,11 +154,11 @@ class ActionUnits(_Specification):
 
 
 class ClipFacts(_Specification):
-    """What the clip table tells of a clip without a look at it: ``(len(facts),)`` a clip, float64.
+    """Facts of a clip from the clip table: ``(len(facts),)`` a clip, float64.
 
-    ``database`` is a number that stands for the clip's database: the same for all its clips, another for any other,
-    and of no further meaning. ``seconds`` is how long the movement takes, from onset to offset, both included.
-    Nothing else of the table can be asked for: neither who is seen, nor what is shown, nor what the clip is called.
+    ``database`` is a number for the clip's database: the same for all its clips, different for any other, without
+    further meaning. ``seconds`` is the duration of the movement, from onset to offset, both included. Subjects, labels
+    and names are not available.
     """
 
     named_by: ClassVar[tuple[str, ...]] = ("facts",)
@@ -168,7 +168,7 @@ class ClipFacts(_Specification):
 
 
 InputSpec = Annotated[Flow | Frames | DynamicImage | Landmarks | ActionUnits | ClipFacts, Field(discriminator="kind")]
-#: What is read off the clip table: nothing is prepared, and nothing is to be kept in the store.
+#: Inputs from the clip table, which are neither prepared nor stored.
 FromTable = ActionUnits | ClipFacts
 
 Rows = npt.NDArray[np.intp] | slice
@@ -180,12 +180,12 @@ class ArrayInput:
     Parameters
     ----------
     spec : InputSpec
-        What the values are.
+        The specification of the values.
     values : ndarray, shape (n_clips, ...)
-        One entry a clip. A specification with a jitter window has a second axis, of the shifted versions, of which the
-        first is the annotated one; clips of different length (``count=None``) are an array of arrays.
+        One entry a clip. With a jitter window, the second axis has the shifted versions, first the annotated one; clips
+        of different length (``count=None``) are an array of arrays.
     prepared : mapping of str to str, optional
-        Database -> the specification as it was settled there, where it says more than `spec`.
+        Database -> the settled specification, where it differs from `spec`.
     """
 
     def __init__(self, spec: InputSpec, values: npt.NDArray[Any], prepared: Mapping[str, str] | None = None) -> None:
@@ -195,14 +195,14 @@ class ArrayInput:
         self._shifted = bool(getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0))
 
     def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:
-        """Return the values of some clips, as a copy that the method may work on in place.
+        """Return the values of some clips, as a copy that may be changed in place.
 
         Parameters
         ----------
         rows : ndarray of int, or slice
             Clips, counted within this input; all of them by default.
         rng : Generator, optional
-            Draws the jitter of a specification that has a window; without one the annotated frames are taken.
+            Draws the jitter of a specification with a window; None gives the annotated frames.
 
         Returns
         -------
@@ -215,7 +215,7 @@ class ArrayInput:
         return np.array(values[np.arange(len(values)), versions])
 
     def stored(self) -> npt.NDArray[Any]:
-        """Return all that is held, not copied, for digests: read it, and leave it as it is."""
+        """Return all values without a copy, for digests: read only."""
         return self._values
 
     def take(self, rows: npt.NDArray[np.intp]) -> "ArrayInput":
@@ -235,14 +235,14 @@ def _as_objects(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 
 
 class Inputs:
-    """The named inputs of a set of clips, in an order that means nothing.
+    """The named inputs of a set of clips.
 
     Parameters
     ----------
     arrays : mapping of str to ArrayInput
-        By the name under which the method declares them.
+        By the names that the method declares.
     clips : int
-        How many clips these are (a method may declare no input at all).
+        Number of clips (a method may declare no inputs).
     """
 
     def __init__(self, arrays: Mapping[str, ArrayInput], clips: int) -> None:
@@ -257,10 +257,10 @@ class Inputs:
         return self._arrays.keys()
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Inputs":
-        """Return a **copy** for some clips: what is handed to a method holds no other clip, not even by reference."""
+        """Return a **copy** for some clips: a method gets no other clip, not even by reference."""
         return Inputs({name: array.take(rows) for name, array in self._arrays.items()}, len(rows))
 
     def without_labels(self) -> "Inputs":
-        """Return these inputs without those that are labels, such as action units."""
+        """Return the inputs that are not labels, such as action units."""
         arrays = {name: array for name, array in self._arrays.items() if not array.spec.training_only}
         return Inputs(arrays, self.clips)

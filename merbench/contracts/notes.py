@@ -18,11 +18,17 @@ class Note:
     kind : str
         One of `NoteKind`.
     text : str
-        One line, for people.
+        One line, for people. The same for all notes with the same reason, so that they can be counted.
+    about : str
+        The clip, or the row of a sheet, where the note is about one: ``casme2/sub01/EP02_01f``.
+    detail : str
+        Specific to this note: numbers, a file.
     """
 
     kind: NoteKind
     text: str
+    about: str = ""
+    detail: str = ""
 
     def __str__(self) -> str:
         return self.text

@@ -1,4 +1,4 @@
-"""Databases on disk: one file each, from folders and annotation sheet to the clip table."""
+"""Databases on disk: readers from folders and annotation sheets to clip tables, releases, registrations."""
 
 from merbench.contracts.databases import Database, DatabaseCard, FrameDatabase, Release
 from merbench.contracts.errors import MerbenchError

@@ -1,4 +1,4 @@
-"""Which databases this machine has, and where: ``databases.json`` in ``MERBENCH_HOME``."""
+"""The databases on this machine and their folders: ``databases.json`` in ``MERBENCH_HOME``."""
 
 import json
 import os
@@ -15,14 +15,14 @@ from merbench.databases import DATABASES
 
 
 class Registration(BaseModel):
-    """Where a copy of a database lies, and how it is to be read.
+    """The folder of a copy of a database, and how to read it.
 
     Attributes
     ----------
     folder : Path
         Absolute.
     corrections : bool
-        Whether known errors of its annotation sheet are mended.
+        Whether known errors of its annotation sheet are corrected.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,7 +33,7 @@ class Registration(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _folder_alone(cls, value: Any) -> Any:
-        return {"folder": value} if isinstance(value, str) else value  # all that earlier versions wrote
+        return {"folder": value} if isinstance(value, str) else value  # the format of earlier versions
 
 
 _FILE = TypeAdapter(dict[str, Registration])
@@ -50,7 +50,7 @@ def registered() -> dict[str, Registration]:
     Raises
     ------
     MerbenchError
-        The file is damaged; says which.
+        The file is damaged; names it.
     """
     path = home() / "databases.json"
     if not path.exists():
@@ -63,12 +63,12 @@ def registered() -> dict[str, Registration]:
 
 
 def register(name: str, folder: Path, corrections: bool = True) -> Source:
-    """Read the copy of database `name` in `folder` and remember where it is; returns what was read.
+    """Read the copy of database `name` in `folder` and register it; returns the source.
 
     Raises
     ------
     MerbenchError
-        Unknown name, no such folder, or not a whole copy: nothing is remembered then.
+        Unknown name, missing folder or incomplete copy: not registered then.
     """
     source = open_source(name, folder, corrections)
     _change(name, Registration(folder=source.folder, corrections=corrections))
@@ -76,7 +76,7 @@ def register(name: str, folder: Path, corrections: bool = True) -> Source:
 
 
 def _change(name: str, entry: Registration | None) -> dict[str, Registration]:
-    """Set or remove an entry, as the only process to do so; returns what was there before."""
+    """Set or remove an entry under a lock; returns the entries before."""
     path = home() / "databases.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,33 +90,33 @@ def _change(name: str, entry: Registration | None) -> dict[str, Registration]:
             draft.replace(path)
     except OSError as error:
         raise MerbenchError(
-            f"{path} can't be written ({error.strerror or error}): set MERBENCH_HOME to a folder of yours"
+            f"{path} can't be written ({error.strerror or error}): set MERBENCH_HOME to a folder with write permission"
         ) from error
     return before
 
 
 def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
-    """Read the copy of database `name` that lies in `folder`, registered or not.
+    """Read the copy of database `name` in `folder`, registered or not.
 
     Raises
     ------
     UnknownNameError
         No database has this name.
     DataError
-        The folder is missing, or not a whole copy.
+        The folder is missing or an incomplete copy.
     """
     database = DATABASES.get(name)
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder that holds your copy of {name}")
-    folder = folder.resolve()  # names of folders mean something, which "." and links would hide
+    folder = folder.resolve()  # layouts are recognised by folder names, which "." and links would hide
     made = [place for place in (folder, *folder.parents) if (place / MANIFEST).exists()]
     if made and not database.card.synthetic:
-        raise DataError(f"{folder} belongs to a synthetic stand-in, not to {name}: use it with --data {made[-1]}")
+        raise DataError(f"{folder} is part of a synthetic database, not of {name}: use it with --data {made[-1]}")
     with blaming(f"reading {folder} as {name}"):
         reading = database.read(folder, corrections)
     strange = sorted(set(reading.clips.dataset) - set(database.card.datasets))
     if strange:
-        raise DataError(f"{folder}: {name} gave clips of {', '.join(strange)}, which are not on its card")
+        raise DataError(f"{folder}: {name} gave clips of {', '.join(strange)}, which its card does not list")
     return Source(database, folder, reading)
 
 
@@ -126,7 +126,7 @@ def open_registered(name: str) -> Source:
     Raises
     ------
     MerbenchError
-        Unknown, or known but not registered: says how to.
+        Unknown, or not registered: names the command.
     """
     known = registered()
     card = DATABASES.get(name).card
@@ -134,12 +134,12 @@ def open_registered(name: str) -> Source:
         raise MerbenchError(f"database {name!r} is not registered here: {card.commands}")
     entry = known[name]
     if not entry.folder.is_dir():
-        raise DataError(f"{name} is registered in {entry.folder}, which is not there: mount it, or {card.commands}")
+        raise DataError(f"{name} is registered in {entry.folder}, which does not exist: mount it, or {card.commands}")
     return open_source(name, entry.folder, entry.corrections)
 
 
 def unregister(name: str) -> Path:
-    """Forget where database `name` is; nothing of it is removed from the disk. Returns the folder.
+    """Remove the registration of database `name`, not its files. Returns the folder.
 
     Raises
     ------
@@ -152,12 +152,12 @@ def unregister(name: str) -> Path:
 
 
 def recognise(folder: Path) -> str:
-    """Return the name of the database that `folder` is a copy of.
+    """Return the name of the database whose copy `folder` is.
 
     Raises
     ------
     DataError
-        None of the databases, or several, know the folder for theirs.
+        None of the databases, or several, recognise the folder.
     """
     databases, _ = DATABASES.load_all()
     found = []
@@ -165,7 +165,7 @@ def recognise(folder: Path) -> str:
         with blaming(f"asking {name} whether it knows {folder}"):
             found += [name] if database.recognises(folder) else []
     held = {name: set(databases[name].card.datasets) for name in found}
-    # The parts of a stand-in look like copies of the databases that it stands in for.
+    # The parts of a synthetic database look like copies of the real ones.
     whole = [name for name in found if all(held[name] >= other for other in held.values())]
     if len(whole) != 1:
         what = f"several databases ({', '.join(found)})" if found else "none of the known databases"

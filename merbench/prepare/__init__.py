@@ -1,4 +1,4 @@
-"""Clips to arrays: what methods declare, built from what a database holds."""
+"""Clips to arrays: the inputs that methods declare, built from the frames of a database."""
 
-#: Counted up when a change here changes the numbers that methods get; part of every result's key.
+#: Incremented when a change here changes the arrays that methods get; part of every resume key.
 CODE_VERSION = 1

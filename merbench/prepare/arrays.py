@@ -1,4 +1,4 @@
-"""The inputs of a set of clips: asked of each clip's database, put together in the order of the clips."""
+"""The inputs of a set of clips, from the database of each clip, in the order of the clips."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,17 +14,17 @@ from merbench.contracts.databases import FrameDatabase, Release, Source
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
 from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Frames, FromTable, Inputs, InputSpec
-from merbench.prepare.faces.settle import lacking_for, settled, told
+from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
 from merbench.prepare.kinds.facts import clip_facts, unknown_facts
-from merbench.prepare.store import Shelf, ShelfFile, Silent, Watcher, remove_file
+from merbench.prepare.store import SILENT, PreparationWatcher, Shelf, ShelfFile, remove_file
 
 Array = npt.NDArray[Any]
 
 
 def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -> list[str]:
-    """Say which of the declared inputs the sources can't give; one phrase each."""
+    """Return the declared inputs that the sources can't give; one phrase each."""
     said = []
     for source in sources:
         offers = source.database.card.offers
@@ -41,27 +41,30 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
 
 
 def prepare_inputs(
-    sources: Sequence[Source], clips: pd.DataFrame, specs: Mapping[str, InputSpec], watcher: Watcher | None = None
+    sources: Sequence[Source],
+    clips: pd.DataFrame,
+    specs: Mapping[str, InputSpec],
+    watcher: PreparationWatcher | None = None,
 ) -> Inputs:
     """Build the declared inputs of `clips`, or take them from the store.
 
     Parameters
     ----------
     sources : sequence of Source
-        The databases that hold the clips.
+        The databases of the clips.
     clips : DataFrame
         Rows of their clip tables.
     specs : mapping of str to InputSpec
         By the method's own names.
-    watcher : Watcher, optional
-        Is told how it goes.
+    watcher : PreparationWatcher, optional
+        Shows the progress.
 
     Raises
     ------
     MerbenchError
-        A source can't give what is declared; says what is missing.
+        A source can't give a declared input; names what is missing.
     DataError
-        A file is unreadable or not as expected, or in some clips no face is found; all such clips are named.
+        A file is not readable or not as expected, or some clips show no face; names all such clips.
     """
     _refuse_missing(sources, specs)
     return Inputs({name: prepare_input(sources, clips, spec, watcher) for name, spec in specs.items()}, len(clips))
@@ -74,21 +77,21 @@ def _refuse_missing(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -
 
 
 def prepare_input(
-    sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, watcher: Watcher | None = None
+    sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher | None = None
 ) -> ArrayInput:
     """Build one input of `clips`; raises what :func:`prepare_inputs` raises."""
     _refuse_missing(sources, {spec.kind: spec})
     held = {dataset for source in sources for dataset in source.database.card.datasets}
     strange = sorted(set(clips.dataset) - held)
     if strange:
-        raise MerbenchError(f"no source holds the clips of {listed(strange)}")
-    values = _values(sources, clips, spec, watcher or Silent())
-    prepared = [source for source in sources if source.database.card.offers is None]  # a release came as it is
+        raise MerbenchError(f"no source has the clips of {listed(strange)}")
+    values = _values(sources, clips, spec, watcher or SILENT)
+    prepared = [source for source in sources if source.database.card.offers is None]  # releases are used as they are
     how = {source.name: str(settled(spec, source.reading.cropped)) for source in prepared}
     return ArrayInput(spec, values, {name: text for name, text in how.items() if text != str(spec)})
 
 
-def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:
+def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:
     dataset = clips.dataset.to_numpy()
     parts: dict[str, tuple[npt.NDArray[np.intp], Array]] = {}
     for source in sources:
@@ -103,8 +106,8 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
         parts[name] = (rows, part)
     kinds = {name: f"{part.dtype} {part.shape[1:]}" for name, (_, part) in parts.items()}
     if len(set(kinds.values())) > 1:
-        told = ", ".join(f"{name} gives {kind}" for name, kind in kinds.items())
-        raise MerbenchError(f"the sources don't agree on {spec}: {told}")
+        shown = ", ".join(f"{name} gives {kind}" for name, kind in kinds.items())
+        raise MerbenchError(f"the sources differ in {spec}: {shown}")
     _, first = next(iter(parts.values()))
     values = np.empty((len(clips), *first.shape[1:]), dtype=first.dtype)
     for rows, part in parts.values():
@@ -112,27 +115,29 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
     return values
 
 
-def _provider(source: Source, spec: InputSpec) -> Callable[[Source, pd.DataFrame, InputSpec, Watcher], Array]:
+def _provider(
+    source: Source, spec: InputSpec
+) -> Callable[[Source, pd.DataFrame, InputSpec, PreparationWatcher], Array]:
     if isinstance(spec, ClipFacts):
-        return _told
+        return _from_table
     return _released if isinstance(source.database, Release) else _prepared
 
 
-def _told(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:  # noqa: ARG001
+def _from_table(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:  # noqa: ARG001
     assert isinstance(spec, ClipFacts)
     return clip_facts(spec, clips)
 
 
-def _released(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:  # noqa: ARG001
+def _released(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:  # noqa: ARG001
     assert isinstance(source.database, Release)
     return source.database.arrays(source.folder, clips, spec)
 
 
-def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Watcher) -> Array:
+def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:
     spec = settled(spec, source.reading.cropped)
-    if isinstance(spec, ActionUnits):  # labels: read off the clip table, nothing to be kept
+    if isinstance(spec, ActionUnits):  # labels from the clip table, not stored
         return np.stack([build(spec, clip) for clip in clip_frames(source, clips)])
-    watcher.note(f"{source.name}: {spec}, faces {told(spec)}")
+    watcher.note(f"{source.name}: {spec}, faces {faces_text(spec)}")
     shelf = Shelf(ShelfFile.of(source.name, spec))
     wanted = clip_frames(source, clips)
     arrays = []
@@ -140,26 +145,26 @@ def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Wat
         try:
             arrays.append(shelf.read(path))
         except DataError as error:
-            watcher.note(f"{error}: {clip.name} is built anew")
+            watcher.note(f"{error}: {clip.name} is built again")
             remove_file(path)
-            arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), Silent())[0]))
+            arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), SILENT)[0]))
     return _ragged(arrays) if isinstance(spec, Frames) and spec.count is None else np.stack(arrays)
 
 
 def _ragged(arrays: list[Array]) -> Array:
     values = np.empty(len(arrays), dtype=object)
-    for index, array in enumerate(arrays):  # assigned at once, arrays of one shape would become rows
+    for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows
         values[index] = array
     return values
 
 
-def fill_store(source: Source, spec: InputSpec, watcher: Watcher, workers: int | None = None) -> int:
-    """Build `spec` of all clips of a database of frames into the store, loading none; returns how many clips it has.
+def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, workers: int | None = None) -> int:
+    """Build `spec` for all clips of a database of frames into the store; returns the number of clips.
 
     Raises
     ------
     DataError
-        Some clips can't be built; all others are kept. Names each.
+        Some clips can't be built; the others are kept. Names each.
     """
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
@@ -169,27 +174,27 @@ def fill_store(source: Source, spec: InputSpec, watcher: Watcher, workers: int |
 
 
 def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
-    """Find the frames of some clips of a database of frames.
+    """Return the frames of some clips of a database of frames.
 
     Raises
     ------
     DataError
-        A clip's folder has no frame any more; names the clip.
+        The folder of a clip has no frames; names the clip.
     """
     assert isinstance(source.database, FrameDatabase)
     found = []
-    marks = clips[["onset", "apex", "offset"]].astype(int).to_numpy().tolist()  # floats beside clips that have none
+    marks = clips[["onset", "apex", "offset"]].astype(int).to_numpy().tolist()  # floats where other clips have none
     for row, (onset, apex, offset) in zip(clips.itertuples(), marks, strict=True):
         files = source.database.frames(source.folder, str(row.path))
         if not files:
-            raise DataError(f"{source.folder / str(row.path)} holds no frame of {clip_name(row)}; copy it again")
+            raise DataError(f"{source.folder / str(row.path)} has no frame of {clip_name(row)}; copy it again")
         coding = row.aus if isinstance(row.aus, Coding) else None
         found.append(ClipFrames(clip_name(row), onset, apex, offset, files, source.reading.cropped, coding))
     return found
 
 
-def unreadable_frames(source: Source, watcher: Watcher, every: bool = False) -> list[str]:
-    """Decode each clip's onset, apex and offset frame, or every frame, and say what is wrong with any."""
+def unreadable_frames(source: Source, watcher: PreparationWatcher, every: bool = False) -> list[str]:
+    """Decode the onset, apex and offset frame of each clip, or every frame; returns the problems."""
     clips, said = clip_frames(source, source.clips), []
     what = f"{source.name}: decoding {'every frame' if every else 'onset, apex and offset'}"
     for done, clip in enumerate(clips):
@@ -202,7 +207,7 @@ def unreadable_frames(source: Source, watcher: Watcher, every: bool = False) -> 
             except DataError as error:
                 said.append(str(error))
         if len(sizes) > 1:
-            said.append(f"{clip.name}: its frames have {len(sizes)} sizes")
+            said.append(f"{clip.name}: its frames have {len(sizes)} different sizes")
     watcher.preparing(what, len(clips), len(clips))
     return said
 
@@ -213,7 +218,7 @@ def input_digests(inputs: Inputs) -> dict[str, str]:
     for name in sorted(inputs.names()):
         values = inputs[name].stored()
         spec = inputs[name].spec
-        # Defaults are left out, so that a setting that a later version adds does not make every result another one.
+        # Without defaults, so that a setting of a later version does not change the digests of all inputs.
         settings = {"kind": spec.kind} | spec.model_dump(mode="json", exclude_defaults=True)
         described = [settings, str(values.dtype), list(values.shape)]
         if values.dtype == object:

@@ -1,4 +1,4 @@
-"""Contact sheets: what a clip looks like, and what methods see of it, in one picture a row."""
+"""Contact sheets: frames of clips and the inputs of methods, a row a clip."""
 
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from merbench.prepare.kinds.build import build
 Picture = npt.NDArray[np.uint8]
 
 SIDE = 144
-#: Clips on a sheet that names none.
+#: Clips on a sheet if none is named.
 MOST_CLIPS = 12
-#: What changed from onset to apex is shown this many times as strong, around grey.
+#: The change from onset to apex is amplified by this factor, around grey.
 EXAGGERATED = 6
 _TEXT, _LINE = 0.42, 18
 _TITLES = ("onset", "rise", "apex", "decay", "offset", f"change x{EXAGGERATED}", "flow", "strain")
@@ -34,14 +34,14 @@ def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
     Parameters
     ----------
     source : Source
-        A database at hand.
+        A database.
     wanted : str, optional
-        ``dataset/subject/clip``, or its end as far as it names one clip.
+        ``dataset/subject/clip``, or an end of it that names one clip.
 
     Raises
     ------
     MerbenchError
-        No clip, or several, are called so.
+        No clip, or several clips, have this name.
     """
     clips = source.clips
     if wanted is None:
@@ -52,7 +52,7 @@ def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
     if not matching:
         ends = [name.partition("/")[2] for name in names]
         close = suggestion(wanted, ends)
-        hint = close if "did you mean" in close else f" (they are called like {names[0]})"
+        hint = close if "did you mean" in close else f" (names are like {names[0]})"
         raise MerbenchError(f"{source.name} has no clip {wanted!r}{hint}")
     if len(matching) > 1:
         raise MerbenchError(
@@ -62,7 +62,7 @@ def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
 
 
 def contact_sheet(source: Source, clips: pd.DataFrame) -> Picture:
-    """Draw a row a clip: five frames from onset to offset, what changed, flow and strain; or a release's channels.
+    """Draw a row a clip: five frames from onset to offset, their change, flow and strain; or a release's channels.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def contact_sheet(source: Source, clips: pd.DataFrame) -> Picture:
     Raises
     ------
     DataError
-        A clip can't be read, or no face is found; names it.
+        A clip can't be read, or no face was found; names it.
     """
     if isinstance(source.database, Release):
         pictures = [_released(source, clips.iloc[[index]]) for index in range(len(clips))]
@@ -88,7 +88,7 @@ def write_picture(path: Path, picture: Picture) -> None:
         path.write_bytes(png.tobytes())
     except OSError as error:
         raise MerbenchError(
-            f"{path} can't be written ({error.strerror or error}): name another file with --out"
+            f"{path} can't be written ({error.strerror or error}): use --out with another file"
         ) from error
 
 
@@ -131,7 +131,7 @@ def _grey(values: npt.NDArray[Any]) -> Picture:
 
 
 def _row(caption: str, pictures: list[tuple[str, Picture]]) -> Picture:
-    """Put pictures beside one another, each under its title, all under the caption."""
+    """Arrange pictures in a row, each below its title, all below the caption."""
     titled = [np.vstack([_text(title, SIDE, 110), picture]) for title, picture in pictures]
     body = np.hstack(titled)
     width = max(body.shape[1], 8 * SIDE)

@@ -1,4 +1,4 @@
-"""The frames of one clip, read when they are asked for."""
+"""The frames of one clip, read on demand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ClipFrames:
-    """What an input is built from: one clip's annotated frame numbers, files and action units.
+    """One clip as inputs are built from it: annotated frame numbers, files and action units.
 
     Attributes
     ----------
     name : str
         ``casme2/sub01/EP02_01f``.
     onset, apex, offset : int
-        In the database's own counters; frames of these numbers may be missing, the nearest that is there is then taken.
+        In the database's own counters; a missing frame is replaced by the nearest one on disk.
     files : mapping of int to Path
         Number -> file, in order of number; at least one.
     cropped : bool
-        The pictures are faces already.
+        The pictures are cropped faces.
     aus : Coding, optional
-        The clip's action units; None where its database has none.
+        The clip's action units; None if they are not annotated.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ClipFrames:
     aus: Coding | None = None
 
     def nearest(self, number: float) -> int:
-        """Return the number of the frame that lies nearest to `number`; of two, the earlier."""
+        """Return the number of the frame nearest to `number`; of two, the earlier."""
         return min(self.files, key=lambda known: (abs(known - number), known))
 
     def image(self, number: int) -> Image:
@@ -51,7 +51,7 @@ class ClipFrames:
         Raises
         ------
         DataError
-            The file is unreadable, no picture, or not of 8 bits a channel; names it and the clip.
+            The file is not a readable picture with 8 bits a channel; names it and the clip.
         """
         path = self.files[number]
         try:
@@ -60,13 +60,13 @@ class ClipFrames:
             raise DataError(f"{path}, a frame of {self.name}, can't be read: {error.strerror or error}") from error
         try:
             image: Any = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if content.size else None
-        except cv2.error:  # a header that claims more pixels than OpenCV reads
+        except cv2.error:  # the header has more pixels than OpenCV accepts
             image = None
         if image is None:
-            raise DataError(f"{path}, a frame of {self.name}, is no readable picture; copy it again")
+            raise DataError(f"{path}, a frame of {self.name}, is not a readable picture; copy it again")
         if image.dtype != np.uint8:
             raise DataError(
-                f"{path}, a frame of {self.name}, has 16 bits a channel, of which nobody says how many count; "
-                "write the frames with 8 bits"
+                f"{path}, a frame of {self.name}, has 16 bits a channel, with an unknown range; "
+                "convert the frames to 8 bits"
             )
         return np.asarray(image, dtype=np.uint8)

@@ -1,6 +1,6 @@
-"""Which frames of a clip stand for it: positions on the database's own frame counter, and the frames nearest to them.
+"""Sampling of a clip: positions on the database's own frame counter, and the frames nearest to them.
 
-Pure functions of numbers; frames that are missing are replaced by the nearest that is there.
+Pure functions of numbers; missing frames are replaced by the nearest one on disk.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def ends(span: FrameSpan, onset: int, apex: int, offset: int, numbers: Sequence[
     Parameters
     ----------
     span : {"onset", "onset-apex", "onset-offset", "clip"}
-        ``clip`` is all that is on disk, whatever the annotation says; ``onset`` begins and ends there.
+        ``clip``: all frames on disk, regardless of the annotation; ``onset``: only the onset frame.
     onset, apex, offset : int
         As annotated.
     numbers : sequence of int
@@ -36,9 +36,9 @@ def uniform(first: float, last: float, count: int) -> Positions:
 
 
 def phase(onset: float, apex: float, offset: float, count: int) -> Positions:
-    """Return `count` positions of which one is the apex: rise and decay get the same number of steps.
+    """Return `count` positions, one of them the apex: rise and decay have the same number of steps.
 
-    Where `count` is even there is one step too many, and the rise gets it: 8 frames are onset, three, apex, two,
+    If `count` is even, the rise has one step more: 8 frames are onset, three, apex, two,
     offset.
     """
     decay = (count - 1) // 2
@@ -53,7 +53,7 @@ def nearest(numbers: Sequence[int], positions: npt.ArrayLike) -> list[int]:
     numbers : sequence of int
         The frames on disk, ascending; there may be gaps.
     positions : array_like of float
-        Where a frame is wanted.
+        Positions to sample.
     """
     known = np.asarray(numbers)
     lower, upper, weight = _between(known, np.asarray(positions, dtype=np.float64))
@@ -63,8 +63,7 @@ def nearest(numbers: Sequence[int], positions: npt.ArrayLike) -> list[int]:
 def neighbours(numbers: Sequence[int], positions: npt.ArrayLike) -> list[tuple[int, int, float]]:
     """Return, for each position, the frames before and after it and the weight (0 to 1) of the one after.
 
-    Frames that are missing are bridged: the neighbours are frames on disk. At a frame, both are that frame; beyond the
-    ends, the end.
+    Neighbours are frames on disk, across missing ones. At a frame, both are that frame; beyond the ends, the end.
     """
     known = np.asarray(numbers)
     lower, upper, weight = _between(known, np.asarray(positions, dtype=np.float64))

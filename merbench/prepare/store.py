@@ -1,10 +1,10 @@
-"""The store: what was prepared once is not computed again.
+"""The store: prepared inputs are kept and reused.
 
-A *shelf* holds one input of one database: a folder ``<database>/<kind>-<digest>/`` with ``shelf.json``, which says what
-it is, and a file a clip, ``<key>-<checksum>.npy``. The key is made of all that the array depends on besides the shelf:
-the clip's annotation, and names, sizes and times of its frame files; the checksum is the array file's own. A file is
-written beside and renamed, so it is there whole or not at all: a killed build goes on with what is missing, a changed
-clip is built anew, and a changed byte is found when the file is read.
+A *shelf* is one input of one database: a folder ``<database>/<kind>-<digest>/`` with ``shelf.json``, its description,
+and a file a clip, ``<key>-<checksum>.npy``. The key covers everything else that the array depends on: the clip's
+annotation, and names, sizes and times of its frame files; the checksum is that of the array file. Files are written
+under another name and renamed, so they are complete: after a kill the missing ones are built, a changed clip is built
+again, and a changed byte is detected when the file is read.
 """
 
 import io
@@ -35,33 +35,35 @@ from merbench.prepare.frames import ClipFrames
 Array = npt.NDArray[Any]
 
 _CHECKSUM_DIGITS = 16
-_SHELF = re.compile(r"[a-z-]+-[0-9a-f]{12}")  # folders that are called otherwise are not the store's
+_SHELF = re.compile(r"[a-z-]+-[0-9a-f]{12}")  # other folders are not part of the store
 
 
-class Watcher(Protocol):
-    """Who is told how the preparation goes."""
+class PreparationWatcher(Protocol):
+    """Shows how the preparation goes."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` clips of an input are there."""
+        """Show that `done` of `total` clips of an input are built."""
         ...
 
     def note(self, text: str) -> None:
-        """Something that the user should know."""
+        """Show a line."""
         ...
 
 
-class Silent:
-    """A watcher that keeps everything to itself."""
-
+class _Silent:
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Pass over."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
-        """Pass over."""
+        """Do nothing."""
+
+
+#: A watcher that shows nothing.
+SILENT: PreparationWatcher = _Silent()
 
 
 class ShelfFile(BaseModel):
-    """``shelf.json``: what a shelf holds.
+    """``shelf.json``: the description of a shelf.
 
     Attributes
     ----------
@@ -72,7 +74,7 @@ class ShelfFile(BaseModel):
     code_version : int
         ``merbench.prepare.CODE_VERSION`` that built it.
     opencv, dlib : str
-        Versions of OpenCV, whose flow it is, and of dlib where it finds the faces.
+        Versions of OpenCV, and of dlib where it finds the faces.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,13 +87,13 @@ class ShelfFile(BaseModel):
 
     @classmethod
     def of(cls, database: str, spec: InputSpec) -> "ShelfFile":
-        """Describe what would be built here and now of a settled `spec`."""
+        """Describe the shelf that this installation would build for a settled `spec`."""
         needs_dlib = getattr(spec, "faces", "") == "landmarks"
         return cls(database=database, spec=spec, dlib=dlib_version() if needs_dlib else "")
 
     @property
     def is_current(self) -> bool:
-        """Whether this merbench, this OpenCV and this dlib would build the same."""
+        """Whether this installation would build the same."""
         return self == ShelfFile.of(self.database, self.spec)
 
 
@@ -101,7 +103,7 @@ def store_folder() -> Path:
 
 
 def clip_key(clip: ClipFrames) -> str:
-    """Digest what a clip's arrays depend on: its annotation, and name, size and time of each of its frame files."""
+    """Digest everything that a clip's arrays depend on: annotation, and name, size and time of each frame file."""
     annotated = [clip.name, clip.onset, clip.apex, clip.offset, clip.cropped]
     files = []
     for number, path in clip.files.items():
@@ -119,7 +121,7 @@ class Shelf:
     Parameters
     ----------
     file : ShelfFile
-        Which.
+        Its description.
     """
 
     def __init__(self, file: ShelfFile) -> None:
@@ -128,25 +130,25 @@ class Shelf:
         self.folder = store_folder() / file.database / name
 
     def arrays(self) -> dict[str, Path]:
-        """Return key -> file of the clips that are there."""
+        """Return key -> file of the clips that are built."""
         return {path.name.partition("-")[0]: path for path in sorted(self.folder.glob("*-*.npy"))}
 
     def provide(
         self,
         clips: Sequence[ClipFrames],
         build: Callable[[ClipFrames], Array],
-        watcher: Watcher,
+        watcher: PreparationWatcher,
         workers: int | None = None,
     ) -> list[Path]:
-        """Build what is missing of `clips`, in parallel, and return the file of each.
+        """Build the missing `clips`, in parallel, and return the file of each.
 
-        Two processes may call this at once: the second waits, and finds everything there. Memory does not grow with the
-        number of clips.
+        Of two processes at the same time, the second waits and uses the files of the first. Memory does not grow with
+        the number of clips.
 
         Raises
         ------
         DataError
-            Some clips can't be built; all others are, and are kept. Names each.
+            Some clips can't be built; the others are built and kept. Names each.
         MerbenchError
             The store can't be written.
         """
@@ -165,7 +167,7 @@ class Shelf:
         return shelf_file(self.folder)
 
     def read(self, path: Path) -> Array:
-        """Read and verify one file; raises DataError if it is not what was written."""
+        """Read and verify one file; DataError if it has changed since it was written."""
         content = _bytes(path)
         if path.stem.partition("-")[2] != bytes_digest(content)[:_CHECKSUM_DIGITS]:
             raise DataError(f"{path} has changed since it was built")
@@ -176,7 +178,7 @@ class Shelf:
         missing: Mapping[str, ClipFrames],
         total: int,
         build: Callable[[ClipFrames], Array],
-        watcher: Watcher,
+        watcher: PreparationWatcher,
         workers: int | None,
     ) -> None:
         what, done = f"{self.file.database}: {self.file.spec}", total - len(missing)
@@ -188,7 +190,7 @@ class Shelf:
             except DataError as error:
                 failed.append(str(error))
             except cv2.error as error:
-                failed.append(f"{missing[key].name}: OpenCV can't do it: {error}")
+                failed.append(f"{missing[key].name}: OpenCV failed: {error}")
             else:
                 done += 1
                 watcher.preparing(what, done, total)
@@ -209,19 +211,19 @@ class Shelf:
                 draft.unlink(missing_ok=True)
 
     @contextmanager
-    def _alone(self, watcher: Watcher) -> Iterator[None]:
-        """Hold the shelf's lock, which a kill frees; the first to come writes down what the shelf is."""
+    def _alone(self, watcher: PreparationWatcher) -> Iterator[None]:
+        """Hold the shelf's lock, which is released by a kill; the first process writes the description."""
         with _writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock")
             try:
                 lock.acquire(blocking=False)
             except Timeout:
-                watcher.note(f"{self.file.database}: another process prepares {self.file.spec}, waiting")
+                watcher.note(f"{self.file.database}: waiting for another process that prepares {self.file.spec}")
                 lock.acquire()
         try:
             with _writing(self.folder):
-                for draft in self.folder.glob(".*.tmp"):  # of a build that was killed: nobody else is at work here now
+                for draft in self.folder.glob(".*.tmp"):  # of a build that was killed; the lock excludes others
                     draft.unlink(missing_ok=True)
                 draft = self.folder / ".shelf.tmp"
                 draft.write_text(self.file.model_dump_json(indent=1), encoding="utf-8")
@@ -234,11 +236,10 @@ class Shelf:
 def _in_parallel(
     work: Mapping[str, ClipFrames], build: Callable[[ClipFrames], Array], workers: int | None
 ) -> Iterator[tuple[str, Future[Array]]]:
-    """Run `build` over `work` in threads and yield what is done; few are in flight, so memory stays flat.
+    """Run `build` over `work` in threads and yield the results; few are in flight, so memory stays flat.
 
-    Threads do: nearly all the time is OpenCV's, which lets other threads run (dlib does not: landmarks are found one
-    clip at a time). OpenCV's own threads are switched off meanwhile, because clips in parallel scale better than the
-    loops within one.
+    Threads suffice, since OpenCV releases the interpreter lock (dlib does not: landmarks are found one clip at a time).
+    OpenCV's own threads are switched off meanwhile: clips in parallel scale better than the loops within one.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     count = workers or cores or 1
@@ -267,7 +268,7 @@ def _writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise MerbenchError(
             f"the store {folder} can't be written ({error.strerror or error}): free some space, make it writable, "
-            "or set MERBENCH_HOME to another folder; what is built is kept"
+            "or set MERBENCH_HOME to another folder; built clips are kept"
         ) from error
 
 
@@ -279,8 +280,8 @@ def _bytes(path: Path) -> bytes:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A shelf as it lies in the store."""
+class StoredShelf:
+    """A shelf of the store on disk."""
 
     folder: Path
     file: ShelfFile | None
@@ -292,42 +293,42 @@ class Kept:
         return sorted(self.folder.glob("*-*.npy"))
 
     def remove(self) -> None:
-        """Take it away.
+        """Remove it.
 
         Raises
         ------
         MerbenchError
-            A process builds it at this moment, or it can't be removed.
+            A process is building it, or it can't be removed.
         """
         with _writing(self.folder):
             try:
                 with FileLock(self.folder / ".lock", timeout=0):
                     shutil.rmtree(self.folder)
             except Timeout:
-                raise MerbenchError(f"{self.folder} is being filled by another process: try again later") from None
+                raise MerbenchError(f"{self.folder} is in use by another process: try again later") from None
             with suppress(OSError):
                 self.folder.parent.rmdir()  # its database's folder, if that was the last
 
 
 def shelf_file(folder: Path) -> ShelfFile | None:
-    """Read what a shelf is; None if it does not say."""
+    """Read the description of a shelf; None if it is missing or damaged."""
     try:
         return ShelfFile.model_validate_json(_bytes(folder / "shelf.json"))
     except (DataError, ValidationError):
         return None
 
 
-def kept_shelves() -> list[Kept]:
-    """List the shelves of the store; one whose ``shelf.json`` does not read has no file."""
+def stored_shelves() -> list[StoredShelf]:
+    """List the shelves of the store; `file` is None if ``shelf.json`` is missing or damaged."""
     found = []
     for folder in sorted(path for path in store_folder().glob("*/*") if _SHELF.fullmatch(path.name)):
         file = shelf_file(folder)
         sizes = [path.stat().st_size for path in folder.glob("*-*.npy")]
-        found.append(Kept(folder, file, len(sizes), sum(sizes)))
+        found.append(StoredShelf(folder, file, len(sizes), sum(sizes)))
     return found
 
 
 def remove_file(path: Path) -> None:
-    """Take one array away."""
+    """Remove one array."""
     with _writing(path.parent):
         path.unlink(missing_ok=True)

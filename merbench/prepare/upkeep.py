@@ -1,4 +1,4 @@
-"""Which of the store's arrays can still be used, and taking the others away."""
+"""Finds arrays of the store that can no longer be used, and removes them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,30 +6,30 @@ from pathlib import Path
 from merbench.contracts.errors import MerbenchError
 from merbench.databases.registrations import open_registered, registered
 from merbench.prepare.arrays import clip_frames
-from merbench.prepare.store import Kept, clip_key, kept_shelves, remove_file
+from merbench.prepare.store import StoredShelf, clip_key, remove_file, stored_shelves
 
 
 @dataclass(frozen=True)
-class Use:
-    """A shelf of the store and what of it registered copies can use.
+class ShelfUse:
+    """A shelf of the store, and how much of it registered copies can use.
 
     Attributes
     ----------
     useless : str
-        Why none of it can be used; empty if some can.
+        Why nothing can be used; empty if some can.
     unjudged : bool
-        Its database is registered but can't be read now, on a disk that is not mounted perhaps: all of it is kept.
+        Its database is registered but can't be read now, for example on a disk that is not mounted: all is kept.
     stale : tuple of Path
-        Arrays of clips that have changed or are gone.
+        Arrays of clips that were changed or removed.
     """
 
-    kept: Kept
+    kept: StoredShelf
     useless: str = ""
     unjudged: bool = False
     stale: tuple[Path, ...] = ()
 
     def prune(self) -> int:
-        """Remove what can't be used; returns how many arrays."""
+        """Remove arrays that can't be used; returns their number."""
         if self.useless:
             self.kept.remove()
             return self.kept.arrays
@@ -38,28 +38,28 @@ class Use:
         return len(self.stale)
 
 
-def uses() -> list[Use]:
-    """Judge every shelf of the store against what is registered now."""
+def shelf_uses() -> list[ShelfUse]:
+    """Compare every shelf of the store with the registered databases."""
     keys, unreadable = _registered_keys()
     found = []
-    for kept in kept_shelves():
+    for kept in stored_shelves():
         if kept.file is None:
-            found.append(Use(kept, "what it is can't be read"))
+            found.append(ShelfUse(kept, "its description can't be read"))
         elif not kept.file.is_current:
-            found.append(Use(kept, "built by another version"))
+            found.append(ShelfUse(kept, "built by another version"))
         elif kept.file.database.startswith(tuple(unreadable)):
-            found.append(Use(kept, unjudged=True))
+            found.append(ShelfUse(kept, unjudged=True))
         elif kept.file.database not in keys:
-            found.append(Use(kept, "its database is not registered"))
+            found.append(ShelfUse(kept, "its database is not registered"))
         else:
             name = kept.file.database
             arrays = [path for path in kept.files() if path.name.partition("-")[0] not in keys[name]]
-            found.append(Use(kept, stale=tuple(arrays)))
+            found.append(ShelfUse(kept, stale=tuple(arrays)))
     return found
 
 
 def _registered_keys() -> tuple[dict[str, set[str]], list[str]]:
-    """Read what is registered; returns the keys of each one's clips, and the names of those that can't be read now."""
+    """Return the keys of the clips of each registered database, and the names of databases that can't be read now."""
     found: dict[str, set[str]] = {}
     unreadable: list[str] = []
     for name in registered():

@@ -63,7 +63,7 @@ def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
         The protocol that it is compared with.
     normalised : callable
         ``normalised(dataset, subject, clip)`` returns the normalised spelling of a clip, or raises a `DataError`; see
-        :func:`merbench.databases.reading.identity.normalised`.
+        :func:`merbench.databases.readers.identity.normalised`.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Which clips count, which class they are, and who is held out when: protocols applied to clip tables."""
+"""Protocols applied to clip tables: selected clips, their labels, and folds."""

@@ -1,4 +1,4 @@
-"""A protocol looked at on data: what it takes and leaves, its folds, and the people of whom little can be learned."""
+"""A protocol applied to data for inspection: selected and excluded clips, folds, and subjects with little data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,43 +16,43 @@ from merbench.splits.split import check_datasets
 
 
 @dataclass(frozen=True)
-class LeftOutClips:
-    """An entry of ``left_out``, how many clips it takes out, and how many each of its names does."""
+class ExcludedClips:
+    """An entry of ``left_out``, and how many clips it and each of its names exclude."""
 
     entry: Exclusion
     clips: int
     by_name: dict[str, int]
 
     @property
-    def told(self) -> str:
-        """The entry in a line; names have their counts where there are several."""
+    def text(self) -> str:
+        """The entry in a line; several names have their counts."""
         counts = self.by_name.items()
         names = [f"{name} ({count})" if len(self.by_name) > 1 else name for name, count in counts]
-        return f"left out ({self.clips}): {self.entry.dataset} {', '.join(names)}: {self.entry.reason}"
+        return f"excluded ({self.clips}): {self.entry.dataset} {', '.join(names)}: {self.entry.reason}"
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What a protocol makes of clips.
+    """A protocol applied to clips.
 
     Attributes
     ----------
     clips : DataFrame
-        The clips that are taken, with a column ``class``.
-    left_out : list of LeftOutClips
-        What each entry of ``left_out`` takes out.
+        The selected clips, with a column ``class``.
+    excluded : list of ExcludedClips
+        The clips of each entry of ``left_out``.
     folds : tuple of Fold
-        Empty where `problems` says why.
+        Empty if `problems` says why.
     one_clip, one_class : list of str
-        Subjects with one clip, and with clips of one class.
+        Subjects with one clip, and with clips of one class only.
     shared : list of str
-        People who stand on both sides of a fold.
+        People in both training and test of a fold.
     differences, problems : list of str
-        What differs from the expected counts and the official list, and what makes a run impossible.
+        Differences from the expected counts and the official list, and reasons why a run is not possible.
     """
 
     clips: pd.DataFrame
-    left_out: list[LeftOutClips]
+    excluded: list[ExcludedClips]
     folds: tuple[Fold, ...]
     one_clip: list[str]
     one_class: list[str]
@@ -62,7 +62,7 @@ class Examined:
 
 
 def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str], synthetic: bool = False) -> Examined:
-    """Apply a protocol to data and tell what comes of it, also where a run would refuse the data.
+    """Apply a protocol to data, also to data that a run would refuse.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str],
     clips : DataFrame
         A clip table with all its datasets.
     aliases : mapping of str to str
-        Datasets that share their people, see :func:`merbench.contracts.databases.same_people`.
+        Datasets with the same people, see :func:`merbench.contracts.databases.same_people`.
     synthetic : bool
-        The clips are synthetic, and not held against the official list.
+        The clips are synthetic, and not compared with the official list.
 
     Raises
     ------
     DataError
-        A clip is neither mapped nor left out.
+        A clip is neither mapped nor excluded.
     """
     kept = selected(spec, clips)
     problems: list[str] = []
@@ -96,7 +96,7 @@ def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str],
     several = spec.task == "classification"
     return Examined(
         kept,
-        [_taken_out(entry, clips) for entry in spec.left_out],
+        [_excluded(entry, clips) for entry in spec.left_out],
         folds,
         ["/".join(name) for name in sizes.index[sizes == 1]],
         ["/".join(name) for name in kinds.index[kinds == 1]] if several else [],
@@ -106,5 +106,5 @@ def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str],
     )
 
 
-def _taken_out(entry: Exclusion, clips: pd.DataFrame) -> LeftOutClips:
-    return LeftOutClips(entry, int(left_out_by(entry, clips).sum()), clips_by_name(entry, clips))
+def _excluded(entry: Exclusion, clips: pd.DataFrame) -> ExcludedClips:
+    return ExcludedClips(entry, int(left_out_by(entry, clips).sum()), clips_by_name(entry, clips))

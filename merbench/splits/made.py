@@ -1,8 +1,8 @@
-"""Protocols that are made rather than written: the pairs of a family, and databases crossed by name.
+"""Generated protocols: the pairs of a family, and databases crossed by name.
 
-A family, ``protocols/families/<name>.yaml``, says once what its protocols share; ``cdmer-c-h`` is its pair of the
+A family, ``protocols/families/<name>.yaml``, has the common keys of its protocols; ``cdmer-c-h`` is its pair of the
 databases c and h. ``cross:casme2+samm->smic-hs`` trains on two databases and tests on the third, ``lodo:casme2+samm``
-leaves one out after the other.
+holds out each in turn.
 """
 
 import re
@@ -39,16 +39,16 @@ class _SamePeople(BaseModel):
 
 
 class Family(BaseModel):
-    """What the protocols of a family have in common: each trains on one of its datasets and tests on another.
+    """The common keys of a family of protocols: each trains on one of its datasets and tests on another.
 
     Attributes
     ----------
     letters : dict of str to str
-        How names write a dataset.
+        Letter in names -> dataset.
     same_people : _SamePeople
-        Datasets of the same people: pairs of them share people, with a warning.
+        Datasets with the same people: their pairs share people, with a warning.
     expected : dict of str to dict of str to int
-        Clips and subjects of each dataset that are known.
+        Known counts of clips and subjects of datasets.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,7 +66,7 @@ class Family(BaseModel):
     notes: str
 
     def members(self) -> dict[str, tuple[str, str, bool]]:
-        """Return name -> source, target and whether it is transductive, of every ordered pair."""
+        """Return name -> source, target and whether it is transductive, for every ordered pair."""
         pairs = {f"{self.name}-{s}-{t}": (self.letters[s], self.letters[t]) for s, t in permutations(self.letters, 2)}
         return {name + kind: (*pair, bool(kind)) for name, pair in pairs.items() for kind in ("", TRANSDUCTIVE)}
 
@@ -109,17 +109,17 @@ PATTERNS = ("cross", "lodo")
 
 
 def is_pattern(name: str) -> bool:
-    """Say whether a protocol's name asks for databases to be crossed."""
+    """Return whether a protocol's name is a pattern of crossed databases."""
     return name.startswith(tuple(f"{kind}:" for kind in PATTERNS))
 
 
 def check_own_name(spec: ProtocolSpec, origin: str) -> None:
-    """Refuse a protocol of another's that is called like one that a pattern makes: runs of both would be one table."""
+    """Refuse a protocol with the name of a pattern's protocol: runs of both would be in one table."""
     for kind in PATTERNS:
         if spec.name.startswith(f"{kind}-"):
             raise MerbenchError(
-                f"{origin} calls itself {spec.name!r}: names that begin with {kind}- are those of {kind}: patterns, "
-                "give it another"
+                f"{origin} has the name {spec.name!r}, but {kind}- is reserved for names of {kind}: "
+                "patterns: use another name"
             )
 
 
@@ -129,7 +129,7 @@ def crossed(name: str) -> ProtocolSpec:
     Raises
     ------
     MerbenchError
-        It does not read so, names a dataset that no known database holds, or one twice.
+        Another form, a dataset that no known database has, or the same one twice.
     """
     kind, _, rest = name.partition(":")
     sides = [side.split("+") for side in rest.split("->")]
@@ -140,20 +140,20 @@ def crossed(name: str) -> ProtocolSpec:
     titles = _titles()
     for each in names:
         if each not in titles:
-            raise MerbenchError(f"protocol {name!r}: no known database holds {each!r}{suggestion(each, titles)}")
+            raise MerbenchError(f"protocol {name!r}: no known database has {each!r}{suggestion(each, titles)}")
         if names.count(each) > 1:
-            raise MerbenchError(f"protocol {name!r} names {each!r} twice: who is trained on is not tested")
+            raise MerbenchError(f"protocol {name!r} names {each!r} twice: training and test datasets must differ")
     joined = [".".join(sorted(side)) for side in sides]
     folds: dict[str, Any] = {"rule": "leave-one-database-out"}
     if kind == "cross":
         folds = {"rule": "hold-out", "train": sorted(sides[0]), "test": sorted(sides[1])}
-        told = f"train on {listed(titles[x] for x in sides[0])}, test on {listed(titles[x] for x in sides[1])}"
+        said = f"train on {listed(titles[x] for x in sides[0])}, test on {listed(titles[x] for x in sides[1])}"
     else:
-        told = f"each of {listed(titles[x] for x in names)} is held out once"
+        said = f"each of {listed(titles[x] for x in names)} is held out once"
     content = {
         "name": re.sub(r"[^a-z0-9.-]", "-", f"{kind}-{'-to-'.join(joined)}"),
-        "title": f"Databases crossed: {told}",
-        "summary": f"Negative, positive, surprise: {told}.",
+        "title": f"Databases crossed: {said}",
+        "summary": f"Negative, positive, surprise: {said}.",
         "source": {"text": f"made from the name {name}"},
         "classes": list(VALENCE),
         "datasets": {x: {"title": titles[x], "classes": _mapping(x)} for x in sorted(names)},
@@ -161,7 +161,7 @@ def crossed(name: str) -> ProtocolSpec:
         "folds": folds,
         "notes": (
             "Emotions of SMIC-HS, CASME II and SAMM are mapped as in MEGC 2019, others likewise: negative is "
-            "repression, anger, contempt, disgust, fear, sadness. People who stand in both are not trained on."
+            "repression, anger, contempt, disgust, fear, sadness. People in both are excluded from training."
         ),
     }
     return validated(ProtocolSpec, content, f"protocol {name!r}").coming_from(name)
@@ -173,7 +173,7 @@ def _megc2019() -> ProtocolSpec:
 
 
 def _mapping(dataset: str) -> dict[str, tuple[str, ...]]:
-    """Map a dataset's words: as MEGC 2019 does where it has the dataset, so that a release of its clips serves too."""
+    """Map a dataset's emotions, as in MEGC 2019 if it has the dataset, so that its release can be used."""
     return _megc2019().datasets[dataset].classes if dataset in _megc2019().datasets else VALENCE
 
 
@@ -184,6 +184,6 @@ def _left_out(dataset: str) -> list[Exclusion]:
 
 
 def _titles() -> dict[str, str]:
-    """Return the datasets of all known databases and their titles."""
+    """Return dataset -> title of all known databases."""
     databases, _ = DATABASES.load_all()
     return {name: title for database in databases.values() for name, title in database.card.datasets.items()}

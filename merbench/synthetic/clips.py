@@ -1,7 +1,7 @@
-"""All clips of a stand-in as numbers (:func:`plan`), and the pictures of one (:class:`Film`).
+"""All clips of a synthetic database as numbers (:func:`plan`), and the pictures of one (:class:`Film`).
 
-Every random number comes from a stream named after what it is for: the settings' seed, the clip, the frame. So the
-strength of what is built in, the size of the frames and their colour change no draw.
+Every random number is from a stream with a name: the settings' seed, the clip, the frame. So strength, size and colour
+of the frames change no draw.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from merbench.contracts.action_units import ActionUnit
 from merbench.contracts.digests import derived_seed
 from merbench.synthetic import face, motion
 from merbench.synthetic.face import Array, Face
-from merbench.synthetic.settings import Settings
+from merbench.synthetic.settings import SyntheticSettings
 from merbench.synthetic.table import CLASSES, COUNTS, DATASETS, SETS, WORDS, sets_given_class
 
 FPS = {"casme2": 200, "samm": 200, "smic-hs": 100}
@@ -34,7 +34,7 @@ SMALL_SUBJECTS = 4
 SECONDS, RISING = (0.16, 0.5), (0.46, 0.54)
 #: Longest displacement, in pixels of a face picture of `motion.PICTURE_PIXELS`.
 PEAK = (0.5, 2.0)
-#: Sizes of what moves besides, by the end of a clip: pixels of the face picture, radians, share of the size.
+#: Sizes of other movements, by the end of a clip: pixels of the face picture, radians, share of the size.
 DRIFT, TURN, GROW = 0.25, 0.004, 0.003
 NOISE = 1.5  # grey levels of sensor noise
 LAMP = 0.006  # share by which the light flickers from frame to frame
@@ -45,7 +45,7 @@ ONE_SIDED = 0.15  # share of action units shown on one side only
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip, as its database annotates it, and what its pictures are made from.
+    """One clip: its annotation, and the numbers from which its pictures are drawn.
 
     Attributes
     ----------
@@ -91,17 +91,17 @@ class Clip:
         return np.interp(frames, [self.onset, self.apex, self.offset], [0.0, 1.0, 2.0], left=-1.0, right=3.0)
 
 
-def stream(settings: Settings, *name: object) -> np.random.Generator:
+def stream(settings: SyntheticSettings, *name: object) -> np.random.Generator:
     """Return the random stream of a name."""
     return np.random.default_rng(derived_seed("synthetic", settings.seed, *name))
 
 
-def plan(settings: Settings) -> list[Clip]:
-    """Draw all clips of a stand-in, in order of dataset, subject and clip."""
+def plan(settings: SyntheticSettings) -> list[Clip]:
+    """Draw all clips, in order of dataset, subject and clip."""
     return [clip for dataset in DATASETS for clip in _plan_dataset(settings, dataset)]
 
 
-def _plan_dataset(settings: Settings, dataset: str) -> list[Clip]:
+def _plan_dataset(settings: SyntheticSettings, dataset: str) -> list[Clip]:
     rng = stream(settings, dataset, settings.size, settings.table, "labels")
     chances = sets_given_class(settings.table, dataset)
     drawn = [
@@ -109,7 +109,7 @@ def _plan_dataset(settings: Settings, dataset: str) -> list[Clip]:
         for label, count, chance in zip(CLASSES, COUNTS[settings.size][dataset], chances, strict=True)
         for index in rng.choice(len(SETS), size=count, p=chance)
     ]
-    rng.shuffle(drawn)  # so that no number of a clip tells its class
+    rng.shuffle(drawn)  # so that clip numbers carry no information on the class
     numbers = SUBJECTS[dataset] if settings.size == "full" else SUBJECTS[dataset][:SMALL_SUBJECTS]
     owners = _owners(rng, numbers, len(drawn))
     seen: dict[tuple[int, str], int] = {}
@@ -136,8 +136,10 @@ def _word(rng: np.random.Generator, dataset: str, label: str) -> str:
     return str(rng.choice(list(words), p=weights / weights.sum()))
 
 
-def _draw_clip(settings: Settings, dataset: str, subject: int, index: int, label: str, word: str, au_set: str) -> Clip:
-    """Draw what does not depend on the emotion: names, sides, intensities, durations and the peak."""
+def _draw_clip(
+    settings: SyntheticSettings, dataset: str, subject: int, index: int, label: str, word: str, au_set: str
+) -> Clip:
+    """Draw the values that do not depend on the emotion: names, sides, intensities, durations and the peak."""
     rng = stream(settings, dataset, subject, index, word if dataset == "smic-hs" else "", "annotation")
     subject_name, name = _names(rng, dataset, subject, index, word)
     units = tuple(_draw_unit(rng, int(number)) for number in au_set.split("+"))
@@ -173,13 +175,13 @@ def _draw_unit(rng: np.random.Generator, number: int) -> ActionUnit:
 
 
 def _margins(rng: np.random.Generator, dataset: str) -> tuple[int, int]:
-    """Return how many frames lie on disk before onset and after offset."""
+    """Return the number of frames before onset and after offset."""
     before, after = rng.integers(3, 8, size=2)
     return (int(before), int(after)) if dataset == "casme2" else (0, 0)
 
 
 def _names(rng: np.random.Generator, dataset: str, subject: int, index: int, word: str) -> tuple[str, str]:
-    """Name subject and clip in the database's grammar, with numbers that none of its own clips has."""
+    """Name subject and clip in the form of the database, with numbers that its real clips do not have."""
     if dataset == "casme2":
         return f"sub{subject:02d}", f"EP{rng.integers(21, 30)}_{index:02d}{'f' * int(rng.random() < 0.3)}"
     if dataset == "samm":
@@ -187,14 +189,14 @@ def _names(rng: np.random.Generator, dataset: str, subject: int, index: int, wor
     return f"s{subject}", f"s{subject}_{({'negative': 'ne', 'positive': 'po', 'surprise': 'sur'})[word]}_{50 + index}"
 
 
-def draw_subject(settings: Settings, dataset: str, subject: str) -> Face:
+def draw_subject(settings: SyntheticSettings, dataset: str, subject: str) -> Face:
     """Draw the face of a subject."""
     channels = 1 if settings.colour == "grey" else 3
     return face.draw_face(stream(settings, dataset, subject, "face"), settings.pixels, channels)
 
 
-def draw_course(settings: Settings, clip: Clip) -> motion.Course:
-    """Draw a clip's course in time, all that the strength has an effect on."""
+def draw_course(settings: SyntheticSettings, clip: Clip) -> motion.Course:
+    """Draw a clip's course in time, the only effect of the strength."""
     rng = stream(settings, clip.dataset, clip.subject, clip.clip, "course")
     return motion.draw_course(rng, clip.label, settings.strength, clip.rising)
 
@@ -204,15 +206,15 @@ class Film:
 
     Parameters
     ----------
-    settings : Settings
-        Of the stand-in.
+    settings : SyntheticSettings
+        Of the synthetic data.
     clip : Clip
         Out of its plan.
     person : Face
         Of the clip's subject.
     """
 
-    def __init__(self, settings: Settings, clip: Clip, person: Face) -> None:
+    def __init__(self, settings: SyntheticSettings, clip: Clip, person: Face) -> None:
         self.settings, self.clip, self.person = settings, clip, person
         self.x, self.y = self._face_coordinates()
         left, right = motion.fields(person.anatomy, clip.units, self.x, self.y)
@@ -247,7 +249,7 @@ class Film:
         y = np.broadcast_to((steps - np.float32(face.CENTRE[1] * face.FRAME + dy))[:, None], (side, side))
         cos, sin = np.float32(np.cos(lean) * (1 + size)), np.float32(np.sin(lean) * (1 + size))
         x, y = cos * x - sin * y, sin * x + cos * y
-        front = np.exp(-((x / 0.9) ** 2) - ((y - 0.3) / 1.1) ** 2)  # what lies in front moves most when a head turns
+        front = np.exp(-((x / 0.9) ** 2) - ((y - 0.3) / 1.1) ** 2)  # front parts move most when a head turns
         return face.single(x - yaw * front), face.single(y - nod * front)
 
     @cached_property
@@ -323,7 +325,7 @@ class Film:
 
     @cached_property
     def _eye_box(self) -> tuple[slice, slice]:
-        """The part of the frame in which eyes lie."""
+        """The part of the frame with the eyes."""
         anatomy = self.person.anatomy
         inside = (np.abs(self.x) < anatomy.eye[0] + 0.26) & (np.abs(self.y) < 0.17)
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))

@@ -1,4 +1,4 @@
-"""A procedural face: drawn from random numbers, a photograph of nobody.
+"""A procedural face: drawn from random numbers, not from a photograph.
 
 Lengths are in face units, about half the width of a face, measured from the middle between the eyes; x points to the
 picture's right, which is the person's left, and y down. A face is painted once per subject as layers on a canvas with
@@ -17,15 +17,15 @@ Array = npt.NDArray[np.float32]
 
 #: Canvas pixels for one pixel of a frame, along a side.
 FINE = 2
-#: Face units along a side of a frame, and where the middle between the eyes lies in it, as shares of the side.
+#: Face units along a side of a frame, and position of the middle between the eyes in it, as shares of the side.
 FRAME, CENTRE = 3.5, (0.5, 0.44)
-#: What the canvas covers, in face units: more than a frame, so that heads may move and turn.
+#: Extent of the canvas, in face units: larger than a frame, so that heads may move and turn.
 LEFT, TOP, SIDE = -2.2, -2.0, 4.4
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Where the parts of one face lie, in face units; both sides alike."""
+    """Positions of the parts of one face, in face units; both sides are the same."""
 
     width: float
     chin: float
@@ -59,13 +59,13 @@ class Face:
     Attributes
     ----------
     anatomy : Anatomy
-        Where its parts lie.
+        Positions of its parts.
     skin : ndarray, shape (canvas, canvas, channels + 1)
         Colours times cover, and the cover: 1 on the person, 0 in the eyes and beside the person.
     eyes : ndarray, shape (canvas, canvas, channels)
         Eyeballs, on the colour of the skin.
     background : ndarray, shape (pixels, pixels, channels)
-        What stands behind the person.
+        The background behind the person.
     """
 
     anatomy: Anatomy
@@ -194,7 +194,7 @@ class _Painter:
         self.cover = np.maximum(self.cover, mask)
 
     def _bump(self, x: float, y: float, sx: float, sy: float, turn: float = 0.0) -> Array:
-        """Return a Gaussian of height 1, mirrored to both sides unless it stands in the middle."""
+        """Return a Gaussian of height 1, mirrored to both sides unless it is in the middle."""
         dx, dy = self.ax - x if x else self.x, self.y - y
         if turn:
             dx, dy = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)

@@ -1,8 +1,9 @@
-"""How a face moves: action units as displacement fields, the course of an expression in time, and what else moves.
+"""Movement of a face: action units as displacement fields, the time course of an expression, and other movements.
 
 Onset, apex and offset show the action units and nothing else of the emotion: there every side's course is exactly 0 or
 1 and the flicker at the eyes exactly 0. Between them the emotion shapes the course (:data:`CUES`), as exponents on
-normalised time, so that no duration tells of it. Sides are the person's: ``L`` moves the right half of the picture.
+normalised time, so that durations carry no information. Sides are the person's: ``L`` moves the right half of
+the picture.
 """
 
 import math
@@ -68,22 +69,22 @@ CREASES: dict[int, tuple[tuple[str, tuple[float, float], tuple[float, float]], .
 }
 DARKEST = 0.16  # share of the light that the crease of a 2-pixel movement takes
 
-#: Units that move both sides together, or the middle alone; all others may be shown on one side only.
+#: Action units that move both sides together, or the middle alone; all others may be shown on one side only.
 CENTRAL = frozenset({5, 9, 17, 23, 24, 25})
-#: How far a unit moves beside the others of its clip.
+#: Displacement of an action unit relative to the others of its clip.
 INTENSITY = {"A": 0.6, "B": 0.8, "C": 1.0}
 
 #: Width of a face picture as the harness cuts it out, in face units, and its side in pixels: what peaks are given in.
 PICTURE, PICTURE_PIXELS = 2.8, 128
-#: Share at both ends of rise and decay in which nothing moves yet, or any more; a wrong apex nearby tells nothing.
+#: Share at both ends of rise and decay in which nothing moves yet, or any more; a wrong apex nearby has no effect.
 REST = 0.14
-#: Between-clip standard deviation of what the emotion shapes, at every strength.
+#: Between-clip standard deviation of the emotion's cues, at every strength.
 SPREAD = 0.35
 
 
 @dataclass(frozen=True)
-class Cue:
-    """What an emotion does between onset, apex and offset, on average and at full strength.
+class _Cue:
+    """The cues of an emotion between onset, apex and offset, on average and at full strength.
 
     Attributes
     ----------
@@ -100,7 +101,7 @@ class Cue:
     flicker: float
 
 
-CUES = {"negative": Cue(-1.5, 0.0, 0.0), "positive": Cue(1.5, 0.0, 0.0), "surprise": Cue(0.0, 1.5, 4.0)}
+CUES = {"negative": _Cue(-1.5, 0.0, 0.0), "positive": _Cue(1.5, 0.0, 0.0), "surprise": _Cue(0.0, 1.5, 4.0)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def draw_course(rng: np.random.Generator, emotion: str, strength: float, rising:
     Parameters
     ----------
     rng : Generator
-        The clip's own stream, of which the same numbers are taken whatever `emotion` and `strength`.
+        The clip's own stream; `emotion` and `strength` do not change the draws.
     emotion : str
         One of `CUES`.
     strength : float
@@ -138,7 +139,7 @@ def draw_course(rng: np.random.Generator, emotion: str, strength: float, rising:
 
 
 def balanced(lateness: float, rising: float) -> float:
-    """Return the decay's lateness that makes up for the rise's, so that the mean over the clip does not tell of it."""
+    """Return the decay's lateness that balances the rise's, so that the mean over the clip carries no information."""
     wanted = rising / (1 - rising) * (_mean(lateness) - 0.5) + 0.5
     low, high = -8.0, 8.0
     for _ in range(40):
@@ -159,7 +160,7 @@ def amplitude(times: npt.NDArray[np.float64], rise: float, decay: float) -> npt.
     Parameters
     ----------
     times : ndarray
-        0 at onset, 1 at apex, 2 at offset; outside of these nothing moves.
+        0 at onset, 1 at apex, 2 at offset; no movement outside.
     rise, decay : float
         Lateness of the two.
     """
@@ -193,9 +194,9 @@ def fields(anatomy: Anatomy, units: tuple[ActionUnit, ...], x: Array, y: Array) 
     Parameters
     ----------
     anatomy : Anatomy
-        Where the parts of the face lie.
+        Positions of the parts of the face.
     units : tuple of ActionUnit
-        What is shown.
+        The shown action units.
     x, y : ndarray, shape (height, width)
         Face coordinates of the frame's pixels.
 

@@ -1,4 +1,4 @@
-"""What can be asked of the synthetic stand-in, and the digest that says which program made a copy from it."""
+"""Settings of synthetic data, and the digest of the program and settings that generate it."""
 
 import ast
 from pathlib import Path
@@ -8,30 +8,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from merbench.contracts.digests import digest, plain_syntax
 
-#: To be raised by hand where a package that draws or encodes changes what is written, which no syntax tree shows.
+#: Increment when another version of a package that draws or encodes changes the written data.
 VERSION = 1
 
-#: Whatever decides a pixel, a label or a cell of a sheet; the reader of the written copy is not among them.
+#: The files that determine pixels, labels and sheets.
 GENERATOR = ("settings", "table", "face", "motion", "clips", "trees")
 
 
-class Settings(BaseModel):
-    """Which stand-in is to be written.
+class SyntheticSettings(BaseModel):
+    """Settings of synthetic data.
 
     Attributes
     ----------
     size : str
         ``full``: the counts of MEGC 2019, 442 clips of 68 subjects; ``small``: 100 clips of 12 subjects.
     table : str
-        How much action units tell of the emotion: ``default``, or ``ambiguous``, where about nine clips of ten show
-        action units that occur with several emotions, as in CAS(ME)^3.
+        How informative action units are of the emotion: ``default``, or ``ambiguous``, where about nine of ten clips
+        show action units that occur with several emotions, as in CAS(ME)^3.
     strength : float
-        Strength in 0..1 of what tells emotions of the same action units apart: the shape of the time course and a
-        flicker at the eyes. It moves no onset, apex or offset frame, and no random draw.
+        Strength, 0 to 1, of the cues that separate emotions with the same action units: the shape of the time course
+        and a flicker at the eyes. It changes no onset, apex or offset frame, and no random draw.
     seed : int
-        Another seed is another draw of people, labels and movements.
+        Seed of people, labels and movements.
     pixels : int
-        Side of the square frames, in which head and shoulders are seen.
+        Side of the square frames, which show head and shoulders.
     colour : str
         ``grey``, or ``rgb``.
     """
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     colour: Literal["grey", "rgb"] = "grey"
 
 
-def generator_digest(settings: Settings) -> str:
-    """Digest the settings and the program: two copies with one digest hold the same clips."""
+def generator_digest(settings: SyntheticSettings) -> str:
+    """Digest the settings and the program: two copies with the same digest have the same clips."""
     code = {name: plain_syntax(ast.parse(Path(__file__).with_name(f"{name}.py").read_bytes())) for name in GENERATOR}
     return digest({"version": VERSION, "settings": settings.model_dump(mode="json"), "code": code})

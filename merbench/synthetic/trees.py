@@ -1,8 +1,8 @@
-"""Writes a stand-in to disk in the layouts and with the annotation sheets of CASME II, SAMM and SMIC-HS.
+"""Writes synthetic data in the layouts and with the annotation sheets of CASME II, SAMM and SMIC-HS.
 
-The databases' own readers read what is written here; they need nothing beside the pictures and sheets, and the sheets
-are the same bytes whatever the strength. A clip is written under another name and then renamed, the manifest last of
-all: what a killed write left is completed by the next one, and never looks whole.
+The real databases' readers read the result; they need only pictures and sheets, and the sheets are the same bytes for
+every strength. A clip is written under another name and then renamed, the manifest last: after a kill, the next write
+completes the data, and incomplete data is never mistaken for complete data.
 """
 
 import io
@@ -27,7 +27,7 @@ from filelock import FileLock
 from merbench.contracts.databases import MANIFEST
 from merbench.contracts.errors import DataError
 from merbench.synthetic.clips import Clip, Film, draw_subject, plan
-from merbench.synthetic.settings import Settings, generator_digest
+from merbench.synthetic.settings import SyntheticSettings, generator_digest
 from merbench.synthetic.table import CLASSES, DATASETS, OBJECTIVE
 
 UNFINISHED = f"{MANIFEST}.part"
@@ -36,31 +36,31 @@ JPEG_QUALITY = 95
 
 
 def write(
-    settings: Settings,
+    settings: SyntheticSettings,
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write a stand-in: ``casme2/``, ``samm/``, ``smic-hs/`` and, last, ``synthetic.json``.
+    """Write synthetic data: ``casme2/``, ``samm/``, ``smic-hs/`` and, last, ``synthetic.json``.
 
-    Threads do the work, since nearly all of it is done in OpenCV and NumPy, which let others run meanwhile; each takes
-    a subject at a time. A second process waits for the first, and then finds the work done.
+    Threads suffice, since OpenCV and NumPy release the interpreter lock; each writes a subject at a time. A second
+    process waits for the first.
 
     Parameters
     ----------
-    settings : Settings
-        What to write.
+    settings : SyntheticSettings
+        The settings.
     folder : Path
-        Where; new, empty, or left unfinished by a write with the same settings. A finished one is left as it is.
+        New, empty, or incomplete with the same settings. A complete one is not changed.
     progress : callable, optional
         ``progress(clips done, clips in all)``, called from the threads, one at a time.
     workers : int, optional
-        How many threads; as many as there are cores by default.
+        Number of threads; by default that of the cores.
 
     Raises
     ------
     DataError
-        The folder holds something else, or can't be written to.
+        The folder has other content, or can't be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,18 +69,18 @@ def write(
                 _write(settings, folder, progress or (lambda _done, _total: None), workers or os.cpu_count() or 1)
     except OSError as error:
         raise DataError(
-            f"{folder}: the stand-in can't be written: {error.strerror or error}; clips that are done are kept, "
-            "write again to go on"
+            f"{folder}: synthetic data can't be written: {error.strerror or error}; finished clips are kept, "
+            "run the same command to resume"
         ) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a finished stand-in, or None where there is none.
+    """Return the manifest of a complete synthetic database, or None without one.
 
     Raises
     ------
     DataError
-        The file is no manifest.
+        The file is not a manifest.
     """
     return _read_json(folder / MANIFEST)
 
@@ -91,23 +91,23 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} can't be read: {error}; delete the folder and write the stand-in again") from error
+        raise DataError(f"{path} can't be read: {error}; delete the folder and write the data again") from error
     if not isinstance(found, dict) or not isinstance(found.get("generator"), str):
-        raise DataError(f"{path} is not what a stand-in's manifest is; delete the folder and write the stand-in again")
+        raise DataError(f"{path} is not the manifest of synthetic data; delete the folder and write the data again")
     return found
 
 
-def _finished(settings: Settings, folder: Path) -> bool:
-    """Say whether the stand-in is there; if not, mark the folder as one in which it is being written."""
+def _finished(settings: SyntheticSettings, folder: Path) -> bool:
+    """Return whether the data is complete; if not, mark the folder as incomplete."""
     manifest = read_manifest(folder)
     begun = manifest or _read_json(folder / UNFINISHED)
     if begun is None:
-        if any(not path.name.startswith(".") for path in folder.iterdir()):  # drafts of a killed write are nothing
-            raise DataError(f"{folder} is not empty and holds no stand-in: name a new folder")
+        if any(not path.name.startswith(".") for path in folder.iterdir()):  # drafts of a killed write are ignored
+            raise DataError(f"{folder} is not empty and not a synthetic database: give a new folder")
         _replace(folder / UNFINISHED, json.dumps({"generator": generator_digest(settings)}).encode())
     elif begun["generator"] != generator_digest(settings):
         raise DataError(
-            f"{folder} holds a stand-in of other settings or another version: delete it or name a new folder"
+            f"{folder} has synthetic data of other settings or another version: delete it or give a new folder"
         )
     return manifest is not None
 
@@ -118,14 +118,14 @@ def _replace(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _write(settings: Settings, folder: Path, progress: Callable[[int, int], None], workers: int) -> None:
+def _write(settings: SyntheticSettings, folder: Path, progress: Callable[[int, int], None], workers: int) -> None:
     clips = plan(settings)
     for dataset in DATASETS:
-        (folder / dataset).mkdir(exist_ok=True)  # the mark goes along when a tree is copied elsewhere alone
+        (folder / dataset).mkdir(exist_ok=True)  # marks each tree, also when it is copied alone
         _replace(folder / dataset / MANIFEST, json.dumps({"generator": generator_digest(settings)}).encode())
         _write_sheets([clip for clip in clips if clip.dataset == dataset], folder / dataset)
     subjects = [list(group) for _, group in groupby(clips, key=lambda clip: (clip.dataset, clip.subject))]
-    subjects.sort(key=len, reverse=True)  # the longest first, so that no thread is left with one at the end
+    subjects.sort(key=len, reverse=True)  # longest first, to balance the threads
     lock, stop, done = threading.Lock(), threading.Event(), [0]
 
     def subject(own: list[Clip]) -> None:
@@ -141,14 +141,14 @@ def _write(settings: Settings, folder: Path, progress: Callable[[int, int], None
         try:
             for task in as_completed(tasks):
                 task.result()
-        finally:  # where one failed or the user broke off, the others end after the clip that they are at
+        finally:  # after an error or Ctrl-C, the others end after their current clip
             stop.set()
             pool.shutdown(cancel_futures=True)
     _replace(folder / UNFINISHED, json.dumps(_manifest(settings, clips), indent=1, sort_keys=True).encode())
     (folder / UNFINISHED).replace(folder / MANIFEST)
 
 
-def _manifest(settings: Settings, clips: list[Clip]) -> dict[str, Any]:
+def _manifest(settings: SyntheticSettings, clips: list[Clip]) -> dict[str, Any]:
     return {
         "generator": generator_digest(settings),
         "settings": settings.model_dump(mode="json"),
@@ -159,8 +159,8 @@ def _manifest(settings: Settings, clips: list[Clip]) -> dict[str, Any]:
     }
 
 
-def _write_subject(settings: Settings, clips: list[Clip], folder: Path) -> Iterable[Clip]:
-    """Write one subject's clips, and give each back when it is on disk."""
+def _write_subject(settings: SyntheticSettings, clips: list[Clip], folder: Path) -> Iterable[Clip]:
+    """Write one subject's clips, and yield each when it is on disk."""
     person = None
     for clip in clips:
         place = folder / clip_folder(clip)
@@ -171,7 +171,7 @@ def _write_subject(settings: Settings, clips: list[Clip], folder: Path) -> Itera
 
 
 def clip_folder(clip: Clip) -> Path:
-    """Return where a clip's frames lie within the stand-in."""
+    """Return the folder of a clip's frames within the data."""
     if clip.dataset == "casme2":
         return Path("casme2", "CASME2-RAW", clip.subject, clip.clip)
     if clip.dataset == "samm":
@@ -230,7 +230,7 @@ def _samm_rows(clips: list[Clip]) -> list[tuple[Any, ...]]:
     """Return SAMM's rows: thirteen of preamble, the header, the clips."""
     frames = ("Onset Frame", "Apex Frame", "Offset Frame", "Duration")
     labels = ("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes")
-    rows: list[tuple[Any, ...]] = [("Synthetic stand-in in the layout of SAMM",), *[(None,)] * 12]
+    rows: list[tuple[Any, ...]] = [("Synthetic data in the layout of SAMM",), *[(None,)] * 12]
     rows.append(("Subject", "Filename", "Inducement Code", *frames, *labels))
     for clip in clips:
         names = (clip.subject, clip.clip, int(clip.clip.split("_")[1]))
@@ -240,7 +240,7 @@ def _samm_rows(clips: list[Clip]) -> list[tuple[Any, ...]]:
 
 
 def _units(clip: Clip) -> str | int:
-    """Write a clip's action units as its sheet does: SAMM with intensities, CASME II a lone number as a number."""
+    """Write a clip's action units as in its sheet: SAMM with intensities, CASME II a single number as a number."""
     if clip.dataset == "samm":
         return "+".join(map(str, clip.units))
     text = "+".join(f"{unit.side}{unit.number}" for unit in clip.units)
@@ -252,7 +252,7 @@ def _objective(clip: Clip) -> str:
 
 
 def _save_sheet(path: Path, title: str, rows: list[tuple[Any, ...]]) -> None:
-    """Write an Excel file whose bytes depend on `rows` alone: openpyxl and zip files remember the time of writing."""
+    """Write an Excel file whose bytes depend on `rows` alone, without the time of writing."""
     from openpyxl import Workbook
 
     book = Workbook()

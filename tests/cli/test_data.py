@@ -54,14 +54,14 @@ def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
     assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
     assert "3 clips, 3 subjects" in said
-    assert "repaired (1): the sheet has no apex: the middle is taken" in said
+    assert "corrected (1): the sheet has no apex: using the midpoint" in said
     assert "merbench data verify casme2 names the clips" in said
 
 
 def test_verifying_names_each_clip_by_reason_and_what_differs_from_the_protocol(merbench, added):
     said = merbench("data", "verify", "casme2")
     assert said.code == 2  # made-up clips are not the official ones
-    assert re.search(r"repaired \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
+    assert re.search(r"corrected \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
     assert re.search(r"noted \(1\): the apex is the onset\n  casme2/sub03/EP21_2", said.out)
     assert "megc2019, its part of casme2: " in said.out
     assert "145 missing: casme2/sub01/EP02_01f, " in said.out
@@ -72,7 +72,7 @@ def test_verifying_finds_a_picture_that_cannot_be_decoded(merbench, added):
     image = next(added["smic-hs"].rglob("*sur_51/reg_image000009.bmp"))
     image.write_bytes(image.read_bytes()[:60])
     said = merbench("data", "verify", "smic-hs")
-    assert f"unreadable: {image}, a frame of smic-hs/s03/s03_sur_51, is no readable picture" in said.out
+    assert f"unreadable: {image}, a frame of smic-hs/s03/s03_sur_51, is not a readable picture" in said.out
     assert said.code == 2
 
 
@@ -162,7 +162,7 @@ def test_a_clip_without_a_face_stops_the_run_by_name_and_keeps_the_others(refuse
     said = refused("run", "svm-flow", *tiny)
     assert "6 clips can't be prepared (the others are kept): " in said
     assert "casme2/sub01/EP21_01f" in said
-    assert "no face is found" in said
+    assert "no face was found" in said
 
 
 def picture(path):
@@ -212,5 +212,5 @@ def test_a_stand_in_that_cannot_be_made_is_told(refused, words, told):
 def test_a_folder_that_holds_something_else_is_never_written_into(refused, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all of it")
-    assert "is not empty and holds no stand-in" in refused("data", "synthesize", "--out", tmp_path / "mine")
+    assert "is not empty and not a synthetic database" in refused("data", "synthesize", "--out", tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir() if path.name != ".lock"] == ["thesis.txt"]

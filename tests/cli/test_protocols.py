@@ -127,7 +127,7 @@ def test_check_protocol_names_what_is_left_out_and_who_is_alone(registered, mine
     )
     said = done("check-protocol", mine(more=more), "--clips")
     each = "011/011_1_1 (1), 006/006_2_1 (1), 006/006_3_1 (1), 006/006_9_9 (0)"
-    assert f"left out (3): samm {each}: why\nleft out (0): samm other: no valence\n" in said
+    assert f"excluded (3): samm {each}: why\nexcluded (0): samm other: no valence\n" in said
     assert "2 subjects have one clip: samm/006, samm/011" in said
     assert "2 subjects have clips of one class only: samm/006, samm/011" in said
     taken = said.partition(" folds: ")[2]
@@ -201,7 +201,7 @@ def test_a_dataset_that_is_left_out_whole_is_refused_by_run_and_by_check_protoco
     gone = "protocol small leaves out every clip of smic-hs: take it out of the protocol, or map a word of it\n"
     said = merbench("check-protocol", path)
     assert (said.code, said.err) == (2, f"error: protocol small would not run: {gone}")
-    assert "left out (8): smic-hs" in said.out  # the rest is shown all the same
+    assert "excluded (8): smic-hs" in said.out  # the rest is shown all the same
     said = merbench("run", "majority", "-p", path)
     assert (said.code, said.err) == (2, f"error: {gone}")
 

@@ -17,7 +17,7 @@ import yaml
 
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.reading.identity import normalised
+from merbench.databases.readers.identity import normalised
 from merbench.records.entries import read_entry, write_entry
 from merbench.records.folder import RunFolder
 from merbench.records.logs import read_log

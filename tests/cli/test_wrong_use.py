@@ -181,9 +181,7 @@ def test_an_empty_folder_is_not_added_and_the_layouts_are_told(refused, tmp_path
 def test_half_a_copy_is_not_added_and_the_missing_half_is_named(refused, small_release, home, gone, kept):
     path = small_release / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert f"{gone}{'/' if gone == IMAGES else ''} is missing beside {kept}" in refused(
-        "data", "add", "megc2019-flow28", small_release
-    )
+    assert f"not {gone}" in refused("data", "add", "megc2019-flow28", small_release)
     assert list(home.iterdir()) == []
 
 

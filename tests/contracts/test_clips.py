@@ -49,7 +49,7 @@ def test_an_identity_that_is_empty_or_no_text_is_refused_with_its_row(rows, colu
 
 
 def test_a_clip_that_is_listed_twice_is_named(rows):
-    with pytest.raises(DataError, match=r"sheet\.csv: listed twice: casme2/sub02/EP01_01f$"):
+    with pytest.raises(DataError, match=r"sheet\.csv: duplicate clips casme2/sub02/EP01_01f$"):
         clip_table(pd.concat([rows, rows.iloc[[1]]]), "sheet.csv")
 
 
@@ -67,7 +67,7 @@ def test_unknown_and_missing_columns_are_named(rows):
 
 
 def test_a_table_without_clips_is_refused(rows):
-    with pytest.raises(DataError, match=r"sheet\.csv: no clip was found"):
+    with pytest.raises(DataError, match=r"sheet\.csv: no clips were found"):
         clip_table(rows.iloc[:0], "sheet.csv")
 
 
@@ -119,7 +119,7 @@ WRONG = {
     "onset": ([10, 20.5, 30], "onset must be a whole frame number"),
     "apex": ([12, "x", 34], "apex must be a whole frame number"),
     "offset": ([15, -1, 40], "offset must be a whole frame number"),
-    "onset after apex": ([10, 26, 30], "onset must not lie after offset"),
+    "onset after apex": ([10, 26, 30], "onset must not be after offset"),
     "fps": ([200, 0, 200], "fps must be a number above 0"),
     "fps without end": ([200, float("inf"), 200], "fps must be a number above 0"),
     "fps in words": ([200, "fast", 200], "fps must be a number above 0"),
@@ -141,9 +141,9 @@ def test_a_value_that_can_not_be_is_refused_with_its_clip(annotated, column, val
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        ({"apex": [12, 19, 34]}, "onset must not lie after apex"),
-        ({"apex": [12, 26, 34]}, "apex must not lie after offset"),
-        ({"apex": None, "offset": [15, 19, 40]}, "onset must not lie after offset"),
+        ({"apex": [12, 19, 34]}, "onset must not be after apex"),
+        ({"apex": [12, 26, 34]}, "apex must not be after offset"),
+        ({"apex": None, "offset": [15, 19, 40]}, "onset must not be after offset"),
     ],
 )
 def test_onset_apex_and_offset_out_of_order_are_refused_with_the_clip(annotated, numbers, said):

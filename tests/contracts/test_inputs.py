@@ -70,16 +70,16 @@ def test_an_input_is_named_by_what_differs_from_its_defaults():
 @pytest.mark.parametrize(
     ("kind", "settings", "why"),
     [
-        (Flow, {"normalise": "hsv"}, "picture of the channels u and v"),
+        (Flow, {"normalise": "hsv"}, "needs the channels u and v"),
         (Flow, {"channels": ()}, "at least one channel"),
         (Frames, {"sampling": "phase", "count": 2}, "at least 3"),
         (Frames, {"sampling": "phase", "span": "onset-apex"}, "span onset-offset"),
         (Frames, {"sampling": "interpolated", "count": None}, "need a count"),
         (Frames, {"onset_jitter": 1, "count": None}, "need a count"),
-        (Frames, {"apex_jitter": 1}, "span onset-offset does not end at"),
-        (Frames, {"onset_jitter": 1, "span": "clip"}, "span clip does not end at"),
-        (Flow, {"apex_jitter": 1, "span": "onset-offset"}, "span onset-offset does not end at"),
-        (Flow, {"apex_jitter": 1, "span": "clip"}, "span clip does not end at"),
+        (Frames, {"apex_jitter": 1}, "the span onset-offset does not"),
+        (Frames, {"onset_jitter": 1, "span": "clip"}, "the span clip does not"),
+        (Flow, {"apex_jitter": 1, "span": "onset-offset"}, "the span onset-offset does not"),
+        (Flow, {"apex_jitter": 1, "span": "clip"}, "the span clip does not"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(kind, settings, why):

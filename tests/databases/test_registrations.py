@@ -79,7 +79,7 @@ def test_registrations_at_the_same_time_do_not_lose_each_other(small_release, mo
 
 def test_what_is_no_whole_copy_is_not_remembered(small_release, home):
     (small_release / LIST).unlink()
-    with pytest.raises(DataError, match="half a copy"):
+    with pytest.raises(DataError, match="incomplete"):
         register(NAME, small_release)
     assert registered() == {}
     assert list(home.iterdir()) == []
@@ -97,7 +97,7 @@ def test_a_registered_folder_that_has_gone_is_named(small_release):
     register(NAME, small_release)
     shutil.rmtree(small_release)
     with pytest.raises(
-        DataError, match=f"^{NAME} is registered in {re.escape(str(small_release))}, which is not there"
+        DataError, match=f"^{NAME} is registered in {re.escape(str(small_release))}, which does not exist"
     ):
         open_registered(NAME)
 
@@ -135,7 +135,7 @@ def test_a_home_that_cannot_be_written_is_told_with_what_to_set(small_release, t
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(
-        MerbenchError, match=r"databases\.json can't be written .*: set MERBENCH_HOME to a folder of yours"
+        MerbenchError, match=r"databases\.json can't be written .*: set MERBENCH_HOME to a folder with write permission"
     ):
         register(NAME, small_release)
 
@@ -174,7 +174,7 @@ def test_a_part_of_a_synthetic_stand_in_never_passes_for_the_real_database(minia
     miniature.write_casme2(tmp_path / "made" / "casme2")
     assert len(open_source("casme2", tmp_path / "made" / place).clips) == 6
     (tmp_path / "made" / "synthetic.json").write_text("{}")
-    with pytest.raises(DataError, match=r"belongs to a synthetic stand-in, not to casme2: use it with --data .*made$"):
+    with pytest.raises(DataError, match=r"is part of a synthetic database, not to casme2: use it with --data .*made$"):
         open_source("casme2", tmp_path / "made" / place)
 
 

@@ -11,7 +11,7 @@ from merbench.contracts.inputs import ActionUnits, ArrayInput, DynamicImage, Flo
 from merbench.databases.releases.megc2019_flow28 import DATABASE, FLOW
 from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.faces import settle
-from merbench.prepare.store import kept_shelves
+from merbench.prepare.store import stored_shelves
 
 
 class Constant:
@@ -164,7 +164,7 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
     assert (values.shape, values.dtype) == ((2, 3, 8, 8, 1), np.uint8)
     assert values[:, :, 0, 0, 0].tolist() == [[20, 22, 24], [0, 2, 4]]
     assert fill_store(source, SMALL_FRAMES, Told()) == 3
-    (kept,) = kept_shelves()
+    (kept,) = stored_shelves()
     assert kept.arrays == 3
     assert kept.file.spec == SMALL_FRAMES.model_copy(update={"faces": "delivered"})
 
@@ -186,11 +186,11 @@ def test_a_release_came_as_it_is_so_nothing_is_told_of_its_faces(sources, small_
 def test_a_corrupted_array_is_named_and_built_again(tmp_path):
     source = _pictures(tmp_path, 3)
     first = prepare_input([source], source.clips, SMALL_FRAMES).batch()
-    path = kept_shelves()[0].files()[1]
+    path = stored_shelves()[0].files()[1]
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     watcher = Told()
     np.testing.assert_array_equal(prepare_input([source], source.clips, SMALL_FRAMES, watcher).batch(), first)
-    assert any(str(path) in note and "is built anew" in note for note in watcher.notes)
+    assert any(str(path) in note and "is built again" in note for note in watcher.notes)
     assert not any("anew" in note for note in _notes_of(source))
 
 
@@ -225,14 +225,14 @@ def test_action_units_are_labels_with_a_mask(tmp_path):
     source = _pictures(tmp_path, 3)
     values = prepare_input([source], source.clips, ActionUnits(vocabulary=(1, 4, 12))).batch()
     np.testing.assert_array_equal(values, [[0, 1, 1], [np.nan, 0, 0], [np.nan] * 3])
-    assert kept_shelves() == []
+    assert stored_shelves() == []
 
 
 def test_a_clip_whose_frames_have_gone_is_named(tmp_path):
     source = _pictures(tmp_path, 2)
     for path in (tmp_path / "1").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="holds no frame of pictures/s/1; copy it again"):
+    with pytest.raises(DataError, match="has no frame of pictures/s/1; copy it again"):
         prepare_input([source], source.clips, SMALL_FRAMES)
 
 

@@ -41,9 +41,9 @@ def test_a_grey_frame_and_one_with_transparency_have_three_channels(clip_of):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("1.png", b"", "is no readable picture; copy it again"),
-        ("1.jpg", b"no picture at all", "is no readable picture; copy it again"),
-        ("1.png", encoded(".png", PICTURE)[:200], "is no readable picture; copy it again"),
+        ("1.png", b"", "is not a readable picture; copy it again"),
+        ("1.jpg", b"no picture at all", "is not a readable picture; copy it again"),
+        ("1.png", encoded(".png", PICTURE)[:200], "is not a readable picture; copy it again"),
         ("1.png", encoded(".png", PICTURE.astype(np.uint16) * 4), "has 16 bits a channel"),
     ],
 )

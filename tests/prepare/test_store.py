@@ -12,7 +12,7 @@ import pytest
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.inputs import Flow, Frames
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.store import Shelf, ShelfFile, Silent, clip_key, kept_shelves, store_folder
+from merbench.prepare.store import SILENT, Shelf, ShelfFile, clip_key, store_folder, stored_shelves
 
 
 class Told:
@@ -51,7 +51,7 @@ def contents(clip):
 
 
 def provided(shelf, clips, build=contents, watcher=None, **options):
-    return [shelf.read(path) for path in shelf.provide(clips, build, watcher or Silent(), **options)]
+    return [shelf.read(path) for path in shelf.provide(clips, build, watcher or SILENT, **options)]
 
 
 def never(clip):
@@ -134,7 +134,7 @@ def test_all_clips_that_fail_are_named_and_the_others_are_kept(shelf, clips):
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
 def test_a_changed_byte_is_found_when_the_array_is_read(shelf, clips, damage):
-    (path,) = shelf.provide(clips[:1], contents, Silent())
+    (path,) = shelf.provide(clips[:1], contents, SILENT)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes({"flip": bytes(content), "truncate": content[:-1], "empty": b""}[damage])
@@ -168,7 +168,7 @@ def test_few_clips_are_in_flight_however_many_there_are(shelf, clips):
         return np.zeros(1)
 
     shelf.folder.mkdir(parents=True)
-    shelf._build(Lazy(dict.fromkeys(range(200))), 200, build, Silent(), 2)
+    shelf._build(Lazy(dict.fromkeys(range(200))), 200, build, SILENT, 2)
     assert most <= 6
     assert len(shelf.arrays()) == 200
 
@@ -188,7 +188,7 @@ def _slow_build(home, shelf_file, clips, seconds):
             file.write(f"{clip.name}\n")
         return contents(clip)
 
-    Shelf(shelf_file).provide(clips, build, Silent(), workers=1)
+    Shelf(shelf_file).provide(clips, build, SILENT, workers=1)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_two_processes_build_each_clip_once(home, shelf, clips, in_another_proce
     process.join()
     assert [array[0, 0] for array in arrays] == list(range(8))
     assert sorted(built_names(home)) == [clip.name for clip in clips]
-    assert "another process prepares" in watcher.notes[0]
+    assert "another process that prepares" in watcher.notes[0]
 
 
 def test_a_store_that_cannot_be_written_is_one_line(shelf, clips):
@@ -267,12 +267,12 @@ def test_the_store_tells_what_it_holds(shelf, clips):
     stranger = store_folder() / "samm" / "flow-0123456789ab"
     stranger.mkdir(parents=True)
     (stranger / "shelf.json").write_text("{")
-    kept = {shelf.folder.parent.name: shelf for shelf in kept_shelves()}
+    kept = {shelf.folder.parent.name: shelf for shelf in stored_shelves()}
     assert kept["casme2"].file == shelf.file
     assert (kept["casme2"].arrays, kept["samm"].file) == (8, None)
     assert kept["casme2"].size == sum(path.stat().st_size for path in shelf.arrays().values())
     kept["samm"].remove()
-    assert [each.folder for each in kept_shelves()] == [shelf.folder]
+    assert [each.folder for each in stored_shelves()] == [shelf.folder]
     assert not stranger.parent.exists()
 
 

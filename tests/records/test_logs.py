@@ -4,7 +4,7 @@ import pytest
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.databases.reading.identity import normalised
+from merbench.databases.readers.identity import normalised
 from merbench.records.entries import read_entry, write_entry
 from merbench.records.logs import read_log, to_challenge, to_csv
 from merbench.records.read import read_run

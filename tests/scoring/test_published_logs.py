@@ -8,7 +8,7 @@ import pytest
 from merbench.protocols import megc2019
 
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.reading.identity import normalised
+from merbench.databases.readers.identity import normalised
 from merbench.scoring.metrics import confusion_matrix, scores
 from merbench.scoring.table import part_scores, pooled_confusion
 

@@ -7,7 +7,7 @@ from merbench.contracts.errors import DataError
 from merbench.scoring.same_units import same_units
 from merbench.synthetic import table
 from merbench.synthetic.clips import plan
-from merbench.synthetic.settings import Settings
+from merbench.synthetic.settings import SyntheticSettings
 
 
 def clips_of(*rows):
@@ -62,7 +62,7 @@ def test_text_that_is_no_action_units_names_the_clip():
 @pytest.mark.parametrize("size", ["small", "full"])
 def test_on_the_stand_in_they_are_the_clips_that_its_own_table_counts_as_ambiguous(name, size):
     """SMIC's layout has none, so its reader gives none, though the program that made the clips knows them."""
-    made = plan(Settings(size=size, table=name))
+    made = plan(SyntheticSettings(size=size, table=name))
     written = [None if clip.dataset == "smic-hs" else "+".join(map(str, clip.units)) for clip in made]
     clips = clips_of(*((clip.dataset, aus) for clip, aus in zip(made, written, strict=True)))
     found = same_units(clips, [clip.label for clip in made])

@@ -165,3 +165,13 @@ def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Shee
             sheets[0].append(row)
     book.save(path)
     return path
+
+
+def clip_notes(reading: Any, kind: str | None = None) -> list[tuple[str, str, str]]:
+    """Return clip, kind and text of a reading's notes on clips, sorted; those of one kind if it is given."""
+    return sorted((n.about, n.kind, n.text) for n in reading.notes if n.about and kind in (None, n.kind))
+
+
+def copy_notes(reading: Any) -> list[str]:
+    """Return a reading's notes on the copy as a whole."""
+    return [note.text for note in reading.notes if not note.about]

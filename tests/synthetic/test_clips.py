@@ -5,16 +5,16 @@ import pytest
 from merbench.protocols import megc2019
 
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.reading.identity import normalised
+from merbench.databases.readers.identity import normalised
 from merbench.synthetic import clips as module
 from merbench.synthetic.clips import Film, draw_subject, plan, stream
 from merbench.synthetic.face import FRAME
 from merbench.synthetic.motion import PICTURE, PICTURE_PIXELS
-from merbench.synthetic.settings import Settings, generator_digest
+from merbench.synthetic.settings import SyntheticSettings, generator_digest
 from merbench.synthetic.table import DATASETS
 
-TINY = Settings(pixels=96)
-FULL = plan(Settings(size="full"))
+TINY = SyntheticSettings(pixels=96)
+FULL = plan(SyntheticSettings(size="full"))
 
 
 def _films(clip, settings=TINY):
@@ -60,7 +60,7 @@ def test_in_no_clip_of_full_does_the_movement_at_these_frames_depend_on_the_stre
 
 
 def test_the_mean_over_a_clips_frames_tells_hardly_anything_of_its_class():
-    settings = Settings(size="full", strength=1.0)
+    settings = SyntheticSettings(size="full", strength=1.0)
     means = {}
     for clip in FULL:
         course, times = module.draw_course(settings, clip), clip.times()
@@ -86,8 +86,8 @@ def test_at_strength_0_a_class_leaves_no_trace_in_any_frame():
 
 def test_the_plan_does_not_depend_on_strength_size_of_frames_or_colour():
     for change in ({"strength": 0.0}, {"pixels": 96}, {"colour": "rgb"}):
-        assert plan(Settings(**change)) == plan(Settings())
-    assert plan(Settings(seed=1)) != plan(Settings())
+        assert plan(SyntheticSettings(**change)) == plan(SyntheticSettings())
+    assert plan(SyntheticSettings(seed=1)) != plan(SyntheticSettings())
 
 
 # What is drawn.
@@ -101,7 +101,7 @@ def test_full_has_the_subjects_of_megc_2019_each_with_at_least_one_clip():
 
 
 def test_small_has_12_subjects_about_100_clips_and_every_class_in_every_database():
-    clips = plan(Settings())
+    clips = plan(SyntheticSettings())
     assert len({(clip.dataset, clip.subject) for clip in clips}) == 12
     assert 95 <= len(clips) <= 105
     assert len({(clip.dataset, clip.label) for clip in clips}) == 9
@@ -109,7 +109,7 @@ def test_small_has_12_subjects_about_100_clips_and_every_class_in_every_database
 
 @pytest.mark.parametrize("seed", range(3))
 def test_names_are_of_the_databases_grammars_each_once_and_with_numbers_that_no_real_clip_has(seed):
-    names = [normalised(c.dataset, c.subject, c.clip) for c in plan(Settings(size="full", seed=seed))]
+    names = [normalised(c.dataset, c.subject, c.clip) for c in plan(SyntheticSettings(size="full", seed=seed))]
     assert len(set(names)) == 442
     for dataset, _, clip in names:
         number = {"casme2": clip[2:4], "samm": clip.split("_")[1], "smic-hs": clip.split("_")[-1]}[dataset]
@@ -133,7 +133,7 @@ def test_the_apex_of_smic_is_where_its_reader_puts_it():
 def test_durations_do_not_tell_the_class():
     seconds = {}
     for seed in range(8):
-        for clip in plan(Settings(size="full", seed=seed)):
+        for clip in plan(SyntheticSettings(size="full", seed=seed)):
             seconds.setdefault(clip.label, []).append((clip.offset - clip.onset) / module.FPS[clip.dataset])
     means = [np.mean(values) for values in seconds.values()]
     assert max(means) - min(means) < 0.012  # the standard error of a mean is about .004
@@ -153,7 +153,7 @@ def test_a_frame_is_the_same_each_time_and_noise_differs_from_frame_to_frame():
 
 @pytest.mark.parametrize(("colour", "shape"), [("grey", (96, 96)), ("rgb", (96, 96, 3))])
 def test_frames_are_grey_or_colour_of_the_size_asked_for(colour, shape):
-    settings = Settings(pixels=96, colour=colour)
+    settings = SyntheticSettings(pixels=96, colour=colour)
     clip = plan(settings)[0]
     frame = Film(settings, clip, draw_subject(settings, clip.dataset, clip.subject)).frame(clip.onset)
     assert frame.shape == shape
@@ -179,7 +179,7 @@ def test_what_moves_at_the_apex_is_the_clips_peak_where_its_action_units_lie():
 
 def test_eyeballs_stay_where_they_are_when_lids_move():
     clip = dataclasses.replace(_some("casme2")[0], units=(module.ActionUnit(5, "", "C"),), peak=2.0)
-    film = _films(clip, Settings(pixels=192))[2]
+    film = _films(clip, SyntheticSettings(pixels=192))[2]
     still = film.movement[clip.onset - clip.first].astype(np.float32)
     lifted = still.copy()
     lifted[4:6] = 2 * PICTURE / PICTURE_PIXELS
@@ -204,7 +204,7 @@ def test_the_background_does_not_move():
 def test_opencv_finds_one_face_of_the_expected_size_in_every_onset_frame_of_small(dataset):
     from merbench.prepare.faces.find import find_face
 
-    settings = Settings()
+    settings = SyntheticSettings()
     for name in sorted({clip.subject for clip in plan(settings) if clip.dataset == dataset})[:2]:
         person = draw_subject(settings, dataset, name)
         for clip in [c for c in plan(settings) if (c.dataset, c.subject) == (dataset, name)][:4]:
@@ -218,9 +218,9 @@ def test_opencv_finds_one_face_of_the_expected_size_in_every_onset_frame_of_smal
 
 
 def test_streams_depend_on_their_names_alone():
-    assert stream(TINY, "a", 1).random() == stream(Settings(strength=0), "a", 1).random()
+    assert stream(TINY, "a", 1).random() == stream(SyntheticSettings(strength=0), "a", 1).random()
     assert stream(TINY, "a", 1).random() != stream(TINY, "a", 2).random()
-    assert stream(TINY, "a", 1).random() != stream(Settings(seed=1), "a", 1).random()
+    assert stream(TINY, "a", 1).random() != stream(SyntheticSettings(seed=1), "a", 1).random()
 
 
 def test_the_digest_tells_settings_apart_and_code_but_not_comments(monkeypatch, tmp_path):
@@ -229,24 +229,24 @@ def test_the_digest_tells_settings_apart_and_code_but_not_comments(monkeypatch, 
     folder = source.Path(source.__file__).parent
     for name in source.GENERATOR:
         (tmp_path / f"{name}.py").write_text((folder / f"{name}.py").read_text())
-    before = generator_digest(Settings())
-    assert generator_digest(Settings(seed=1)) != before
-    assert generator_digest(Settings(strength=0.5)) != before
+    before = generator_digest(SyntheticSettings())
+    assert generator_digest(SyntheticSettings(seed=1)) != before
+    assert generator_digest(SyntheticSettings(strength=0.5)) != before
     monkeypatch.setattr(source, "__file__", str(tmp_path / "settings.py"))
-    assert generator_digest(Settings()) == before
+    assert generator_digest(SyntheticSettings()) == before
     table = (tmp_path / "table.py").read_text()
     (tmp_path / "table.py").write_text(table.replace('"""The table', '"""A table') + "\n# a remark\n")
-    assert generator_digest(Settings()) == before
+    assert generator_digest(SyntheticSettings()) == before
     (tmp_path / "table.py").write_text(table.replace('"ambiguous": 0.6', '"ambiguous": 0.61'))
-    assert generator_digest(Settings()) != before
+    assert generator_digest(SyntheticSettings()) != before
 
 
 def test_a_new_version_is_another_digest(monkeypatch):
     from merbench.synthetic import settings as source
 
-    before = generator_digest(Settings())
+    before = generator_digest(SyntheticSettings())
     monkeypatch.setattr(source, "VERSION", source.VERSION + 1)
-    assert generator_digest(Settings()) != before
+    assert generator_digest(SyntheticSettings()) != before
 
 
 @pytest.mark.parametrize(
@@ -254,4 +254,4 @@ def test_a_new_version_is_another_digest(monkeypatch):
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Settings(**wrong)
+        SyntheticSettings(**wrong)

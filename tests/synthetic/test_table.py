@@ -6,7 +6,7 @@ import pytest
 from merbench.scoring.metrics import confusion_matrix
 from merbench.synthetic import table
 from merbench.synthetic.clips import plan
-from merbench.synthetic.settings import Settings
+from merbench.synthetic.settings import SyntheticSettings
 
 TABLES = ("default", "ambiguous")
 EACH = list(itertools.product(TABLES, table.DATASETS))
@@ -51,11 +51,11 @@ def test_the_ceiling_is_what_naming_the_likeliest_class_scores_on_very_many_clip
 
 def test_the_ambiguous_table_has_the_share_of_ambiguous_clips_of_cas_me_3():
     shares = [
-        np.mean(table.ambiguous(_triples(plan(Settings(size="full", table="ambiguous", seed=seed)))))
+        np.mean(table.ambiguous(_triples(plan(SyntheticSettings(size="full", table="ambiguous", seed=seed)))))
         for seed in range(6)
     ]
     assert np.mean(shares) == pytest.approx(0.888, abs=0.03)
-    assert np.mean(table.ambiguous(_triples(plan(Settings(size="full"))))) < np.mean(shares)
+    assert np.mean(table.ambiguous(_triples(plan(SyntheticSettings(size="full"))))) < np.mean(shares)
 
 
 def test_a_clip_is_ambiguous_where_its_set_occurs_with_another_class_in_its_own_database():
@@ -78,7 +78,7 @@ def test_objective_classes_are_named_for_sets_that_are_drawn():
 @pytest.mark.parametrize("size", ["small", "full"])
 @pytest.mark.parametrize("name", TABLES)
 def test_every_class_has_exactly_its_number_of_clips_in_every_database(size, name):
-    clips = plan(Settings(size=size, table=name, seed=3))
+    clips = plan(SyntheticSettings(size=size, table=name, seed=3))
     for dataset, counts in table.COUNTS[size].items():
         drawn = [sum(clip.dataset == dataset and clip.label == label for clip in clips) for label in table.CLASSES]
         assert tuple(drawn) == counts

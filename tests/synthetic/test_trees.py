@@ -13,13 +13,13 @@ import pytest
 
 from merbench.contracts.errors import DataError
 from merbench.databases.readers import casme2, samm, smic_hs
-from merbench.databases.reading.identity import normalised
+from merbench.databases.readers.identity import normalised
 from merbench.synthetic import trees
 from merbench.synthetic.clips import Film, draw_subject, plan
-from merbench.synthetic.settings import Settings, generator_digest
+from merbench.synthetic.settings import SyntheticSettings, generator_digest
 from merbench.synthetic.trees import clip_folder, frame_name, read_manifest, write
 
-TINY = Settings(pixels=96)
+TINY = SyntheticSettings(pixels=96)
 READERS = {"casme2": casme2.DATABASE, "samm": samm.DATABASE, "smic-hs": smic_hs.DATABASE}
 
 
@@ -78,7 +78,7 @@ def test_the_databases_own_readers_read_exactly_what_was_planned(small):
     for dataset, reader in READERS.items():
         assert reader.recognises(small / dataset)
         reading = reader.read(small / dataset)
-        assert reading.remarks == []
+        assert [note for note in reading.notes if note.about] == []
         assert not reading.cropped
         read |= {(row.dataset, row.subject, row.clip): row for row in reading.clips.itertuples()}
     assert read.keys() == planned.keys()
@@ -137,7 +137,7 @@ def test_pictures_are_in_the_databases_formats_and_jpeg_changes_them_little(smal
 
 
 def test_colour_is_written_as_colour(tmp_path, few):
-    settings = Settings(pixels=96, colour="rgb")
+    settings = SyntheticSettings(pixels=96, colour="rgb")
     write(settings, tmp_path)
     clip = _few(settings)[-1]
     frame = Film(settings, clip, draw_subject(settings, clip.dataset, clip.subject)).frame(clip.onset)
@@ -147,7 +147,7 @@ def test_colour_is_written_as_colour(tmp_path, few):
 
 
 def test_some_samm_clips_of_full_have_frame_numbers_of_four_digits():
-    clips = [clip for clip in plan(Settings(size="full")) if clip.dataset == "samm"]
+    clips = [clip for clip in plan(SyntheticSettings(size="full")) if clip.dataset == "samm"]
     assert {clip.digits for clip in clips} == {4, 5}
     four = next(clip for clip in clips if clip.digits == 4)
     assert frame_name(four, four.onset) == f"{four.subject}_{four.onset:04d}.jpg"
@@ -156,7 +156,7 @@ def test_some_samm_clips_of_full_have_frame_numbers_of_four_digits():
 def test_the_manifest_says_what_was_made(small):
     manifest = read_manifest(small)
     assert manifest["generator"] == generator_digest(TINY)
-    assert Settings(**manifest["settings"]) == TINY
+    assert SyntheticSettings(**manifest["settings"]) == TINY
     assert sum(manifest["clips"].values()) == sum(manifest["classes"].values()) == 20
     assert manifest["subjects"].keys() == set(READERS)
 
@@ -223,11 +223,11 @@ def test_a_killed_write_is_completed_by_the_next_one(tmp_path, few, whole):
     code = (
         "import sys; from pathlib import Path\n"
         "from merbench.synthetic import trees\n"
-        "from merbench.synthetic.settings import Settings\n"
-        "clips = trees.plan(Settings(pixels=96))\n"
+        "from merbench.synthetic.settings import SyntheticSettings\n"
+        "clips = trees.plan(SyntheticSettings(pixels=96))\n"
         f"trees.plan = lambda settings: [clip for clip in clips if clip.clip in {names}]\n"
         "said = lambda done, total: print(done, flush=True)\n"
-        "trees.write(Settings(pixels=96), Path(sys.argv[1]), said, workers=1)\n"
+        "trees.write(SyntheticSettings(pixels=96), Path(sys.argv[1]), said, workers=1)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as process:
         for _ in range(3):
@@ -261,14 +261,14 @@ def test_a_folder_with_other_settings_is_refused_and_kept(tmp_path, few, finishe
     if not finished:
         (tmp_path / "synthetic.json").rename(tmp_path / "synthetic.json.part")
     before = _bytes(tmp_path)
-    with pytest.raises(DataError, match="other settings or another version: delete it or name a new folder"):
+    with pytest.raises(DataError, match="other settings or another version: delete it or give a new folder"):
         write(TINY.model_copy(update={"seed": 1}), tmp_path)
     assert _bytes(tmp_path) == before
 
 
 def test_a_folder_with_other_files_is_refused_and_kept(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(DataError, match="is not empty and holds no stand-in: name a new folder"):
+    with pytest.raises(DataError, match="is not empty and not a synthetic database: give a new folder"):
         write(TINY, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["thesis.tex"]
 
@@ -276,7 +276,7 @@ def test_a_folder_with_other_files_is_refused_and_kept(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"generator": 5}'])
 def test_a_damaged_manifest_is_one_line_that_says_what_to_do(tmp_path, content):
     (tmp_path / "synthetic.json").write_text(content)
-    with pytest.raises(DataError, match="delete the folder and write the stand-in again"):
+    with pytest.raises(DataError, match="delete the folder and write the data again"):
         read_manifest(tmp_path)
 
 
@@ -285,7 +285,7 @@ def test_a_disk_that_fails_is_one_line_and_what_is_done_is_kept(tmp_path, few, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(trees, "_write_clip", full)
-    with pytest.raises(DataError, match="No space left on device; clips that are done are kept, write again to go on"):
+    with pytest.raises(DataError, match="No space left on device; finished clips are kept"):
         write(TINY, tmp_path)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.data.reading import counts, tell_remarks
+from merbench.cli.data.reading import counts, print_notes
 
 
 def add(
@@ -22,4 +22,4 @@ def add(
     typer.echo(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
     if not corrections:
         typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
-    tell_remarks(source, each=False)
+    print_notes(source, each=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merbench.cli.asked import RunOptions
-from merbench.cli.data.reading import counts, tell_remarks
+from merbench.cli.data.reading import counts, print_notes
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
@@ -44,14 +44,13 @@ def fetch(
     typer.echo(f"terms: {card.licence}")
     typer.echo(f"from {address or source.address} into {fetched_folder(name)}")
     with PreparationDisplay(Console(highlight=False), "files") as watcher:
-        fetched = download(name, address, partial(watcher.preparing, name), watcher.note)
-    found = fetched.source
-    what = f"{fetched.came} files came" if fetched.came else "all is there already, nothing was fetched"
-    typer.echo(f"{name}: {what}; all {fetched.files} have the published checksums")
+        found, files, came = download(name, address, partial(watcher.preparing, name), watcher.note)
+    what = f"{came} files came" if came else "all is there already, nothing was fetched"
+    typer.echo(f"{name}: {what}; all {files} have the published checksums")
     typer.echo(f"{name}: {found.reading.layout}, {counts(found)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != found.folder:
         typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add goes back to it")
-    tell_remarks(found, each=False)
+    print_notes(found, each=False)
     for work in source.cite:
         typer.echo(f"cite: {work}")
     typer.echo(f"next: {first_run(found)}")

@@ -10,18 +10,18 @@ from merbench.databases.registrations import open_registered, registered
 from merbench.databases.releases.fetching import repair_hint
 from merbench.engine.plan.catalogue import PROTOCOLS, family_of
 from merbench.engine.plan.data import labels_fit, serves
-from merbench.prepare.store import Kept, kept_shelves, store_folder
-from merbench.prepare.upkeep import Use, uses
+from merbench.prepare.store import StoredShelf, store_folder, stored_shelves
+from merbench.prepare.upkeep import ShelfUse, shelf_uses
 from merbench.report.table import Report
 from merbench.report.views.databases import databases_report, store_report
-from merbench.synthetic.database import STAND_INS
+from merbench.synthetic.database import SYNTHETIC
 
 
 def list_databases() -> Report:
     """List the databases: contents, place, protocols that each serves, source."""
     found, problems = DATABASES.load_all()
     specs, more = PROTOCOLS.load_all()
-    shelves = kept_shelves()
+    shelves = stored_shelves()
     columns = {}
     for name, database in found.items():
         card = database.card
@@ -32,11 +32,11 @@ def list_databases() -> Report:
     return databases_report(columns, problems + more)
 
 
-def _here(card: DatabaseCard, shelves: list[Kept]) -> str:
+def _here(card: DatabaseCard, shelves: list[StoredShelf]) -> str:
     folders = registered()
     if card.name not in folders:
         made = f"made when asked for:\nmerbench data synthesize {card.name.partition('-')[2]}"
-        return made if card.name in STAND_INS else f"not registered:\n{card.commands}"
+        return made if card.name in SYNTHETIC else f"not registered:\n{card.commands}"
     try:
         source = open_registered(card.name)
     except MerbenchError as error:
@@ -75,7 +75,7 @@ def _names(protocols: list[str]) -> str:
 
 def list_store(prune: bool) -> Report:
     """List the shelves of the store; with `prune`, remove the arrays that no registered copy can use."""
-    judged = uses()
+    judged = shelf_uses()
     lines = []
     for use in judged:
         kept = use.kept
@@ -91,5 +91,5 @@ def list_store(prune: bool) -> Report:
     return store_report(lines, notes)
 
 
-def _unusable(use: Use) -> int:
+def _unusable(use: ShelfUse) -> int:
     return use.kept.arrays if use.useless else len(use.stale)

@@ -13,16 +13,16 @@ def counts(source: "Source") -> str:
     return f"{len(source.clips)} clips, {len(source.clips[['dataset', 'subject']].drop_duplicates())} subjects"
 
 
-def tell_remarks(source: "Source", each: bool) -> None:
-    """Print notes, and remarks by kind and reason; with `each`, every clip of them."""
-    reading = source.reading
-    for note in reading.notes:
-        typer.echo(f"note: {note}")
-    told = [(remark.kind, remark.reason) for remark in reading.remarks]
-    for kind, reason in dict.fromkeys(sorted(told)):
-        of_it = [remark for remark in reading.remarks if (remark.kind, remark.reason) == (kind, reason)]
-        typer.echo(f"{kind} ({len(of_it)}): {reason}")
-        for remark in of_it if each else ():
-            typer.echo(f"  {remark.clip}{f': {remark.detail}' if remark.detail else ''}")
-    if reading.remarks and not each:
+def print_notes(source: "Source", each: bool) -> None:
+    """Print notes on the copy, then those on clips by kind and reason; with `each`, every clip."""
+    for note in source.reading.notes:
+        if not note.about:
+            typer.echo(f"{note.kind}: {note}")
+    clips = [note for note in source.reading.notes if note.about]
+    for kind, reason in sorted({(note.kind, note.text) for note in clips}):
+        same = [note for note in clips if (note.kind, note.text) == (kind, reason)]
+        typer.echo(f"{kind} ({len(same)}): {reason}")
+        for note in same if each else ():
+            typer.echo(f"  {note.about}{f': {note.detail}' if note.detail else ''}")
+    if clips and not each:
         typer.echo(f"merbench data verify {source.database.card.name} names the clips")

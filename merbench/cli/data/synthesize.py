@@ -35,20 +35,20 @@ def synthesize(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
-    from merbench.synthetic.database import make, stand_in
-    from merbench.synthetic.settings import Settings
+    from merbench.synthetic.database import make, synthetic_source
+    from merbench.synthetic.settings import SyntheticSettings
 
     one_of(size, "SIZE", ("small", "full"))
     one_of(table, "--table", ("default", "ambiguous"))
     one_of(colour, "--colour", ("grey", "rgb"))
     given: dict[str, Any] = {"size": size, "table": table, "strength": strength, "seed": seed, "colour": colour}
-    settings = Settings(**given | ({} if pixels is None else {"pixels": pixels}))
-    if out is None and settings != Settings(size=settings.size):
+    settings = SyntheticSettings(**given | ({} if pixels is None else {"pixels": pixels}))
+    if out is None and settings != SyntheticSettings(size=settings.size):
         raise MerbenchError("only default settings are stored under this name: add --out FOLDER")
     with PreparationDisplay(Console(highlight=False)) as watcher:
         name = f"synthetic-{size}"
         source = (
-            stand_in(name, lambda done, total: watcher.preparing(f"making {name}", done, total))
+            synthetic_source(name, lambda done, total: watcher.preparing(f"making {name}", done, total))
             if out is None
             else make(settings, out, lambda done, total: watcher.preparing(f"making {out}", done, total))
         )

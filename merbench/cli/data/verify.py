@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merbench.cli.data.reading import counts, tell_remarks
+from merbench.cli.data.reading import counts, print_notes
 from merbench.cli.options import Registered
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def verify(
     typer.echo(f"{counts(source)}, {per_dataset} clips of {', '.join(card.datasets.values())}")
     if not registered()[name].corrections:
         typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
-    tell_remarks(source, each=True)
+    print_notes(source, each=True)
     for spec in card.offers or ():
         prepare_input([source], source.clips, spec)
         typer.echo(f"every clip has {spec}")

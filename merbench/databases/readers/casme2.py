@@ -1,16 +1,24 @@
 """CASME II: spontaneous micro-expressions at 200 frames a second (Yan et al., PLoS ONE 2014).
 
-Frames lie in ``CASME2-RAW/sub01/EP02_01f/img46.jpg`` (also ``CASME2_RAW``, ``CASME2_RAW_selected``), cropped ones in
+Frames are in ``CASME2-RAW/sub01/EP02_01f/img46.jpg`` (also ``CASME2_RAW``, ``CASME2_RAW_selected``), cropped ones in
 ``Cropped/sub01/EP02_01f/reg_img46.jpg``; the number is the sheet's. The columns are those of the sheet of 2014; later
 ones (2019, ``CASME2_label_Ver_2.xls``) are read by the same names. Objective classes, 1 to 7, come in their own file.
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.reading.framed import SheetDatabase
 from merbench.databases.reading.layouts import SheetForm, TreeForm
-from merbench.databases.reading.sheets import Column
+from merbench.databases.reading.sheet_database import SheetDatabase
+from merbench.databases.reading.sheets import SheetColumn
+from merbench.databases.reading.spelling import groups, number
 
-_SUBJECT, _CLIP = Column(("Subject",)), Column(("Filename", "File name"))
+_SUBJECT, _CLIP = SheetColumn(("Subject",)), SheetColumn(("Filename", "File name"))
+
+
+def _spelled(subject: str, clip: str) -> tuple[str, str]:
+    own = number(r"(?:sub)?(\d+)", subject)
+    groups(r"EP\d+f?(?:_\d+)*f?", clip)
+    return f"sub{own:02d}", clip
+
 
 DATABASE = SheetDatabase(
     card=DatabaseCard(
@@ -26,6 +34,7 @@ DATABASE = SheetDatabase(
         example="CASME2-RAW/sub01/EP02_01f",
         spelled=lambda clip: clip.upper().replace("F", "f"),
     ),
+    spelling=("subject sub01, clip EP02_01f", _spelled),
     fps=200,
     emotions=("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise"),
     sheet=SheetForm(
@@ -34,11 +43,11 @@ DATABASE = SheetDatabase(
         columns={
             "subject": _SUBJECT,
             "clip": _CLIP,
-            "onset": Column(("OnsetFrame", "Onset", "OnsetF"), "number"),
-            "apex": Column(("ApexFrame", "Apex", "ApexF"), "number"),
-            "offset": Column(("OffsetFrame", "Offset", "OffsetF"), "number"),
-            "aus": Column(("Action Units", "Action Unit", "AU", "AUs")),
-            "emotion": Column(("Estimated Emotion", "Emotion")),
+            "onset": SheetColumn(("OnsetFrame", "Onset", "OnsetF"), "number"),
+            "apex": SheetColumn(("ApexFrame", "Apex", "ApexF"), "number"),
+            "offset": SheetColumn(("OffsetFrame", "Offset", "OffsetF"), "number"),
+            "aus": SheetColumn(("Action Units", "Action Unit", "AU", "AUs")),
+            "emotion": SheetColumn(("Estimated Emotion", "Emotion")),
         },
     ),
     classes=SheetForm(
@@ -47,7 +56,7 @@ DATABASE = SheetDatabase(
         columns={
             "subject": _SUBJECT,
             "clip": _CLIP,
-            "objective_class": Column(("Objective Class", "Objective Classes")),
+            "objective_class": SheetColumn(("Objective Class", "Objective Classes")),
         },
     ),
 )

@@ -1,14 +1,25 @@
 """SAMM: micro-movements at 200 frames a second, 2040x1088, grey (Davison et al., IEEE TAFFC 2018).
 
-Frames lie in ``SAMM/006/006_1_2/006_05562.jpg``: subject, then subject, inducement code and index; the frame's number
-has five digits, in some clips four. The sheet has a title and a key above the header, which stands on row 14, in some
-copies on row 1; a column gives the objective class.
+Frames are in ``SAMM/006/006_1_2/006_05562.jpg``: subject, then subject, inducement code and index; the frame's number
+has five digits, in some clips four. The sheet has a title and a key above the header, which is row 14, in some copies
+row 1; a column gives the objective class.
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.reading.framed import SheetDatabase
 from merbench.databases.reading.layouts import SheetForm, TreeForm
-from merbench.databases.reading.sheets import Column
+from merbench.databases.reading.sheet_database import SheetDatabase
+from merbench.databases.reading.sheets import SheetColumn
+from merbench.databases.reading.spelling import groups, number
+
+
+def _spelled(subject: str, clip: str) -> tuple[str, str]:
+    """Spell subject, inducement code and index of a clip; the subject must be the same in both."""
+    own = number(r"(\d+)", subject)
+    first, inducement, index = groups(r"(\d+)_(\d+)_(\d+)", clip)
+    if int(first) != own:
+        raise ValueError("the clip is of another subject")
+    return f"{own:03d}", f"{own:03d}_{inducement}_{index}"
+
 
 DATABASE = SheetDatabase(
     card=DatabaseCard(
@@ -20,20 +31,21 @@ DATABASE = SheetDatabase(
         source="http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php",
     ),
     tree=TreeForm(levels=(r"\d{1,3}", r"\d{1,3}_\d+_\d+"), example="SAMM/006/006_1_2"),
+    spelling=("subject 006, clip 006_1_2", _spelled),
     fps=200,
     emotions=("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise"),
     sheet=SheetForm(
         files=r"SAMM.*FACS.*",
         example="SAMM_Micro_FACS_Codes_v2.xlsx",
         columns={
-            "subject": Column(("Subject",)),
-            "clip": Column(("Filename", "File name")),
-            "onset": Column(("Onset Frame", "Onset"), "number"),
-            "apex": Column(("Apex Frame", "Apex"), "number"),
-            "offset": Column(("Offset Frame", "Offset"), "number"),
-            "aus": Column(("Action Units", "Action Unit", "AU", "AUs")),
-            "emotion": Column(("Estimated Emotion", "Emotion")),
-            "objective_class": Column(("Objective Classes", "Objective Class"), required=False),
+            "subject": SheetColumn(("Subject",)),
+            "clip": SheetColumn(("Filename", "File name")),
+            "onset": SheetColumn(("Onset Frame", "Onset"), "number"),
+            "apex": SheetColumn(("Apex Frame", "Apex"), "number"),
+            "offset": SheetColumn(("Offset Frame", "Offset"), "number"),
+            "aus": SheetColumn(("Action Units", "Action Unit", "AU", "AUs")),
+            "emotion": SheetColumn(("Estimated Emotion", "Emotion")),
+            "objective_class": SheetColumn(("Objective Classes", "Objective Class"), required=False),
         },
     ),
 )

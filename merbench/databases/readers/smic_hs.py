@@ -1,38 +1,47 @@
 """SMIC-HS: spontaneous micro-expressions of three classes at 100 frames a second (Li et al., FG 2013).
 
-Frames lie in ``HS/s1/micro/negative/s1_ne_01/image000100.bmp``, cropped ones in ``SMIC_all_cropped/HS/`` with the same
-folders and ``reg_image000100.bmp``; VIS and NIR, which show some of the same events to slower cameras, are passed over.
-There is no annotation sheet: a clip's folder holds it from onset to offset and its name says the class. No apex is
-annotated; it is taken in the middle.
+Frames are in ``HS/s1/micro/negative/s1_ne_01/image000100.bmp``, cropped ones in ``SMIC_all_cropped/HS/`` with the same
+folders and ``reg_image000100.bmp``; VIS and NIR, slower cameras with some of the same events, are ignored. There is no
+annotation sheet: a clip's folder has the frames from onset to offset, and its name gives the class. The apex is not
+annotated; the midpoint is used.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from merbench.contracts.databases import DatabaseCard, Remark
-from merbench.databases.reading.framed import Annotation, Findings, FramedDatabase
+from merbench.contracts.databases import DatabaseCard
+from merbench.contracts.notes import Note
+from merbench.databases.reading.framed import Annotation, FramedDatabase
 from merbench.databases.reading.layouts import TreeForm
-from merbench.databases.reading.trees import Place, numbered_frames
+from merbench.databases.reading.spelling import groups, number
+from merbench.databases.reading.trees import FolderContent, numbered_frames
 
 _CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 
 
-class SmicHs(FramedDatabase):
-    """Reader of the high-speed part."""
+def _spelled(subject: str, clip: str) -> tuple[str, str]:
+    """Spell subject, class and index of a clip; the subject must be the same in both."""
+    own = number(r"s?(\d+)", subject)
+    first, kind, index = groups(r"s(\d+)_(ne|po|sur)_(\d+)", clip)
+    if int(first) != own:
+        raise ValueError("the clip is of another subject")
+    return f"s{own:02d}", f"s{own:02d}_{kind}_{int(index):02d}"
 
+
+class _SmicHs(FramedDatabase):
     def _annotations(
-        self, folder: Path, places: Sequence[Place], disk: Mapping[tuple[str, str], Path], found: Findings
-    ) -> list[Annotation]:
-        found.sheet = "classes from the clips' names"
-        found.notes.append("SMIC annotates no apex: it is taken in the middle of onset and offset")
+        self, folder: Path, places: Sequence[FolderContent], disk: Mapping[tuple[str, str], Path], notes: list[Note]
+    ) -> tuple[list[Annotation], str]:
+        notes.append(Note("note", "SMIC annotates no apex: using the midpoint of onset and offset"))
         annotations = []
         for (subject, clip), path in disk.items():
             emotion = _CLASSES[clip.split("_")[1]]
             if path.parent.name.lower() != emotion:
-                detail = path.relative_to(folder).as_posix()
-                reason = "the folder is another class's than the clip's name, which counts"
-                found.remarks.append(Remark(f"{self.dataset}/{subject}/{clip}", "noted", reason, detail))
-            numbers = list(numbered_frames(path)) or [0]  # an empty folder is told later
+                name, place = f"{self.dataset}/{subject}/{clip}", path.relative_to(folder).as_posix()
+                notes.append(
+                    Note("note", "the folder is of another class than the clip's name: using the name", name, place)
+                )
+            numbers = list(numbered_frames(path)) or [0]  # an empty folder is reported later
             annotations.append(
                 Annotation(
                     subject,
@@ -45,10 +54,10 @@ class SmicHs(FramedDatabase):
                     apex_source="midpoint",
                 )
             )
-        return annotations
+        return annotations, "classes from the clips' names"
 
 
-DATABASE = SmicHs(
+DATABASE = _SmicHs(
     card=DatabaseCard(
         name="smic-hs",
         title="SMIC-HS",
@@ -60,10 +69,11 @@ DATABASE = SmicHs(
     tree=TreeForm(
         levels=(r"s\d+", "micro", "positive|negative|surprise", r"s\d+_(?:ne|po|sur)_\d+"),
         example="HS/s1/micro/negative/s1_ne_01",
-        passed_over=r"non[-_ ]?micro",
+        ignored=r"non[-_ ]?micro",
         foreign=r"(?:(?!(?:\b|_)HS).)*?(?:\b|_)(?:VIS|NIR)(?:\b|_)",  # unless a nearer folder says HS
         spelled=str.lower,
     ),
+    spelling=("subject s03, clip s03_ne_01", _spelled),
     fps=100,
     emotions=("negative", "positive", "surprise"),
 )

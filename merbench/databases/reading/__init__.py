@@ -1,1 +1,1 @@
-"""How any database of frames is read: trees of folders, annotation sheets, layouts, corrections, spelling."""
+"""How any database of frames is read: trees of folders, annotation sheets, layouts, corrections."""

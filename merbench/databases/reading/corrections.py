@@ -1,4 +1,4 @@
-"""Known errors of annotation sheets, as data: ``corrections.yaml`` beside this file, each with reason and source."""
+"""Known errors of annotation sheets, as data: ``corrections.yaml`` in this folder, each with reason and source."""
 
 from collections.abc import Collection, Mapping
 from functools import cache
@@ -10,19 +10,19 @@ from pydantic import BaseModel, ConfigDict
 from merbench.contracts.yamlfiles import load_yaml_model
 
 
-class Correction(BaseModel):
-    """One cell of an annotation sheet that is known to be wrong.
+class _Correction(BaseModel):
+    """One cell of an annotation sheet with a known error.
 
     Attributes
     ----------
     dataset, subject, clip : str
         The clip, normalised.
     column : {"onset", "apex", "offset"}
-        What is wrong.
+        The wrong cell.
     value : int
-        What it should be, in the sheet's own counter.
+        The correct frame number.
     reason, source : str
-        How one knows, and from whom.
+        The evidence, and where it is from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,42 +39,42 @@ class Correction(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    corrections: tuple[Correction, ...]
+    corrections: tuple[_Correction, ...]
 
 
 @cache
-def known_corrections() -> tuple[Correction, ...]:
-    """Return all corrections that merbench knows."""
+def known_corrections() -> tuple[_Correction, ...]:
+    """Return all known corrections."""
     return load_yaml_model(Path(__file__).with_name("corrections.yaml"), _File).corrections
 
 
 def corrections_for(
     identity: tuple[str, str, str], numbers: Mapping[str, int | None], frames: Collection[int]
-) -> list[Correction]:
-    """Return the corrections that hold for one clip as it lies on disk.
+) -> list[_Correction]:
+    """Return the corrections that apply to one clip of a copy.
 
     Parameters
     ----------
     identity : tuple of str
         ``(dataset, subject, clip)``, normalised.
     numbers : mapping of str to int or None
-        The sheet's ``onset``, ``apex`` and ``offset``; None where it gives none.
+        The sheet's ``onset``, ``apex`` and ``offset``; None for missing ones.
     frames : collection of int
         The numbers of the frames on disk.
 
     Returns
     -------
-    list of Correction
-        Those whose value is a frame on disk that keeps onset, value and offset in order, where the sheet says
-        something else; an apex only where the sheet's is missing, outside the clip, or within a frame of the onset,
-        which is what is wrong with the known ones: a copy that somebody else corrected is left as it is.
+    list
+        Those whose value differs from the sheet's, is a frame on disk, and keeps onset, value and offset in order. An
+        apex only where the sheet's is missing, outside the clip, or within a frame of the onset, as in all known
+        errors: copies that were corrected already are not changed.
     """
     found = []
     for known in known_corrections():
         if (known.dataset, known.subject, known.clip) != identity or known.value not in frames:
             continue
-        mended = {**numbers, known.column: known.value}
-        ordered = [mended[column] for column in dict.fromkeys(("onset", known.column, "offset"))]
+        corrected = {**numbers, known.column: known.value}
+        ordered = [corrected[column] for column in dict.fromkeys(("onset", known.column, "offset"))]
         present = [number for number in ordered if number is not None]
         if numbers[known.column] == known.value or present != sorted(present):
             continue

@@ -1,7 +1,7 @@
-"""Annotation sheets: the rows of the one table that is looked for, wherever it stands in an Excel file.
+"""Annotation sheets: the rows of the annotation table, anywhere in an Excel file.
 
-The header row is found by its column names, so a title above it, moved or further columns do no harm. Values are read
-as stored: no formula is computed, nothing is executed.
+The header row is found by its column names, so titles above it, and moved or additional columns are allowed. Values
+are read as stored: formulas are not computed, and nothing is executed.
 """
 
 import io
@@ -27,17 +27,17 @@ _Row = tuple[int, tuple[Any, ...]]  # as a spreadsheet counts them, from 1; its 
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column that is looked for.
+class SheetColumn:
+    """A column to be found.
 
     Attributes
     ----------
     names : tuple of str
-        Headers under which it is known; case, blanks and punctuation mean nothing.
+        Its headers, regardless of case, blanks and punctuation.
     kind : {"text", "number"}
-        Numbers are frame numbers and the like: whole, not negative.
+        Numbers are whole and not negative, such as frame numbers.
     required : bool
-        Whether a sheet without it is refused; its cells are missing otherwise.
+        Whether a sheet without it is refused; otherwise its cells are missing.
     """
 
     names: tuple[str, ...]
@@ -57,9 +57,9 @@ class Sheet:
         The sheet within it.
     rows : DataFrame
         The columns asked for, indexed by row number as a spreadsheet shows it. Text has no surrounding blanks; a
-        missing cell, also ``/``, is None. What is no number in a number column is left as the text that stands there.
+        missing cell, also ``/``, is None. Other text in a number column stays text.
     letters : dict of str to str
-        Column -> its letter in the spreadsheet, of those that are there.
+        SheetColumn -> its letter in the spreadsheet, of those that are there.
     """
 
     path: Path
@@ -68,22 +68,22 @@ class Sheet:
     letters: dict[str, str]
 
     def where(self, row: int, column: str | None = None) -> str:
-        """Name a row, or a cell, as one finds it in a spreadsheet program: ``coding.xlsx, Sheet1, cell D5``."""
+        """Name a row, or a cell, as in a spreadsheet program: ``coding.xlsx, Sheet1, cell D5``."""
         place = f"cell {self.letters[column]}{row}" if column in self.letters else f"row {row}"
         return f"{self.path.name}, {self.title}, {place}"
 
 
-def read_sheet(path: Path, columns: Mapping[str, Column]) -> Sheet:
-    """Read the table with the given columns from an Excel file, ``.xlsx`` or ``.xls``, told apart by content.
+def read_sheet(path: Path, columns: Mapping[str, SheetColumn]) -> Sheet:
+    """Read the table with the given columns from an Excel file, ``.xlsx`` or ``.xls``, recognised by content.
 
-    Of several sheets that have all the required columns, the one with most rows is taken. Rows without any of the
-    columns are passed over.
+    Of several sheets that have all the required columns, the one with most rows is used. Rows without any of the
+    columns are ignored.
 
     Raises
     ------
     DataError
-        The file is missing, too large, encrypted, damaged or no Excel file; no sheet has the required columns in its
-        first 30 rows; the table is empty; a cell holds a formula whose value was not stored. One line that names file,
+        The file is missing, too large, encrypted, damaged or not an Excel file; no sheet has the required columns in
+        its first 30 rows; the table is empty; a cell has a formula without a stored value. One line that names file,
         sheet, row or cell, and the next step.
     """
     grids = list(_grids(path))
@@ -99,8 +99,8 @@ def read_sheet(path: Path, columns: Mapping[str, Column]) -> Sheet:
         if number > header_row and any(value is not None for value in values.values()):
             table[number] = values
     if not table:
-        raise DataError(f"{path}, {title}: there is no row below the header on row {header_row}; copy the sheet again")
-    # Column by column and as objects: pandas would make floats of numbers among which one is missing.
+        raise DataError(f"{path}, {title}: no rows below the header on row {header_row}; copy the sheet again")
+    # SheetColumn by column and as objects: pandas would make floats of numbers among which one is missing.
     filled = {name: pd.Series([row.get(name) for row in table.values()], list(table), object) for name in columns}
     sheet = Sheet(path, title, pd.DataFrame(filled), letters)
     _refuse_formulas(sheet, places)
@@ -111,7 +111,7 @@ def read_sheet(path: Path, columns: Mapping[str, Column]) -> Sheet:
 
 
 def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
-    """Yield the title and the filled rows of every sheet of a file; whatever is wrong with the file is one line."""
+    """Yield the title and the filled rows of every sheet of a file; any problem with the file is one line."""
     try:
         size, head = path.stat().st_size, _head(path)
         if head.startswith(b"PK"):
@@ -126,15 +126,14 @@ def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
         elif head.startswith(b"\xd0\xcf\x11\xe0"):
             yield from _xls(path)
         else:
-            what = "empty" if not size else "no Excel file"
+            what = "empty" if not size else "not an Excel file"
             raise DataError(f"{path} is {what}: copy the annotation sheet again, or save it as .xlsx")
     except DataError:
         raise
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
     except Exception as error:
-        # The two packages raise whatever comes up on a damaged file; an .xlsx with a password is no zip but such a
-        # container as .xls files are.
+        # The two packages raise anything on a damaged file; an .xlsx with a password is a container like an .xls.
         locked = "encrypted" in str(error).lower() or "workbook in OLE2" in str(error)
         why = "it is protected by a password" if locked else f"it is damaged: {error}"
         todo = "open it in a spreadsheet program and save it without one" if locked else "copy it again"
@@ -149,7 +148,7 @@ def _head(path: Path) -> bytes:
 def _xlsx(path: Path, stored_values: bool = True) -> Iterator[tuple[str, list[_Row]]]:
     import openpyxl
 
-    with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of styles and the like, lost on a reader
+    with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of styles and the like, not relevant here
         book = openpyxl.load_workbook(file, read_only=True, data_only=stored_values)
         for sheet in book.worksheets:
             if sheet.sheet_state != "visible":
@@ -172,13 +171,13 @@ def _xls(path: Path) -> Iterator[tuple[str, list[_Row]]]:
 
 
 def _xls_value(cell: Any) -> object:
-    """Return what a cell holds; its type is written as a number beside the value."""
+    """Return the value of a cell; its type is stored as a number."""
     kinds: dict[int, object] = {3: f"date {cell.value}", 4: bool(cell.value), 5: "#error"}
     return kinds.get(cell.ctype, cell.value)
 
 
 def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
-    """Keep the rows that hold anything, all of one width."""
+    """Return the rows that are not empty, all of one width."""
     kept: list[_Row] = []
     for number, cells in rows:
         if cells.count(None) + cells.count("") == len(cells):  # quick: some files have a million such rows
@@ -192,8 +191,8 @@ def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
 # --- the table ---
 
 
-def _header(rows: Sequence[_Row], columns: Mapping[str, Column]) -> tuple[int, dict[str, int]] | None:
-    """Find the row that names most of the columns; its number, and column -> place in the row."""
+def _header(rows: Sequence[_Row], columns: Mapping[str, SheetColumn]) -> tuple[int, dict[str, int]] | None:
+    """Return the number of the row with most of the columns, and column -> position in it."""
     best: tuple[int, dict[str, int]] | None = None
     for number, cells in rows:
         if number > _HEADER_ROWS:
@@ -210,12 +209,12 @@ def _header(rows: Sequence[_Row], columns: Mapping[str, Column]) -> tuple[int, d
     return best
 
 
-def _lacking(places: Mapping[str, int], columns: Mapping[str, Column]) -> list[str]:
+def _lacking(places: Mapping[str, int], columns: Mapping[str, SheetColumn]) -> list[str]:
     return [column.names[0] for name, column in columns.items() if column.required and name not in places]
 
 
-def _no_header(path: Path, grids: Any, found: Any, columns: Mapping[str, Column]) -> str:
-    """Say what the sheet that comes nearest lacks."""
+def _no_header(path: Path, grids: Any, found: Any, columns: Mapping[str, SheetColumn]) -> str:
+    """Name the columns that the most similar sheet lacks."""
     if not found:
         needed = [column.names[0] for column in columns.values() if column.required]
         return (
@@ -229,7 +228,7 @@ def _no_header(path: Path, grids: Any, found: Any, columns: Mapping[str, Column]
 
 
 def _value(cell: object, kind: str) -> str | int | None:
-    """Read a cell as text or as a frame number; None where it is missing."""
+    """Read a cell as text or as a frame number; None for a missing one."""
     text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else "" if cell is None else str(cell)
     text = " ".join(text.split())
     if text in ("", "/"):
@@ -244,12 +243,12 @@ def _plain(name: object) -> str:
 
 
 def _letter(place: int) -> str:
-    """Name a column as spreadsheets do: A to Z, AA, AB ..."""
+    """Name a column as in spreadsheets: A to Z, AA, AB ..."""
     return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
 
 
 def _refuse_formulas(sheet: Sheet, places: Mapping[str, int]) -> None:
-    """Refuse missing cells that are formulas in truth: the program that wrote the file did not store their values."""
+    """Refuse missing cells that are formulas whose values the writing program did not store."""
     missing = sheet.rows[list(places)].isna()
     if not _head(sheet.path).startswith(b"PK") or not missing.any(axis=None):
         return  # an .xls always stores values

@@ -1,7 +1,7 @@
-"""Folders of frames: what lies in them, which numbers the frames have, and how large their pictures are.
+"""Folders of frames: their content, the numbers of the frames, and the size of the pictures.
 
 Everything is found by reading names, never by composing them, so zero fill, case and extension may differ from copy to
-copy. What operating systems and sync programs leave behind is passed over.
+copy. Files of operating systems and sync programs are ignored.
 """
 
 import os
@@ -17,19 +17,19 @@ from merbench.contracts.errors import DataError
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 _FRAME = re.compile(r"(.*?)([0-9]+)([^0-9]*)\.(?:jpe?g|png|bmp)", re.IGNORECASE)
 _LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
-_MOST_FOLDERS = 5000  # that are looked into before a search is given up
+_MOST_FOLDERS = 5000  # examined before a search is given up
 
 
 @dataclass(frozen=True)
-class Place:
-    """What lies in a folder, by name; stray files are left out.
+class FolderContent:
+    """The content of a folder, by name, without stray files.
 
     Attributes
     ----------
     path : Path
         The folder.
     folders, files : tuple of str
-        Names, sorted; links count as what they lead to.
+        Names, sorted; links count as their targets.
     """
 
     path: Path
@@ -37,13 +37,13 @@ class Place:
     files: tuple[str, ...]
 
     @classmethod
-    def of(cls, path: Path) -> "Place":
-        """Look into a folder.
+    def of(cls, path: Path) -> "FolderContent":
+        """Read the content of a folder.
 
         Raises
         ------
         DataError
-            The folder can't be read, or holds a link that leads back to itself or to a folder above it.
+            The folder can't be read, or has a link to itself or to a folder above it.
         """
         folders: list[str] = []
         files: list[str] = []
@@ -54,7 +54,7 @@ class Place:
                         continue
                     if _is_folder(entry):
                         folders.append(entry.name)
-                    elif entry.is_file():  # a link that leads nowhere is not
+                    elif entry.is_file():  # a broken link is not
                         files.append(entry.name)
         except OSError as error:
             raise DataError(
@@ -75,10 +75,10 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         target, here = link.resolve(strict=True), link.parent.resolve()
     except FileNotFoundError:
         return False
-    except (RuntimeError, OSError):  # a link to itself: which of them is raised depends on the version of Python
+    except (RuntimeError, OSError):  # a link to itself; the exception depends on the version of Python
         target = here = link
     if target == here or target in here.parents:
-        raise DataError(f"{link} is a link that leads back to itself or to a folder above it: remove it")
+        raise DataError(f"{link} is a link to itself or to a folder above it: remove it")
     return target.is_dir()
 
 
@@ -88,11 +88,11 @@ def numbered_frames(folder: Path) -> dict[int, Path]:
 
 
 def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
-    """Return number -> file of a clip's frames, in order of number, and the names of pictures that are none.
+    """Return number -> file of a clip's frames, in order of number, and the names of pictures that are not frames.
 
     A frame's number is the last run of digits in its name: ``img46.jpg``, ``006_05562.jpg``, ``reg_image000123.bmp``.
-    What stands before and after it is alike in all frames of a clip; pictures called otherwise than most, such as
-    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Files that are no pictures are passed over.
+    The text before and after it is the same in all frames of a clip; pictures with other names than most, such as
+    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Other files are ignored.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
     """
     shapes: dict[tuple[str, str], list[tuple[int, str]]] = {}
     strays = []
-    for name in Place.of(folder).files:
+    for name in FolderContent.of(folder).files:
         match = _FRAME.fullmatch(name)
         if match is not None:
             shapes.setdefault((match[1].lower(), match[3].lower()), []).append((int(match[2]), name))
@@ -119,22 +119,22 @@ def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
     return frames, strays
 
 
-def survey(folder: Path, ends: Callable[[Place], bool], levels: int = 3) -> Iterator[Place]:
-    """Look into a folder and the folders below it, the upper ones first.
+def survey(folder: Path, ends: Callable[[FolderContent], bool], levels: int = 3) -> Iterator[FolderContent]:
+    """Yield the content of a folder and of the folders below it, upper ones first.
 
     Parameters
     ----------
     folder : Path
-        Where to begin.
+        The first one.
     ends : callable
-        Says of a place that what lies below it need not be looked at.
+        Returns whether the folders below a folder can be skipped.
     levels : int
         How many levels below `folder` to go.
 
     Raises
     ------
     DataError
-        As :meth:`Place.of`; or there are more than 5000 folders.
+        As :meth:`FolderContent.of`; or there are more than 5000 folders.
     """
     level, looked_at = [folder], 0
     for depth in range(levels + 1):
@@ -142,8 +142,8 @@ def survey(folder: Path, ends: Callable[[Place], bool], levels: int = 3) -> Iter
         for path in level:
             looked_at += 1
             if looked_at > _MOST_FOLDERS:
-                raise DataError(f"{folder} holds more than {_MOST_FOLDERS} folders: give the database's own folder")
-            place = Place.of(path)
+                raise DataError(f"{folder} has more than {_MOST_FOLDERS} folders: give the folder of the database")
+            place = FolderContent.of(path)
             yield place
             if depth < levels and not ends(place):
                 below += [path / name for name in place.folders]
@@ -151,7 +151,7 @@ def survey(folder: Path, ends: Callable[[Place], bool], levels: int = 3) -> Iter
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of a JPEG, PNG or BMP by its head alone, or None where there is no such head."""
+    """Return width and height of a JPEG, PNG or BMP from its header, or None without such a header."""
     try:
         with path.open("rb") as file:
             head = file.read(26)
@@ -169,7 +169,7 @@ def picture_size(path: Path) -> tuple[int, int] | None:
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
-    """Go from segment to segment of a JPEG until the one that holds its size; struct.error where the file ends."""
+    """Go from segment to segment of a JPEG until the one that holds its size; struct.error at the end of the file."""
     file.seek(2)
     while True:
         marker, kind, length = struct.unpack(">BBH", file.read(4))

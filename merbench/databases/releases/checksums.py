@@ -1,10 +1,10 @@
 """Lists of a published database's files: path within a copy, bytes, SHA-256, a row each, in CSV.
 
-A list is made from a copy that is known to be good::
+A list is made from a verified copy::
 
     python -m merbench.databases.releases.checksums FOLDER NAME… > LIST.csv
 
-where each NAME is a file of FOLDER, or a folder whose files are taken, hidden ones passed over.
+where each NAME is a file of FOLDER, or a folder with its files, without hidden ones.
 """
 
 import csv
@@ -25,7 +25,7 @@ class PublishedFile(BaseModel):
     Attributes
     ----------
     path : str
-        Within a copy, with ``/`` between folders; it never leads out of the copy.
+        Within a copy, with ``/`` between folders; never outside it.
     bytes : int
         Its size.
     sha256 : str
@@ -43,11 +43,11 @@ class PublishedFile(BaseModel):
     def _within(cls, value: str) -> str:
         parts = value.split("/")
         if not value.isprintable() or set(value) & {"\\", ":"} or any(part in {"", ".", ".."} for part in parts):
-            raise ValueError(f"{value!r} is no path within a copy")
+            raise ValueError(f"{value!r} is not a path within a copy")
         return value
 
     def is_in(self, folder: Path) -> bool:
-        """Say whether the copy in `folder` has this file, byte for byte."""
+        """Return whether the copy in `folder` has this file, byte for byte."""
         path = folder / self.path
         try:
             return path.stat().st_size == self.bytes and sha256(path) == self.sha256
@@ -67,7 +67,7 @@ def read_checksums(path: Path) -> list[PublishedFile]:
     Raises
     ------
     DataError
-        It can't be read, a row is no file of a copy, or two rows are of one path; names the row.
+        It can't be read, a row is not a file of a copy, or two rows have the same path; names the row.
     """
     files: dict[str, PublishedFile] = {}
     try:
@@ -75,8 +75,8 @@ def read_checksums(path: Path) -> list[PublishedFile]:
             for line, row in enumerate(csv.DictReader(lines), start=2):
                 file = PublishedFile.model_validate(row)
                 if file.path.casefold() in files:
-                    raise DataError(f"{path}, line {line}: {file.path} is listed twice")
-                files[file.path.casefold()] = file  # where case means nothing, two names would be one file
+                    raise DataError(f"{path}, line {line}: duplicate path {file.path}")
+                files[file.path.casefold()] = file  # on file systems that ignore case, two names would be one file
     except ValidationError as error:
         problem = error.errors()[0]
         what = ".".join(map(str, problem["loc"]))
@@ -94,7 +94,7 @@ def checksums(folder: Path, names: Iterable[str]) -> str:
     Raises
     ------
     DataError
-        There is nothing of that name.
+        A name is not found.
     """
     found = []
     for name in names:

@@ -29,23 +29,6 @@ PARALLEL = 8
 MOST_FAILURES = 10
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """The result of a download.
-
-    Attributes
-    ----------
-    source : Source
-        The copy, registered.
-    files, came : int
-        Files of the whole copy, and how many of them were downloaded this time.
-    """
-
-    source: Source
-    files: int
-    came: int
-
-
 def fetched_folder(name: str) -> Path:
     """Return the folder of the downloaded copy of database `name`, within ``MERBENCH_HOME``."""
     return home() / "fetched" / name
@@ -88,7 +71,7 @@ def fetch(
     address: str | None,
     progress: Callable[[int, int], None],
     note: Callable[[str], None],
-) -> Fetched:
+) -> tuple[Source, int, int]:
     """Download the missing files of the copy of database `name` in ``MERBENCH_HOME``, and register the copy.
 
     Parameters
@@ -101,6 +84,11 @@ def fetch(
         ``progress(done, total)``, in files.
     note : callable
         Receives other lines for the user.
+
+    Returns
+    -------
+    tuple of Source, int, int
+        The registered copy, the number of its files, and the number of files downloaded this time.
 
     Raises
     ------
@@ -120,7 +108,7 @@ def fetch(
         if missing:
             there = len(files) - len(missing)
             _Work(name, base, download.folders, folder, drafts, deque(missing), there, progress).run()
-    return Fetched(register(name, folder), len(files), len(missing))
+    return register(name, folder), len(files), len(missing)
 
 
 def _checked(address: str) -> str:

@@ -1,4 +1,4 @@
-"""The public flow release of MEGC 2019: one 28x28 onset-to-apex flow image a clip, in either layout of its authors.
+"""The public flow release of MEGC 2019: one 28x28 onset-to-apex flow image a clip, in the layouts of its authors.
 
 HTNet's layout is flat: ``combined_3_class2_for_optical_flow.csv`` lists ``dataset, sub, filename_o, label`` and
 ``STSNet_whole_norm_u_v_os/<sub>_<filename_o> .png`` holds the images (with the blank before the dot).
@@ -25,7 +25,8 @@ from merbench.contracts.clips import clip_name, clip_table
 from merbench.contracts.databases import DatabaseCard, Download, Reading
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import Flow, InputSpec
-from merbench.databases.reading.identity import normalised
+from merbench.contracts.notes import Note
+from merbench.databases.readers.identity import normalised
 
 COMMIT = "91cf4bda0a2db50d638d46c04c5d7cf3b602d446"
 IMAGES = "STSNet_whole_norm_u_v_os"
@@ -70,25 +71,27 @@ class Megc2019Flow28:
     )
 
     def recognises(self, folder: Path) -> bool:
-        """Say whether `folder` has either layout."""
+        """Return whether `folder` has one of the layouts."""
         return (folder / LIST).exists() or (folder / IMAGES).exists() or next(folder.glob("*/u_test"), None) is not None
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
-        """Read the clip table; the label is the class word, all that the release knows of a clip."""
+        """Read the clip table; the emotion is the class name, the only label of the release."""
         flat = [(folder / LIST).is_file(), (folder / IMAGES).is_dir()]
-        notes = []
+        notes: list[Note] = []
         if all(flat):
             rows, layout = pd.DataFrame(_flat_rows(folder), columns=COLUMNS), "HTNet's flat layout"
             unlisted = sorted({image.name for image in (folder / IMAGES).iterdir()} - {Path(p).name for p in rows.path})
-            notes = [f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"] if unlisted else []
+            if unlisted:
+                said = f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"
+                notes.append(Note("note", said))
         elif any(flat):
             lacking = IMAGES + "/" if flat[0] else LIST
-            raise DataError(f"{folder} is half a copy: {lacking} is missing beside {LIST if flat[0] else IMAGES}")
+            raise DataError(f"{folder} is incomplete: it has {LIST if flat[0] else IMAGES}, but not {lacking}")
         elif self.recognises(folder):
             rows, layout = pd.DataFrame(_tree_rows(folder), columns=COLUMNS), "STSTNet's tree"
         else:
             raise DataError(
-                f"{folder} is no copy of megc2019-flow28: it needs {IMAGES}/ and {LIST}, "
+                f"{folder} is not a copy of megc2019-flow28: expected {IMAGES}/ and {LIST}, "
                 "or folders <subject>/u_test/<0|1|2>/"
             )
         return Reading(clip_table(rows, str(folder)), layout, notes)
@@ -105,7 +108,7 @@ class Megc2019Flow28:
             except DataError as error:
                 unusable.append(error)
         if unusable:
-            raise DataError("; ".join(map(str, unusable)))  # all of them, so that they can be mended at once
+            raise DataError("; ".join(map(str, unusable)))  # all of them, so that they can be replaced at once
         return images
 
 
@@ -147,7 +150,7 @@ def _tree_rows(folder: Path) -> Iterator[dict[str, str]]:
             names = [_stem(image), _stem(image).removeprefix(f"{subject_folder.name}_")]
             identity = next(filter(None, (_try_identity(dataset, subject_folder.name, name) for name in names)), None)
             if identity is None:
-                raise DataError(f"{image} is not named after a clip of {dataset}, like <clip>.png")
+                raise DataError(f"{image} is not named after a clip of {dataset}, such as <clip>.png")
             path = image.relative_to(folder).as_posix()
             yield dict(zip(("dataset", "subject", "clip"), identity, strict=True)) | {
                 "emotion": _class(image.parent.name, str(image.parent)),
@@ -176,7 +179,7 @@ def _dataset_of(folder: Path) -> str:
     for dataset, form in _SUBJECT_FORMS.items():
         if re.fullmatch(form, folder.name):
             return dataset
-    raise DataError(f"{folder} is not called like a subject: sub01 (CASME II), s01 (SMIC) or 006 (SAMM)")
+    raise DataError(f"{folder}: the name is not a subject's, such as sub01 (CASME II), s01 (SMIC) or 006 (SAMM)")
 
 
 def _class(label: str, where: str) -> str:
@@ -196,7 +199,7 @@ def _image(path: Path, clip: str) -> npt.NDArray[np.uint8]:
         raise DataError(f"{path}, the image of {clip}, can't be read: {error.strerror or error}") from error
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if image is None:
-        raise DataError(f"{path}, the image of {clip}, is no readable PNG; copy it again")
+        raise DataError(f"{path}, the image of {clip}, is not a readable PNG; copy it again")
     if image.shape != (28, 28, 3) or image.dtype != np.uint8:
         raise DataError(f"{path}, the image of {clip}, is {image.dtype} {image.shape}, expected uint8 (28, 28, 3)")
     return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR; u, v, strain are R, G, B

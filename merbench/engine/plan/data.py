@@ -16,8 +16,8 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
 from merbench.engine.plan.catalogue import PROTOCOLS
-from merbench.prepare.store import Silent, Watcher
-from merbench.synthetic.database import SMALL, STAND_INS, stand_in
+from merbench.prepare.store import SILENT, PreparationWatcher
+from merbench.synthetic.database import SMALL, SYNTHETIC, synthetic_source
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Data:
         return digest([clips_digest(clips), made]) if made else clips_digest(clips)
 
 
-def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watcher | None = None) -> Data:
+def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher | None = None) -> Data:
     """Settle ``--data``.
 
     Parameters
@@ -66,7 +66,7 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
         ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one.
     protocols : sequence of ProtocolSpec
         All the grid's protocols; the data must serve every one.
-    watcher : Watcher, optional
+    watcher : PreparationWatcher, optional
         Receives the progress of generating a synthetic database.
 
     Raises
@@ -84,7 +84,7 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Watche
                 f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; a package can bring a reader "
                 "(docs/adding-a-method.md)"
             )
-    watcher = watcher or Silent()
+    watcher = watcher or SILENT
     if request == "auto":
         return _automatic(needed, protocols, watcher)
     if request and Path(request).is_dir() and request not in DATABASES.names():
@@ -147,21 +147,21 @@ def _data(why: str, sources: list[Source]) -> Data:
     return Data("+".join(source.name for source in sources), why, tuple(sources))
 
 
-def open_named(request: str, watcher: Watcher) -> Source:
+def open_named(request: str, watcher: PreparationWatcher) -> Source:
     """Open one database: a registered or synthetic one by name, or the folder of a copy."""
     if request not in DATABASES.names() and Path(request).is_dir():
         return open_source(recognise(Path(request)), Path(request))
     return _open(request, watcher)
 
 
-def _open(name: str, watcher: Watcher) -> Source:
+def _open(name: str, watcher: PreparationWatcher) -> Source:
     """Open a registered database; a synthetic one is generated if it is missing or from an older merbench."""
-    if name in STAND_INS:
-        return stand_in(name, partial(watcher.preparing, f"making {name}"))
+    if name in SYNTHETIC:
+        return synthetic_source(name, partial(watcher.preparing, f"making {name}"))
     return open_registered(name)
 
 
-def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Watcher) -> Data:
+def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher) -> Data:
     """Use the protocol's databases if all are registered, else a release that serves, else synthetic data.
 
     If some of the databases are registered but not all, the user meant real data: say what is missing.

@@ -22,7 +22,7 @@ from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, Configured, Regis
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.data import Data
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
-from merbench.prepare.store import Silent, Watcher
+from merbench.prepare.store import SILENT, PreparationWatcher
 from merbench.records.files import now
 from merbench.records.model import RunFile, RunKey
 from merbench.splits.made import TRANSDUCTIVE
@@ -110,16 +110,16 @@ class PreparedProtocol:
     data: Data
     split: Split
     built: dict[InputSpec, ArrayInput]
-    watcher: Watcher
+    watcher: PreparationWatcher
 
     @classmethod
-    def of(cls, spec: ProtocolSpec, data: Data, watcher: Watcher | None = None) -> "PreparedProtocol":
+    def of(cls, spec: ProtocolSpec, data: Data, watcher: PreparationWatcher | None = None) -> "PreparedProtocol":
         """Split the data by the protocol; raises what :func:`merbench.splits.split.make_split` raises."""
         try:
             split = make_split(spec, data.clips, data.synthetic, same_people(data.sources))
         except DataError as error:
             raise DataError(f"{error}{_not_read(spec, data)}") from error
-        return cls(spec, data, split, {}, watcher or Silent())
+        return cls(spec, data, split, {}, watcher or SILENT)
 
     def inputs(self, specs: dict[str, InputSpec]) -> Inputs:
         """Build the named inputs of the split's clips, each once."""
@@ -131,9 +131,9 @@ class PreparedProtocol:
 
 def _not_read(spec: ProtocolSpec, data: Data) -> str:
     """Name the clips that the databases' readers excluded, as the end of a line about missing clips."""
-    remarks = [remark for source in data.sources for remark in source.reading.remarks if remark.kind == "left out"]
-    told = [f"{each.clip} ({each.reason})" for each in remarks if each.clip.partition("/")[0] in spec.datasets]
-    return f"; excluded by the reader: {listed(told)}" if told else ""
+    notes = [note for source in data.sources for note in source.reading.notes if note.kind == "excluded"]
+    clips = [f"{note.about} ({note.text})" for note in notes if note.about.partition("/")[0] in spec.datasets]
+    return f"; excluded by the reader: {listed(clips)}" if clips else ""
 
 
 @dataclass(frozen=True)

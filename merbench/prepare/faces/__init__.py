@@ -1,1 +1,1 @@
-"""Where the face is: found once a clip, and what finding it takes on this machine."""
+"""Faces: found once a clip, and what this machine needs for it."""

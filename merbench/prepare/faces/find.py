@@ -1,13 +1,13 @@
-"""Where the face is: found in one picture, then every frame is brought to the same square.
+"""The face: found in one picture, then every frame is warped to the same square.
 
 ``landmarks`` aligns as MEDN's authors do (github.com/CXHu1008/Micro-expression-Data-Processing, processing_tools.py):
 dlib's frontal detector with one upsampling and its 68 points; the line between the eye centres is turned horizontal;
 five anchors (eye centres, nose tip, mouth corners) give a box, and the face is a square about its centre, 2.4 times as
-wide as the box's longer side; what lies outside the picture is grey 128. ``haar`` takes the box of OpenCV's
-frontal-face cascade as a square, somewhat enlarged and unturned. ``delivered`` takes the whole picture; one that is not
-square is stretched to a square, the habit with the databases' own crops.
+wide as the box's longer side; outside the picture is grey 128. ``haar`` takes the box of OpenCV's
+frontal-face cascade as a square, somewhat enlarged and unturned. ``delivered`` takes the whole picture, stretched to
+a square if it is not one, as is usual with the databases' own crops.
 
-A face is only taken where there is no doubt which one is meant: a wrong crop is worse than none.
+A face is only accepted if it is unambiguous: a wrong crop is worse than none.
 """
 
 import threading
@@ -29,15 +29,15 @@ Found = Literal["landmarks", "haar", "delivered"]
 
 #: Side of the face square, in longer sides of the anchors' box (MEDN's test script).
 ENLARGE = 2.4
-#: Side of the face square, in widths of Haar's box, which by itself may end above the chin.
+#: Side of the face square, in widths of Haar's box, which may end above the chin.
 HAAR_ENLARGE = 1.2
-#: dlib's confidence from which on a lone find counts: clothes and backgrounds reach .3, sharp frontal faces .6 to 2.
+#: dlib's confidence above which a detection counts: clothes and backgrounds reach .3, sharp frontal faces .6 to 2.
 CONFIDENT = 0.3
-#: Haar's confidence from which on a find counts: patterns that look like faces reach 1.6, faces 5 to 6.
+#: Haar's confidence above which a detection counts: patterns that look like faces reach 1.6, faces 5 to 6.
 HAAR_CONFIDENT = 2.0
-#: A second find is a rival if it is at least this confident, and at least this wide, relative to the first.
+#: A second detection is a rival if it is at least this confident, and at least this wide, relative to the first.
 RIVAL_CONFIDENCE, RIVAL_WIDTH = 0.5, 0.75
-#: Share of the face square that must lie inside the picture.
+#: Share of the face square that must be inside the picture.
 INSIDE = 0.5
 
 BORDER = (128, 128, 128)
@@ -48,19 +48,15 @@ NOSE_TIP, MOUTH_CORNERS = 30, (48, 54)
 INSTALL = "uv sync --extra faces, or pip install 'merbench[faces]'"
 
 _LANDMARKS_PACKAGES = ("dlib", "face_recognition_models")
-_NEXT = "crop this database's frames yourself and register the cropped tree, or leave the clip out of your protocol"
+_NEXT = "crop this database's frames yourself and register the cropped tree, or exclude the clip in your protocol"
 _cv2: Any = cv2  # its type stubs miss the module `data`
 _of_thread = threading.local()
 _loading = threading.Lock()
 
 
-class FaceNotFoundError(DataError):
-    """A picture shows no face, or it is in doubt which face is meant."""
-
-
 @dataclass(frozen=True)
-class Alignment:
-    """How a picture is brought to the face square.
+class FaceAlignment:
+    """The transform from a picture to the face square.
 
     Attributes
     ----------
@@ -76,29 +72,29 @@ class Alignment:
     def apply(self, image: Image, size: int) -> Image:
         """Return the face, `size` x `size`: one bilinear warp, averaged where it shrinks to less than half."""
         shrinking = 1 / max(np.linalg.norm(size * self.matrix[:, :2], axis=0))
-        fine = max(1, int(shrinking))  # bilinear alone would skip pixels, and flow would see their noise
+        fine = max(1, int(shrinking))  # bilinear alone would skip pixels, which adds noise to the flow
         side = size * fine
         large = cv2.warpAffine(image, self._pixels(side), (side, side), flags=cv2.INTER_LINEAR, borderValue=BORDER)
         return np.asarray(cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA) if fine > 1 else large)
 
     def points(self, size: int) -> Points:
-        """Return the landmarks in pixels of a face of `size`, shape (68, 2); only where there are any."""
+        """Return the landmarks in pixels of a face of `size`, shape (68, 2); requires landmarks."""
         assert self.landmarks is not None
         matrix = self._pixels(size)
         return self.landmarks @ matrix[:, :2].T + matrix[:, 2]
 
     def _pixels(self, size: int) -> npt.NDArray[np.float64]:
-        """Return the matrix to pixel centres: the square's edge lies half a pixel before the first of them."""
+        """Return the matrix to pixel centres: the square's edge is half a pixel before the first of them."""
         return size * self.matrix - [[0, 0, 0.5], [0, 0, 0.5]]
 
 
 def landmarks_installed() -> bool:
-    """Say whether dlib and its 68-point model are installed (the extra ``faces``); imports neither."""
+    """Return whether dlib and its 68-point model are installed (the extra ``faces``); imports neither."""
     return all(find_spec(name) is not None for name in _LANDMARKS_PACKAGES)
 
 
 def dlib_version() -> str:
-    """Return the version of dlib, or an empty text where landmarks are not installed."""
+    """Return the version of dlib, or an empty text if landmarks are not installed."""
     if not landmarks_installed():
         return ""
     import dlib
@@ -106,10 +102,10 @@ def dlib_version() -> str:
     return str(dlib.__version__)
 
 
-def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -> Alignment:
+def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -> FaceAlignment:
     """Find the face of a picture.
 
-    Several threads may call this at once; the same picture always gives the same answer.
+    Thread-safe; the same picture always gives the same result.
 
     Parameters
     ----------
@@ -120,14 +116,14 @@ def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -
     where : str
         Names the picture in error lines: the clip and its file.
     landmarks : bool
-        Find the 68 points of a picture as delivered, too.
+        Find the 68 points also for ``delivered``.
 
     Raises
     ------
-    FaceNotFoundError
-        No face; several of similar size; or a face square that lies mostly outside the picture.
+    DataError
+        No face; several of similar size; or a face square mostly outside the picture.
     MerbenchError
-        Landmarks are asked for and dlib is not installed.
+        Landmarks are requested and dlib is not installed.
     """
     height, width = image.shape[:2]
     points = _landmarks(image, where) if landmarks or faces == "landmarks" else None
@@ -138,8 +134,8 @@ def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -
     else:
         matrix = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height]])
     if _inside(matrix, width, height) < INSIDE:
-        raise FaceNotFoundError(f"{where}: the face lies mostly outside the picture; {_NEXT}")
-    return Alignment(matrix, points)
+        raise DataError(f"{where}: the face is mostly outside the picture; {_NEXT}")
+    return FaceAlignment(matrix, points)
 
 
 def eye_centres(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -167,7 +163,7 @@ def _square(turn: npt.NDArray[np.float64], centre: npt.NDArray[np.float64], side
 
 
 def _inside(matrix: npt.NDArray[np.float64], width: int, height: int) -> float:
-    """Return the share of the face square, on a grid of 32 x 32, that lies inside the picture."""
+    """Return the share of the face square, on a grid of 32 x 32, that is inside the picture."""
     steps = (np.arange(32) + 0.5) / 32
     grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     x, y = np.linalg.solve(matrix[:, :2], (grid - matrix[:, 2]).T)
@@ -175,14 +171,14 @@ def _inside(matrix: npt.NDArray[np.float64], width: int, height: int) -> float:
 
 
 def _the_one(finds: list[tuple[float, float]], where: str) -> int:
-    """Return which of the finds, each (confidence, width), is the face that is meant: the clearly largest sure one."""
+    """Return the index of the face among detections (confidence, width): the clearly largest confident one."""
     best = max((confidence for confidence, _ in finds), default=0.0)
     sure = [index for index, (confidence, _) in enumerate(finds) if confidence >= RIVAL_CONFIDENCE * best]
     sure.sort(key=lambda index: -finds[index][1])
     if not sure:
-        raise FaceNotFoundError(f"{where}: no face is found; {_NEXT}")
+        raise DataError(f"{where}: no face was found; {_NEXT}")
     if len(sure) > 1 and finds[sure[1]][1] > RIVAL_WIDTH * finds[sure[0]][1]:
-        raise FaceNotFoundError(f"{where}: {len(sure)} faces are found, and which is meant is in doubt; {_NEXT}")
+        raise DataError(f"{where}: {len(sure)} faces of similar size were found; {_NEXT}")
     return sure[0]
 
 
@@ -197,7 +193,7 @@ def _landmarks(image: Image, where: str) -> Points:
 
 def _haar(image: Image, where: str) -> npt.NDArray[np.float64]:
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    least = min(grey.shape) // 8  # databases of faces show no smaller ones; patterns that look like faces are small
+    least = min(grey.shape) // 8  # smaller detections are patterns that look like faces
     boxes, _, confidences = _cascade().detectMultiScale3(
         grey, scaleFactor=1.1, minNeighbors=5, minSize=(least, least), outputRejectLevels=True
     )
@@ -208,7 +204,7 @@ def _haar(image: Image, where: str) -> npt.NDArray[np.float64]:
 
 
 def _detector() -> Any:
-    """Return this thread's detector: it keeps state while it looks."""
+    """Return this thread's detector, which has state."""
     if not hasattr(_of_thread, "detector"):
         import dlib
 
@@ -217,14 +213,14 @@ def _detector() -> Any:
 
 
 def _cascade() -> Any:
-    """Return this thread's cascade: it keeps state while it looks."""
+    """Return this thread's cascade, which has state."""
     if not hasattr(_of_thread, "cascade"):
         _of_thread.cascade = cv2.CascadeClassifier(_cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     return _of_thread.cascade
 
 
 def _predictor() -> Any:
-    """Return the 68-point model, 100 MB that all threads share: it keeps no state."""
+    """Return the 68-point model, 100 MB shared by all threads; it has no state."""
     with _loading:
         return _load_predictor()
 
@@ -235,7 +231,7 @@ def _load_predictor() -> Any:
         raise MerbenchError(f"68 landmarks need {' and '.join(_LANDMARKS_PACKAGES)}: {INSTALL}")
     import dlib
 
-    models = find_spec("face_recognition_models")  # found, not imported: its __init__ needs packages long gone
+    models = find_spec("face_recognition_models")  # found, not imported: its __init__ needs obsolete packages
     assert models is not None
     assert models.origin is not None
     path = Path(models.origin).parent / "models" / "shape_predictor_68_face_landmarks.dat"

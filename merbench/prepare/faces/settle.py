@@ -1,21 +1,21 @@
-"""What ``faces: auto`` comes to on the data at hand and this machine, and what an input would need that is not here."""
+"""What ``faces: auto`` means for given data on this machine, and what an input needs that is not installed."""
 
 from merbench.contracts.inputs import Flow, FromTable, InputSpec, Landmarks
 from merbench.prepare.faces.find import INSTALL, landmarks_installed
 
 
 def settled(spec: InputSpec, cropped: bool) -> InputSpec:
-    """Settle ``faces: auto``.
+    """Replace ``faces: auto``.
 
-    Faces that come cropped are taken as delivered; whole frames are cropped by landmarks where dlib is installed or
-    the input is made of landmarks, else by OpenCV's Haar cascade. So landmarks lie where the pictures show them.
+    Cropped faces are used as delivered; whole frames are cropped by landmarks if dlib is installed or the input
+    consists of landmarks, else by OpenCV's Haar cascade. So landmarks match the pictures.
 
     Parameters
     ----------
     spec : InputSpec
         As declared.
     cropped : bool
-        The database's frames are faces already.
+        The database's frames are cropped faces.
     """
     if isinstance(spec, FromTable) or spec.faces != "auto":
         return spec
@@ -24,7 +24,7 @@ def settled(spec: InputSpec, cropped: bool) -> InputSpec:
 
 
 def lacking_for(spec: InputSpec) -> str | None:
-    """Say what this machine lacks to prepare a settled `spec`, as the tail of a line; None if nothing."""
+    """Return what this machine lacks to prepare a settled `spec`, as the tail of a line; None if nothing."""
     if isinstance(spec, FromTable) or landmarks_installed():
         return None
     if spec.faces == "landmarks" or _needs_points(spec):
@@ -36,8 +36,8 @@ def _needs_points(spec: InputSpec) -> bool:
     return isinstance(spec, Landmarks) or (isinstance(spec, Flow) and spec.mask == "face")
 
 
-def told(spec: InputSpec) -> str:
-    """Say in a few words how the faces of a settled `spec` are found."""
+def faces_text(spec: InputSpec) -> str:
+    """Return in a few words how the faces of a settled `spec` are found."""
     assert not isinstance(spec, FromTable)
     haar = "by Haar cascade" if landmarks_installed() else f"by Haar cascade (dlib is not installed: {INSTALL})"
     return {"landmarks": "by 68 landmarks (dlib)", "haar": haar, "delivered": "as delivered"}[spec.faces]

@@ -1,4 +1,4 @@
-"""One input of one clip, from its frames: what every specification means, in one place."""
+"""One input of one clip, built from its frames: the meaning of every specification."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, ClipFacts, DynamicImage, Flow, Frames, InputSpec, Landmarks
 from merbench.prepare import sampling
-from merbench.prepare.faces.find import Alignment, Points, find_face
+from merbench.prepare.faces.find import FaceAlignment, Points, find_face
 from merbench.prepare.frames import ClipFrames, Image
 from merbench.prepare.kinds import flow, pictures
 
@@ -21,14 +21,14 @@ PictureSpec = Flow | Frames | DynamicImage | Landmarks
 
 
 def build(spec: InputSpec, clip: ClipFrames) -> Array:
-    """Build one input of one clip; shape and type are those that the specification's docstring names.
+    """Build one input of one clip; shape and type are those in the docstring of the specification.
 
     Parameters
     ----------
     spec : InputSpec
         ``faces`` is settled, see :func:`merbench.prepare.faces.settle.settled`.
     clip : ClipFrames
-        Every frame that is needed is read and aligned once.
+        The clip; each frame is read and aligned once.
 
     Returns
     -------
@@ -37,14 +37,14 @@ def build(spec: InputSpec, clip: ClipFrames) -> Array:
 
     Raises
     ------
-    FaceNotFoundError
+    DataError
         Names clip and file.
     DataError
         A frame is unreadable, or is not of the onset frame's size.
     MerbenchError
         Landmarks are asked for and dlib is not installed.
     """
-    assert not isinstance(spec, ClipFacts)  # of which the frames know nothing
+    assert not isinstance(spec, ClipFacts)  # not built from frames
     if isinstance(spec, ActionUnits):
         return _action_units(spec, clip)
     faces = _Faces(spec, clip)
@@ -60,9 +60,9 @@ def build(spec: InputSpec, clip: ClipFrames) -> Array:
 
 
 def variants(spec: InputSpec) -> list[tuple[int, int]]:
-    """Return by how many frames onset and apex are moved in each variant of an input; the first is (0, 0).
+    """Return the shifts of onset and apex, in frames, of each variant of an input; the first is (0, 0).
 
-    All combinations within the jitter windows; just the first where the specification has none.
+    All combinations within the jitter windows; only the first without windows.
     """
     if not isinstance(spec, Flow | Frames):
         return [(0, 0)]
@@ -71,10 +71,10 @@ def variants(spec: InputSpec) -> list[tuple[int, int]]:
 
 
 def shifted(clip: ClipFrames, onset_shift: int, apex_shift: int) -> tuple[int, int]:
-    """Return onset and apex moved by that many frames, as far as the clip allows.
+    """Return onset and apex shifted by that many frames, within the limits of the clip.
 
-    The onset stays before the annotated apex and within the frames on disk, the apex after the moved onset and not
-    after the offset. What is not moved stays as annotated, whatever its order.
+    The onset stays before the annotated apex and within the frames on disk, the apex after the shifted onset and not
+    after the offset. A frame that is not shifted stays as annotated, in any order.
     """
     onset, apex = clip.onset, clip.apex
     if onset_shift:
@@ -105,13 +105,13 @@ class _Faces:
         return self._onset[1].points(size)
 
     @cached_property
-    def _onset(self) -> tuple[Image, Alignment]:
+    def _onset(self) -> tuple[Image, FaceAlignment]:
         number = self._clip.nearest(self._clip.onset)
         image = self._clip.image(number)
         return image, find_face(image, self._found, self._where(number), self._needs_points)
 
     def aligned(self, number: int, size: int) -> Image:
-        """Return the face of a frame that is asked for once, without keeping it."""
+        """Return the face of a frame that is used once, without caching it."""
         onset, alignment = self._onset
         if number == self._clip.nearest(self._clip.onset):
             return alignment.apply(onset, size)
@@ -130,7 +130,7 @@ class _Faces:
 
 
 def _flows(spec: Flow, clip: ClipFrames, faces: _Faces) -> Callable[[int, int], Array]:
-    """Return what builds the flow for an onset and an apex; a pair of frames that comes again is not computed again."""
+    """Return the function of onset and apex that builds the flow, computed once for each pair of frames."""
     known: dict[tuple[int, ...], Array] = {}
 
     def of_annotation(onset: int, apex: int) -> Array:
@@ -156,7 +156,7 @@ def _flow(spec: Flow, faces: _Faces, first: int, last: int) -> Array:
 
 
 def _sampled(spec: Frames, clip: ClipFrames, faces: _Faces) -> Callable[[int, int], Array]:
-    """Return what builds the frames for an onset and an apex."""
+    """Return the function of onset and apex that builds the frames."""
     convert = _rgb if spec.colour == "rgb" else _grey
 
     def of_annotation(onset: int, apex: int) -> Array:

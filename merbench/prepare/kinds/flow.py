@@ -1,4 +1,4 @@
-"""Optical flow of a pair of faces, what is derived from it, and how it is written."""
+"""Optical flow of a pair of faces, channels derived from it, and its encodings."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -15,7 +15,7 @@ Channel = Literal["u", "v", "strain", "magnitude"]
 
 _cv2: Any = cv2  # its type stubs miss what contrib adds
 
-#: What lies outside the face is divided by this, and its colours end at this many times their mean (MEDN's authors).
+#: Values outside the face are divided by this, and their colours limited to this many times the mean (MEDN's authors).
 OUTSIDE = 3
 
 
@@ -33,10 +33,10 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     Returns
     -------
     ndarray of float32, shape (height, width, 2)
-        u, in pixels to the right, and v, in pixels **down**: what is at (x, y) of `first` is at (x + u, y + v) of
-        `last`. Exactly 0 where both are the same picture.
+        u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first` is at (x + u, y + v) of
+        `last`. Exactly 0 for identical pictures.
     """
-    if np.array_equal(first, last):  # scaled to 0..255, what an algorithm leaves of nothing would look like movement
+    if np.array_equal(first, last):  # scaled to 0..255, numerical residue would look like movement
         return np.zeros((*first.shape, 2), dtype=np.float32)
     if algorithm == "tvl1":
         field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
@@ -50,7 +50,7 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
 def strain(field: Field) -> Field:
     """Return the optical strain of a field, shape (height, width).
 
-    The size of the strain tensor, which stretching and shearing raise and moving or turning as a whole does not
+    The magnitude of the strain tensor: of stretching and shearing, not of moving or turning as a whole
     (Shreve et al. 2011; Liong et al., FG 2019)::
 
         sqrt(u_x^2 + v_y^2 + (u_y + v_x)^2 / 2)
@@ -75,7 +75,7 @@ def channels(field: Field, names: Sequence[Channel]) -> Field:
 
 
 def resize(values: Field, size: int) -> Field:
-    """Bring channels to `size` x `size` by averaging, or bilinear where they grow; vectors keep their length."""
+    """Resize channels to `size` x `size`: averaged if smaller, bilinear if larger; vectors keep their length."""
     if values.shape[:2] == (size, size):
         return values
     way = cv2.INTER_AREA if size < values.shape[0] else cv2.INTER_LINEAR
@@ -85,7 +85,7 @@ def resize(values: Field, size: int) -> Field:
 def to_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Scale each channel to 0..255 over the clip: the least becomes 0, the greatest 255, rounded; a constant one 0.
 
-    So are the published images of STSTNet's authors: in all 442 each of the channels u, v and strain spans 0 to 255.
+    As in the published images of STSTNet's authors: in all 442, each of the channels u, v and strain spans 0 to 255.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def to_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def face_mask(points: npt.NDArray[Any], size: int) -> npt.NDArray[np.bool_]:
-    """Return what lies within brows and jaw, shape (size, size).
+    """Return the mask of the face between brows and jaw, shape (size, size).
 
     The outline of MEDN's authors: left brow 21 to 17, jaw 0 to 16, right brow 26 to 23, brows lifted by size / 10.
 
@@ -116,7 +116,7 @@ def face_mask(points: npt.NDArray[Any], size: int) -> npt.NDArray[np.bool_]:
 
 
 def damp_outside(values: Field, mask: npt.NDArray[np.bool_]) -> Field:
-    """Divide what lies outside the mask by 3; `values` has the shape (height, width, channels)."""
+    """Divide the values outside the mask by 3; `values` has the shape (height, width, channels)."""
     return np.where(mask[:, :, None], values, values / OUTSIDE)
 
 
@@ -124,15 +124,15 @@ def colour(field: Field, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArr
     """Write a field as a picture, as MEDN's authors do: hue the direction, full saturation, value the magnitude.
 
     The hue is half the angle in degrees, from the right (red) by way of down; the value runs from 0 for the shortest
-    to 255 for the longest vector of this field, so the size of the movement is lost. Turn or mirror **vectors** (a
-    mirrored field has u negated) and then colour them, never the picture, whose hues would be wrong.
+    to 255 for the longest vector of this field, so the magnitude of the movement is lost. Turn or mirror **vectors** (a
+    mirrored field has u negated) before colouring; mirroring the picture gives wrong hues.
 
     Parameters
     ----------
     field : ndarray of float32, shape (height, width, 2)
         u and v, already damped outside the face where `mask` is given.
     mask : ndarray of bool, shape (height, width), optional
-        The face; colours outside end at 3 times their mean.
+        The face; colours outside are limited to 3 times their mean.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Pictures and points of a whole clip: the dynamic image, and the landmarks that a method may ask for."""
+"""The dynamic image of a clip, and its landmarks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,22 +23,22 @@ def rank_weights(count: int) -> npt.NDArray[np.float64]:
 
 
 def dynamic_image(frames: Iterable[Image], count: int) -> Image:
-    """Put a clip into one picture: the frames by their rank weights, then 0..255 over all channels together.
+    """Sum the frames of a clip by their rank weights, scaled to 0..255 over all channels together.
 
     Parameters
     ----------
     frames : iterable of ndarray, shape (height, width, channels)
-        In order; taken one by one, never held together.
+        In order; read one by one, not kept in memory.
     count : int
-        How many they are. One frame, or frames that are all alike, give a black picture.
+        Number of frames. One frame, or identical frames, give a black picture.
     """
     first, pooled = None, np.zeros(())
     for weight, frame in zip(rank_weights(count), frames, strict=True):
         first = frame.astype(np.float64) if first is None else first
-        pooled = pooled + weight * (frame - first)  # the weights add up to 0: a clip that stands still is exactly 0
+        pooled = pooled + weight * (frame - first)  # the weights sum to 0: a clip without movement is exactly 0
     return to_bytes(pooled.reshape(-1, 1, 1)).reshape(pooled.shape)
 
 
 def landmarks(points: npt.NDArray[Any], count: int) -> npt.NDArray[np.float32]:
-    """Return 68 points as they are, or the 5 of eye centres, nose tip and mouth corners; shape (count, 2)."""
+    """Return all 68 points, or 5: eye centres, nose tip and mouth corners; shape (count, 2)."""
     return np.asarray(points if count == 68 else five_points(points), dtype=np.float32)

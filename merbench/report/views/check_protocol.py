@@ -23,8 +23,8 @@ def protocol_report(spec: ProtocolSpec, found: Examined, synthetic: bool, list_c
         subjects = len(of[["dataset", "subject"]].drop_duplicates())
         lines.append(text_cells(dataset or "all", len(of), subjects, *output_counts(spec, of)))
     columns = [name_column("Dataset"), *map(Column, ("Clips", "Subjects", *outputs))]
-    unused = [not synthetic and not all(each.by_name.values()) for each in found.left_out]
-    notes = [Note("warning" if idle else "note", e.told) for idle, e in zip(unused, found.left_out, strict=True)]
+    unused = [not synthetic and not all(each.by_name.values()) for each in found.excluded]
+    notes = [Note("warning" if idle else "note", e.text) for idle, e in zip(unused, found.excluded, strict=True)]
     notes += [*_folds(found), *_people(found)]
     if list_clips:
         notes += [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from merbench.contracts.clips import clip_names
-from merbench.contracts.databases import Remark
 from merbench.contracts.errors import DataError
+from merbench.contracts.notes import Note
 from merbench.databases.readers.casme2 import DATABASE as CASME2
 from merbench.databases.readers.samm import DATABASE as SAMM
 from merbench.databases.readers.smic_hs import DATABASE as SMIC
@@ -74,7 +74,7 @@ REFUSED = {
     "only the sheet of objective classes": (rename(SHEET, "sheet.xlsx"), "no annotation sheet such as CASME2-coding"),
     "no frames": (
         forget(TREE),
-        "no clip folders such as CASME2-RAW/sub01/EP02_01f were found .*; give the folder that",
+        "no clip folders such as CASME2-RAW/sub01/EP02_01f were found .*; give the folder",
     ),
     "frames four levels down": (
         on_disk(lambda f: shutil.move(f / TREE, f / "a" / "b" / "c" / "d" / TREE)),
@@ -97,7 +97,7 @@ REFUSED = {
         cell(1, APEX, "Peak"),
         f"{SHEET}, Sheet1: the header on row 1 lacks the columns ApexFrame; it has Subject, Filename, OnsetFrame, Peak",
     ),
-    "no rows": (sheet(lambda g: g[:1]), f"{SHEET}, Sheet1: there is no row below the header on row 1"),
+    "no rows": (sheet(lambda g: g[:1]), f"{SHEET}, Sheet1: no rows below the header on row 1"),
     "a formula without a value": (
         cell(4, OFFSET, "=D4+5"),
         f"{SHEET}, Sheet1: cell F4 holds a formula without a stored value; open the file in a spreadsheet program",
@@ -106,8 +106,11 @@ REFUSED = {
         on_disk(lambda f: (f / SHEET).write_bytes((f / SHEET).read_bytes()[:1500])),
         f"{SHEET} can't be read, it is damaged: .*; copy it again",
     ),
-    "a sheet that is no Excel file": (write(SHEET, b"Subject,Filename\n"), f"{SHEET} is no Excel file: copy the"),
-    "a pointer in place of the sheet": (write(SHEET, b"version https://git-lfs"), f"{SHEET} is no Excel file"),
+    "a sheet that is not an Excel file": (
+        write(SHEET, b"Subject,Filename\n"),
+        f"{SHEET} is not an Excel file: copy the",
+    ),
+    "a pointer in place of the sheet": (write(SHEET, b"version https://git-lfs"), f"{SHEET} is not an Excel file"),
     "an empty sheet": (write(SHEET, b""), f"{SHEET} is empty: copy the annotation sheet again"),
     "a damaged sheet of objective classes": (write(CLASSES, b"PK\3\4"), f"{CLASSES} can't be read, it is damaged"),
     "a row twice": (
@@ -128,24 +131,24 @@ REFUSED = {
     ),
     "a link loop": (
         on_disk(lambda f: (f / TREE / "sub01" / "again").symlink_to(f / TREE)),
-        "sub01/again is a link that leads back to itself or to a folder above it: remove it",
+        "sub01/again is a link to itself or to a folder above it: remove it",
     ),
     "a frame that links to itself": (
         two(forget(f"{FIRST}/img50.jpg"), on_disk(lambda f: (f / FIRST / "img50.jpg").symlink_to("img50.jpg"))),
-        "img50.jpg is a link that leads back to itself",
+        "img50.jpg is a link to itself",
     ),
     "frames of other counters": (
         sheet(lambda g: [g[0], *([*row[:3], 900, 950, 990, *row[6:]] for row in g[1:])]),
-        r"not one clip can be used: no frame on disk lies between onset and offset \(6 of 6 left out\), such as casme2/"
+        r"no clip can be used: no frame on disk is between onset and offset \(6 of 6 excluded\), such as casme2/"
         f"sub01/EP21_01f {SHEET}, Sheet1, row 2: 900 to 990, on disk 44 to 55",
     ),
     "folders of other subjects": (
         on_disk(lambda f: [(f / TREE / f"sub0{n}").rename(f / TREE / f"sub1{n}") for n in (1, 2, 3)]),
-        r"not one clip can be used: the clip has no folder on disk \(6 of ",
+        r"no clip can be used: the clip has no folder on disk \(6 of ",
     ),
     "names moved by one column": (
         sheet(lambda g: [g[0], *([row[1], row[0], *row[2:]] for row in g[1:])]),
-        "not one clip can be used: the row names no clip .* are not of the form subject sub01, clip EP02_01f",
+        "no clip can be used: the row names no clip .* are not of the form subject sub01, clip EP02_01f",
     ),
 }
 
@@ -178,7 +181,7 @@ LEFT_OUT = {
         "the sheet has no onset or no offset number",
         f"{SHEET}, Sheet1, cell F2: 53.5",
     ),
-    "onset after offset": (cell(2, ONSET, 54), "the onset lies after the offset", f"{SHEET}, Sheet1, row 2: 54 to 53"),
+    "onset after offset": (cell(2, ONSET, 54), "the onset is after the offset", f"{SHEET}, Sheet1, row 2: 54 to 53"),
     "no emotion": (cell(2, EMOTION, " "), "the sheet has no emotion", f"{SHEET}, Sheet1, cell I2"),
     "no folder": (forget(FIRST), "the clip has no folder on disk", f"{SHEET}, Sheet1, row 2"),
     "a file in place of the folder": (
@@ -193,17 +196,17 @@ LEFT_OUT = {
     ),
     "an empty folder": (
         two(forget(FIRST), on_disk(lambda f: (f / FIRST).mkdir())),
-        "the clip's folder holds no frame",
+        "the clip's folder has no frames",
         "EP21_01f",
     ),
     "a folder of something else": (
         two(forget(FIRST), on_disk(lambda f: (f / FIRST).mkdir()), write(f"{FIRST}/Thumbs.db", b"x")),
-        "the clip's folder holds no frame",
+        "the clip's folder has no frames",
         "EP21_01f",
     ),
     "no frame within the clip": (
         on_disk(lambda f: [(f / FIRST / f"img{n}.jpg").unlink() for n in range(46, 54)]),
-        "no frame on disk lies between onset and offset",
+        "no frame on disk is between onset and offset",
         f"{SHEET}, Sheet1, row 2: 46 to 53, on disk 44 to 55",
     ),
 }
@@ -215,68 +218,68 @@ def test_a_clip_that_can_not_be_used_is_left_out_and_told(casme2, miniature, dam
     damage(casme2, miniature)
     reading = CASME2.read(casme2)
     assert clip_names(reading.clips) == [name for name in clip_names(before.clips) if name != CLIP_NAME]
-    (told,) = [remark for remark in reading.remarks if remark not in before.remarks]
-    assert (told.clip, told.kind, told.reason) == (CLIP_NAME, "left out", reason)
-    assert detail in told.detail
+    (note,) = [note for note in reading.notes if note not in before.notes]
+    assert (note.about, note.kind, note.text) == (CLIP_NAME, "excluded", reason)
+    assert detail in note.detail
 
 
 KEPT = {
     "an apex that is text": (
         cell(2, APEX, "?"),
-        "repaired",
-        "the sheet has no apex: the middle is taken",
+        "corrected",
+        "the sheet has no apex: using the midpoint",
         f"49 in 46 to 53 ({SHEET}, Sheet1, cell E2: ?)",
     ),
     "a blank apex": (
         cell(2, APEX, None),
-        "repaired",
-        "the sheet has no apex: the middle is taken",
+        "corrected",
+        "the sheet has no apex: using the midpoint",
         f"49 in 46 to 53 ({SHEET}, Sheet1, cell E2: nothing)",
     ),
     "an apex of 0": (
         cell(2, APEX, 0),
-        "repaired",
-        "the apex lies outside onset to offset: the middle is taken",
+        "corrected",
+        "the apex is outside onset to offset: using the midpoint",
         f"49 in 46 to 53 ({SHEET}, Sheet1, cell E2: 0)",
     ),
-    "an apex at the onset": (cell(2, APEX, 46), "noted", "the apex is the onset", "46"),
+    "an apex at the onset": (cell(2, APEX, 46), "note", "the apex is the onset", "46"),
     "action units that can't be read": (
         cell(2, AUS, "4+smile"),
-        "noted",
-        "the action units can't be read, and count as not annotated",
-        f"{SHEET}, Sheet1, cell H2: '4+smile': 'SMILE' is no action unit",
+        "note",
+        "the action units are not readable, and count as not annotated",
+        f"{SHEET}, Sheet1, cell H2: '4+smile': 'SMILE' is not an action unit",
     ),
     "an emotion of another database": (
         cell(2, EMOTION, "Contempt"),
-        "noted",
-        "the emotion is none that the database is known to use",
+        "note",
+        "the emotion is not a known one of this database",
         "'contempt'",
     ),
     "frames missing inside the clip": (
         on_disk(lambda f: [(f / FIRST / f"img{n}.jpg").unlink() for n in (46, 50, 55)]),
-        "noted",
+        "note",
         "frames are missing between onset and offset",
         "2 of 8: 46, 50",
     ),
     "an offset far beyond the frames": (
         cell(2, OFFSET, 10**11),
-        "noted",
+        "note",
         "frames are missing between onset and offset",
         "99999999945 of 99999999955: 56, 57, 58, 59, 60, 61, 62, 63, 64, 65 ...",
     ),
     "pictures of two sizes": (
         write(f"{FIRST}/img53.jpg", GREY),
-        "noted",
+        "note",
         "the pictures differ in size",
         "img46.jpg 8x8, img49.jpg 8x8, img53.jpg 8x10",
     ),
     "a picture cut short": (
         write(f"{FIRST}/img46.jpg", GREY[:20]),
-        "noted",
-        "a frame is no readable picture",
+        "note",
+        "a frame is not a readable picture",
         "img46.jpg",
     ),
-    "an empty picture": (write(f"{FIRST}/img49.jpg", b""), "noted", "a frame is no readable picture", "img49.jpg"),
+    "an empty picture": (write(f"{FIRST}/img49.jpg", b""), "note", "a frame is not a readable picture", "img49.jpg"),
 }
 
 
@@ -286,9 +289,9 @@ def test_what_is_doubtful_or_repaired_is_told_of_a_clip_that_stays(casme2, minia
     damage(casme2, miniature)
     reading = CASME2.read(casme2)
     assert clip_names(reading.clips) == clip_names(before.clips)
-    told = [remark for remark in reading.remarks if remark not in before.remarks]
-    assert Remark(CLIP_NAME, kind, reason, detail) in told
-    assert {remark.clip for remark in told} == {CLIP_NAME}
+    told = [note for note in reading.notes if note not in before.notes]
+    assert Note(kind, reason, CLIP_NAME, detail) in told
+    assert {note.about for note in told} == {CLIP_NAME}
 
 
 def test_action_units_that_can_not_be_read_are_no_label(casme2, miniature):
@@ -300,38 +303,38 @@ ELSEWHERE = {
     "a row without a clip": (
         sheet(lambda g: [*g, ["total", None, None, 6]]),
         f"{SHEET}, Sheet1, row 8",
-        "left out",
+        "excluded",
         "the row names no clip",
     ),
     "the header repeated": (
         sheet(lambda g: [*g, g[0]]),
         f"{SHEET}, Sheet1, row 8",
-        "left out",
+        "excluded",
         "the row names no clip",
     ),
     "a clip without row": (
         on_disk(lambda f: shutil.copytree(f / FIRST, f / TREE / "sub01" / "EP30_01")),
         "casme2/sub01/EP30_01",
-        "left out",
+        "excluded",
         "a clip on disk has no row in the sheet",
     ),
     "a subject who is only on disk": (
         on_disk(lambda f: shutil.copytree(f / TREE / "sub01", f / TREE / "sub09")),
         "casme2/sub09",
-        "left out",
+        "excluded",
         "a subject on disk is not in the sheet",
     ),
     "a folder of another name beside the subjects": (
         on_disk(lambda f: (f / TREE / "old").mkdir()),
         f"{TREE}/old",
-        "left out",
-        "a folder is not called like CASME2-RAW/sub01/EP02_01f, and was passed over",
+        "excluded",
+        "the folder name is not of the form CASME2-RAW/sub01/EP02_01f",
     ),
     "a folder of another name beside the clips": (
         on_disk(lambda f: (f / TREE / "sub01" / "backup").mkdir()),
         f"{TREE}/sub01/backup",
-        "left out",
-        "a folder is not called like CASME2-RAW/sub01/EP02_01f, and was passed over",
+        "excluded",
+        "the folder name is not of the form CASME2-RAW/sub01/EP02_01f",
     ),
 }
 
@@ -342,18 +345,18 @@ def test_what_belongs_to_no_clip_of_the_table_is_told(casme2, miniature, damage,
     damage(casme2, miniature)
     reading = CASME2.read(casme2)
     assert reading.clips.equals(before.clips)
-    (told,) = [remark for remark in reading.remarks if remark not in before.remarks]
-    assert (told.clip, told.kind, told.reason) == (clip, kind, reason)
+    (note,) = [note for note in reading.notes if note not in before.notes]
+    assert (note.about, note.kind, note.text) == (clip, kind, reason)
 
 
 def test_a_subject_who_is_only_in_the_sheet_is_told_with_each_clip(casme2):
     shutil.rmtree(casme2 / TREE / "sub01")
     reading = CASME2.read(casme2)
-    told = {(remark.clip, remark.kind, remark.reason) for remark in reading.remarks if "sub01" in remark.clip}
+    told = {(note.about, note.kind, note.text) for note in reading.notes if "sub01" in note.about}
     assert told == {
-        ("casme2/sub01", "noted", "a subject of the sheet has no clip folder on disk"),
-        ("casme2/sub01/EP21_01f", "left out", "the clip has no folder on disk"),
-        ("casme2/sub01/EP21_02", "left out", "the clip has no folder on disk"),
+        ("casme2/sub01", "note", "a subject of the sheet has no clip folder on disk"),
+        ("casme2/sub01/EP21_01f", "excluded", "the clip has no folder on disk"),
+        ("casme2/sub01/EP21_02", "excluded", "the clip has no folder on disk"),
     }
 
 
@@ -392,8 +395,8 @@ def test_what_means_nothing_changes_nothing(casme2, miniature, damage):
     damage(casme2, miniature)
     reading = CASME2.read(casme2)
     assert reading.clips.equals(before.clips)
-    assert sorted((r.clip, r.kind, r.reason) for r in reading.remarks) == sorted(
-        (r.clip, r.kind, r.reason) for r in before.remarks
+    assert sorted((r.about, r.kind, r.text) for r in reading.notes) == sorted(
+        (r.about, r.kind, r.text) for r in before.notes
     )
 
 
@@ -416,9 +419,9 @@ def test_a_folder_that_may_not_be_read_is_one_line(casme2, monkeypatch):
 def test_a_samm_clip_in_another_subjects_folder_is_told(miniature, tmp_path):
     tree = miniature.write_samm(tmp_path) / "SAMM"
     (tree / "006" / "006_8_1").rename(tree / "011" / "006_8_1")
-    told = {(remark.clip, remark.kind): remark.reason for remark in SAMM.read(tmp_path).remarks}
-    assert told["SAMM/011/006_8_1", "left out"] == "a folder is not called like SAMM/006/006_1_2, and was passed over"
-    assert told["samm/006/006_8_1", "left out"] == "the clip has no folder on disk"
+    told = {(note.about, note.kind): note.text for note in SAMM.read(tmp_path).notes}
+    assert told["SAMM/011/006_8_1", "excluded"] == "the folder name is not of the form SAMM/006/006_1_2"
+    assert told["samm/006/006_8_1", "excluded"] == "the clip has no folder on disk"
 
 
 def test_a_smic_clip_that_lies_in_two_class_folders_is_one_line(miniature, tmp_path):
@@ -431,14 +434,12 @@ def test_a_smic_clip_that_lies_in_two_class_folders_is_one_line(miniature, tmp_p
 def test_a_smic_class_folder_of_another_name_is_told(miniature, tmp_path):
     place = miniature.write_smic(tmp_path) / "HS" / "s1" / "micro"
     (place / "negative").rename(place / "neagtive")
-    (told,) = SMIC.read(tmp_path).remarks
-    assert (told.clip, told.kind) == ("HS/s1/micro/neagtive", "left out")
+    (note,) = [each for each in SMIC.read(tmp_path).notes if each.about]
+    assert (note.about, note.kind) == ("HS/s1/micro/neagtive", "excluded")
 
 
 def test_smic_without_any_frame_is_one_line(miniature, tmp_path):
     for image in miniature.write_smic(tmp_path).rglob("*.bmp"):
         image.unlink()
-    with pytest.raises(
-        DataError, match=r"not one clip can be used: the clip's folder holds no frame \(5 of 5 left out\)"
-    ):
+    with pytest.raises(DataError, match=r"no clip can be used: the clip's folder has no frames \(5 of 5 excluded\)"):
         SMIC.read(tmp_path)

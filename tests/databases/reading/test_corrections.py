@@ -1,7 +1,7 @@
 import pytest
 
+from merbench.databases.readers.identity import normalised
 from merbench.databases.reading.corrections import corrections_for, known_corrections
-from merbench.databases.reading.identity import normalised
 
 APEX = next(known for known in known_corrections() if known.column == "apex" and known.dataset == "samm")
 OFFSET = next(known for known in known_corrections() if known.column == "offset")

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import DataError
-from merbench.databases.reading.sheets import Column, read_sheet
+from merbench.databases.reading.sheets import SheetColumn, read_sheet
 
 COLUMNS = {
-    "subject": Column(("Subject",)),
-    "clip": Column(("Filename", "File name")),
-    "onset": Column(("OnsetFrame", "Onset"), "number"),
-    "notes": Column(("Notes",), required=False),
+    "subject": SheetColumn(("Subject",)),
+    "clip": SheetColumn(("Filename", "File name")),
+    "onset": SheetColumn(("OnsetFrame", "Onset"), "number"),
+    "notes": SheetColumn(("Notes",), required=False),
 }
 HEADER = ["Subject", "Filename", "OnsetFrame"]
 ROWS = [["01", "EP21_01f", 46], ["02", "EP29f", 7]]
@@ -79,7 +79,7 @@ def test_a_file_without_the_table_names_its_sheets_and_what_was_looked_for(write
 
 
 def test_a_header_without_rows_is_refused(write):
-    assert "there is no row below the header on row 1" in refusal(write([HEADER]))
+    assert "no rows below the header on row 1" in refusal(write([HEADER]))
 
 
 def test_the_sheet_that_holds_the_table_is_chosen_whichever_it_is(tmp_path):
@@ -198,8 +198,8 @@ def other_zip(miniature, folder):
 
 FILES = {
     "empty": (lambda *_: b"", "is empty: copy the annotation sheet again"),
-    "a web page": (lambda *_: b"<html>404</html>", "is no Excel file: copy the annotation sheet again"),
-    "text": (lambda *_: b"Subject,Filename\n1,EP29f\n", "is no Excel file: .*save it as .xlsx"),
+    "a web page": (lambda *_: b"<html>404</html>", "is not an Excel file: copy the annotation sheet again"),
+    "text": (lambda *_: b"Subject,Filename\n1,EP29f\n", "is not an Excel file: .*save it as .xlsx"),
     "half an .xlsx": (lambda *a: good(*a)[:2000], "it is damaged: .*copy it again"),
     "an .xlsx with zeros in it": (
         lambda *a: good(*a)[:900] + bytes(600) + good(*a)[1500:],

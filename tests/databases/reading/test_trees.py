@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import DataError
-from merbench.databases.reading.trees import Place, frames_and_strays, numbered_frames, picture_size, survey
+from merbench.databases.reading.trees import FolderContent, frames_and_strays, numbered_frames, picture_size, survey
 
 
 def touch(folder, *names):
@@ -95,9 +95,7 @@ def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
 def test_a_link_that_leads_back_is_one_line(tmp_path, target):
     folder = touch(tmp_path / "a" / "b", "img1.jpg")
     (folder / "loop").symlink_to(target)
-    with pytest.raises(
-        DataError, match=r"b/loop is a link that leads back to itself or to a folder above it: remove it$"
-    ):
+    with pytest.raises(DataError, match=r"b/loop is a link to itself or to a folder above it: remove it$"):
         numbered_frames(folder)
     with pytest.raises(DataError, match="remove it"):
         list(survey(tmp_path, ends=lambda place: False))
@@ -106,8 +104,8 @@ def test_a_link_that_leads_back_is_one_line(tmp_path, target):
 def test_two_links_that_lead_to_each_other_are_one_line(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(DataError, match="is a link that leads back to itself"):
-        Place.of(tmp_path)
+    with pytest.raises(DataError, match="is a link to itself"):
+        FolderContent.of(tmp_path)
 
 
 def test_other_links_count_as_what_they_lead_to(tmp_path):
@@ -116,7 +114,7 @@ def test_other_links_count_as_what_they_lead_to(tmp_path):
     (here / "clip").symlink_to(tmp_path / "elsewhere" / "clip")
     (here / "img2.jpg").symlink_to(tmp_path / "elsewhere" / "clip" / "img1.jpg")
     (here / "nowhere").symlink_to(tmp_path / "away")
-    place = Place.of(here)
+    place = FolderContent.of(here)
     assert place.folders == ("clip",)
     assert "img2.jpg" in place.files
     assert list(numbered_frames(here)) == [2]
@@ -126,7 +124,7 @@ def test_other_links_count_as_what_they_lead_to(tmp_path):
 def test_what_operating_systems_leave_behind_is_not_there(tmp_path):
     touch(tmp_path, "a.xlsx", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx")
     (tmp_path / "__MACOSX").mkdir()
-    assert Place.of(tmp_path) == Place(tmp_path, (), ("a.xlsx",))
+    assert FolderContent.of(tmp_path) == FolderContent(tmp_path, (), ("a.xlsx",))
 
 
 def test_a_survey_goes_three_levels_down_the_upper_ones_first_and_ends_where_it_is_told(tmp_path):

@@ -58,7 +58,7 @@ def publisher(serve, small_release, tmp_path, monkeypatch):
 def fetched(address=None):
     """Fetch; return how many files came, and the notes."""
     notes = []
-    return fetch(NAME, address, lambda done, total: None, notes.append).came, notes
+    return fetch(NAME, address, lambda done, total: None, notes.append)[2], notes
 
 
 def refused(address=None):

@@ -13,7 +13,7 @@ from merbench.contracts.databases import Release, Source
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import DynamicImage, Flow
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.reading.identity import normalised
+from merbench.databases.readers.identity import normalised
 from merbench.databases.registrations import open_source
 from merbench.databases.releases.megc2019_flow28 import DATABASE, FLOW, IMAGES, LIST
 from merbench.prepare.arrays import input_digests, prepare_inputs
@@ -173,15 +173,15 @@ IMAGE_DAMAGES = {
     "grey": (_png(np.zeros((28, 28), np.uint8)), r"\(28, 28\), expected"),
     "with opacity": (_png(np.zeros((28, 28, 4), np.uint8)), r"\(28, 28, 4\), expected"),
     "16 bit": (_png(np.zeros((28, 28, 3), np.uint16)), r"uint16 \(28, 28, 3\), expected uint8"),
-    "half a PNG": (_bytes(lambda content: content[: len(content) // 2]), "no readable PNG"),
-    "almost a PNG": (_bytes(lambda content: content[:-20]), "no readable PNG"),
-    "only the head of a PNG": (_bytes(lambda content: content[:33]), "no readable PNG"),
+    "half a PNG": (_bytes(lambda content: content[: len(content) // 2]), "not a readable PNG"),
+    "almost a PNG": (_bytes(lambda content: content[:-20]), "not a readable PNG"),
+    "only the head of a PNG": (_bytes(lambda content: content[:33]), "not a readable PNG"),
     "a changed byte": (
         _bytes(lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:]),
-        "no readable PNG",
+        "not a readable PNG",
     ),
-    "an empty file": (_bytes(lambda content: b""), "no readable PNG"),
-    "text": (_bytes(lambda content: b"<html>404</html>"), "no readable PNG"),
+    "an empty file": (_bytes(lambda content: b""), "not a readable PNG"),
+    "text": (_bytes(lambda content: b"<html>404</html>"), "not a readable PNG"),
 }
 
 
@@ -205,13 +205,13 @@ def test_an_image_that_vanishes_after_the_list_was_read_is_named(small_release):
 
 COPY_DAMAGES = {
     "no image of a clip": (lambda folder: (folder / IMAGES / FIRST).unlink(), "no image for casme2/sub06/EP01_01f"),
-    "no list": (lambda folder: (folder / LIST).unlink(), f"half a copy: {LIST} is missing beside {IMAGES}"),
-    "no images": (lambda folder: shutil.rmtree(folder / IMAGES), f"half a copy: {IMAGES}/ is missing beside {LIST}"),
+    "no list": (lambda folder: (folder / LIST).unlink(), f"is incomplete: it has {IMAGES}, but not {LIST}"),
+    "no images": (lambda folder: shutil.rmtree(folder / IMAGES), f"is incomplete: it has {LIST}, but not {IMAGES}/"),
     "neither": (
         lambda folder: [shutil.rmtree(folder / IMAGES), (folder / LIST).unlink()],
-        "no copy of megc2019-flow28: it needs",
+        "not a copy of megc2019-flow28: expected",
     ),
-    "a row twice": (_list(lambda rows: rows.append(rows[1])), "listed twice: casme2/sub06/EP01_01f"),
+    "a row twice": (_list(lambda rows: rows.append(rows[1])), "duplicate clips casme2/sub06/EP01_01f"),
     "two labels for a clip": (
         _list(lambda rows: rows.append([*rows[1][:3], "2", *rows[1][4:]])),
         "twice: casme2/sub06/EP01_01f",
@@ -278,7 +278,7 @@ def _move(source, target):
 TREE_DAMAGES = {
     "a folder that is no subject": (
         lambda folder: (folder / "weights").mkdir(),
-        "weights is not called like a subject: sub01",
+        "weights: the name is not a subject",
     ),
     "a subject without test clips": (lambda folder: shutil.rmtree(folder / "006" / "u_test"), "006 has no u_test/"),
     "a subject whose test clips are gone": (
@@ -296,11 +296,11 @@ TREE_DAMAGES = {
     ),
     "a clip in two classes": (
         lambda folder: shutil.copy(next(folder.glob("s06/u_test/2/*")), folder / "s06/u_test/0/s06_sur_01.png"),
-        "listed twice: smic-hs/s06/s06_sur_01",
+        "duplicate clips smic-hs/s06/s06_sur_01",
     ),
     "a clip under two names": (
         lambda folder: shutil.copy(next(folder.glob("s06/u_test/2/*")), folder / "s06/u_test/2/ s06_sur_01.png"),
-        "listed twice: smic-hs/s06/s06_sur_01",
+        "duplicate clips smic-hs/s06/s06_sur_01",
     ),
 }
 

@@ -107,12 +107,12 @@ def made(monkeypatch, small_release):
     """Have stand-ins "made" from the small release, and tell of which; the real making is tried elsewhere."""
     asked = []
 
-    def stand_in(name, progress):
+    def synthetic_source(name, progress):
         asked.append(name)
         progress(1, 1)
         return replace(open_source("megc2019-flow28", small_release), database=DATABASES.get(name))
 
-    monkeypatch.setattr(engine_data, "stand_in", stand_in)
+    monkeypatch.setattr(engine_data, "synthetic_source", synthetic_source)
     return asked
 
 

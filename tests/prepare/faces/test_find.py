@@ -9,7 +9,7 @@ import skimage.data
 
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.prepare.faces import find as faces
-from merbench.prepare.faces.find import Alignment, FaceNotFoundError, find_face, five_points
+from merbench.prepare.faces.find import FaceAlignment, find_face, five_points
 
 SIZE = 128
 # Marked by hand in scikit-image's astronaut: left and right pupil, nose tip, left and right mouth corner.
@@ -39,7 +39,7 @@ def _land(alignment, points, size=SIZE):
     rows, columns = np.arange(600), np.arange(1100)
     for x, y in points:
         dot = 255 * np.outer(np.exp(-((rows - y) ** 2) / 18), np.exp(-((columns - x) ** 2) / 18))
-        face = Alignment(alignment.matrix).apply(dot.astype(np.uint8), size).astype(float)
+        face = FaceAlignment(alignment.matrix).apply(dot.astype(np.uint8), size).astype(float)
         landed.append([(place * face).sum() / face.sum() for place in np.indices(face.shape)[::-1]])
     return np.array(landed)
 
@@ -118,7 +118,7 @@ def test_points_land_where_the_picture_shows_them(astronaut):
 @both_ways
 def test_two_faces_of_equal_size_are_refused(astronaut, way):
     twice = np.concatenate([astronaut[:300], astronaut[:300]], axis=1)
-    with pytest.raises(FaceNotFoundError, match=r"2 faces are found.*which is meant is in doubt"):
+    with pytest.raises(DataError, match=r"2 faces of similar size were found"):
         find_face(twice, way, WHERE)
 
 
@@ -134,11 +134,11 @@ def test_of_two_faces_one_of_half_the_size_the_larger_is_taken(astronaut, way):
 
 @both_ways
 def test_a_picture_without_a_face_is_refused_in_one_line_that_names_clip_and_file(astronaut, way):
-    with pytest.raises(FaceNotFoundError, match="no face is found") as caught:
+    with pytest.raises(DataError, match="no face was found") as caught:
         find_face(np.ascontiguousarray(astronaut[220:]), way, WHERE)
     assert isinstance(caught.value, DataError)
     assert WHERE in str(caught.value)
-    assert "leave the clip out" in str(caught.value)
+    assert "exclude the clip" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -147,7 +147,7 @@ def test_a_picture_without_a_face_is_refused_in_one_line_that_names_clip_and_fil
     "picture", [np.zeros((40, 60, 3), np.uint8), np.full((9, 9, 3), 255, np.uint8)], ids=["black", "tiny"]
 )
 def test_pictures_that_hold_nothing_are_refused(picture, way):
-    with pytest.raises(FaceNotFoundError, match="no face is found"):
+    with pytest.raises(DataError, match="no face was found"):
         find_face(picture, way, WHERE)
 
 
@@ -158,7 +158,7 @@ def test_a_face_whose_square_lies_mostly_outside_the_picture_is_refused(astronau
     if found:
         assert (find_face(astronaut, "haar", WHERE).apply(astronaut, 10)[:, -1] == faces.BORDER).all()
     else:
-        with pytest.raises(FaceNotFoundError, match="mostly outside the picture"):
+        with pytest.raises(DataError, match="mostly outside the picture"):
             find_face(astronaut, "haar", WHERE)
 
 
@@ -189,7 +189,7 @@ def test_a_delivered_picture_that_is_not_square_is_stretched():
 
 
 def test_what_lies_outside_the_picture_is_grey(astronaut):
-    corner = Alignment(faces._square(np.eye(2), np.array([0.0, 0.0]), 100.0)).apply(astronaut, 50)
+    corner = FaceAlignment(faces._square(np.eye(2), np.array([0.0, 0.0]), 100.0)).apply(astronaut, 50)
     assert (corner[:24, :24] == 128).all()
     assert (corner[27:, 27:] != 128).any()
 

@@ -6,7 +6,7 @@ import skimage.data
 from merbench.contracts.action_units import ActionUnit, Coding
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
-from merbench.prepare.faces.find import FaceNotFoundError, find_face, landmarks_installed
+from merbench.prepare.faces.find import find_face, landmarks_installed
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds import flow
 from merbench.prepare.kinds.build import build, shifted, variants
@@ -240,7 +240,7 @@ def test_every_frame_is_read_once_and_every_pair_computed_once(moving, monkeypat
 
 
 def test_without_a_face_the_clip_and_the_onset_frame_are_named(clip):
-    with pytest.raises(FaceNotFoundError, match=r"casme2/sub01/EP02_01f, frame 12 \(.*img12\.png\): no face"):
+    with pytest.raises(DataError, match=r"casme2/sub01/EP02_01f, frame 12 \(.*img12\.png\): no face"):
         build(Flow(faces="haar"), clip)
 
 
@@ -257,5 +257,5 @@ def test_a_frame_of_another_size_is_named_unless_each_frame_is_moved_by_itself(c
 def test_an_unreadable_frame_is_named(clip, content):
     path = clip.files[APEX]
     path.write_bytes(path.read_bytes()[:-20] if content is None else content)
-    with pytest.raises(DataError, match=r"img16\.png, a frame of casme2/sub01/EP02_01f, is no readable picture"):
+    with pytest.raises(DataError, match=r"img16\.png, a frame of casme2/sub01/EP02_01f, is not a readable picture"):
         build(Frames(faces="delivered", count=3, span="onset-apex"), clip)

@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from merbench.contracts.errors import DataError
-from merbench.databases.reading.identity import dataset_name, normalised
+from merbench.databases.readers.identity import dataset_name, normalised
 
 blanks = st.sampled_from(["", " ", "\t"])
 numbers = st.integers(0, 200)

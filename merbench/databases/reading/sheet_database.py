@@ -1,0 +1,96 @@
+"""A database of frames with an annotation sheet: rows of the sheet matched with clip folders by identity."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from merbench.contracts.errors import DataError
+from merbench.contracts.notes import Note, NoteKind
+from merbench.databases.reading.framed import Annotation, FramedDatabase
+from merbench.databases.reading.layouts import SheetForm, read_newest
+from merbench.databases.reading.sheets import Sheet
+from merbench.databases.reading.trees import FolderContent
+
+
+@dataclass
+class SheetDatabase(FramedDatabase):
+    """A database of frames with an annotation sheet, and optionally a second one with objective classes.
+
+    Attributes
+    ----------
+    sheet : SheetForm
+        Columns ``subject, clip, onset, apex, offset, aus, emotion`` and optionally ``objective_class``.
+    classes : SheetForm, optional
+        Columns ``subject, clip, objective_class``; joined where the file is found.
+    """
+
+    _: KW_ONLY
+    sheet: SheetForm
+    classes: SheetForm | None = None
+
+    def _annotations(
+        self, folder: Path, places: Sequence[FolderContent], disk: Mapping[tuple[str, str], Path], notes: list[Note]
+    ) -> tuple[list[Annotation], str]:
+        sheet = read_newest(places, self.sheet, notes)
+        if sheet is None:  # only a part of a copy was given: the sheet may be next to it
+            sheet = read_newest([FolderContent.of(folder.absolute().parent)], self.sheet, notes)
+        if sheet is None:
+            raise DataError(
+                f"{folder}: no annotation sheet such as {self.sheet.example} was found there or up to three levels "
+                "below; give the folder with the sheet and the frames"
+            )
+        rows = self._identified(sheet, notes, "excluded")
+        second = read_newest(places, self.classes, notes) if self.classes else None
+        found = self._identified(second, notes, "note") if second else {}
+        classes = {key: cells["objective_class"] for key, (_, cells) in found.items()}
+        annotations = [
+            Annotation(
+                *key,
+                where=partial(sheet.where, row),
+                **{name: cells[name] for name in ("onset", "apex", "offset", "aus")},
+                emotion=cells["emotion"] and cells["emotion"].lower(),
+                objective_class=classes.get(key, cells.get("objective_class")),
+            )
+            for key, (row, cells) in rows.items()
+        ]
+        notes += _unmatched(self.dataset, rows, disk, folder)
+        said = f"sheet {sheet.path.name} ({sheet.title})"
+        return annotations, f"{said} and {second.path.name}" if second else said
+
+    def _identified(
+        self, sheet: Sheet, notes: list[Note], kind: NoteKind
+    ) -> dict[tuple[str, str], tuple[int, dict[Any, Any]]]:
+        """Return (subject, clip) -> row number and cells; DataError for duplicates."""
+        rows: dict[tuple[str, str], tuple[int, dict[Any, Any]]] = {}
+        for row, cells in zip(sheet.rows.index.tolist(), sheet.rows.to_dict("records"), strict=True):
+            written = cells["subject"] or "", cells["clip"] or ""
+            try:
+                key = self.identity(written[0].lower(), self.tree.spelled(written[1]))
+            except DataError as error:
+                notes.append(Note(kind, "the row names no clip", sheet.where(row), str(error)))
+                continue
+            if key in rows:
+                both = f"rows {rows[key][0]} and {row} are both {'/'.join((self.dataset, *key))}"
+                raise DataError(f"{sheet.path}, {sheet.title}: {both}; remove one of them")
+            rows[key] = row, cells
+        return rows
+
+
+def _unmatched(
+    dataset: str, rows: Collection[tuple[str, str]], disk: Mapping[tuple[str, str], Path], folder: Path
+) -> Iterator[Note]:
+    """Yield notes on subjects and clips that are only on disk, and on subjects that are only in the sheet."""
+    listed, there = Counter(subject for subject, _ in rows), Counter(subject for subject, _ in disk)
+    for subject in sorted(there.keys() - listed.keys()):
+        detail = f"clip folders: {there[subject]}"
+        yield Note("excluded", "a subject on disk is not in the sheet", f"{dataset}/{subject}", detail)
+    for subject in sorted(listed.keys() - there.keys()):
+        detail = f"rows: {listed[subject]}"
+        yield Note("note", "a subject of the sheet has no clip folder on disk", f"{dataset}/{subject}", detail)
+    for (subject, clip), path in disk.items():
+        if subject in listed and (subject, clip) not in rows:
+            detail = path.relative_to(folder).as_posix()
+            yield Note("excluded", "a clip on disk has no row in the sheet", f"{dataset}/{subject}/{clip}", detail)
