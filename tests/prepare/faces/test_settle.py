@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
 from merbench.prepare.faces import settle
-from merbench.prepare.faces.settle import lacking_for, settled, told
+from merbench.prepare.faces.settle import lacking_for, settled, faces_text
 
 PICTURES = [Flow(), Frames(), DynamicImage()]
 
@@ -48,7 +48,7 @@ def test_nothing_but_the_faces_is_settled(dlib):
 
 
 def test_haar_for_want_of_dlib_is_told_with_how_to_get_it(dlib):
-    assert ("uv sync --extra faces" in told(Flow(faces="haar"))) is not dlib
+    assert ("uv sync --extra faces" in faces_text(Flow(faces="haar"))) is not dlib
 
 
 def test_a_mask_of_landmarks_refuses_faces_that_are_found_without_them():
