@@ -62,7 +62,7 @@ def test_verifying_names_each_clip_by_reason_and_what_differs_from_the_protocol(
     said = merbench("data", "verify", "casme2")
     assert said.code == 2  # made-up clips are not the official ones
     assert re.search(r"corrected \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
-    assert re.search(r"noted \(1\): the apex is the onset\n  casme2/sub03/EP21_2", said.out)
+    assert re.search(r"note \(1\): the apex is the onset\n  casme2/sub03/EP21_2", said.out)
     assert "megc2019, its part of casme2: " in said.out
     assert "145 missing: casme2/sub01/EP02_01f, " in said.out
     assert "not in the official list: casme2/sub01/EP21_01f" in said.out
@@ -135,7 +135,7 @@ def test_the_store_is_listed_and_what_nobody_can_use_is_pruned(done, added, home
     assert "can't be used" not in done("data", "list", "--store")
     changed = next(added["smic-hs"].rglob("s1_ne_51/*100.bmp"))
     changed.touch()
-    assert "1 arrays can't be used by what is registered: --prune removes them" in done("data", "list", "--store")
+    assert "1 arrays are unusable for the registered copies" in done("data", "list", "--store")
     assert "removed 1 arrays" in done("data", "list", "--store", "--prune")
     assert len(set(kept) & set((home / "store").glob("smic-hs/*/*.npy"))) == 2
     (home / "databases.json").unlink()

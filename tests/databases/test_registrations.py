@@ -170,11 +170,11 @@ def test_a_registration_of_an_earlier_version_is_read(small_release, home):
 
 
 @pytest.mark.parametrize("place", [".", "casme2"])
-def test_a_part_of_a_synthetic_stand_in_never_passes_for_the_real_database(miniature, tmp_path, place):
+def test_a_part_of_a_synthetic_database_is_never_the_real_one(miniature, tmp_path, place):
     miniature.write_casme2(tmp_path / "made" / "casme2")
     assert len(open_source("casme2", tmp_path / "made" / place).clips) == 6
     (tmp_path / "made" / "synthetic.json").write_text("{}")
-    with pytest.raises(DataError, match=r"is part of a synthetic database, not to casme2: use it with --data .*made$"):
+    with pytest.raises(DataError, match=r"is part of a synthetic database, not of casme2: use it with --data .*made$"):
         open_source("casme2", tmp_path / "made" / place)
 
 

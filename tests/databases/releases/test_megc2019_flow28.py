@@ -214,7 +214,7 @@ COPY_DAMAGES = {
     "a row twice": (_list(lambda rows: rows.append(rows[1])), "duplicate clips casme2/sub06/EP01_01f"),
     "two labels for a clip": (
         _list(lambda rows: rows.append([*rows[1][:3], "2", *rows[1][4:]])),
-        "twice: casme2/sub06/EP01_01f",
+        "duplicate clips casme2/sub06/EP01_01f",
     ),
     "another class": (_cell(3, "3"), f"{LIST}, line 2: unknown class '3', expected 0 .* 1 .* 2"),
     "a class word": (_cell(3, "negative"), f"{LIST}, line 2: unknown class 'negative'"),

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
 from merbench.prepare.faces import settle
-from merbench.prepare.faces.settle import lacking_for, settled, faces_text
+from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 
 PICTURES = [Flow(), Frames(), DynamicImage()]
 
