@@ -17,6 +17,7 @@ from support.recording import made_up_run
 from merbench.analysis.diagnostics import gathered
 from merbench.cli import main
 from merbench.contracts.errors import MerbenchError
+from merbench.records.read import read_run
 from merbench.report.figures.embedding import FEWEST_FOR_TSNE, NOT_CODED, OTHER, embed, embedding_figure
 from merbench.report.figures.maps import kept_figure, same_unit_groups, same_units_figure
 from merbench.report.figures.run import confusion_figure, draw_figures, gate_figure, unit_figure
@@ -103,9 +104,9 @@ def test_without_diagnostics_only_the_confusion_is_drawn(made, quick, tmp_path):
     assert [path.name for path, _ in draw_figures(made.run, none, tmp_path)] == ["confusion.png"]
 
 
-def test_a_run_without_predictions_has_no_figure(made, tmp_path):
-    empty = made.run.predictions[:0]
-    assert list(draw_figures(made_up_run(made.run.file, empty), gathered({}, empty, []), tmp_path)) == []
+def test_a_run_without_predictions_has_no_figure(record, answers, tmp_path):
+    run = read_run(record(answers, failing=dict.fromkeys(["alpha/s1", "alpha/s2", "beta/t1"], "no face")))
+    assert list(draw_figures(run, gathered({}, run.predictions, []), tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -198,16 +199,15 @@ def test_titles_name_method_data_and_seed(made, diagnostics, synthetic):
         assert ("(synthetic data)" in said) == synthetic
 
 
-def test_titles_count_clips_and_missing_folds(made):
+def test_titles_count_clips_and_missing_folds(made, record):
     some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
     found = gathered(some, made.run.predictions, [])
     for draw in (gate_figure, kept_figure, unit_figure, same_units_figure):
         assert "30 held-out clips, only 3 of 8 folds" in " ".join(drawn(draw, made.run, found).get_suptitle().split())
     assert "80 held-out clips, 8 folds" in drawn(confusion_figure, made.run).get_suptitle()
-    rows = made.run.predictions.dataset == "alpha"
-    folds = {name: clips for name, clips in made.run.file.folds.items() if name.startswith("alpha")}
-    partial = made_up_run(made.run.file, made.run.predictions[rows])
-    partial.__dict__["folds"] = len(folds)
+    rows = made.run.predictions.itertuples()
+    answers = {f"{row.dataset}/{row.subject}/{row.clip}": (row.truth, row.predicted) for row in rows}
+    partial = read_run(record(answers, folds=list(some)))
     assert "only 3 of 8 folds" in " ".join(drawn(confusion_figure, partial).get_suptitle().split())
 
 
