@@ -179,7 +179,7 @@ def test_a_folder_that_is_no_copy_of_anything_is_told(small, tmp_path):
 def test_a_registered_copy_that_has_gone_is_told(small, small_release):
     register("megc2019-flow28", small_release)
     small_release.rename(small_release.with_name("moved"))
-    with pytest.raises(DataError, match="release, which is not there: mount it"):
+    with pytest.raises(DataError, match="release, which does not exist: mount it"):
         choose_data("auto", [small])
 
 

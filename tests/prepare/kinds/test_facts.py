@@ -50,7 +50,7 @@ def test_data_without_dates_is_told_and_not_made_up(small_release):
     assert missing_inputs([source], {"facts": ClipFacts(facts=("database",))}) == []
     (told,) = missing_inputs([source], {"facts": BOTH})
     assert told.startswith("input 'facts', clip-facts(database/seconds): megc2019-flow28 has no onset, offset, ")
-    assert told.endswith(", fps of 24 of 24 clips")
+    assert told.endswith(", fps for 24 of 24 clips")
     with pytest.raises(MerbenchError, match="this data can't serve input"):
         prepare_input([source], source.clips, BOTH)
     values = prepare_input([source], source.clips, ClipFacts(facts=("database",))).batch()
