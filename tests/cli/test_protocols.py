@@ -259,7 +259,7 @@ def test_a_source_and_a_target_are_run_by_name(registered, done):
 
 def test_a_pattern_that_makes_no_sense_is_one_line(refused):
     assert "names 'samm' twice" in refused("run", "majority", "-p", "cross:samm+samm->casme2")
-    assert "no known database holds 'sam' (did you mean 'samm'?)" in refused("protocols", "lodo:sam+casme2")
+    assert "no known database has 'sam' (did you mean 'samm'?)" in refused("protocols", "lodo:sam+casme2")
 
 
 def test_a_transductive_method_is_refused_where_the_protocol_does_not_say_so_and_run_where_it_does(
