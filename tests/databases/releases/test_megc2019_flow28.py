@@ -1,4 +1,5 @@
 import csv
+import re
 import shutil
 import struct
 import zlib
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from merbench.protocols import megc2019
+from support.refusals import refusal
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.databases import Release, Source
@@ -41,19 +43,21 @@ def _digests(folder):
     return input_digests(prepare_inputs([Source(DATABASE, folder, reading)], reading.clips, {"flow": FLOW}))
 
 
-@pytest.fixture(params=["<clip>.png", "<subject>_<clip> .png"])
-def tree(request, small_release, tmp_path):
-    """Return the small release in the tree layout, its images called in either way, with training copies."""
-    folder = tmp_path / "tree"
-    rows = _rows(small_release)[1:]
-    for _, subject, clip, label, *_ in rows:
-        image = (small_release / IMAGES / f"{subject}_{clip} .png").read_bytes()
-        name = request.param.replace("<subject>", subject).replace("<clip>", clip)
-        for fold in {row[1] for row in rows}:
-            place = folder / fold / ("u_test" if fold == subject else "u_train") / label / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(image)
-    return folder
+@pytest.fixture
+def trees(small_release, tmp_path):
+    """Return a function that writes the small release as a tree: images called `pattern`, with training copies."""
+
+    def write(name, pattern="<subject>_<clip> .png"):
+        rows = _rows(small_release)[1:]
+        for _, subject, clip, label, *_ in rows:
+            image = (small_release / IMAGES / f"{subject}_{clip} .png").read_bytes()
+            for fold in {row[1] for row in rows}:
+                place = tmp_path / name / fold / ("u_test" if fold == subject else "u_train") / label
+                place.mkdir(parents=True, exist_ok=True)
+                (place / pattern.replace("<subject>", subject).replace("<clip>", clip)).write_bytes(image)
+        return tmp_path / name
+
+    return write
 
 
 def test_the_release_is_a_release():
@@ -72,14 +76,16 @@ def test_a_small_copy_has_the_clips_and_classes_of_its_list(small_release):
     assert (small_release / reading.clips.path[0]).is_file()
 
 
-def test_both_layouts_give_the_same_clips_and_the_same_numbers(small_release, tree):
-    flat, other = DATABASE.read(small_release), DATABASE.read(tree)
-    assert other.layout == "STSTNet's tree"
-    assert flat.clips.drop(columns="path").equals(other.clips.drop(columns="path"))
-    assert _digests(tree) == _digests(small_release)
+def test_both_layouts_give_the_same_clips_and_values(small_release, trees):
+    flat = DATABASE.read(small_release)
+    for name, pattern in (("a", "<clip>.png"), ("b", "<subject>_<clip> .png")):
+        other = DATABASE.read(trees(name, pattern))
+        assert other.layout == "STSTNet's tree"
+        assert flat.clips.drop(columns="path").equals(other.clips.drop(columns="path"))
+        assert _digests(trees(name, pattern)) == _digests(small_release)
 
 
-def test_the_order_of_rows_and_columns_in_the_list_means_nothing(small_release):
+def test_the_order_of_rows_and_columns_is_ignored(small_release):
     before, digests = DATABASE.read(small_release).clips, _digests(small_release)
     header, *rows = _rows(small_release)
     _write(small_release, [row[::-1] for row in [header, *rows[::-1]]])
@@ -87,7 +93,7 @@ def test_the_order_of_rows_and_columns_in_the_list_means_nothing(small_release):
     assert _digests(small_release) == digests
 
 
-def test_images_without_the_blank_in_their_names_and_unpadded_subjects_are_found(small_release):
+def test_images_in_other_spellings_are_found(small_release):
     before, digests = DATABASE.read(small_release).clips.drop(columns="path"), _digests(small_release)
     for image in list((small_release / IMAGES).iterdir()):
         image.rename(image.with_name(image.name.replace(" .png", ".png").replace("006_006", "6_006")))
@@ -96,14 +102,15 @@ def test_images_without_the_blank_in_their_names_and_unpadded_subjects_are_found
     assert _digests(small_release) == digests
 
 
-def test_files_that_an_operating_system_adds_are_passed_over(small_release, tree):
+def test_files_of_the_operating_system_are_ignored(small_release, trees):
+    tree = trees("tree")
     for folder in (small_release, small_release / IMAGES, tree, tree / "sub06", tree / "sub06" / "u_test"):
         (folder / ".DS_Store").write_bytes(b"x")
     (tree / ".cache").mkdir()
     assert len(DATABASE.read(small_release).clips) == len(DATABASE.read(tree).clips) == 24
 
 
-def test_values_come_for_the_clips_asked_for_in_their_order(small_release):
+def test_values_are_in_the_order_of_the_clips(small_release):
     clips, values = _read_all(small_release)
     assert values.shape == (24, 28, 28, 3)
     assert values.dtype == np.uint8
@@ -111,7 +118,7 @@ def test_values_come_for_the_clips_asked_for_in_their_order(small_release):
     np.testing.assert_array_equal(DATABASE.arrays(small_release, clips.iloc[order], FLOW), values[order])
 
 
-def test_channels_are_u_v_strain_the_red_green_and_blue_of_the_image(small_release):
+def test_u_v_and_strain_are_red_green_and_blue(small_release):
     # A PNG written byte by byte, red 10, green 20, blue 30 in every pixel, in the order that the format prescribes.
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -133,13 +140,10 @@ def test_rows_and_columns_of_an_image_are_not_turned(small_release):
     assert np.argwhere(values[:, :, 0]).tolist() == [[3, 20]]
 
 
-@pytest.mark.parametrize(
-    "spec", [Flow(size=56), Flow(normalise="none"), Flow(channels=("u", "v")), DynamicImage()], ids=str
-)
-def test_another_input_than_the_one_offered_is_refused(small_release, spec):
+def test_another_input_than_the_offered_one_is_refused(small_release):
     clips = DATABASE.read(small_release).clips
-    with pytest.raises(DataError, match="megc2019-flow28 offers flow"):
-        DATABASE.arrays(small_release, clips, spec)
+    for spec in (Flow(size=56), Flow(normalise="none"), Flow(channels=("u", "v")), DynamicImage()):
+        assert "megc2019-flow28 offers flow" in refusal(DATABASE.arrays, small_release, clips, spec, case=spec)
 
 
 def _png(image):
@@ -185,22 +189,32 @@ IMAGE_DAMAGES = {
 }
 
 
-@pytest.mark.parametrize(("damage", "said"), IMAGE_DAMAGES.values(), ids=IMAGE_DAMAGES)
-def test_a_damaged_image_is_named_with_its_clip(small_release, damage, said):
-    damage(small_release)
-    with pytest.raises(DataError, match=said) as caught:
-        _read_all(small_release)
-    assert f"{FIRST}, the image of casme2/sub06/EP01_01f, " in str(caught.value)
-    assert "\n" not in str(caught.value)
+def _refused(cases, copy, call):
+    """Damage a copy in each way, and look for the folder and the expected words in the line of the refusal."""
+    for number, (case, (damage, expected)) in enumerate(cases.items()):
+        folder = copy(number)
+        damage(folder)
+        line = refusal(call, folder, case=case, error=DataError)
+        assert str(folder) in line, case
+        assert re.search(expected, line), (case, line)
 
 
-def test_an_image_that_vanishes_after_the_list_was_read_is_named(small_release):
+@pytest.fixture
+def flat(small_release, tmp_path):
+    """Return a function that copies the small release."""
+    return lambda number: shutil.copytree(small_release, tmp_path / f"flat-{number}")
+
+
+def test_a_damaged_image_is_refused_with_its_clip(flat):
+    named = f"{FIRST}, the image of casme2/sub06/EP01_01f, .*"
+    _refused({case: (damage, named + said) for case, (damage, said) in IMAGE_DAMAGES.items()}, flat, _read_all)
+
+
+def test_an_image_that_vanishes_after_reading_is_refused(small_release):
     clips = DATABASE.read(small_release).clips
     (small_release / IMAGES / FIRST).unlink()
-    with pytest.raises(
-        DataError, match=r"sub06_EP01_01f \.png, the image of casme2/sub06/EP01_01f, can't be read: No such file"
-    ):
-        DATABASE.arrays(small_release, clips, FLOW)
+    line = refusal(DATABASE.arrays, small_release, clips, FLOW, error=DataError)
+    assert f"{FIRST}, the image of casme2/sub06/EP01_01f, can't be read: No such file" in line
 
 
 COPY_DAMAGES = {
@@ -221,14 +235,11 @@ COPY_DAMAGES = {
     "no class": (_cell(3, ""), f"{LIST}, line 2: unknown class ''"),
     "another dataset": (_cell(0, "mmew"), f"{LIST}, line 2: unknown dataset 'mmew', expected casme2, samm or smic"),
     "no clip": (_cell(2, ""), f"{LIST}, line 2: casme2: subject 'sub06', clip ''"),
-    "a bad clip name": (
-        _cell(2, "clip 1"),
-        f"{LIST}, line 2: casme2: subject 'sub06', clip 'clip 1' are not of the form",
-    ),
-    "a bad subject": (_cell(1, "s06"), f"{LIST}, line 2: casme2: subject 's06', clip 'EP01_01f' are not of the form"),
+    "a bad clip name": (_cell(2, "clip 1"), f"{LIST}, line 2: casme2: subject 'sub06', clip 'clip 1'"),
+    "a bad subject": (_cell(1, "s06"), f"{LIST}, line 2: casme2: subject 's06', clip 'EP01_01f'"),
     "a clip of another subject": (
         _list(lambda rows: next(row for row in rows if row[0] == "samm").__setitem__(1, "007")),
-        f"{LIST}, line 10: samm: subject '007', clip '006_1_1' are not of the form",
+        f"{LIST}, line 10: samm: subject '007', clip '006_1_1'",
     ),
     "cells moved by one": (_list(lambda rows: rows[1].insert(0, rows[1].pop())), f"{LIST}, line 2: "),
     "column names moved by one": (_list(lambda rows: rows[0].insert(0, rows[0].pop())), f"{LIST}, line 2: "),
@@ -238,23 +249,18 @@ COPY_DAMAGES = {
     ),
     "no column names": (_list(lambda rows: rows.pop(0)), f"{LIST} lacks the columns dataset, sub, filename_o, label"),
     "a row cut short": (_list(lambda rows: rows[-1].__delitem__(slice(2, None))), f"{LIST}, line 25: "),
-    "a row too long": (_list(lambda rows: rows[5].extend(["x", "y"])), f"{LIST} can't be read as CSV"),
-    "an empty list": (lambda folder: (folder / LIST).write_bytes(b""), f"{LIST} can't be read as CSV"),
-    "a list without clips": (_list(lambda rows: rows.__delitem__(slice(1, None))), "release: "),
+    "a row too long": (_list(lambda rows: rows[5].extend(["x", "y"])), f"{LIST}"),
+    "an empty list": (lambda folder: (folder / LIST).write_bytes(b""), f"{LIST}"),
+    "a list without clips": (_list(lambda rows: rows.__delitem__(slice(1, None))), ": no clips"),
     "a list that is no text": (
         lambda folder: (folder / LIST).write_bytes(b"\xff\xfe\x00\x01"),
-        f"{LIST} can't be read as CSV",
+        f"{LIST}",
     ),
 }
 
 
-@pytest.mark.parametrize(("damage", "said"), COPY_DAMAGES.values(), ids=COPY_DAMAGES)
-def test_a_damaged_copy_is_refused_in_one_line_that_names_the_file_or_row(small_release, damage, said):
-    damage(small_release)
-    with pytest.raises(DataError, match=said) as caught:
-        DATABASE.read(small_release)
-    assert str(small_release) in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_a_damaged_copy_is_refused_with_file_and_row(flat):
+    _refused(COPY_DAMAGES, flat, DATABASE.read)
 
 
 def test_every_missing_image_is_named(small_release):
@@ -305,18 +311,16 @@ TREE_DAMAGES = {
 }
 
 
-@pytest.mark.parametrize(("damage", "said"), TREE_DAMAGES.values(), ids=TREE_DAMAGES)
-def test_a_damaged_tree_is_refused_in_one_line_that_names_the_file(tree, damage, said):
-    damage(tree)
-    with pytest.raises(DataError, match=said) as caught:
-        DATABASE.read(tree)
-    assert str(tree) in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_a_damaged_tree_is_refused_with_the_file(trees):
+    for pattern in ("<clip>.png", "<subject>_<clip> .png"):
+        _refused(
+            TREE_DAMAGES, lambda number, pattern=pattern: trees(f"{pattern[1]}-{number}/tree", pattern), DATABASE.read
+        )
 
 
-def test_a_copy_is_recognised_in_either_layout_even_if_half_of_it_is_missing(small_release, tree, tmp_path):
+def test_half_a_copy_of_either_layout_is_recognised(small_release, trees, tmp_path):
     assert DATABASE.recognises(small_release)
-    assert DATABASE.recognises(tree)
+    assert DATABASE.recognises(trees("tree"))
     assert not DATABASE.recognises(tmp_path / "absent")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "clips.csv").write_text("x")
@@ -325,7 +329,7 @@ def test_a_copy_is_recognised_in_either_layout_even_if_half_of_it_is_missing(sma
     assert DATABASE.recognises(small_release)
 
 
-def test_the_real_copy_holds_the_442_clips_of_the_official_list(shared):
+def test_the_real_copy_has_the_442_clips_of_the_list(shared):
     clips, values = _read_all(shared / "data/megc2019-flow28")
     assert len(clips) == 442
     assert len(clips[["dataset", "subject"]].drop_duplicates()) == 68
