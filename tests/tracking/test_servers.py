@@ -128,7 +128,7 @@ def real_server(folder):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    words += ["--backend-server-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/files"]
+    words += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/files"]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     process = subprocess.Popen(

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from support.cases import each
 from support.toy import prepared
 
 from merbench.contracts.errors import MerbenchError
@@ -152,16 +153,13 @@ def test_every_fold_is_run_once_and_a_second_call_runs_none(tmp_path, method):
         same(predictions(plan, tmp_path), undisturbed(plan))
 
 
-def test_looking_at_the_state_of_a_run_writes_nothing(tmp_path, method):
-    (plan,) = toy_plans(method)
-    state = run_state(plan, tmp_path / "runs")
-    assert (state.recorded, state.pending, state.complete) == ((), tuple(FOLDS), False)
-    assert list(tmp_path.iterdir()) == []
-    assert method.trained == []
-
-
 def test_some_folds_first_and_the_rest_later_make_the_same_run(tmp_path, method):
     (plan,) = toy_plans(method)
+    with pytest.raises(MerbenchError, match=r"unknown fold 'toy/g' \(did you mean 'toy/"):
+        go([plan], tmp_path / "parts", ["toy/a", "toy/g"])
+    state = run_state(plan, tmp_path / "parts")
+    assert (state.recorded, state.pending, state.complete) == ((), tuple(FOLDS), False)
+    assert (method.trained, list(tmp_path.iterdir())) == ([], [])  # looking and refusing write nothing
     (state,), _ = go([plan], tmp_path / "parts", ["toy/d", "toy/b"])
     assert method.trained == ["toy/b", "toy/d"]
     assert not state.complete
@@ -175,17 +173,17 @@ def test_some_folds_first_and_the_rest_later_make_the_same_run(tmp_path, method)
     assert files[0] == files[1]
 
 
-def test_unknown_folds_are_refused_before_anything_is_written(tmp_path, method):
-    with pytest.raises(MerbenchError, match=r"unknown fold 'toy/g' \(did you mean 'toy/"):
-        go(toy_plans(method), tmp_path / "runs", ["toy/a", "toy/g"])
-    assert method.trained == []
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_redo_computes_again_what_is_asked_for(tmp_path, method):
-    (plan,) = toy_plans(method)
+    class Other(method):
+        def predict(self, inputs):
+            return Prediction(-super().predict(inputs).scores)
+
+    class Failing(method):
+        def predict(self, inputs):
+            raise ValueError("not any more")
+
+    (plan,), (other,), (broken,) = (toy_plans(one) for one in (method, Other, Failing))
     go([plan], tmp_path)
-    before = predictions(plan, tmp_path)
     (state,), _ = go([plan], tmp_path, ["toy/c"])
     assert (method.trained, state.recorded, state.complete) == (FOLDS, ("toy/c",), True)
     (state,), _ = go([plan], tmp_path, ["toy/c"], existing="redo")
@@ -194,20 +192,15 @@ def test_redo_computes_again_what_is_asked_for(tmp_path, method):
     (state,), watcher = go([plan], tmp_path, existing="redo")
     assert method.trained == [*FOLDS, "toy/c", *FOLDS]
     assert watcher.started == [(0, 0, tuple(FOLDS))]
-    same(predictions(plan, tmp_path), before)
-
-
-def test_redo_keeps_nothing_of_what_was_there(tmp_path, method):
-    class Other(method):
-        def predict(self, inputs):
-            return Prediction(-super().predict(inputs).scores)
-
-    (plan,), (other,) = toy_plans(method), toy_plans(Other)
-    go([plan], tmp_path)
     go([other], tmp_path)
-    same(predictions(plan, tmp_path), undisturbed(plan))  # the same key: what is recorded stands
+    same(predictions(plan, tmp_path), undisturbed(plan))  # the same key: the recorded run is kept
     go([other], tmp_path, existing="redo")
     same(predictions(plan, tmp_path), undisturbed(other))
+    (state,), _ = go([broken], tmp_path, ["toy/c"], existing="redo")
+    assert not state.complete
+    run = read_run(tmp_path / plan.run_id)
+    assert (run.folds, run.complete, list(run.failed)) == (5, False, ["toy/c"])
+    assert "c" not in set(run.predictions.subject)
 
 
 def test_epochs_asked_for_later_are_run_and_kept_once(tmp_path, method):
@@ -232,20 +225,16 @@ def test_epochs_asked_for_later_are_run_and_kept_once(tmp_path, method):
         assert state.complete
     assert len(method.trained) == 12
 
-
-def test_a_method_without_epochs_is_not_run_again_for_them(tmp_path):
-    trained = []
-
-    class Bare(Counted):
+    class Bare(method):  # a method without epochs is not run again for them
         def fit(self, train, run):
-            trained.append(1)
+            self.trained.append("bare")
             self.weights = np.eye(3)
 
     (plan,) = toy_plans(Bare, keep_epochs=True)
     for _ in range(2):
-        (state,), _ = go([plan], tmp_path)
-    assert state.complete
-    assert len(trained) == 6
+        (state,), _ = go([plan], tmp_path / "bare")
+        assert state.complete
+    assert method.trained[12:] == ["bare"] * 6
 
 
 @pytest.fixture
@@ -280,16 +269,20 @@ def kept_beside(plan, runs):
 def test_diagnostics_asked_for_later_are_run_and_kept_once(tmp_path, method, telling):
     (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
     go([plan], tmp_path)
-    before = predictions(plan, tmp_path)
+    before, folder = predictions(plan, tmp_path), RunFolder(tmp_path / plan.run_id)
     assert kept_beside(plan, tmp_path) == set()
     assert run_state(asked, tmp_path).pending == tuple(FOLDS)
+    (state,), _ = go([asked], tmp_path, ["toy/c"])  # of one fold alone
+    assert state.complete
+    assert method.trained[6:] == ["toy/c"]
+    assert [fold for fold in FOLDS if folder.read_diagnostics(fold, plan.file)] == ["toy/c"]
     (state,), watcher = go([asked], tmp_path)
-    assert watcher.started == [(0, 0, tuple(FOLDS))]
+    assert watcher.started == [(0, 1, tuple(fold for fold in FOLDS if fold != "toy/c"))]
     assert state.complete
     same(predictions(plan, tmp_path), before)
     assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
     for fold in FOLDS:
-        found = RunFolder(tmp_path / plan.run_id).read_diagnostics(fold, plan.file)
+        found = folder.read_diagnostics(fold, plan.file)
         inside = before[before.subject == fold.split("/")[1]]
         np.testing.assert_allclose(found["test/gate/only"], inside.score_negative / 2 + 0.5, rtol=1e-6)
         assert found["test/clip"].tolist() == inside["clip"].tolist()
@@ -299,27 +292,21 @@ def test_diagnostics_asked_for_later_are_run_and_kept_once(tmp_path, method, tel
     assert len(method.trained) == 12
 
 
-def test_one_fold_can_be_asked_for_its_diagnostics(tmp_path, method, telling):
-    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
-    go([plan], tmp_path)
-    (state,), _ = go([asked], tmp_path, ["toy/c"])
-    assert state.complete
-    assert method.trained[6:] == ["toy/c"]
-    folder = RunFolder(tmp_path / plan.run_id)
-    assert [fold for fold in FOLDS if folder.read_diagnostics(fold, plan.file)] == ["toy/c"]
-
-
-@pytest.mark.parametrize("first", ["keep_epochs", "diagnose"])
-def test_epochs_and_diagnostics_do_not_cost_each_other(tmp_path, method, telling, first):
-    second = {"keep_epochs": "diagnose", "diagnose": "keep_epochs"}[first]
-    (one,), (other,) = toy_plans(telling, **{first: True}), toy_plans(telling, **{second: True})
-    go([one], tmp_path)
-    assert len(kept_beside(one, tmp_path)) == 1
-    go([other], tmp_path)
-    assert kept_beside(one, tmp_path) == {"epochs.npz", "diagnostics.npz"}
-    for plan in (one, other):
-        assert go([plan], tmp_path)[1].started == [(0, 6, ())]
-    assert len(method.trained) == 12
+def test_epochs_and_diagnostics_do_not_cost_each_other(tmp_path, method, telling):
+    asked = {"keep_epochs": True}, {"diagnose": True}
+    for first, second in each((asked, asked[::-1])):
+        runs = tmp_path / min(first)
+        (one,), (other,), (plan,) = (toy_plans(telling, **options) for options in (first, second, {}))
+        go([one], runs)
+        assert len(kept_beside(one, runs)) == 1
+        go([other], runs)
+        assert kept_beside(one, runs) == {"epochs.npz", "diagnostics.npz"}
+        for again in (one, other):
+            assert go([again], runs)[1].started == [(0, 6, ())]
+        go([plan], runs, existing="redo")
+        assert kept_beside(plan, runs) == set()
+        assert RunFolder(runs / plan.run_id).read_diagnostics("toy/c", plan.file) == {}
+    assert len(method.trained) == 36
 
 
 def test_a_damaged_fold_gets_its_diagnostics_back(tmp_path, telling):
@@ -332,15 +319,6 @@ def test_a_damaged_fold_gets_its_diagnostics_back(tmp_path, telling):
     assert watcher.started == [(0, 5, ("toy/c",))]
     assert state.complete
     assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
-
-
-def test_redo_keeps_only_the_arrays_that_are_asked_for(tmp_path, telling):
-    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, keep_epochs=True, diagnose=True)
-    go([asked], tmp_path)
-    assert kept_beside(plan, tmp_path) == {"epochs.npz", "diagnostics.npz"}
-    go([plan], tmp_path, existing="redo")
-    assert kept_beside(plan, tmp_path) == set()
-    assert RunFolder(tmp_path / plan.run_id).read_diagnostics("toy/c", plan.file) == {}
 
 
 def test_failed_diagnostics_are_reported_and_cost_no_prediction(tmp_path, telling):
@@ -405,66 +383,56 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", ["raises", "batch", "exit"])
-def test_a_failed_fold_is_kept_and_tried_again_next_time(tmp_path, method, mistake):
-    spoil, kind, message = MISTAKES[mistake]
+def test_every_kind_of_failure_is_recorded(tmp_path, method):
+    for name, (spoil, kind, message) in each(MISTAKES.items()):
+
+        class Failing(method):
+            spoil = staticmethod(MISTAKES[name][0])
+
+            def predict(self, inputs):
+                found = super().predict(inputs)
+                return self.spoil(found.scores) if self.fold == "toy/c" else found
+
+        (plan,) = toy_plans(Failing)
+        (state,), watcher = go([plan], tmp_path / name)
+        assert (state.failed, state.pending, state.complete) == (("toy/c",), ("toy/c",), False)
+        assert [outcome.fold for outcome in watcher.outcomes if outcome.failure] == ["toy/c"]
+        folder = tmp_path / name / plan.run_id
+        assert not (folder / "complete.json").exists()
+        record = json.loads((folder / "folds/toy--c/record.json").read_text())
+        assert (record["status"], record["failure"]["type"], record["checksums"]) == ("failed", kind, {})
+        assert message in record["failure"]["message"]
+        assert "Traceback" in record["failure"]["traceback"]
+        run = read_run(folder)
+        assert (run.folds, run.complete) == (5, False)
+        assert list(run.failed) == ["toy/c"]
+        assert set(run.predictions.subject) == set("abdef")
+
+
+def test_a_failed_fold_is_tried_again_next_time(tmp_path, method):
     broken = {"toy/c"}
 
     class Failing(method):
         def predict(self, inputs):
-            found = super().predict(inputs)
-            return spoil(found.scores) if self.fold in broken else found
+            return super().predict(inputs) if self.fold not in broken else raises(None)
 
     (plan,) = toy_plans(Failing)
-    (state,), watcher = go([plan], tmp_path)
-    assert method.trained == FOLDS
-    assert (state.failed, state.pending, state.complete) == (("toy/c",), ("toy/c",), False)
+    for _ in range(2):
+        (state,), _ = go([plan], tmp_path)
+    assert method.trained == [*FOLDS, "toy/c"]
     assert failures([plan], [state]) == f"1 fold failed; {plan.run_id}: toy/c"
     many = [replace(plan, file=plan.file.model_copy(update={"run_id": f"run-{i}"})) for i in range(5)]
     assert failures(many, [state] * 5) == "5 folds failed; " + "; ".join(
         [*(f"run-{i}: toy/c" for i in range(3)), "and 2 more runs"]
     )
-    assert [outcome.fold for outcome in watcher.outcomes if outcome.failure] == ["toy/c"]
-    folder = tmp_path / plan.run_id
-    assert not (folder / "complete.json").exists()
-    record = json.loads((folder / "folds/toy--c/record.json").read_text())
-    assert record["status"] == "failed"
-    assert record["failure"]["type"] == kind
-    assert message in record["failure"]["message"]
-    assert "Traceback" in record["failure"]["traceback"]
-    assert record["checksums"] == {}
-    run = read_run(folder)
-    assert (run.folds, run.complete) == (5, False)
-    assert list(run.failed) == ["toy/c"]
-    assert set(run.predictions.subject) == set("abdef")
-
-    go([plan], tmp_path)
-    assert method.trained == [*FOLDS, "toy/c"]
     broken.clear()
     looked_up = run_state(plan, tmp_path)
     assert (looked_up.failed, looked_up.pending) == (("toy/c",), ("toy/c",))
     (state,), watcher = go([plan], tmp_path)
     assert watcher.started == [(0, 5, ("toy/c",))]
-    assert method.trained == [*FOLDS, "toy/c", "toy/c"]
     assert state.complete
     assert failures([plan], [state]) == ""
     same(predictions(plan, tmp_path), undisturbed(plan))
-
-
-def test_a_fold_that_fails_again_leaves_the_complete_run(tmp_path, method):
-    (plan,) = toy_plans(method)
-    go([plan], tmp_path)
-
-    class Failing(method):
-        def predict(self, inputs):
-            raise ValueError("not any more")
-
-    (broken,) = toy_plans(Failing)
-    (state,), _ = go([broken], tmp_path, ["toy/c"], existing="redo")
-    assert not state.complete
-    run = read_run(tmp_path / plan.run_id)
-    assert (run.folds, run.complete, list(run.failed)) == (5, False, ["toy/c"])
-    assert "c" not in set(run.predictions.subject)
 
 
 def test_an_interrupt_passes_through_and_keeps_the_records(tmp_path, method):
@@ -489,29 +457,26 @@ def test_an_interrupt_passes_through_and_keeps_the_records(tmp_path, method):
     same(predictions(plans[0], tmp_path), undisturbed(plans[0]))
 
 
-# --- folders and disks that do not work -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("blocked", "trainings"),
-    [("", 6), ("{run}", 6), ("{run}/folds", 7), ("{run}/folds/toy--c", 7), ("{run}/predictions.parquet/x", 6)],
-)
-def test_a_file_in_the_way_is_named_and_records_stay(tmp_path, method, blocked, trainings):
+def test_a_file_in_the_way_is_named_and_records_stay(tmp_path, method):
     (plan,) = toy_plans(method)
-    where = tmp_path / "runs" / blocked.format(run=plan.run_id)
-    where.parent.mkdir(parents=True, exist_ok=True)
-    where.write_text("in the way")
-    with pytest.raises(MerbenchError, match="can't be written") as caught:
-        go([plan], tmp_path / "runs")
-    assert "\n" not in str(caught.value)
-    assert str(tmp_path / "runs") in str(caught.value)
-    where.unlink()
-    if blocked.endswith("/x"):
-        where.parent.rmdir()
-    (state,), _ = go([plan], tmp_path / "runs")
-    assert state.complete
-    assert len(method.trained) == trainings
-    same(predictions(plan, tmp_path / "runs"), undisturbed(plan))
+    blocked = {"": 6, "{run}": 6, "{run}/folds": 7, "{run}/folds/toy--c": 7, "{run}/predictions.parquet/x": 6}
+    for number, (place, trainings) in enumerate(each(blocked.items())):
+        method.trained.clear()
+        runs = tmp_path / f"{number}" / "runs"
+        where = runs / place.format(run=plan.run_id)
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text("in the way")
+        with pytest.raises(MerbenchError, match="can't be written") as caught:
+            go([plan], runs)
+        assert "\n" not in str(caught.value)
+        assert str(runs) in str(caught.value)
+        where.unlink()
+        if place.endswith("/x"):
+            where.parent.rmdir()
+        (state,), _ = go([plan], runs)
+        assert state.complete
+        assert len(method.trained) == trainings
+        same(predictions(plan, runs), undisturbed(plan))
 
 
 @pytest.fixture
@@ -569,33 +534,34 @@ def test_a_run_that_another_process_holds_is_left_for_the_end(tmp_path, method):
     assert [state.recorded for state in states] == [tuple(FOLDS)] * 2
 
 
-@pytest.mark.parametrize("existing", ["keep", "redo"])
-def test_folds_that_another_process_ran_are_not_run_again(tmp_path, method, existing):
-    (plan,) = toy_plans(method)
-    held, go_on = threading.Event(), threading.Event()
+def test_folds_that_another_process_ran_are_not_run_again(tmp_path, method):
+    for existing in each(("keep", "redo")):
+        runs = tmp_path / existing
+        (plan,) = toy_plans(method)
+        held, go_on = threading.Event(), threading.Event()
 
-    class Holding(method):
-        trained: ClassVar[list] = []
+        class Holding(method):
+            trained: ClassVar[list] = []
 
-        def fit(self, train, run):
-            super().fit(train, run)
-            held.set()
-            assert go_on.wait(20)
+            def fit(self, train, run):
+                super().fit(train, run)
+                held.set()  # noqa: B023
+                assert go_on.wait(20)  # noqa: B023
 
-    (holding,) = toy_plans(Holding)
-    thread = threading.Thread(target=go, args=([holding], tmp_path))
-    thread.start()
-    assert held.wait(20)
+        (holding,) = toy_plans(Holding)
+        thread = threading.Thread(target=go, args=([holding], runs))
+        thread.start()
+        assert held.wait(20)
 
-    class Waiting(Watcher):
-        def waiting(self, plan):
-            super().waiting(plan)
-            go_on.set()
+        class Waiting(Watcher):
+            def waiting(self, plan):
+                super().waiting(plan)
+                go_on.set()  # noqa: B023
 
-    watcher = Waiting()
-    (state,) = execute([plan], tmp_path, watcher, existing=existing)
-    thread.join()
-    assert state.complete
-    assert Holding.trained == FOLDS
-    assert method.trained == []
-    assert watcher.started == [(0, 6, ())]
+        watcher = Waiting()
+        (state,) = execute([plan], runs, watcher, existing=existing)
+        thread.join()
+        assert state.complete
+        assert Holding.trained == FOLDS
+        assert method.trained == []
+        assert watcher.started == [(0, 6, ())]

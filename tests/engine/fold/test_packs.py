@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.cases import each
 from torch import nn
 
 from merbench.contracts.clips import clip_table
@@ -231,14 +232,15 @@ def test_a_method_that_can_not_be_made_fails_in_every_fold(task):
     assert [outcome.failure.message for outcome in outcomes] == ["no"] * 4
 
 
-@pytest.mark.parametrize("error", [SetupError("all folds alike"), KeyboardInterrupt()])
-def test_setup_errors_and_interrupts_pass_through(task, error):
-    class Stopping(Net):
-        def begin(self, train):
-            raise error
+def test_setup_errors_and_interrupts_pass_through(task):
+    for error in each([SetupError("all folds alike"), KeyboardInterrupt()]):
 
-    with pytest.raises(type(error)):
-        together(task(Stopping))
+        class Stopping(Net):
+            def begin(self, train):
+                raise error  # noqa: B023
+
+        with pytest.raises(type(error)):
+            together(task(Stopping))
 
 
 class Plain:

@@ -3,6 +3,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from support.cases import each
 from torch import nn
 
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
@@ -17,21 +18,21 @@ def states():
     return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
 
 
-@pytest.mark.parametrize("context", [preserved_random_state, lambda: seeded(3)], ids=["preserved", "seeded"])
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_global_generators_are_restored_also_after_an_error(context, error):
-    draws()  # leaves half a Gaussian pair behind, which is part of the state
-    before = states()
+def test_global_generators_are_restored_also_after_an_error():
+    for error in each((ValueError, KeyboardInterrupt)):
+        for context in each((preserved_random_state, lambda: seeded(3))):
+            draws()  # leaves half a Gaussian pair behind, which is part of the state
+            before = states()
 
-    def failing():
-        with context():
-            draws()
-            random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
-            raise error
+            def failing():
+                with context():  # noqa: B023
+                    draws()
+                    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+                    raise error  # noqa: B023
 
-    with pytest.raises(error):
-        failing()
-    assert states() == before
+            with pytest.raises(error):
+                failing()
+            assert states() == before
 
 
 def test_a_seed_decides_every_global_generator():
@@ -93,21 +94,19 @@ GENERATORS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "place"), list(zip(GENERATORS, ["attribute", "list", "net", "attribute"], strict=True))
-)
-def test_a_generator_that_the_method_holds_is_restored(kind, place):
-    make, draw = GENERATORS[kind]
-    made, holder = make(5), Holder()
-    draw(made)
-    if place == "net":
-        holder.net.noise = made
-    else:
-        holder.noise = [made] if place == "list" else made
-    with preserved_method(holder):
-        first = draw(made)
-        assert draw(made) != first
-    assert draw(made) == first
+def test_a_generator_that_the_method_holds_is_restored():
+    for kind, place in each(list(zip(GENERATORS, ["attribute", "list", "net", "attribute"], strict=True))):
+        make, draw = GENERATORS[kind]
+        made, holder = make(5), Holder()
+        draw(made)
+        if place == "net":
+            holder.net.noise = made
+        else:
+            holder.noise = [made] if place == "list" else made
+        with preserved_method(holder):
+            first = draw(made)
+            assert draw(made) != first
+        assert draw(made) == first
 
 
 class Slotted:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
+from support.cases import each
 
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import persons
@@ -63,20 +64,20 @@ def task(split, inputs):
 # --- who is held out -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_fifth_of_each_databases_people_is_held_out(split, people, seed):
-    fold = split.fold("samm/s03")
-    inner = inner_fold(split, fold, people, seed)
-    assert sorted([*inner.train, *inner.test]) == sorted(fold.train)
-    assert not set(people[inner.train]) & set(people[inner.test])
-    held_out = sorted(set(people[inner.test]))
-    # Of SMIC's six people four are in both recordings; there are nine others in SAMM and one in CASME II.
-    both = {f"smic/s{n:02d}" for n in range(1, 5)}
-    found = [person for person in held_out if person.startswith("smic/")]
-    assert both & set(found)
-    assert len(found) in (1, 2)
-    assert len(held_out) == len(found) + 2
-    assert not [person for person in held_out if person.startswith("casme2/")]
+def test_a_fifth_of_each_databases_people_is_held_out(split, people):
+    for seed in each(range(4)):
+        fold = split.fold("samm/s03")
+        inner = inner_fold(split, fold, people, seed)
+        assert sorted([*inner.train, *inner.test]) == sorted(fold.train)
+        assert not set(people[inner.train]) & set(people[inner.test])
+        held_out = sorted(set(people[inner.test]))
+        # Of SMIC's six people four are in both recordings; there are nine others in SAMM and one in CASME II.
+        both = {f"smic/s{n:02d}" for n in range(1, 5)}
+        found = [person for person in held_out if person.startswith("smic/")]
+        assert both & set(found)
+        assert len(found) in (1, 2)
+        assert len(held_out) == len(found) + 2
+        assert not [person for person in held_out if person.startswith("casme2/")]
 
 
 def test_a_tested_person_is_never_held_out(split, people):
@@ -180,24 +181,24 @@ def rows_of(clips, inputs):
     return [row_of[clip.tobytes()] for clip in clips]
 
 
-@pytest.mark.parametrize("selection", ["inner", "inner-keep"])
-def test_training_is_repeated_up_to_the_selected_epoch(task, split, inputs, people, selection):
-    log = []
-    found = run_fold(task(knowing(log, split, inputs), selection=selection), "samm/s03")
-    assert found.failure is None, found.failure.traceback
-    fold, (first, second) = split.fold("samm/s03"), log
-    held_out = set(fold.train) - set(rows_of(first.clips, inputs))
-    assert len(set(people[sorted(held_out)])) in (3, 4)
-    assert first.heard == [False] * 6
-    assert second.heard == [False, False, True]
-    assert rows_of(second.clips, inputs) == (
-        fold.train.tolist() if selection == "inner" else rows_of(first.clips, inputs)
-    )
-    assert (first.draw, first.total) == (second.draw, second.total)  # the same random streams
-    assert found.inner.epoch == 3
-    np.testing.assert_allclose(found.inner.uf1, [0, 0, 1, 0, 0, 0])
-    assert (found.predictions.truth == found.predictions.predicted).all()
-    assert set(found.seconds) == {"select", "fit", "predict", "total"}
+def test_training_is_repeated_up_to_the_selected_epoch(task, split, inputs, people):
+    for selection in each(["inner", "inner-keep"]):
+        log = []
+        found = run_fold(task(knowing(log, split, inputs), selection=selection), "samm/s03")
+        assert found.failure is None, found.failure.traceback
+        fold, (first, second) = split.fold("samm/s03"), log
+        held_out = set(fold.train) - set(rows_of(first.clips, inputs))
+        assert len(set(people[sorted(held_out)])) in (3, 4)
+        assert first.heard == [False] * 6
+        assert second.heard == [False, False, True]
+        assert rows_of(second.clips, inputs) == (
+            fold.train.tolist() if selection == "inner" else rows_of(first.clips, inputs)
+        )
+        assert (first.draw, first.total) == (second.draw, second.total)  # the same random streams
+        assert found.inner.epoch == 3
+        np.testing.assert_allclose(found.inner.uf1, [0, 0, 1, 0, 0, 0])
+        assert (found.predictions.truth == found.predictions.predicted).all()
+        assert set(found.seconds) == {"select", "fit", "predict", "total"}
 
 
 def test_the_last_epoch_counts_unless_another_is_selected(task, split, inputs):
@@ -207,12 +208,12 @@ def test_the_last_epoch_counts_unless_another_is_selected(task, split, inputs):
     assert not (found.predictions.truth == found.predictions.predicted).any()
 
 
-@pytest.mark.parametrize("selection", ["inner", "inner-keep"])
-def test_epochs_that_are_kept_end_with_the_one_that_counts(task, split, inputs, selection):
-    found = run_fold(task(knowing([], split, inputs, best=4), selection=selection, keep_epochs=True), "samm/s03")
-    assert found.epochs.shape == (4, CLIPS, 3)
-    scores = found.predictions[[f"score_{name}" for name in CLASSES]]
-    np.testing.assert_array_equal(found.epochs[-1], scores)
+def test_epochs_that_are_kept_end_with_the_one_that_counts(task, split, inputs):
+    for selection in each(["inner", "inner-keep"]):
+        found = run_fold(task(knowing([], split, inputs, best=4), selection=selection, keep_epochs=True), "samm/s03")
+        assert found.epochs.shape == (4, CLIPS, 3)
+        scores = found.predictions[[f"score_{name}" for name in CLASSES]]
+        np.testing.assert_array_equal(found.epochs[-1], scores)
 
 
 def test_shuffled_labels_are_shuffled_for_held_out_clips_too(task, split, inputs):
@@ -266,28 +267,28 @@ def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task, short):
 # --- what is out of reach --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("selection", ["inner", "inner-keep"])
-def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, people, selection):
-    extra = (split.clips, inputs)
-    handed, trained = [], []
+def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, people):
+    for selection in each(["inner", "inner-keep"]):
+        extra = (split.clips, inputs)
+        handed, trained = [], []
 
-    class Asking(ripening([])):
-        def fit(self, train, run):
-            handed.append(set(run.auxiliary("extra").subjects))
-            trained.append(set(train.subjects))
-            super().fit(train, run)
+        class Asking(ripening([])):
+            def fit(self, train, run):
+                handed.append(set(run.auxiliary("extra").subjects))  # noqa: B023
+                trained.append(set(train.subjects))  # noqa: B023
+                super().fit(train, run)
 
-        def predict(self, inputs):
-            return Prediction(np.eye(3)[np.zeros(inputs.clips, dtype=int)])
+            def predict(self, inputs):
+                return Prediction(np.eye(3)[np.zeros(inputs.clips, dtype=int)])
 
-    found = run_fold(task(Asking, selection=selection, auxiliary={"extra": extra}), "samm/s03")
-    assert found.failure is None, found.failure.traceback
-    everyone = set(split.subjects)
-    person = dict(zip(split.subjects, people, strict=True))
-    for subjects, given in zip(trained, handed, strict=True):
-        allowed = {person[subject] for subject in subjects}
-        assert given == {subject for subject in everyone if person[subject] in allowed}
-    assert len(handed[0]) < len(handed[1]) if selection == "inner" else handed[0] == handed[1]
+        found = run_fold(task(Asking, selection=selection, auxiliary={"extra": extra}), "samm/s03")
+        assert found.failure is None, found.failure.traceback
+        everyone = set(split.subjects)
+        person = dict(zip(split.subjects, people, strict=True))
+        for subjects, given in zip(trained, handed, strict=True):
+            allowed = {person[subject] for subject in subjects}
+            assert given == {subject for subject in everyone if person[subject] in allowed}
+        assert len(handed[0]) < len(handed[1]) if selection == "inner" else handed[0] == handed[1]
 
 
 def test_a_method_without_epochs_stops_the_run_and_says_so(task):
