@@ -15,10 +15,10 @@ def test_datasets_that_share_their_people_share_their_persons():
     assert found.tolist() == ["smic/s03", "smic/s03", "samm/s03", "casme2/s04"]
 
 
-@pytest.mark.parametrize(("name", "dataset"), [("My Data", "mine"), ("mine", "../mine")])
-def test_a_card_refuses_names_that_could_not_stand_in_a_path(name, dataset):
-    with pytest.raises(ValidationError, match="must be lower-case"):
-        DatabaseCard(name=name, datasets={dataset: "Mine"}, **KNOWN)
+def test_a_card_refuses_names_that_cannot_be_in_a_path():
+    for name, dataset in (("My Data", "mine"), ("mine", "../mine")):
+        with pytest.raises(ValidationError, match="must be lower-case"):
+            DatabaseCard(name=name, datasets={dataset: "Mine"}, **KNOWN)
 
 
 def test_a_card_refuses_what_it_does_not_know():
