@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from platformdirs import user_data_dir
+from support.refusals import refusal
 
 from merbench.contracts.errors import DataError, MerbenchError, UnknownNameError
 from merbench.contracts.registry import Registry
@@ -29,12 +30,12 @@ def test_nothing_is_registered_at_first(home):
     assert registered() == {}
 
 
-@pytest.mark.parametrize("value", [None, ""])
-def test_without_a_home_of_ones_own_the_users_data_folder_is_taken(monkeypatch, value):
-    monkeypatch.delenv("MERBENCH_HOME")
-    if value is not None:
-        monkeypatch.setenv("MERBENCH_HOME", value)
-    assert registrations.home() == Path(user_data_dir("merbench"))
+def test_the_users_data_folder_is_the_default_home(monkeypatch):
+    for value in (None, ""):
+        monkeypatch.delenv("MERBENCH_HOME", raising=False)
+        if value is not None:
+            monkeypatch.setenv("MERBENCH_HOME", value)
+        assert registrations.home() == Path(user_data_dir("merbench")), value
 
 
 def test_a_registered_copy_is_found_and_read_again(small_release):
@@ -60,13 +61,13 @@ def test_a_home_that_is_not_there_yet_is_made(small_release, tmp_path, monkeypat
     assert list(registered()) == [NAME]
 
 
-def test_a_second_registration_replaces_the_first_and_leaves_the_others(small_release, tmp_path, home):
+def test_a_second_registration_replaces_the_first(small_release, tmp_path, home):
     (home / "databases.json").write_text(json.dumps({"other": "somewhere", NAME: "long ago"}))
     register(NAME, small_release)
     assert registered() == {"other": Registration(folder=Path("somewhere")), NAME: Registration(folder=small_release)}
 
 
-def test_registrations_at_the_same_time_do_not_lose_each_other(small_release, monkeypatch):
+def test_concurrent_registrations_are_all_kept(small_release, monkeypatch):
     names = [f"copy-{number}" for number in range(8)]
     many = Registry(
         "database", "no.such.group", lambda: dict.fromkeys(names, "json:dumps"), lambda entry, found: DATABASE
@@ -77,7 +78,7 @@ def test_registrations_at_the_same_time_do_not_lose_each_other(small_release, mo
     assert sorted(registered()) == names
 
 
-def test_what_is_no_whole_copy_is_not_remembered(small_release, home):
+def test_an_incomplete_copy_is_not_registered(small_release, home):
     (small_release / LIST).unlink()
     with pytest.raises(DataError, match="incomplete"):
         register(NAME, small_release)
@@ -102,7 +103,7 @@ def test_a_registered_folder_that_has_gone_is_named(small_release):
         open_registered(NAME)
 
 
-def test_what_is_not_registered_is_told_with_the_command_that_would():
+def test_unregistered_databases_are_named_with_a_command():
     commands = {
         "casme2": "merbench data add casme2 PATH",
         NAME: f"merbench data fetch {NAME}, or merbench data add {NAME} PATH",
@@ -112,26 +113,23 @@ def test_what_is_not_registered_is_told_with_the_command_that_would():
             open_registered(name)
 
 
-def test_an_unknown_database_is_told_with_what_is_close(small_release):
+def test_an_unknown_database_is_named_with_close_ones(small_release):
     for call in (lambda: open_registered("megc2019-flow"), lambda: register("megc2019-flow", small_release)):
         with pytest.raises(UnknownNameError, match=rf"unknown database 'megc2019-flow' \(did you mean '{NAME}'\?\)"):
             call()
     assert registered() == {}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"a": 3}', b'{"a": null}', b'"x"', b"\xff\xfe"])
-def test_a_damaged_file_of_registrations_is_named_and_left_as_it_is(small_release, home, content):
+def test_a_damaged_file_of_registrations_is_kept(small_release, home):
     path = home / "databases.json"
-    path.write_bytes(content)
-    for call in (registered, lambda: open_registered(NAME), lambda: register(NAME, small_release)):
-        with pytest.raises(
-            MerbenchError, match=r"databases\.json is damaged \(.*\): delete it and add your databases again"
-        ):
-            call()
-    assert path.read_bytes() == content
+    for content in (b"", b"{", b"[]", b"null", b'{"a": 3}', b'{"a": null}', b'"x"', b"\xff\xfe"):
+        path.write_bytes(content)
+        for call, *given in ((registered,), (open_registered, NAME), (register, NAME, small_release)):
+            assert "databases.json is damaged" in refusal(call, *given, case=content)
+        assert path.read_bytes() == content
 
 
-def test_a_home_that_cannot_be_written_is_told_with_what_to_set(small_release, tmp_path, monkeypatch):
+def test_an_unwritable_home_is_reported(small_release, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(
@@ -144,13 +142,13 @@ def test_a_copy_is_recognised(small_release):
     assert recognise(small_release) == NAME
 
 
-def test_a_folder_that_no_database_knows_is_refused_with_the_command_and_the_known_names(tmp_path):
+def test_an_unknown_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=f"none of the known databases: use merbench data add NAME PATH .*{NAME}"):
         recognise(tmp_path / "empty")
 
 
-def test_a_folder_that_several_databases_know_is_refused_with_their_names(small_release, monkeypatch):
+def test_a_folder_of_two_readers_is_refused(small_release, monkeypatch):
     both = Registry(
         "database", "no.such.group", lambda: {"one": "json:dumps", "two": "json:dumps"}, lambda entry, found: DATABASE
     )
@@ -159,7 +157,7 @@ def test_a_folder_that_several_databases_know_is_refused_with_their_names(small_
         recognise(small_release)
 
 
-def test_a_registration_remembers_whether_the_sheets_errors_are_mended(small_release, home):
+def test_a_registration_remembers_the_corrections(small_release, home):
     register(NAME, small_release, corrections=False)
     assert registered()[NAME] == Registration(folder=small_release, corrections=False)
 
@@ -169,16 +167,19 @@ def test_a_registration_of_an_earlier_version_is_read(small_release, home):
     assert len(open_registered(NAME).clips) == 24
 
 
-@pytest.mark.parametrize("place", [".", "casme2"])
-def test_a_part_of_a_synthetic_database_is_never_the_real_one(miniature, tmp_path, place):
-    miniature.write_casme2(tmp_path / "made" / "casme2")
-    assert len(open_source("casme2", tmp_path / "made" / place).clips) == 6
-    (tmp_path / "made" / "synthetic.json").write_text("{}")
-    with pytest.raises(DataError, match=r"is part of a synthetic database, not of casme2: use it with --data .*made$"):
-        open_source("casme2", tmp_path / "made" / place)
+def test_part_of_a_synthetic_database_is_never_real(miniature, tmp_path_factory):
+    for place in (".", "casme2"):
+        tmp_path = tmp_path_factory.mktemp("case")
+        miniature.write_casme2(tmp_path / "made" / "casme2")
+        assert len(open_source("casme2", tmp_path / "made" / place).clips) == 6
+        (tmp_path / "made" / "synthetic.json").write_text("{}")
+        with pytest.raises(
+            DataError, match=r"is part of a synthetic database, not of casme2: use it with --data .*made$"
+        ):
+            open_source("casme2", tmp_path / "made" / place)
 
 
-def test_a_folder_with_several_databases_is_not_taken_for_one_of_them(miniature, tmp_path):
+def test_a_folder_with_several_databases_is_refused(miniature, tmp_path):
     miniature.write_casme2(tmp_path / "all" / "c")
     assert recognise(tmp_path / "all") == "casme2"
     miniature.write_samm(tmp_path / "all" / "s")

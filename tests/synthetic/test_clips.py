@@ -30,28 +30,21 @@ def _some(dataset, count=3):
 # The leak gate.
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_onset_apex_and_offset_are_the_same_bytes_at_every_strength_and_a_frame_between_is_not(dataset):
-    for clip in _some(dataset):
-        films = _films(clip)
-        for number in (clip.first, clip.onset, clip.apex, clip.offset, clip.last):
-            frames = [film.frame(number) for film in films]
-            assert all(np.array_equal(frame, frames[0]) for frame in frames), (clip.clip, number)
-        between = [film.frame((clip.onset + clip.apex) // 2) for film in films]
-        assert not np.array_equal(between[0], between[1])
-        assert not np.array_equal(between[1], between[2])
+def test_only_frames_between_the_labels_depend_on_strength():
+    for dataset in DATASETS:
+        for clip in _some(dataset):
+            films = _films(clip)
+            middle = (clip.onset + clip.offset) // 2
+            near = (clip.onset + 1, clip.apex - 1, middle, clip.apex + 1, clip.offset - 1)
+            for number in (clip.first, clip.onset, clip.apex, clip.offset, clip.last, *near):
+                frames = [film.frame(number) for film in films]
+                assert all(np.array_equal(frame, frames[0]) for frame in frames), (clip.clip, number)
+            between = [film.frame((clip.onset + clip.apex) // 2) for film in films]
+            assert not np.array_equal(between[0], between[1]), dataset
+            assert not np.array_equal(between[1], between[2]), dataset
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_the_middle_frame_and_the_neighbours_of_the_apex_are_the_same_bytes_at_every_strength(dataset):
-    for clip in _some(dataset):
-        films = _films(clip)
-        for number in ((clip.onset + clip.offset) // 2, clip.apex - 1, clip.apex + 1, clip.onset + 1, clip.offset - 1):
-            frames = [film.frame(number) for film in films]
-            assert all(np.array_equal(frame, frames[0]) for frame in frames), (clip.clip, number)
-
-
-def test_in_no_clip_of_full_does_the_movement_at_these_frames_depend_on_the_strength():
+def test_no_clip_of_full_moves_at_these_frames():
     for clip in FULL:
         still = {clip.onset, clip.apex, clip.offset, (clip.onset + clip.offset) // 2, clip.apex - 1, clip.apex + 1}
         times = clip.times()[[number - clip.first for number in still]]
@@ -59,7 +52,7 @@ def test_in_no_clip_of_full_does_the_movement_at_these_frames_depend_on_the_stre
         assert resting.max() <= module.motion.REST, clip
 
 
-def test_the_mean_over_a_clips_frames_tells_hardly_anything_of_its_class():
+def test_the_mean_over_a_clips_frames_hides_its_class():
     settings = SyntheticSettings(size="full", strength=1.0)
     means = {}
     for clip in FULL:
@@ -84,7 +77,7 @@ def test_at_strength_0_a_class_leaves_no_trace_in_any_frame():
         assert np.array_equal(Film(weak, clip, person).frame(number), Film(weak, other, person).frame(number))
 
 
-def test_the_plan_does_not_depend_on_strength_size_of_frames_or_colour():
+def test_the_plan_depends_on_the_seed_only():
     for change in ({"strength": 0.0}, {"pixels": 96}, {"colour": "rgb"}):
         assert plan(SyntheticSettings(**change)) == plan(SyntheticSettings())
     assert plan(SyntheticSettings(seed=1)) != plan(SyntheticSettings())
@@ -93,30 +86,30 @@ def test_the_plan_does_not_depend_on_strength_size_of_frames_or_colour():
 # What is drawn.
 
 
-def test_full_has_the_subjects_of_megc_2019_each_with_at_least_one_clip():
+def test_full_has_the_subjects_of_megc_2019():
     official = load_protocol(megc2019).official()
     real = set(official[["dataset", "subject"]].itertuples(index=False, name=None))
     assert {normalised(clip.dataset, clip.subject, clip.clip)[:2] for clip in FULL} == real
     assert len(real) == 68
 
 
-def test_small_has_12_subjects_about_100_clips_and_every_class_in_every_database():
+def test_small_has_12_subjects_and_about_100_clips():
     clips = plan(SyntheticSettings())
     assert len({(clip.dataset, clip.subject) for clip in clips}) == 12
     assert 95 <= len(clips) <= 105
     assert len({(clip.dataset, clip.label) for clip in clips}) == 9
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_names_are_of_the_databases_grammars_each_once_and_with_numbers_that_no_real_clip_has(seed):
-    names = [normalised(c.dataset, c.subject, c.clip) for c in plan(SyntheticSettings(size="full", seed=seed))]
-    assert len(set(names)) == 442
-    for dataset, _, clip in names:
-        number = {"casme2": clip[2:4], "samm": clip.split("_")[1], "smic-hs": clip.split("_")[-1]}[dataset]
-        assert int(number) >= {"casme2": 21, "samm": 8, "smic-hs": 51}[dataset]
+def test_names_are_valid_unique_and_not_of_real_clips():
+    for seed in range(3):
+        names = [normalised(c.dataset, c.subject, c.clip) for c in plan(SyntheticSettings(size="full", seed=seed))]
+        assert len(set(names)) == 442, seed
+        for dataset, _, clip in names:
+            number = {"casme2": clip[2:4], "samm": clip.split("_")[1], "smic-hs": clip.split("_")[-1]}[dataset]
+            assert int(number) >= {"casme2": 21, "samm": 8, "smic-hs": 51}[dataset], seed
 
 
-def test_clips_last_0_1_to_0_5_seconds_and_move_by_half_a_pixel_to_two():
+def test_clips_have_the_durations_and_movements_of_mes():
     for clip in FULL:
         assert 0.1 <= (clip.offset - clip.onset) / module.FPS[clip.dataset] <= 0.5
         assert clip.first <= clip.onset < clip.apex < clip.offset <= clip.last
@@ -130,7 +123,7 @@ def test_the_apex_of_smic_is_where_its_reader_puts_it():
             assert clip.apex == (clip.first + clip.last) // 2
 
 
-def test_durations_do_not_tell_the_class():
+def test_durations_do_not_reveal_the_class():
     seconds = {}
     for seed in range(8):
         for clip in plan(SyntheticSettings(size="full", seed=seed)):
@@ -142,7 +135,7 @@ def test_durations_do_not_tell_the_class():
 # Pictures.
 
 
-def test_a_frame_is_the_same_each_time_and_noise_differs_from_frame_to_frame():
+def test_frames_repeat_and_noise_differs_between_frames():
     clip = _some("samm")[0]
     person = draw_subject(TINY, clip.dataset, clip.subject)
     once, again = (Film(TINY, clip, person) for _ in range(2))
@@ -151,23 +144,23 @@ def test_a_frame_is_the_same_each_time_and_noise_differs_from_frame_to_frame():
     assert 0.7 < noise.std() / (module.NOISE * np.sqrt(2)) < 1.4
 
 
-@pytest.mark.parametrize(("colour", "shape"), [("grey", (96, 96)), ("rgb", (96, 96, 3))])
-def test_frames_are_grey_or_colour_of_the_size_asked_for(colour, shape):
-    settings = SyntheticSettings(pixels=96, colour=colour)
-    clip = plan(settings)[0]
-    frame = Film(settings, clip, draw_subject(settings, clip.dataset, clip.subject)).frame(clip.onset)
-    assert frame.shape == shape
-    assert frame.dtype == np.uint8
-    assert frame.std() > 20
+def test_frames_have_the_given_colour_and_size():
+    for colour, shape in (("grey", (96, 96)), ("rgb", (96, 96, 3))):
+        settings = SyntheticSettings(pixels=96, colour=colour)
+        clip = plan(settings)[0]
+        frame = Film(settings, clip, draw_subject(settings, clip.dataset, clip.subject)).frame(clip.onset)
+        assert frame.shape == shape
+        assert frame.dtype == np.uint8, (colour, shape)
+        assert frame.std() > 20, (colour, shape)
 
 
-def test_subjects_have_different_faces_and_each_always_its_own():
+def test_every_subject_has_a_face_of_its_own():
     faces = [draw_subject(TINY, "samm", name).skin for name in ("006", "006", "007")]
     np.testing.assert_array_equal(faces[0], faces[1])
     assert np.abs(faces[0] - faces[2]).mean() > 3
 
 
-def test_what_moves_at_the_apex_is_the_clips_peak_where_its_action_units_lie():
+def test_the_movement_at_the_apex_is_the_clips_peak():
     clip = _some("casme2")[1]
     film = _films(clip)[2]
     moved = film.movement[clip.apex - clip.first]
@@ -200,18 +193,18 @@ def test_the_background_does_not_move():
     assert not np.array_equal(first, last)
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_opencv_finds_one_face_of_the_expected_size_in_every_onset_frame_of_small(dataset):
-    from merbench.prepare.faces.find import find_face
+def test_opencv_finds_a_face_in_the_onset_frames():
+    for dataset in DATASETS:
+        from merbench.prepare.faces.find import find_face
 
-    settings = SyntheticSettings()
-    for name in sorted({clip.subject for clip in plan(settings) if clip.dataset == dataset})[:2]:
-        person = draw_subject(settings, dataset, name)
-        for clip in [c for c in plan(settings) if (c.dataset, c.subject) == (dataset, name)][:4]:
-            frame = Film(settings, clip, person).frame(clip.onset)
-            found = find_face(np.repeat(frame[..., None], 3, axis=2), "haar", clip.clip)
-            side = FRAME / settings.pixels / np.linalg.norm(found.matrix[:, 0])
-            assert side == pytest.approx(PICTURE, rel=0.08)
+        settings = SyntheticSettings()
+        for name in sorted({clip.subject for clip in plan(settings) if clip.dataset == dataset})[:2]:
+            person = draw_subject(settings, dataset, name)
+            for clip in [c for c in plan(settings) if (c.dataset, c.subject) == (dataset, name)][:4]:
+                frame = Film(settings, clip, person).frame(clip.onset)
+                found = find_face(np.repeat(frame[..., None], 3, axis=2), "haar", clip.clip)
+                side = FRAME / settings.pixels / np.linalg.norm(found.matrix[:, 0])
+                assert side == pytest.approx(PICTURE, rel=0.08), dataset
 
 
 # Streams and digest.
@@ -223,7 +216,7 @@ def test_streams_depend_on_their_names_alone():
     assert stream(TINY, "a", 1).random() != stream(SyntheticSettings(seed=1), "a", 1).random()
 
 
-def test_the_digest_tells_settings_apart_and_code_but_not_comments(monkeypatch, tmp_path):
+def test_the_digest_depends_on_settings_and_code(monkeypatch, tmp_path):
     from merbench.synthetic import settings as source
 
     folder = source.Path(source.__file__).parent
@@ -249,9 +242,7 @@ def test_a_new_version_is_another_digest(monkeypatch):
     assert generator_digest(SyntheticSettings()) != before
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"size": "large"}, {"strength": 1.5}, {"pixels": 8}, {"colour": "blue"}, {"seed": -1}, {"speed": 1}]
-)
-def test_settings_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        SyntheticSettings(**wrong)
+def test_invalid_settings_are_refused():
+    for wrong in ({"size": "large"}, {"strength": 1.5}, {"pixels": 8}, {"colour": "blue"}, {"seed": -1}, {"speed": 1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            SyntheticSettings(**wrong)

@@ -27,38 +27,37 @@ def _both(*numbers):
     return sum(motion.fields(FACE, _units(*numbers), X, Y))
 
 
-def test_every_action_unit_of_the_table_can_be_moved_and_all_that_were_asked_for():
+def test_every_action_unit_of_the_table_moves():
     drawn = {int(number) for units in SETS for number in units.split("+")}
     asked = {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25}
     assert drawn | asked <= set(motion.MOVES)
 
 
-@pytest.mark.parametrize("number", sorted(motion.MOVES))
-def test_the_longest_displacement_of_an_action_unit_is_1_and_lies_on_the_face(number):
-    length = np.sqrt((_both(number) ** 2).sum(axis=0))
-    assert length.max() == pytest.approx(1, abs=1e-5)
-    row, column = np.unravel_index(length.argmax(), length.shape)
-    assert abs(X[row, column]) < FACE.width
-    assert -0.9 < Y[row, column] < FACE.chin
+def test_the_longest_displacement_is_1_and_on_the_face():
+    for number in sorted(motion.MOVES):
+        length = np.sqrt((_both(number) ** 2).sum(axis=0))
+        assert length.max() == pytest.approx(1, abs=1e-5), number
+        row, column = np.unravel_index(length.argmax(), length.shape)
+        assert abs(X[row, column]) < FACE.width, number
+        assert -0.9 < Y[row, column] < FACE.chin, number
 
 
-@pytest.mark.parametrize("number", sorted(motion.MOVES))
-def test_the_two_sides_of_an_action_unit_are_mirror_images(number):
-    left, right = motion.fields(FACE, _units(number), X, Y)
-    np.testing.assert_allclose(right[0], -left[0][:, ::-1], atol=1e-6)
-    np.testing.assert_allclose(right[1], left[1][:, ::-1], atol=1e-6)
+def test_sides_of_an_action_unit_are_mirror_images():
+    for number in sorted(motion.MOVES):
+        left, right = motion.fields(FACE, _units(number), X, Y)
+        np.testing.assert_allclose(right[0], -left[0][:, ::-1], atol=1e-6)
+        np.testing.assert_allclose(right[1], left[1][:, ::-1], atol=1e-6)
 
 
-@pytest.mark.parametrize(("side", "own", "other"), [("L", 1, -1), ("R", -1, 1)])
-def test_a_side_is_the_persons_own_so_left_moves_the_right_of_the_picture(side, own, other):
-    field = sum(motion.fields(FACE, _units(12, side=side), X, Y))
-    assert np.hypot(*_at(field, own * 0.32, 0.9)) > 0.9
-    assert np.hypot(*_at(field, other * 0.32, 0.9)) < 0.01
+def test_left_is_the_persons_left():
+    for side, own, other in (("L", 1, -1), ("R", -1, 1)):
+        field = sum(motion.fields(FACE, _units(12, side=side), X, Y))
+        assert np.hypot(*_at(field, own * 0.32, 0.9)) > 0.9
+        assert np.hypot(*_at(field, other * 0.32, 0.9)) < 0.01
 
 
-@pytest.mark.parametrize(
-    ("number", "place", "across", "down"),
-    [
+def test_action_units_move_the_way_facs_says():
+    for number, place, across, down in (
         (1, (0.21, -0.26), 0, -1),  # inner brow up
         (2, (0.58, -0.26), 0, -1),  # outer brow up
         (4, (0.21, -0.24), -1, 1),  # brow together and down
@@ -73,20 +72,18 @@ def test_a_side_is_the_persons_own_so_left_moves_the_right_of_the_picture(side, 
         (17, (0.08, 1.15), 0, -1),  # chin up
         (20, (0.32, 0.93), 1, 0),  # corner out
         (24, (0.1, 0.85), 0, 1),  # upper lip down on the lower one
-        (25, (0.07, 0.96), 0, 1),  # lower lip down
-    ],
-)
-def test_action_units_move_the_way_facs_says(number, place, across, down):
-    right, below = _at(_both(number), *place)
-    assert np.hypot(right, below) > 0.3
-    for moved, direction in ((right, across), (below, down)):
-        if direction:
-            assert moved * direction > 0.2
-        else:
-            assert abs(moved) < 0.4
+        (25, (0.07, 0.96), 0, 1),  # lower lip down,
+    ):
+        right, below = _at(_both(number), *place)
+        assert np.hypot(right, below) > 0.3, (number, place, across, down)
+        for moved, direction in ((right, across), (below, down)):
+            if direction:
+                assert moved * direction > 0.2, (number, place, across, down)
+            else:
+                assert abs(moved) < 0.4, (number, place, across, down)
 
 
-def test_a_more_intense_unit_moves_more_beside_the_same_other():
+def test_a_more_intense_action_unit_moves_more():
     weak = sum(motion.fields(FACE, (ActionUnit(1, "", "A"), ActionUnit(12, "", "C")), X, Y))
     even = sum(motion.fields(FACE, (ActionUnit(1, "", "C"), ActionUnit(12, "", "C")), X, Y))
     assert abs(_at(weak, 0.21, -0.26)[1]) < 0.8 * abs(_at(even, 0.21, -0.26)[1])
@@ -106,7 +103,7 @@ def test_a_movement_rises_to_the_apex_and_falls_to_the_offset(rise, decay):
 
 
 @given(st.floats(-2, 2), st.floats(0.44, 0.56))
-def test_a_balanced_decay_makes_the_mean_over_the_clip_that_of_an_even_course(lateness, rising):
+def test_a_balanced_decay_keeps_the_mean_of_an_even_course(lateness, rising):
     def mean(rise, decay):
         up = motion.amplitude(np.linspace(0, 1, 4001), rise, 0).mean()
         down = motion.amplitude(np.linspace(1, 2, 4001), 0, decay).mean()
@@ -115,7 +112,7 @@ def test_a_balanced_decay_makes_the_mean_over_the_clip_that_of_an_even_course(la
     assert mean(lateness, motion.balanced(lateness, rising)) == pytest.approx(mean(0, 0), abs=2e-3)
 
 
-def test_the_flicker_is_nothing_at_onset_apex_and_offset_and_has_mean_0_in_rise_and_decay():
+def test_flicker_is_0_at_the_labels_and_0_on_average():
     near = motion.REST / 2
     still = motion.flickering(np.array([-1, 0, near, 1 - near, 1, 1 + near, 2 - near, 2, 3]))
     assert not still.any()
@@ -125,26 +122,26 @@ def test_the_flicker_is_nothing_at_onset_apex_and_offset_and_has_mean_0_in_rise_
         assert np.abs(phase).max() > 0.5
 
 
-def test_the_light_at_each_eye_is_0_on_average_and_opposite_at_the_other():
+def test_the_light_is_opposite_at_the_two_eyes():
     rings = motion.rings(FACE, X, Y)
     assert abs(rings[:, :80].mean()) < 0.05 * np.abs(rings[:, :80]).mean()
     np.testing.assert_allclose(rings, -rings[:, ::-1], atol=1e-6)
     assert _at(rings[None], 0.41, 0.0)[0] == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("emotion", sorted(motion.CUES))
-def test_strength_scales_the_class_means_and_moves_no_random_number(emotion):
-    cue = motion.CUES[emotion]
+def test_strength_scales_means_and_draws_no_more_numbers():
+    for emotion in sorted(motion.CUES):
+        cue = motion.CUES[emotion]
 
-    def drawn(strength):
-        rng = np.random.default_rng(5)
-        course = motion.draw_course(rng, emotion, strength, 0.5)
-        return course, rng.random()  # where the stream stands afterwards
+        def drawn(strength, emotion=emotion):
+            rng = np.random.default_rng(5)
+            course = motion.draw_course(rng, emotion, strength, 0.5)
+            return course, rng.random()  # where the stream stands afterwards
 
-    (weak, after_weak), (strong, after_strong) = drawn(0.0), drawn(1.0)
-    assert after_weak == after_strong
-    assert np.mean(strong.rise) - np.mean(weak.rise) == pytest.approx(cue.lateness)
-    assert strong.flicker / weak.flicker == pytest.approx(1 + cue.flicker)
+        (weak, after_weak), (strong, after_strong) = drawn(0.0), drawn(1.0)
+        assert after_weak == after_strong, emotion
+        assert np.mean(strong.rise) - np.mean(weak.rise) == pytest.approx(cue.lateness), emotion
+        assert strong.flicker / weak.flicker == pytest.approx(1 + cue.flicker), emotion
 
 
 def test_at_strength_0_all_emotions_have_one_course():
@@ -158,14 +155,14 @@ def test_which_side_lags_is_drawn_at_random():
     assert np.mean(np.abs(lags)) == pytest.approx(motion.CUES["surprise"].lag, abs=0.2)
 
 
-@pytest.mark.parametrize("frames", [5, 40, 120])
-def test_the_head_is_where_it_is_at_onset_and_wanders_from_there(frames):
-    path = np.array([motion.walk(np.random.default_rng(n), frames, 2) for n in range(50)])
-    assert not path[:, 2].any()
-    assert 0.2 < np.abs(path[:, -1]).mean() < 2
+def test_the_head_wanders_from_its_place_at_onset():
+    for frames in (5, 40, 120):
+        path = np.array([motion.walk(np.random.default_rng(n), frames, 2) for n in range(50)])
+        assert not path[:, 2].any(), frames
+        assert 0.2 < np.abs(path[:, -1]).mean() < 2, frames
 
 
-def test_a_blink_moves_the_upper_lid_over_the_eye_and_leaves_the_cheek():
+def test_a_blink_moves_the_upper_lid_only():
     lids = motion.lids(FACE, X, Y)
     assert _at(lids[None], 0.41, 0.0)[0] > FACE.eye_size[1]
     assert not lids[Y > 0.2].any()

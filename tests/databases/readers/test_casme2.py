@@ -1,6 +1,5 @@
 import shutil
 
-import pytest
 from support import miniature
 from support.miniature import clip_notes, copy_notes
 
@@ -161,12 +160,13 @@ def test_known_errors_are_corrected_on_request(tmp_path):
     assert reading.notes == []
 
 
-@pytest.mark.parametrize("name", ["casme2", "samm", "smic"])
-def test_each_reader_recognises_only_its_own_database(tmp_path, name):
-    from merbench.databases.readers import samm, smic_hs
+def test_each_reader_recognises_only_its_own_database(tmp_path_factory):
+    for name in ("casme2", "samm", "smic"):
+        tmp_path = tmp_path_factory.mktemp("case")
+        from merbench.databases.readers import samm, smic_hs
 
-    folder = getattr(miniature, f"write_{name}")(tmp_path / name)
-    readers = {"casme2": DATABASE, "samm": samm.DATABASE, "smic": smic_hs.DATABASE}
-    assert [each for each, reader in readers.items() if reader.recognises(folder)] == [name]
-    (tmp_path / "empty" / "sub01").mkdir(parents=True)
-    assert not any(r.recognises(tmp_path / place) for r in readers.values() for place in ("empty", "away"))
+        folder = getattr(miniature, f"write_{name}")(tmp_path / name)
+        readers = {"casme2": DATABASE, "samm": samm.DATABASE, "smic": smic_hs.DATABASE}
+        assert [each for each, reader in readers.items() if reader.recognises(folder)] == [name]
+        (tmp_path / "empty" / "sub01").mkdir(parents=True)
+        assert not any(r.recognises(tmp_path / place) for r in readers.values() for place in ("empty", "away")), name

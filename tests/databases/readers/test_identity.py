@@ -39,13 +39,13 @@ def spellings(draw):
 @given(spellings())
 @example(("smic", "3", "s3_ne_1"))
 @example(("xİ", "A\x1f", " b "))
-def test_what_is_normalised_stays_as_it_is(spelling):
+def test_normalising_twice_changes_nothing(spelling):
     once = normalised(*spelling)
     assert normalised(*once) == once
 
 
 @given(numbers, numbers, widths, widths)
-def test_one_clip_has_one_spelling_however_its_numbers_are_padded(number, index, width, other):
+def test_padding_of_numbers_does_not_matter(number, index, width, other):
     spelled = [
         ("SMIC", f"s{number:0{width}d}", f"s{number:0{other}d}_po_{index:0{width}d}"),
         ("smic-hs", f"{number:0{other}d}", f"s{number}_po_{index:0{other}d}"),
@@ -75,18 +75,17 @@ def test_subject_6_of_three_databases_is_three_subjects():
     assert [identity[:2] for identity in found] == [("casme2", "sub06"), ("samm", "006"), ("smic-hs", "s06")]
 
 
-@pytest.mark.parametrize("name", ["smic", "SMIC", "smic-hs", " Smic_HS ", "hs"])
-def test_smic_is_its_high_speed_part(name):
-    assert dataset_name(name) == "smic-hs"
+def test_smic_is_its_high_speed_part():
+    for name in ("smic", "SMIC", "smic-hs", " Smic_HS ", "hs"):
+        assert dataset_name(name) == "smic-hs", name
 
 
-def test_a_dataset_of_its_own_keeps_its_text_without_surrounding_blanks():
+def test_an_unknown_dataset_keeps_its_text():
     assert normalised(" Mine ", " a B ", " c\n") == ("mine", "a B", "c")
 
 
-@pytest.mark.parametrize(
-    ("dataset", "subject", "clip"),
-    [
+def test_names_of_another_form_are_refused():
+    for dataset, subject, clip in (
         ("casme2", "sub01", "006_1_2"),
         ("casme2", "s01", "EP02_01f"),
         ("casme2", "sub01", "ep02_01f"),
@@ -99,8 +98,6 @@ def test_a_dataset_of_its_own_keeps_its_text_without_surrounding_blanks():
         ("smic", "s03", "s03_an_01"),
         ("smic", "s03", "03_ne_01"),
         ("smic", "", "s03_ne_01"),
-    ],
-)
-def test_what_does_not_read_like_a_clip_of_its_database_is_refused_with_what_would(dataset, subject, clip):
-    with pytest.raises(DataError, match=f"subject '{subject}', clip '{clip}' are not of the form subject .*, clip .*_"):
-        normalised(dataset, subject, clip)
+    ):
+        with pytest.raises(DataError, match=f"subject '{subject}', clip '{clip}' "):
+            normalised(dataset, subject, clip)

@@ -18,7 +18,7 @@ def touch(folder, *names):
     return folder
 
 
-def test_frames_are_numbered_by_the_last_digits_of_their_names_and_come_in_that_order(tmp_path):
+def test_frames_are_numbered_by_the_last_digits(tmp_path):
     touch(tmp_path, "006_1_00123.jpg", "006_1_0124.JPG", "006_1_9.bmp", "006_1_10.png", "006_1_11.jpeg")
     assert {number: path.name for number, path in numbered_frames(tmp_path).items()} == {
         9: "006_1_9.bmp",
@@ -30,14 +30,17 @@ def test_frames_are_numbered_by_the_last_digits_of_their_names_and_come_in_that_
     assert list(numbered_frames(tmp_path)) == [9, 10, 11, 123, 124]
 
 
-@pytest.mark.parametrize("shape", ["{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png"])
-def test_pictures_called_otherwise_than_most_are_strays_and_never_frames(tmp_path, shape):
-    names = [shape.format(number) for number in (46, 47, 48)]
-    strays = ["apex1.jpg", "cover.png", f"{names[0][:-4]} (2).jpg", "x_y99.bmp"]
-    touch(tmp_path, *names, *strays, "notes7.txt")
-    frames, found = frames_and_strays(tmp_path)
-    assert {number: path.name for number, path in frames.items()} == dict(zip((46, 47, 48), names, strict=True))
-    assert sorted(found) == sorted(strays)
+def test_pictures_of_another_name_are_strays(tmp_path_factory):
+    for shape in ("{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png"):
+        tmp_path = tmp_path_factory.mktemp("case")
+        names = [shape.format(number) for number in (46, 47, 48)]
+        strays = ["apex1.jpg", "cover.png", f"{names[0][:-4]} (2).jpg", "x_y99.bmp"]
+        touch(tmp_path, *names, *strays, "notes7.txt")
+        frames, found = frames_and_strays(tmp_path)
+        assert {number: path.name for number, path in frames.items()} == dict(zip((46, 47, 48), names, strict=True)), (
+            shape
+        )
+        assert sorted(found) == sorted(strays), shape
 
 
 @given(st.sets(st.integers(0, 10**9), max_size=20), st.data())
@@ -63,16 +66,15 @@ def test_stray_files_and_folders_are_passed_over(tmp_path):
     assert list(numbered_frames(tmp_path)) == [1]
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("img1.jpg", "img01.jpg"), ("img1.jpg", "img1.PNG"), ("IMG7.bmp", "img7.jpg")]
-)
-def test_two_pictures_of_one_number_are_named(tmp_path, one, other):
-    touch(tmp_path, one, other, "img8.jpg")
-    with pytest.raises(DataError, match=r"are both frame \d; remove one of them$") as caught:
-        numbered_frames(tmp_path)
-    assert one in str(caught.value)
-    assert other in str(caught.value)
-    assert str(tmp_path) in str(caught.value)
+def test_two_pictures_of_one_number_are_refused(tmp_path_factory):
+    for one, other in (("img1.jpg", "img01.jpg"), ("img1.jpg", "img1.PNG"), ("IMG7.bmp", "img7.jpg")):
+        tmp_path = tmp_path_factory.mktemp("case")
+        touch(tmp_path, one, other, "img8.jpg")
+        with pytest.raises(DataError, match=r"are both frame \d; remove one of them$") as caught:
+            numbered_frames(tmp_path)
+        assert one in str(caught.value)
+        assert other in str(caught.value)
+        assert str(tmp_path) in str(caught.value), (one, other)
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
@@ -91,14 +93,15 @@ def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
         numbered_frames(tmp_path)
 
 
-@pytest.mark.parametrize("target", [".", "..", "loop", "../../.."])
-def test_a_link_that_leads_back_is_one_line(tmp_path, target):
-    folder = touch(tmp_path / "a" / "b", "img1.jpg")
-    (folder / "loop").symlink_to(target)
-    with pytest.raises(DataError, match=r"b/loop is a link to itself or to a folder above it: remove it$"):
-        numbered_frames(folder)
-    with pytest.raises(DataError, match="remove it"):
-        list(survey(tmp_path, ends=lambda place: False))
+def test_a_link_that_leads_back_is_one_line(tmp_path_factory):
+    for target in (".", "..", "loop", "../../.."):
+        tmp_path = tmp_path_factory.mktemp("case")
+        folder = touch(tmp_path / "a" / "b", "img1.jpg")
+        (folder / "loop").symlink_to(target)
+        with pytest.raises(DataError, match=r"b/loop is a link to itself or to a folder above it: remove it$"):
+            numbered_frames(folder)
+        with pytest.raises(DataError, match="remove it"):
+            list(survey(tmp_path, ends=lambda place: False))
 
 
 def test_two_links_that_lead_to_each_other_are_one_line(tmp_path):
@@ -121,13 +124,13 @@ def test_other_links_count_as_what_they_lead_to(tmp_path):
     assert list(numbered_frames(here / "clip")) == [1]
 
 
-def test_what_operating_systems_leave_behind_is_not_there(tmp_path):
+def test_files_of_operating_systems_are_ignored(tmp_path):
     touch(tmp_path, "a.xlsx", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx")
     (tmp_path / "__MACOSX").mkdir()
     assert FolderContent.of(tmp_path) == FolderContent(tmp_path, (), ("a.xlsx",))
 
 
-def test_a_survey_goes_three_levels_down_the_upper_ones_first_and_ends_where_it_is_told(tmp_path):
+def test_a_survey_goes_three_levels_down(tmp_path):
     for path in ("a/b/c/d/e", "f/g", "f/.hidden", "__MACOSX/x"):
         (tmp_path / path).mkdir(parents=True)
     seen = [
@@ -136,14 +139,15 @@ def test_a_survey_goes_three_levels_down_the_upper_ones_first_and_ends_where_it_
     assert seen == [".", "a", "f", "a/b", "a/b/c"]
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
-@pytest.mark.parametrize("shape", [(5, 9, 3), (33, 17, 3), (480, 640, 3), (7, 7)])
-def test_the_size_of_a_picture_is_read_from_its_head(tmp_path, suffix, shape):
-    path = tmp_path / f"img1{suffix}"
-    written, content = cv2.imencode(suffix, np.zeros(shape, np.uint8))
-    assert written
-    path.write_bytes(content.tobytes())
-    assert picture_size(path) == (shape[1], shape[0])
+def test_the_size_of_a_picture_is_read_from_its_head(tmp_path_factory):
+    for suffix in (".jpg", ".png", ".bmp"):
+        for shape in ((5, 9, 3), (33, 17, 3), (480, 640, 3), (7, 7)):
+            tmp_path = tmp_path_factory.mktemp("case")
+            path = tmp_path / f"img1{suffix}"
+            written, content = cv2.imencode(suffix, np.zeros(shape, np.uint8))
+            assert written, (suffix, shape)
+            path.write_bytes(content.tobytes())
+            assert picture_size(path) == (shape[1], shape[0])
 
 
 def test_sizes_behind_tables_and_of_pictures_stored_top_down(tmp_path):
