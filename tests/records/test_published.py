@@ -16,39 +16,24 @@ def figures():
     return published().figures
 
 
-def test_the_table_has_the_documented_columns_and_kinds(figures):
+def test_the_table_has_the_documented_columns_and_values(figures):
     assert list(figures.columns) == FIGURES
     assert set(figures.kind) == set(KINDS)
-
-
-def test_every_remark_in_the_table_is_explained_and_no_explanation_is_stale(figures):
-    used = {code for codes in figures.remarks for code in codes.split()}
-    assert used == set(published().remarks)
-    assert all(sentence.endswith(".") for sentence in published().remarks.values())
-
-
-def test_no_figure_carries_a_remark_twice(figures):
-    assert all(len(set(codes.split())) == len(codes.split()) for codes in figures.remarks)
-
-
-def test_figures_lie_between_0_and_1(figures):
-    values = figures[["acc", "uf1", "uar"]].stack().dropna()
-    assert values.between(0, 1).all()
-
-
-def test_every_row_has_a_figure_and_a_source(figures):
-    assert figures[["acc", "uf1", "uar"]].notna().any(axis=1).all()
+    values = figures[["acc", "uf1", "uar"]]
+    assert values.stack().dropna().between(0, 1).all()
+    assert values.notna().any(axis=1).all()
     assert figures.source.str.strip().astype(bool).all()
-
-
-def test_a_method_has_one_row_for_a_part_and_kind_of_a_protocol(figures):
     assert not figures.duplicated(["protocol", "part", "method", "kind"]).any()
-
-
-def test_the_parts_are_those_of_the_protocol(figures):
     for protocol, rows in figures.groupby("protocol"):
         assert set(rows.part) <= set(PROTOCOLS.get(protocol).parts)
     assert set(figures[figures.protocol == "megc2019"].part) == set(PROTOCOLS.get("megc2019").parts)
+
+
+def test_remarks_are_explained_and_used(figures):
+    used = {code for codes in figures.remarks for code in codes.split()}
+    assert used == set(published().remarks)
+    assert all(sentence.endswith(".") for sentence in published().remarks.values())
+    assert all(len(set(codes.split())) == len(codes.split()) for codes in figures.remarks)
 
 
 def test_rows_are_sorted_by_kind_year_method_and_part(figures):
@@ -61,20 +46,17 @@ def test_rows_are_sorted_by_kind_year_method_and_part(figures):
     assert all(before < after for before, after in pairwise(keys))
 
 
-def test_rounded_figures_have_no_more_decimals_than_their_remark_says(figures):
+def test_rounded_figures_have_the_decimals_of_their_remark(figures):
     for code, decimals in {"two-decimals": 2, "three-decimals": 3}.items():
         values = figures[figures.remarks.str.split().map(lambda codes, code=code: code in codes)][["uf1", "uar"]]
         assert len(values)
         assert (values == values.round(decimals)).all(axis=None)
 
 
-def test_ststnets_published_uar_is_marked_as_precision_in_all_parts_and_nobody_elses_is(figures):
+def test_only_ststnets_published_uar_is_marked_as_precision(figures):
     marked = figures[figures.remarks.str.split().map(lambda codes: "uar-is-precision" in codes)]
     assert set(marked.part) == set(PROTOCOLS.get("megc2019").parts)
     assert set(zip(marked.method, marked.kind, strict=True)) == {("STSTNet", "reported")}
-
-
-def test_ststnets_recomputed_uar_is_the_one_its_remark_names(figures):
     recomputed = figures[(figures.method == "STSTNet") & (figures.kind == "recomputed")]
     assert len(recomputed) == 4
     for uar in recomputed.uar:
@@ -99,13 +81,13 @@ def reachable_uf1(counts, uar, within=0.00005):
     return low, high
 
 
-def test_lbp_tops_smic_pair_is_impossible_whatever_the_confusion_matrix():
+def test_lbp_tops_smic_pair_is_impossible():
     low, _ = reachable_uf1(SMIC, 0.5280)
     assert low > 0.35
     assert f"{low:.4f}"[1:] in published().remarks["impossible-pair"]
 
 
-def test_exactly_the_pairs_that_no_confusion_matrix_gives_are_marked_as_impossible(figures):
+def test_exactly_the_impossible_pairs_are_marked(figures):
     pairs = figures[figures.part.isin(list(COUNTS)) & figures.uf1.notna() & figures.uar.notna()]
     marked, impossible = set(), set()
     for row in pairs.itertuples():
@@ -123,7 +105,7 @@ def test_exactly_the_pairs_that_no_confusion_matrix_gives_are_marked_as_impossib
     assert marked == impossible == {("LBP-TOP", "smic-hs"), ("RCN-A", "casme2"), ("RCN-A", "samm")}
 
 
-def test_the_search_finds_the_extremes_that_writing_out_every_matrix_finds():
+def test_the_search_finds_the_extremes_of_all_matrices():
     counts = (3, 2, 4)
     matrices = np.array(list(product(*(_rows_summing_to(n) for n in counts))))
     right = matrices.diagonal(axis1=1, axis2=2)

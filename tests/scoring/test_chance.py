@@ -56,7 +56,7 @@ def test_chance_of_classes_is_that_of_every_renaming_in_every_fold():
     assert reached.bound == pytest.approx(1 / 3 + 3 * np.std(means))
 
 
-def test_chance_of_units_is_that_of_every_exchange_of_shown_and_not_shown():
+def test_chance_of_action_units_is_that_of_every_exchange():
     rng = np.random.default_rng(1)
     folds = [fold_of_units(rng) for _ in range(2)]
     each = []
@@ -79,7 +79,7 @@ def test_chance_of_units_is_that_of_every_exchange_of_shown_and_not_shown():
     assert reached.sd == pytest.approx(np.std(means))
 
 
-def test_predictions_that_say_one_class_always_are_at_chance_and_have_no_spread():
+def test_constant_predictions_are_at_chance_without_spread():
     table = fold_of_classes(np.random.default_rng(2)).assign(predicted="negative")
 
     reached = by_chance(CLASSES, [table, table])

@@ -58,7 +58,7 @@ def people():
     return People()
 
 
-def test_detection_equals_sklearns_f1_of_the_labelled_clips_of_all_folds(people):
+def test_detection_equals_sklearns_f1_of_the_labelled_clips(people):
     scores = people.scores(0.8)
     found = au_detection([people.folds(scores)])
     assert [score.unit for score in found.units] == list(UNITS)
@@ -73,23 +73,18 @@ def test_detection_equals_sklearns_f1_of_the_labelled_clips_of_all_folds(people)
     assert found.floor == pytest.approx(np.mean([score.floor for score in counted]), abs=1e-12)
 
 
-def test_units_that_fewer_than_ten_clips_show_are_scored_but_left_out_of_the_mean():
-    people = People(shares=(0.3, 0.2, 0.4, 0.04))
-    found = au_detection([people.folds(people.scores(0.9))])
-    rare = found.units[3]
-    assert 0 < rare.shown < LEAST_SHOWN
+def test_rare_action_units_are_excluded_from_the_mean(people):
+    rarely = People(shares=(0.3, 0.2, 0.4, 0.04))
+    found = au_detection([rarely.folds(rarely.scores(0.9))])
+    assert 0 < found.units[3].shown < LEAST_SHOWN
     assert found.counted == 3
     assert found.f1 == pytest.approx(np.mean([score.f1 for score in found.units[:3]]), abs=1e-12)
-
-
-def test_what_is_only_possible_is_left_out_of_that_unit_alone(people):
-    scores = people.scores(0.8)
-    people.aus[0] = "12?"
-    found = au_detection([people.folds(scores)])
+    people.aus[0] = "12?"  # a possible unit is excluded from that unit alone
+    found = au_detection([people.folds(people.scores(0.8))])
     assert [score.clips for score in found.units] == [96, 96, 96, 95]
 
 
-def test_the_interval_of_the_mean_equals_a_loop_over_draws_of_subjects_and_all_seeds_of_a_subject_together(people):
+def test_the_interval_of_the_mean_equals_a_loop_over_draws(people):
     seeds = [people.scores(0.8, seed) for seed in (1, 2)]
     found = au_detection([people.folds(scores) for scores in seeds])
     names = sorted(set(people.subject[people.known]))
@@ -109,13 +104,16 @@ def test_the_interval_of_the_mean_equals_a_loop_over_draws_of_subjects_and_all_s
     )
 
 
-def test_the_probe_reads_what_is_in_the_feature_and_no_more(people):
+def test_the_probe_finds_only_what_the_feature_holds(people):
     planted, empty = people.feature(3.0), people.feature(0.0)
     there, nothing = (au_probe([people.folds({}, {"motion": each})], "motion") for each in (planted, empty))
     assert there.f1 > 0.9
     assert there.interval.low > there.floor
     assert nothing.f1 < nothing.floor + 0.1
     assert [score.unit for score in there.units] == [score.unit for score in nothing.units]
+    own = np.eye(len(people.labels))  # each clip has a dimension of its own, so none teaches about another
+    found = au_probe([people.folds({}, {"motion": own})], "motion")
+    assert found.f1 < found.floor + 0.1
 
 
 def test_the_probe_is_about_as_good_as_a_balanced_logistic_regression(people):
@@ -136,21 +134,19 @@ def test_the_probe_is_about_as_good_as_a_balanced_logistic_regression(people):
     assert found.f1 == pytest.approx(np.mean(reference), abs=0.05)
 
 
-def test_the_probe_never_sees_the_held_out_clips():
-    people = People()
-    own = np.eye(len(people.labels))  # every clip is told by a dimension of its own, which teaches nothing of others
-    found = au_probe([people.folds({}, {"motion": own})], "motion")
-    assert found.f1 < found.floor + 0.1
-
-
-def test_the_probe_knows_neither_scale_nor_shift_and_bears_a_dimension_that_stands_still(people):
+def test_the_probe_ignores_scale_shift_and_constants(people):
     feature = people.feature(0.7)
     moved = np.hstack([1e4 * feature - 77, np.full((len(feature), 1), 3.0)])
     one, two = (au_probe([people.folds({}, {"motion": each})], "motion") for each in (feature, moved))
     assert [score.f1 for score in one.units] == [score.f1 for score in two.units]
 
 
-def test_a_unit_that_all_training_clips_show_or_none_is_answered_so():
+def test_an_action_unit_that_does_not_vary_in_training_is_answered_so(people):
+    (fold, *_) = people.folds({}, {"motion": people.feature(3.0)})
+    fold["train/aus"] = np.full_like(fold["train/aus"], "")
+    fold["test/aus"] = np.full_like(fold["test/aus"], "4")
+    found = au_probe([[fold]], "motion")  # training clips without labels
+    assert [(score.unit, score.f1) for score in found.units] == [(4, 0.0)]
     people = People(subjects=6)
     people.aus[:] = np.where(people.labels[:, 0], "1+12", "12")
     people.aus[people.subject == "s00"] = "2+12"
@@ -160,15 +156,7 @@ def test_a_unit_that_all_training_clips_show_or_none_is_answered_so():
     assert scores[1] > 0.8
 
 
-def test_a_fold_whose_training_clips_have_no_labels_answers_no(people):
-    (fold, *_) = people.folds({}, {"motion": people.feature(3.0)})
-    fold["train/aus"] = np.full_like(fold["train/aus"], "")
-    fold["test/aus"] = np.full_like(fold["test/aus"], "4")
-    found = au_probe([[fold]], "motion")
-    assert [(score.unit, score.f1) for score in found.units] == [(4, 0.0)]
-
-
-def test_draws_of_subjects_without_a_clip_that_shows_the_unit_say_nothing_of_it():
+def test_draws_without_a_clip_that_shows_the_unit_do_not_count():
     people = People(subjects=4)
     people.aus[:] = np.where(people.subject == "s01", "2", "1")
     scores = {"au/2": np.where(people.subject == "s01", 1.0, -1.0)}
@@ -190,22 +178,14 @@ def test_action_units_that_cannot_be_read_are_named(people):
         au_probe([people.folds({}, {"motion": people.feature(1.0)})], "motion")
 
 
-def test_all_of_it_goes_by_the_names_alone_and_passes_over_folds_without_diagnostics(people):
+def test_decoupling_goes_by_the_names_of_the_arrays(people):
     features = {"motion": people.feature(1.0), "emotion": people.feature(0.0, seed=1)}
-    found = decoupling([[*people.folds(people.scores(0.9), features), {}]])
+    found = decoupling([[*people.folds(people.scores(0.9), features), {}]])  # {}: without diagnostics
     assert list(found.probes) == ["emotion", "motion"]
     assert found.probes["motion"].f1 > found.probes["emotion"].f1
     assert found.alignment.folds == 10
     assert found.detection.f1 > 0.7
-
-
-def test_one_feature_has_no_alignment_and_no_scores_no_detection(people):
     found = decoupling([people.folds({}, {"motion": people.feature(1.0)})])
-    assert found.alignment is None
-    assert found.detection is None
-    assert list(found.probes) == ["motion"]
-
-
-def test_nothing_at_all_is_borne():
+    assert (found.alignment, found.detection, list(found.probes)) == (None, None, ["motion"])
     found = decoupling([[{}, {}]])
     assert (found.alignment, found.probes, found.detection) == (None, {}, None)

@@ -28,7 +28,7 @@ def _table(rows=ROWS):
     return frame.astype({"truth_4": "Float64", "truth_12": "Float64"})
 
 
-def test_clips_are_counted_by_truth_and_decision_where_the_truth_is_known():
+def test_clips_are_counted_where_the_truth_is_known():
     counts, datasets = subject_unit_counts([_table()], UNITS)
     assert datasets == ["a", "a", "b", "b"]
     assert counts.shape == (1, 2, 4, 2, 2)
@@ -69,39 +69,29 @@ def test_the_figures_are_scikit_learns():
     assert full.uf1_interval.low < full.uf1 < full.uf1_interval.high
 
 
-def test_always_shown_has_the_f1_of_its_share():
-    rows = [("a", str(index), float(index < 3), 1.0, 0.0, 1.0) for index in range(10)]
-    (score,) = part_scores([_table(rows)], UNITS, {"full": "Full"}, "au-detection")
-    assert score.uf1 == pytest.approx((2 * 3 / 13 + 0) / 2)
+def test_constant_answers_have_the_f1_of_the_share_and_uar_of_chance():
+    def score(answer, first=0):
+        rows = [("a", str(index), float(index < 3), answer, 0.0, answer) for index in range(first, 10)]
+        return part_scores([_table(rows)], UNITS, {"full": "Full"}, "au-detection")[0]
 
-
-def test_who_never_answers_that_a_unit_is_shown_is_at_chance_in_uar_whatever_units_are_shown():
-    rows = [("a", str(index), float(index < 3), -1.0, 0.0, -1.0) for index in range(10)]
-    (never,) = part_scores([_table(rows)], UNITS, {"full": "Full"}, "au-detection")
+    assert score(1.0).uf1 == pytest.approx((2 * 3 / 13 + 0) / 2)
+    never, nothing = score(-1.0), score(-1.0, first=3)
     assert never.uar == pytest.approx(1 / 2)
     assert (never.uar_interval.low, never.uar_interval.high) == pytest.approx((1 / 2, 1 / 2))
-    (nothing,) = part_scores([_table(rows[3:])], UNITS, {"full": "Full"}, "au-detection")
     assert np.isnan([nothing.uar, nothing.uar_interval.low]).all()
     assert (nothing.uf1, nothing.acc) == (0, 1)
-
-
-def test_a_seed_of_which_no_unit_has_both_answers_does_not_take_the_others_uar_away():
-    (both,) = part_scores([_table(), _table(ROWS[:1])], UNITS, {"full": "Full"}, "au-detection")
-    (alone,) = part_scores([_table()], UNITS, {"full": "Full"}, "au-detection")
-    assert both.uar == pytest.approx(alone.uar)
-
-
-def test_f1_without_any_shown_or_decided_is_0():
     assert shown_f1(np.array([[[5, 0], [0, 0]], [[0, 0], [0, 4]]])).tolist() == [0.0, 1.0]
 
 
-def test_seeds_are_averaged_and_their_spread_told():
+def test_seeds_are_averaged_and_have_a_spread():
     turned = _table([(*row[:3], -row[3], row[4], row[5]) for row in ROWS])
-    one, two, both = (
-        part_scores(tables, UNITS, PARTS, "au-detection")[0] for tables in ([_table()], [turned], [_table(), turned])
+    one, two, both, single = (
+        part_scores(tables, UNITS, PARTS, "au-detection")[0]
+        for tables in ([_table()], [turned], [_table(), turned], [_table(), _table(ROWS[:1])])
     )
     assert both.uf1 == pytest.approx((one.uf1 + two.uf1) / 2)
     assert both.seed_sd == pytest.approx(np.std([one.uf1, two.uf1], ddof=1))
+    assert single.uar == pytest.approx(one.uar)  # a seed without a UAR does not count
 
 
 def test_a_part_without_clips_has_no_figures():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from support.cases import each
 
 from merbench.scoring.intervals import RESAMPLES, bootstrap_interval, subject_draws, tail
 from merbench.scoring.metrics import accuracy, unweighted_f1, unweighted_recall
@@ -45,48 +46,37 @@ def test_an_interval_equals_a_loop_over_resamples_subjects_and_seeds(ordinary):
 
 # 12 subjects of 2 datasets have 10 degrees of freedom: sqrt(12/10) * 2.2281 = 2.4408, and a normal variable is below
 # -2.4408 with probability .00733; so sqrt(68/65) * 1.9971 = 2.0427 and .02054.
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [((7, 5), 0.00733), ((16, 24, 28), 0.02054), ((16,), 0.01385), ((1, 7, 1, 5), 0.00733), ((90_000,), 0.0250)],
-)
-def test_the_fewer_subjects_the_further_out_are_the_ends(sizes, expected):
-    assert tail(sizes) == pytest.approx(expected, abs=1e-5)
+def test_the_fewer_subjects_the_further_out_are_the_ends():
+    for sizes, expected in each(
+        [((7, 5), 0.00733), ((16, 24, 28), 0.02054), ((16,), 0.01385), ((1, 7, 1, 5), 0.00733), ((90_000,), 0.0250)]
+    ):
+        assert tail(sizes) == pytest.approx(expected, abs=1e-5)
+    assert tail((2,)) < 1 / RESAMPLES**2  # of two subjects the ends are the outermost draws
 
 
-def test_of_two_subjects_the_ends_are_the_outermost_draws():
-    assert tail((2,)) < 1 / RESAMPLES**2
-
-
-def test_each_draw_takes_as_many_subjects_of_each_dataset_as_there_are():
+def test_draws_take_as_many_subjects_of_each_dataset_as_there_are():
     sizes = (3, 1, 5)
     draws = subject_draws(sizes)
     assert draws.shape == (RESAMPLES, 9)
     assert draws.min() == 0
     for part, size in zip(np.split(draws, [3, 4], axis=1), sizes, strict=True):
         assert set(part.sum(axis=1).tolist()) == {size}
-
-
-def test_every_subject_is_drawn_once_on_average_and_draws_differ():
-    draws = subject_draws((16, 24, 28))
+    draws = subject_draws((16, 24, 28)).copy()
     assert np.abs(draws.mean(axis=0) - 1).max() < 0.12  # 5 standard errors of a mean of 2000 draws
     assert len(np.unique(draws, axis=0)) == RESAMPLES
-
-
-def test_draws_are_the_same_each_time():
-    first = subject_draws((4, 3)).copy()
     subject_draws.cache_clear()
-    np.testing.assert_array_equal(subject_draws((4, 3)), first)
-    assert not np.array_equal(subject_draws((4, 3), seed=1), first)
+    np.testing.assert_array_equal(subject_draws((16, 24, 28)), draws)
+    assert not np.array_equal(subject_draws((16, 24, 28), seed=1), draws)
 
 
-@pytest.mark.parametrize("figure", [unweighted_f1, unweighted_recall, accuracy])
-def test_an_interval_holds_the_figure_of_ordinary_data_and_is_the_same_each_time(ordinary, figure):
-    by_subject, sizes = ordinary
-    found = bootstrap_interval(by_subject, sizes, figure)
-    point = figure(by_subject.sum(axis=1)).mean()
-    assert 0 <= found.low < point < found.high <= 1
-    subject_draws.cache_clear()
-    assert bootstrap_interval(by_subject, sizes, figure) == found
+def test_an_interval_holds_its_figure_and_is_the_same_each_time(ordinary):
+    for figure in each((unweighted_f1, unweighted_recall, accuracy)):
+        by_subject, sizes = ordinary
+        found = bootstrap_interval(by_subject, sizes, figure)
+        point = figure(by_subject.sum(axis=1)).mean()
+        assert 0 <= found.low < point < found.high <= 1
+        subject_draws.cache_clear()
+        assert bootstrap_interval(by_subject, sizes, figure) == found
 
 
 def test_subjects_that_are_all_alike_leave_nothing_open():
@@ -95,10 +85,11 @@ def test_subjects_that_are_all_alike_leave_nothing_open():
     assert (found.low, found.high) == pytest.approx((_plain_uf1(one.tolist()),) * 2, abs=1e-12)
 
 
-def test_one_subject_a_dataset_gives_no_interval_rather_than_certainty(ordinary):
-    by_subject = ordinary[0][:, :2]
-    found = bootstrap_interval(by_subject, (1, 1), unweighted_f1)
-    assert np.isnan([found.low, found.high]).all()
+def test_one_subject_a_dataset_or_none_gives_no_interval(ordinary):
+    none = np.zeros((2, 0, 3, 3), dtype=int)
+    for by_subject, sizes in ((ordinary[0][:, :2], (1, 1)), (none, ())):
+        found = bootstrap_interval(by_subject, sizes, unweighted_f1)
+        assert np.isnan([found.low, found.high]).all(), sizes
 
 
 def test_datasets_do_not_lend_each_other_subjects():
@@ -124,8 +115,3 @@ def test_more_subjects_make_a_narrower_interval(ordinary):
     few = bootstrap_interval(by_subject, sizes, unweighted_f1)
     many = bootstrap_interval(np.tile(by_subject, (1, 4, 1, 1)), (7, 5) * 4, unweighted_f1)
     assert many.high - many.low < 0.7 * (few.high - few.low)
-
-
-def test_without_subjects_there_is_no_interval():
-    found = bootstrap_interval(np.zeros((2, 0, 3, 3), dtype=int), (), unweighted_f1)
-    assert np.isnan([found.low, found.high]).all()

@@ -77,43 +77,30 @@ def test_truth_and_prediction_are_not_the_same_thing():
     assert (swapped.uar, swapped.uf1, swapped.classes_scored) == pytest.approx((1 / 2, 7 / 18, 3))
 
 
-def test_a_class_without_clips_is_left_out_and_its_false_positives_still_count():
-    # 3 negative, of which 1 is called surprise; 2 positive, both found. Nobody shows surprise.
+def test_a_class_without_clips_is_excluded_but_for_its_false_positives():
+    # 3 negative, of which 1 is called surprise; 2 positive, both found; no clip of surprise.
     # F1: negative 2*2/(3+2) = .8, positive 1 -> UF1 .9 over 2 classes (1 without the wrong clip).
-    found = scores(
-        confusion_matrix(["negative"] * 3 + ["positive"] * 2, ["negative"] * 2 + ["surprise"] + ["positive"] * 2, THREE)
-    )
-    assert found.uf1 == pytest.approx(0.9)
-    assert found.uar == pytest.approx((2 / 3 + 1) / 2)
-    assert found.acc == pytest.approx(4 / 5)
+    predicted = ["negative"] * 2 + ["surprise"] + ["positive"] * 2
+    found = scores(confusion_matrix(["negative"] * 3 + ["positive"] * 2, predicted, THREE))
+    assert (found.uf1, found.uar, found.acc) == pytest.approx((0.9, (2 / 3 + 1) / 2, 4 / 5))
     assert found.classes_scored == 2
-
-
-def test_a_class_that_is_never_found_stays_in_the_mean():
     found = scores(confusion_matrix(["negative", "positive"], ["negative", "negative"], THREE))
-    assert (found.uf1, found.uar, found.classes_scored) == pytest.approx((1 / 3, 1 / 2, 2))
+    assert (found.uf1, found.uar, found.classes_scored) == pytest.approx((1 / 3, 1 / 2, 2))  # one is never found
 
 
+@pytest.mark.filterwarnings("error")
 def test_without_clips_there_is_no_figure():
     found = scores(confusion_matrix([], [], THREE))
     assert np.isnan([found.uf1, found.uar, found.acc]).all()
     assert found.classes_scored == 0
+    for figure in (unweighted_f1, unweighted_recall, accuracy):
+        assert np.isnan(figure(np.zeros((2, 3, 3), dtype=int))).all()
 
 
-@pytest.mark.filterwarnings("error")
-def test_no_figure_warns_of_dividing_by_nothing():
-    assert np.isnan(unweighted_f1(np.zeros((2, 3, 3), dtype=int))).all()
-    assert np.isnan(unweighted_recall(np.zeros((2, 3, 3), dtype=int))).all()
-    assert np.isnan(accuracy(np.zeros((2, 3, 3), dtype=int))).all()
-
-
-@pytest.mark.parametrize(("truth", "predicted"), [(["fear"], ["negative"]), (["negative"], ["fear"])])
-def test_an_unknown_class_is_refused_by_name(truth, predicted):
-    with pytest.raises(ValueError, match="class 'fear' is none of negative, positive, surprise"):
-        confusion_matrix(truth, predicted, THREE)
-
-
-def test_a_prediction_for_each_clip_is_asked_for():
+def test_unknown_classes_and_missing_predictions_are_refused():
+    for truth, predicted in ((["fear"], ["negative"]), (["negative"], ["fear"])):
+        with pytest.raises(ValueError, match="class 'fear' is none of negative, positive, surprise"):
+            confusion_matrix(truth, predicted, THREE)
     with pytest.raises(ValueError, match="2 true classes but 1 predicted"):
         confusion_matrix(["negative", "positive"], ["negative"], THREE)
 

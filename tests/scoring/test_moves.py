@@ -16,7 +16,7 @@ ROW = [table("neg", "pos", "pos", "sur", "pos"), table("neg", "neg", "pos", "sur
 OTHER = [table("neg", "pos", "neg", "pos", "sur")]
 
 
-def test_clips_that_moved_come_largest_first_and_gains_before_losses():
+def test_moved_clips_come_largest_first_and_gains_before_losses():
     found = moved_clips(ROW, OTHER)
     assert (found.subject + "/" + found["clip"]).tolist() == ["s2/c2", "s2/c1", "s3/c1", "s1/c2"]
     assert found.change.tolist() == [1.0, -1.0, 0.5, -0.5]
@@ -26,7 +26,7 @@ def test_clips_that_moved_come_largest_first_and_gains_before_losses():
     assert found.other_said.tolist() == ["pos", "neg", "sur", "pos"]
 
 
-def test_subjects_tell_how_many_of_their_clips_are_right_on_average():
+def test_subjects_have_their_mean_number_of_right_clips():
     found = moved_subjects(ROW, OTHER)
     assert found.subject.tolist() == ["s3", "s1", "s2"]
     assert found.clips.tolist() == [1, 2, 2]
@@ -35,23 +35,14 @@ def test_subjects_tell_how_many_of_their_clips_are_right_on_average():
     assert found.change.tolist() == [0.5, -0.5, 0.0]
 
 
-def test_the_order_of_clips_in_a_table_is_of_no_concern():
+def test_equal_rows_and_other_orders_move_no_clip():
+    assert moved_clips(ROW, [*ROW, *ROW]).empty
+    assert moved_subjects(ROW, [*ROW, *ROW]).change.tolist() == [0.0] * 3
+    seeds = [ROW[0], ROW[1], ROW[1]]
+    assert moved_clips(seeds, seeds * 2).empty  # thirds that are equal but for rounding
     turned = [each.sample(frac=1, random_state=1) for each in ROW]
     pd.testing.assert_frame_equal(moved_clips(turned, OTHER), moved_clips(ROW, OTHER))
     pd.testing.assert_frame_equal(moved_subjects(turned, OTHER), moved_subjects(ROW, OTHER))
-
-
-def test_between_rows_that_say_the_same_nothing_moves():
-    assert moved_clips(ROW, [*ROW, *ROW]).empty
-    assert moved_subjects(ROW, [*ROW, *ROW]).change.tolist() == [0.0] * 3
-
-
-def test_thirds_that_are_equal_but_for_rounding_have_not_moved():
-    seeds = [ROW[0], ROW[1], ROW[1]]
-    assert moved_clips(seeds, seeds * 2).empty
-
-
-def test_a_subject_who_is_never_right_counts_0():
-    found = moved_subjects([table("pos", "neg", "pos", "neg", "neg")], OTHER)
+    found = moved_subjects([table("pos", "neg", "pos", "neg", "neg")], OTHER)  # never right
     assert found.right.tolist() == [0.0] * 3
     assert found.change.sum() == pytest.approx(-3)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from support.cases import each
 
 from merbench.scoring.metrics import unweighted_f1, unweighted_recall
 from merbench.scoring.permutation import (
@@ -44,43 +45,41 @@ def plainly(one, two, figure):
     return (1 + extreme) / (1 + RESAMPLES)
 
 
-@pytest.mark.parametrize("figure", [unweighted_f1, unweighted_recall])
-def test_p_values_equal_a_loop_over_resamples_and_subjects(rows, figure, monkeypatch):
-    monkeypatch.setattr("merbench.scoring.permutation.subject_swaps", lambda n: fewer)
-    monkeypatch.setitem(globals(), "subject_swaps", lambda n: fewer)
-    monkeypatch.setitem(globals(), "RESAMPLES", 300)
-    fewer = np.random.default_rng(8).integers(0, 2, (300, 20)).astype(float)
-    found = permutation_tests(rows, figure)
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        assert found[i, j] == found[j, i] == plainly(rows[i], rows[j], figure)
-    assert found[1, 2] > 0.05 > found[0, 1]
+def test_p_values_equal_a_loop_over_resamples_and_subjects(rows, monkeypatch):
+    for figure in each((unweighted_f1, unweighted_recall)):
+        monkeypatch.setattr("merbench.scoring.permutation.subject_swaps", lambda n: fewer)  # noqa: B023
+        monkeypatch.setitem(globals(), "subject_swaps", lambda n: fewer)  # noqa: B023
+        monkeypatch.setitem(globals(), "RESAMPLES", 300)
+        fewer = np.random.default_rng(8).integers(0, 2, (300, 20)).astype(float)
+        found = permutation_tests(rows, figure)
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            assert found[i, j] == found[j, i] == plainly(rows[i], rows[j], figure)
+        assert found[1, 2] > 0.05 > found[0, 1]
 
 
-def test_no_p_value_is_ever_0(truth):
+def test_the_smallest_p_values_are_those_of_the_resamples(truth):
     rng = np.random.default_rng(1)
     right, wrong = made(rng, 1.0, truth), np.roll(made(rng, 1.0, truth), 1, axis=2)
     assert permutation_tests(np.stack([right, wrong]), unweighted_f1)[0, 1] == 1 / (1 + RESAMPLES)
-
-
-def test_three_subjects_leave_a_quarter_to_chance():
     # All right against all wrong: of the 8 ways to swap, the one seen and its mirror image are as far from 0.
     rows = np.stack([np.diag([2, 2])] * 3 + [np.array([[0, 2], [2, 0]])] * 3).reshape(2, 3, 2, 2)
     assert permutation_tests(rows, unweighted_f1)[0, 1] == pytest.approx(0.25, abs=0.02)
-
-
-def test_rows_that_say_the_same_differ_by_chance_for_certain(rows):
-    assert permutation_tests(np.stack([rows[0], rows[0]]), unweighted_f1)[0, 1] == 1
-    assert np.diagonal(permutation_tests(rows, unweighted_f1)).tolist() == [1, 1, 1]
-
-
-def test_sums_that_differ_by_rounding_alone_count_as_equal(rows):
-    thirds = np.stack([rows[0] / 3, rows[1] / 3, rows[2] / 3])
-    one, two = thirds[0] + thirds[1] + thirds[2], thirds[2] + thirds[1] + thirds[0]
-    assert not np.array_equal(one, two)
+    # One subject of twelve clips decides: whichever row has it is ahead, so that no swap is further from 0.
+    one, two = np.zeros((2, 1, 2, 2), dtype=int)
+    one[0], two[0] = np.diag([6, 6]), [[0, 6], [6, 0]]
     assert permutation_tests(np.stack([one, two]), unweighted_f1)[0, 1] == 1
 
 
-def test_subjects_change_hands_with_probability_one_half_and_the_same_each_time():
+def test_equal_rows_have_a_p_value_of_1(rows):
+    assert permutation_tests(np.stack([rows[0], rows[0]]), unweighted_f1)[0, 1] == 1
+    assert np.diagonal(permutation_tests(rows, unweighted_f1)).tolist() == [1, 1, 1]
+    thirds = np.stack([rows[0] / 3, rows[1] / 3, rows[2] / 3])
+    one, two = thirds[0] + thirds[1] + thirds[2], thirds[2] + thirds[1] + thirds[0]
+    assert not np.array_equal(one, two)  # by rounding alone
+    assert permutation_tests(np.stack([one, two]), unweighted_f1)[0, 1] == 1
+
+
+def test_subjects_are_swapped_evenly_and_the_same_each_time():
     swaps = subject_swaps(20).copy()
     assert swaps.shape == (RESAMPLES, 20)
     assert set(np.unique(swaps)) == {0.0, 1.0}
@@ -90,29 +89,21 @@ def test_subjects_change_hands_with_probability_one_half_and_the_same_each_time(
     np.testing.assert_array_equal(subject_swaps(20), swaps)
 
 
-def test_a_subjects_clips_change_hands_together():
-    # One subject of twelve clips decides: whichever row has it is ahead, so that nothing is ever further from 0.
-    one, two = np.zeros((2, 1, 2, 2), dtype=int)
-    one[0], two[0] = np.diag([6, 6]), [[0, 6], [6, 0]]
-    assert permutation_tests(np.stack([one, two]), unweighted_f1)[0, 1] == 1
-
-
 # Sorted: .01, .02, .03, .04; times 4, 3, 2, 1: .04, .06, .06, .04; never below the one before: .04, .06, .06, .06.
-@pytest.mark.parametrize(
-    ("given", "adjusted"),
-    [
-        ([0.02, 0.04, 0.01, 0.03], [0.06, 0.06, 0.04, 0.06]),
-        ([0.01, 0.01, 0.9], [0.03, 0.03, 0.9]),
-        ([0.6, 0.7], [1.0, 1.0]),
-        ([0.03], [0.03]),
-        ([], []),
-    ],
-)
-def test_holm_by_hand(given, adjusted):
-    assert holm(given).tolist() == pytest.approx(adjusted)
+def test_holm_by_hand():
+    for given, adjusted in each(
+        [
+            ([0.02, 0.04, 0.01, 0.03], [0.06, 0.06, 0.04, 0.06]),
+            ([0.01, 0.01, 0.9], [0.03, 0.03, 0.9]),
+            ([0.6, 0.7], [1.0, 1.0]),
+            ([0.03], [0.03]),
+            ([], []),
+        ]
+    ):
+        assert holm(given).tolist() == pytest.approx(adjusted)
 
 
-def test_the_best_row_is_held_against_each_other_and_pays_for_all_pairs(rows):
+def test_the_best_row_is_adjusted_for_all_pairs(rows):
     p = permutation_tests(rows, unweighted_f1)
     pairs = holm([p[0, 1], p[0, 2], p[1, 2]])
     found = below_the_best(rows, 0, unweighted_f1)
@@ -122,12 +113,12 @@ def test_the_best_row_is_held_against_each_other_and_pays_for_all_pairs(rows):
     assert below_the_best(rows, 1, unweighted_f1)[[0, 2]].tolist() == pairs[[0, 2]].tolist()
 
 
-def test_as_many_rows_can_be_tested_as_leave_the_smallest_p_value_below_the_level():
+def test_the_number_of_rows_that_can_be_tested():
     assert 32 * 31 / 2 / 10_001 < 0.05 < 33 * 32 / 2 / 10_001
     assert most_rows() == 32
 
 
-def test_equally_good_rows_are_called_different_about_as_often_as_promised(truth):
+def test_equal_rows_differ_about_as_often_as_the_level_says(truth):
     rng = np.random.default_rng(6)
     found = [
         permutation_tests(np.stack([made(rng, 0.5, truth), made(rng, 0.5, truth)]), unweighted_f1)[0, 1]

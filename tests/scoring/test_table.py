@@ -32,7 +32,7 @@ def _plain_figures(rows: list[tuple[str, str]]) -> tuple[float, float, float, in
     return sum(f1) / len(f1), sum(recall) / len(recall), sum(t == p for t, p in rows) / len(rows), len(f1)
 
 
-def test_a_part_is_a_restriction_of_the_pooled_predictions_and_a_mean_over_seeds(seeds):
+def test_a_part_is_a_restriction_and_a_mean_over_seeds(seeds):
     for found, part in zip(part_scores(seeds, CLASSES, PARTS), PARTS, strict=True):
         plain = []
         for table in seeds:
@@ -44,13 +44,11 @@ def test_a_part_is_a_restriction_of_the_pooled_predictions_and_a_mean_over_seeds
         assert found.classes_scored == plain[0][3]
         mean = sum(uf1 for uf1, *_ in plain) / 3
         assert found.seed_sd == pytest.approx((sum((uf1 - mean) ** 2 for uf1, *_ in plain) / 2) ** 0.5, abs=1e-12)
-
-
-def test_the_parts_see_classes_and_clips_of_their_own(seeds):
     found = {part.part: part for part in part_scores(seeds, CLASSES, PARTS)}
-    assert (found["full"].clips, found["full"].classes_scored) == (60, 3)
-    assert found["casme2-b"].classes_scored == 2
+    assert (found["full"].clips, found["full"].classes_scored, found["casme2-b"].classes_scored) == (60, 3, 2)
     assert sum(found[part].clips for part in ("samm", "casme2", "casme2-b")) == 60
+    turned = [table.sample(frac=1, random_state=index) for index, table in enumerate(seeds)]
+    assert part_scores(turned, CLASSES, PARTS) == part_scores(seeds, CLASSES, PARTS)
 
 
 def test_the_interval_of_a_part_is_that_of_its_predictions_alone(seeds):
@@ -61,25 +59,20 @@ def test_the_interval_of_a_part_is_that_of_its_predictions_alone(seeds):
         assert alone.uf1_interval != alone.uar_interval
 
 
-def test_the_order_of_the_predictions_means_nothing(seeds):
-    turned = [table.sample(frac=1, random_state=index) for index, table in enumerate(seeds)]
-    assert part_scores(turned, CLASSES, PARTS) == part_scores(seeds, CLASSES, PARTS)
-
-
-def test_one_seed_has_no_spread(seeds):
-    (found,) = part_scores(seeds[:1], CLASSES, {"full": "Full"})
-    assert np.isnan(found.seed_sd)
-    assert found.uf1 == scores(pooled_confusion(seeds[0], CLASSES)).uf1
-
-
-def test_a_part_without_clips_has_no_figures(seeds):
+def test_missing_clips_and_seeds_have_no_figures(seeds):
     (found,) = part_scores(seeds, CLASSES, {"smic-hs": "SMIC"})
     assert (found.clips, found.classes_scored) == (0, 0)
     ends = [found.uf1_interval.low, found.uf1_interval.high, found.uar_interval.low, found.uar_interval.high]
     assert np.isnan([found.uf1, found.uar, found.acc, *ends]).all()
+    (found,) = part_scores(seeds[:1], CLASSES, {"full": "Full"})
+    assert np.isnan(found.seed_sd)  # of one seed
+    assert found.uf1 == scores(pooled_confusion(seeds[0], CLASSES)).uf1
+    holed = [seeds[0], seeds[1][seeds[1].subject != "6"]]  # a row counts the clips that every seed has
+    (found,) = part_scores(holed, CLASSES, {"full": "Full"})
+    assert found.clips == len(holed[1]) < 60
 
 
-def test_subjects_of_one_name_in_several_datasets_are_several_people(seeds):
+def test_subjects_of_one_name_are_people_of_their_datasets(seeds):
     counts, datasets = subject_confusions(seeds, CLASSES)
     people = sorted(set(zip(seeds[0].dataset, seeds[0].subject, strict=True)))
     assert len(people) == 9
@@ -89,9 +82,3 @@ def test_subjects_of_one_name_in_several_datasets_are_several_people(seeds):
         for person, matrix in zip(people, seed, strict=True):
             theirs = table[(table.dataset == person[0]) & (table.subject == person[1])]
             assert matrix.tolist() == pooled_confusion(theirs, CLASSES).tolist()
-
-
-def test_a_row_with_holes_tells_of_the_clips_that_every_seed_has(seeds):
-    holed = [seeds[0], seeds[1][seeds[1].subject != "6"]]
-    (found,) = part_scores(holed, CLASSES, {"full": "Full"})
-    assert found.clips == len(holed[1]) < 60

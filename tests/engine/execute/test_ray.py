@@ -286,8 +286,17 @@ def test_workers_predict_the_same_bit_for_bit(tmp_path, two_workers):
 
 
 def test_two_workers_run_a_class_that_only_the_driver_has(tmp_path, two_workers):
+    met, driver = tmp_path / "met", os.getpid()
+    met.mkdir()
+
     class Local(Counted):
-        pass
+        def fit(self, train, run):
+            super().fit(train, run)
+            if os.getpid() != driver:  # without waiting one worker may finish before the other has started
+                (met / str(os.getpid())).touch()
+                end = time.monotonic() + 120
+                while len(list(met.iterdir())) < 2 and time.monotonic() < end:
+                    time.sleep(0.02)
 
     plans = toy_plans(Local, seeds=(0, 1))
     go(plans, tmp_path / "serial")
@@ -546,7 +555,7 @@ def test_an_address_without_ray_is_refused_at_once():
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).start()
         with (
-            pytest.raises(MerbenchError, match=r"no Ray cluster at .* another service"),
+            pytest.raises(MerbenchError, match=r"no Ray cluster at .*another service"),
             ray_workers(address=f"127.0.0.1:{server.getsockname()[1]}"),
         ):
             pass

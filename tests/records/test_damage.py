@@ -1,0 +1,222 @@
+"""Damaged folds are named, run again, and never counted."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.damage import (
+    CHANGED,
+    FOLD,
+    FOLDS,
+    LAST,
+    cell,
+    copies,
+    copy_fold,
+    copy_fold_under_this_name,
+    copy_record,
+    edit,
+    flip,
+    go,
+    next_class,
+    npy,
+    npz,
+    rewriting,
+    truncate,
+    vouch_for,
+    vouch_for_nothing,
+    without,
+)
+from support.toy import CLASSES
+
+from merbench.contracts.digests import bytes_digest
+from merbench.contracts.errors import RecordError
+from merbench.engine.execute.state import run_state
+from merbench.engine.fold.folds import run_fold
+from merbench.records.folder import RunFolder
+from merbench.records.read import read_run
+
+DAMAGE = {
+    "predictions truncated": (truncate("predictions.parquet"), CHANGED),
+    "predictions empty": (truncate("predictions.parquet", 0), CHANGED),
+    "one byte changed": (flip("predictions.parquet"), CHANGED),
+    "predictions gone": (lambda folder: (folder / "predictions.parquet").unlink(), "can't be read"),
+    "no table at all": (
+        lambda folder: (
+            (folder / "predictions.parquet").write_bytes(b"PAR1 nothing"),
+            edit(folder / "record.json", checksums={"predictions.parquet": bytes_digest(b"PAR1 nothing")}),
+        ),
+        "not a readable Parquet",
+    ),
+    "column missing": (rewriting(lambda t: t.drop(columns="score_surprise")), "lacks the columns score_surprise"),
+    "truth missing": (rewriting(lambda t: t.drop(columns="truth")), "lacks the columns truth"),
+    "column too many": (rewriting(lambda t: t.assign(extra=1)), "has foreign columns extra"),
+    "clip twice": (
+        rewriting(lambda t: pd.concat([t.iloc[:2], t.iloc[:1]], ignore_index=True)),
+        "has a clip twice: samm/006/006_1_1",
+    ),
+    "clip missing": (rewriting(lambda t: t.iloc[1:]), "has 2 clips, the fold has 3"),
+    "clip too many": (
+        rewriting(lambda t: pd.concat([t, t.iloc[:1].assign(clip="006_9_9")], ignore_index=True)),
+        "has 4 clips, the fold has 3",
+    ),
+    "foreign clip": (cell("clip", "006_9_9"), "006_9_9"),
+    "foreign subject": (cell("subject", "060"), "060"),
+    "truth changed": (cell("truth", next_class), "truth"),
+    "all truths changed": (rewriting(lambda t: t.assign(truth=t.truth.map(next_class))), "truth"),
+    "truth unknown": (cell("truth", "others"), "'others' is none of negative, positive, surprise"),
+    "prediction unknown": (cell("predicted", "Negative"), "'Negative' is none of"),
+    "prediction empty": (cell("predicted", None), "is none of"),
+    "score NaN": (cell("score_positive", np.nan, float), "a score is missing or not finite for samm/006/006_2_1"),
+    "score infinite": (cell("score_positive", np.inf, float), "a score is missing or not finite"),
+    "score is text": (rewriting(lambda t: t.assign(score_positive="high")), "scores must be numbers"),
+    "record truncated": (truncate("record.json"), "record.json is truncated or not valid JSON"),
+    "record empty": (truncate("record.json", 0), "record.json is truncated or not valid JSON"),
+    "record is no object": (lambda folder: (folder / "record.json").write_text("[1]"), "truncated or not valid JSON"),
+    "record is no text": (
+        lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"),
+        "truncated or not valid JSON",
+    ),
+    "record lacks a field": (without("checksums", "status"), "record.json does not verify: status"),
+    "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "does not verify: clips"),
+    "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "does not verify: mood"),
+    "record of the future": (lambda f: edit(f / "record.json", schema_version=2), "schema version 2"),
+    "record of the future with other fields": (
+        lambda f: edit(f / "record.json", schema_version=7, mood="good"),
+        "schema version 7.*update merbench",
+    ),
+    "record of another fold": (copy_record, "belongs to fold samm/007"),
+    "folder of another fold": (copy_fold, "belongs to fold samm/007"),
+    "folder of another fold, renamed": (copy_fold_under_this_name, "samm/007/007_1_1"),
+    "record of another run": (lambda f: edit(f / "record.json", key_digest="0" * 64), "belongs to .*another run"),
+    "record vouches for nothing": (vouch_for_nothing, "predictions.parquet"),
+}
+
+
+#: Damage that only whoever knows the protocol's clips can see.
+FOREIGN = ("foreign clip", "foreign subject", "truth changed", "all truths changed", "folder of another fold, renamed")
+
+
+def test_every_damage_to_a_fold_is_named_and_not_counted(plan, part):
+    for damage, copy in copies(part, DAMAGE):
+        change, message = DAMAGE[damage]
+        change(copy / "folds" / "samm--006")
+        found, state = read_run(copy), run_state(plan, copy.parent)
+        if damage not in FOREIGN:
+            assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1]), damage
+            assert (found.folds, found.complete, len(found.problems)) == (2, False, 1), damage
+            assert re.search(message, found.problems[0]), (damage, found.problems)
+        assert state.pending == (FOLD, LAST), damage
+        assert len(state.damaged) == 1, damage
+        assert re.search(message, state.damaged[0]), (damage, state.damaged)
+        assert "samm--006" in state.damaged[0], damage
+
+
+def test_a_damaged_fold_is_run_again(plan, part):
+    expected = pd.concat([run_fold(plan.task, fold).predictions for fold in FOLDS], ignore_index=True)
+    repaired = {name: DAMAGE[name][0] for name in ("one byte changed", "record truncated", "truth changed")}
+    repaired["without mark"] = lambda fold: (fold / "record.json").unlink()
+    for damage, copy in copies(part, repaired):
+        repaired[damage](copy / "folds" / "samm--006")
+        if damage == "without mark":
+            found = read_run(copy)
+            assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1])
+            assert found.folds == 2
+        state, watcher = go(plan, copy.parent)
+        notes = int(damage != "without mark")
+        assert (watcher.outcomes, len(watcher.notes), state.complete) == ([FOLD, LAST], notes, True), damage
+        found = read_run(copy)
+        assert found.problems == []
+        pd.testing.assert_frame_equal(found.predictions, expected, check_exact=True, check_dtype=False)
+
+
+def test_unverified_folds_do_not_pass_for_a_whole_run(whole):
+    folder, _ = whole
+    (folder / "complete.json").unlink()
+    for damage, copy in copies(folder, FOREIGN):
+        DAMAGE[damage][0](copy / "folds" / "samm--006")
+        found = read_run(copy)
+        assert found.problems or not found.complete, damage
+
+
+def test_damaged_epoch_predictions_are_named_and_made_again(ststnet, runs, finished):
+    folder = shutil.copytree(finished / ststnet.run_id, runs / ststnet.run_id)
+    before = RunFolder(folder).read_epochs(FOLD, ststnet.file)
+    assert before.shape == (2, 3, 3)
+    gone = (lambda fold: (fold / "epochs.npz").unlink(), "can't be read")
+    for change, message in ((flip("epochs.npz"), CHANGED), (truncate("epochs.npz"), CHANGED), gone):
+        change(folder / "folds" / "samm--006")
+        state = run_state(ststnet, runs)
+        assert (state.pending, len(state.damaged)) == ((FOLD,), 1)
+        assert message in state.damaged[0]
+    state, watcher = go(ststnet, runs)
+    assert (watcher.outcomes, state.complete) == ([FOLD], True)
+    np.testing.assert_array_equal(RunFolder(folder).read_epochs(FOLD, ststnet.file), before)
+    predicted, ends = read_run(folder).epochs()
+    assert ends.tolist() == [2] * len(FOLDS)
+    assert (np.array(CLASSES)[predicted[:, -1]] == read_run(folder).predictions.predicted).all()
+
+
+ARRAYS = {
+    "feature/motion": np.arange(6, dtype=np.float32).reshape(3, 2),
+    "kept/0.5": np.eye(3, dtype=bool)[None].repeat(3, axis=0),
+    "face": np.arange(48, dtype=np.uint8).reshape(3, 4, 4),
+    "clip": np.array(["006_1_1", "006_2_1", "é"]),
+}
+
+
+@pytest.fixture
+def told(plan, whole):
+    """Give the first fold of a finished run diagnostics."""
+    folder, _ = whole
+    outcome = replace(run_fold(plan.task, FOLD), diagnostics={f"test/{name}": a for name, a in ARRAYS.items()})
+    RunFolder(folder).write_fold(outcome, plan.file)
+    return RunFolder(folder)
+
+
+def test_diagnostics_are_read_back_as_they_were(plan, told):
+    record, _ = told.read_fold(FOLD, plan.file)
+    assert record.diagnostics
+    assert sorted(record.checksums) == ["diagnostics.npz", "predictions.parquet"]
+    found = told.read_diagnostics(FOLD, plan.file)
+    assert list(found) == [f"test/{name}" for name in ARRAYS]
+    for name, values in ARRAYS.items():
+        assert found[f"test/{name}"].dtype == values.dtype
+        np.testing.assert_array_equal(found[f"test/{name}"], values)
+    assert told.read_diagnostics(LAST, plan.file) == {}
+    assert told.read_diagnostics("samm/not-run", plan.file) == {}
+    (told.fold_path(LAST) / "diagnostics.npz").write_bytes(b"no record vouches for this")
+    assert told.read_diagnostics(LAST, plan.file) == {}
+
+
+NO_ARRAYS = "is not a readable file of arrays"
+UNTOLD = {
+    "changed": (flip("diagnostics.npz"), CHANGED),
+    "truncated": (truncate("diagnostics.npz"), CHANGED),
+    "gone": (lambda folder: (folder / "diagnostics.npz").unlink(), "can't be read"),
+    "no archive": (vouch_for("diagnostics.npz", b"PK nothing"), NO_ARRAYS),
+    "empty": (vouch_for("diagnostics.npz", b""), NO_ARRAYS),
+    "one bare array": (vouch_for("diagnostics.npz", npy(np.zeros(3))), NO_ARRAYS),
+    "pickled objects": (vouch_for("diagnostics.npz", npz(np.array([{}], dtype=object))), NO_ARRAYS),
+    "archive cut short": (vouch_for("diagnostics.npz", npz(np.zeros(99))[:-30]), NO_ARRAYS),
+    "record truncated": (truncate("record.json"), "record.json is truncated"),
+    "record of another fold": (copy_record, "belongs to fold samm/007"),
+}
+
+
+def test_damaged_diagnostics_are_named_and_made_again_if_asked_for(plan, told):
+    asked = replace(plan, task=replace(plan.task, diagnose=True))
+    for damage, copy in copies(told.path, UNTOLD):
+        change, message = UNTOLD[damage]
+        change(copy / "folds" / "samm--006")
+        with pytest.raises(RecordError, match=message) as raised:
+            read_run(copy).diagnostics(FOLD)
+        assert "samm--006" in str(raised.value), damage
+        assert "\n" not in str(raised.value), damage
+        if damage in ("changed", "truncated", "gone"):
+            state = run_state(asked, copy.parent, [FOLD])
+            assert state.pending == (FOLD,), damage
+            assert "samm--006" in state.damaged[0], damage
+            assert run_state(plan, copy.parent).complete  # the predictions verify

@@ -1,0 +1,146 @@
+"""Runs over four folds, and damage to their folders."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+
+from merbench.contracts.digests import bytes_digest
+from merbench.engine.execute.grid import execute
+from merbench.engine.plan.runs import Request, plan_runs
+from support.toy import CLASSES, prepared
+
+FOLDS = ["samm/006", "samm/007", "samm/011", "smic-hs/s11"]
+FOLD, LAST = FOLDS[0], FOLDS[-1]
+
+
+def plans_of(method, **request):
+    return plan_runs(Request.named((method,), **request), [prepared(*FOLDS)])
+
+
+class Watcher:
+    def __init__(self):
+        self.notes, self.outcomes = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def fold_finished(self, plan, outcome):
+        self.outcomes.append(outcome.fold)
+
+    def ignore(self, *args):
+        pass
+
+    run_started = run_finished = working = waiting = ignore
+
+
+def go(plan, runs, *args, **options):
+    watcher = Watcher()
+    (state,) = execute([plan], runs, watcher, *args, **options)
+    return state, watcher
+
+
+def edit(path, **changes):
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | changes))
+
+
+def rewrite(folder, change):
+    """Change a prediction table and make the commit mark vouch for it."""
+    path = folder / "predictions.parquet"
+    change(pd.read_parquet(path)).to_parquet(path, index=False)
+    record = json.loads((folder / "record.json").read_text())
+    record["checksums"]["predictions.parquet"] = bytes_digest(path.read_bytes())
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+def rewriting(change):
+    return lambda folder: rewrite(folder, change)
+
+
+def cell(column, value, kind=None):
+    def change(table):
+        table[column] = table[column].astype(kind or object)
+        table.loc[1, column] = value(table.loc[1, column]) if callable(value) else value
+        return table
+
+    return rewriting(change)
+
+
+def truncate(name, keep=0.5):
+    def change(folder):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(len(content) * keep)])
+
+    return change
+
+
+def flip(name):
+    def change(folder):
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+
+    return change
+
+
+def next_class(name):
+    return CLASSES[(CLASSES.index(name) + 1) % 3]
+
+
+def copy_record(folder):
+    shutil.copy(folder.parent / "samm--007" / "record.json", folder / "record.json")
+
+
+def copy_fold(folder):
+    shutil.rmtree(folder)
+    shutil.copytree(folder.parent / "samm--007", folder)
+
+
+def copy_fold_under_this_name(folder):
+    copy_fold(folder)
+    edit(folder / "record.json", fold=FOLD)
+
+
+def vouch_for_nothing(folder):
+    edit(folder / "record.json", checksums={})
+
+
+def without(*names):
+    def change(folder):
+        content = json.loads((folder / "record.json").read_text())
+        (folder / "record.json").write_text(json.dumps({k: v for k, v in content.items() if k not in names}))
+
+    return change
+
+
+CHANGED = "has changed since it was recorded"
+
+
+def copies(folder, cases):
+    """Yield each case with a copy of a run's folder of its own, in a folder of runs of its own."""
+    for number, name in enumerate(cases):
+        yield name, shutil.copytree(folder, folder.parents[1] / f"copy{number}" / folder.name)
+
+
+def vouch_for(name, content):
+    def change(folder):
+        (folder / name).write_bytes(content)
+        checksums = json.loads((folder / "record.json").read_text())["checksums"]
+        edit(folder / "record.json", checksums=checksums | {name: bytes_digest(content)})
+
+    return change
+
+
+def npy(values, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def npz(values):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, face=values)
+    return buffer.getvalue()
