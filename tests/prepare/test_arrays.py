@@ -48,7 +48,7 @@ def _all_clips(sources):
     return pd.concat([source.clips for source in sources], ignore_index=True)
 
 
-def test_values_of_several_sources_stay_with_their_clips_in_any_order(sources):
+def test_values_of_several_sources_follow_their_clips(sources):
     clips = _all_clips(sources).sample(frac=1, random_state=2)
     inputs = prepare_inputs(sources, clips, {"flow": FLOW, "again": FLOW})
     assert inputs.clips == 5
@@ -70,7 +70,7 @@ def test_a_method_without_inputs_is_served_by_anything(tmp_path):
     assert prepare_inputs(sources, sources[0].clips, {}).clips == 2
 
 
-def test_what_a_source_cannot_give_is_told_with_what_it_has(tmp_path):
+def test_missing_inputs_are_named_with_the_offered_ones(tmp_path):
     sources = [
         _source(Constant("mine"), tmp_path, [1]),
         _source(Constant("yours", offers=(FLOW, DynamicImage())), tmp_path, [2]),
@@ -87,7 +87,7 @@ def test_what_a_source_cannot_give_is_told_with_what_it_has(tmp_path):
     assert all(line in str(caught.value) for line in said)
 
 
-def test_landmarks_without_dlib_are_told_with_how_to_install_it(tmp_path, monkeypatch):
+def test_landmarks_without_dlib_name_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(settle, "landmarks_installed", lambda: False)
     sources = [_pictures(tmp_path, 1)]
     said = missing_inputs(sources, {"points": Landmarks(), "flow": Flow(), "faces": Frames(faces="landmarks")})
@@ -169,7 +169,7 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
     assert kept.file.spec == SMALL_FRAMES.model_copy(update={"faces": "delivered"})
 
 
-def test_how_faces_were_found_is_told_and_kept_with_the_input(tmp_path):
+def test_the_way_of_finding_faces_is_kept(tmp_path):
     source = _pictures(tmp_path, 1)
     watcher = Told()
     found = prepare_input([source], source.clips, SMALL_FRAMES, watcher)
@@ -177,7 +177,7 @@ def test_how_faces_were_found_is_told_and_kept_with_the_input(tmp_path):
     assert watcher.notes == ["pictures: frames(onset-offset, 3, 8, grey, faces=delivered), faces as delivered"]
 
 
-def test_a_release_came_as_it_is_so_nothing_is_told_of_its_faces(sources, small_release):
+def test_a_release_has_no_note_on_faces(sources, small_release):
     assert prepare_input(sources, _all_clips(sources), FLOW).prepared == {}
     source = Source(DATABASE, small_release, DATABASE.read(small_release))
     assert prepare_input([source], source.clips, FLOW).prepared == {}
@@ -210,7 +210,7 @@ def test_every_frame_of_each_clip_makes_a_ragged_input(tmp_path):
     assert digests["a"] == digests["c"] != digests["b"]
 
 
-def test_a_jitter_window_is_drawn_from_by_the_generator_and_left_alone_without_one(tmp_path):
+def test_jitter_is_drawn_with_a_generator_only(tmp_path):
     source = _pictures(tmp_path, 3)
     spec = Frames(count=2, size=8, span="onset-apex", apex_jitter=1)
     found = prepare_input([source], source.clips, spec)
@@ -236,14 +236,14 @@ def test_a_clip_whose_frames_have_gone_is_named(tmp_path):
         prepare_input([source], source.clips, SMALL_FRAMES)
 
 
-def test_every_clip_without_a_face_is_named_and_no_crop_is_guessed(tmp_path):
+def test_clips_without_a_face_are_named(tmp_path):
     source = _pictures(tmp_path, 3, cropped=False)
     with pytest.raises(DataError, match="3 clips can't be prepared") as caught:
         prepare_input([source], source.clips, Frames(count=3, size=8, faces="haar"))
     assert all(f"pictures/s/{clip}" in str(caught.value) for clip in range(3))
 
 
-def test_a_release_and_a_database_of_frames_serve_side_by_side(tmp_path):
+def test_a_release_and_a_database_of_frames_together(tmp_path):
     spec = Frames(count=3, size=8)
 
     class Ready(Constant):
@@ -259,7 +259,7 @@ def _digest(values, spec=FLOW):
     return input_digests(Inputs({"flow": ArrayInput(spec, values)}, len(values)))["flow"]
 
 
-def test_a_digest_changes_with_values_order_type_shape_and_specification():
+def test_a_digest_depends_on_values_and_specification():
     values = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     changed = values.copy()
     changed[3, 1, 2] += 1
@@ -275,7 +275,7 @@ def test_a_digest_changes_with_values_order_type_shape_and_specification():
     assert len(set(digests)) == len(digests)
 
 
-def test_a_digest_does_not_depend_on_how_values_lie_in_memory():
+def test_a_digest_does_not_depend_on_the_memory_layout():
     values = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     assert _digest(np.asfortranarray(values)) == _digest(np.repeat(values, 2, axis=0)[::2]) == _digest(values)
 

@@ -26,32 +26,29 @@ def encoded(suffix, picture):
 PICTURE = np.random.default_rng(0).integers(0, 255, (24, 20, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp"])
-def test_a_colour_frame_comes_as_it_is(clip_of, suffix):
-    np.testing.assert_array_equal(clip_of(f"1{suffix}", encoded(suffix, PICTURE)).image(1), PICTURE)
+def test_a_colour_frame_comes_as_it_is(clip_of):
+    for suffix in (".png", ".bmp"):
+        np.testing.assert_array_equal(clip_of(f"1{suffix}", encoded(suffix, PICTURE)).image(1), PICTURE)
 
 
-def test_a_grey_frame_and_one_with_transparency_have_three_channels(clip_of):
+def test_grey_and_transparent_frames_have_three_channels(clip_of):
     grey = clip_of("1.png", encoded(".png", PICTURE[:, :, 0])).image(1)
     np.testing.assert_array_equal(grey, np.repeat(PICTURE[:, :, :1], 3, axis=2))
     seen = clip_of("1.png", encoded(".png", np.dstack([PICTURE, PICTURE[:, :, 0]]))).image(1)
     np.testing.assert_array_equal(seen, PICTURE)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "told"),
-    [
-        ("1.png", b"", "is not a readable picture; copy it again"),
-        ("1.jpg", b"no picture at all", "is not a readable picture; copy it again"),
-        ("1.png", encoded(".png", PICTURE)[:200], "is not a readable picture; copy it again"),
+def test_unreadable_frames_are_refused_with_their_clip(clip_of):
+    for name, content, told in (
+        ("1.png", b"", "is not a readable picture"),
+        ("1.jpg", b"no picture at all", "is not a readable picture"),
+        ("1.png", encoded(".png", PICTURE)[:200], "is not a readable picture"),
         ("1.png", encoded(".png", PICTURE.astype(np.uint16) * 4), "has 16 bits a channel"),
-    ],
-)
-def test_what_is_no_frame_of_eight_bits_is_refused_by_file_and_clip(clip_of, name, content, told):
-    with pytest.raises(DataError, match=rf"{name}, a frame of samm/006/006_1_2, {told}"):
-        clip_of(name, content).image(1)
+    ):
+        with pytest.raises(DataError, match=rf"{name}, a frame of samm/006/006_1_2, {told}"):
+            clip_of(name, content).image(1)
 
 
-def test_the_nearest_frame_is_taken_and_of_two_the_earlier(tmp_path):
+def test_the_nearest_frame_or_the_earlier_of_two(tmp_path):
     clip = ClipFrames("a/b/c", 10, 15, 20, {number: tmp_path / str(number) for number in (10, 14, 16, 20)})
     assert [clip.nearest(number) for number in (1, 12, 13, 15, 15.1, 99)] == [10, 10, 14, 14, 16, 20]

@@ -20,7 +20,7 @@ def test_uniform_positions_are_equal_steps_between_the_ends(first, length, count
 @given(
     onset=st.integers(0, 100), rise=st.integers(0, 100), decay=st.integers(0, 100), count=st.integers(3, 40),
 )  # fmt: skip
-def test_phase_positions_hold_onset_apex_and_offset_and_share_the_steps(onset, rise, decay, count):
+def test_phase_positions_hold_onset_apex_and_offset(onset, rise, decay, count):
     apex, offset = onset + rise, onset + rise + decay
     positions = phase(onset, apex, offset, count)
     assert len(positions) == count
@@ -36,7 +36,7 @@ def test_phase_of_eight_frames():
 
 
 @given(numbers=NUMBERS, positions=POSITIONS)
-def test_nearest_is_the_nearest_frame_that_exists_and_the_earlier_of_two(numbers, positions):
+def test_nearest_is_the_nearest_existing_frame(numbers, positions):
     for position, found in zip(positions, nearest(numbers, positions), strict=True):
         assert found == min(numbers, key=lambda number: (abs(number - position), number))
 
@@ -48,7 +48,7 @@ def test_nearest_keeps_the_order(numbers, positions):
 
 
 @given(numbers=NUMBERS, positions=POSITIONS)
-def test_neighbours_are_frames_side_by_side_that_blend_to_the_position(numbers, positions):
+def test_neighbours_blend_to_the_position(numbers, positions):
     for position, (before, after, weight) in zip(positions, neighbours(numbers, positions), strict=True):
         assert {before, after} <= set(numbers)
         assert not [number for number in numbers if before < number < after]
@@ -57,7 +57,7 @@ def test_neighbours_are_frames_side_by_side_that_blend_to_the_position(numbers, 
         assert (1 - weight) * before + weight * after == pytest.approx(inside, abs=1e-6)
 
 
-def test_neighbours_at_a_frame_are_that_frame_and_a_gap_is_bridged():
+def test_neighbours_bridge_gaps():
     assert neighbours([3, 4, 8], [4, 5, 8, 1]) == [(4, 4, 0.0), (4, 8, 0.25), (8, 8, 0.0), (3, 3, 0.0)]
 
 
@@ -75,13 +75,11 @@ def test_a_frame_missing_at_an_end_is_replaced_by_the_nearest():
     assert nearest([5, 7, 9, 11, 20], uniform(5, 20, 4)) == [5, 9, 11, 20]
 
 
-def test_frames_come_again_where_there_are_fewer_than_asked_for():
+def test_frames_repeat_where_there_are_too_few():
     assert nearest([10, 11, 12], uniform(10, 12, 6)) == [10, 10, 11, 11, 12, 12]
     assert nearest([10, 11, 12], phase(10, 10, 12, 5)) == [10, 10, 10, 11, 12]
 
 
-@pytest.mark.parametrize(
-    ("span", "expected"), [("onset-apex", (12, 20)), ("onset-offset", (12, 31)), ("clip", (3, 40))]
-)
-def test_a_span_ends_where_the_annotation_says_and_a_clip_with_its_files(span, expected):
-    assert ends(span, 12, 20, 31, [3, 4, 12, 40]) == expected
+def test_a_span_ends_at_its_annotation():
+    for span, expected in (("onset-apex", (12, 20)), ("onset-offset", (12, 31)), ("clip", (3, 40))):
+        assert ends(span, 12, 20, 31, [3, 4, 12, 40]) == expected

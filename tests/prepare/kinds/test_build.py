@@ -74,7 +74,7 @@ def test_phase_frames_hold_the_apex_in_the_middle(clip):
     assert _frames(clip, count=5, sampling="phase") == [12, 14, 16, 19, 21]  # 18.5 is half-way to the offset
 
 
-def test_every_frame_of_the_span_is_given_where_no_count_is(clip):
+def test_without_a_count_every_frame_is_given(clip):
     assert _frames(clip, count=None) == [12, 13, 14, 15, 16, 17, 19, 20, 21]
     assert _frames(clip, count=None, span="clip") == NUMBERS
 
@@ -86,23 +86,23 @@ def test_colour_frames_are_red_green_blue(clip):
     assert values[:, 0, 0].tolist() == [[30, 20, 10], [210, 210, 210]]
 
 
-@pytest.mark.parametrize("normalise", ["none", "clip"])
-def test_flow_goes_from_onset_to_apex_in_pixels_of_the_face(moving, normalise):
-    channels = ("u", "v", "strain", "magnitude")
-    spec = Flow(faces="delivered", size=16, face_size=64, channels=channels, normalise=normalise)
-    values = build(spec, moving)
-    assert values.shape == (16, 16, 4)
-    if normalise == "none":
-        assert values.dtype == np.float32
-        u, v, strain, magnitude = np.median(values, axis=(0, 1))
-        assert u == pytest.approx(2.5, abs=0.15)  # 10 picture pixels are 2.5 of a face of 64
-        assert abs(v) < 0.1
-        assert magnitude == pytest.approx(u, abs=0.1)
-        assert strain < 0.2
-    else:
-        assert values.dtype == np.uint8
-        raw = build(spec.model_copy(update={"normalise": "none"}), moving)
-        np.testing.assert_array_equal(values, flow.to_bytes(raw))
+def test_flow_is_from_onset_to_apex_in_pixels_of_the_face(moving):
+    for normalise in ("none", "clip"):
+        channels = ("u", "v", "strain", "magnitude")
+        spec = Flow(faces="delivered", size=16, face_size=64, channels=channels, normalise=normalise)
+        values = build(spec, moving)
+        assert values.shape == (16, 16, 4), normalise
+        if normalise == "none":
+            assert values.dtype == np.float32, normalise
+            u, v, strain, magnitude = np.median(values, axis=(0, 1))
+            assert u == pytest.approx(2.5, abs=0.15), normalise  # 10 picture pixels are 2.5 of a face of 64
+            assert abs(v) < 0.1, normalise
+            assert magnitude == pytest.approx(u, abs=0.1), normalise
+            assert strain < 0.2, normalise
+        else:
+            assert values.dtype == np.uint8, normalise
+            raw = build(spec.model_copy(update={"normalise": "none"}), moving)
+            np.testing.assert_array_equal(values, flow.to_bytes(raw))
 
 
 def test_flow_over_the_other_spans_ends_elsewhere(moving):
@@ -121,7 +121,7 @@ def test_a_coloured_flow_is_the_colouring_of_the_raw_flow(moving):
 
 
 @with_dlib
-def test_with_a_mask_what_lies_outside_the_face_is_divided(moving):
+def test_a_mask_damps_the_flow_outside_the_face(moving):
     settings = {
         "faces": "landmarks",
         "size": 64,
@@ -139,29 +139,29 @@ def test_with_a_mask_what_lies_outside_the_face_is_divided(moving):
     np.testing.assert_array_equal(build(Flow(mask="face", **settings), moving), flow.colour(masked[:, :, :2], mask))
 
 
-@pytest.mark.parametrize(("span", "count"), [("onset-apex", 5), ("onset-offset", 9), ("clip", 14)])
-def test_a_dynamic_image_holds_every_frame_of_the_span(moving, span, count):
-    rgb = build(Frames(faces="delivered", span=span, size=32, count=None, colour="rgb"), moving)
-    assert len(rgb) == count
-    values = build(DynamicImage(faces="delivered", span=span, size=32), moving)
-    assert values.shape == (32, 32, 3)
-    assert values.dtype == np.uint8
-    np.testing.assert_array_equal(values, dynamic_image(rgb, count))
+def test_a_dynamic_image_holds_every_frame_of_the_span(moving):
+    for span, count in (("onset-apex", 5), ("onset-offset", 9), ("clip", 14)):
+        rgb = build(Frames(faces="delivered", span=span, size=32, count=None, colour="rgb"), moving)
+        assert len(rgb) == count
+        values = build(DynamicImage(faces="delivered", span=span, size=32), moving)
+        assert values.shape == (32, 32, 3), (span, count)
+        assert values.dtype == np.uint8, (span, count)
+        np.testing.assert_array_equal(values, dynamic_image(rgb, count))
 
 
 @with_dlib
-@pytest.mark.parametrize("points", [5, 68])
-def test_landmarks_are_those_of_the_onset_frame_in_pixels_of_the_face(moving, points):
-    values = build(Landmarks(faces="landmarks", points=points, size=100), moving)
-    assert values.shape == (points, 2)
-    assert values.dtype == np.float32
-    eyes = values[:2] if points == 5 else np.stack([values[36:42].mean(axis=0), values[42:48].mean(axis=0)])
-    assert eyes[0, 1] == pytest.approx(eyes[1, 1], abs=1e-3)
-    assert 0 < eyes[0, 0] < 50 < eyes[1, 0] < 100
+def test_landmarks_are_those_of_the_onset_frame(moving):
+    for points in (5, 68):
+        values = build(Landmarks(faces="landmarks", points=points, size=100), moving)
+        assert values.shape == (points, 2)
+        assert values.dtype == np.float32, points
+        eyes = values[:2] if points == 5 else np.stack([values[36:42].mean(axis=0), values[42:48].mean(axis=0)])
+        assert eyes[0, 1] == pytest.approx(eyes[1, 1], abs=1e-3), points
+        assert 0 < eyes[0, 0] < 50 < eyes[1, 0] < 100, points
 
 
 @with_dlib
-def test_the_onset_frame_moves_the_clip_unless_each_frame_is_asked_to_move_itself(moving):
+def test_frames_are_aligned_by_the_onset_or_each_alone(moving):
     settings = {"faces": "landmarks", "face_size": 64, "size": 16, "channels": ("u",), "normalise": "none"}
     moved = build(Flow(**settings), moving)
     followed = build(Flow(align="frame", **settings), moving)
@@ -169,7 +169,7 @@ def test_the_onset_frame_moves_the_clip_unless_each_frame_is_asked_to_move_itsel
     assert abs(np.median(followed)) < 1
 
 
-def test_action_units_are_those_of_the_coding_and_nan_without_one(clip):
+def test_action_units_are_nan_without_a_coding(clip):
     spec = ActionUnits(vocabulary=(1, 4, 12))
     coded = ClipFrames(clip.name, ONSET, APEX, OFFSET, clip.files, aus=Coding(((ActionUnit(4, "L"),),)))
     np.testing.assert_array_equal(build(spec, coded), np.array([0, 1, 0], dtype=np.float32))
@@ -179,16 +179,15 @@ def test_action_units_are_those_of_the_coding_and_nan_without_one(clip):
     assert np.isnan(values).all()
 
 
-def test_variants_are_all_shifts_within_the_windows_and_none_comes_first():
+def test_variants_are_all_shifts_and_the_first_is_none():
     assert variants(Flow()) == variants(ActionUnits()) == variants(DynamicImage()) == [(0, 0)]
     found = variants(Frames(onset_jitter=1, apex_jitter=2, span="onset-apex"))
     assert found[0] == (0, 0)
     assert sorted(found) == [(onset, apex) for onset in (-1, 0, 1) for apex in (-2, -1, 0, 1, 2)]
 
 
-@pytest.mark.parametrize(
-    ("shift", "expected"),
-    [
+def test_shifted_onset_and_apex_stay_in_order(clip):
+    for shift, expected in (
         ((0, 0), (12, 16)),
         ((-1, 2), (11, 18)),
         ((-9, 0), (10, 16)),  # the first file
@@ -196,17 +195,15 @@ def test_variants_are_all_shifts_within_the_windows_and_none_comes_first():
         ((0, 9), (12, 21)),  # the offset
         ((0, -9), (12, 13)),
         ((9, -9), (15, 16)),
-    ],
-)
-def test_shifted_onset_and_apex_stay_in_order_and_in_the_clip(clip, shift, expected):
-    assert shifted(clip, *shift) == expected
+    ):
+        assert shifted(clip, *shift) == expected
 
 
-@pytest.mark.parametrize(("onset", "apex", "offset"), [(14, 14, 14), (16, 14, 20), (2, 90, 99)])
-def test_odd_annotation_stands_as_it_is_where_nothing_is_shifted(clip, onset, apex, offset):
-    odd = ClipFrames(clip.name, onset, apex, offset, clip.files)
-    assert shifted(odd, 0, 0) == (onset, apex)
-    assert len(_frames(odd, count=3, span="onset-apex", onset_jitter=1, apex_jitter=1)) == 9
+def test_odd_annotation_is_kept_where_nothing_is_shifted(clip):
+    for onset, apex, offset in ((14, 14, 14), (16, 14, 20), (2, 90, 99)):
+        odd = ClipFrames(clip.name, onset, apex, offset, clip.files)
+        assert shifted(odd, 0, 0) == (onset, apex)
+        assert len(_frames(odd, count=3, span="onset-apex", onset_jitter=1, apex_jitter=1)) == 9, (onset, apex, offset)
 
 
 def test_jitter_adds_an_axis_of_variants(clip):
@@ -225,7 +222,7 @@ def test_flow_with_jitter_holds_the_flow_of_each_pair(moving):
     np.testing.assert_array_equal(values[2], build(Flow(**settings), later))
 
 
-def test_every_frame_is_read_once_and_every_pair_computed_once(moving, monkeypatch):
+def test_frames_are_read_and_pairs_computed_once(moving, monkeypatch):
     read, computed = [], []
     image, of_pair = ClipFrames.image, flow.flow
     monkeypatch.setattr(ClipFrames, "image", lambda self, number: read.append(number) or image(self, number))
@@ -239,12 +236,12 @@ def test_every_frame_is_read_once_and_every_pair_computed_once(moving, monkeypat
     assert sorted(read) == [12, 13, 14, 15, 16, 17, 19, 20, 21]
 
 
-def test_without_a_face_the_clip_and_the_onset_frame_are_named(clip):
+def test_a_missing_face_is_reported_with_clip_and_frame(clip):
     with pytest.raises(DataError, match=r"casme2/sub01/EP02_01f, frame 12 \(.*img12\.png\): no face"):
         build(Flow(faces="haar"), clip)
 
 
-def test_a_frame_of_another_size_is_named_unless_each_frame_is_moved_by_itself(clip):
+def test_a_frame_of_another_size_is_reported(clip):
     cv2.imwrite(str(clip.files[APEX]), np.zeros((30, 40, 3), dtype=np.uint8))
     with pytest.raises(
         DataError, match=r"frame 16 \(.*img16\.png\): 40 x 30 pixels, where the onset frame has 48 x 48"
@@ -253,9 +250,9 @@ def test_a_frame_of_another_size_is_named_unless_each_frame_is_moved_by_itself(c
     assert build(Frames(faces="delivered", count=3, align="frame"), clip).shape == (3, 112, 112, 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", None], ids=["empty", "not a picture", "cut short"])
-def test_an_unreadable_frame_is_named(clip, content):
+def test_an_unreadable_frame_is_reported(clip):
     path = clip.files[APEX]
-    path.write_bytes(path.read_bytes()[:-20] if content is None else content)
-    with pytest.raises(DataError, match=r"img16\.png, a frame of casme2/sub01/EP02_01f, is not a readable picture"):
-        build(Frames(faces="delivered", count=3, span="onset-apex"), clip)
+    for content in (path.read_bytes()[:-20], b"no picture", b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"img16\.png, a frame of casme2/sub01/EP02_01f, is not a readable"):
+            build(Frames(faces="delivered", count=3, span="onset-apex"), clip)
