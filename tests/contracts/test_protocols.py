@@ -268,7 +268,7 @@ def test_mistakes_are_named_with_their_line(loaded, refused):
         refused(WRONG.replace(old, new), rf"line {line}: ")
 
 
-def test_official_lists_are_read_sorted_from_the_protocols_folder(base, listing, loaded, refused):
+def test_official_lists_are_read_sorted(base, listing, loaded, refused):
     official = loaded(listing("\n".join([HEADER, *ROWS[::-1]]))).official()
     assert [",".join(row) for row in official.to_numpy().tolist()] == ROWS
     assert loaded(base).official() is None

@@ -113,7 +113,7 @@ def test_databases_of_megc2019_are_held_out_as_a_loop_does_it(protocol, clips):
     assert [(fold.name, len(fold.test)) for fold in split.folds] == [("casme2", 145), ("samm", 133), ("smic-hs", 164)]
 
 
-def test_subjects_with_the_same_name_in_several_datasets_are_several_folds(small):
+def test_subjects_of_one_name_in_two_datasets_are_two_folds(small):
     split = make_split(small, table_of("casme2/6/1 disgust", "samm/6/1 anger", "smic-hs/6/1 negative"))
     assert [fold.name for fold in split.folds] == ["casme2/6", "samm/6", "smic-hs/6"]
     assert [fold.test.tolist() for fold in split.folds] == [[0], [1], [2]]
@@ -122,7 +122,7 @@ def test_subjects_with_the_same_name_in_several_datasets_are_several_folds(small
         split.fold("samm/7")
 
 
-def test_the_order_and_other_columns_of_the_clips_have_no_meaning(protocol, clips):
+def test_the_order_and_other_columns_of_clips_are_ignored(protocol, clips):
     split = make_split(protocol, clips)
     turned = make_split(protocol, clips.sample(frac=1, random_state=1).assign(path="elsewhere", onset=3))
     assert turned.digest() == split.digest()
@@ -325,7 +325,7 @@ def test_hold_out_never_tests_the_source(small):
     assert other.digest() != split.digest()  # the labels of training clips are part of it
 
 
-def test_people_on_both_sides_are_removed_from_training_unless_shared(small):
+def test_people_on_both_sides_are_not_trained_on(small):
     table = table_of("casme2/a/1 disgust", "casme2/b/1 happiness", "samm/a/1 anger", "smic-hs/c/1 negative")
     spec = folded(small, "hold-out", train=("casme2", "smic-hs"), test=("samm",))
     alias = {"casme2": "lab", "samm": "lab"}

@@ -10,7 +10,7 @@ from merbench.databases.readers.smic_hs import DATABASE
 CROPPED = {"tree": "SMIC_all_cropped/HS", "prefix": "reg_image"}
 
 
-def test_clips_go_from_first_to_last_frame_with_the_apex_in_the_middle(tmp_path):
+def test_clips_are_their_frames_with_the_apex_in_the_middle(tmp_path):
     assert isinstance(DATABASE, FrameDatabase)
     assert DATABASE.card.offers is None
     reading = DATABASE.read(miniature.write_smic(tmp_path))

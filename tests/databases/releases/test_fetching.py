@@ -68,7 +68,7 @@ def refused(address=None):
     return str(caught.value)
 
 
-def test_names_are_percent_encoded_and_each_file_is_requested_once(publisher, small_release, tmp_path):
+def test_names_are_encoded_and_each_file_is_requested_once(publisher, small_release, tmp_path):
     odd = f"{IMAGES}/a #1? 100%41 ä+&.png"
     shutil.copy(small_release / ONE, small_release / odd)
     (tmp_path / "list.csv").write_text(checksums(small_release, [LIST, IMAGES]), encoding="utf-8")
@@ -112,7 +112,7 @@ def test_a_changed_file_is_refused_and_the_others_are_kept(publisher):
     assert publisher.asked == [f"/datasets/{ONE_QUOTED}"]  # finished ones are not requested again
 
 
-def test_errors_of_one_file_name_its_addresses_and_keep_the_others(publisher, small_release):
+def test_errors_of_one_file_name_it_and_keep_the_others(publisher, small_release):
     path = small_release / ONE
     path.rename(small_release / "away")
     said = refused()

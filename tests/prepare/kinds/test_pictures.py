@@ -59,7 +59,7 @@ def test_a_wrong_count_is_refused():
         dynamic_image(np.zeros((4, 2, 2, 3), np.uint8), 5)
 
 
-def test_five_landmarks_are_eye_centres_nose_tip_and_mouth_corners():
+def test_five_landmarks_are_eyes_nose_tip_and_mouth_corners():
     points = np.random.default_rng(0).normal(size=(68, 2))
     five = landmarks(points, 5)
     assert five.dtype == np.float32
