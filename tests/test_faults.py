@@ -5,7 +5,6 @@ that a command has all that one has: a store to build, folds, writes, runs to pu
 """
 
 import errno
-import hashlib
 import json
 import os
 import random
@@ -15,197 +14,44 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
-from support.killing import Commands
-
-FOLDS = 6
-ARRAYS = 2 * 3 * FOLDS
-#: majority has one seed, the two methods of the tests three each
-RUNS = 7
-GRID = ("run", "majority", "near", "far", "--protocol", "mini.yaml", "--seeds", "0-2")
-STORE = r"/store/.*\.tmp$"
-FOLD = r"/folds/[^/]+/"
-COMPACTION = r"/runs/[^/]+/\.?(predictions\.parquet|complete\.json)"
-
-PROTOCOL = """
-    name: mini
-    title: Mini
-    summary: One dataset.
-    source: {text: made for the tests}
-    classes: [negative, positive, surprise]
-    datasets:
-      smic-hs:
-        title: SMIC
-        classes: {negative: [negative], positive: [positive], surprise: [surprise]}
-    folds: leave-one-subject-out
-"""
-CARD = """
-    name: NAME
-    title: A cheap method of the tests
-    summary: Draws a plane at random.
-    implementation: method:Plane
-    inputs:
-      pictures: INPUT
-"""
-METHOD = """
-    import os
-    import time
-    import numpy as np
-    from merbench.contracts.methods import MethodConfig, Prediction
-
-    class Plane:
-        Config = MethodConfig
-        def __init__(self, config, problem):
-            self.outputs = len(problem.outputs)
-        def fit(self, train, run):
-            print("trained 1")
-            time.sleep(float(os.environ.get("SECONDS_A_FOLD", 0)))
-            pictures = train.inputs["pictures"].batch().reshape(len(train.labels), -1) / 255.0
-            self.mean = pictures.mean(axis=0)
-            self.plane = run.rng("plane").standard_normal((pictures.shape[1], self.outputs))
-        def predict(self, inputs):
-            pictures = inputs["pictures"].batch().reshape(inputs.clips, -1) / 255.0
-            return Prediction((pictures - self.mean) @ self.plane)
-"""
-INPUTS = {"near": "{kind: frames, count: 2, size: 8}", "far": "{kind: dynamic-image, size: 8}"}
+from support.cases import each
+from support.faults import (
+    ARRAYS,
+    COMPACTION,
+    FOLD,
+    FOLDS,
+    GRID,
+    STORE,
+    by_themselves,
+    check_marks,
+    made_world,
+    processes_of,
+    recorded,
+    refused,
+    wait_for,
+)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, miniature):
-    """Make a registered database, two methods of the tests, and a process that starts commands on them."""
-    root = tmp_path_factory.mktemp("faults")
-    clips = [[f"s{s}_{c}_{n:02d}", 1, 5, 6] for s in range(1, FOLDS + 1) for n, c in enumerate(("ne", "po", "sur"), 1)]
-    copy = miniature.write_smic(root / "SMIC", clips=clips, tree="SMIC_all_cropped/HS", side=16)
-    site = root / "site"
-    (site / "cheap-1.0.dist-info").mkdir(parents=True)
-    (site / "cheap-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: cheap\nVersion: 1.0\n")
-    points = "".join(f"{name} = {name}_method.method:Plane\n" for name in INPUTS)
-    (site / "cheap-1.0.dist-info" / "entry_points.txt").write_text(f"[merbench.methods]\n{points}")
-    for name, given in INPUTS.items():
-        folder = site / f"{name}_method"
-        folder.mkdir()
-        (folder / "__init__.py").touch()
-        (folder / "card.yaml").write_text(dedent(CARD).replace("NAME", name).replace("INPUT", given))
-        (folder / "method.py").write_text(dedent(METHOD))
-    (root / "home").mkdir()
-    modules = [f"{name}_method.method" for name in INPUTS]
-    with Commands(root / "home", site, *modules) as commands:
-        said = commands(root, "data", "add", "smic-hs", copy)
-        assert said.code == 0, said
-        yield World(root, commands)
-
-
-class World:
-    """What the tests share: commands, and the outcome of an undisturbed grid."""
-
-    def __init__(self, root, commands):
-        self.root, self.run = root, commands
-        self.undisturbed = self.place("undisturbed")
-        said = self.run(self.undisturbed, *GRID, home=str(self.undisturbed / "home"))
-        assert (said.code, said.err) == (0, ""), said
-        assert "the system clock" not in said.out
-        self.life = said.seconds
-        self.table = self.compared(self.undisturbed)
-
-    def place(self, name):
-        """Make a folder to give commands in, with a home of its own: its store is empty."""
-        folder = self.root / name
-        (folder / "home").mkdir(parents=True)
-        (folder / "mini.yaml").write_text(dedent(PROTOCOL))
-        registered = (self.run.home / "databases.json").read_bytes()
-        (folder / "home" / "databases.json").write_bytes(registered)
-        return folder
-
-    def compared(self, folder):
-        """Return the table's rows as they are printed."""
-        said = self.run(folder, "compare", "--format", "json")
-        assert (said.code, said.err) == (0, ""), said
-        return json.loads(said.out)
-
-    def check_whole(self, folder):
-        """See that a place holds what the undisturbed one does: the table, and every prediction bit for bit."""
-        assert self.compared(folder) == self.table
-        found, expected = (
-            {path.relative_to(place): path.read_bytes() for path in place.glob("results/runs/*/predictions.parquet")}
-            for place in (folder, self.undisturbed)
-        )
-        assert len(expected) == RUNS
-        assert found == expected
-
-
-def by_themselves(rows):
-    """Leave out what a row says of the others in its table: the p-value against the best of them."""
-    return [{key: value for key, value in row.items() if key != "p_best"} for row in rows]
-
-
-def refused(said):
-    """See that a command ended with one line on standard error and exit code 2, and return the line."""
-    assert (said.code, said.err.count("\n")) == (2, 1), said
-    assert said.err.startswith("error: "), said
-    assert "unforeseen" not in said.err
-    return said.err.strip()
-
-
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
-
-
-def vouched(mark, files):
-    """Read a commit mark and what it vouches for: path -> bytes, age and inode; nothing where any of it is not whole.
-
-    Told without merbench's own readers, which are on trial too.
-    """
-    found = {}
-    try:
-        content = json.loads(mark.read_bytes())
-        for path, expected in files(content).items():
-            if sha256(path.read_bytes()) != expected:
-                return {}
-    except (FileNotFoundError, ValueError, KeyError):
-        return {}
-    for path in (mark, *files(content)):
-        status = path.stat()
-        found[path] = (path.read_bytes(), status.st_mtime_ns, status.st_ino)
-    return found
-
-
-def recorded(folder):
-    """Return all folds that are recorded, and the arrays of the store, by path."""
-    found = {}
-    for mark in folder.glob("results/runs/*/folds/*/record.json"):
-        found |= vouched(
-            mark, lambda told, mark=mark: {mark.with_name(name): sha for name, sha in told["checksums"].items()}
-        )
-    for array in folder.glob("home/store/*/*/*-*.npy"):
-        if sha256(array.read_bytes())[:16] == array.stem.partition("-")[2]:
-            found[array] = (array.read_bytes(), array.stat().st_mtime_ns, array.stat().st_ino)
-    return found
-
-
-def check_marks(folder):
-    """See that what a commit mark vouches for is there, and that a whole run's mark stands on all of its folds."""
-    for mark in folder.glob("results/runs/*/folds/*/record.json"):
-        assert vouched(mark, lambda told, mark=mark: {mark.with_name(n): sha for n, sha in told["checksums"].items()})
-    for mark in folder.glob("results/runs/*/complete.json"):
-        whole = vouched(mark, lambda told, mark=mark: {mark.with_name(told["predictions"]): told["sha256"]})
-        assert whole
-        assert len(list(mark.parent.glob("folds/*/record.json"))) == FOLDS
+    with made_world(tmp_path_factory.mktemp("faults"), miniature) as made:
+        yield made
 
 
 # --- kill -9 --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("most", [8, pytest.param(60, marks=pytest.mark.slow)])
-def test_a_killed_grid_loses_and_repeats_no_fold(world, most):
+@pytest.mark.parametrize("least", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_killed_grid_loses_and_repeats_no_fold(world, least):
     """Half of the kills at random moments of a command's life, the others while it writes the store, folds, or a whole
     run's predictions; each time the same command is given again. A grid that gets to its end is held against the
     undisturbed one, and another is begun."""
     draw = random.Random(20)
     kills, grids, hit = 0, 0, dict.fromkeys(["store", "folds", "compaction"], 0)
-    folder = world.place(f"killed-{most}-0")
-    while kills < most:
+    folder = world.place(f"killed-{least}-0")
+    while kills < least:
         building = len(list(folder.glob("home/store/*/*/*.npy"))) < ARRAYS
         aim = ["anywhere", "store" if building else draw.choice(["folds", "folds", "compaction"])][kills % 2]
         if aim == "anywhere":
@@ -226,11 +72,11 @@ def test_a_killed_grid_loses_and_repeats_no_fold(world, most):
         assert (said.code, said.err) == (0, ""), said
         world.check_whole(folder)
         grids += 1
-        folder = world.place(f"killed-{most}-{grids}")
+        folder = world.place(f"killed-{least}-{grids}")
     said = world.run(folder, *GRID, home=str(folder / "home"))
     assert (said.code, said.err) == (0, ""), said
     world.check_whole(folder)
-    assert most < 60 or min(hit.values()) >= 3, hit
+    assert least < 60 or min(hit.values()) >= 3, hit
 
 
 @pytest.mark.slow
@@ -277,19 +123,6 @@ def test_a_killed_redo_leaves_no_table_without_its_folds(world):
     world.check_whole(folder)
 
 
-def processes_of(session):
-    """Return the processes of a session that are not dead, by id."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, sid = path.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(sid) == session and state not in "ZX":
-            found[int(path.parent.name)] = state
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
 def test_a_killed_driver_leaves_no_worker_and_another_takes_over(world):
@@ -328,13 +161,6 @@ def test_a_killed_driver_leaves_no_worker_and_another_takes_over(world):
     assert by_themselves(world.compared(folder)) == by_themselves(expected)
 
 
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(0.05)
-
-
 # --- disks ----------------------------------------------------------------------------------------------------------
 
 ERRORS = {
@@ -347,34 +173,33 @@ ERRORS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("place", "error"),
-    [("results", "full"), ("results", "read-only"), ("store", "quota"), ("store", "forbidden"), ("store", "broken")],
-)
-def test_a_disk_that_fails_at_any_change_is_reported_in_one_line(world, place, error):
+def test_a_disk_that_fails_at_any_change_is_reported_in_one_line(world):
     """The disk fails at the first change that the command makes there and at all later ones; then at the second, ...;
     each time the same command is given again."""
-    number, reason = ERRORS[error]
-    folder = world.place(f"{place}-{error}")
-    where = {"results": folder / "results", "store": folder / "home" / "store"}[place]
-    home = world.run.home if place == "results" else folder / "home"
-    grid = ("run", *{"results": ("majority",), "store": ("near",)}[place], "--protocol", "mini.yaml")
-    for allowed in range(50):
-        before = recorded(folder)
-        fault = {"at": f"^{re.escape(str(where))}", "number": 1 + 4 * allowed, "errno": number}
-        said = world.run(folder, *grid, home=str(home), fault=fault)
-        if said.code == 0:
-            break
-        line = refused(said)
-        assert f"can't be written ({reason})" in line
-        assert str(where) in line
-        assert recorded(folder).items() >= before.items()
-        check_marks(folder)
-    assert allowed > 3
-    assert said.err == ""
-    assert not list(where.rglob("*.tmp"))
-    kept = next(folder.glob("results/runs/*/predictions.parquet"))
-    assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
+    for place, error in each(
+        [("results", "full"), ("results", "read-only"), ("store", "quota"), ("store", "forbidden"), ("store", "broken")]
+    ):
+        number, reason = ERRORS[error]
+        folder = world.place(f"{place}-{error}")
+        where = {"results": folder / "results", "store": folder / "home" / "store"}[place]
+        home = world.run.home if place == "results" else folder / "home"
+        grid = ("run", *{"results": ("majority",), "store": ("near",)}[place], "--protocol", "mini.yaml")
+        for allowed in range(50):
+            before = recorded(folder)
+            fault = {"at": f"^{re.escape(str(where))}", "number": 1 + 4 * allowed, "errno": number}
+            said = world.run(folder, *grid, home=str(home), fault=fault)
+            if said.code == 0:
+                break
+            line = refused(said)
+            assert f"can't be written ({reason})" in line
+            assert str(where) in line
+            assert recorded(folder).items() >= before.items()
+            check_marks(folder)
+        assert allowed > 3
+        assert said.err == ""
+        assert not list(where.rglob("*.tmp"))
+        kept = next(folder.glob("results/runs/*/predictions.parquet"))
+        assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
 
 
 def test_a_home_that_fails_keeps_its_registrations(world):
@@ -448,53 +273,51 @@ CHANGES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_fold_changed_during_its_run_is_reported_and_run_again(world, change):
-    folder = world.place(change)
-    command = ["sh", "-ec", f"cd results/runs/majority-*/folds; {CHANGES[change]}"]
-    meanwhile = {"at": r"/folds/smic-hs--s06/\.record", "number": 1, "command": command}
-    grid = ("run", "majority", "--protocol", "mini.yaml")
-    said = world.run(folder, *grid, meanwhile=meanwhile)
-    assert (said.code, said.err) == (1, ""), said
-    assert "is incomplete: " in said.out.splitlines()[-1]
-    assert "smic-hs" in said.out.splitlines()[-1]
-    assert not list(folder.glob("results/runs/*/complete.json"))
-    said = world.run(folder, *grid)
-    assert (said.code, said.err) == (0, ""), said
-    (kept,) = folder.glob("results/runs/*/predictions.parquet")
-    assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
+def test_a_fold_changed_during_its_run_is_reported_and_run_again(world):
+    for change in each(CHANGES):
+        folder = world.place(change)
+        command = ["sh", "-ec", f"cd results/runs/majority-*/folds; {CHANGES[change]}"]
+        meanwhile = {"at": r"/folds/smic-hs--s06/\.record", "number": 1, "command": command}
+        grid = ("run", "majority", "--protocol", "mini.yaml")
+        said = world.run(folder, *grid, meanwhile=meanwhile)
+        assert (said.code, said.err) == (1, ""), said
+        assert "is incomplete: " in said.out.splitlines()[-1]
+        assert "smic-hs" in said.out.splitlines()[-1]
+        assert not list(folder.glob("results/runs/*/complete.json"))
+        said = world.run(folder, *grid)
+        assert (said.code, said.err) == (0, ""), said
+        (kept,) = folder.glob("results/runs/*/predictions.parquet")
+        assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
 
 
 YEAR = 365 * 24 * 3600.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "errors", [(YEAR, -YEAR, 0.0), (-30 * YEAR,), (50 * YEAR,)], ids=["both ways", "past", "future"]
-)
-def test_a_jumping_clock_changes_no_figure_and_no_duration(world, errors):
-    folder = world.place(f"clock{errors[0]}")
-    said = world.run(folder, *GRID, clock=errors)
-    assert (said.code, said.err) == (0, ""), said
-    world.check_whole(folder)
-    for mark in folder.glob("results/runs/*/folds/*/record.json"):
-        assert all(0 <= value < 1000 for value in json.loads(mark.read_bytes())["seconds"].values())
+def test_a_jumping_clock_changes_no_figure_and_no_duration(world):
+    for errors in each(((YEAR, -YEAR, 0.0), (-30 * YEAR,), (50 * YEAR,))):
+        folder = world.place(f"clock{errors[0]}")
+        said = world.run(folder, *GRID, clock=errors)
+        assert (said.code, said.err) == (0, ""), said
+        world.check_whole(folder)
+        for mark in folder.glob("results/runs/*/folds/*/record.json"):
+            assert all(0 <= value < 1000 for value in json.loads(mark.read_bytes())["seconds"].values())
 
 
-@pytest.mark.parametrize("first", [0.0, 50 * YEAR], ids=["put back", "was ahead"])
-def test_a_later_run_is_shown_although_the_clock_was_put_back(world, first):
-    folder = world.place(f"later{first}")
-    grid = ("run", "majority", "--protocol", "mini.yaml")
-    assert world.run(folder, *grid, clock=[first]).code == 0
-    (old,) = (folder / "results" / "runs").iterdir()
-    said = world.run(folder, *grid, clock=[first - 10 * YEAR], values={"merbench.engine:CODE_VERSION": 99})
-    assert (said.code, said.err) == (0, ""), said
-    assert "the system clock" in said.out
-    (new,) = set((folder / "results" / "runs").iterdir()) - {old}
-    assert f"{new.name} counts as the newest" in said.out
-    shown = world.run(folder, "compare", "--format", "json")
-    assert {run for row in json.loads(shown.out) for run in row["run_ids"]} == {new.name}
-    assert "--older" in shown.err
+def test_a_later_run_is_shown_although_the_clock_was_put_back(world):
+    for first in each((0.0, 50 * YEAR)):
+        folder = world.place(f"later{first}")
+        grid = ("run", "majority", "--protocol", "mini.yaml")
+        assert world.run(folder, *grid, clock=[first]).code == 0
+        (old,) = (folder / "results" / "runs").iterdir()
+        said = world.run(folder, *grid, clock=[first - 10 * YEAR], values={"merbench.engine:CODE_VERSION": 99})
+        assert (said.code, said.err) == (0, ""), said
+        assert "the system clock" in said.out
+        (new,) = set((folder / "results" / "runs").iterdir()) - {old}
+        assert f"{new.name} counts as the newest" in said.out
+        shown = world.run(folder, "compare", "--format", "json")
+        assert {run for row in json.loads(shown.out) for run in row["run_ids"]} == {new.name}
+        assert "--older" in shown.err
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from support.cases import each
 
 from merbench.engine.environment import device_of
 from merbench.engine.plan.catalogue import METHODS
@@ -32,12 +33,12 @@ TORCH = {
 }
 
 
-@pytest.mark.parametrize(("available", "device"), [(True, "cuda:0"), (False, "cpu")])
-def test_a_method_that_imports_torch_runs_on_an_available_gpu(module, monkeypatch, available, device):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
-    for how, line in TORCH.items():
-        base = "Base" if how == "base class" else "object"
-        assert device_of(module(f"{line}\nclass Mine({base}): pass").Mine) == device
+def test_a_method_that_imports_torch_runs_on_an_available_gpu(module, monkeypatch):
+    for available, device in each([(True, "cuda:0"), (False, "cpu")]):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: available)  # noqa: B023
+        for how, line in TORCH.items():
+            base = "Base" if how == "base class" else "object"
+            assert device_of(module(f"{line}\nclass Mine({base}): pass").Mine) == device
 
 
 def test_a_method_without_torch_runs_on_the_cpu(module, monkeypatch):

@@ -9,15 +9,12 @@ from merbench.contracts.errors import MerbenchError
 from merbench.tracking.servers import connect, settle
 
 
-def test_by_default_it_is_a_file_in_the_results_folder(tmp_path, monkeypatch):
+def test_an_option_beats_the_environment_and_both_the_default(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     server = settle(None, tmp_path / "results")
     assert server.uri == f"sqlite:///{tmp_path}/results/mlflow.db"
     assert server.artifacts == tmp_path / "results" / "mlartifacts"
     assert server.later == "merbench sync mlflow"
-
-
-def test_the_option_wins_over_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://from-environment:5000")
     assert settle(None, tmp_path).uri == "http://from-environment:5000"
     assert settle("https://given/mlflow", tmp_path).uri == "https://given/mlflow"
@@ -78,18 +75,14 @@ def test_a_results_folder_of_any_name_can_hold_it(tmp_path, empty, monkeypatch):
     assert server.address.startswith(f"sqlite:///{tmp_path}")
 
 
-def test_nothing_is_sent_to_mlflows_makers(server, monkeypatch):
+def test_connecting_sends_no_telemetry_and_leaves_no_file(server, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
-    connect(server)
-    from mlflow.telemetry.utils import is_telemetry_disabled
-
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert is_telemetry_disabled()
-
-
-def test_nothing_is_left_where_the_command_was_given(server, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     connect(server).search_experiments()
+    from mlflow.telemetry.utils import is_telemetry_disabled
+
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert is_telemetry_disabled()
     assert list(Path.cwd().iterdir()) == []

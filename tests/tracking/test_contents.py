@@ -1,20 +1,12 @@
 """What a run looks like in MLflow: names, scores, settings, files, folds, and what it is compared with."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
+from support.mirrored import synced
 
 from merbench.records.folder import RunFolder
 from merbench.tracking.servers import connect
-from merbench.tracking.sync import sync
-
-
-def synced(server, *folders):
-    done, notes = sync(server, folders)
-    lines = {kind: [note.text for note in notes if note.kind == kind] for kind in ("problem", "warning")}
-    found = {kind: done[kind] for kind in ("added", "updated", "kept")}
-    return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
 def test_a_complete_run_is_shown_with_scores_files_and_folds(record, answers, server, look):

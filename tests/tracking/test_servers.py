@@ -8,23 +8,16 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from support.cases import each
+from support.mirrored import synced
 
 from merbench.tracking.servers import TrackingError, settle
-from merbench.tracking.sync import sync
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-
-def synced(server, *folders):
-    done, notes = sync(server, folders)
-    lines = {kind: [note.text for note in notes if note.kind == kind] for kind in ("problem", "warning")}
-    found = {kind: done[kind] for kind in ("added", "updated", "kept")}
-    return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
 @contextmanager
@@ -61,29 +54,32 @@ def says(status, content, kind="text/html"):
     return answer
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (says(500, b"<h1>Internal Server Error</h1>\nmore"), "500"),
-        (says(200, b"<html><body>Welcome to the router</body></html>"), "not MLflow"),
-        (says(200, b'{"welcome": "to the router"}', "application/json"), "not MLflow"),
-        (says(200, b""), "not MLflow"),
-        (says(200, b"\x00\xff\x1b[31m"), "not MLflow"),
-        (says(404, b"not here"), "404"),
-        (says(401, b'{"error_code": "UNAUTHENTICATED", "message": "who are you?"}', "application/json"), "who are you"),
-        (lambda handler: handler.connection.close(), "MLflow at"),
-    ],
-    ids=["500", "html", "json", "nothing", "noise", "404", "401", "hangs up"],
-)
-def test_a_broken_server_or_another_service_is_one_line(record, answers, tmp_path, answer, told):
+BROKEN = {
+    "500": (says(500, b"<h1>Internal Server Error</h1>\nmore"), "500"),
+    "html": (says(200, b"<html><body>Welcome to the router</body></html>"), "not MLflow"),
+    "json": (says(200, b'{"welcome": "to the router"}', "application/json"), "not MLflow"),
+    "empty": (says(200, b""), "not MLflow"),
+    "noise": (says(200, b"\x00\xff\x1b[31m"), "not MLflow"),
+    "404": (says(404, b"not here"), "404"),
+    "401": (
+        says(401, b'{"error_code": "UNAUTHENTICATED", "message": "who are you?"}', "application/json"),
+        "who are you",
+    ),
+    "hangs up": (lambda handler: handler.connection.close(), "MLflow at"),
+}
+
+
+def test_a_broken_server_or_another_service_is_one_line(record, answers, tmp_path):
     folder = record(answers)
-    with answering(answer) as address:
-        with pytest.raises(TrackingError) as raised:
-            synced(settle(address, tmp_path), folder)
-        assert address in str(raised.value)
-    assert told in str(raised.value)
-    assert str(raised.value).isprintable()
-    assert len(str(raised.value)) < 400
+    for name in each(BROKEN):
+        answer, reason = BROKEN[name]
+        with answering(answer) as address:
+            with pytest.raises(TrackingError) as raised:
+                synced(settle(address, tmp_path), folder)
+            assert address in str(raised.value)
+        assert reason in str(raised.value)
+        assert str(raised.value).isprintable()
+        assert len(str(raised.value)) < 400
 
 
 def test_a_server_that_does_not_answer_in_time_is_reported(record, answers, tmp_path, monkeypatch):

@@ -2,24 +2,16 @@
 
 import json
 import math
-from types import SimpleNamespace
 
 import pytest
+from support.mirrored import synced
 
 from merbench.contracts.errors import MerbenchError
 from merbench.tracking.servers import TrackingError, connect
-from merbench.tracking.sync import sync
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 FOLDS = {"alpha/s1", "alpha/s2", "beta/t1"}
-
-
-def synced(server, *folders):
-    done, notes = sync(server, folders)
-    lines = {kind: [note.text for note in notes if note.kind == kind] for kind in ("problem", "warning")}
-    found = {kind: done[kind] for kind in ("added", "updated", "kept")}
-    return SimpleNamespace(**found, problems=lines["problem"], refused=lines["warning"])
 
 
 def counts(found):
@@ -48,36 +40,24 @@ def plain(found):
     }
 
 
-def test_a_second_pass_changes_nothing(record, answers, server, look):
-    folder = record(answers)
-    synced(server, folder)
-    before = look(server)
-    database = server.artifacts.parent / "mlflow.db"
-    written = database.read_bytes()
-    assert counts(synced(server, folder)) == (0, 0, 1, [], [])
-    assert plain(look(server)) == plain(before)
-    assert database.read_bytes() == written
-
-
-def test_a_deleted_database_is_created_again_from_the_files(record, answers, server, empty, look):
+def test_a_second_pass_changes_nothing_and_restores_what_was_deleted(record, answers, server, empty, look):
     folders = [record(answers), record(answers, seed=1)]
     synced(server, *folders)
-    before = plain(look(server))
-    (server.artifacts.parent / "mlflow.db").write_bytes(empty.read_bytes())
+    found = look(server)
+    before, database = plain(found), server.artifacts.parent / "mlflow.db"
+    written = database.read_bytes()
+    assert counts(synced(server, *folders)) == (0, 0, 2, [], [])
+    assert plain(look(server)) == before
+    assert database.read_bytes() == written
+    client, run = connect(server), found[folders[0].name].run
+    client.delete_run(run.info.run_id)
+    assert counts(synced(server, *folders)) == (1, 0, 1, [], [])
+    client.delete_experiment(run.info.experiment_id)
+    assert synced(server, *folders).problems == []
+    assert set(look(server)) == {folder.name for folder in folders}
+    database.write_bytes(empty.read_bytes())
     assert counts(synced(server, *folders)) == (2, 0, 0, [], [])
     assert plain(look(server)) == before
-
-
-def test_what_was_deleted_in_mlflow_comes_back(record, answers, server, look):
-    folder = record(answers)
-    synced(server, folder)
-    client = connect(server)
-    (shown,) = look(server).values()
-    client.delete_run(shown.run.info.run_id)
-    assert counts(synced(server, folder)) == (1, 0, 0, [], [])
-    client.delete_experiment(shown.run.info.experiment_id)
-    assert synced(server, folder).problems == []
-    assert set(look(server)) == {folder.name}
 
 
 def test_a_run_has_no_figures_until_it_is_complete(record, answers, server, look):
@@ -145,6 +125,13 @@ def test_a_run_file_that_does_not_verify_is_reported(record, answers, server, lo
     assert found.added == 1
     assert "run.json is truncated" in found.problems[0]
     assert set(look(server)) == {fine.name}
+
+
+def test_an_unwritable_database_is_named(record, answers, server):
+    (server.artifacts.parent / "mlflow.db").write_bytes(b"no database")
+    with pytest.raises(MerbenchError, match=r"MLflow at sqlite:.*mlflow\.db: ") as raised:
+        synced(server, record(answers))
+    assert "\n" not in str(raised.value)
 
 
 WRITES = ("create_experiment", "create_run", "log_batch", "set_terminated", "log_artifacts", "set_tag")
@@ -226,13 +213,6 @@ def test_a_part_without_clips_has_no_figures(record, answers, server, look):
     assert {"uf1", "alpha/uf1"} <= set(shown.metrics)
     assert "gamma/uf1" not in shown.metrics
     assert all(not math.isnan(value) for value in shown.metrics.values())
-
-
-def test_an_unwritable_database_is_named(record, answers, server):
-    (server.artifacts.parent / "mlflow.db").write_bytes(b"no database")
-    with pytest.raises(MerbenchError, match=r"MLflow at sqlite:.*mlflow\.db: ") as raised:
-        synced(server, record(answers))
-    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.slow

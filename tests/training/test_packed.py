@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support.cases import each
 from torch import nn
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
@@ -102,30 +103,23 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_packed_folds_become_the_same_nets_as_alone(settings):
-    alone, packed = both([20, 17, 20, 22], epochs=3, batch_size=12, **settings)
-    assert_same(alone, packed)
-    weights = [method.net[0].weight for method in packed]
-    assert not torch.allclose(weights[0], weights[2], atol=1e-3)  # folds of one size are still folds of their own
-
-
-def test_groups_of_parameters_keep_their_settings():
+def test_packed_folds_become_the_same_nets_as_alone():
+    for settings in each(SETTINGS.values()):
+        alone, packed = both([20, 17, 20, 22], epochs=3, batch_size=12, **settings)
+        assert_same(alone, packed)
+        weights = [method.net[0].weight for method in packed]
+        assert not torch.allclose(weights[0], weights[2], atol=1e-3)  # folds of one size are still folds of their own
     alone, packed = both([20, 17], ManyGroups, epochs=3, batch_size=12, learning_rate=0.01)
-    assert_same(alone, packed)
+    assert_same(alone, packed)  # groups of parameters keep their settings
+    test = inputs(7, seed=99)
+    for one, other in zip(alone, packed, strict=True):
+        np.testing.assert_allclose(other.predict(test).scores, one.predict(test).scores, rtol=1e-10)
 
 
 def test_a_fold_becomes_the_same_net_in_any_pack():
     one, _ = both([20, 17], epochs=2, batch_size=12)
     _, packed = both([20, 17, 23, 24], epochs=2, batch_size=12)
     assert_same(one, packed[:2])
-
-
-def test_predictions_are_those_of_folds_trained_alone():
-    alone, packed = both([20, 17], epochs=3, batch_size=12, learning_rate=0.01)
-    test = inputs(7, seed=99)
-    for one, other in zip(alone, packed, strict=True):
-        np.testing.assert_allclose(other.predict(test).scores, one.predict(test).scores, rtol=1e-10)
 
 
 def test_epoch_end_is_called_for_each_fold_and_may_stop_one():
@@ -150,15 +144,13 @@ def test_epoch_end_is_called_for_each_fold_and_may_stop_one():
     assert [(each.done, each.total) for each in done[1]] == [(4, 4), (2, 4), (4, 4)]
     assert_same(alone, packed)
 
+    ended = []
 
-def test_training_ends_when_every_fold_has_stopped():
-    told = []
+    def stopping():  # training ends when every fold has stopped
+        return [RunContext(seed=place, on_epoch=lambda epoch, _: ended.append(epoch) or True) for place in range(2)]
 
-    def contexts():
-        return [RunContext(seed=place, on_epoch=lambda epoch, _: told.append(epoch) or True) for place in range(2)]
-
-    assert_same(*both([20, 17], contexts=contexts, epochs=5, batch_size=12))
-    assert told == [1, 1, 1, 1]
+    assert_same(*both([20, 17], contexts=stopping, epochs=5, batch_size=12))
+    assert ended == [1, 1, 1, 1]
 
 
 def test_what_is_frozen_stays_as_it_is():
@@ -169,15 +161,6 @@ def test_what_is_frozen_stays_as_it_is():
     assert torch.equal(packed[0].net[0].weight, first[0].weight)
     assert packed[0].net[2].num_batches_tracked == 0
     assert not torch.equal(packed[0].net[2].weight, first[2].weight)
-
-
-def test_a_method_with_a_loop_of_its_own_does_not_pack():
-    class Own(Net):
-        def fit(self, train, run):
-            raise NotImplementedError
-
-    assert can_pack(Net)
-    assert not can_pack(Own)
 
 
 def test_nets_own_their_weights_in_the_end():
@@ -201,19 +184,38 @@ def test_methods_that_do_not_pack_are_trained_alone():
     class Alone(Net):
         packs = False
 
+    class Own(Net):
+        def fit(self, train, run):
+            raise NotImplementedError
+
+    assert [can_pack(method) for method in (Net, Own)] == [True, False]
     methods = made(2, Alone)
     assert grouped_by_steps(methods[0], [20, 20]) == [[0], [1]]
     with pytest.raises(ValueError, match="can't be trained together"):
         fit_together(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
 
 
-def test_random_layers_of_torch_are_refused():
+def test_layers_that_can_not_be_stacked_are_refused():
     class Plain(Net):
         def module(self):
             return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(243, 3)).double()
 
-    with pytest.raises(RuntimeError, match="random"):
-        fit_together(made(2, Plain, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+    class Twice(Net):
+        def module(self):
+            layer = FastDropout()
+            return nn.Sequential(nn.Flatten(), layer, nn.Linear(243, 3), layer).double()
+
+    class Endless(Net):
+        def module(self):
+            return nn.Sequential(nn.BatchNorm2d(3, momentum=None), nn.Flatten(), nn.Linear(243, 3)).double()
+
+    for method, error, message in (
+        (Plain, RuntimeError, "random"),
+        (Twice, RuntimeError, "called twice"),
+        (Endless, ValueError, "momentum"),
+    ):
+        with pytest.raises(error, match=message):
+            fit_together(made(2, method, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
 
 
 def test_batch_norms_of_all_kinds_are_padded():
@@ -244,22 +246,3 @@ def test_padding_is_excluded_from_the_loss_of_action_units():
         one.fit(train, RunContext(seed=place))
     fit_together(packed, trains, [RunContext(seed=place) for place in range(2)])
     assert_same(alone, packed)
-
-
-def test_a_dropout_that_is_called_twice_a_step_is_refused():
-    class Twice(Net):
-        def module(self):
-            layer = FastDropout()
-            return nn.Sequential(nn.Flatten(), layer, nn.Linear(243, 3), layer).double()
-
-    with pytest.raises(RuntimeError, match="called twice"):
-        fit_together(made(2, Twice, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
-
-
-def test_a_batch_norm_without_momentum_is_refused():
-    class Endless(Net):
-        def module(self):
-            return nn.Sequential(nn.BatchNorm2d(3, momentum=None), nn.Flatten(), nn.Linear(243, 3)).double()
-
-    with pytest.raises(ValueError, match="momentum"):
-        fit_together(made(2, Endless, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)

@@ -6,39 +6,29 @@ from merbench.contracts.errors import MerbenchError
 from merbench.training.pretrained import downloaded
 
 
-def test_what_can_be_made_is_returned():
-    assert downloaded("vit", "vit: null", lambda: "the model") == "the model"
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (OSError("no route to the hub\nlook here\nand there"), "(no route to the hub)"),
-        (RuntimeError("\n  Unknown model (vit)\n"), "(Unknown model (vit))"),
-        (TimeoutError(), "(TimeoutError)"),
-    ],
-)
-def test_a_failed_download_is_reported_in_one_line(error, reason):
+def raising(error):
     def make():
         raise error
 
-    with pytest.raises(MerbenchError) as raised:
-        downloaded("vit_small", "vit_pretrained: null", make)
-    said = str(raised.value)
-    assert len(said.splitlines()) == 1
-    for part in (
-        "the weights of vit_small can't be downloaded",
-        reason,
-        "download them",
-        "or set vit_pretrained: null",
-    ):
-        assert part in said
-    assert raised.value.__cause__ is error
+    return make
 
 
-def test_an_interruption_is_no_missing_download():
-    def make():
-        raise KeyboardInterrupt
-
+def test_an_available_model_is_returned_and_an_interrupt_passes():
+    assert downloaded("vit", "vit: null", lambda: "the model") == "the model"
     with pytest.raises(KeyboardInterrupt):
-        downloaded("vit", "vit: null", make)
+        downloaded("vit", "vit: null", raising(KeyboardInterrupt()))
+
+
+def test_a_failed_download_is_reported_in_one_line():
+    for error, reason in (
+        (OSError("no route to the hub\nlook here\nand there"), "(no route to the hub)"),
+        (RuntimeError("\n  Unknown model (vit)\n"), "(Unknown model (vit))"),
+        (TimeoutError(), "(TimeoutError)"),
+    ):
+        with pytest.raises(MerbenchError) as raised:
+            downloaded("vit_small", "vit_pretrained: null", raising(error))
+        said = str(raised.value)
+        assert len(said.splitlines()) == 1
+        for part in ("vit_small", reason, "or set vit_pretrained: null"):
+            assert part in said
+        assert raised.value.__cause__ is error

@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from support.cases import each
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Problem, RunContext, TrainingData
@@ -58,43 +59,39 @@ ALL = [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2, 1, 0, 0]
 TEST = clips(np.array([0, 1, 2] * 10), seed=5)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_labels_and_scores_are_the_estimators_own(name):
-    method = fitted(ESTIMATORS[name], ALL)
+def test_labels_and_scores_are_the_estimators_own():
     seed = RunContext(seed=3).stream_seed("estimator") % 2**32
-    bare = ESTIMATORS[name](seed).fit(clips(np.array(ALL)), ALL)
-    found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
-    assert found.labels.tolist() == bare.predict(TEST).tolist()
-    expected = bare.predict_proba(TEST) if hasattr(bare, "predict_proba") else bare.decision_function(TEST)
-    np.testing.assert_array_equal(found.scores, expected)
+    for make in each(ESTIMATORS.values()):
+        bare = make(seed).fit(clips(np.array(ALL)), ALL)
+        found = fitted(make, ALL).predict(inputs(TEST)).check(len(TEST), PROBLEM)
+        assert found.labels.tolist() == bare.predict(TEST).tolist()
+        expected = bare.predict_proba(TEST) if hasattr(bare, "predict_proba") else bare.decision_function(TEST)
+        np.testing.assert_array_equal(found.scores, expected)
 
 
-@pytest.mark.parametrize(("name", "present"), list(zip(ESTIMATORS, [(0, 1), (0, 2), (1, 2)] * 3, strict=False)))
-def test_a_class_without_training_clips_is_never_predicted(name, present):
-    method = fitted(ESTIMATORS[name], [present[n % 2] for n in range(12)])
-    found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
-    (absent,) = {0, 1, 2} - set(present)
-    assert absent not in found.decisions()
-    assert set(found.decisions()) <= set(present)
-    assert (found.scores[:, [absent]] <= found.scores).all()
-    # Each column stands for its own class: where the estimator is sure of one, that one is scored higher.
-    first, second = present
-    ahead = found.scores[:, first] - found.scores[:, second]
-    told = np.abs(ahead) > 1e-9
-    assert (found.labels[told] == np.where(ahead > 0, first, second)[told]).all()
+def test_a_clips_prediction_is_the_same_alone_and_in_a_batch():
+    labels = [ALL, [0, 1] * 6, [2, 0] * 6] * 3
+    for (name, make), given in each(zip(ESTIMATORS.items(), labels, strict=False)):
+        method = fitted(make, given)
+        together = method.predict(inputs(TEST))
+        for row in range(0, len(TEST), 5):
+            alone = method.predict(inputs(TEST[row : row + 1]))
+            np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-9, err_msg=name)
+            assert alone.labels[0] == together.labels[row], name
 
 
-@pytest.mark.parametrize(("name", "labels"), list(zip(ESTIMATORS, [ALL, [0, 1] * 6, [2, 0] * 6] * 3, strict=False)))
-def test_a_clips_prediction_is_the_same_alone_and_in_a_batch(name, labels):
-    method = fitted(ESTIMATORS[name], labels)
-    together = method.predict(inputs(TEST))
-    for row in range(0, len(TEST), 5):
-        alone = method.predict(inputs(TEST[row : row + 1]))
-        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-9)
-        assert alone.labels[0] == together.labels[row]
-
-
-def test_a_single_class_in_training_is_predicted():
+def test_a_class_without_training_clips_is_never_predicted():
+    for make, present in each(zip(ESTIMATORS.values(), [(0, 1), (0, 2), (1, 2)] * 3, strict=False)):
+        method = fitted(make, [present[n % 2] for n in range(12)])
+        found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
+        (absent,) = {0, 1, 2} - set(present)
+        assert set(found.decisions()) <= set(present)
+        assert (found.scores[:, [absent]] <= found.scores).all()
+        # Each column belongs to its own class: where the estimator is sure of one, that one is scored higher.
+        first, second = present
+        ahead = found.scores[:, first] - found.scores[:, second]
+        sure = np.abs(ahead) > 1e-9
+        assert (found.labels[sure] == np.where(ahead > 0, first, second)[sure]).all()
     found = fitted(ESTIMATORS["dummy"], [1] * 5).predict(inputs(TEST)).check(len(TEST), PROBLEM)
     assert set(found.decisions()) == {1}
     assert (found.scores == [0, 1, 0]).all()

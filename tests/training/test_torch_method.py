@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from support.cases import each
 from torch import nn
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
@@ -202,24 +203,24 @@ def test_a_schedule_spans_all_passes_that_are_made():
     np.testing.assert_allclose(rates, 1e-3 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2)
 
 
-@pytest.mark.parametrize(("least", "passes"), [(0, 3), (12, 3), (13, 4), (100, 25)])
-def test_passes_are_added_where_steps_are_few(least, passes):
-    data, run = training(50), RunContext(seed=1)
-    method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
-    assert len(method.steps) == 4 * passes
-    assert (run.progress.done, run.progress.total) == (passes, passes)
-    values = sorted(data.inputs["values"].batch()[:, 7].tolist())
-    assert sorted(value for step in method.steps[-4:] for value in step) == values
+def test_passes_are_added_where_steps_are_few():
+    for least, passes in each([(0, 3), (12, 3), (13, 4), (100, 25)]):
+        data, run = training(50), RunContext(seed=1)
+        method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
+        assert len(method.steps) == 4 * passes
+        assert (run.progress.done, run.progress.total) == (passes, passes)
+        values = sorted(data.inputs["values"].batch()[:, 7].tolist())
+        assert sorted(value for step in method.steps[-4:] for value in step) == values
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_a_last_clip_alone_joins_the_batch_before(shuffle):
-    for clips, sizes in ((17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (8, [8]), (9, [9]), (5, [5]), (1, [1])):
-        data = training(clips)
-        method = fitted(Recording, data=data, epochs=1, batch_size=8, shuffle=shuffle)
-        assert [len(step) for step in method.steps] == sizes
-        seen = [value for step in method.steps for value in step]
-        assert sorted(seen) == sorted(data.inputs["values"].batch()[:, 7].tolist())
+def test_a_last_clip_alone_joins_the_batch_before():
+    for shuffle in each((True, False)):
+        for clips, sizes in ((17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (8, [8]), (9, [9]), (5, [5]), (1, [1])):
+            data = training(clips)
+            method = fitted(Recording, data=data, epochs=1, batch_size=8, shuffle=shuffle)
+            assert [len(step) for step in method.steps] == sizes
+            seen = [value for step in method.steps for value in step]
+            assert sorted(seen) == sorted(data.inputs["values"].batch()[:, 7].tolist())
 
 
 def test_long_gradients_are_shortened_and_keep_their_direction():
@@ -321,38 +322,39 @@ class Typed(Linear):
         return found
 
 
-@pytest.mark.parametrize(("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_mixed_precision_is_for_training_only(precision, kind):
-    method = fitted(Typed, epochs=2, precision=precision)
-    found = method.predict(inputs(5, seed=3))
-    assert method.types == [(True, kind)] * 4 + [(False, torch.float32)]
-    assert all(p.dtype == torch.float32 for p in method.net.parameters())
-    assert found.scores.dtype == np.float64
+def test_mixed_precision_is_for_training_only():
+    for precision, kind in each([("float32", torch.float32), ("bfloat16", torch.bfloat16)]):
+        method = fitted(Typed, epochs=2, precision=precision)
+        found = method.predict(inputs(5, seed=3))
+        assert method.types == [(True, kind)] * 4 + [(False, torch.float32)]
+        assert all(p.dtype == torch.float32 for p in method.net.parameters())
+        assert found.scores.dtype == np.float64
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_the_net_is_compiled_for_training_only_if_asked_for(monkeypatch, compiled):
-    made = []
+def test_the_net_is_compiled_for_training_only_if_asked_for(monkeypatch):
+    for compiled in each([False, True]):
+        made = []
 
-    def compile_(net):
-        made.append(net)
-        return net
+        def compile_(net):
+            made.append(net)  # noqa: B023
+            return net
 
-    monkeypatch.setattr(torch, "compile", compile_)
-    settings = {"compiled": True} if compiled else {}
-    method = fitted(epochs=2, **settings)
-    assert made == ([method.net] if compiled else [])
-    assert TorchConfig().compiled is False
+        monkeypatch.setattr(torch, "compile", compile_)
+        settings = {"compiled": True} if compiled else {}
+        method = fitted(epochs=2, **settings)
+        assert made == ([method.net] if compiled else [])
+        assert TorchConfig().compiled is False
 
 
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_filters_are_channels_last_if_asked_for(channels_last):
-    class Filters(TorchMethod):
-        def module(self):
-            return nn.Sequential(nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 3, 2), nn.Flatten())
+def test_filters_are_channels_last_if_asked_for():
+    for channels_last in each([False, True]):
 
-    weight = fitted(Filters, epochs=1, channels_last=channels_last).net[1].weight
-    assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
+        class Filters(TorchMethod):
+            def module(self):
+                return nn.Sequential(nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 3, 2), nn.Flatten())
+
+        weight = fitted(Filters, epochs=1, channels_last=channels_last).net[1].weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
 
 
 def test_evaluated_gives_batches_in_eval_mode_without_gradients():
