@@ -23,35 +23,25 @@ def test_every_correction_has_a_clip_reason_and_source():
 
 def test_a_value_within_the_clip_is_corrected():
     for wrong in (None, 0, 10**6):
-        assert about(APEX, apex=wrong) == [APEX]
+        assert about(APEX, apex=wrong) == [APEX], wrong
+    assert about(OFFSET, apex=OFFSET.value + 5, offset=OFFSET.value + 30) == [OFFSET]  # whatever the apex
 
 
-def test_an_offset_is_corrected_whatever_the_apex():
-    assert about(OFFSET, apex=OFFSET.value + 5, offset=OFFSET.value + 30) == [OFFSET]
-
-
-def test_a_sheet_that_is_right_is_left_as_it_is():
+def test_right_values_and_other_copies_are_not_corrected():
     assert about(APEX, apex=APEX.value) == []
+    assert about(APEX, frames=[APEX.value - 1, APEX.value + 1]) == []  # a copy without that frame
+    assert about(APEX, onset=APEX.value + 1) == about(APEX, offset=APEX.value - 1) == []  # outside the clip
+    assert about(OFFSET, onset=OFFSET.value + 1) == []
 
 
-def test_a_copy_without_that_frame_is_left_as_it_is():
-    assert about(APEX, frames=[APEX.value - 1, APEX.value + 1]) == []
-
-
-def test_a_value_outside_the_clip_is_not_taken():
-    for span in ({"onset": APEX.value + 1}, {"offset": APEX.value - 1}):
-        assert about(APEX, **span) == []
-        assert about(OFFSET, onset=OFFSET.value + 1) == [], span
-
-
-def test_another_clip_is_left_as_it_is():
+def test_another_clip_is_not_corrected():
     numbers = {"onset": 1, "apex": None, "offset": 10**6}
     other = (APEX.dataset, APEX.subject, APEX.clip + "1")
     assert corrections_for(other, numbers, range(10**4)) == []
     assert corrections_for(("casme2", APEX.subject, APEX.clip), numbers, range(10**4)) == []
 
 
-def test_an_apex_that_somebody_else_corrected_is_left_as_it_is():
+def test_an_apex_within_the_clip_is_not_corrected():
     onset = APEX.value - 20
     assert about(APEX, onset=onset, apex=APEX.value + 1, offset=APEX.value + 20) == []
     for doubtful in (onset, onset + 1, APEX.value + 21):
