@@ -59,15 +59,12 @@ def test_values_of_several_sources_follow_their_clips(sources):
         assert inputs[name].spec == FLOW
 
 
-def test_some_of_the_clips_may_be_asked_for(sources):
+def test_some_clips_or_no_inputs_are_prepared(sources, tmp_path):
     clips = _all_clips(sources).iloc[[4, 1]]
     assert prepare_inputs(sources, clips, {"flow": FLOW})["flow"].batch()[:, 0, 0].tolist() == [5, 2]
-
-
-def test_a_method_without_inputs_is_served_by_anything(tmp_path):
-    sources = [_source(Constant("mine", offers=None), tmp_path, [1, 2])]
-    assert missing_inputs(sources, {}) == []
-    assert prepare_inputs(sources, sources[0].clips, {}).clips == 2
+    without = [_source(Constant("mine", offers=None), tmp_path, [1, 2])]
+    assert missing_inputs(without, {}) == []
+    assert prepare_inputs(without, without[0].clips, {}).clips == 2
 
 
 def test_missing_inputs_are_named_with_the_offered_ones(tmp_path):
@@ -98,13 +95,10 @@ def test_landmarks_without_dlib_name_the_command(tmp_path, monkeypatch):
     assert all("uv sync --extra faces" in line for line in said)
 
 
-def test_a_source_that_gives_too_few_arrays_is_named(tmp_path):
-    sources = [_source(Constant("mine", short=1), tmp_path, [1, 2, 3])]
+def test_sources_with_too_few_arrays_or_clips_are_named(sources, tmp_path):
+    short = [_source(Constant("mine", short=1), tmp_path, [1, 2, 3])]
     with pytest.raises(MerbenchError, match=r"mine gave 2 arrays of flow.* for 3 clips"):
-        prepare_inputs(sources, sources[0].clips, {"flow": FLOW})
-
-
-def test_clips_that_no_source_holds_are_refused(sources):
+        prepare_inputs(short, short[0].clips, {"flow": FLOW})
     with pytest.raises(MerbenchError, match="yours"):
         prepare_inputs(sources[:1], _all_clips(sources), {"flow": FLOW})
 

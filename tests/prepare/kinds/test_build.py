@@ -243,9 +243,7 @@ def test_a_missing_face_is_reported_with_clip_and_frame(clip):
 
 def test_a_frame_of_another_size_is_reported(clip):
     cv2.imwrite(str(clip.files[APEX]), np.zeros((30, 40, 3), dtype=np.uint8))
-    with pytest.raises(
-        DataError, match=r"frame 16 \(.*img16\.png\): 40 x 30 pixels, where the onset frame has 48 x 48"
-    ):
+    with pytest.raises(DataError, match=r"frame 16 \(.*img16\.png\): 40 x 30 pixels, .* 48 x 48"):
         build(Frames(faces="delivered", count=3), clip)
     assert build(Frames(faces="delivered", count=3, align="frame"), clip).shape == (3, 112, 112, 1)
 
