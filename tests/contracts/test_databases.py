@@ -21,6 +21,6 @@ def test_a_card_refuses_names_that_cannot_be_in_a_path():
             DatabaseCard(name=name, datasets={dataset: "Mine"}, **KNOWN)
 
 
-def test_a_card_refuses_what_it_does_not_know():
+def test_a_card_refuses_unknown_keys():
     with pytest.raises(ValidationError, match="Extra inputs"):
         DatabaseCard(name="mine", datasets={"mine": "Mine"}, size=3, **KNOWN)

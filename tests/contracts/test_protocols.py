@@ -349,12 +349,12 @@ def test_changes_of_meaning_change_the_digest(base, listing, loaded):
     assert len({whole, part, *digests}) == len(digests) + 2
 
 
-def test_the_order_of_hold_out_training_data_has_no_meaning(base, loaded):
+def test_the_order_of_hold_out_training_data_is_ignored(base, loaded):
     one, other = (loaded(base | {"folds": hold_out(t, ["smic-hs"])}) for t in (["samm", "casme2"], ["casme2", "samm"]))
     assert one == other
 
 
-def test_warnings_say_what_a_table_must_show(base, loaded):
+def test_warnings_of_a_protocol(base, loaded):
     assert loaded(base).warnings == []
     (shared,) = loaded(base | {"folds": "leave-one-database-out", "shares_people": "the  reason"}).warnings
     assert "the reason" in shared

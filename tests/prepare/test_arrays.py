@@ -138,7 +138,7 @@ def _pictures(folder, clips, cropped=True):
     return Source(Pictures(), folder, Reading(clip_table(pd.DataFrame(rows), "test"), "none", cropped=cropped))
 
 
-class Told:
+class Watcher:
     def __init__(self):
         self.notes = []
 
@@ -157,7 +157,7 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
     values = prepare_input([source], source.clips.iloc[[2, 0]], SMALL_FRAMES).batch()
     assert (values.shape, values.dtype) == ((2, 3, 8, 8, 1), np.uint8)
     assert values[:, :, 0, 0, 0].tolist() == [[20, 22, 24], [0, 2, 4]]
-    assert fill_store(source, SMALL_FRAMES, Told()) == 3
+    assert fill_store(source, SMALL_FRAMES, Watcher()) == 3
     (kept,) = stored_shelves()
     assert kept.arrays == 3
     assert kept.file.spec == SMALL_FRAMES.model_copy(update={"faces": "delivered"})
@@ -165,7 +165,7 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
 
 def test_the_way_of_finding_faces_is_kept(tmp_path):
     source = _pictures(tmp_path, 1)
-    watcher = Told()
+    watcher = Watcher()
     found = prepare_input([source], source.clips, SMALL_FRAMES, watcher)
     assert found.prepared == {"pictures": "frames(onset-offset, 3, 8, grey, faces=delivered)"}
     assert watcher.notes == ["pictures: frames(onset-offset, 3, 8, grey, faces=delivered), faces as delivered"]
@@ -182,14 +182,14 @@ def test_a_corrupted_array_is_named_and_built_again(tmp_path):
     first = prepare_input([source], source.clips, SMALL_FRAMES).batch()
     path = stored_shelves()[0].files()[1]
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    watcher = Told()
+    watcher = Watcher()
     np.testing.assert_array_equal(prepare_input([source], source.clips, SMALL_FRAMES, watcher).batch(), first)
     assert any(str(path) in note and "is built again" in note for note in watcher.notes)
     assert not any("anew" in note for note in _notes_of(source))
 
 
 def _notes_of(source):
-    watcher = Told()
+    watcher = Watcher()
     prepare_input([source], source.clips, SMALL_FRAMES, watcher)
     return watcher.notes
 

@@ -63,9 +63,8 @@ def test_the_mean_over_a_clips_frames_hides_its_class():
         means.setdefault(clip.label, []).append(mean)
     middles = [np.mean(values) for values in means.values()]
     spread = np.mean([np.std(values) for values in means.values()])
-    assert (
-        max(middles) - min(middles)
-    ) / spread < 0.3  # it is about 4 where rise and decay don't make up for each other
+    # About 4 where rise and decay do not balance each other.
+    assert (max(middles) - min(middles)) / spread < 0.3
 
 
 def test_at_strength_0_a_class_leaves_no_trace_in_any_frame():
@@ -86,18 +85,14 @@ def test_the_plan_depends_on_the_seed_only():
 # What is drawn.
 
 
-def test_full_has_the_subjects_of_megc_2019():
+def test_sizes_have_their_subjects_and_classes():
     official = load_protocol(megc2019).official()
     real = set(official[["dataset", "subject"]].itertuples(index=False, name=None))
     assert {normalised(clip.dataset, clip.subject, clip.clip)[:2] for clip in FULL} == real
-    assert len(real) == 68
-
-
-def test_small_has_12_subjects_and_about_100_clips():
-    clips = plan(SyntheticSettings())
-    assert len({(clip.dataset, clip.subject) for clip in clips}) == 12
-    assert 95 <= len(clips) <= 105
-    assert len({(clip.dataset, clip.label) for clip in clips}) == 9
+    small = plan(SyntheticSettings())
+    assert (len(real), len({(clip.dataset, clip.subject) for clip in small})) == (68, 12)
+    assert 95 <= len(small) <= 105
+    assert len({(clip.dataset, clip.label) for clip in small}) == 9
 
 
 def test_names_are_valid_unique_and_not_of_real_clips():
@@ -114,11 +109,7 @@ def test_clips_have_the_durations_and_movements_of_mes():
         assert 0.1 <= (clip.offset - clip.onset) / module.FPS[clip.dataset] <= 0.5
         assert clip.first <= clip.onset < clip.apex < clip.offset <= clip.last
         assert 0.5 <= clip.peak <= 2
-
-
-def test_the_apex_of_smic_is_where_its_reader_puts_it():
-    for clip in FULL:
-        if clip.dataset == "smic-hs":
+        if clip.dataset == "smic-hs":  # as its reader sets the apex
             assert (clip.first, clip.last) == (clip.onset, clip.offset)
             assert clip.apex == (clip.first + clip.last) // 2
 
@@ -194,10 +185,10 @@ def test_the_background_does_not_move():
 
 
 def test_opencv_finds_a_face_in_the_onset_frames():
-    for dataset in DATASETS:
-        from merbench.prepare.faces.find import find_face
+    from merbench.prepare.faces.find import find_face
 
-        settings = SyntheticSettings()
+    settings = SyntheticSettings()
+    for dataset in DATASETS:
         for name in sorted({clip.subject for clip in plan(settings) if clip.dataset == dataset})[:2]:
             person = draw_subject(settings, dataset, name)
             for clip in [c for c in plan(settings) if (c.dataset, c.subject) == (dataset, name)][:4]:
@@ -225,20 +216,15 @@ def test_the_digest_depends_on_settings_and_code(monkeypatch, tmp_path):
     before = generator_digest(SyntheticSettings())
     assert generator_digest(SyntheticSettings(seed=1)) != before
     assert generator_digest(SyntheticSettings(strength=0.5)) != before
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "VERSION", source.VERSION + 1)
+        assert generator_digest(SyntheticSettings()) != before
     monkeypatch.setattr(source, "__file__", str(tmp_path / "settings.py"))
     assert generator_digest(SyntheticSettings()) == before
     table = (tmp_path / "table.py").read_text()
     (tmp_path / "table.py").write_text(table.replace('"""The table', '"""A table') + "\n# a remark\n")
     assert generator_digest(SyntheticSettings()) == before
     (tmp_path / "table.py").write_text(table.replace('"ambiguous": 0.6', '"ambiguous": 0.61'))
-    assert generator_digest(SyntheticSettings()) != before
-
-
-def test_a_new_version_is_another_digest(monkeypatch):
-    from merbench.synthetic import settings as source
-
-    before = generator_digest(SyntheticSettings())
-    monkeypatch.setattr(source, "VERSION", source.VERSION + 1)
     assert generator_digest(SyntheticSettings()) != before
 
 

@@ -136,7 +136,7 @@ def test_strength_scales_means_and_draws_no_more_numbers():
         def drawn(strength, emotion=emotion):
             rng = np.random.default_rng(5)
             course = motion.draw_course(rng, emotion, strength, 0.5)
-            return course, rng.random()  # where the stream stands afterwards
+            return course, rng.random()  # and the next number of the stream
 
         (weak, after_weak), (strong, after_strong) = drawn(0.0), drawn(1.0)
         assert after_weak == after_strong, emotion

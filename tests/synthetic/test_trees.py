@@ -73,7 +73,7 @@ def _bytes(folder):
 # What is written.
 
 
-def test_the_readers_read_what_was_planned(small):
+def test_the_readers_read_the_planned_clips(small):
     planned = {normalised(clip.dataset, clip.subject, clip.clip): clip for clip in _some(TINY)}
     read = {}
     for dataset, reader in READERS.items():
@@ -148,7 +148,7 @@ def test_some_frame_numbers_of_samm_have_four_digits():
     assert frame_name(four, four.onset) == f"{four.subject}_{four.onset:04d}.jpg"
 
 
-def test_the_manifest_says_what_was_made(small):
+def test_the_manifest_holds_settings_and_counts(small):
     manifest = read_manifest(small)
     assert manifest["generator"] == generator_digest(TINY)
     assert SyntheticSettings(**manifest["settings"]) == TINY
@@ -159,6 +159,7 @@ def test_the_manifest_says_what_was_made(small):
 # The leak gate, on files.
 
 
+@pytest.mark.slow
 def test_labelled_frames_and_sheets_ignore_the_strength(tmp_path, few):
     trees_of = []
     for strength in (0.0, 0.5, 1.0):
@@ -178,6 +179,7 @@ def test_labelled_frames_and_sheets_ignore_the_strength(tmp_path, few):
     assert all(trees_of[0][name] == trees_of[1][name] == trees_of[2][name] for name in sheets)
 
 
+@pytest.mark.slow
 def test_two_writes_give_the_same_bytes(tmp_path, few, whole):
     time.sleep(2.1)  # zip files remember the time of writing in steps of two seconds
     write(TINY, tmp_path, workers=3)

@@ -17,7 +17,7 @@ from merbench.databases.readers.samm import DATABASE as SAMM
 from merbench.databases.readers.smic_hs import DATABASE as SMIC
 
 SHEET, TREE, CLASSES = "CASME2-coding-20140508.xlsx", "CASME2-RAW", "CASME2-ObjectiveClasses.xlsx"
-FIRST = f"{TREE}/sub01/EP21_01f"  # frames 44 to 55, of which 46 to 53 are the clip; row 2 of the sheet
+FIRST = f"{TREE}/sub01/EP21_01f"  # frames 44 to 55, the clip from 46 to 53; row 2 of the sheet
 # Columns of the sheet, as a list counts them.
 SUBJECT, CLIP, ONSET, APEX, OFFSET, AUS, EMOTION = 0, 1, 3, 4, 5, 7, 8
 

@@ -6,7 +6,7 @@ OFFSET = next(known for known in known_corrections() if known.column == "offset"
 
 
 def about(known, frames=None, **numbers):
-    """Ask for corrections of the clip of `known`, which spans 40 frames around its value unless told otherwise."""
+    """Ask for corrections of the clip of `known`, which spans 40 frames around its value by default."""
     numbers = {"onset": known.value - 20, "apex": known.value + 50, "offset": known.value + 20} | numbers
     return corrections_for((known.dataset, known.subject, known.clip), numbers, frames or range(known.value + 100))
 

@@ -75,7 +75,7 @@ def test_ambiguous_and_unreadable_folders_are_refused(tmp_path, monkeypatch):
     assert "can't be read (Permission denied)" in refusal(numbered_frames, tmp_path, error=DataError)
 
 
-def test_other_links_count_as_what_they_lead_to(tmp_path):
+def test_other_links_count_as_their_targets(tmp_path):
     touch(tmp_path / "elsewhere" / "clip", "img1.jpg")
     here = touch(tmp_path / "here")
     (here / "clip").symlink_to(tmp_path / "elsewhere" / "clip")
@@ -124,7 +124,7 @@ def test_sizes_behind_tables_and_of_pictures_stored_top_down(tmp_path):
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM"]))
-def test_what_has_no_such_head_has_no_size(tmp_path_factory, content, head):
+def test_pictures_without_a_head_have_no_size(tmp_path_factory, content, head):
     path = tmp_path_factory.getbasetemp() / "any.jpg"
     path.write_bytes(head + content)
     size = picture_size(path)

@@ -66,7 +66,7 @@ def test_rows_that_are_not_files_are_refused(listed):
         assert expected in refusal(read_checksums, listed(*rows), case=rows, error=DataError)
 
 
-def test_a_list_that_is_not_there_or_no_text_is_named(tmp_path):
+def test_a_missing_or_binary_list_is_refused(tmp_path):
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     for name in ("absent.csv", "bytes.csv"):
         with pytest.raises(DataError, match=f"{name} can't be read: .*; install merbench again"):

@@ -178,7 +178,7 @@ def test_a_delivered_picture_is_stretched_to_a_square():
     assert (face[:29, :19, 1] == 0).all()
 
 
-def test_what_lies_outside_the_picture_is_grey(astronaut):
+def test_the_outside_of_the_picture_is_grey(astronaut):
     corner = FaceAlignment(faces._square(np.eye(2), np.array([0.0, 0.0]), 100.0)).apply(astronaut, 50)
     assert (corner[:24, :24] == 128).all()
     assert (corner[27:, 27:] != 128).any()
@@ -191,7 +191,7 @@ def test_shrinking_averages_pixels():
 
 
 @pytest.mark.parametrize("way", [pytest.param("landmarks", marks=[with_dlib, pytest.mark.slow]), "haar"])
-def test_threads_find_what_one_finds_alone(astronaut, way):
+def test_threads_find_the_same_faces(astronaut, way):
     pictures = [_moved(astronaut, shift=(9 * step, 0))[0] for step in range(3)]
     alone = [find_face(picture, way, WHERE).matrix for picture in pictures]
     with ThreadPoolExecutor(4) as pool:

@@ -64,7 +64,7 @@ def test_uniform_frames_are_the_nearest_that_exist(clip):
     assert _frames(clip, count=3, span="clip") == [10, 17, 24]
 
 
-def test_interpolated_frames_are_blends_across_what_is_missing(clip):
+def test_interpolated_frames_blend_across_missing_ones(clip):
     assert _frames(clip, count=4, sampling="interpolated") == [12, 15, 18, 21]
     fifths = _frames(clip, count=21, span="onset-apex", sampling="interpolated")
     np.testing.assert_allclose(fifths, np.arange(12, 16.1, 0.2))

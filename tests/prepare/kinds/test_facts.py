@@ -1,4 +1,4 @@
-"""Facts of clips: what is told of the clip table, and what never is."""
+"""Facts of clips: those of the clip table that an input may hold."""
 
 import numpy as np
 import pandas as pd
@@ -23,20 +23,14 @@ def rows(**changes):
     return clip_table(pd.DataFrame(shown | changes), "toy")
 
 
-def test_a_clip_lasts_from_onset_to_offset_both_included():
-    found = clip_facts(BOTH, rows())
-    assert found[:, 1].tolist() == [20 / 200, 1 / 200, 100 / 100]
-
-
-def test_the_number_of_a_database_is_its_own():
-    codes = clip_facts(BOTH, rows())[:, 0]
-    assert codes[0] == codes[1] != codes[2]
-    assert codes.tolist()[2:] == clip_facts(BOTH, rows().iloc[2:])[:, 0].tolist() == [database_code("samm")]
-
-
 def test_facts_depend_on_database_and_dates_only():
+    found = clip_facts(BOTH, rows())
+    codes, seconds = found.T.tolist()
+    assert seconds == [20 / 200, 1 / 200, 100 / 100]  # onset and offset included
+    assert codes[0] == codes[1] != codes[2] == database_code("samm")
+    assert np.array_equal(clip_facts(BOTH, rows().iloc[2:]), found[2:])
     same = rows(subject=["x", "y", "z"], clip=["r", "s", "t"], emotion=["joy", "joy", "awe"])
-    assert np.array_equal(clip_facts(BOTH, rows()), clip_facts(BOTH, same))
+    assert np.array_equal(clip_facts(BOTH, same), found)
 
 
 def test_columns_of_the_clip_table_are_not_facts():
@@ -48,9 +42,9 @@ def test_columns_of_the_clip_table_are_not_facts():
 def test_data_without_dates_is_reported(small_release):
     source = open_source("megc2019-flow28", small_release)
     assert missing_inputs([source], {"facts": ClipFacts(facts=("database",))}) == []
-    (told,) = missing_inputs([source], {"facts": BOTH})
-    assert told.startswith("input 'facts', clip-facts(database/seconds): megc2019-flow28 has no onset, offset, ")
-    assert told.endswith(", fps for 24 of 24 clips")
+    (line,) = missing_inputs([source], {"facts": BOTH})
+    assert line.startswith("input 'facts', clip-facts(database/seconds): megc2019-flow28 ")
+    assert line.endswith("onset, offset, fps for 24 of 24 clips")
     with pytest.raises(MerbenchError, match="this data can't serve input"):
         prepare_input([source], source.clips, BOTH)
     values = prepare_input([source], source.clips, ClipFacts(facts=("database",))).batch()
