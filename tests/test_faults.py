@@ -173,7 +173,7 @@ ERRORS = {
 
 
 @pytest.mark.slow
-def test_a_disk_that_fails_at_any_change_is_reported_in_one_line(world):
+def test_a_disk_that_fails_at_any_change_is_reported(world):
     """The disk fails at the first change that the command makes there and at all later ones; then at the second, ...;
     each time the same command is given again."""
     for place, error in each(

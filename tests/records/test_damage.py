@@ -206,7 +206,7 @@ UNTOLD = {
 }
 
 
-def test_damaged_diagnostics_are_named_and_made_again_if_asked_for(plan, told):
+def test_damaged_diagnostics_are_named_and_made_again(plan, told):
     asked = replace(plan, task=replace(plan.task, diagnose=True))
     for damage, copy in copies(told.path, UNTOLD):
         change, message = UNTOLD[damage]

@@ -72,7 +72,7 @@ def test_a_full_disk_at_any_write_keeps_what_is_recorded(plan, tmp_path, disk):
         assert read_run(runs / plan.run_id).problems == []
 
 
-def test_a_full_disk_at_a_second_try_leaves_the_first_result_or_none(plan, runs, whole, disk):
+def test_a_full_disk_at_a_redo_leaves_the_first_result_or_none(plan, runs, whole, disk):
     folder, before = whole
     for number in (1, 2):
         disk.writes, disk.full_at = 0, number

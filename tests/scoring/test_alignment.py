@@ -60,7 +60,7 @@ def test_the_ordinary_estimate_is_the_one_of_its_definition():
     assert linear_cka(one, two) == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_unbiased_estimate_is_the_sum_over_quadruples_of_clips():
+def test_the_unbiased_estimate_is_the_mean_over_quadruples():
     """Song et al.: the U-statistic of the kernel h over all ordered quadruples of different clips."""
     rng = np.random.default_rng(3)
     one, two = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
@@ -81,7 +81,7 @@ def test_cka_is_symmetric_and_invariant(clips, d, e, seed):
     assert unbiased_hsic(moved, two) == pytest.approx(49 * unbiased_hsic(one, two), abs=1e-9)
 
 
-def test_folds_are_summed_before_they_are_divided_and_seeds_averaged():
+def test_folds_are_summed_first_and_seeds_averaged():
     rng = np.random.default_rng(4)
     pairs = [(feature(rng, n), feature(rng, n)) for n in (4, 5, 9)]
     across, one, two = (sum(unbiased_hsic(pair[i], pair[j]) for pair in pairs) for i, j in ((0, 1), (0, 0), (1, 1)))

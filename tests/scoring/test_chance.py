@@ -31,7 +31,7 @@ def fold_of_units(rng: np.random.Generator, clips: int = 10) -> pd.DataFrame:
     return table
 
 
-def test_chance_of_classes_is_that_of_every_renaming_in_every_fold():
+def test_chance_of_classes_is_that_of_every_renaming():
     rng = np.random.default_rng(0)
     folds = [fold_of_classes(rng) for _ in range(3)]
     each = []

@@ -116,7 +116,7 @@ def test_the_probe_finds_only_what_the_feature_holds(people):
     assert found.f1 < found.floor + 0.1
 
 
-def test_the_probe_is_about_as_good_as_a_balanced_logistic_regression(people):
+def test_the_probe_is_about_as_good_as_a_logistic_regression(people):
     feature = people.feature(0.7)
     folds = people.folds({}, {"motion": feature})
     found = au_probe([folds], "motion")
@@ -141,7 +141,7 @@ def test_the_probe_ignores_scale_shift_and_constants(people):
     assert [score.f1 for score in one.units] == [score.f1 for score in two.units]
 
 
-def test_an_action_unit_that_does_not_vary_in_training_is_answered_so(people):
+def test_an_action_unit_constant_in_training_is_answered_so(people):
     (fold, *_) = people.folds({}, {"motion": people.feature(3.0)})
     fold["train/aus"] = np.full_like(fold["train/aus"], "")
     fold["test/aus"] = np.full_like(fold["test/aus"], "4")

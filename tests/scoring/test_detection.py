@@ -69,7 +69,7 @@ def test_the_figures_are_scikit_learns():
     assert full.uf1_interval.low < full.uf1 < full.uf1_interval.high
 
 
-def test_constant_answers_have_the_f1_of_the_share_and_uar_of_chance():
+def test_constant_answers_have_the_uar_of_chance():
     def score(answer, first=0):
         rows = [("a", str(index), float(index < 3), answer, 0.0, answer) for index in range(first, 10)]
         return part_scores([_table(rows)], UNITS, {"full": "Full"}, "au-detection")[0]

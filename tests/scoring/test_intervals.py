@@ -24,7 +24,7 @@ def _plain_uf1(matrix) -> float:
     return sum(found) / len(found)
 
 
-def test_an_interval_equals_a_loop_over_resamples_subjects_and_seeds(ordinary):
+def test_an_interval_equals_a_loop_over_resamples(ordinary):
     by_subject, sizes = ordinary
     values = []
     for draw in subject_draws(sizes):
@@ -54,7 +54,7 @@ def test_the_fewer_subjects_the_further_out_are_the_ends():
     assert tail((2,)) < 1 / RESAMPLES**2  # of two subjects the ends are the outermost draws
 
 
-def test_draws_take_as_many_subjects_of_each_dataset_as_there_are():
+def test_draws_keep_the_number_of_subjects_of_each_dataset():
     sizes = (3, 1, 5)
     draws = subject_draws(sizes)
     assert draws.shape == (RESAMPLES, 9)

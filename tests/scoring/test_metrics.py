@@ -22,7 +22,7 @@ def outcomes(draw):
 
 
 @given(outcomes())
-def test_figures_equal_scikit_learns_over_the_classes_that_have_clips(outcome):
+def test_figures_equal_scikit_learns_over_classes_with_clips(outcome):
     classes, truth, predicted = outcome
     found = scores(confusion_matrix(truth, predicted, classes))
     options = {"labels": sorted(set(truth)), "average": "macro", "zero_division": 0}
@@ -77,7 +77,7 @@ def test_truth_and_prediction_are_not_the_same_thing():
     assert (swapped.uar, swapped.uf1, swapped.classes_scored) == pytest.approx((1 / 2, 7 / 18, 3))
 
 
-def test_a_class_without_clips_is_excluded_but_for_its_false_positives():
+def test_a_class_without_clips_counts_by_false_positives_alone():
     # 3 negative, of which 1 is called surprise; 2 positive, both found; no clip of surprise.
     # F1: negative 2*2/(3+2) = .8, positive 1 -> UF1 .9 over 2 classes (1 without the wrong clip).
     predicted = ["negative"] * 2 + ["surprise"] + ["positive"] * 2

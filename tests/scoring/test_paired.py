@@ -32,7 +32,7 @@ def made(right, seed=0, subjects=(16, 24, 28), clips=6, seeds=1, own=0.0):
     return tables
 
 
-def test_the_difference_is_that_of_the_means_over_each_rows_seeds():
+def test_the_difference_is_that_of_the_means_over_seeds():
     one, two = made(0.7, 1, seeds=3), made(0.4, 2, seeds=2)
     found = paired_difference(one, two, CLASSES)
     first, second = (part_scores(tables, CLASSES, {"full": "Full"})[0] for tables in (one, two))
@@ -67,7 +67,7 @@ def test_the_interval_of_equal_methods_mostly_covers_0():
     assert covering >= 34  # 38 are expected of 40; fewer than 34 have a chance below 2 %
 
 
-def test_a_row_minus_itself_is_0_and_a_reversed_pair_changes_sign():
+def test_a_row_minus_itself_is_0_and_reversal_changes_the_sign():
     one = made(0.6, 5, seeds=2)
     found = paired_difference(one, [table.sample(frac=1, random_state=1) for table in one], CLASSES)
     assert (found.uf1, found.uf1_interval.low, found.uf1_interval.high) == (0, 0, 0)

@@ -40,7 +40,7 @@ def plain(found):
     }
 
 
-def test_a_second_pass_changes_nothing_and_restores_what_was_deleted(record, answers, server, empty, look):
+def test_a_second_pass_only_restores_what_was_deleted(record, answers, server, empty, look):
     folders = [record(answers), record(answers, seed=1)]
     synced(server, *folders)
     found = look(server)

@@ -1,43 +1,25 @@
 """Many workers give what one gives, whatever becomes of them: two Ray nodes are started here as a user starts them."""
 
-import contextlib
 import os
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.grid import FOLDS, Counted, predictions, toy_plans
+from support.raynodes import kill, until
 from support.toy import prepared
 
-from merbench.contracts.errors import MerbenchError, SetupError
-from merbench.contracts.methods import MethodConfig, Prediction
+from merbench.contracts.errors import SetupError
 from merbench.engine.execute.grid import execute
-from merbench.engine.execute.ray_executor import RayExecutor
-from merbench.engine.execute.ray_session import connect, ray_workers
 from merbench.engine.execute.state import run_state
 from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.folder import RunFolder
-from merbench.records.read import read_run
-
-RAY = Path(sys.executable).with_name("ray")
-FOLDS = [f"toy/{subject}" for subject in "abcdef"]
-
-
-def toy_plans(method, device="cpu", seeds=(0,)):
-    """Plan runs of a method that is defined in a test, under the name of one that is registered."""
-    plans = plan_runs(Request.named(("stratified-random",), seeds=seeds), [prepared(*FOLDS)])
-    changes = {"method": method, "config": method.Config(), "device": device}
-    return [replace(plan, task=replace(plan.task, **changes)) for plan in plans]
 
 
 class Watcher:
@@ -65,142 +47,6 @@ class Watcher:
 def go(plans, runs, executor=None):
     watcher = Watcher()
     return execute(plans, runs, watcher, executor=executor), watcher
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-class Nodes:
-    """Ray nodes on this machine, started as a user starts them."""
-
-    def __init__(self, folder):
-        self.folder, self.port, self.started = folder, free_port(), []
-        self.address = f"127.0.0.1:{self.port}"
-
-    def start(self, *words):
-        first = 20000 + os.getpid() % 100 * 400 + 100 * len(self.started)
-        ports = [f"--min-worker-port={first}", f"--max-worker-port={first + 99}"]
-        with (self.folder / "log").open("a") as log:
-            command = [RAY, "start", "--block", *ports, *words]
-            self.started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
-        return self.started[-1]
-
-    def start_head(self):
-        head = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
-        self.start(*head, "--num-cpus=2", "--num-gpus=1")
-        until(lambda: answers(self.port), 120)
-
-    def start_another(self):
-        return self.start(f"--address={self.address}", "--num-cpus=1")
-
-    def end(self):
-        for process in self.started:
-            kill(process, signal.SIGTERM)
-        for process in self.started:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(3)
-            kill(process, signal.SIGKILL)
-
-
-def kill(process, number):
-    """Send a signal to a node: all processes of the group that it leads."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def answers(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def nodes():
-    """Start a head with two CPUs and one GPU, as Ray counts them."""
-    folder = Path(tempfile.mkdtemp(prefix="mb"))  # the paths of its sockets may not be long
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        if "RAY_AUTH_TOKEN" not in os.environ:  # else this process may have read it already
-            patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        for name, value in (("worker_niceness", "0"), ("ENABLE_UV_RUN_RUNTIME_ENV", "0"), ("USAGE_STATS_ENABLED", "0")):
-            patch.setenv(f"RAY_{name}", value)
-        found = Nodes(folder)
-        try:
-            found.start_head()
-            yield found
-        finally:
-            found.end()
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def joined(nodes):
-    """Be part of the nodes' cluster."""
-    connect(nodes.address)
-    import ray
-
-    until(lambda: ray.cluster_resources().get("CPU") == 2, 120)
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture(scope="module")
-def two_workers(joined):
-    """Give an executor whose two workers stay from test to test; they leave the GPU, which is none, alone."""
-    one = RayExecutor(workers=2, gpus=0)
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def executor(joined, two_workers):
-    """Return what makes executors with workers of their own, which go with the test."""
-    two_workers.close()  # it starts workers again when it is called
-    made = []
-
-    def make(*args, **options):
-        made.append(RayExecutor(*args, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-class Counted:
-    """Draws its answers at random, and tells of two epochs."""
-
-    Config = MethodConfig
-
-    def __init__(self, config, problem):
-        pass
-
-    def fit(self, train, run):
-        (self.fold,) = set(FOLDS) - set(train.subjects)
-        self.weights = run.rng("weights").standard_normal((3, 3))
-        for epoch in (1, 2):
-            run.progress(epoch, 2)
-            run.epoch_end(epoch, self)
-
-    def predict(self, inputs):
-        return Prediction(np.tanh(inputs["flow"].batch().mean(axis=(1, 2)) / 99 @ self.weights))
-
-
-def predictions(plan, runs):
-    run = read_run(runs / plan.run_id)
-    assert run.problems == []
-    assert run.mark is not None
-    return run.predictions
 
 
 def record_of(plan, runs, fold):
@@ -536,48 +382,3 @@ def test_the_command_line_joins_a_cluster_with_its_token_only(tmp_path, nodes, e
             "RAY_AUTH_TOKEN as on the cluster\n"
         )
         assert not list(tmp_path.glob(f"{name}/runs/*/folds/*/record.json"))
-
-
-def test_an_invalid_address_is_refused():
-    for address in ("somewhere", "ray://127.0.0.1:10001", "127.0.0.1:0", "nowhere.invalid:6379"):
-        told = "nowhere.invalid:6379" if address.startswith("nowhere") else "write host:port"
-        with pytest.raises(MerbenchError, match=told), ray_workers(address=address):
-            pass
-
-
-def test_an_address_without_ray_is_refused_at_once():
-    address = f"127.0.0.1:{free_port()}"
-    with (
-        pytest.raises(MerbenchError, match=f"no Ray cluster answers at {address} .*ray start --head"),
-        ray_workers(address=address),
-    ):
-        pass
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).start()
-        with (
-            pytest.raises(MerbenchError, match=r"no Ray cluster at .*another service"),
-            ray_workers(address=f"127.0.0.1:{server.getsockname()[1]}"),
-        ):
-            pass
-
-
-def test_a_slow_start_of_ray_is_tried_again_once(monkeypatch):
-    import ray
-
-    started, failures = [], 0
-
-    def slow(*given, **options):
-        started.append(options)
-        if len(started) <= failures:
-            raise Exception("The current node timed out during startup.")
-
-    monkeypatch.setattr(ray, "init", slow)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(ray, "cluster_resources", dict)
-    for failures, starts in ((0, 1), (1, 2), (2, 2)):
-        started.clear()
-        expected = contextlib.nullcontext() if failures < 2 else pytest.raises(MerbenchError, match="--workers 1")
-        with expected:
-            connect(None, workers=2)
-        assert len(started) == starts
-        assert all(options["num_cpus"] == 2 for options in started)
