@@ -199,37 +199,28 @@ def test_folds_that_can_not_be_packed_are_trained_alone(task):
         assert_same(run_fold(task(WithPlainDropout), outcome.fold), outcome)
 
 
-def test_a_fold_that_fails_in_training_fails_alone(task):
-    class Picky(Net):
+def test_a_fold_that_fails_fails_alone(task):
+    class InTraining(Net):
         def begin(self, train):
             if "toy/b" not in train.subjects:
-                raise ValueError("where is b?")
+                raise ValueError("not b")
 
-    outcomes, notes = together(task(Picky))
-    assert len(notes) == 1
-    assert [outcome.failure and outcome.failure.message for outcome in outcomes] == [None, "where is b?", None, None]
-
-
-def test_a_fold_that_fails_in_its_test_fails_alone(task):
-    class Picky(Net):
+    class InTest(Net):
         def predict(self, inputs):
             if inputs.clips == CLIPS["b"]:
                 raise ValueError("not b")
             return super().predict(inputs)
 
-    outcomes, notes = together(task(Picky))
-    assert notes == []
-    assert [outcome.failure and outcome.failure.message for outcome in outcomes] == [None, "not b", None, None]
-    assert {outcome.packed for outcome in outcomes} == {4}
-
-
-def test_a_method_that_can_not_be_made_fails_in_every_fold(task):
-    class Broken(Net):
+    class Never(Net):
         def __init__(self, config, problem):
-            raise ValueError("no")
+            raise ValueError("not b")
 
-    outcomes, _ = together(task(Broken))
-    assert [outcome.failure.message for outcome in outcomes] == ["no"] * 4
+    for method, failed, notes in ((InTraining, "b", 1), (InTest, "b", 0), (Never, "abcd", 1)):
+        outcomes, said = together(task(method))
+        failures = [outcome.failure and outcome.failure.message for outcome in outcomes]
+        assert failures == ["not b" if name in failed else None for name in CLIPS], method
+        assert method is Never or len(said) == notes
+        assert method is not InTest or {outcome.packed for outcome in outcomes} == {4}
 
 
 def test_setup_errors_and_interrupts_pass_through(task):
@@ -255,9 +246,6 @@ def test_only_nets_that_say_so_can_be_packed(task):
         packs = True
 
     assert [can_pack(task(method)) for method in (Net, Silent, Pretender, Plain)] == [True, False, False, False]
-
-
-def test_folds_that_select_their_epoch_are_trained_alone(task):
     assert [can_pack(task(Net, selection=name)) for name in SELECTIONS] == [True, False, False]
 
 
@@ -294,11 +282,8 @@ def test_one_process_packs_folds_of_a_run_and_shows_the_first(task):
     assert [outcome.packed for _, outcome in found] == [2, 2, 1, 2, 2, 2, 2]
     assert watcher.shown == ["toy/a +1", "toy/c", "toy/a +1", "toy/c +1"]
     assert watcher.notes == []
-
-
-def test_folds_are_trained_alone_unless_packing_is_asked_for(task):
-    outcomes = [outcome for _, outcome in Serial()(jobs(task(epochs=1)), Watcher())]
-    assert [outcome.packed for outcome in outcomes] == [1, 1, 1, 1]
+    alone = [outcome.packed for _, outcome in Serial()(jobs(task(epochs=1)), Watcher())]
+    assert alone == [1, 1, 1, 1]  # unless packing is asked for
 
 
 def test_a_method_that_does_not_pack_is_noted_once(task):

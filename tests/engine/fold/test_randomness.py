@@ -113,16 +113,13 @@ class Slotted:
     __slots__ = ("net",)
 
 
-def test_a_net_in_a_slot_is_restored_too():
+def test_a_net_in_a_slot_and_a_method_that_is_a_net_are_restored():
     holder = Slotted()
     with preserved_method(holder):
         holder.net = nn.Dropout()
     with preserved_method(holder):
         holder.net.eval()
     assert holder.net.training
-
-
-def test_a_method_that_is_a_module_is_restored_too():
     method = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
     with preserved_method(method):
         method.eval()

@@ -299,33 +299,25 @@ def test_a_method_without_epochs_stops_the_run_and_says_so(task):
         run_fold(task(Silent, selection="inner"), "samm/s03")
 
 
-def test_a_method_that_continues_after_its_stop_fails(task, split, inputs):
+def test_mistakes_with_selected_epochs_fail_the_fold(task, split, inputs):
     class Deaf(knowing([], split, inputs)):
         def fit(self, train, run):
             for self.epoch in range(1, 7):
                 run.epoch_end(self.epoch, self)
 
-    found = run_fold(task(Deaf, selection="inner"), "samm/s03")
-    assert found.failure is not None
-    assert found.failure.message == "fit continued after epoch 3, where epoch_end returned True: stop there"
-
-
-def test_a_method_that_ends_before_the_selected_epoch_fails(task, split, inputs):
     class Early(knowing([], split, inputs, best=5)):
         def fit(self, train, run):
             for self.epoch in range(1, 7 if len(train) < 70 else 3):
                 run.epoch_end(self.epoch, self)
 
-    found = run_fold(task(Early, selection="inner"), "samm/s03")
-    assert found.failure is not None
-    assert found.failure.message == "fit ended after epoch 2, though epoch 5 was selected"
-
-
-def test_a_mistake_while_selecting_fails_the_fold(task):
     class Wrong(ripening([])):
         def predict(self, inputs):
             return Prediction(np.full((inputs.clips, 3), np.nan))
 
-    found = run_fold(task(Wrong, selection="inner"), "samm/s03")
-    assert found.failure is not None
-    assert "NaN" in found.failure.message
+    for method, message in (
+        (Deaf, "fit continued after epoch 3, where epoch_end returned True"),
+        (Early, "fit ended after epoch 2, though epoch 5 was selected"),
+        (Wrong, "NaN"),
+    ):
+        found = run_fold(task(method, selection="inner"), "samm/s03")
+        assert message in found.failure.message
