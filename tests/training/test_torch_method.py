@@ -74,12 +74,17 @@ def test_every_clip_is_seen_once_an_epoch_with_its_label():
         assert labels == [label_of[value] for value in step]
 
 
-def test_the_order_is_drawn_anew_each_epoch_and_the_same_by_seed():
-    first = fitted(Recording, epochs=2, batch_size=50).steps
+def test_the_seed_decides_the_order_of_each_epoch_and_the_net():
+    one = fitted(Recording, epochs=2, batch_size=50)
+    first = one.steps
     assert first[0] != first[1]
     torch.rand(5), np.random.random(5)  # noqa: NPY002 - other draws before it change nothing
-    assert fitted(Recording, epochs=2, batch_size=50).steps == first
-    assert fitted(Recording, epochs=2, batch_size=50, run=RunContext(seed=2)).steps != first
+    same, other = fitted(Recording, epochs=2, batch_size=50), fitted(Recording, epochs=2, run=RunContext(seed=2))
+    assert same.steps == first
+    assert other.steps != first
+    states = [each.net.state_dict() for each in (one, same, other)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0]["0.weight"], states[2]["0.weight"])
 
 
 def test_without_shuffling_the_clips_come_as_they_are():
@@ -87,12 +92,6 @@ def test_without_shuffling_the_clips_come_as_they_are():
     method = fitted(Recording, data=data, epochs=2, batch_size=8, shuffle=False)
     values = data.inputs["values"].batch()[:, 7].tolist()
     assert method.steps == [values[:8], values[8:16], values[16:]] * 2
-
-
-def test_the_same_seed_gives_the_same_net_bit_for_bit():
-    states = [fitted(epochs=3, run=RunContext(seed=seed)).net.state_dict() for seed in (1, 1, 2)]
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert not torch.equal(states[0]["0.weight"], states[2]["0.weight"])
 
 
 def test_it_trains_as_a_loop_written_out_does():
@@ -115,28 +114,19 @@ def test_it_trains_as_a_loop_written_out_does():
     torch.testing.assert_close(dict(net.state_dict()), dict(straight.state_dict()), rtol=1e-5, atol=1e-6)
 
 
-def test_the_net_is_in_training_mode_at_every_step():
-    data, test = training(50), inputs(5, seed=3)
-
-    def asking(epoch, method):
-        method.predict(test)
-        return False
-
-    method = fitted(Recording, data=data, epochs=3, run=RunContext(seed=1, on_epoch=asking))
-    assert method.modes == [True] * 6
-
-
 def test_epoch_end_is_called_each_epoch_and_may_stop():
-    told = []
+    told, test = [], inputs(5, seed=3)
 
     def stop_at_three(epoch, method):
         told.append((epoch, len(method.steps)))
+        method.predict(test)
         return epoch == 3
 
     run = RunContext(seed=1, on_epoch=stop_at_three)
     method = fitted(Recording, epochs=10, batch_size=25, run=run)
     assert told == [(1, 2), (2, 4), (3, 6)]
     assert len(method.steps) == 6
+    assert method.modes == [True] * 6  # in training mode at every step, although it predicted between
     assert (run.progress.done, run.progress.total) == (3, 10)
 
 
@@ -190,17 +180,11 @@ def test_the_learning_rate_follows_warmup_and_cosine():
     np.testing.assert_allclose(rates[:, 1], 0.1 * rates[:, 0])  # groups keep their proportion
     assert (rates > 0).all()
     assert rates[-1, 0] < 0.01
-
-
-def test_a_constant_learning_rate_follows_the_warmup():
+    rates = np.array(fitted(Watching, epochs=1, least_steps=20, batch_size=10, schedule="cosine").rates)[:, 0]
+    np.testing.assert_allclose(rates, 1e-3 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2)  # over all passes made
     rates = [rate for rate, _ in fitted(Watching, epochs=4, batch_size=25, learning_rate=0.5, warmup_epochs=2.0).rates]
     assert rates == pytest.approx([0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.5], abs=0.001)
     assert fitted(Watching, epochs=2, batch_size=25, learning_rate=0.5).rates == [[0.5, 0.05]] * 4
-
-
-def test_a_schedule_spans_all_passes_that_are_made():
-    rates = np.array(fitted(Watching, epochs=1, least_steps=20, batch_size=10, schedule="cosine").rates)[:, 0]
-    np.testing.assert_allclose(rates, 1e-3 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2)
 
 
 def test_passes_are_added_where_steps_are_few():
