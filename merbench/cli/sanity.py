@@ -1,12 +1,12 @@
 """Which sanity rows a table lacks, and the command that records them."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from merbench.analysis.rows import Row
+from merbench.cli.asked import RunOptions
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
 from merbench.databases import DATABASES
@@ -102,20 +102,26 @@ def _impossible(names: Sequence[str], file: RunFile) -> dict[str, str]:
 
 
 def _command(rows: Sequence[Row], results: Path | None) -> str:
-    """Write what records the sanity rows of a table, each method once: another configuration takes another command."""
+    """Return the command that records the sanity rows of a table, each method in one configuration."""
     files = {row.runs[0].file.method: row.runs[0].file for row in reversed(rows)}
     first = rows[0].runs[0].file
     protocol, of = protocol_argument(first.protocol)
-    words = ["merbench", "run", *reversed(files), "--protocol", protocol]
-    words += ["--data", first.data] if set(first.data.split("+")) <= set(DATABASES.names()) else []
-    seeds = sorted({run.file.key.seed for row in rows for run in row.runs})
-    words += ["--seeds", ",".join(map(str, seeds))] * (seeds != [0])
-    words += ["--select", first.key.selection] * (first.key.selection != "last")
+    config, settings = [], []
     for name, file in reversed(files.items()):
         method = METHODS.get(name)
-        words += ["--config", f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)
+        config += [f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)
         named = method.resolve(file.config_name).model_dump(mode="json")
         changed = {setting: value for setting, value in file.key.config.items() if named.get(setting, value) != value}
-        for setting, value in changed.items():
-            words += ["--set", f"{name}:{setting}={json.dumps(value)}"]
-    return shlex.join([*words, *(["--results", str(results)] if results else []), "--sanity"]) + of
+        settings += [f"{name}:{setting}={json.dumps(value)}" for setting, value in changed.items()]
+    options = RunOptions(
+        methods=list(reversed(files)),
+        protocol=[protocol],
+        data=first.data if set(first.data.split("+")) <= set(DATABASES.names()) else "auto",
+        seeds=",".join(map(str, sorted({run.file.key.seed for row in rows for run in row.runs}))),
+        config=config,
+        settings=settings,
+        select=first.key.selection,
+        sanity=True,
+        results=results,
+    )
+    return options.command() + of

@@ -121,6 +121,15 @@ class PreparedProtocol:
             raise DataError(f"{error}{_not_read(spec, data)}") from error
         return cls(spec, data, split, {}, watcher or SILENT)
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The digests of specification, split and data, which all runs of the protocol share."""
+        return {
+            "spec_digest": self.spec.spec_digest(),
+            "split_digest": self.split.digest(),
+            "data_digest": self.data.digest(self.split.clips),
+        }
+
     def inputs(self, specs: dict[str, InputSpec]) -> Inputs:
         """Build the named inputs of the split's clips, each once."""
         for spec in specs.values():
@@ -236,9 +245,7 @@ def _task_and_key(
         config=configured.config.model_dump(mode="json"),
         code_digest=code,
         code_versions={name: room.CODE_VERSION for name, room in ROOMS.items()},
-        spec_digest=protocol.spec.spec_digest(),
-        split_digest=split.digest(),
-        data_digest=data.digest(split.clips),
+        **protocol.digests,
         input_digests=input_digests(inputs) | _auxiliary_digests(task),
         selection=task.selection,
         transductive=task.transductive,
