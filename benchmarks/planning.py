@@ -1,7 +1,7 @@
 """Time the planning of a grid: 20 methods x 5 seeds on one protocol, inputs prepared beforehand.
 
-``uv run python benchmarks/planning.py [FOLDER]``; FOLDER holds a copy of megc2019-flow28, by default ../shared/data/megc2019-flow28.
-Methods are the installed ones that run on it, again and again with another setting until there are 20. The scan of the
+``uv run python benchmarks/planning.py [FOLDER]``; FOLDER holds a copy of megc2019-flow28, by default the one in
+../shared/data. Methods are the installed ones that run on it, again and again with another setting until there are 20. The scan of the
 registry, its first in the process, and the settling of the data are timed apart.
 """
 
@@ -42,9 +42,7 @@ def main() -> None:
         some = able[: METHOD_COUNT - round_ * len(able)]
         plans += plan_runs(Request.named(some, seeds=SEEDS, selection="last"), [prepared]) if some else []
     seconds = time.process_time() - start
-    print(
-        f"plan {METHOD_COUNT} methods x {len(SEEDS)} seeds ({len(plans)} runs; methods without randomness have one)   {seconds:6.2f} s"
-    )
+    print(f"plan {METHOD_COUNT} methods x {len(SEEDS)} seeds {seconds:6.2f} s ({len(plans)} runs)")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
+from support import messages
 
 if TYPE_CHECKING:
     from support.recording import Recorder
@@ -50,6 +52,37 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let golden files be rewritten."""
     parser.addoption("--write-golden", action="store_true", help="Rewrite the golden files under tests/golden.")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that rewrites golden messages."""
+    parser.addoption("--write-golden", action="store_true", help="rewrite the golden messages of the tests that run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather the messages to be written."""
+    if config.getoption("--write-golden"):
+        config.pluginmanager.register(messages.Written(), "golden")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, tmp_path: Path, home: Path, root: Path) -> "Iterator[Callable[[str], None]]":
+    """Return what compares a message with its entry in the golden file, or records it under --write-golden."""
+    test = request.node.nodeid.removeprefix("tests/")
+    known, plugin = messages.read(), request.config.pluginmanager.get_plugin("golden")
+    said: dict[str, str] = {}
+
+    def check(text: str) -> None:
+        places = {str(tmp_path): "TMP", str(home): "HOME", str(root): "ROOT", str(root.resolve()): "ROOT"}
+        key = f"{test} {len(said) + 1}"
+        said[key] = messages.normalised(text, places)
+        if plugin is None:
+            assert known.get(key) == said[key], "rewrite it with --write-golden, and review the change"
+
+    yield check
+    if plugin is not None:
+        plugin.tests.add(test)
+        plugin.messages |= said
 
 
 @pytest.fixture(scope="session")
