@@ -1,8 +1,8 @@
 """Time the planning of a grid: 20 methods x 5 seeds on one protocol, inputs prepared beforehand.
 
 ``uv run python benchmarks/planning.py [FOLDER]``; FOLDER holds a copy of megc2019-flow28, by default the one in
-../shared/data. Methods are the installed ones that run on it, again and again with another setting until there are 20. The scan of the
-registry, its first in the process, and the settling of the data are timed apart.
+../shared/data. The methods are the installed ones that run on it, repeated until there are 20. The first scan of the
+registry, which imports every method, and the reading of the data are timed separately.
 """
 
 import sys

@@ -54,11 +54,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="Rewrite the golden files under tests/golden.")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that rewrites golden messages."""
-    parser.addoption("--write-golden", action="store_true", help="rewrite the golden messages of the tests that run")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Gather the messages to be written."""
     if config.getoption("--write-golden"):
@@ -66,7 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest, tmp_path: Path, home: Path, root: Path) -> "Iterator[Callable[[str], None]]":
+def golden_message(
+    request: pytest.FixtureRequest, tmp_path: Path, home: Path, root: Path
+) -> "Iterator[Callable[[str], None]]":
     """Return what compares a message with its entry in the golden file, or records it under --write-golden."""
     test = request.node.nodeid.removeprefix("tests/")
     known, plugin = messages.read(), request.config.pluginmanager.get_plugin("golden")

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, thin; heavy packages are imported inside the verb that needs them."""
+"""The command line: one file a verb; heavy packages are imported inside the verb that needs them."""
 
 import io
 import os
@@ -63,18 +63,18 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", metavar="", callback=_version, is_eager=True)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; accepted anywhere.", metavar="")] = False,
 ) -> None:
-    """Take the options of merbench itself; both have acted by the time this is called."""
+    """Take the options of merbench itself; both act before this call."""
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 some folds failed or something unforeseen, 2 wrong use."""
+    """Run the command line and exit: 0 done, 1 some folds failed or an unexpected error, 2 wrong use."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no dash gets a question mark, not a traceback
+            stream.reconfigure(errors="replace")  # a question mark for characters that the terminal lacks
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
@@ -86,26 +86,28 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "merbench"
         message = error.format_message()  # type: ignore[attr-defined]
-        sys.exit(_told(f"{message.rstrip('.')} (see {command} --help)" if message else f"see {command} --help", 2))
+        sys.exit(
+            _print_error(f"{message.rstrip('.')} (see {command} --help)" if message else f"see {command} --help", 2)
+        )
     except MerbenchError as error:
         if debug:
             raise
-        sys.exit(_told(str(error), error.exit_code))
+        sys.exit(_print_error(str(error), error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader, head say, has seen enough
+    except BrokenPipeError:  # such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1 if arguments[:1] in (["run"], ["ablate"]) else 0)  # a grid that ended so is not done
+        sys.exit(1 if arguments[:1] in (["run"], ["ablate"]) else 0)  # the grid is not done
     except Exception as error:
         if debug:
             raise
-        sys.exit(_told(f"unforeseen {type(error).__name__}: {error} (run it again with --debug for the traceback)", 1))
+        sys.exit(_print_error(f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)", 1))
     if code == INTERRUPTED:
-        _told("stopped; what is recorded is kept, the same command goes on from there", INTERRUPTED)
+        _print_error("interrupted; completed folds are saved; run the same command to resume", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     """Print one line to standard error."""
     typer.echo(f"error: {' '.join(message.split())}", err=True)
     return code

@@ -68,7 +68,8 @@ class GridOptions:
     seeds: Seeds = "0"
     folds: Folds = field(default_factory=list)
     diagnose: Annotated[
-        bool, typer.Option("--diagnose", help="Store the method's diagnostics (features, gates, token maps).")
+        bool,
+        typer.Option("--diagnose", help="Store the method's diagnostics (features, gates, token maps).", metavar=""),
     ] = False
     sanity: Sanity = False
     workers: Workers = None
@@ -122,7 +123,9 @@ class RunOptions(GridOptions):
         ),
     ] = field(default_factory=list)
     select: Select = "last"
-    keep_epochs: Annotated[bool, typer.Option("--keep-epochs", help="Store the predictions after each epoch.")] = False
+    keep_epochs: Annotated[
+        bool, typer.Option("--keep-epochs", help="Store the predictions after each epoch.", metavar="")
+    ] = False
     existing: Annotated[
         str, typer.Option("--existing", help="Keep recorded folds, or redo them.", metavar="keep|redo")
     ] = "keep"

@@ -1,34 +1,39 @@
-"""``merbench audit``: the lift of selection rules that look at test labels, from predictions kept after every epoch."""
+"""``merbench audit``: the scores under other rules of epoch selection, from predictions after every epoch."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Results, key_values, one_of, results_folder
+from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
 
 def audit(
     method: Annotated[str, typer.Argument(help="A method that was run with --keep-epochs.", metavar="METHOD")],
-    protocol: Annotated[str, typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml.")],
-    data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
-    config: Annotated[str | None, typer.Option(help="Only this configuration on the method's card.")] = None,
+    protocol: OneProtocol,
+    data: OnlyData = None,
+    config: Annotated[str | None, typer.Option(help="Only this configuration of the card.", metavar="NAME")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value: only runs with this setting; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Only runs with this setting; repeatable.", metavar="KEY=VALUE")
     ] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
+    format: Format = "table",
     json: Annotated[
-        bool, typer.Option("--json", help="The same as --format json: with the epochs selected in every fold.")
+        bool,
+        typer.Option("--json", help="The same as --format json: with the epochs selected in every fold.", metavar=""),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", show_default=False),
+        typer.Option(
+            help="Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", metavar="DIR", show_default=False
+        ),
     ] = None,
-    shipped: Annotated[bool, typer.Option("--leaderboard", help="Read only the committed leaderboard.")] = False,
+    shipped: Annotated[
+        bool, typer.Option("--leaderboard", help="Read the committed leaderboard only.", metavar="")
+    ] = False,
     results: Results = None,
 ) -> None:
-    """Hold the last epoch against inner selection, and against epochs picked by the test labels as much code does.
+    """Compare the last epoch with inner selection, and with epochs that are selected by test labels.
 
     Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
     """
@@ -51,7 +56,7 @@ def audit(
         name = spec.name
     asked = key_values(settings or [], "--set")
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
-    if chosen and not config:  # any configuration: on small synthetic data a run uses the quick one
+    if chosen and not config:  # any configuration: on synthetic-small a quick one may run
         chosen = {name: chosen[name] for name in asked}
     given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
     options = tuple(word for option, value in given if value for word in (option, value))

@@ -10,14 +10,15 @@ from merbench.cli.options import key_values
 
 
 def check_method(
-    methods: Annotated[list[str], typer.Argument(help="Methods, see merbench methods.", metavar="METHOD")],
+    methods: Annotated[list[str], typer.Argument(help="Methods; merbench methods lists them.", metavar="METHOD")],
     config: Annotated[
-        list[str] | None, typer.Option(help="A configuration on the methods' cards, or METHOD:NAME for one method's.")
+        list[str] | None,
+        typer.Option(help="A configuration of the methods' cards; repeatable.", metavar="[METHOD:]NAME"),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, or METHOD:key=value; may be repeated.")
+        list[str] | None, typer.Option("--set", help="A setting; repeatable.", metavar="[METHOD:]KEY=VALUE")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="A list of findings, as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.", metavar="")] = False,
 ) -> None:
     """Run the conformance checks on methods: leaks, state, randomness, files, and whether the card is correct.
 

@@ -11,7 +11,9 @@ from merbench.cli.printing import print_as
 def check_protocol(
     name: Annotated[str, typer.Argument(help="A path ending in .yaml, or a protocol's name.", metavar="FILE")],
     data: Data = "auto",
-    clips: Annotated[bool, typer.Option("--clips", help="List every clip that is taken, with its class.")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="List every included clip with its class.", metavar="")
+    ] = False,
 ) -> None:
     """Apply a protocol to the data: clips, classes, folds, singletons, and deviations from its expected counts.
 

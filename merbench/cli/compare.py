@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merbench.cli.options import Results, Sanity, one_of, results_folder
+from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, Sanity, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
@@ -16,26 +16,24 @@ if TYPE_CHECKING:
 
 def compare(
     methods: Annotated[
-        list[str] | None, typer.Argument(help="Only these methods.", metavar="METHOD", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Only these methods (default: all recorded ones).", metavar="METHOD", show_default=False),
     ] = None,
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.")
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="Only runs on this data.")] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="table, md, latex, html, csv or json.")] = "table",
+    protocol: Protocol = None,
+    data: OnlyData = None,
+    format: Format = "table",
     published: Annotated[
         bool | None,
         typer.Option(
             "--published/--no-published",
-            help="Published figures too (by default in table, md and html).",
+            help="Add published figures (default: in table, md and html).",
             show_default=False,
+            metavar="",
         ),
     ] = None,
-    leaderboard: Annotated[
-        bool, typer.Option("--leaderboard/--no-leaderboard", help="The committed leaderboard's rows too.")
-    ] = False,
+    leaderboard: Leaderboard = False,
     sanity: Sanity = False,
-    older: Annotated[bool, typer.Option("--older", help="Rows of earlier code or data too.")] = False,
+    older: Annotated[bool, typer.Option("--older", help="Add rows of earlier code or data.", metavar="")] = False,
     results: Results = None,
 ) -> None:
     """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures."""

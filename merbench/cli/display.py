@@ -1,4 +1,4 @@
-"""What a user sees while a grid runs: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a grid: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -106,7 +106,7 @@ def _bar(console: Console) -> BarColumn:
 
 
 class PreparationDisplay:
-    """What a user sees while clips are made, inputs prepared or files fetched: a line each, live on a terminal."""
+    """Progress of clips, inputs and files: a line each, live on a terminal."""
 
     def __init__(self, console: Console, unit: str = "clips") -> None:
         self._console, self._unit = console, unit
@@ -144,7 +144,7 @@ class PreparationDisplay:
             self._console.print(f"{shown(what)}: {pace}", markup=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Tell, once."""
+        """Print a line once."""
         if text not in self._notes:
             self._notes.add(text)
             self._bars.console.print(shown(text), markup=False, soft_wrap=True)
@@ -177,7 +177,7 @@ class PlainDisplay:
         self._spoken = time.monotonic()
 
     def working(self, workers: Sequence[Working]) -> None:
-        """Count the time; nothing is said of what is not done."""
+        """Count the time."""
         for at in workers:
             self._open[at.job.plan.run_id].begin()
 
@@ -201,16 +201,16 @@ class PlainDisplay:
         self._say(f"{label(plan)}: {pace}{'' if pace.pending else ', recorded before'}")
 
     def waiting(self, plan: RunPlan) -> None:
-        """Tell why nothing moves."""
-        self._say(f"{label(plan)}: another process is at work on it, waiting")
+        """Print the reason for waiting."""
+        self._say(f"{label(plan)}: another process is working on it; waiting")
 
     def note(self, text: str) -> None:
-        """Tell."""
+        """Print a line."""
         self._say(text)
 
 
 class _FoldColumn(ProgressColumn):
-    """How far the method is within its current fold, as it tells itself."""
+    """The progress of the method within its current fold, as it reports it."""
 
     max_refresh = 0.5
 
@@ -237,7 +237,7 @@ class LiveDisplay:
         pace = TextColumn("{task.fields[pace]}", markup=False)
         self._bars = Bars(_GivingWay("description"), _bar(console), pace, _FoldColumn(), console=console)
         name = TextColumn("{task.description}", markup=False)
-        self._worker_bars = Bars(name, _bar(console), _GivingWay("told"), _FoldColumn(), console=console)
+        self._worker_bars = Bars(name, _bar(console), _GivingWay("text"), _FoldColumn(), console=console)
         self._runs: dict[str, tuple[TaskID, Pace]] = {}
         self._workers: dict[str, TaskID] = {}
         self._workers_at_work = 0
@@ -260,9 +260,9 @@ class LiveDisplay:
         workers = self._worker_bars.tasks[: max(room - len(runs), room // 2)]
         runs, more_runs = runs[: room - len(workers)], len(runs) - (room - len(workers))
         more = {"runs": more_runs, "workers": self._workers_at_work - len(workers)}
-        told = [f"{number} more {what}" for what, number in more.items() if number > 0]
+        hidden = [f"{number} more {what}" for what, number in more.items() if number > 0]
         tables = [self._bars.make_tasks_table(runs), self._worker_bars.make_tasks_table(workers)]
-        return Group(*tables, *([Text(f"and {', '.join(told)}", style="dim")] if told else []))
+        return Group(*tables, *([Text(f"and {', '.join(hidden)}", style="dim")] if hidden else []))
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Prepare the run's line."""
@@ -291,10 +291,10 @@ class LiveDisplay:
 
     def _show_worker(self, at: Working) -> None:
         if at.worker not in self._workers:
-            self._workers[at.worker] = self._worker_bars.add_task(at.worker, told="", inner=at.progress)
-        told = shown(f"{label(at.job.plan)}, {at.shown}")
+            self._workers[at.worker] = self._worker_bars.add_task(at.worker, text="", inner=at.progress)
+        text = shown(f"{label(at.job.plan)}, {at.shown}")
         done, total = at.progress.done, at.progress.total or None
-        self._worker_bars.update(self._workers[at.worker], completed=done, total=total, told=told, inner=at.progress)
+        self._worker_bars.update(self._workers[at.worker], completed=done, total=total, text=text, inner=at.progress)
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Move the bar; print failures above the lines."""
@@ -315,16 +315,16 @@ class LiveDisplay:
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
         """Leave the run's line as it ended, or print it above where there are too many."""
         line, pace = self._runs[plan.run_id]
-        told = f"{pace}{'' if pace.pending else ', recorded before'}"
+        text = f"{pace}{'' if pace.pending else ', recorded before'}"
         most = min(MOST_LINES, self._console.height // 2)
         many = sum(task.visible for task in self._bars.tasks) >= most
-        self._bars.update(line, pace=told, visible=not many)
+        self._bars.update(line, pace=text, visible=not many)
         if many:
-            self.note(f"{label(plan)}: {told}")
+            self.note(f"{label(plan)}: {text}")
 
     def waiting(self, plan: RunPlan) -> None:
-        """Tell why nothing moves."""
-        self.note(f"{label(plan)}: another process is at work on it, waiting")
+        """Print the reason for waiting."""
+        self.note(f"{label(plan)}: another process is working on it; waiting")
 
     def note(self, text: str) -> None:
         """Print above the lines."""
@@ -332,6 +332,6 @@ class LiveDisplay:
 
 
 def failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:
-    """Say what a fold failed of."""
+    """Describe the failure of a fold."""
     assert outcome.failure is not None
     return shown(f"{label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}")

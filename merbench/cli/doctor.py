@@ -41,7 +41,7 @@ def _unwritable(title: str, folder: Path) -> list[str]:
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):
         return []
-    return [f"{title} {folder} is not writable: set it to a folder of yours"]
+    return [f"{title} {folder} is not writable: set it to a writable folder"]
 
 
 def _copies() -> tuple[dict[str, str], list[str]]:
@@ -62,5 +62,5 @@ def _copies() -> tuple[dict[str, str], list[str]]:
         broken.append(str(error))
     if not found and not broken:
         public = [name for name, database in DATABASES.load_all()[0].items() if database.card.download is not None]
-        found["registered"] = f"no database; public: merbench data fetch {' or '.join(public)}"
+        found["registered"] = f"none; public: merbench data fetch {' or '.join(public)}"
     return found, broken

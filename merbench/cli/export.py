@@ -11,9 +11,11 @@ from merbench.cli.options import Results, Run, one_of, results_folder
 def export(
     run: Run,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="csv, or challenge for the MEGC challenge's log.")
+        str, typer.Option("--format", "-f", help="The MEGC challenge has a format of its own.", metavar="csv|challenge")
     ] = "csv",
-    out: Annotated[Path | None, typer.Option("--out", help="A file; standard output if none is given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write (default: standard output).", metavar="FILE")
+    ] = None,
     results: Results = None,
 ) -> None:
     """Write a run's predictions as a log that others can score."""

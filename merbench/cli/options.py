@@ -23,12 +23,15 @@ Protocol = Annotated[
     str | None,
     typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.", metavar="PROTOCOL"),
 ]
+OneProtocol = Annotated[
+    str, typer.Option("--protocol", "-p", help="A protocol's name, or a path ending in .yaml.", metavar="PROTOCOL")
+]
 OnlyData = Annotated[str | None, typer.Option("--data", help="Only runs on this data.", metavar="DATABASE")]
 Format = Annotated[
     str, typer.Option("--format", "-f", help="Format of the table.", metavar="table|md|latex|html|csv|json")
 ]
 Leaderboard = Annotated[
-    bool, typer.Option("--leaderboard/--no-leaderboard", help="Add the rows of the committed leaderboard.")
+    bool, typer.Option("--leaderboard/--no-leaderboard", help="Add the rows of the committed leaderboard.", metavar="")
 ]
 
 # The options that run and ablate share.
@@ -47,7 +50,9 @@ Seeds = Annotated[
 ]
 Sanity = Annotated[
     bool,
-    typer.Option("--sanity", help="Add sanity rows: motion-blind methods, and each method on shuffled labels."),
+    typer.Option(
+        "--sanity", help="Add sanity rows: motion-blind methods, and each method on shuffled labels.", metavar=""
+    ),
 ]
 Folds = Annotated[
     list[str], typer.Option("--folds", help="Only this fold, such as casme2/sub01; repeatable.", metavar="FOLD")
@@ -62,7 +67,10 @@ Select = Annotated[
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="List the runs, recorded and missing; prepares the data, trains nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="List the runs, recorded and missing; prepares the data, trains nothing.", metavar=""
+    ),
 ]
 Workers = Annotated[
     int | None,

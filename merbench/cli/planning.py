@@ -153,8 +153,8 @@ def carry_out(
             console.print(failed, style="red", markup=False, soft_wrap=True)
         waiting = Text("writing to MLflow; Ctrl-C continues without waiting", style="dim")
         with console.status(waiting) if mirror.at_work else nullcontext():
-            stands = mirror.finish()
-        if stands:
-            console.print(stands, style="dim", markup=False, soft_wrap=True)
+            state = mirror.finish()
+        if state:
+            console.print(state, style="dim", markup=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""``merbench run``: plan a grid, run what is missing, print the table."""
+"""``merbench run``: plan a grid, run the missing folds, print the table."""
 
 from typing import TYPE_CHECKING
 

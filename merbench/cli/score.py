@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from merbench.cli.options import OneProtocol
 from merbench.cli.printing import print_as
 
 
 def score(
-    log: Annotated[Path, typer.Argument(help="merbench's CSV, or the MEGC challenge's format.", metavar="LOG")],
-    protocol: Annotated[str, typer.Option("--protocol", "-p", help="Protocol, or a path ending in .yaml.")],
+    log: Annotated[Path, typer.Argument(help="merbench's CSV, or the MEGC challenge's format.", metavar="FILE")],
+    protocol: OneProtocol,
 ) -> None:
     """Score a prediction log; missing clips, and labels that differ from the official list, are named."""
     from merbench.contracts.errors import MerbenchError

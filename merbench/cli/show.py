@@ -15,13 +15,16 @@ def show(
     figures: Annotated[
         Path | None,
         typer.Option(
-            "--figures", help="Where figures go (by default figures/RUN in the results folder).", show_default=False
+            "--figures",
+            help="Folder of the figures (default: figures/RUN in the results folder).",
+            metavar="DIR",
+            show_default=False,
         ),
     ] = None,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Print only.")] = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Print only.", metavar="")] = False,
     fold: Annotated[
         str | None,
-        typer.Option(help="Whose features are drawn (by default the fold with most clips).", show_default=False),
+        typer.Option(help="The fold of the drawn features (default: the largest).", metavar="FOLD", show_default=False),
     ] = None,
     results: Results = None,
 ) -> None:

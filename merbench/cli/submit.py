@@ -10,9 +10,9 @@ from merbench.cli.options import Results, Run, results_folder
 
 def submit(
     run: Run,
-    to: Annotated[Path, typer.Option("--to", help="The leaderboard's folder in a checkout of merbench.")] = Path(
-        "results/leaderboard"
-    ),
+    to: Annotated[
+        Path, typer.Option("--to", help="The folder of the leaderboard in a checkout of merbench.", metavar="DIR")
+    ] = Path("results/leaderboard"),
     results: Results = None,
 ) -> None:
     """Write a whole run in the form that the leaderboard takes, ready to be committed.

@@ -1,4 +1,4 @@
-"""``merbench sync mlflow``: bring MLflow in line with the records."""
+"""``merbench sync mlflow``: update MLflow from the records."""
 
 from typing import Annotated
 
@@ -6,23 +6,24 @@ import typer
 
 from merbench.cli.options import Results, TrackingUri, results_folder
 
-sync = typer.Typer(help="Bring what mirrors the records in line with them.", no_args_is_help=True)
+sync = typer.Typer(help="Update the mirrors of the records.", no_args_is_help=True)
 
 
 @sync.callback()
 def _verbs() -> None:
-    """Make ``sync`` a word before others, although one stands alone so far."""
+    """Make ``sync`` a group of commands, of one so far."""
 
 
 @sync.command(epilog="Example: merbench sync mlflow --tracking-uri http://127.0.0.1:5000")
 def mlflow(
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Runs, or the beginning of their ids; all by default.", metavar="[RUN]…")
+        list[str] | None,
+        typer.Argument(help="Ids of runs, or their first letters (default: all runs).", metavar="[RUN]"),
     ] = None,
     tracking_uri: TrackingUri = None,
     results: Results = None,
 ) -> None:
-    """Write to MLflow what it lacks of the recorded runs; twice changes nothing, and a lost store is made again.
+    """Add the recorded runs to MLflow, or update them there; a lost MLflow store is created again.
 
     Exit code 1 if a run's records did not verify, or MLflow refused a run.
     """
@@ -38,12 +39,12 @@ def mlflow(
     folder = results_folder(results)
     server = settle(tracking_uri, folder)
     if server is None:
-        raise MerbenchError("MLflow is turned off by 'none': --tracking-uri names the one to be brought up to date")
+        raise MerbenchError("tracking is turned off (none): name the MLflow to update with --tracking-uri")
     found = [run_folder(folder, run) for run in runs or []]
     found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
     console = Console(highlight=False)
     if not found:
-        raise MerbenchError(f"no runs in {folder / 'runs'}: record one with merbench run METHOD --protocol P")
+        raise MerbenchError(f"no run in {folder / 'runs'}: merbench run METHOD --protocol PROTOCOL")
     columns = (TextColumn("mirroring runs"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         line = bar.add_task("runs", total=len(found))
@@ -51,7 +52,7 @@ def mlflow(
             server,
             found,
             done=lambda _: bar.advance(line),
-            wait=lambda: console.print("another process is writing to this MLflow, waiting", soft_wrap=True),
+            wait=lambda: console.print("another process is writing to this MLflow; waiting", soft_wrap=True),
         )
     for note in notes:
         console.print(shown(note.text), style="red", markup=False, soft_wrap=True)

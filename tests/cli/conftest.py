@@ -65,8 +65,8 @@ def done(merbench: Callable[..., Said]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def refused(merbench: Callable[..., Said], golden: Callable[[str], None]) -> Callable[..., str]:
-    """Return what runs a command that is wrong use: exit code 2 and one error line, which is that of the golden file."""
+def refused(merbench: Callable[..., Said], golden_message: Callable[[str], None]) -> Callable[..., str]:
+    """Return what runs a command that is wrong use: exit code 2 and one error line, that of the golden file."""
 
     def call(*words: object) -> str:
         said = merbench(*words)
@@ -76,7 +76,7 @@ def refused(merbench: Callable[..., Said], golden: Callable[[str], None]) -> Cal
         assert len(said.err.splitlines()) == 1, said.err
         assert "Traceback" not in said.out + said.err
         assert "error" not in said.out, said.out
-        golden(said.err.strip())
+        golden_message(said.err.strip())
         return said.err.strip()
 
     return call

@@ -1,7 +1,7 @@
 """The rendered messages of the command line, in one golden file: a change of words is one reviewed diff.
 
-``uv run pytest tests/cli --write-golden`` rewrites the entries of the tests that run. Keys are the test's id and the number
-of the message within it; what differs from machine to machine or run to run is replaced by a word in capitals.
+``uv run pytest tests/cli --write-golden`` rewrites the entries of the tests that run. A key is the test's id and the
+number of the message in it; text that differs between machines or runs is replaced by a word in capitals.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""``merbench data``: fetch databases, say where they are, look at them, prepare them, make synthetic ones."""
+"""``merbench data``: fetch, register, inspect and prepare databases, or synthesize one."""
 
 import typer
 
@@ -14,7 +14,7 @@ from merbench.cli.data.verify import verify
 __all__ = ["data"]
 
 data = typer.Typer(
-    help="Fetch, register, verify, prepare and inspect databases, or generate a synthetic one.", no_args_is_help=True
+    help="Fetch, register, verify, prepare and inspect databases, or synthesize one.", no_args_is_help=True
 )
 data.command(epilog="Example: merbench data add casme2 ~/data/CASME2")(add)
 data.command(epilog="Example: merbench data fetch megc2019-flow28")(fetch)

@@ -9,17 +9,20 @@ from merbench.cli.data.reading import counts, print_notes
 
 
 def add(
-    name: Annotated[str, typer.Argument(help="A database, see merbench data list.", metavar="NAME")],
-    path: Annotated[Path, typer.Argument(help="The folder that holds your copy.", metavar="PATH")],
+    name: Annotated[str, typer.Argument(help="A database; merbench data list names them.", metavar="DATABASE")],
+    path: Annotated[Path, typer.Argument(help="The folder of your copy.", metavar="DIR")],
     corrections: Annotated[
-        bool, typer.Option("--corrections/--no-corrections", help="Correct known errors of the annotation sheet.")
+        bool,
+        typer.Option(
+            "--corrections/--no-corrections", help="Correct known errors of the annotation sheet.", metavar=""
+        ),
     ] = True,
 ) -> None:
-    """Register your copy of a database; the layout is found by itself."""
+    """Register your copy of a database; its layout is detected."""
     from merbench.databases.registrations import home, register
 
     source = register(name, path, corrections)
     typer.echo(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
     if not corrections:
-        typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
+        typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=False)

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="A public database, see merbench data list.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="A public database; merbench data list names them.", metavar="DATABASE")],
     address: Annotated[
         str | None,
         typer.Option(
             "--from",
-            help="A mirror instead of its publisher: the address, http or https, of the publisher's files "
-            "or of a copy's folder. Checksums are the same.",
+            help="A mirror, by http or https: the publisher's files, or the folder of a copy; checksums are the same.",
             metavar="URL",
             show_default=False,
         ),
@@ -27,7 +26,7 @@ def fetch(
 ) -> None:
     """Download a public database into MERBENCH_HOME, every file verified, and register it.
 
-    What is there and whole is not downloaded again: after an error or Ctrl-C the same command goes on.
+    Complete files are not downloaded again: after an error or Ctrl-C, run the same command to resume.
     """
     from functools import partial
 
@@ -45,11 +44,11 @@ def fetch(
     typer.echo(f"from {address or source.address} into {fetched_folder(name)}")
     with PreparationDisplay(Console(highlight=False), "files") as watcher:
         found, files, came = download(name, address, partial(watcher.preparing, name), watcher.note)
-    what = f"{came} files came" if came else "all is there already, nothing was fetched"
+    what = f"{came} files downloaded" if came else "complete already, nothing was downloaded"
     typer.echo(f"{name}: {what}; all {files} have the published checksums")
     typer.echo(f"{name}: {found.reading.layout}, {counts(found)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != found.folder:
-        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add goes back to it")
+        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add registers that again")
     print_notes(found, each=False)
     for work in source.cite:
         typer.echo(f"cite: {work}")
@@ -57,7 +56,7 @@ def fetch(
 
 
 def first_run(source: "Source") -> str:
-    """Return a command that uses a database: methods that it has the inputs for, a protocol that it serves."""
+    """Return a command that uses a database: methods whose inputs it has, and a protocol that it serves."""
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, method_card
     from merbench.engine.plan.data import serves
@@ -69,7 +68,7 @@ def first_run(source: "Source") -> str:
     largest = max(served, key=lambda spec: len(spec.datasets))
     able = []
     for entry in METHODS.entries():
-        with suppress(MerbenchError):  # a broken plug-in is reported by merbench methods
+        with suppress(MerbenchError):  # of a broken plug-in, which merbench methods reports
             method = method_card(entry)
             inputs = method.inputs.values() if largest.task in method.tasks else ()
             able += [entry.name] if inputs and all(spec in (card.offers or ()) for spec in inputs) else []

@@ -1,4 +1,4 @@
-"""``merbench data list``: the databases, and the store."""
+"""``merbench data list``: the databases, and their prepared inputs in the store."""
 
 from collections import Counter
 
@@ -35,7 +35,7 @@ def list_databases() -> Report:
 def _here(card: DatabaseCard, shelves: list[StoredShelf]) -> str:
     folders = registered()
     if card.name not in folders:
-        made = f"made when asked for:\nmerbench data synthesize {card.name.partition('-')[2]}"
+        made = f"made on demand:\nmerbench data synthesize {card.name.partition('-')[2]}"
         return made if card.name in SYNTHETIC else f"not registered:\n{card.commands}"
     try:
         source = open_registered(card.name)
@@ -65,12 +65,12 @@ def _serves(card: DatabaseCard, specs: list[ProtocolSpec]) -> str:
 def _names(protocols: list[str]) -> str:
     """Name protocols, those of a family once, with how many of it they are."""
     here, whole = Counter(map(family_of, protocols)), Counter(map(family_of, PROTOCOLS.names()))
-    told = []
+    names = []
     for name in protocols:
         family = family_of(name)
         some = "" if here[family] == whole[family] else f" ({here[family]} of {whole[family]})"
-        told.append(f"{family}-*{some}" if family else name)
-    return ", ".join(dict.fromkeys(told))
+        names.append(f"{family}-*{some}" if family else name)
+    return ", ".join(dict.fromkeys(names))
 
 
 def list_store(prune: bool) -> Report:

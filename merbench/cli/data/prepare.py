@@ -11,21 +11,24 @@ if TYPE_CHECKING:
 
 def prepare(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Databases; all registered ones of frames by default.", metavar="[NAME]…")
+        list[str] | None,
+        typer.Argument(help="Databases of frames (default: all registered ones).", metavar="[DATABASE]"),
     ] = None,
     methods: Annotated[
         list[str] | None,
         typer.Option(
             "--for",
-            help="Prepare what this method declares (METHOD, or METHOD:CONFIG); "
-            "may be repeated; by default all methods, in their default configuration.",
+            help="A method whose inputs are prepared (default: all methods); repeatable.",
+            metavar="METHOD[:CONFIG]",
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Clips at a time; all cores by default.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips in parallel (default: all cores).", metavar="N")
+    ] = None,
 ) -> None:
-    """Prepare what methods ask for and keep it in the store; run does the same when it needs to.
+    """Prepare the inputs of methods and keep them in the store; run does so where they are missing.
 
-    What is there is not computed again; after a kill the same command goes on.
+    Prepared clips are not computed again: after an interruption, run the same command to resume.
     """
     from rich.console import Console
 
@@ -49,11 +52,11 @@ def prepare(
                 except DataError as error:
                     failed.append(str(error))
                 else:
-                    watcher.note(f"{source.name}: {spec} is there for {count} clips")
+                    watcher.note(f"{source.name}: {spec} is ready for {count} clips")
         for line in lacking + failed:
             watcher.note(f"not prepared: {line}")
         if not specs:
-            watcher.note("these methods declare no input: there is nothing to prepare")
+            watcher.note("these methods declare no inputs: nothing to prepare")
     if failed or (lacking and methods):
         raise typer.Exit(2)
 
@@ -69,14 +72,14 @@ def _sources(names: list[str]) -> "list[Source]":
     ]
     for source in sources:
         if source.database.card.offers is not None:
-            raise MerbenchError(f"{source.name} is a release of ready-made arrays: there is nothing to prepare")
+            raise MerbenchError(f"{source.name} is a release of ready-made arrays: nothing to prepare")
     if not sources:
         raise MerbenchError("no database of frames is registered: merbench data add NAME PATH, or data synthesize")
     return sources
 
 
 def _declared(methods: list[str]) -> "dict[InputSpec, str]":
-    """Return the inputs that methods declare, each once, with the first method that wants it."""
+    """Return the inputs that methods declare, each once, with the first method that declares it."""
     from merbench.contracts.methods import declared_inputs
     from merbench.engine.plan.catalogue import METHODS
 

@@ -1,4 +1,4 @@
-"""What reading a database gave, in lines."""
+"""Clip counts and notes of a database that was read."""
 
 from typing import TYPE_CHECKING
 

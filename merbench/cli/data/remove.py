@@ -1,4 +1,4 @@
-"""``merbench data remove``: forget where a database is."""
+"""``merbench data remove``: remove the registration of a database."""
 
 import typer
 
@@ -6,7 +6,7 @@ from merbench.cli.options import Registered
 
 
 def remove(name: Registered) -> None:
-    """Forget where a database is; nothing of it is removed from the disk."""
+    """Remove the registration of a database; its files are kept."""
     from merbench.databases.registrations import unregister
 
-    typer.echo(f"{name}: no longer registered; {unregister(name)} is left as it is")
+    typer.echo(f"{name}: no longer registered; {unregister(name)} is unchanged")

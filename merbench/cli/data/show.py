@@ -7,14 +7,14 @@ import typer
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A database, or a folder that holds a copy of one.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="A database, or a folder with a copy of one.", metavar="DATABASE")],
     clip: Annotated[
         str | None,
-        typer.Argument(help="A clip: [dataset/]subject/clip; some of each class by default.", metavar="CLIP"),
+        typer.Argument(help="[dataset/]subject/clip (default: some clips of each class).", metavar="CLIP"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The picture to write, .png.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="The .png to write.", metavar="FILE", show_default=False)] = None,
 ) -> None:
-    """Write a contact sheet of a clip, or of some: frames, what changed, flow, strain, action units."""
+    """Write a contact sheet of clips: frames, differences, flow, strain, action units."""
     from rich.console import Console
 
     from merbench.cli.display import PreparationDisplay
@@ -23,7 +23,7 @@ def show(
     from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
 
     if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
-        raise MerbenchError(f"--out {out}: give the name of a .png file in a folder that is there")
+        raise MerbenchError(f"--out {out}: expected a .png file in an existing folder")
     with PreparationDisplay(Console(highlight=False)) as watcher:
         source = open_named(name, watcher)
     clips = chosen_clips(source, clip)

@@ -10,26 +10,31 @@ from merbench.cli.options import one_of
 
 
 def synthesize(
-    size: Annotated[str, typer.Argument(help="small (12 subjects) or full (the counts of MEGC 2019).")] = "small",
+    size: Annotated[
+        str, typer.Argument(help="small (12 subjects) or full (the counts of MEGC 2019).", metavar="small|full")
+    ] = "small",
     table: Annotated[
-        str, typer.Option(help="Table of emotions and action units: default, or ambiguous as in CAS(ME)^3.")
+        str,
+        typer.Option(
+            help="Action units of the emotions: default, or ambiguous as in CAS(ME)^3.", metavar="default|ambiguous"
+        ),
     ] = "default",
     strength: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="How much the time course tells beyond the action units.")
+        float, typer.Option(min=0.0, max=1.0, help="Emotion in the time course, beyond the action units.", metavar="X")
     ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Other people, other clips.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of people and clips.", metavar="N")] = 0,
     pixels: Annotated[
-        int | None, typer.Option(min=96, max=1024, help="Width and height of a frame.", show_default=False)
+        int | None, typer.Option(min=96, max=1024, help="Width and height of a frame.", metavar="N", show_default=False)
     ] = None,
-    colour: Annotated[str, typer.Option(help="grey or rgb.")] = "grey",
+    colour: Annotated[str, typer.Option(help="Colour of the frames.", metavar="grey|rgb")] = "grey",
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder to write, for merbench run --data FOLDER; by default in MERBENCH_HOME."),
+        typer.Option(help="Folder for merbench run --data DIR (default: in MERBENCH_HOME).", metavar="DIR"),
     ] = None,
 ) -> None:
-    """Generate a synthetic database: procedural faces, in the folders and annotation sheets of the real databases.
+    """Make a synthetic database: procedural faces, in the folders and annotation sheets of the real databases.
 
-    Results on it say nothing about people. Without --out it becomes the registered synthetic-small or synthetic-full.
+    Results on it do not apply to people. Without --out it becomes the registered synthetic-small or synthetic-full.
     """
     from rich.console import Console
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def verify(
     name: Registered,
     every_frame: Annotated[
-        bool, typer.Option("--every-frame", help="Decode every frame, not just onset, apex and offset.")
+        bool, typer.Option("--every-frame", help="Decode every frame, not only onset, apex and offset.", metavar="")
     ] = False,
 ) -> None:
-    """Read a registered database, list excluded and corrected clips by reason, and compare it with the protocols.
+    """Read a registered database; list excluded and corrected clips by reason, and compare it with the protocols.
 
-    Where a protocol has an official list, what differs is named clip by clip. Exit code 2 if a listed clip differs or a
-    picture can't be read.
+    Differences from an official list are named clip by clip. Exit code 2 if a listed clip differs or a picture is
+    unreadable.
     """
     from rich.console import Console
 
@@ -36,7 +36,7 @@ def verify(
     per_dataset = "/".join(str((source.clips.dataset == dataset).sum()) for dataset in card.datasets)
     typer.echo(f"{counts(source)}, {per_dataset} clips of {', '.join(card.datasets.values())}")
     if not registered()[name].corrections:
-        typer.echo("known errors of the annotation sheet are left as they are (--no-corrections)")
+        typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=True)
     for spec in card.offers or ():
         prepare_input([source], source.clips, spec)

@@ -39,7 +39,9 @@ def code_digest(folder: Path, package: str | None = None) -> str:
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
         if path.is_symlink() and path.is_dir():
-            raise MerbenchError(f"{path} is a link to a folder, whose files a method's code can't be: put a copy there")
+            raise MerbenchError(
+                f"{path} is a link to a folder, whose files would not be part of the method: put a copy there"
+            )
         if hidden or _describes(path) or not path.is_file():
             continue
         if path.suffix == ".py":
@@ -67,7 +69,7 @@ def _parsed(path: Path) -> ast.Module:
 def _refuse_imports_from_outside(
     tree: ast.Module, path: Path, below: tuple[str, ...], package: str, known: frozenset[Path]
 ) -> None:
-    """Refuse imports of code that lies neither in the method's folder, which the file is `below`, nor is installed."""
+    """Refuse imports of code that is neither in the method's folder, which the file is `below`, nor installed."""
     for node in ast.walk(tree):
         named = (_outside(name, module, package, known) for name, module in _imported(node, below, package))
         for module in filter(None, named):
@@ -122,7 +124,7 @@ def _known_folders(folder: Path) -> frozenset[Path]:
 
 
 def library_folders() -> list[str]:
-    """Return the folders of Python, of its libraries and of installed packages, wherever these lie."""
+    """Return the folders of Python, of its libraries and of installed packages, wherever these are."""
     installed = [path for path in sys.path if any(Path(path).glob("*.dist-info"))]
     return [sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *installed]
 

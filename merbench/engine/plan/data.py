@@ -1,4 +1,4 @@
-"""Which data a grid of runs uses, settled once for all of it."""
+"""The choice of data for a grid of runs, made once for all of it."""
 
 import shlex
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Data:
 
     @property
     def synthetic(self) -> bool:
-        """Whether any of it was made by a program."""
+        """Whether any of it is synthetic."""
         return any(source.database.card.synthetic for source in self.sources)
 
     @property
@@ -52,7 +52,7 @@ class Data:
         return pd.concat([source.clips for source in self.sources], ignore_index=True)
 
     def digest(self, clips: pd.DataFrame) -> str:
-        """Digest what is annotated of some of its clips, and what made them if a program did."""
+        """Digest the annotations of some of its clips, and the version of the program that made them, if any."""
         made = {source.name: source.reading.made_with for source in self.sources if source.reading.made_with}
         return digest([clips_digest(clips), made]) if made else clips_digest(clips)
 
@@ -80,8 +80,8 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Prepar
     for protocol in protocols:
         if unread := [dataset for dataset in protocol.datasets if dataset not in known]:
             raise MerbenchError(
-                f"no reader for {listed(unread)} yet{_meant(unread, known)}: protocol {protocol.name} can be looked at "
-                f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; a package can bring a reader "
+                f"no reader for {listed(unread)} yet{_meant(unread, known)}: protocol {protocol.name} can be printed "
+                f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; a package can add a reader "
                 "(docs/adding-a-method.md)"
             )
     watcher = watcher or SILENT
@@ -102,7 +102,7 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Prepar
 
 
 def _meant(unread: Sequence[str], readable: set[str]) -> str:
-    """Say what a dataset that no protocol of the library names either may have been meant to be."""
+    """Suggest a name for a dataset that no protocol of the library has."""
     named = {dataset for spec in PROTOCOLS.load_all()[0].values() for dataset in spec.datasets}
     return next((suggestion(dataset, readable) for dataset in unread if dataset not in named), "")
 
@@ -164,7 +164,7 @@ def _open(name: str, watcher: PreparationWatcher) -> Source:
 def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher) -> Data:
     """Use the protocol's databases if all are registered, else a release that serves, else synthetic data.
 
-    If some of the databases are registered but not all, the user meant real data: say what is missing.
+    If some of the databases are registered but not all, the user meant real data: raise an error with the missing ones.
     """
     known = registered()
     databases, _ = DATABASES.load_all()
