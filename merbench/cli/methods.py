@@ -14,7 +14,7 @@ KINDS = ("published", "baseline", "floor")
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Print this method's whole card.", metavar="NAME")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print the whole card of this method.", metavar="METHOD")] = None,
 ) -> None:
     """List the methods, or print one's card with its paper and BibTeX."""
     from merbench.contracts.errors import MerbenchError
@@ -44,7 +44,8 @@ def methods(
             problems.append(METHODS.problem(known, error))
         else:
             year = str(card.paper.year) if card.paper else ""
-            kinds = ", ".join(dict.fromkeys(spec.kind for spec in card.inputs.values())) or "–"
+            kinds = ", ".join(dict.fromkeys(spec.kind for spec in card.inputs.values()))
+            kinds = kinds or ("by settings" if len(card.configurations) > 1 else "–")
             lines.append((card.name, year, _kind(card), kinds, f"{card.title}{origin(entry.origin)}"))
     print_as(methods_report(sorted(lines, key=lambda line: KINDS.index(line[2]))), "table")
     report_broken(problems)
@@ -65,15 +66,15 @@ def _configurations(card: "Card") -> dict[str, object]:
         "without a GPU": card.cpu,
         "for a first look, on synthetic-small": card.quick,
     }
-    said: dict[str, object] = {}
+    content: dict[str, object] = {}
     if len(card.configurations) > 1:
-        said["configurations"] = {name: _settings(changes) for name, changes in card.configurations.items()}
-        said["runs"] = {case: name for case, name in cases.items() if name is not None}
+        content["configurations"] = {name: _settings(changes) for name, changes in card.configurations.items()}
+        content["runs"] = {case: name for case, name in cases.items() if name is not None}
     if card.ablations:
-        said["ablations"] = {
+        content["ablations"] = {
             group: {row: _settings(changes) for row, changes in rows.items()} for group, rows in card.ablations.items()
         }
-    return said
+    return content
 
 
 def _settings(changes: dict[str, object]) -> str:

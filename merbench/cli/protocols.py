@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def protocols(
-    name: Annotated[str | None, typer.Argument(help="Print this protocol whole.", metavar="NAME")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this protocol.", metavar="PROTOCOL")] = None,
 ) -> None:
-    """List the protocols, or print one: source and BibTeX, databases, mapping, exclusions with reasons, folds, counts.
+    """List the protocols, or print one: source and BibTeX, databases, classes, exclusions with reasons, folds, counts.
 
     Any databases can be crossed by name: 'cross:casme2+samm->smic-hs', 'lodo:casme2+samm+smic-hs'.
     """
@@ -51,7 +51,7 @@ def _families_folded(lines: list[tuple[str, str]], family_of: "Callable[[str], s
     found = []
     for name, members in folded.items():
         if len(members) > 1:
-            found.append((f"{name}-*", f"{len(members)} protocols: {', '.join(member for member, _ in members)}"))
+            found.append((f"{name}-*", f"{len(members)} protocols, such as {members[0][0]}: {members[0][1]}"))
         else:
             found += members
     return found
