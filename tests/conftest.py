@@ -3,7 +3,8 @@
 import csv
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -55,31 +56,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gather the messages to be written."""
-    if config.getoption("--write-golden"):
-        config.pluginmanager.register(messages.Written(), "golden")
+    """Gather the messages that are compared with the golden file."""
+    config.pluginmanager.register(messages.Messages(config), "golden-messages")
 
 
 @pytest.fixture
-def golden_message(
-    request: pytest.FixtureRequest, tmp_path: Path, home: Path, root: Path
-) -> "Iterator[Callable[[str], None]]":
-    """Return what compares a message with its entry in the golden file, or records it under --write-golden."""
+def golden_message(request: pytest.FixtureRequest, tmp_path: Path, home: Path, root: Path) -> "Callable[[str], None]":
+    """Return what compares a message with its entry in the golden file."""
     test = request.node.nodeid.removeprefix("tests/")
-    known, plugin = messages.read(), request.config.pluginmanager.get_plugin("golden")
-    said: dict[str, str] = {}
-
-    def check(text: str) -> None:
-        places = {str(tmp_path): "TMP", str(home): "HOME", str(root): "ROOT", str(root.resolve()): "ROOT"}
-        key = f"{test} {len(said) + 1}"
-        said[key] = messages.normalised(text, places)
-        if plugin is None:
-            assert known.get(key) == said[key], "rewrite it with --write-golden, and review the change"
-
-    yield check
-    if plugin is not None:
-        plugin.tests.add(test)
-        plugin.messages |= said
+    plugin = request.config.pluginmanager.get_plugin("golden-messages")
+    places = {str(tmp_path): "TMP", str(home): "HOME", str(root): "ROOT"}
+    number = count(1)
+    return lambda text: plugin.check(test, next(number), messages.normalised(text, places))
 
 
 @pytest.fixture(scope="session")

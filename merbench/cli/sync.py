@@ -56,7 +56,7 @@ def mlflow(
         )
     for note in notes:
         console.print(shown(note.text), style="red", markup=False, soft_wrap=True)
-    counts = f"{done['added']} added, {done['updated']} brought up to date, {done['kept']} already were"
+    counts = f"{done['added']} added, {done['updated']} updated, {done['kept']} unchanged"
     console.print(f"{len(found)} run{'s' * (len(found) > 1)}: {counts}", markup=False, soft_wrap=True)
     console.print(f"MLflow: {server.look}", style="dim", markup=False, soft_wrap=True)
     if notes:

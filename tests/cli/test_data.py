@@ -54,8 +54,8 @@ def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
     assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
     assert "3 clips, 3 subjects" in said
-    assert "corrected (1): the sheet has no apex: using the midpoint" in said
-    assert "merbench data verify casme2 names the clips" in said
+    assert "repaired (1): the sheet has no apex: the middle is taken" in said
+    assert "merbench data verify casme2 lists the clips" in said
 
 
 def test_verifying_names_each_clip_by_reason_and_what_differs_from_the_protocol(merbench, added):
@@ -83,11 +83,11 @@ def test_corrections_can_be_left_out_and_that_is_remembered(done, merbench, copi
         done("data", "add", "samm", copies["samm"], "--no-corrections"),
         merbench("data", "verify", "samm").out,
     ):
-        assert "known errors of the annotation sheet are left as they are" in said
+        assert "known errors of the annotation sheet are not corrected" in said
 
 
 def test_a_database_can_be_forgotten_and_stays_on_the_disk(done, refused, added):
-    assert f"{added['samm']} is left as it is" in done("data", "remove", "samm")
+    assert f"{added['samm']} is unchanged" in done("data", "remove", "samm")
     assert "not registered" in refused("data", "verify", "samm")
     assert "database 'samm' is not registered here" in refused("data", "remove", "samm")
     assert added["samm"].is_dir()
@@ -113,7 +113,7 @@ def test_a_slip_is_told_before_anything_is_made_or_prepared(refused, home):
 def test_what_was_prepared_beforehand_serves_a_run_on_the_registered_databases(done, added, tiny, home, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")  # so that no cell is broken
     said = done("data", "prepare", "--for", "svm-flow")
-    assert "casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip) is there for 3 clips" in said
+    assert "casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip) is ready for 3 clips" in said
     assert len(list((home / "store").glob("*/*/*.npy"))) == 8
     said = done("run", "svm-flow", *tiny)
     assert said.splitlines()[0] == "data: casme2+samm+smic-hs, all the protocol's databases are registered"
@@ -186,7 +186,7 @@ def test_a_contact_sheet_of_a_release_shows_its_channels(done, registered, tmp_p
         (["casme2", "EP99_01"], "casme2 has no clip 'EP99_01'"),
         (["casme2", "sub01/EP21_01"], "did you mean 'sub01/EP21_01f'"),
         (["nothing"], "unknown database 'nothing'"),
-        (["casme2", "--out", "clip.jpg"], "give the name of a .png file in a folder that is there"),
+        (["casme2", "--out", "clip.jpg"], "expected a .png file in an existing folder"),
         (["casme2", "--out", "no/such/folder/clip.png"], "in a folder that is there"),
     ],
 )

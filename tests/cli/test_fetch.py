@@ -89,7 +89,7 @@ def test_ctrl_c_ends_at_once_and_the_next_fetch_resumes(merbench, done, publishe
     assert complete_but(*({file.path for file in published()} - came))
     assert registered() == {}
     publisher.asked.clear()
-    assert f"{25 - len(came)} files came" in done(*COMMAND)
+    assert f"{25 - len(came)} files downloaded" in done(*COMMAND)
     assert len(publisher.asked) == 25 - len(came)
 
 
@@ -124,7 +124,7 @@ def test_a_database_of_another_package_can_be_fetched(done, offer, publisher, sm
         },
     )
     said = done("data", "fetch", "toy-flow")
-    assert "toy-flow: 25 files came" in said
+    assert "toy-flow: 25 files downloaded" in said
     assert "cite" not in said
     assert len(publisher.asked) == 25
 
@@ -155,7 +155,7 @@ def test_the_real_release_is_fetched_and_equals_the_official_list(done, shared):
         said = done(*COMMAND, "--from", server.address)
     finally:
         server.close()
-    assert "443 files came" in said
+    assert "443 files downloaded" in said
     assert "442 clips, 68 subjects" in said
     assert complete_but()
     assert "equal to the organisers' list" in done("data", "verify", NAME)

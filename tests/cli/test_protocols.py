@@ -36,7 +36,7 @@ def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
     assert {name for name in PROTOCOLS.names() if not name.startswith("cdmer-")} < set(names)
     (family,) = (line for line in lines if line.startswith(" cdmer-*"))
     assert "24 protocols" in family
-    assert "cdmer-n-v-transductive" in family
+    assert "such as cdmer-" in family
     (apart,) = (place for place, line in enumerate(lines) if line.startswith(" No reader"))
     assert any(line.startswith(" samm-3") for line in lines[:apart])
     assert any(line.startswith(" dfme-7") for line in lines[apart:])
@@ -62,7 +62,7 @@ def test_a_protocol_is_printed_with_all_that_it_says(done):
 
 def test_a_protocol_without_reader_is_refused_in_a_line(refused):
     said = refused("run", "svm-flow", "-p", "dfme-7")
-    assert said.startswith("error: no reader for dfme yet: protocol dfme-7 can be looked at")
+    assert said.startswith("error: no reader for dfme yet: protocol dfme-7 can be printed")
     refused("run", "svm-flow", "-p", "cdmer-c-v", "--data", "synthetic-small")
 
 
@@ -156,7 +156,7 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
 def test_run_tells_of_left_out_names_that_match_no_clip_unless_a_count_would(registered, mine, done):
     clips = "left_out: [{dataset: samm, clips: [006/006_1_1, 006/006_9_9], emotions: [other], reason: why}]\n"
     path = mine(more=clips)
-    note = "note: left_out of small names what the data has no clip of: samm/006/006_9_9\n"
+    note = "note: left_out of small names clips that the data does not have: samm/006/006_9_9\n"
     assert note in done("run", "majority", "-p", path, "--dry-run")
     assert note not in done("run", "majority", "-p", mine(more="expected: {clips: 23}\n"), "--dry-run")
 
@@ -173,7 +173,7 @@ def test_nought_is_a_count_that_is_compared(registered, mine, merbench, offer, d
 def test_a_dataset_that_nothing_knows_is_told_with_what_it_may_be_and_how_to_look_at_the_file(mine, refused, done):
     path = mine(("  samm:", "  sam:"))
     said = refused("run", "majority", "-p", path)
-    assert said.startswith("error: no reader for sam yet (did you mean 'samm'?): protocol small can be looked at (merb")
+    assert said.startswith("error: no reader for sam yet (did you mean 'samm'?): protocol small can be printed (merb")
     look = said.partition("looked at (merbench ")[2].partition(")")[0]
     assert done(*look.split()).startswith("name: small\n")
     path = mine(("  sam:", "  smic-vis:"))  # a protocol of the library names it: no slip
@@ -293,7 +293,7 @@ def test_check_protocol_names_the_stand_in_once(small_protocol, small_release, d
     source = open_source("megc2019-flow28", small_release)
     monkeypatch.setattr("merbench.engine.plan.data._open", lambda name, watcher: source)
     said = done("check-protocol", small_protocol)
-    assert said.count("data: synthetic-small, synthetic, since") == 1
+    assert said.count("data: synthetic-small, synthetic") == 1
 
 
 def test_check_protocol_says_one_fold_and_one_size_as_such(registered, mine, done):

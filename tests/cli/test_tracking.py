@@ -45,7 +45,7 @@ def test_a_run_is_mirrored_beside_it_and_syncing_again_changes_nothing(merbench,
     ]  # fmt: skip
     said = merbench("sync", "mlflow")
     assert (said.code, said.err) == (0, "")
-    assert "1 run: 0 added, 0 brought up to date, 1 already were" in said.out
+    assert "1 run: 0 added, 0 updated, 1 unchanged" in said.out
     assert mirrored(database) == ({"majority seed 0": "FINISHED"}, 9)
     said = merbench("run", "majority", *small)
     assert "nothing to do" in said.out

@@ -136,7 +136,7 @@ def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrup
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err
-    assert err == "error: stopped; what is recorded is kept, the same command goes on from there\n"
+    assert err == "error: interrupted; completed folds are saved; run the same command to resume\n"
     told = out.partition("starting Ray on this machine\n")[2]
     assert all(line.startswith("toy seed 0: ") for line in told.splitlines()), (
         told

@@ -220,7 +220,7 @@ def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_i
     assert "diagnose" not in done(*grid)
     assert list(tmp_path.rglob("diagnostics.npz")) == []
     said = done(*grid, "--diagnose")
-    assert said.splitlines().count("method stratified-random has nothing to diagnose") == 1
+    assert said.splitlines().count("method stratified-random has no diagnostics") == 1
     assert "method teller" not in said
     assert "stratified-random seed 1: 9/9 folds, recorded before" in said
     kept = list(tmp_path.rglob("diagnostics.npz"))

@@ -303,7 +303,7 @@ def test_debug_changes_nothing_of_what_succeeds(done):
     assert done("--debug", "protocols") == done("protocols", "--debug") == done("protocols")
 
 
-def test_something_unforeseen_is_one_line_that_says_how_to_see_more(merbench, monkeypatch):
+def test_unexpected_errors_are_one_line(merbench, monkeypatch):
     def broken(self, name):
         raise RuntimeError("the roof\nis on fire")
 
@@ -311,7 +311,7 @@ def test_something_unforeseen_is_one_line_that_says_how_to_see_more(merbench, mo
     said = merbench("methods", "majority")
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines() == [
-        "error: unforeseen RuntimeError: the roof is on fire (run it again with --debug for the traceback)"
+        "error: unexpected RuntimeError: the roof is on fire (--debug shows the traceback)"
     ]
 
 

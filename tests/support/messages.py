@@ -45,20 +45,45 @@ def write(tests: set[str], messages: dict[str, str]) -> None:
     GOLDEN.write_text("".join(f"{key}\n    {text}\n" for key, text in found), encoding="utf-8")
 
 
-class Written:
-    """Plugin that gathers the messages of a session, of its xdist workers too, and writes them at the end."""
+class Messages:
+    """Plugin that gathers the messages of a session, of its xdist workers too, and reports or writes them at the end.
 
-    def __init__(self) -> None:
+    Messages without an entry make the session fail, in one place; under ``--write-golden`` they become entries.
+    """
+
+    def __init__(self, config):
+        self.writes = config.getoption("--write-golden")
+        self.known = read()
         self.tests: set[str] = set()
         self.messages: dict[str, str] = {}
 
-    def pytest_testnodedown(self, node, error):
-        self.tests |= set(getattr(node, "workeroutput", {}).get("golden_tests", []))
-        self.messages |= getattr(node, "workeroutput", {}).get("golden_messages", {})
+    def check(self, test, number, text):
+        """Take the message of a test by its number, and compare it with its entry."""
+        key = f"{test} {number}"
+        self.tests.add(test)
+        if self.writes or key not in self.known:
+            self.messages[key] = text
+        else:
+            assert text == self.known[key], "--write-golden rewrites this message: review the change"
+
+    def pytest_testnodedown(self, node):
+        tests, messages = getattr(node, "workeroutput", {}).get("golden", ([], {}))
+        self.tests |= set(tests)
+        self.messages |= messages
 
     def pytest_sessionfinish(self, session):
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output["golden_tests"], output["golden_messages"] = sorted(self.tests), self.messages
-        elif self.tests:
+            output["golden"] = sorted(self.tests), self.messages
+        elif self.writes and self.tests:
             write(self.tests, self.messages)
+        elif self.messages:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.messages and not self.writes:
+            terminalreporter.section(
+                "messages without an entry in tests/golden/messages.txt: add them by --write-golden"
+            )
+            for key, text in sorted(self.messages.items()):
+                terminalreporter.line(f"{key}\n    {text}")

@@ -42,47 +42,29 @@ def folder(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text.replace("  # a root", "  # the square root of the width"),
-        lambda text: "# a heading\n" + text,
-        lambda text: text.replace("It does something.", "It does nothing at all."),
-        lambda text: text.replace('        """Fit."""\n', ""),
-        lambda text: text.replace('"""A method."""\n', ""),
-        lambda text: text.replace("Do nothing but say so.", "Wait."),
-        lambda text: text.replace("\n\n", "\n\n\n"),
-        lambda text: text.replace("\n", "\r\n"),
-        lambda text: text.replace(
-            "x * scale for x in train if x",
-            "\n            (x * scale)\n            for x in train\n            if x\n        ",
-        ),
-        lambda text: text.replace("    ", "  "),
-    ],
-    ids=[
-        "comment",
-        "first line",
-        "docstring",
-        "no docstring",
-        "no head",
-        "another",
-        "blank lines",
-        "line ends",
-        "layout",
-        "indent",
-    ],
-)
-def test_what_only_people_read_does_not_change_the_digest(folder, change):
+def test_comments_docstrings_and_layout_do_not_change_the_digest(folder):
     before = code_digest(folder)
-    changed = change(METHOD)
-    assert changed != METHOD
-    (folder / "method.py").write_bytes(changed.encode())
-    assert code_digest(folder) == before
+    for old, new in (
+        ("  # a root", "  # the square root of the width"),
+        ('"""A method."""', '# a heading\n"""A method."""'),
+        ("It does something.", "It does nothing at all."),
+        ('        """Fit."""\n', ""),
+        ('"""A method."""\n', ""),
+        ("Do nothing but say so.", "Wait."),
+        ("\n\n", "\n\n\n"),
+        ("\n", "\r\n"),
+        ("x * scale for x in train if x", "\n            (x * scale)\n            for x in train\n            if x\n"),
+        ("    ", "  "),
+    ):
+        changed = METHOD.replace(old, new)
+        assert changed != METHOD
+        (folder / "method.py").write_bytes(changed.encode())
+        assert code_digest(folder) == before, old
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
+def test_changes_of_meaning_change_the_digest(folder):
+    before = code_digest(folder)
+    for old, new in (
         ("width = 3", "width = 4"),
         ("width = 3", "width = 3.0"),
         ("width = 3", "width = '3'"),
@@ -105,74 +87,29 @@ def test_what_only_people_read_does_not_change_the_digest(folder, change):
         ("class Mine:", "class Mine(dict):"),
         ("        return [", "        'text'\n        return ["),
         ("scale = sqrt", "self.scale = sqrt"),
-    ],
-)
-def test_what_a_computer_reads_changes_the_digest(folder, old, new):
-    before = code_digest(folder)
-    changed = METHOD.replace(old, new)
-    assert changed != METHOD
-    ast.parse(changed)
-    (folder / "method.py").write_text(changed)
-    assert code_digest(folder) != before
+    ):
+        changed = METHOD.replace(old, new)
+        ast.parse(changed)
+        assert changed != METHOD
+        (folder / "method.py").write_text(changed)
+        assert code_digest(folder) != before, new
 
 
-def test_values_that_only_look_alike_differ(tmp_path):
-    lines = [
-        "x = 1",
-        "x = 1.0",
-        "x = True",
-        "x = '1'",
-        "x = b'1'",
-        "x = None",
-        "x = 0",
-        "x = False",
-        "x = ''",
-        "x = ...",
-        "x = ()",
-        "x = []",
-    ]
-    lines += [
-        "x = {**y}",
-        "x = {None: y}",
-        "x = y[:]",
-        "x = y[None]",
-        "x = -y",
-        "x = ~y",
-        "del x",
-        "x",
-        "x: y",
-        "x = 1j",
-        "x = 0.0",
-        "x = -0.0",
-    ]
+def test_values_that_look_alike_differ(tmp_path):
+    values = "1 1.0 True '1' b'1' None 0 False '' ... () [] {**y} {None:y} y[:] y[None] -y ~y 1j 0.0 -0.0"
+    lines = [*(f"x = {value}" for value in values.split(" ")), "del x", "x", "x: y", "x = 1\n'a'", "x = 1\n'b'"]
+    lines += [f"def f():\n  return '{text}'" for text in "ab"]  # a text that is not a docstring is code
     digests = set()
     for number, line in enumerate(lines):
-        path = tmp_path / f"{number}.py"
-        path.write_text(line)
-        digests.add(syntax_digest(path))
+        (tmp_path / f"{number}.py").write_text(line)
+        digests.add(syntax_digest(tmp_path / f"{number}.py"))
     assert len(digests) == len(lines)
 
 
-def test_a_text_that_is_no_docstring_is_code(tmp_path):
-    digests = []
-    for number, code in enumerate(
-        ["x = 1\n'a'\n", "x = 1\n'b'\n", "def f():\n  return 'a'\n", "def f():\n  return 'b'\n"]
-    ):
-        path = tmp_path / f"{number}.py"
-        path.write_text(code)
-        digests.append(syntax_digest(path))
-    assert len(set(digests)) == 4
-
-
-@pytest.mark.parametrize("name", ["README.md", "card.yaml", "notes.md", "parts/README.md", ".gitignore"])
-def test_descriptions_and_the_card_do_not_change_the_digest(folder, name):
+def test_descriptions_and_caches_do_not_change_the_digest(folder):
     before = code_digest(folder)
-    (folder / name).write_text("something else: 3\n")
-    assert code_digest(folder) == before
-
-
-def test_what_python_leaves_behind_does_not_change_the_digest(folder):
-    before = code_digest(folder)
+    for name in ("README.md", "card.yaml", "notes.md", "parts/README.md", ".gitignore"):
+        (folder / name).write_text("something else: 3\n")
     for cache in (folder / "__pycache__", folder / "parts" / "__pycache__"):
         cache.mkdir()
         (cache / "method.cpython-311.pyc").write_bytes(b"x")
@@ -180,13 +117,14 @@ def test_what_python_leaves_behind_does_not_change_the_digest(folder):
     assert code_digest(folder) == before
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "table.csv", "parts/words.json", "parts/net.safetensors", "noending"])
-def test_the_bytes_of_a_data_file_change_the_digest(folder, name):
+def test_the_bytes_of_data_files_change_the_digest(folder):
     digests = [code_digest(folder)]
-    for content in (b"\0\1\3", b"\0\1\3\n"):
-        (folder / name).write_bytes(content)
-        digests.append(code_digest(folder))
-    assert len(set(digests)) == 3
+    names = ("weights.npz", "table.csv", "parts/words.json", "parts/net.safetensors", "noending")
+    for name in names:
+        for content in (b"\0\1\3", b"\0\1\3\n"):
+            (folder / name).write_bytes(content)
+            digests.append(code_digest(folder))
+    assert len(set(digests)) == 1 + 2 * len(names)
 
 
 def test_a_new_moved_or_missing_python_file_changes_the_digest(folder):
@@ -200,26 +138,22 @@ def test_a_new_moved_or_missing_python_file_changes_the_digest(folder):
     assert len(set(digests)) == 4
 
 
-def test_where_the_folder_lies_does_not_change_the_digest(folder, tmp_path):
+def test_the_place_of_the_folder_does_not_change_the_digest(folder, tmp_path):
     elsewhere = tmp_path / "somewhere" / "else"
     shutil.copytree(folder, elsewhere)
     assert code_digest(elsewhere) == code_digest(folder)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [(b"x = 1\ny = (\n", "line 2"), (b"def f()\n", "line 1"), (b"x = '\xff'\n", ""), (b"x = 1\0\n", "")],
-    ids=["open", "colon", "bytes", "nought"],
-)
-def test_a_file_that_is_no_python_is_named_with_its_line(folder, content, said):
-    (folder / "parts" / "layer.py").write_bytes(content)
-    with pytest.raises(MerbenchError, match=rf"layer\.py is not valid Python: .*{said}"):
-        code_digest(folder)
+def test_files_that_are_not_python_are_named_with_their_line(folder):
+    cases = {b"x = 1\ny = (\n": "line 2", b"def f()\n": "line 1", b"x = '\xff'\n": "", b"x = 1\0\n": ""}
+    for content, line in cases.items():
+        (folder / "parts" / "layer.py").write_bytes(content)
+        with pytest.raises(MerbenchError, match=rf"layer\.py .*{line}"):
+            code_digest(folder)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
+def test_imports_of_own_code_from_outside_the_folder_are_refused(tmp_path):
+    for line in (
         "from ..other.method import Net",
         "from .. import other",
         "import mine.nets",
@@ -227,32 +161,24 @@ def test_a_file_that_is_no_python_is_named_with_its_line(folder, content, said):
         "from mine import x",
         "from mine.methods import other",
         "from ....... import far",
-    ],
-)
-def test_imports_of_own_code_from_outside_the_folder_are_refused(tmp_path, line):
-    (tmp_path / "method.py").write_text(f"import numpy\n{line}\n", encoding="utf-8")
-    with pytest.raises(MerbenchError, match=r"method\.py, line 2: .* is outside the method's folder"):
-        code_digest(tmp_path, "mine.methods.toy")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
+    ):
+        (tmp_path / "method.py").write_text(f"import numpy\n{line}\n", encoding="utf-8")
+        with pytest.raises(MerbenchError, match=r"method\.py, line 2: "):
+            code_digest(tmp_path, "mine.methods.toy")
+    for line in (
         "from .net import Net",
         "from mine.methods.toy.net import Net",
         "from mine.methods import toy",
         "from .. import toy",
         "import torch",
         "from minerals import x",
-    ],
-)
-def test_imports_within_the_folder_and_of_other_packages_are_fine(tmp_path, line):
-    (tmp_path / "method.py").write_text(f"{line}\n", encoding="utf-8")
-    assert code_digest(tmp_path, "mine.methods.toy") == code_digest(tmp_path)
+    ):
+        (tmp_path / "method.py").write_text(f"{line}\n", encoding="utf-8")
+        assert code_digest(tmp_path, "mine.methods.toy") == code_digest(tmp_path)
 
 
 @pytest.mark.parametrize("made", ["helper_of_mine.py", "helper_of_mine/__init__.py", "helper_of_mine/parts.py"])
-def test_imports_of_what_is_not_installed_are_refused_wherever_it_is_found(tmp_path, monkeypatch, made):
+def test_imports_of_modules_that_are_not_installed_are_refused(tmp_path, monkeypatch, made):
     file = tmp_path / "elsewhere" / made
     file.parent.mkdir(parents=True)
     file.write_text("raise AssertionError('it is not imported for this')\n", encoding="utf-8")
@@ -260,13 +186,13 @@ def test_imports_of_what_is_not_installed_are_refused_wherever_it_is_found(tmp_p
     folder = tmp_path / "toy"
     folder.mkdir()
     (folder / "method.py").write_text("import numpy\nfrom helper_of_mine.parts import x\n", encoding="utf-8")
-    told = r"method\.py, line 2: helper_of_mine\.parts \(.*elsewhere.*\) is outside the method's folder"
+    where = r"method\.py, line 2: helper_of_mine\.parts \(.*elsewhere"
     for package in ("mine.toy", ""):
-        with pytest.raises(MerbenchError, match=told):
+        with pytest.raises(MerbenchError, match=where):
             code_digest(folder, package)
 
 
-def test_what_is_installed_or_lies_in_the_folder_may_be_imported_by_its_own_name(tmp_path, monkeypatch):
+def test_installed_modules_and_those_of_the_folder_may_be_imported(tmp_path, monkeypatch):
     site, folder = tmp_path / "lib", tmp_path / "toy"
     for place, name in ((site, "library_of_others"), (folder, "part_of_mine")):
         place.mkdir(parents=True)
@@ -278,18 +204,18 @@ def test_what_is_installed_or_lies_in_the_folder_may_be_imported_by_its_own_name
     assert code_digest(folder, "mine.toy") == code_digest(folder)
 
 
-def test_a_module_deeper_in_the_folder_may_import_what_lies_further_up_but_not_outside(tmp_path):
+def test_deeper_modules_may_import_from_the_folder_only(tmp_path):
     (tmp_path / "parts").mkdir()
     for line in ("from ..net import Net", "from mine.toy.net import Net", "from . import other"):
         (tmp_path / "parts" / "layer.py").write_text(f"{line}\n", encoding="utf-8")
         assert code_digest(tmp_path, "mine.toy") == code_digest(tmp_path)
     for line in ("from ...net import Net", "from mine.net import Net"):
         (tmp_path / "parts" / "layer.py").write_text(f"{line}\n", encoding="utf-8")
-        with pytest.raises(MerbenchError, match=r"layer\.py, line 1: mine\.net is outside the method's folder"):
+        with pytest.raises(MerbenchError, match=r"layer\.py, line 1: mine\.net "):
             code_digest(tmp_path, "mine.toy")
 
 
-def test_a_folder_that_is_a_link_is_refused_since_its_files_would_go_unnoticed(tmp_path):
+def test_a_link_to_a_folder_is_refused(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     folder = tmp_path / "toy"
     folder.mkdir()
@@ -298,9 +224,9 @@ def test_a_folder_that_is_a_link_is_refused_since_its_files_would_go_unnoticed(t
         code_digest(folder)
 
 
-def test_of_merbench_a_method_may_import_rooms_but_no_other_method(tmp_path):
+def test_methods_of_merbench_may_import_rooms_but_no_other_method(tmp_path):
     (tmp_path / "method.py").write_text("from merbench.training.layers import FastDropout\n", encoding="utf-8")
     assert code_digest(tmp_path, "merbench.methods.toy")
     (tmp_path / "method.py").write_text("from merbench.methods.ststnet.method import Net\n", encoding="utf-8")
-    with pytest.raises(MerbenchError, match="outside the method's folder"):
+    with pytest.raises(MerbenchError, match=r"merbench\.methods\.ststnet"):
         code_digest(tmp_path, "merbench.methods.toy")

@@ -142,7 +142,7 @@ def test_a_stand_in_that_is_asked_for_by_name_is_made(small, made):
 
 def test_no_stand_in_is_taken_for_a_protocol_that_needs_other_databases(small, made):
     other = small.model_copy(update={"datasets": {"mmew": small.datasets["samm"]}})
-    with pytest.raises(MerbenchError, match=r"no reader for mmew yet: protocol small can be looked at"):
+    with pytest.raises(MerbenchError, match=r"no reader for mmew yet: protocol small can be printed"):
         choose_data("auto", [other])
     assert made == []
 
@@ -269,7 +269,7 @@ def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
         }
     )
     for request in ("auto", "megc2019-flow28"):
-        with pytest.raises(MerbenchError, match="no reader for mmew yet: protocol other can be looked at"):
+        with pytest.raises(MerbenchError, match="no reader for mmew yet: protocol other can be printed"):
             choose_data(request, [small, other])
 
 
