@@ -25,4 +25,4 @@ def print_notes(source: "Source", each: bool) -> None:
         for note in same if each else ():
             typer.echo(f"  {note.about}{f': {note.detail}' if note.detail else ''}")
     if clips and not each:
-        typer.echo(f"merbench data verify {source.database.card.name} names the clips")
+        typer.echo(f"merbench data verify {source.database.card.name} lists the clips")
