@@ -1,8 +1,6 @@
 """Which runs an audit reads, and why others are not read."""
 
-import re
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +24,11 @@ from merbench.records.select import Runs
 _NO_EPOCHS = "its epochs were not kept"
 
 
+#: ``command(file, seeds, select, keep_epochs)``: the command line that records other runs of a recorded run's
+#: configuration and data; without a file, the first run of the method.
+Command = Callable[[RunFile | None, Sequence[int], str, bool], str]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is to be audited.
@@ -34,41 +37,34 @@ class Wanted:
     ----------
     method, protocol : str
         Names as they are recorded.
-    given : str
-        The protocol as the user wrote it, for commands to repeat.
+    command : callable
+        Writes the commands in messages, see `Command`.
     data : str, optional
         Only runs on this data.
     config : dict, optional
-        Only runs with these settings, whatever else they are run with.
-    options : tuple of str
-        The words by which data and settings were given, for commands to repeat.
-    place : tuple of str
-        Those by which the results folder was.
+        Only runs with these settings; other settings may be any.
     """
 
     method: str
     protocol: str
-    given: str
+    command: Command
     data: str | None = None
     config: dict[str, Any] | None = None
-    options: tuple[str, ...] = ()
-    place: tuple[str, ...] = ()
 
     @property
-    def command(self) -> str:
-        """The command that records the method so that it can be audited."""
-        words = ["merbench", "run", self.method, "--protocol", self.given]
-        return shlex.join([*words, *self.options, "--keep-epochs", *self.place])
+    def first(self) -> str:
+        """The command that records the method with its epochs."""
+        return self.command(None, (), LAST, True)
 
     @property
     def asked(self) -> str:
-        """Method and protocol, and what runs were narrowed down to, in words."""
+        """Method and protocol, and the restrictions to data and settings, in words."""
         said = [f"data {self.data}"] * bool(self.data) + ["these settings"] * (self.config is not None)
         return f"{self.method} under {self.protocol}" + (f" with {' and '.join(said)}" if said else "")
 
-    def again(self, file: RunFile, *more: str) -> str:
+    def again(self, file: RunFile, select: str = LAST) -> str:
         """Return the command that records a run again with its epochs."""
-        return run_command(file, self.given, [file.key.seed], ["--keep-epochs", *more, *self.place])
+        return self.command(file, [file.key.seed], select, True)
 
 
 def not_of_classes(protocol: str) -> MerbenchError:
@@ -107,7 +103,7 @@ def read_audit(known: Runs, wanted: Wanted) -> Audit:
     said = [f"{older} older runs of other code or data are not audited"] if older else []
     said += _excluded(asked, chosen, unfit, wanted)
     if len({tuple(run.file.folds) for run in chosen}) > 1:
-        raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.command} --existing redo")
+        raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.first} --existing redo")
     with _repaired_by(chosen[0], wanted):
         clips = chosen[0].clips()
     inner = _of_selections(fitting, chosen)
@@ -137,7 +133,7 @@ def _unfit(run: RecordedRun) -> str:
 def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: Wanted, committed: bool) -> MerbenchError:
     """Return the error that says why no run can be audited, with the next step."""
     if not recorded:
-        return MerbenchError(f"no run of {wanted.asked} is recorded: {wanted.command}")
+        return MerbenchError(f"no run of {wanted.asked} is recorded: {wanted.first}")
     for run in recorded:
         record = run.first_record()
         if record and record.epochs and not record.failure and EPOCHS not in record.checksums:
@@ -152,8 +148,7 @@ def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: Wanted, committ
         why = f"{file.run_id} can't be audited, only complete runs can: {unfit[file.run_id]}"
         return MerbenchError(f"{why}: {wanted.again(file)}{instead}")
     return MerbenchError(
-        f"no run of {wanted.asked} kept predictions after each epoch; if the method has epochs: "
-        f"{wanted.command}{instead}"
+        f"no run of {wanted.asked} kept predictions after each epoch; if the method has epochs: {wanted.first}{instead}"
     )
 
 
@@ -199,7 +194,7 @@ def _repaired_by(run: RecordedRun, wanted: Wanted) -> Iterator[None]:
         yield
     except RecordError as error:
         selection = run.file.key.selection
-        repair = wanted.again(run.file, *["--select", selection] * (selection != LAST))
+        repair = wanted.again(run.file, selection)
         raise MerbenchError(f"{error}: {repair}") from error
 
 
@@ -208,7 +203,7 @@ def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], 
     with _repaired_by(run, wanted):
         kept = run.epochs()
     if kept is None:
-        raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.command}")
+        raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.first}")
     epochs, ends = kept
     if others := int((epochs[:, -1] != _classes(run)).sum()):
         raise MerbenchError(
@@ -245,7 +240,7 @@ def _inner_notes(kept: Kept, file: RunFile, wanted: Wanted) -> list[str]:
     if lacking:
         which = f"seed{'s' if len(lacking) > 1 else ''} {listed(lacking)} {'are' if len(lacking) > 1 else 'is'} not"
         which = "no seed is" if len(lacking) == len(kept.seeds) else which
-        command = run_command(file, wanted.given, lacking, ["--select", "inner", *wanted.place])
+        command = wanted.command(file, lacking, INNER, False)
         notes.append(f"{which} recorded with inner selection: {command}")
     for seed in kept.seeds:
         if INNER in seed.recorded and seed.inner is None:
@@ -257,14 +252,3 @@ def _inner_notes(kept: Kept, file: RunFile, wanted: Wanted) -> list[str]:
                 "types or packages"
             )
     return notes
-
-
-def run_command(file: RunFile, protocol: str, seeds: Sequence[int], more: Sequence[str]) -> str:
-    """Write the command that records other runs of a run's configuration and data."""
-    words = ["merbench", "run", file.method, "--protocol", protocol, "--data", file.data]
-    words += ["--config", file.config_name] if file.config_name != "default" else []
-    for setting in re.split(r" (?=\w+=)", file.variant) if file.variant else []:
-        words += ["--set", setting]
-    first, last = min(seeds), max(seeds)
-    run_of = first < last and list(seeds) == list(range(first, last + 1))
-    return shlex.join([*words, "--seeds", f"{first}-{last}" if run_of else ",".join(map(str, seeds)), *more])

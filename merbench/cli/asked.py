@@ -1,8 +1,9 @@
 """The options of ``run`` and ``ablate``: one object each, which can also print itself as a command line."""
 
+import re
 import shlex
-from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -35,6 +36,7 @@ from merbench.cli.options import (
 
 if TYPE_CHECKING:
     from merbench.engine.plan.runs import Request
+    from merbench.records.model import RunFile
 
 #: The fields of all options in the order of help texts and command lines.
 _ORDER = (
@@ -180,6 +182,27 @@ class AblateOptions(GridOptions):
             seeds=numbers(self.seeds, "--seeds"),
             diagnose=self.diagnose,
         )
+
+
+def recording(options: RunOptions) -> "Callable[[RunFile | None, Sequence[int], str, bool], str]":
+    """Return a function that writes command lines like `options`, for the configuration and data of recorded runs."""
+
+    def command(file: "RunFile | None", seeds: Sequence[int], select: str, keep_epochs: bool) -> str:
+        changed = replace(options, select=select, keep_epochs=keep_epochs)
+        if file is not None:
+            config = [file.config_name] if file.config_name != "default" else []
+            settings = re.split(r" (?=\w+=)", file.variant) if file.variant else []
+            changed = replace(changed, data=file.data, config=config, settings=settings, seeds=seeds_text(seeds))
+        return changed.command()
+
+    return command
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Write seeds as ``--seeds`` takes them."""
+    seeds = sorted(set(seeds))
+    several = len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]}-{seeds[-1]}" if several else ",".join(map(str, seeds))
 
 
 def configurations(given: list[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from merbench.cli.asked import RunOptions, recording
 from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
@@ -58,10 +59,15 @@ def audit(
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
     if chosen and not config:  # any configuration: on synthetic-small a quick one may run
         chosen = {name: chosen[name] for name in asked}
-    given = [("--data", data), ("--config", config), *(("--set", setting) for setting in settings or [])]
-    options = tuple(word for option, value in given if value for word in (option, value))
-    place = ("--results", str(results)) if results else ()
-    found = read_audit(known, Wanted(method, name, protocol, data, chosen, options, place))
+    options = RunOptions(
+        methods=[method],
+        protocol=[protocol],
+        data=data or "auto",
+        config=[config] if config else [],
+        settings=settings or [],
+        results=results,
+    )
+    found = read_audit(known, Wanted(method, name, recording(options), data, chosen))
     for problem in known.problems:
         typer.echo(problem, err=True)
     print_as(audit_report(found), "json" if json else format)

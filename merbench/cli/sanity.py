@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from merbench.analysis.rows import Row
-from merbench.cli.asked import RunOptions
+from merbench.cli.asked import RunOptions, seeds_text
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
 from merbench.databases import DATABASES
@@ -117,7 +117,7 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
         methods=list(reversed(files)),
         protocol=[protocol],
         data=first.data if set(first.data.split("+")) <= set(DATABASES.names()) else "auto",
-        seeds=",".join(map(str, sorted({run.file.key.seed for row in rows for run in row.runs}))),
+        seeds=seeds_text([run.file.key.seed for row in rows for run in row.runs]),
         config=config,
         settings=settings,
         select=first.key.selection,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.tables import printed
 
-from merbench.analysis.audit_runs import Wanted, read_audit, run_command
+from merbench.analysis.audit_runs import Wanted, read_audit
+from merbench.cli.asked import RunOptions, recording, seeds_text
 from merbench.contracts.errors import MerbenchError
 from merbench.records.select import read_leaderboard, read_runs
 from merbench.report.figures.audit import audit_figure, write_audit
@@ -29,7 +30,8 @@ AFTER = {
     "beta/t1/c1": [NEG, NEG, NEG], "beta/t1/c2": [SUR, SUR, SUR], "beta/t2/c1": [POS, POS, SUR],
 }  # fmt: skip
 FOLDS = ["alpha/s1", "alpha/s2", "beta/t1", "beta/t2"]
-AGAIN = "merbench run toy --protocol toys --data toy-data --seeds {} --keep-epochs"
+AGAIN = "merbench run toy --protocol toys --data toy-data --keep-epochs"
+AGAIN_1 = "merbench run toy --protocol toys --data toy-data --seeds 1 --keep-epochs"
 AUDITS = sorted((Path(__file__).parents[2] / "results" / "audits").iterdir())
 
 
@@ -41,7 +43,8 @@ def audited(record, known=None, **wanted):
     if known is None:
         known = read_runs(record.results)
         assert known.problems == []
-    return read_audit(known, Wanted(**{"method": "toy", "protocol": "toys", "given": "toys"} | wanted))
+    options = RunOptions(methods=["toy"], protocol=["toys"], results=wanted.pop("results", None))
+    return read_audit(known, Wanted(**{"method": "toy", "protocol": "toys", "command": recording(options)} | wanted))
 
 
 def refusal(record, known=None, **wanted):
@@ -132,26 +135,26 @@ def test_inner_keep_is_a_row_of_its_own(record):
 def test_missing_inner_runs_are_reported_with_their_command(record):
     for seed in (0, 1, 2):
         record(at(), epochs=AFTER, seed=seed, config_name="quick", variant="epochs=3 rates=[0.5, 1]")
-    audit = audited(record, place=("--results", "else where"))
+    audit = audited(record, results="else where")
     (note,) = notes(audit)
     assert note.endswith(
-        ": merbench run toy --protocol toys --data toy-data --config quick --set epochs=3 --set 'rates=[0.5, 1]' "
-        "--seeds 0-2 --select inner --results 'else where'"
+        ": merbench run toy --protocol toys --data toy-data --seeds 0-2 --config quick --set epochs=3 "
+        "--set 'rates=[0.5, 1]' --select inner --results 'else where'"
     )
     for seeds, words in (([4], "4"), ([0, 1], "0-1"), ([0, 2, 3], "0,2,3")):
-        assert run_command(audit.file, "p", seeds, []).endswith(f"--seeds {words}")
+        assert seeds_text(seeds) == words
 
 
 def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
     assert refusal(record) == "no run of toy under toys is recorded: merbench run toy --protocol toys --keep-epochs"
     record(at())
-    said = refusal(record, place=("--results", "else where"))
+    said = refusal(record, results="else where")
     assert said.startswith("no run of toy under toys kept predictions after each epoch")
     assert said.endswith(": merbench run toy --protocol toys --keep-epochs --results 'else where'")
     holes = record(at(), epochs=AFTER, protocol="holes", folds=FOLDS[:2])
-    said = refusal(record, protocol="holes", given="toys")
+    said = refusal(record, protocol="holes")
     assert said.startswith(f"{holes.name} can't be audited")
-    assert said.endswith(f": 2 of 4 folds are not recorded: {AGAIN.format(0)}")
+    assert said.endswith(f": 2 of 4 folds are not recorded: {AGAIN}")
     without = record(at(), epochs={}, protocol="without")
     assert without.name in refusal(record, protocol="without")
     record({**at(), "alpha/s1/c1": (NEG, POS), "beta/t2/c1": (SUR, NEG)}, epochs=AFTER, protocol="decides")
@@ -161,9 +164,9 @@ def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
 def test_damaged_epochs_are_refused_with_the_next_command(record):
     path = sorted(record(at(), epochs=AFTER).rglob("epochs.npz"))[0]
     path.write_bytes(path.read_bytes()[:-4])
-    said = refusal(record, place=("--results", "here"))
+    said = refusal(record, results="here")
     assert said.startswith(f"{path} has changed since it was recorded")
-    assert said.endswith(f": {AGAIN.format(0)} --results here")
+    assert said.endswith(f": {AGAIN} --results here")
 
 
 def spoilt(folder, how):
@@ -189,12 +192,12 @@ def test_an_excluded_seed_is_reported_with_reason_and_command(record):
     for number, how in enumerate(("a fold is gone", "no commit mark", "predictions changed", "a fold without epochs")):
         folders = [record(at(), epochs=AFTER, seed=seed, protocol=f"p{number}") for seed in (0, 1, 2)]
         why = spoilt(folders[1], how)
-        audit = audited(record, protocol=f"p{number}", given="toys")
+        audit = audited(record, protocol=f"p{number}")
         assert [seed.seed for seed in audit.kept.seeds] == [0, 2]
         note = notes(audit)[0]
         assert note.startswith(f"seed 1 ({folders[1].name}) is excluded: ")
         assert why in note.removeprefix(f"seed 1 ({folders[1].name})"), (how, note)
-        assert note.endswith(f": {AGAIN.format(1)}")
+        assert note.endswith(f": {AGAIN_1}")
 
 
 def test_seeds_without_epochs_are_named_for_one_configuration(record):
@@ -293,7 +296,7 @@ def test_committed_audits_are_reproduced_from_the_leaderboard(root, tmp_path):
     assert AUDITS
     for folder in AUDITS:
         committed = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
-        wanted = Wanted(committed["method"], committed["protocol"], committed["protocol"])
+        wanted = Wanted(committed["method"], committed["protocol"], recording(RunOptions(methods=[], protocol=[])))
         *_, picture = write_audit(read_audit(known, wanted), tmp_path)
         again = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
         rows, rows_again = committed.pop("rows"), again.pop("rows")

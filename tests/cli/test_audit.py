@@ -16,7 +16,7 @@ def test_audit_sets_what_habits_report_side_by_side(kept, merbench, refused, tmp
     assert (said.code, said.err) == (0, "")
     for words in ("24 clips, 9 folds, 3 epochs, seed 0", "never ranked", "last epoch", "of ties", "wrote audit"):
         assert words in said.out
-    assert f"{' '.join(kept)} --data megc2019-flow28 --config quick --set epochs=3 --seeds 0 --select inner" in said.out
+    assert f"{' '.join(kept)} --data megc2019-flow28 --config quick --set epochs=3 --select inner" in said.out
     written = sorted(path.name for path in (tmp_path / "audit").iterdir())
     assert written == ["audit.csv", "audit.json", "audit.md", "audit.png"]
 

@@ -109,3 +109,23 @@ def test_a_loaded_object_is_checked_with_its_entry(installed):
     items, problems = _registry(convert=convert).load_all()
     assert [item[0] for item in items.values()] == ["dumps"]
     assert problems == ["thing 'decode': decode of merbench does not fit"]
+
+
+def test_packages_are_scanned_once_until_forgotten(installed):
+    scans, loads = [], []
+
+    def convert(entry, found):
+        loads.append(entry)
+        return found
+
+    things = Registry("thing", "merbench.things", lambda: scans.append(1) or BUILTIN, convert)
+    for _ in range(3):
+        things.names()
+        things.get("dumps")
+        things.load_all()
+    assert (len(scans), len(loads)) == (1, 2)
+    installed.append(_point("loads", "json:loads"))
+    assert "loads" not in things.names()
+    things.forget()
+    assert "loads" in things.names()
+    assert len(scans) == 2

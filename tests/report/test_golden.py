@@ -11,6 +11,7 @@ from merbench.analysis.ablation import Trial, read_ablation
 from merbench.analysis.audit_runs import Wanted, read_audit
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import published_rows
+from merbench.cli.asked import RunOptions, recording
 from merbench.records.select import read_runs
 from merbench.report.views.ablation import ablation_report, setting_text
 from merbench.report.views.audit import audit_report
@@ -80,7 +81,11 @@ def audited(record):
         early, late = answered(0.7, seed), answered(0.5, seed)
         epochs = {name: [early[name][1], late[name][1]] for name in late}
         record(late, method="net", seed=seed, epochs=epochs)
-    return audit_report(read_audit(read_runs(record.results), Wanted("net", "toys", "toys")))
+    return audit_report(
+        read_audit(
+            read_runs(record.results), Wanted("net", "toys", recording(RunOptions(methods=["net"], protocol=["toys"])))
+        )
+    )
 
 
 VIEWS = {"compare": compared, "ablation": ablated, "audit": audited, "explain": explained}

@@ -104,7 +104,7 @@ def test_a_release_may_be_asked_for_by_name_or_by_folder(small, small_release):
 
 @pytest.fixture
 def made(monkeypatch, small_release):
-    """Have stand-ins "made" from the small release, and tell of which; the real making is tried elsewhere."""
+    """Make synthetic data from the small release, and return the list of what was made."""
     asked = []
 
     def synthetic_source(name, progress):
@@ -127,7 +127,7 @@ class Told:
         self.said.append(text)
 
 
-def test_with_nothing_registered_the_small_stand_in_is_made_and_the_reason_told_first(small, made):
+def test_without_registrations_small_synthetic_data_is_made(small, made):
     watcher = Told()
     data = choose_data("auto", [small], watcher)
     assert (data.name, data.synthetic, made) == ("synthetic-small", True, ["synthetic-small"])
@@ -135,12 +135,12 @@ def test_with_nothing_registered_the_small_stand_in_is_made_and_the_reason_told_
     assert watcher.said == [f"data: synthetic-small, {data.why}", "making synthetic-small"]
 
 
-def test_a_stand_in_that_is_asked_for_by_name_is_made(small, made):
+def test_synthetic_data_is_made_by_name(small, made):
     assert choose_data("synthetic-full", [small]).name == "synthetic-full"
     assert made == ["synthetic-full"]
 
 
-def test_no_stand_in_is_taken_for_a_protocol_that_needs_other_databases(small, made):
+def test_synthetic_data_does_not_serve_other_databases(small, made):
     other = small.model_copy(update={"datasets": {"mmew": small.datasets["samm"]}})
     with pytest.raises(MerbenchError, match=r"no reader for mmew yet: protocol small can be printed"):
         choose_data("auto", [other])
@@ -158,25 +158,25 @@ def test_what_made_the_clips_is_part_of_the_datas_digest(small, made):
     assert clips_digest(data.clips) in digests
 
 
-def test_data_known_but_not_registered_is_told_with_the_next_step(small):
+def test_unregistered_data_is_refused_with_the_next_step(small):
     with pytest.raises(
         MerbenchError, match="'megc2019-flow28' is not registered here: merbench data fetch megc2019-flow28"
     ):
         choose_data("megc2019-flow28", [small])
 
 
-@pytest.mark.parametrize("name", ["megc2019-flow", "megc2019_flow28", "MEGC2019-flow28"])
-def test_an_unknown_name_is_told_with_what_is_close(small, name):
-    with pytest.raises(MerbenchError, match=f"unknown database '{name}' .did you mean 'megc2019-flow28'"):
-        choose_data(name, [small])
+def test_unknown_data_is_named_with_close_names(small):
+    for name in ("megc2019-flow", "megc2019_flow28", "MEGC2019-flow28"):
+        with pytest.raises(MerbenchError, match=f"'{name}' .*'megc2019-flow28'"):
+            choose_data(name, [small])
 
 
-def test_a_folder_that_is_no_copy_of_anything_is_told(small, tmp_path):
+def test_folders_without_a_copy_are_refused(small, tmp_path):
     with pytest.raises(DataError, match="looks like none of the known databases"):
         choose_data(str(tmp_path), [small])
 
 
-def test_a_registered_copy_that_has_gone_is_told(small, small_release):
+def test_missing_copies_are_refused(small, small_release):
     register("megc2019-flow28", small_release)
     small_release.rename(small_release.with_name("moved"))
     with pytest.raises(DataError, match="release, which does not exist: mount it"):
@@ -194,14 +194,14 @@ def test_the_databases_themselves_come_before_a_release(small, small_release, da
     assert set(data.clips.dataset) == {"smic-hs", "casme2", "samm"}
 
 
-def test_some_databases_but_not_all_are_refused_with_what_is_missing(small, database, made):
+def test_missing_databases_are_named(small, database, made):
     database("full", ["smic-hs", "casme2"])
     with pytest.raises(MerbenchError, match=r"no data is registered for samm \(registered: casme2, smic-hs\)"):
         choose_data("auto", [small])
     assert made == []
 
 
-def test_a_dataset_in_two_registered_databases_has_to_be_chosen(small, database):
+def test_a_dataset_of_two_databases_must_be_chosen(small, database):
     database("full", ["smic-hs", "casme2", "samm"])
     database("sammframes", ["samm"])
     with pytest.raises(
@@ -210,13 +210,13 @@ def test_a_dataset_in_two_registered_databases_has_to_be_chosen(small, database)
         choose_data("auto", [small])
 
 
-def test_a_synthetic_database_of_ones_own_is_taken_only_by_name(small, database, made):
+def test_own_synthetic_databases_are_used_by_name_only(small, database, made):
     database("mine", ["smic-hs", "casme2", "samm"], synthetic=True)
     assert choose_data("auto", [small]).name == "synthetic-small"
     assert choose_data("mine", [small]).synthetic
 
 
-def test_a_release_that_was_made_by_a_program_is_not_taken_by_itself_for_real_data(small, database):
+def test_synthetic_releases_are_not_taken_for_real_data(small, database):
     database("program", ["smic-hs", "casme2", "samm"], synthetic=True, offers="(Flow(),)")
     try:
         data = choose_data("auto", [small])
@@ -241,18 +241,18 @@ def test_several_databases_may_be_joined_by_plus(small, database):
     assert len(data.sources) == 2
 
 
-def test_data_that_lacks_a_dataset_is_refused_with_what_it_holds(small, database):
+def test_data_without_a_dataset_is_refused(small, database):
     database("full", ["smic-hs", "casme2"])
     with pytest.raises(MerbenchError, match="data 'full' has no clips of samm; it holds casme2, smic-hs"):
         choose_data("full", [small])
 
 
-@pytest.mark.parametrize("request_", ["megc2019-flow28+full", "full+full"])
-def test_a_dataset_from_two_sources_is_refused(small, small_release, database, request_):
+def test_a_dataset_from_two_sources_is_refused(small, small_release, database):
     register("megc2019-flow28", small_release)
     database("full", ["smic-hs", "casme2", "samm"])
-    with pytest.raises(MerbenchError, match=r"has casme2, samm, smic-hs twice; name each dataset's source once"):
-        choose_data(request_, [small])
+    for request in ("megc2019-flow28+full", "full+full"):
+        with pytest.raises(MerbenchError, match="casme2, samm, smic-hs twice"):
+            choose_data(request, [small])
 
 
 def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
@@ -273,7 +273,7 @@ def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
             choose_data(request, [small, other])
 
 
-def test_who_is_who_is_gathered_from_all_sources(small, database):
+def test_same_people_are_gathered_from_all_sources(small, database):
     database("full", ["smic-hs", "smic-vis", "casme2"], persons={"smic-hs": "smic", "smic-vis": "smic"})
     database("sammframes", ["samm"], persons={"samm": "samm"})
     data = choose_data("full+sammframes", [small])
@@ -288,7 +288,7 @@ SMIC_CARDS = [{}, {"smic-vis": "smic-vis"}, {"smic-vis": "mine", "smic-hs": "the
 
 
 @pytest.mark.parametrize("persons", SMIC_CARDS, ids=str)
-def test_the_cameras_of_smic_show_the_same_people_whatever_a_card_says(small, database, persons):
+def test_the_cameras_of_smic_show_the_same_people(small, database, persons):
     database("cameras", ["smic-hs", "smic-vis", "smic-nir"], persons=persons)
     database("others", ["samm", "casme2"], persons={"samm": "lab"})
     names = same_people(choose_data("cameras+others", [small]).sources)
@@ -296,7 +296,7 @@ def test_the_cameras_of_smic_show_the_same_people_whatever_a_card_says(small, da
     assert len(set(_named(names, "smic-hs", "samm", "casme2"))) == 3
 
 
-def test_pairs_of_a_family_that_share_people_by_intent_are_those_whose_people_merbench_knows_to_be_the_same():
+def test_families_that_share_people_are_of_known_same_people():
     pairs = {frozenset(spec.datasets) for name, spec in PROTOCOLS.load_all()[0].items() if spec.shares_people}
     assert set().union(*pairs) == {*SAME_PEOPLE, *SAME_PEOPLE.values()}
 
@@ -309,7 +309,7 @@ def test_a_card_may_name_the_dataset_that_its_people_are_of(small, database):
     assert len(set(_named(names, "smic-long", "smic-hs", "smic-vis"))) == 1
 
 
-def test_a_plug_in_of_a_slower_camera_does_not_train_on_who_is_tested(database):
+def test_other_cameras_do_not_train_on_the_people_who_are_tested(database):
     database("cameras", ["smic-hs", "smic-vis"])
     spec = crossed("lodo:smic-hs+smic-vis")
     data = choose_data("cameras", [spec])
@@ -317,20 +317,20 @@ def test_a_plug_in_of_a_slower_camera_does_not_train_on_who_is_tested(database):
         PreparedProtocol.of(spec, data)
 
 
-def test_a_broken_database_of_another_package_harms_nobody(small, small_release, database):
+def test_broken_databases_affect_no_other(small, small_release, database):
     register("megc2019-flow28", small_release)
     database("broken", ["samm"], content="raise ImportError('no such luck')", registered=False)
     assert choose_data("auto", [small]).name == "megc2019-flow28"
     assert choose_data(str(small_release), [small]).name == "megc2019-flow28"
 
 
-def test_data_is_settled_and_can_not_be_changed(small, small_release):
+def test_data_is_immutable(small, small_release):
     data = choose_data(str(small_release), [small])
     with pytest.raises((AttributeError, ValidationError)):
         data.name = "other"
 
 
-def test_a_release_that_knows_only_classes_serves_protocols_that_make_them_of_the_same_emotions():
+def test_releases_of_classes_serve_protocols_of_the_same_emotions():
     card = DATABASES.get("megc2019-flow28").card
     able = {name for name, spec in PROTOCOLS.load_all()[0].items() if serves(card, spec)}
     assert {"megc2019", "casme2-3", "samm-3", "smic-hs-3"} <= able
