@@ -73,7 +73,7 @@ class TrackingServer:
     @property
     def look(self) -> str:
         """Where to open it: an address, or the command that gives one."""
-        return self.address if self.over_http else f"mlflow ui --backend-server-uri {shlex.quote(self.address)}"
+        return self.address if self.over_http else f"mlflow ui --backend-store-uri {shlex.quote(self.address)}"
 
     @property
     def later(self) -> str:

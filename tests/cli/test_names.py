@@ -27,6 +27,7 @@ import pandas as pd
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading
 from merbench.contracts.inputs import Flow
+from merbench.contracts.notes import Note
 
 WILD = {wild!r}
 
@@ -42,7 +43,7 @@ class Odd:
             {{"dataset": dataset, "subject": f"{{WILD}}{{subject}}", "clip": f"{{clip}}{{WILD}}", "emotion": emotion}}
             for dataset in ("odd_one", "odd_two") for subject in range(2) for clip, emotion in enumerate((WILD, "joy"))
         ]
-        return Reading(clip_table(pd.DataFrame(rows), "odd"), f"layout {{WILD}}", [f"noted {{WILD}}"])
+        return Reading(clip_table(pd.DataFrame(rows), "odd"), f"layout {{WILD}}", [Note("note", f"noted {{WILD}}")])
     def arrays(self, folder, clips, spec):
         light = (clips.emotion == "joy").to_numpy() * 200
         return np.broadcast_to(light[:, None, None, None], (len(clips), 28, 28, 3)).astype(np.uint8)

@@ -57,8 +57,8 @@ def test_a_dead_server_costs_a_warning_that_names_it_and_what_to_do(merbench, sm
     assert (said.code, said.err) == (0, "")
     (line,) = [line for line in said.out.splitlines() if "MLflow" in line]
     assert line == (
-        f"MLflow at {nobody}: connection refused; nothing is lost: "
-        f"merbench sync mlflow --tracking-uri {nobody} brings it up to date later"
+        f"MLflow at {nobody}: connection refused; the records are complete: "
+        f"merbench sync mlflow --tracking-uri {nobody} brings MLflow up to date later"
     )
     assert len(list(tmp_path.glob("results/runs/*/complete.json"))) == 1
 
@@ -103,4 +103,4 @@ def test_a_wrong_address_is_refused_before_anything_is_done(refused, small, tmp_
 def test_sync_without_runs_or_of_an_unknown_one_says_so(recorded, refused, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "unknown run 'sv-flow'" in refused("sync", "mlflow", "sv-flow")
-    assert "no runs in" in refused("sync", "mlflow", "--results", tmp_path / "elsewhere")
+    assert "no run in" in refused("sync", "mlflow", "--results", tmp_path / "elsewhere")
