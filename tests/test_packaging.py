@@ -1,4 +1,4 @@
-"""The wheel holds what the tree holds, under ``merbench``, and nothing else."""
+"""The wheel has the files of the tree, under ``merbench``, and no others."""
 
 import os
 import shutil
@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 MAPPED = ("methods", "protocols", "results")
 
 
 @pytest.fixture(scope="module")
 def tracked():
-    """Return the paths that git tracks, relative to the root."""
+    """Return the paths that git does not ignore, relative to the root."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        pytest.skip("this is no checkout, so that what belongs in the wheel is not known")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        pytest.skip("without a checkout, the files that belong in the wheel are unknown")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]  # added or not
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [path for path in listed.split("\0") if path and (ROOT / path).is_file()]
 
 
@@ -30,7 +32,7 @@ def wheel(tracked, tmp_path_factory):
         target = folder / "source" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, target)
-    # What must never be packed, whether or not it lies there when somebody builds.
+    # Never to be packed, wherever the wheel is built.
     (folder / "source" / "results" / "runs" / "a-run").mkdir(parents=True)
     (folder / "source" / "results" / "runs" / "a-run" / "run.json").write_text("{}", encoding="utf-8")
     (folder / "source" / "results" / "runs" / "a-run" / "predictions.csv").write_text("", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A package of somebody else, installed as packages are, brings a method, protocols and a database."""
+"""An installed package offers a method, protocols and a database."""
 
 import os
 import re
@@ -13,6 +13,7 @@ import yaml
 from merbench.analysis.rows import measured_rows
 from merbench.records.select import read_runs
 
+pytestmark = pytest.mark.slow
 PLUGIN = Path(__file__).parent / "plugin"
 
 
@@ -58,8 +59,9 @@ def merbench(installed, tmp_path):
 def test_methods_lists_what_is_offered_with_its_origin_and_names_the_broken_one(merbench):
     code, out, err = merbench("methods")
     assert code == 0
-    assert re.search(r"^toy-mean +The class whose mean brightness is nearest\. \[mer-toys 0\.1\]$", out, re.MULTILINE)
-    assert {"majority", "svm-flow", "ststnet", "stratified-random"} <= {line.split()[0] for line in out.splitlines()}
+    assert re.search(r"^ *toy-mean .*\[mer-toys 0\.1\]", out, re.MULTILINE)
+    listed = {line.split()[0] for line in out.splitlines() if line.strip()}
+    assert {"majority", "svm-flow", "ststnet", "stratified-random"} <= listed
     assert "toy-broken" not in out
     (line,) = err.splitlines()
     for word in ("toy-broken", "mer-toys 0.1", "RuntimeError", "[bold]a toy"):
@@ -77,9 +79,9 @@ def test_an_offered_method_has_its_card_read_from_beside_its_module(merbench):
 def test_protocols_lists_those_of_a_file_and_those_of_an_object(merbench):
     code, out, err = merbench("protocols")
     assert (code, err) == (0, "")
-    assert re.search(r"^toy-two +Calm and glad\. \[mer-toys 0\.1\]$", out, re.MULTILINE)
-    assert re.search(r"^toy-rooms +One room is held out at a time\. \[mer-toys 0\.1\]$", out, re.MULTILINE)
-    assert re.search(r"^megc2019 ", out, re.MULTILINE)
+    assert re.search(r"^ *toy-two +Calm and glad\. \[mer-toys 0\.1\]", out, re.MULTILINE)
+    assert re.search(r"^ *toy-rooms +One room is held out at a time\. \[mer-toys 0\.1\]", out, re.MULTILINE)
+    assert re.search(r"^ *megc2019 ", out, re.MULTILINE)
 
 
 def test_offered_method_protocol_and_database_work_together_to_a_table(merbench, lights, tmp_path):

@@ -213,7 +213,7 @@ def test_committed_rows_never_replace_runs_recorded_here(record):
     committed = read_leaderboard()
     record(at(), epochs=AFTER, method="ststnet", protocol="megc2019", folds=FOLDS[:2])
     mine = read_runs(record.results)
-    wanted = {"method": "ststnet", "protocol": "megc2019", "given": "megc2019"}
+    wanted = {"method": "ststnet", "protocol": "megc2019"}
     said = refusal(record, mine + committed, **wanted)
     assert "2 of 4 folds are not recorded" in said
     assert "--leaderboard" in said

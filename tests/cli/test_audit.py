@@ -11,6 +11,7 @@ def kept(done, small):
     return small
 
 
+@pytest.mark.slow
 def test_audit_compares_selection_rules(kept, merbench, refused, tmp_path):
     said = merbench("audit", "ststnet", *kept, "--out", "audit")
     assert (said.code, said.err) == (0, "")

@@ -54,7 +54,7 @@ def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
     assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
     assert "3 clips, 3 subjects" in said
-    assert "repaired (1): the sheet has no apex" in said
+    assert "(1): the sheet has no apex" in said
     assert "merbench data verify casme2 lists the clips" in said
 
 
@@ -110,6 +110,7 @@ def test_a_slip_is_told_before_anything_is_made_or_prepared(refused, home):
     assert not (home / "synthetic").exists()
 
 
+@pytest.mark.slow
 def test_what_was_prepared_beforehand_serves_a_run_on_the_registered_databases(done, added, tiny, home, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")  # so that no cell is broken
     said = done("data", "prepare", "--for", "svm-flow")
@@ -153,6 +154,7 @@ def test_without_a_database_of_frames_there_is_nothing_to_prepare(refused, regis
     assert "release of ready-made arrays" in refused("data", "prepare", "megc2019-flow28")
 
 
+@pytest.mark.slow
 def test_a_clip_without_a_face_stops_the_run_by_name_and_keeps_the_others(refused, miniature, tmp_path, tiny, done):
     miniature.write_casme2(tmp_path / "c")  # whole frames, which show no face
     miniature.write_samm(tmp_path / "s", tree="SAMM_CROP")

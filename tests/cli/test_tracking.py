@@ -33,6 +33,7 @@ def mirrored(path):
     return dict(names), children
 
 
+@pytest.mark.slow
 def test_a_run_is_mirrored_beside_it_and_syncing_again_changes_nothing(merbench, small, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     said = merbench("run", "majority", *small)

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from merbench.cli.asked import RunOptions
 from merbench.cli.workers import workforce
 from merbench.engine import environment
@@ -95,6 +97,7 @@ inputs:
 """
 
 
+@pytest.mark.slow
 def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrupted(offer, small, tmp_path):
     """A plug-in's method, found on the path; a whole command line, in a process of its own."""
     offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": METHOD})
@@ -132,6 +135,7 @@ def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrup
     assert 5 <= len(recorded()) <= 8
 
 
+@pytest.mark.slow
 def test_the_slurm_script_is_sound_and_ends_what_it_starts(tmp_path):
     """Stand-ins for SLURM's commands, Ray and merbench write down how they are called."""
     script = DOCS / "slurm.sh"

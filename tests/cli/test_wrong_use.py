@@ -315,7 +315,7 @@ def test_unexpected_errors_are_one_line(merbench, monkeypatch):
     ]
 
 
-def test_an_interrupted_run_says_that_it_can_go_on(merbench, small, monkeypatch):
+def test_interrupted_runs_can_be_resumed(merbench, small, monkeypatch):
     def interrupted(*given):
         raise KeyboardInterrupt
 
@@ -323,4 +323,4 @@ def test_an_interrupted_run_says_that_it_can_go_on(merbench, small, monkeypatch)
     said = merbench("run", "majority", *small)
     assert said.code == 130
     assert len(said.err.splitlines()) == 1
-    assert "the same command goes on" in said.err
+    assert "the same command to resume" in said.err

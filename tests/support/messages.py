@@ -37,9 +37,16 @@ def read() -> dict[str, str]:
     return dict(re.findall(r"^(\S.*)\n    (.*)$", text, re.MULTILINE))
 
 
+def is_stale(key: str) -> bool:
+    """Say whether the test of a key does not exist any more."""
+    path, _, test = key.rpartition(" ")[0].partition("::")
+    source, name = GOLDEN.parents[1] / path, test.partition("[")[0].rpartition("::")[2]
+    return not source.is_file() or not re.search(rf"^def {name}\(", source.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def write(tests: set[str], messages: dict[str, str]) -> None:
-    """Replace the messages of `tests`, by their ids, in the golden file."""
-    kept = {key: text for key, text in read().items() if key.rpartition(" ")[0] not in tests}
+    """Replace the messages of `tests`, by their ids, in the golden file, and drop stale ones."""
+    kept = {key: text for key, text in read().items() if key.rpartition(" ")[0] not in tests and not is_stale(key)}
     found = sorted((kept | messages).items(), key=lambda item: (item[0].rpartition(" ")[0], int(item[0].split()[-1])))
     GOLDEN.parent.mkdir(exist_ok=True)
     GOLDEN.write_text("".join(f"{key}\n    {text}\n" for key, text in found), encoding="utf-8")

@@ -299,7 +299,7 @@ def test_plug_in_protocols_may_not_have_the_name_of_a_pattern(plugin, small_prot
     code = f"from pathlib import Path\nPROTOCOL = Path({str(small_protocol)!r})\n"
     small_protocol.write_text(small_protocol.read_text().replace("name: small", "name: lodo-casme2.samm"))
     plugin("merbench_test_taken", code=code, target="method:PROTOCOL", kind="protocols", name="lodo-casme2.samm")
-    with pytest.raises(MerbenchError, match=r"the protocol of plugin 1 calls itself 'lodo-casme2\.samm': names that"):
+    with pytest.raises(MerbenchError, match=r"the protocol of plugin 1 .*'lodo-casme2\.samm'"):
         PROTOCOLS.get("lodo-casme2.samm")
 
 
