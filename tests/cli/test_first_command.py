@@ -4,9 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.slow
 def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(done):
     (command,) = re.findall(r"```sh\npip install uv\nuv run merbench (.*)\n```", README.read_text(encoding="utf-8"))
     said = done(*command.split())
@@ -28,6 +31,7 @@ def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(d
     assert "prepared flow(onset-apex, 28" in listed
 
 
+@pytest.mark.slow
 def test_a_stand_in_with_settings_of_ones_own_has_its_own_name_in_every_table(done):
     said = done("data", "synthesize", "small", "--pixels", "96", "--strength", "0.5", "--out", "made")
     assert "synthetic-small-strength0.5-pixels96: 100 clips, 12 subjects in " in said

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = {"torch", "timm", "mlflow", "ray", "pandas", "sklearn", "pyarrow", "cv2", "numpy", "scipy", "requests", "pooch"}
 CODE = """
 import contextlib, io, json, sys
@@ -37,6 +39,7 @@ def test_help_imports_nothing_heavy(tmp_path):
     assert names & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_tables_and_logs_need_neither_torch_nor_anything_else_that_trains(recorded, tmp_path):
     lines = [f"compare --published --format {name}" for name in ("table", "md", "latex", "csv", "json")]
     names = imported(*lines, "show svm-flow", "export svm-flow --out log.csv", cwd=tmp_path)
@@ -44,6 +47,7 @@ def test_tables_and_logs_need_neither_torch_nor_anything_else_that_trains(record
     assert names & {"torch", "timm", "mlflow", "ray", "sklearn"} == set()
 
 
+@pytest.mark.slow
 def test_a_run_of_methods_without_torch_imports_no_torch(recorded, small, tmp_path):
     names = imported(["run", "majority", *small], cwd=tmp_path)
     assert {"sklearn", "pyarrow"} <= names

@@ -31,6 +31,7 @@ def labels(text):
     return re.findall(r"^ (\d|–) +([a-z][a-z-]+(?: \([a-z ]+\))?) +†?[\d.]+ ", text, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_from_run_to_compare_with_every_sanity_row(done, frames):
     said = done("run", "majority", *frames, "--sanity")
     told = "sanity rows, run after the methods: stratified-random, database-only, database-only balanced, "

@@ -237,6 +237,7 @@ def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_i
     assert "nothing to do" in done(*grid, "--diagnose")
 
 
+@pytest.mark.slow
 def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(done, small, offer, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
     card, *_ = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
@@ -449,6 +450,7 @@ def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
     pd.testing.assert_frame_equal(back.predictions[scores], run.predictions[scores], atol=5e-7, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after_each(merbench, done, small, tmp_path):
     settings = "--set", "epochs=3", "--set", "batch_size=8", "--keep-epochs"
     done("run", "ststnet", *small, *settings, "--results", tmp_path / "kept")
@@ -470,6 +472,7 @@ def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after
         read_entry(entry)
 
 
+@pytest.mark.slow
 def test_a_run_that_selects_its_epoch_is_a_row_of_its_own_and_tells_by_what_it_selected(
     merbench, done, small, tmp_path
 ):
@@ -614,6 +617,7 @@ def test_the_version_is_printed(done):
     assert done("--version") == f"merbench {version('merbench')}\n"
 
 
+@pytest.mark.slow
 def test_merbench_runs_as_a_module(tmp_path):
     found = subprocess.run(
         [sys.executable, "-m", "merbench", "run", "--help"], capture_output=True, text=True, cwd=tmp_path,
