@@ -141,7 +141,7 @@ def test_a_killed_driver_leaves_no_worker_and_another_takes_over(world):
         assert first.poll() is None, (folder / "said").read_text()
         waiting = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
         for line in waiting.stdout:
-            if "another process is at work on it, waiting" in line:
+            if "another process is working on it; waiting" in line:
                 break
         workers = processes_of(first.pid)
         first.kill()

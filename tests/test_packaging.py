@@ -94,7 +94,7 @@ def test_the_wheel_names_its_command_version_and_licence(wheel):
     assert "\nRequires-Python: >=3.11\n" in about
 
 
-def test_an_installed_wheel_finds_its_methods_protocols_and_figures(wheel, tmp_path):
+def test_an_installed_wheel_finds_its_methods_and_protocols(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     code = """

@@ -56,7 +56,7 @@ def merbench(installed, tmp_path):
     return call
 
 
-def test_methods_lists_what_is_offered_with_its_origin_and_names_the_broken_one(merbench):
+def test_methods_lists_plug_ins_and_names_broken_ones(merbench):
     code, out, err = merbench("methods")
     assert code == 0
     assert re.search(r"^ *toy-mean .*\[mer-toys 0\.1\]", out, re.MULTILINE)
@@ -68,7 +68,7 @@ def test_methods_lists_what_is_offered_with_its_origin_and_names_the_broken_one(
         assert word in line
 
 
-def test_an_offered_method_has_its_card_read_from_beside_its_module(merbench):
+def test_plug_in_methods_have_a_card(merbench):
     code, out, err = merbench("methods", "toy-mean")
     assert (code, err) == (0, "")
     card = yaml.safe_load(out)
@@ -84,7 +84,7 @@ def test_protocols_lists_those_of_a_file_and_those_of_an_object(merbench):
     assert re.search(r"^ *megc2019 ", out, re.MULTILINE)
 
 
-def test_offered_method_protocol_and_database_work_together_to_a_table(merbench, lights, tmp_path):
+def test_plug_in_method_protocol_and_database_make_a_table(merbench, lights, tmp_path):
     code, out, err = merbench(
         "run", "toy-mean", "majority", "--protocol", "toy-two", "--protocol", "toy-rooms", "--data", lights,
         "--set", "toy-mean:power=2",

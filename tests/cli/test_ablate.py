@@ -91,7 +91,7 @@ def ablated(merbench, small):
     return call
 
 
-def test_the_whole_method_and_every_row_of_the_card_are_run_once_and_compared(toy, ablated, tmp_path):
+def test_every_row_of_the_card_is_run_once_and_compared(toy, ablated, tmp_path):
     toy()
     rows = ablated("--seeds", "0-1")
     assert list(rows) == ROWS
@@ -117,7 +117,7 @@ def test_rows_are_ordinary_runs_that_are_not_run_again(toy, done, small):
     assert "nothing to do" in done("run", "toy-net", *small, "--set", "blind=true")
 
 
-def test_settings_and_configuration_hold_for_all_rows_unless_the_row_changes_them(toy, ablated):
+def test_settings_apply_to_all_rows_unless_a_row_changes_them(toy, ablated):
     toy()
     rows = ablated("--config", "slow", "--set", "blind=true", "--set", "toy-net:rows=[0, 14]")
     assert {row["config"] for row in rows.values()} == {"slow"}
@@ -127,7 +127,7 @@ def test_settings_and_configuration_hold_for_all_rows_unless_the_row_changes_the
     assert [name for name, row in rows.items() if row["as_whole"]] == ["toy-net", "blind"]
 
 
-def test_a_configuration_can_be_scoped_to_the_method_as_run_takes_it(toy, ablated):
+def test_configurations_can_be_scoped_to_the_method(toy, ablated):
     toy()
     assert {row["config"] for row in ablated("--config", "toy-net:slow").values()} == {"slow"}
 
@@ -138,7 +138,7 @@ def test_only_some_groups_or_rows(toy, ablated):
     assert list(ablated("--only", "branch/blind", "--only", "power/two")) == ["toy-net", "blind", "two"]
 
 
-def test_other_methods_stand_beside_in_configurations_of_their_own(toy, ablated):
+def test_other_methods_run_in_their_own_configurations(toy, ablated):
     toy()
     words = ("--set", "blind=true", "--only", "power", "--seeds", "0-1", "--diagnose")
     rows = ablated("--beside", "majority", "--beside", "toy-net:slow", *words)
@@ -149,7 +149,7 @@ def test_other_methods_stand_beside_in_configurations_of_their_own(toy, ablated)
     assert rows["majority"]["difference"] is not None
 
 
-def test_diagnostics_are_recorded_and_read_only_where_they_are_asked_for(toy, ablated, tmp_path):
+def test_diagnostics_are_recorded_on_request(toy, ablated, tmp_path):
     toy()
     assert "cka" not in ablated("--only", "power")["toy-net"]
     assert not list(tmp_path.glob("results/runs/*/folds/*/diagnostics.npz"))
@@ -213,7 +213,7 @@ def test_some_folds_alone_are_run_and_compared(toy, ablated):
     assert ablated("--folds", "samm/006", "--folds", "casme2/sub06") == some
 
 
-def test_wrong_arguments_of_ablate_are_refused_before_data_is_read(toy, refused, tmp_path, home):
+def test_wrong_arguments_of_ablate_are_refused_first(toy, refused, tmp_path, home):
     toy()
     for words in (
         ["toy-nte"],
@@ -235,7 +235,7 @@ def test_wrong_arguments_of_ablate_are_refused_before_data_is_read(toy, refused,
     assert not list(home.iterdir())
 
 
-def test_a_row_that_the_data_cannot_serve_is_named_before_anything_is_trained(toy, refused, ablated, small, tmp_path):
+def test_rows_without_inputs_are_named_before_training(toy, refused, ablated, small, tmp_path):
     toy("  inputs:\n    frames: {frames: true}\n")
     for words in ([], ["--only", "power", "--only", "inputs/frames"]):
         said = refused("ablate", "toy-net", *small, *words)
@@ -257,7 +257,7 @@ def test_a_row_that_the_method_does_not_take_is_named(toy, refused, small):
     assert "ablation typing/error: settings of toy-net: unknown key 'powr' (did you mean 'power'?)" in said
 
 
-def test_sanity_rows_stand_in_a_group_of_their_own_and_are_held_against_nothing(toy, ablated, merbench, small):
+def test_sanity_rows_are_a_group_without_differences(toy, ablated, merbench, small):
     toy()
     rows = ablated("--only", "branch/blind", "--sanity", "--seeds", "0-1")
     assert [name for name, row in rows.items() if row["sanity"]] == [

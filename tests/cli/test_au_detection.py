@@ -104,7 +104,7 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done, merb
     assert "merbench show svm-flow-aus-small-au-s0-" in said.err
 
 
-def test_figures_of_action_units_are_there_however_narrow_the_place(coded, done, monkeypatch, tmp_path):
+def test_figures_of_action_units_fit_any_width(coded, done, monkeypatch, tmp_path):
     path = tmp_path / "small-au.yaml"
     path.write_text(PROTOCOL.replace("title: SAMM", f"title: {'A long title ' * 4}"), encoding="utf-8")
     done("run", "always-shown", *coded)
@@ -117,7 +117,7 @@ def test_figures_of_action_units_are_there_however_narrow_the_place(coded, done,
     assert line[-2:] == ["16", "3"]  # no clip shows AU9
 
 
-def test_a_method_for_classes_is_refused_under_action_units_and_the_other_way_round(coded, small_protocol, refused):
+def test_methods_are_refused_under_another_task(coded, small_protocol, refused):
     assert "method svm-flow does classification, protocol small-au is au-detection" in refused(
         "run", "svm-flow", *coded
     )

@@ -45,7 +45,7 @@ def test_each_check_is_a_line_under_each_method(done):
     assert last == "none of 14 checks failed"
 
 
-def test_a_failed_check_is_shown_with_its_evidence_and_exit_code_1(merbench, offer):
+def test_failed_checks_are_shown_with_evidence(merbench, offer):
     offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": METHOD})
     said = merbench("check-method", "toy", "majority", "--set", "toy:power=2")
     assert (said.code, said.err) == (1, "")

@@ -58,7 +58,7 @@ def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
     assert "merbench data verify casme2 lists the clips" in said
 
 
-def test_verifying_names_each_clip_by_reason_and_what_differs_from_the_protocol(merbench, added):
+def test_verify_names_clips_by_reason_and_differences(merbench, added):
     said = merbench("data", "verify", "casme2")
     assert said.code == 2  # made-up clips are not the official ones
     assert re.search(r"corrected \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
@@ -93,7 +93,7 @@ def test_a_database_can_be_forgotten_and_stays_on_the_disk(done, refused, added)
     assert added["samm"].is_dir()
 
 
-def test_what_is_prepared_of_a_disk_that_is_not_mounted_is_never_pruned(done, added, home):
+def test_inputs_of_an_unmounted_disk_are_not_pruned(done, added, home):
     done("data", "prepare", "smic-hs", "--for", "svm-flow")
     added["smic-hs"].rename(added["smic-hs"].with_name("unmounted"))
     assert "can't be read now: kept" in done("data", "list", "--store")
@@ -111,7 +111,7 @@ def test_a_slip_is_told_before_anything_is_made_or_prepared(refused, home):
 
 
 @pytest.mark.slow
-def test_what_was_prepared_beforehand_serves_a_run_on_the_registered_databases(done, added, tiny, home, monkeypatch):
+def test_prepared_inputs_serve_a_run(done, added, tiny, home, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")  # so that no cell is broken
     said = done("data", "prepare", "--for", "svm-flow")
     assert "casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip) is ready for 3 clips" in said
@@ -125,7 +125,7 @@ def test_what_was_prepared_beforehand_serves_a_run_on_the_registered_databases(d
     assert "prepared flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=delivered): 3" in done("data", "list")
 
 
-def test_the_databases_do_not_serve_what_their_folder_is_given_for_alone(refused, copies, tiny):
+def test_a_folder_alone_serves_only_its_own_datasets(refused, copies, tiny):
     assert "has no clips of samm, smic-hs" in refused("run", "majority", *tiny, "--data", copies["casme2"])
 
 
@@ -155,7 +155,7 @@ def test_without_a_database_of_frames_there_is_nothing_to_prepare(refused, regis
 
 
 @pytest.mark.slow
-def test_a_clip_without_a_face_stops_the_run_by_name_and_keeps_the_others(refused, miniature, tmp_path, tiny, done):
+def test_clips_without_a_face_are_named_and_others_kept(refused, miniature, tmp_path, tiny, done):
     miniature.write_casme2(tmp_path / "c")  # whole frames, which show no face
     miniature.write_samm(tmp_path / "s", tree="SAMM_CROP")
     miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS")

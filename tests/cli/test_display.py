@@ -71,7 +71,7 @@ def test_lines_fit_the_terminal_and_tell_how_many_more_there_are(width, height, 
     assert (lines[-1] == f"and {', '.join(more)}") if more else not lines[-1].startswith("and")
 
 
-def test_where_a_terminal_is_narrow_a_name_is_cut_and_no_figure_is():
+def test_narrow_terminals_cut_names_and_no_figures():
     console = Console(file=io.StringIO(), force_terminal=True, width=80, height=20, color_system=None)
     with PreparationDisplay(console) as shown:
         shown.preparing("synthetic-small: flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar)", 0, 100)

@@ -107,7 +107,7 @@ def test_compare_and_show_tell_of_the_hole(merbench, done, toy, small):
 
 
 @pytest.mark.parametrize("format", ["table", "md", "latex", "csv", "json"])
-def test_a_run_without_a_single_prediction_is_shown_as_a_hole_in_each_format(merbench, done, toy, small, format):
+def test_runs_without_predictions_are_holes_in_each_format(merbench, done, toy, small, format):
     toy("toy", "raise ValueError('no face')")
     assert merbench("run", "toy", *small, "--folds", "samm/006").code == 1
     assert "toy" in done("compare", "--format", format)
@@ -117,14 +117,14 @@ def test_a_run_without_a_single_prediction_is_shown_as_a_hole_in_each_format(mer
     assert [full[name] for name in undefined] == [None] * 8
 
 
-def test_a_run_without_a_single_prediction_can_be_shown_but_not_exported(merbench, done, refused, toy, small):
+def test_runs_without_predictions_are_shown_but_not_exported(merbench, done, refused, toy, small):
     toy("toy", "raise ValueError('no face')")
     merbench("run", "toy", *small, "--folds", "samm/006")
     assert "0 of 9 folds" in done("show", "toy")
     assert "no prediction yet" in refused("export", "toy")
 
 
-def test_rows_of_older_code_are_hidden_with_a_note_unless_asked_for(merbench, done, toy, small, tmp_path):
+def test_rows_of_older_code_are_hidden_with_a_note(merbench, done, toy, small, tmp_path):
     toy("toy", "pass")
     done("run", "toy", *small)
     (old,) = (tmp_path / "results" / "runs").glob("toy-*")

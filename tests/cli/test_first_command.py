@@ -10,7 +10,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.slow
-def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(done):
+def test_the_first_command_ends_with_a_table(done):
     (command,) = re.findall(r"```sh\npip install uv\nuv run merbench (.*)\n```", README.read_text(encoding="utf-8"))
     said = done(*command.split())
     first, *_ = said.splitlines()
@@ -32,7 +32,7 @@ def test_the_first_command_makes_a_stand_in_prepares_runs_and_prints_its_table(d
 
 
 @pytest.mark.slow
-def test_a_stand_in_with_settings_of_ones_own_has_its_own_name_in_every_table(done):
+def test_synthetic_data_of_other_settings_has_its_own_name(done):
     said = done("data", "synthesize", "small", "--pixels", "96", "--strength", "0.5", "--out", "made")
     assert "synthetic-small-strength0.5-pixels96: 100 clips, 12 subjects in " in said
     assert "made; use it with --data " in said

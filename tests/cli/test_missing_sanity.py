@@ -19,7 +19,7 @@ def table(record, answers, right, wrong):
     return record.compared()
 
 
-def test_the_leaderboard_takes_neither_sanity_rows_nor_shuffled_labels(record, right, wrong, tmp_path):
+def test_the_leaderboard_refuses_sanity_rows_and_shuffled_labels(record, right, wrong, tmp_path):
     record(wrong, method="duration-only", sanity=True)
     record(right, method="svm-flow", shuffled=True)
     for run in read_runs(record.results):
@@ -36,7 +36,7 @@ def test_a_name_means_the_row_on_true_labels(record, answers, wrong):
     assert find_row(runs, "svm-flow (labels shuffled)").sanity
 
 
-def test_missing_rows_are_named_with_the_command_that_records_them(record, answers, wrong, table):
+def test_missing_sanity_rows_are_named_with_their_command(record, answers, wrong, table):
     record(wrong, method="svm-flow", variant="labels shuffled", sanity=True)
     (said,) = missing_sanity(record.rows()[0])
     assert said == (

@@ -139,7 +139,7 @@ def test_control_characters_in_a_log_do_not_reach_the_terminal(merbench, tmp_pat
     assert "\x07" not in said.out + said.err
 
 
-def test_control_characters_in_what_a_method_raises_do_not_reach_the_terminal(merbench, small, monkeypatch):
+def test_control_characters_in_errors_do_not_reach_the_terminal(merbench, small, monkeypatch):
     def fails(self, inputs):
         raise ValueError("\x1b[31mred\x1b[2J\x07")
 

@@ -153,7 +153,7 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
     )
 
 
-def test_run_tells_of_left_out_names_that_match_no_clip_unless_a_count_would(registered, mine, done):
+def test_exclusions_without_a_clip_are_noted(registered, mine, done):
     clips = "left_out: [{dataset: samm, clips: [006/006_1_1, 006/006_9_9], emotions: [other], reason: why}]\n"
     path = mine(more=clips)
     note = "note: left_out of small names clips that the data does not have: samm/006/006_9_9\n"
@@ -187,14 +187,12 @@ def test_show_names_a_next_step_that_exists_for_a_file(registered, mine, done, t
     assert "merbench run majority --protocol FILE --diagnose (FILE: the file or pattern of small)" in said
 
 
-def test_a_database_that_serves_some_of_a_family_is_not_said_to_serve_it_whole(done):
+def test_databases_that_serve_part_of_a_family_are_listed_so(done):
     said = " ".join(done("data", "list").split())
     assert "cdmer-* (4 of" in said  # the stand-ins hold two of its four databases
 
 
-def test_a_dataset_that_is_left_out_whole_is_refused_by_run_and_by_check_protocol_in_the_same_words(
-    registered, mine, merbench
-):
+def test_excluding_a_whole_dataset_is_refused(registered, mine, merbench):
     clips = [f"{s}/{s}_{c}_01" for s in ("s06", "s07", "s11") for c in ("ne", "po", "sur")]
     more = f"left_out: [{{dataset: smic-hs, clips: [{', '.join(clips)}], reason: why}}]\n"
     path = mine((FOLDS, "folds: leave-one-database-out"), more=more)
@@ -262,9 +260,7 @@ def test_a_pattern_that_makes_no_sense_is_one_line(refused):
     assert "no known database has 'sam' (did you mean 'samm'?)" in refused("protocols", "lodo:sam+casme2")
 
 
-def test_a_transductive_method_is_refused_where_the_protocol_does_not_say_so_and_run_where_it_does(
-    registered, mine, refused, done, offer
-):
+def test_transductive_methods_need_a_transductive_protocol(registered, mine, refused, done, offer):
     card = "name: peeker\ntitle: P\nsummary: P\nimplementation: method:Majority\ntransductive: true\n"
     method = "from merbench.methods.floors.majority.method import Majority\n"
     offer("[merbench.methods]\npeeker = MODULE.method:Majority\n", {"card.yaml": card, "method.py": method})
@@ -273,7 +269,7 @@ def test_a_transductive_method_is_refused_where_the_protocol_does_not_say_so_and
     assert "9/9 folds" in done("run", "peeker", "-p", mine(more="transductive: true\n"))
 
 
-def test_transductive_methods_are_sent_to_a_protocol_that_allows_them(registered, refused, done, offer):
+def test_transductive_methods_are_sent_to_a_fitting_protocol(registered, refused, done, offer):
     card = "name: peeker\ntitle: P\nsummary: P\nimplementation: method:Majority\ntransductive: true\n"
     method = "from merbench.methods.floors.majority.method import Majority\n"
     offer("[merbench.methods]\npeeker = MODULE.method:Majority\n", {"card.yaml": card, "method.py": method})
@@ -305,9 +301,7 @@ def test_check_protocol_says_one_fold_and_one_size_as_such(registered, mine, don
 LODO = "folds: leave-one-database-out"
 
 
-def test_check_protocol_says_how_many_clips_of_people_who_are_tested_are_taken_out_of_training(
-    registered, mine, done, monkeypatch
-):
+def test_check_protocol_counts_clips_removed_from_training(registered, mine, done, monkeypatch):
     path = mine((FOLDS, LODO))
     alike = {"casme2/sub06": "one", "samm/006": "one"}  # 3 clips each
 

@@ -62,7 +62,7 @@ def test_the_one_truth_that_differs_in_an_authors_log_is_named(merbench, shared)
     assert "smic-hs/s18/s18_sur_03" in said.out + said.err
 
 
-def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing(done, matlab, tmp_path):
+def test_windows_line_ends_and_byte_order_marks_are_read(done, matlab, tmp_path):
     content = matlab.read_bytes().replace(b"\r\n", b"\n")
     (tmp_path / "unix").mkdir()
     (tmp_path / "windows").mkdir()
@@ -87,7 +87,7 @@ def test_the_order_of_rows_and_columns_changes_nothing(done, our_log):
     assert done("score", path, *MEGC) == before
 
 
-def test_other_spellings_of_an_identity_and_numbers_of_classes_are_understood(done, our_log):
+def test_other_spellings_of_identities_and_classes_are_read(done, our_log):
     path, lines = our_log
     before = done("score", path, *MEGC)
     path.write_text(
@@ -141,7 +141,7 @@ def test_an_unknown_class_is_named_with_its_line(refused, our_log, word):
     assert "0 negative, 1 positive, 2 surprise" in said
 
 
-def test_an_unknown_class_of_the_challenges_format_is_named_with_its_line(refused, tmp_path):
+def test_unknown_classes_of_the_challenge_format_are_named(refused, tmp_path):
     (tmp_path / "log.txt").write_text("casme2 sub01\nEP02_01f 1 1\nEP19_05f 0 7\n", encoding="utf-8")
     assert "log.txt, line 3: unknown class '7'" in refused("score", "log.txt", *MEGC)
 
@@ -162,7 +162,7 @@ def test_a_log_of_foreign_clips_only_is_refused(refused, our_log):
     assert "mmew/s1/c1" in refused("score", path, *MEGC)
 
 
-def test_a_subject_that_is_none_of_its_database_is_named_with_its_line(refused, our_log):
+def test_unknown_subjects_are_named_with_their_line(refused, our_log):
     path, lines = our_log
     path.write_text("\n".join([*lines, "casme2,006,006_1_2,positive,positive"]), encoding="utf-8")
     said = refused("score", path, *MEGC)
@@ -229,7 +229,7 @@ def test_a_log_can_be_scored_under_a_protocol_of_ones_own(done, tmp_path, small_
     assert re.search(r"^ SMIC +– +– +– +– +– +0 +0 *$", said, re.MULTILINE)
 
 
-def test_without_an_official_list_the_clips_of_other_datasets_are_not_scored_but_named(done, tmp_path, small_protocol):
+def test_clips_of_other_datasets_are_named_and_not_scored(done, tmp_path, small_protocol):
     (tmp_path / "log.txt").write_text("samm 006\n006_1_1 0 0\nmmew s1\nc1 1 0\n", encoding="utf-8")
     said = done("score", "log.txt", "--protocol", small_protocol)
     assert full_line(said)[2:] == ("1.0000", "1")

@@ -34,7 +34,7 @@ def mirrored(path):
 
 
 @pytest.mark.slow
-def test_a_run_is_mirrored_beside_it_and_syncing_again_changes_nothing(merbench, small, tmp_path, monkeypatch):
+def test_runs_are_mirrored_and_a_second_sync_changes_nothing(merbench, small, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     said = merbench("run", "majority", *small)
     assert (said.code, said.err) == (0, "")
@@ -53,7 +53,7 @@ def test_a_run_is_mirrored_beside_it_and_syncing_again_changes_nothing(merbench,
     assert "MLflow" not in said.out
 
 
-def test_a_dead_server_costs_a_warning_that_names_it_and_what_to_do(merbench, small, nobody, tmp_path):
+def test_a_dead_server_is_a_warning_with_the_next_step(merbench, small, nobody, tmp_path):
     said = merbench("run", "majority", *small, "--tracking-uri", nobody)
     assert (said.code, said.err) == (0, "")
     (line,) = [line for line in said.out.splitlines() if "MLflow" in line]

@@ -98,7 +98,7 @@ inputs:
 
 
 @pytest.mark.slow
-def test_two_workers_are_quiet_and_leave_what_is_recorded_when_they_are_interrupted(offer, small, tmp_path):
+def test_interrupted_workers_leave_recorded_folds(offer, small, tmp_path):
     """A plug-in's method, found on the path; a whole command line, in a process of its own."""
     offer("[merbench.methods]\ntoy = MODULE.method:Toy\n", {"card.yaml": CARD, "method.py": METHOD})
     path = os.pathsep.join(map(str, (tmp_path / "site").iterdir()))

@@ -52,9 +52,7 @@ def test_adding_a_copy_tells_what_is_in_it(done, small_release, home):
     }
 
 
-def test_a_copy_is_found_from_another_folder_although_it_was_added_by_a_relative_path(
-    done, merbench, small_release, tmp_path, monkeypatch
-):
+def test_copies_added_by_relative_paths_are_found(done, merbench, small_release, tmp_path, monkeypatch):
     done("data", "add", "megc2019-flow28", small_release.relative_to(tmp_path))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -67,7 +65,7 @@ def test_the_list_of_databases_tells_how_to_add_what_is_not_here(done):
     assert "merbench data fetch megc2019-flow28" in said
 
 
-def test_the_list_of_databases_tells_what_is_here_and_which_protocol_it_serves(done, registered):
+def test_the_list_of_databases_shows_copies_and_protocols(done, registered):
     said = done("data", "list")
     assert "24 clips, 9 subjects" in said
     assert "merbench data fetch megc2019-flow28" not in said
@@ -85,7 +83,7 @@ def test_a_copy_that_was_moved_is_added_again(done, registered, tmp_path, home):
     assert json.loads((home / "databases.json").read_text())["megc2019-flow28"]["folder"] == str(tmp_path / "moved")
 
 
-def test_verifying_the_whole_release_finds_the_counts_of_the_organisers(done, shared):
+def test_the_whole_release_has_the_counts_of_the_organisers(done, shared):
     done("data", "add", "megc2019-flow28", shared / "data" / "megc2019-flow28")
     said = done("data", "verify", "megc2019-flow28")
     assert MEGC_COUNTS in said
@@ -93,7 +91,7 @@ def test_verifying_the_whole_release_finds_the_counts_of_the_organisers(done, sh
     assert "equal to the organisers' list" in said
 
 
-def test_verifying_half_a_release_names_what_is_missing_extra_and_labelled_otherwise(merbench, registered):
+def test_verify_names_missing_extra_and_relabelled_clips(merbench, registered):
     said = merbench("data", "verify", "megc2019-flow28")
     assert said.code == 2
     assert "8/8/8 clips of SMIC, CASME II, SAMM" in said.out
@@ -111,7 +109,7 @@ def test_a_dry_run_lists_the_units_and_writes_nothing(done, small, tmp_path, hom
     assert (everything_below(tmp_path), everything_below(home)) == before
 
 
-def test_a_dry_run_tells_what_is_recorded_and_which_folds_are_left(done, small):
+def test_a_dry_run_lists_recorded_and_missing_folds(done, small):
     done("run", "svm-flow", *small, "--folds", "samm/006", "--folds", "casme2/sub06")
     said = done("run", "svm-flow", *small, "--dry-run")
     assert re.search(r"svm-flow-small-s0-[0-9a-f]{10} +9 +2 +0 +7", said)
@@ -132,7 +130,7 @@ def test_a_folder_can_be_named_instead_of_a_registered_copy(done, small_release,
     assert re.search(r"^ 1 +majority +\.1818 ", said, re.MULTILINE)
 
 
-def test_a_run_of_a_registered_release_by_its_name_is_the_same_run_as_with_data_auto(done, small, recorded):
+def test_data_by_name_is_the_same_run_as_auto(done, small, recorded):
     assert "nothing to do" in done("run", "svm-flow", "majority", *small, "--data", "megc2019-flow28")
 
 
@@ -213,9 +211,7 @@ def teller(offer):
     offer("[merbench.methods]\nteller = MODULE.method:Teller\n", TELLER)
 
 
-def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_is_named_once(
-    done, small, teller, tmp_path
-):
+def test_diagnostics_are_kept_on_request(done, small, teller, tmp_path):
     grid = ["run", "teller", "stratified-random", *small, "--seeds", "0-1"]
     assert "diagnose" not in done(*grid)
     assert list(tmp_path.rglob("diagnostics.npz")) == []
@@ -238,7 +234,7 @@ def test_what_a_method_tells_of_itself_is_kept_on_request_and_a_method_without_i
 
 
 @pytest.mark.slow
-def test_the_method_of_the_guide_runs_as_it_stands_there_and_tells_of_itself(done, small, offer, tmp_path):
+def test_the_method_of_the_guide_runs_with_diagnostics(done, small, offer, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
     card, *_ = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     code, diagnose, test = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
@@ -264,7 +260,7 @@ def test_a_dry_run_counts_folds_whose_diagnostics_are_missing(done, small, telle
     assert "0 of 9 folds would run" in done("run", "teller", *small, "--dry-run")
 
 
-def test_a_run_says_which_configuration_it_takes_without_a_gpu_and_tables_name_it(done, small, teller):
+def test_the_cpu_configuration_is_noted_and_named_in_tables(done, small, teller):
     said = done("run", "teller", *small)
     line = "configuration teller:small, no GPU found; --config teller:full is for GPUs"
     assert said.splitlines().count(line) == 1
@@ -278,7 +274,7 @@ def test_a_run_says_which_configuration_it_takes_without_a_gpu_and_tables_name_i
     assert {row["config"] for row in rows} == {"small", "full"}
 
 
-def test_a_methods_card_tells_which_configuration_runs_when_and_what_its_ablations_set(done, teller):
+def test_a_printed_card_has_configurations_and_ablations(done, teller):
     card = yaml.safe_load(done("methods", "teller"))
     assert card["configurations"] == {
         "full": "step=3",
@@ -302,7 +298,7 @@ def test_a_card_with_one_configuration_has_nothing_to_tell_of_it(done):
     assert {"configurations", "runs", "ablations"} & yaml.safe_load(done("methods", "majority")).keys() == set()
 
 
-def test_a_methods_card_tells_the_inputs_of_a_method_that_declares_them_by_its_settings(done, offer):
+def test_a_printed_card_has_inputs_that_depend_on_settings(done, offer):
     declaring = TELLER["method.py"].replace(
         "    def fit", "    @classmethod\n            def declare_inputs(cls, config):\n"
         "                from merbench.contracts.inputs import Frames\n"
@@ -312,7 +308,7 @@ def test_a_methods_card_tells_the_inputs_of_a_method_that_declares_them_by_its_s
     assert yaml.safe_load(done("methods", "teller"))["inputs"] == {"faces": "frames(onset-offset, 3, 112, grey)"}
 
 
-def test_the_results_folder_can_be_an_option_or_an_environment_variable(done, small, tmp_path, monkeypatch):
+def test_the_results_folder_is_an_option_or_a_variable(done, small, tmp_path, monkeypatch):
     done("run", "majority", *small, "--results", tmp_path / "mine")
     assert not (tmp_path / "results").exists()
     assert "nothing to do" in done("run", "majority", *small, "--results", "mine")
@@ -361,7 +357,7 @@ def test_compare_as_csv_holds_what_json_holds(done, recorded):
         assert (line["seed_sd"], row["seed_sd"]) == ("", None)
 
 
-def test_published_figures_stand_beside_measured_ones_only_when_asked_for(done, recorded):
+def test_published_figures_are_added_on_request(done, recorded):
     assert {row["origin"] for row in json.loads(done("compare", "--format", "json"))} == {"measured"}
     assert "published" not in done("compare", "--protocol", "small", "--format", "csv")
     rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--published"))
@@ -389,7 +385,7 @@ def test_show_takes_the_beginning_of_an_id(done, recorded):
     assert re.search(r"^ samm/011 +2/2 +1/1 +1/1", said, re.MULTILINE)
 
 
-def test_show_takes_a_whole_id_although_it_is_the_beginning_of_another(done, recorded):
+def test_show_prefers_a_whole_id_to_a_prefix(done, recorded):
     (run,) = recorded.glob("majority-*")
     longer = recorded / f"{run.name}0"
     longer.mkdir()
@@ -423,14 +419,14 @@ def test_an_exported_log_lists_every_clip_with_scores(done, recorded):
     assert {"006", "007", "011"} <= set(table.subject)
 
 
-def test_the_challenge_format_spells_datasets_and_classes_as_the_organisers_do(done, recorded):
+def test_the_challenge_format_has_the_organisers_spelling(done, recorded):
     lines = done("export", "svm-flow", "--format", "challenge").splitlines()
     assert lines[:4] == ["casme2 sub06", "EP01_01f 0 0", "EP02_01f 1 1", "EP03_01f 2 2"]
     assert lines[-3:] == ["smic s11", "s11_ne_01 0 0", "s11_po_01 1 1"]
     assert len(lines) == 24 + 9
 
 
-def test_an_incomplete_run_is_exported_with_a_word_on_what_is_missing(merbench, done, small):
+def test_incomplete_runs_are_exported_with_a_note(merbench, done, small):
     done("run", "majority", *small, "--folds", "samm/006")
     said = merbench("export", "majority")
     assert said.code == 0
@@ -451,7 +447,7 @@ def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after_each(merbench, done, small, tmp_path):
+def test_submitted_runs_keep_the_classes_of_every_epoch(merbench, done, small, tmp_path):
     settings = "--set", "epochs=3", "--set", "batch_size=8", "--keep-epochs"
     done("run", "ststnet", *small, *settings, "--results", tmp_path / "kept")
     done("submit", "ststnet", "--to", tmp_path / "leaderboard", "--results", tmp_path / "kept")
@@ -473,9 +469,7 @@ def test_a_submitted_run_that_kept_its_epochs_tells_the_class_of_each_clip_after
 
 
 @pytest.mark.slow
-def test_a_run_that_selects_its_epoch_is_a_row_of_its_own_and_tells_by_what_it_selected(
-    merbench, done, small, tmp_path
-):
+def test_runs_with_inner_selection_are_rows_of_their_own(merbench, done, small, tmp_path):
     settings, results = ("--set", "epochs=5", "--set", "batch_size=8"), ("--results", tmp_path / "selected")
     kept = {}
     for selection in ("last", "inner", "inner-keep"):
@@ -597,7 +591,7 @@ def test_a_protocol_of_ones_own_is_shown_by_its_path(done, small_protocol):
     assert yaml.safe_load(done("protocols", small_protocol))["name"] == "small"
 
 
-def test_doctor_tells_versions_folders_and_databases_and_finds_all_well(done, registered, home, tmp_path):
+def test_doctor_lists_versions_folders_and_databases(done, registered, home, tmp_path):
     said = done("doctor")
     assert re.search(rf"^merbench +{re.escape(version('merbench'))}$", said, re.MULTILINE)
     assert re.search(rf"^MERBENCH_HOME +{re.escape(str(home))}$", said, re.MULTILINE)

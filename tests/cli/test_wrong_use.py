@@ -209,7 +209,7 @@ def test_damaged_run_files_are_named(refused, recorded):
         assert str(run / "run.json") in refused("show", "majority")
 
 
-def test_a_method_that_asks_for_more_than_the_release_has_is_refused_with_what_is_missing(refused, small, offer):
+def test_methods_with_missing_inputs_are_refused(refused, small, offer):
     offer(
         "[merbench.methods]\nframe-eater = MODULE.method:FrameEater\n",
         {
@@ -260,9 +260,7 @@ CHATTY = """
     """
 
 
-def test_a_method_that_tells_what_nobody_can_read_hears_which_names_are_known_and_keeps_its_predictions(
-    merbench, done, small, offer
-):
+def test_unknown_diagnostics_are_reported_and_predictions_kept(merbench, done, small, offer):
     offer("[merbench.methods]\nchatty = MODULE.method:Chatty\n", {"card.yaml": SMALL_CARD, "method.py": CHATTY})
     said = merbench("run", "chatty", *small, "--diagnose", "--folds", "samm/006")
     assert said.code == 1
@@ -273,7 +271,7 @@ def test_a_method_that_tells_what_nobody_can_read_hears_which_names_are_known_an
     assert "failed" not in done("run", "chatty", *small)
 
 
-def test_cards_that_name_unknown_configurations_or_old_keys_are_refused(refused, small, offer):
+def test_cards_with_unknown_keys_or_names_are_refused(refused, small, offer):
     for key in ("default", "cpu", "quick", "without_gpu"):
         card = SMALL_CARD.replace("default: full", f"{key}: tiny" + ("" if key == "default" else "\n    default: full"))
         name = f"chatty-{key.replace('_', '-')}"

@@ -108,7 +108,7 @@ def refused(said):
     """See that a command ended with one line on standard error and exit code 2, and return the line."""
     assert (said.code, said.err.count("\n")) == (2, 1), said
     assert said.err.startswith("error: "), said
-    assert "unforeseen" not in said.err
+    assert "unexpected" not in said.err
     return said.err.strip()
 
 

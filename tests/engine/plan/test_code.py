@@ -192,7 +192,7 @@ def test_imports_of_modules_that_are_not_installed_are_refused(tmp_path, monkeyp
             code_digest(folder, package)
 
 
-def test_installed_modules_and_those_of_the_folder_may_be_imported(tmp_path, monkeypatch):
+def test_installed_modules_and_own_ones_may_be_imported(tmp_path, monkeypatch):
     site, folder = tmp_path / "lib", tmp_path / "toy"
     for place, name in ((site, "library_of_others"), (folder, "part_of_mine")):
         place.mkdir(parents=True)

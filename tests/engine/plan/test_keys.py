@@ -82,7 +82,7 @@ def changed(plan_one, small_release, small_protocol, tmp_path):
     return make
 
 
-def test_changes_of_protocol_clips_labels_or_pixels_make_another_run(plan_one, changed):
+def test_changed_protocols_clips_or_pixels_are_another_run(plan_one, changed):
     before = plan_one("svm-flow")
     for name, change in DATA_CHANGES.items():
         after = changed(change)
@@ -121,7 +121,7 @@ def test_the_same_clips_and_meaning_are_the_same_run(plan_one, changed, tmp_path
         assert str(tmp_path) not in after.file.model_dump_json()
 
 
-def test_expected_counts_and_the_place_of_a_file_are_not_in_the_key(plan_one, small_protocol, tmp_path):
+def test_expected_counts_and_file_names_are_not_in_the_key(plan_one, small_protocol, tmp_path):
     before = plan_one("majority").file.key
     copy = tmp_path / "other" / "name.yaml"
     copy.parent.mkdir()

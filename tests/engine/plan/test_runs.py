@@ -279,7 +279,7 @@ CASES = [
 ]
 
 
-def test_the_card_the_gpu_and_the_data_determine_the_configuration(sized, gpu):
+def test_card_gpu_and_data_determine_the_configuration(sized, gpu):
     for card, there, first_look, expected, why in CASES:
         sized(card)
         gpu(there)
