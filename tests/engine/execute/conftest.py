@@ -25,23 +25,29 @@ def method():
     return Mine
 
 
-@pytest.fixture(scope="module")
-def nodes():
-    """Start a head with two CPUs and one GPU, as Ray counts them."""
-    folder = Path(tempfile.mkdtemp(prefix="mb"))  # the paths of its sockets may not be long
+@pytest.fixture(scope="package", autouse=True)
+def token():
+    """Set what a process reads but once, before any test of the folder asks Ray for a cluster."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "token")
         if "RAY_AUTH_TOKEN" not in os.environ:  # else this process may have read it already
             patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         for name, value in (("worker_niceness", "0"), ("ENABLE_UV_RUN_RUNTIME_ENV", "0"), ("USAGE_STATS_ENABLED", "0")):
             patch.setenv(f"RAY_{name}", value)
-        found = Nodes(folder)
-        try:
-            found.start_head()
-            yield found
-        finally:
-            found.end()
-            shutil.rmtree(folder, ignore_errors=True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def nodes(token):
+    """Start a head with two CPUs and one GPU, as Ray counts them."""
+    folder = Path(tempfile.mkdtemp(prefix="mb"))  # the paths of its sockets may not be long
+    found = Nodes(folder)
+    try:
+        found.start_head()
+        yield found
+    finally:
+        found.end()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
