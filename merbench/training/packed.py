@@ -5,7 +5,7 @@ trains. Here parameters and buffers of all folds are stacked, the loss is mapped
 (:func:`torch.func.vmap`), and one optimiser, which works element by element, steps them all. Each fold keeps its own
 clips, order, initial weights and draws, so its net is that of training alone, up to rounding.
 
-The folds' last batches differ in size. They are padded to the longest by clips without a label, which the loss and the
+The folds' last batches differ in size: shorter ones are padded by clips without a label, which the loss and the
 statistics of batch norms exclude, and for which no random bits are drawn.
 """
 
@@ -22,7 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from merbench.contracts.methods import RunContext, TrainingData
 from merbench.training.layers import FastDropout, packed_masks
-from merbench.training.torch_method import Batch, Source, TorchMethod, batch_ends
+from merbench.training.torch_method import Batch, BatchSource, TorchMethod, batch_ends
 
 #: The label that torch's cross-entropy ignores; labels of action units are NaN where they are not known.
 NO_CLASS = -100
@@ -69,7 +69,7 @@ class _PackedFold:
 
     method: TorchMethod
     run: RunContext
-    source: Source
+    source: BatchSource
     generator: torch.Generator
 
 
@@ -97,9 +97,7 @@ def fit_packed(folds: Sequence[_PackedFold]) -> None:
     """
     methods = [fold.method for fold in folds]
     if len(grouped_by_steps(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
-        raise ValueError(
-            "these folds can't be trained together: their method does not pack, or their numbers of steps differ"
-        )
+        raise ValueError("folds can't be trained together: the method does not pack, or the numbers of steps differ")
     for method in methods:
         method.net.train()
     stack, batches = _Stack(folds), _Batches(folds)
@@ -389,11 +387,11 @@ class _BatchNormOfOwn(nn.Module):
         spread = torch.where(own, centred, 0).square().sum(axes, keepdim=True) / count
         if "running_mean" in self._buffers:
             self._follow(mean.detach().flatten(), (spread.detach() * (count / (count - 1))).flatten())
-        shape = [1, -1, *[1] * (x.ndim - 2)]
         scale = (spread + self._eps).rsqrt()
         if "weight" not in self._parameters:
             return (centred * scale).to(x.dtype)
-        return (centred * (scale * self.weight.view(shape)) + self.bias.view(shape)).to(x.dtype)
+        weight, bias = (each.view(1, -1, *[1] * (x.ndim - 2)) for each in (self.weight, self.bias))
+        return (centred * (scale * weight) + bias).to(x.dtype)
 
     def _follow(self, mean: Tensor, spread: Tensor) -> None:
         """Update the running statistics."""

@@ -153,7 +153,7 @@ class TorchMethod:
             if run.epoch_end(epoch, self):
                 break
 
-    def start(self, train: TrainingData, run: RunContext) -> "Source":
+    def start(self, train: TrainingData, run: RunContext) -> "BatchSource":
         """Make the net, on its device, and the source of its batches."""
         torch.set_num_threads(run.threads)
         self._device = torch.device(run.device)
@@ -164,7 +164,7 @@ class TorchMethod:
         self.net = self.module().to(self._device)
         if self.config.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
-        return Source(self, train, run)
+        return BatchSource(self, train, run)
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Predict with the net in eval mode, at most a batch at a time."""
@@ -204,7 +204,7 @@ class TorchMethod:
         return {name: values.to(self._device) for name, values in self.tensors(inputs, rng).items()}
 
 
-class Source:
+class BatchSource:
     """The source of a method's training batches: the clips' tensors on the device, and the fold's random streams.
 
     Attributes
