@@ -1,13 +1,16 @@
 """``merbench audit``: the scores under other rules of epoch selection, from predictions after every epoch."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merbench.cli.asked import RunOptions, recording
 from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
+
+if TYPE_CHECKING:
+    from merbench.records.select import Runs
 
 
 def audit(
@@ -38,23 +41,15 @@ def audit(
 
     Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
     """
-    from merbench.analysis.audit_runs import Wanted, not_of_classes, read_audit
+    from merbench.analysis.audit_runs import Wanted, read_audit
     from merbench.engine.plan.catalogue import METHODS
-    from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.records.select import read_leaderboard, read_runs
     from merbench.report.figures.audit import write_audit
     from merbench.report.views.audit import audit_report
 
     one_of(format, "--format", FORMATS)
     known = read_leaderboard() if shipped else read_runs(results_folder(results), leaderboard=True)
-    if method not in {run.file.method for run in known}:
-        METHODS.entry(method)
-    name = protocol
-    if protocol not in {run.file.protocol for run in known}:
-        spec = find_protocol(protocol)
-        if spec.task != "classification":
-            raise not_of_classes(spec.name)
-        name = spec.name
+    name = _recorded_name(method, protocol, known)
     asked = key_values(settings or [], "--set")
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
     if chosen and not config:  # any configuration: on synthetic-small a quick one may run
@@ -73,3 +68,19 @@ def audit(
     print_as(audit_report(found), "json" if json else format)
     for path in write_audit(found, out) if out else ():
         typer.echo(f"wrote {path}", err=json or format != "table")
+
+
+def _recorded_name(method: str, protocol: str, known: "Runs") -> str:
+    """Return the name under which runs of a protocol are recorded; refuse what is neither recorded nor registered."""
+    from merbench.analysis.audit_runs import not_of_classes
+    from merbench.engine.plan.catalogue import METHODS
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+
+    if method not in {run.file.method for run in known}:
+        METHODS.entry(method)
+    if protocol in {run.file.protocol for run in known}:
+        return protocol
+    spec = find_protocol(protocol)
+    if spec.task != "classification":
+        raise not_of_classes(spec.name)
+    return spec.name

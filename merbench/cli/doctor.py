@@ -25,7 +25,7 @@ def doctor(results: Results = None) -> None:
         items, broken = registry.load_all()
         facts[f"{registry.kind}s"] = ", ".join(items)
         problems += broken
-    copies, broken = _copies()
+    copies, broken = registered_copies()
     for title, fact in (facts | copies).items():
         typer.echo(f"{title:<32} {fact}")
     for problem in problems + broken:
@@ -44,7 +44,7 @@ def _unwritable(title: str, folder: Path) -> list[str]:
     return [f"{title} {folder} is not writable: set it to a writable folder"]
 
 
-def _copies() -> tuple[dict[str, str], list[str]]:
+def registered_copies() -> tuple[dict[str, str], list[str]]:
     """Read every registered database; returns facts, or a command that fetches one, and problems."""
     from merbench.contracts.errors import MerbenchError
     from merbench.databases import DATABASES

@@ -11,7 +11,7 @@ import pytest
 from support import webserver
 from support.webserver import NAME, ONE, Server, complete_but, copied, published, silent, status
 
-from merbench.cli.doctor import _copies as copies
+from merbench.cli.doctor import registered_copies
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.registrations import registered
 from merbench.databases.releases import transfer
@@ -133,13 +133,13 @@ def test_list_and_doctor_name_the_command_that_repairs(done, publisher, small_re
     monkeypatch.setenv("COLUMNS", "2000")  # so that no cell is broken
     command = f"merbench data fetch {NAME}"
     assert f"{command}, or merbench data add {NAME} PATH" in done("data", "list")
-    assert command in copies()[0]["registered"]
+    assert command in registered_copies()[0]["registered"]
     done(*COMMAND)
-    assert copies() == ({NAME: f"{fetched_folder(NAME)}, 24 clips"}, [])
+    assert registered_copies() == ({NAME: f"{fetched_folder(NAME)}, 24 clips"}, [])
     (fetched_folder(NAME) / ONE).unlink()
     repair = rf"casme2/sub06/EP01_01f.*{command} to download"
     assert re.search(repair, done("data", "list"))
-    (found, (line,)) = copies()
+    (found, (line,)) = registered_copies()
     assert found == {}
     assert re.search(repair, line)
     done("data", "add", NAME, small_release)
