@@ -133,20 +133,20 @@ def joins(node: ast.AST) -> bool:
 def digest(function: ast.AST) -> str:
     """Digest a function without its decorators, annotations and docstring, and without the wording of messages."""
 
-    def told(value: Any) -> Any:
+    def reported(value: Any) -> Any:
         match value:
             case ast.Raise():
-                return ["Raise", told(value.exc.func if isinstance(value.exc, ast.Call) else value.exc)]
+                return ["Raise", reported(value.exc.func if isinstance(value.exc, ast.Call) else value.exc)]
             case ast.JoinedStr():
-                return ["JoinedStr", [told(v) for v in value.values if not isinstance(v, ast.Constant)]]
+                return ["JoinedStr", [reported(v) for v in value.values if not isinstance(v, ast.Constant)]]
             case ast.AST():
-                fields = [(f, told(v)) for f, v in ast.iter_fields(value) if f not in UNTOUCHED]
+                fields = [(f, reported(v)) for f, v in ast.iter_fields(value) if f not in UNTOUCHED]
                 return [type(value).__name__, fields]
             case list():
-                return [told(v) for v in value if not words(v)]
+                return [reported(v) for v in value if not words(v)]
         return repr(value)
 
-    return hashlib.sha256(json.dumps(told(function)).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(reported(function)).encode()).hexdigest()[:16]
 
 
 def functions(path: Path) -> Iterator[tuple[str, Any]]:
@@ -476,8 +476,8 @@ def run(options: argparse.Namespace) -> None:
             done = {"unfit": sorted(unfit), "mutants": [results[number] for number in sorted(results)]}
             options.out.with_suffix(".new").write_text(json.dumps(done, indent=1), encoding="utf-8")
             options.out.with_suffix(".new").replace(options.out)
-        told = [result.get(key, "") for key in ("id", "status", "file", "function", "operator", "seconds", "by")]
-        print(len(results), *told, flush=True)
+        reported = [result.get(key, "") for key in ("id", "status", "file", "function", "operator", "seconds", "by")]
+        print(len(results), *reported, flush=True)
 
     def all_of(mutants: list[dict[str, Any]]) -> None:
         with ThreadPoolExecutor(options.jobs) as pool:
@@ -496,10 +496,10 @@ def run(options: argparse.Namespace) -> None:
     }
     all_of([mutant for mutant in manifest if mutant["id"] not in results or mutant["id"] in capped])
     tree = trees.get()
-    for (name, told), path in known.items():  # the control: all functions of the sample, only printed anew
-        if any((m["function"], m["digest"]) == (name, told) for m in manifest):
+    for (name, reported), path in known.items():  # the control: all functions of the sample, only printed anew
+        if any((m["function"], m["digest"]) == (name, reported) for m in manifest):
             text = (tree / path).read_text(encoding="utf-8")
-            function = next(f for n, f in functions(tree / path) if n == name and digest(f) == told)
+            function = next(f for n, f in functions(tree / path) if n == name and digest(f) == reported)
             put(tree / path, mutated(text, function, None)[0])
     killers = sorted({r["by"] for r in results.values() if r["status"] == "killed"} & set(covered.tests))
     seen = suite(tree, ["-n", "0", *killers])[1] if killers else {}
@@ -524,13 +524,13 @@ def main() -> None:
         one.set_defaults(verb=verb)
         for name in names:
             one.add_argument(f"--{name}", type=lambda text: Path(text).resolve(), required=True)
-    for verb, name, kind, default, told in (
+    for verb, name, kind, default, reported in (
         (sample, "--number", int, 160, "how many mutants"),
         (cover, "--jobs", int, 2, "how many processes"),
         (run, "--jobs", int, 2, "how many processes"),
         (run, "--budget", float, 40.0, "seconds of tests, as cover saw them, of a mutant"),
     ):
-        verbs.choices[verb.__name__].add_argument(name, type=kind, default=default, help=told)
+        verbs.choices[verb.__name__].add_argument(name, type=kind, default=default, help=reported)
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # what runs in the background has Ctrl-C ignored otherwise
         signal.signal(number, signal.default_int_handler)

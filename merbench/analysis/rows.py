@@ -231,12 +231,12 @@ def _told_apart(rows: list[Row]) -> list[Row]:
     for row in rows:
         data.setdefault(row.comparable, set()).add(row.runs[0].file.data)
         origins.setdefault(row.comparable, set()).add(row.runs[0].origin)
-    told = []
+    labelled = []
     for row in rows:
         on = f" on {row.runs[0].file.data}" if len(data[row.comparable]) > 1 else ""
         origin = f" [{row.runs[0].origin}]" if len(origins[row.comparable]) > 1 else ""
-        told.append(replace(row, label=row.label + on + origin))
-    return told
+        labelled.append(replace(row, label=row.label + on + origin))
+    return labelled
 
 
 def _order(row: Row) -> tuple[Any, ...]:

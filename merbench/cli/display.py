@@ -227,8 +227,8 @@ class _FoldColumn(ProgressColumn):
 class LiveDisplay:
     """One line a run: bar, folds done, rate, time left; one a worker, where there are several; failures above, at once.
 
-    A run's line comes with its first fold. Where there are many, it goes with its last, and is printed above. Of lines
-    that the terminal has no room for the number is told.
+    A run's line comes with its first fold. Where there are many, it goes with its last and is printed above. Lines for
+    which the terminal has no room are counted.
     """
 
     def __init__(self, console: Console) -> None:

@@ -41,7 +41,7 @@ class Entry:
         Raises
         ------
         MerbenchError
-            The import fails, or there is no such object; names the entry, its origin and the cause.
+            The import fails, or the object does not exist; names the entry, its origin and the cause.
         """
         module, _, path = self.target.partition(":")
         try:

@@ -35,8 +35,8 @@ def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     every = pd.concat([table[[*IDENTITY, "truth", "predicted"]] for table in tables], ignore_index=True)
     every["right"] = every.truth == every.predicted
     clips = every.groupby([*IDENTITY, "truth"], as_index=False, sort=True).right.sum()
-    told = every.groupby([*IDENTITY, "predicted"], as_index=False, sort=True).size()
-    most = told.sort_values("size", ascending=False, kind="stable").drop_duplicates(IDENTITY)
+    votes = every.groupby([*IDENTITY, "predicted"], as_index=False, sort=True).size()
+    most = votes.sort_values("size", ascending=False, kind="stable").drop_duplicates(IDENTITY)
     said = most[[*IDENTITY, "predicted"]].rename(columns={"predicted": "said"})
     joined: pd.DataFrame = clips.merge(said, on=IDENTITY)
     return joined

@@ -169,19 +169,19 @@ def _subject_counts(
     seeds: Sequence[Sequence[Fold]], units: Sequence[int], answer: Callable[[Fold], npt.NDArray[np.bool_]]
 ) -> tuple[Counts, tuple[int, ...]]:
     """Count (n_seeds, n_units, n_subjects, 2, 2) clips by truth and answer, and the subjects of each dataset."""
-    told = []
+    known = []
     for index, folds in enumerate(seeds):
         for fold in filter(None, folds):
             labels, answers = _labels(fold["test/aus"], units), answer(fold)
             people = list(zip(fold["test/dataset"].tolist(), fold["test/subject"].tolist(), strict=True))
-            told += [
+            known += [
                 (index, unit, people[row], int(labels[row, unit]), int(answers[row, unit]))
                 for row, unit in zip(*np.nonzero(~np.isnan(labels)), strict=True)
             ]
-    subjects = sorted({person for _, _, person, _, _ in told})
+    subjects = sorted({person for _, _, person, _, _ in known})
     place = {person: number for number, person in enumerate(subjects)}
     counts = np.zeros((len(seeds), len(units), len(subjects), 2, 2), dtype=np.int64)
-    for index, unit, person, truth, said in told:
+    for index, unit, person, truth, said in known:
         counts[index, unit, place[person], truth, said] += 1
     return counts, tuple(Counter(dataset for dataset, _ in subjects).values())
 

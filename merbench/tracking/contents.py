@@ -129,7 +129,7 @@ def read_content(folder: Path) -> tuple[Content, dict[str, Content], list[str], 
     dict of str to Content
         Its folds, by the name of their folder.
     list of str
-        What did not verify, and is left out.
+        What did not verify and is excluded.
     RecordedRun
         The run as recorded.
 
@@ -184,7 +184,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "synthetic": str(file.synthetic).lower(),
         "selection": key.selection,
         "origin": run.origin,
-        "admits": ", ".join(file.disclosures),
+        "disclosures": ", ".join(file.disclosures),
         **({"sanity": "labels shuffled"} if key.shuffled else {}),
         **({"warnings": "; ".join(file.warnings)} if file.warnings else {}),
         "key": key.digest(),

@@ -145,7 +145,7 @@ class _Rows:
     sizes : tuple of int
         How many clips are each fold's own.
     own : Tensor of bool, shape (n_folds, n_longest), optional
-        Which these are; None where there is no padding.
+        Which these are; None without padding.
     """
 
     rows: Tensor
@@ -180,7 +180,7 @@ class _Batches:
         return self._steps
 
     def _gather(self) -> None:
-        """Concatenate the clips of all folds into one tensor of each input, of which each fold has a slice."""
+        """Concatenate the clips of all folds into one tensor of each input; each fold has a slice of it."""
         for name in self._sources[0].data:
             self._data[name] = torch.cat([source.data[name] for source in self._sources])
             parts = torch.split(self._data[name], self._clips.tolist())
