@@ -40,21 +40,10 @@ if TYPE_CHECKING:
 
 #: The fields of all options in the order of help texts and command lines.
 _ORDER = (
-    *("methods", "method", "protocol", "data", "seeds", "config", "settings", "only", "beside", "select", "folds"),
-    *(
-        "keep_epochs",
-        "diagnose",
-        "sanity",
-        "existing",
-        "format",
-        "workers",
-        "gpus",
-        "folds_per_gpu",
-        "pack",
-        "executor",
-    ),
-    *("executor", "ray_address", "dry_run", "tracking_uri", "results"),
-)
+    "methods", "method", "protocol", "data", "seeds", "config", "settings", "only", "beside", "select", "folds",
+    "keep_epochs", "diagnose", "sanity", "existing", "format", "workers", "gpus", "folds_per_gpu", "pack", "executor",
+    "ray_address", "dry_run", "tracking_uri", "results",
+)  # fmt: skip
 #: Those that change no figure of a table.
 _NO_FIGURE = frozenset(_ORDER[_ORDER.index("existing") : _ORDER.index("results")])
 
