@@ -15,15 +15,25 @@ from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 BUILT_IN = [entry.name for entry in METHODS.entries() if entry.origin == "merbench"]
 
 
+#: The databases are prepared once for all methods: what is built stays in memory.
+_PREPARED = {}
+
+
 @pytest.fixture
-def prepared(tmp_path, miniature, small_protocol):
+def prepared(tmp_path_factory, miniature, small_protocol):
     """Return the three databases in miniature, with frames and action units, so that every method can run."""
+    if not _PREPARED:
+        _PREPARED.update(_of_miniatures(tmp_path_factory.mktemp("miniatures"), miniature, small_protocol))
+    return _PREPARED
+
+
+def _of_miniatures(folder, miniature, small_protocol):
     folders = {
         "casme2": miniature.write_casme2(
-            tmp_path / "c", [*miniature.CASME2_ROWS[:4:3], miniature.CASME2_ROWS[1]], tree="Cropped", prefix="reg_img"
+            folder / "c", [*miniature.CASME2_ROWS[:4:3], miniature.CASME2_ROWS[1]], tree="Cropped", prefix="reg_img"
         ),
-        "samm": miniature.write_samm(tmp_path / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP"),
-        "smic-hs": miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS", prefix="reg_image"),
+        "samm": miniature.write_samm(folder / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP"),
+        "smic-hs": miniature.write_smic(folder / "m", tree="SMIC_all_cropped/HS", prefix="reg_image"),
     }
     data = Data("miniature", "three databases", tuple(open_source(name, path) for name, path in folders.items()))
     units = ProtocolSpec(
