@@ -196,7 +196,7 @@ class Shelf:
                 watcher.preparing(what, done, total)
         if failed:
             count = f"{len(failed)} clip{'s' * (len(failed) > 1)} can't be prepared"
-            raise DataError(f"{what}: {count} (the others are kept): {'; '.join(failed)}")
+            raise DataError(f"{what}: {count} (the others are kept): {'; '.join(sorted(failed))}")
 
     def _write(self, key: str, array: Array) -> None:
         buffer = io.BytesIO()

@@ -19,6 +19,7 @@ _REPLACED = {
     r"\b\d{4}-\d\d-\d\dT[\d:.]+(\+[\d:]+|Z)?": "TIME",
     r"(127\.0\.0\.1|localhost):\d+": r"\1:PORT",
     r" at 0x[0-9a-f]+": " at ADDRESS",
+    r"faces=(landmarks|haar)": "faces=FACES",  # by what is installed
 }
 
 
