@@ -50,7 +50,7 @@ def tiny(tmp_path):
     return ("--protocol", path)
 
 
-def test_adding_a_database_tells_its_layout_and_what_was_mended(done, copies):
+def test_adding_a_database_prints_layout_and_corrections(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
     assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
     assert "3 clips, 3 subjects" in said
@@ -76,7 +76,7 @@ def test_verifying_finds_a_picture_that_cannot_be_decoded(merbench, added):
     assert said.code == 2
 
 
-def test_corrections_can_be_left_out_and_that_is_remembered(done, merbench, copies, home):
+def test_corrections_can_be_switched_off_for_good(done, merbench, copies, home):
     done("data", "add", "samm", copies["samm"], "--no-corrections")
     assert '"corrections": false' in (home / "databases.json").read_text()
     for said in (
@@ -101,7 +101,7 @@ def test_inputs_of_an_unmounted_disk_are_not_pruned(done, added, home):
     assert len(list((home / "store").glob("smic-hs/*/*.npy"))) == 3
 
 
-def test_a_slip_is_told_before_anything_is_made_or_prepared(refused, home):
+def test_a_slip_is_reported_before_anything_is_prepared(refused, home):
     for words in (["svm-flw"], ["svm-flow", "--config", "nonsense"], ["svm-flow", "--set", "nonsense=1"]):
         refused("run", *words, "--protocol", "megc2019")
     assert "has casme2, samm, smic-hs twice" in refused(
@@ -129,7 +129,7 @@ def test_a_folder_alone_serves_only_its_own_datasets(refused, copies, tiny):
     assert "has no clips of samm, smic-hs" in refused("run", "majority", *tiny, "--data", copies["casme2"])
 
 
-def test_the_store_is_listed_and_what_nobody_can_use_is_pruned(done, added, home):
+def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
     done("data", "prepare", "smic-hs", "--for", "svm-flow")
     kept = sorted((home / "store").glob("smic-hs/*/*.npy"))
     assert len(kept) == 3
@@ -149,7 +149,7 @@ def test_pruning_needs_the_word_store(refused):
     assert "--store --prune" in refused("data", "list", "--prune")
 
 
-def test_without_a_database_of_frames_there_is_nothing_to_prepare(refused, registered):
+def test_preparing_needs_a_database_of_frames(refused, registered):
     assert "no database of frames is registered: merbench data add NAME PATH" in refused("data", "prepare")
     assert "release of ready-made arrays" in refused("data", "prepare", "megc2019-flow28")
 
@@ -192,7 +192,7 @@ def test_a_contact_sheet_of_a_release_shows_its_channels(done, registered, tmp_p
         (["casme2", "--out", "no/such/folder/clip.png"], "in an existing folder"),
     ],
 )
-def test_what_cannot_be_shown_is_told(refused, added, words, told):
+def test_wrong_arguments_of_data_show_are_refused(refused, added, words, told):
     assert told in refused("data", "show", *words)
 
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_shown_is_told(refused, added, words, told):
         (["small", "--seed", "3"], "add --out FOLDER"),
     ],
 )
-def test_a_stand_in_that_cannot_be_made_is_told(refused, words, told):
+def test_impossible_synthetic_settings_are_refused(refused, words, told):
     assert told in refused("data", "synthesize", *words)
 
 

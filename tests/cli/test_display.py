@@ -43,7 +43,7 @@ def display(width, height, runs, workers):
     return capture.get().splitlines()
 
 
-def test_a_line_a_run_and_one_a_worker_which_tells_its_fold():
+def test_runs_and_workers_have_a_line_each():
     lines = display(120, 30, 2, 2)
     for line, begins in zip(lines, ["all runs", *(f"ststnet quick seed {n}" for n in (0, 1))], strict=False):
         assert line.startswith(begins)
@@ -56,7 +56,7 @@ def test_a_line_a_run_and_one_a_worker_which_tells_its_fold():
 @pytest.mark.parametrize(
     ("height", "runs", "workers"), [(30, 2, 2), (10, 2, 2), (10, 12, 64), (24, 100, 1024), (5, 3, 3)]
 )
-def test_lines_fit_the_terminal_and_tell_how_many_more_there_are(width, height, runs, workers):
+def test_lines_fit_the_terminal_and_the_rest_is_counted(width, height, runs, workers):
     lines = display(width, height, runs, workers)
     assert len(lines) < height
     assert max(map(len, lines)) <= width

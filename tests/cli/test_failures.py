@@ -96,7 +96,7 @@ def test_a_failed_fold_is_tried_again_and_the_others_are_not(merbench, done, toy
     assert changed == ["samm--006"]
 
 
-def test_compare_and_show_tell_of_the_hole(merbench, done, toy, small):
+def test_compare_and_show_report_the_hole(merbench, done, toy, small):
     toy("toy", "raise ValueError('no face')")
     merbench("run", "toy", *small)
     assert "failed samm/006: ValueError: no face" in done("compare")

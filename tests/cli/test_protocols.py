@@ -120,7 +120,7 @@ def test_check_protocol_says_what_was_held_against_what(registered, mine, tmp_pa
     assert last == "not compared with list.csv: it lists real clips, the data is synthetic"
 
 
-def test_check_protocol_names_what_is_left_out_and_who_is_alone(registered, mine, done):
+def test_check_protocol_names_exclusions_and_lone_subjects(registered, mine, done):
     more = (
         "left_out:\n  - {dataset: samm, clips: [011/011_1_1, 006/006_2_1, 006/006_3_1, 006/006_9_9], reason: why}\n"
         "  - {dataset: samm, emotions: [other], reason: no valence}\n"
@@ -283,7 +283,7 @@ def test_transductive_methods_are_sent_to_a_fitting_protocol(registered, refused
     assert "transductive: true" in said
 
 
-def test_check_protocol_names_the_stand_in_once(small_protocol, small_release, done, monkeypatch):
+def test_check_protocol_names_synthetic_data_once(small_protocol, small_release, done, monkeypatch):
     source = open_source("megc2019-flow28", small_release)
     monkeypatch.setattr("merbench.engine.plan.data._open", lambda name, watcher: source)
     said = done("check-protocol", small_protocol)

@@ -16,8 +16,8 @@ def patient(monkeypatch):
 
 
 @pytest.fixture
-def nobody():
-    """Give an address where nobody listens."""
+def dead_server():
+    """Give an address where no server listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -53,18 +53,18 @@ def test_runs_are_mirrored_and_a_second_sync_changes_nothing(merbench, small, tm
     assert "MLflow" not in said.out
 
 
-def test_a_dead_server_is_a_warning_with_the_next_step(merbench, small, nobody, tmp_path):
-    said = merbench("run", "majority", *small, "--tracking-uri", nobody)
+def test_a_dead_server_is_a_warning_with_the_next_step(merbench, small, dead_server, tmp_path):
+    said = merbench("run", "majority", *small, "--tracking-uri", dead_server)
     assert (said.code, said.err) == (0, "")
     (line,) = [line for line in said.out.splitlines() if "MLflow" in line]
     assert line == (
-        f"MLflow at {nobody}: connection refused; the records are complete: "
-        f"merbench sync mlflow --tracking-uri {nobody} brings MLflow up to date later"
+        f"MLflow at {dead_server}: connection refused; the records are complete: "
+        f"merbench sync mlflow --tracking-uri {dead_server} brings MLflow up to date later"
     )
     assert len(list(tmp_path.glob("results/runs/*/complete.json"))) == 1
 
 
-def test_a_dead_server_does_not_hide_that_folds_failed(merbench, small, nobody, monkeypatch, offer):
+def test_a_dead_server_does_not_hide_that_folds_failed(merbench, small, dead_server, monkeypatch, offer):
     card = "name: broken\ntitle: T\nsummary: S.\nimplementation: method:Broken\n"
     code = """
     from merbench.contracts.methods import MethodConfig
@@ -79,14 +79,14 @@ def test_a_dead_server_does_not_hide_that_folds_failed(merbench, small, nobody, 
             pass
     """
     offer("[merbench.methods]\nbroken = MODULE.method:Broken\n", {"card.yaml": card, "method.py": code})
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", nobody)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", dead_server)
     said = merbench("run", "broken", *small)
     assert said.code == 1
     assert "connection refused" in said.out
 
 
-def test_sync_to_a_dead_server_is_one_line(recorded, refused, nobody):
-    assert f"MLflow at {nobody}: connection refused" in refused("sync", "mlflow", "--tracking-uri", nobody)
+def test_sync_to_a_dead_server_is_one_line(recorded, refused, dead_server):
+    assert f"MLflow at {dead_server}: connection refused" in refused("sync", "mlflow", "--tracking-uri", dead_server)
 
 
 def test_none_mirrors_nothing(recorded, done, refused, small, tmp_path):

@@ -44,7 +44,7 @@ def printed_scores(text):
     return sorted(line.split()[-7:] for line in table.splitlines()[2:] if line.strip())
 
 
-def test_adding_a_copy_tells_what_is_in_it(done, small_release, home):
+def test_adding_a_copy_prints_its_contents(done, small_release, home):
     said = done("data", "add", "megc2019-flow28", small_release)
     assert "HTNet's flat layout, 24 clips, 9 subjects" in said
     assert json.loads((home / "databases.json").read_text()) == {
@@ -59,7 +59,7 @@ def test_copies_added_by_relative_paths_are_found(done, merbench, small_release,
     assert "24 clips, 9 subjects" in merbench("data", "verify", "megc2019-flow28").out
 
 
-def test_the_list_of_databases_tells_how_to_add_what_is_not_here(done):
+def test_the_list_of_databases_says_how_to_add_missing_ones(done):
     said = done("data", "list")
     assert "not registered" in said
     assert "merbench data fetch megc2019-flow28" in said
@@ -294,7 +294,7 @@ def test_a_printed_card_has_configurations_and_ablations(done, teller):
     assert {"default", "cpu", "quick"} & card.keys() == set()
 
 
-def test_a_card_with_one_configuration_has_nothing_to_tell_of_it(done):
+def test_a_card_with_one_configuration_does_not_list_it(done):
     assert {"configurations", "runs", "ablations"} & yaml.safe_load(done("methods", "majority")).keys() == set()
 
 
@@ -368,7 +368,7 @@ def test_published_figures_are_added_on_request(done, recorded):
     assert "STSTNet" in done("compare", "--protocol", "megc2019", "--format", "latex", "--published")
 
 
-def test_published_figures_can_be_left_out_of_the_table(done, shared):
+def test_published_figures_can_be_excluded_from_the_table(done, shared):
     data = shared / "data" / "megc2019-flow28"
     done("run", "majority", "--protocol", "megc2019", "--data", data)
     assert "STSTNet" in done("compare", "--protocol", "megc2019")
@@ -566,13 +566,13 @@ def test_a_methods_card_has_its_paper_configurations_and_origin(done):
     assert {"default", "quick"} <= set(card["configurations"])
 
 
-def test_the_bibtex_of_a_card_stands_in_lines_that_can_be_copied(done):
+def test_the_bibtex_of_a_card_can_be_copied(done):
     lines = [line.strip() for line in done("methods", "ststnet").splitlines()]
     start = lines.index("@inproceedings{liong2019shallow,")
     assert lines[start:][6] == "}"
 
 
-def test_a_methods_card_tells_what_its_inputs_and_settings_are(done):
+def test_a_method_is_shown_with_inputs_and_settings(done):
     card = yaml.safe_load(done("methods", "ststnet"))
     for word in ("flow", "onset-apex", "28", "strain", "tvl1"):
         assert word in str(card["inputs"]["flow"])
@@ -599,7 +599,7 @@ def test_doctor_lists_versions_folders_and_databases(done, registered, home, tmp
     assert said.endswith("no problems found\n")
 
 
-def test_doctor_tells_of_a_registered_copy_that_has_gone(merbench, registered):
+def test_doctor_reports_a_registered_copy_that_has_gone(merbench, registered):
     registered.rename(registered.with_name("moved"))
     said = merbench("doctor")
     assert said.code == 1

@@ -74,8 +74,11 @@ DAMAGE = {
     "score is text": (rewriting(lambda t: t.assign(score_positive="high")), "scores must be numbers"),
     "record truncated": (truncate("record.json"), "record.json is truncated or not valid JSON"),
     "record empty": (truncate("record.json", 0), "record.json is truncated or not valid JSON"),
-    "record is no object": (lambda folder: (folder / "record.json").write_text("[1]"), "truncated or not valid JSON"),
-    "record is no text": (
+    "record is not an object": (
+        lambda folder: (folder / "record.json").write_text("[1]"),
+        "truncated or not valid JSON",
+    ),
+    "record is not text": (
         lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"),
         "truncated or not valid JSON",
     ),

@@ -78,7 +78,7 @@ def test_truth_and_prediction_are_not_the_same_thing():
 
 
 def test_a_class_without_clips_counts_by_false_positives_alone():
-    # 3 negative, of which 1 is called surprise; 2 positive, both found; no clip of surprise.
+    # 3 negative, one of them predicted as surprise; 2 positive, both found; no clip of surprise.
     # F1: negative 2*2/(3+2) = .8, positive 1 -> UF1 .9 over 2 classes (1 without the wrong clip).
     predicted = ["negative"] * 2 + ["surprise"] + ["positive"] * 2
     found = scores(confusion_matrix(["negative"] * 3 + ["positive"] * 2, predicted, THREE))

@@ -88,8 +88,8 @@ def test_a_failed_fold_is_shown_and_replaced_later(record, answers, server, look
     assert "acc" not in fold.data.metrics
     record(answers)
     synced(server, folder)
-    (mended,) = look(server).values()
-    assert (mended.run.info.status, mended.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
+    (again,) = look(server).values()
+    assert (again.run.info.status, synced.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
 
 
 def test_a_run_that_is_no_longer_complete_loses_its_figures(record, answers, server, look):

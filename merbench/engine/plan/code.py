@@ -54,11 +54,6 @@ def code_digest(folder: Path, package: str | None = None) -> str:
     return digest(parts)
 
 
-def syntax_digest(path: Path) -> str:
-    """Digest the syntax tree of one Python file, without docstrings and positions; the same on every Python version."""
-    return digest(plain_syntax(_parsed(path)))
-
-
 def _parsed(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))

@@ -116,7 +116,7 @@ def test_random_predictions_leave_the_draws_of_training_alone(task):
 
 
 class Telling(Plain):
-    """Tells of each clip what only this clip's image says."""
+    """Predict each clip from its own image only."""
 
     def diagnose(self, inputs):
         means = inputs["flow"].batch().mean(axis=(1, 2))

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from merbench.contracts.errors import MerbenchError
-from merbench.engine.plan.code import code_digest, syntax_digest
+from merbench.engine.plan.code import code_digest
 
 METHOD = '''\
 """A method."""
@@ -101,8 +101,9 @@ def test_values_that_look_alike_differ(tmp_path):
     lines += [f"def f():\n  return '{text}'" for text in "ab"]  # a text that is not a docstring is code
     digests = set()
     for number, line in enumerate(lines):
-        (tmp_path / f"{number}.py").write_text(line)
-        digests.add(syntax_digest(tmp_path / f"{number}.py"))
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "method.py").write_text(line)
+        digests.add(code_digest(tmp_path / f"{number}"))
     assert len(digests) == len(lines)
 
 
