@@ -89,7 +89,7 @@ def test_a_failed_fold_is_shown_and_replaced_later(record, answers, server, look
     record(answers)
     synced(server, folder)
     (again,) = look(server).values()
-    assert (again.run.info.status, synced.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
+    assert (again.run.info.status, again.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
 
 
 def test_a_run_that_is_no_longer_complete_loses_its_figures(record, answers, server, look):
