@@ -65,8 +65,8 @@ def write_runs(release: Path, count: int, runs: Path) -> None:
         (folder / "complete.json").write_text(mark.model_dump_json(indent=1), encoding="utf-8")
 
 
-def measured(command: list[str], home: str) -> tuple[float, float, float]:
-    """Run a command; return wall seconds, CPU seconds and peak memory in MiB."""
+def measured(command: list[str], home: str, checkout: Path) -> tuple[float, float, float]:
+    """Run a command in a checkout, whose merbench it imports; return wall seconds, CPU seconds and peak MiB."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     watch = (
         "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode; "
@@ -74,7 +74,7 @@ def measured(command: list[str], home: str) -> tuple[float, float, float]:
     watch += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024); sys.exit(code)"
     watched = [sys.executable, "-c", watch, *command]
     place = os.environ | {"MERBENCH_HOME": home}
-    done = subprocess.run(watched, env=place, capture_output=True, text=True, check=True)
+    done = subprocess.run(watched, cwd=checkout, env=place, capture_output=True, text=True, check=True)
     wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, float(done.stdout)
 
@@ -84,10 +84,12 @@ def compare_many(release: Path, count: int, rounds: int, base: Path | None) -> N
     with tempfile.TemporaryDirectory() as folder:
         write_runs(release, count, Path(folder) / "runs")
         words = ["-m", "merbench", "compare", "--protocol", "megc2019", "--no-published", "--results", folder]
-        calls = [("first call", sys.executable, 1), ("scores in the cache", sys.executable, rounds)]
-        calls += [("base checkout", str(base / ".venv" / "bin" / "python"), 1)] if base else []
-        for name, python, times in calls:
-            each = [measured([python, *words], f"{folder}/home") for _ in range(times)]
+        here = Path(__file__).resolve().parents[1]
+        calls = [("first call", here, 1), ("scores in the cache", here, rounds)]
+        calls += [("base checkout", base.resolve(), 1)] if base else []
+        for name, checkout, times in calls:
+            python = sys.executable if checkout == here else str(checkout / ".venv" / "bin" / "python")
+            each = [measured([python, *words], f"{folder}/home", checkout) for _ in range(times)]
             wall, cpu, memory = sorted(each)[len(each) // 2]
             print(f"{count:>6} runs  {name:<20} {wall:>7.2f} s wall  {cpu:>7.2f} s CPU  {memory:>6.0f} MiB", flush=True)
 
@@ -100,6 +102,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--base", type=Path, help="A checkout with a .venv, to compare with.")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: no call compiles the packages again
     for count in options.runs:
         compare_many(options.path.resolve(), count, options.rounds, options.base)
     print("aim: 200 runs in 2 s, 5,000 and 10,000 in 15 s with flat memory")
