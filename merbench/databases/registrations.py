@@ -7,25 +7,15 @@ from typing import Any
 
 from filelock import FileLock
 from platformdirs import user_data_dir
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
 from merbench.contracts.databases import MANIFEST, Source
 from merbench.contracts.errors import DataError, MerbenchError, blaming, suggestion
 from merbench.databases import DATABASES
 
 
-class Registration(BaseModel):
-    """The folder of a copy of a database, and how to read it.
-
-    Attributes
-    ----------
-    folder : Path
-        Absolute.
-    corrections : bool
-        Whether known errors of its annotation sheet are corrected.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Registration(BaseModel, extra="forbid", frozen=True):
+    """The absolute folder of a copy of a database, and whether known errors of its annotation sheet are corrected."""
 
     folder: Path
     corrections: bool = True
@@ -36,7 +26,7 @@ class Registration(BaseModel):
         return {"folder": value} if isinstance(value, str) else value  # the format of earlier versions
 
 
-_FILE = TypeAdapter(dict[str, Registration])
+_FILE = TypeAdapter(dict[str, _Registration])
 
 
 def home() -> Path:
@@ -44,14 +34,8 @@ def home() -> Path:
     return Path(os.environ.get("MERBENCH_HOME") or user_data_dir("merbench"))
 
 
-def registered() -> dict[str, Registration]:
-    """Return the registration of every registered database, by name.
-
-    Raises
-    ------
-    MerbenchError
-        The file is damaged; names it.
-    """
+def registered() -> dict[str, _Registration]:
+    """Return the registration of every registered database, by name; MerbenchError if the file is damaged."""
     path = home() / "databases.json"
     if not path.exists():
         return {}
@@ -63,47 +47,35 @@ def registered() -> dict[str, Registration]:
 
 
 def register(name: str, folder: Path, corrections: bool = True) -> Source:
-    """Read the copy of database `name` in `folder` and register it; returns the source.
-
-    Raises
-    ------
-    MerbenchError
-        Unknown name, missing folder or incomplete copy: not registered then.
-    """
+    """Read the copy of database `name` in `folder` as :func:`open_source` does, and register it if that succeeds."""
     source = open_source(name, folder, corrections)
-    _change(name, Registration(folder=source.folder, corrections=corrections))
+    _change(name, _Registration(folder=source.folder, corrections=corrections))
     return source
 
 
-def _change(name: str, entry: Registration | None) -> dict[str, Registration]:
+def _change(name: str, entry: _Registration | None) -> dict[str, _Registration]:
     """Set or remove an entry under a lock; returns the entries before."""
     path = home() / "databases.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             before = registered()
-            after = {known: other for known, other in before.items() if known != name}
-            after |= {name: entry} if entry is not None else {}
-            content = {known: other.model_dump(mode="json") for known, other in after.items()}
+            content = {known: other.model_dump(mode="json") for known, other in before.items() if known != name}
+            if entry is not None:
+                content[name] = entry.model_dump(mode="json")
             draft = path.with_suffix(".tmp")
             draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             draft.replace(path)
     except OSError as error:
-        raise MerbenchError(
-            f"{path} can't be written ({error.strerror or error}): set MERBENCH_HOME to a folder with write permission"
-        ) from error
+        step = "set MERBENCH_HOME to a folder with write permission"
+        raise MerbenchError(f"{path} can't be written ({error.strerror or error}): {step}") from error
     return before
 
 
 def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
     """Read the copy of database `name` in `folder`, registered or not.
 
-    Raises
-    ------
-    UnknownNameError
-        No database has this name.
-    DataError
-        The folder is missing or an incomplete copy.
+    UnknownNameError if no database has this name, DataError if the folder is missing or an incomplete copy.
     """
     database = DATABASES.get(name)
     if not folder.is_dir():
@@ -121,13 +93,7 @@ def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
 
 
 def open_registered(name: str) -> Source:
-    """Read the registered copy of database `name`.
-
-    Raises
-    ------
-    MerbenchError
-        Unknown, or not registered: names the command.
-    """
+    """Read the registered copy of database `name`; MerbenchError if unknown, or not registered: names the command."""
     known = registered()
     card = DATABASES.get(name).card
     if name not in known:
@@ -139,26 +105,14 @@ def open_registered(name: str) -> Source:
 
 
 def unregister(name: str) -> Path:
-    """Remove the registration of database `name`, not its files. Returns the folder.
-
-    Raises
-    ------
-    MerbenchError
-        It is not registered.
-    """
+    """Remove the registration of database `name`, not its files; returns the folder."""
     if name not in registered():
         raise MerbenchError(f"database {name!r} is not registered here{suggestion(name, registered())}")
     return _change(name, None)[name].folder
 
 
 def recognise(folder: Path) -> str:
-    """Return the name of the database whose copy `folder` is.
-
-    Raises
-    ------
-    DataError
-        None of the databases, or several, recognise the folder.
-    """
+    """Return the name of the database whose copy `folder` is; DataError if none, or several, recognise it."""
     databases, _ = DATABASES.load_all()
     found = []
     for name, database in databases.items():

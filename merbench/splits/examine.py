@@ -16,22 +16,6 @@ from merbench.splits.split import check_datasets
 
 
 @dataclass(frozen=True)
-class ExcludedClips:
-    """An entry of ``left_out``, and how many clips it and each of its names exclude."""
-
-    entry: Exclusion
-    clips: int
-    by_name: dict[str, int]
-
-    @property
-    def text(self) -> str:
-        """The entry in a line; several names have their counts."""
-        counts = self.by_name.items()
-        names = [f"{name} ({count})" if len(self.by_name) > 1 else name for name, count in counts]
-        return f"excluded ({self.clips}): {self.entry.dataset} {', '.join(names)}: {self.entry.reason}"
-
-
-@dataclass(frozen=True)
 class Examined:
     """A protocol applied to clips.
 
@@ -39,8 +23,8 @@ class Examined:
     ----------
     clips : DataFrame
         The selected clips, with a column ``class``.
-    excluded : list of ExcludedClips
-        The clips of each entry of ``left_out``.
+    excluded : list of (str, bool)
+        Each entry of ``left_out`` in a line with its counts of clips, and whether each of its names excludes a clip.
     folds : tuple of Fold
         Empty if `problems` says why.
     one_clip, one_class : list of str
@@ -52,7 +36,7 @@ class Examined:
     """
 
     clips: pd.DataFrame
-    excluded: list[ExcludedClips]
+    excluded: list[tuple[str, bool]]
     folds: tuple[Fold, ...]
     one_clip: list[str]
     one_class: list[str]
@@ -62,23 +46,9 @@ class Examined:
 
 
 def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str], synthetic: bool = False) -> Examined:
-    """Apply a protocol to data, also to data that a run would refuse.
+    """Apply a protocol to data, also to data that a run would refuse; DataError if a clip is not mapped or excluded.
 
-    Parameters
-    ----------
-    spec : ProtocolSpec
-        The protocol.
-    clips : DataFrame
-        A clip table with all its datasets.
-    aliases : mapping of str to str
-        Datasets with the same people, see :func:`merbench.contracts.databases.same_people`.
-    synthetic : bool
-        The clips are synthetic, and not compared with the official list.
-
-    Raises
-    ------
-    DataError
-        A clip is neither mapped nor excluded.
+    `clips` and `synthetic` are as for :func:`merbench.splits.split.make_split`, `aliases` is its `same_people`.
     """
     kept = selected(spec, clips)
     problems: list[str] = []
@@ -106,5 +76,8 @@ def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str],
     )
 
 
-def _excluded(entry: Exclusion, clips: pd.DataFrame) -> ExcludedClips:
-    return ExcludedClips(entry, int(left_out_by(entry, clips).sum()), clips_by_name(entry, clips))
+def _excluded(entry: Exclusion, clips: pd.DataFrame) -> tuple[str, bool]:
+    counts = clips_by_name(entry, clips)
+    names = ", ".join(f"{name} ({count})" if len(counts) > 1 else name for name, count in counts.items())
+    line = f"excluded ({left_out_by(entry, clips).sum()}): {entry.dataset} {names}: {entry.reason}"
+    return line, all(counts.values())

@@ -13,18 +13,10 @@ from merbench.splits.labels import clips_by_name
 def split_differences(
     protocol: ProtocolSpec, clips: pd.DataFrame, datasets: Sequence[str], listed_clips: bool = True
 ) -> list[str]:
-    """Compare clips with the official list and the expected counts of a protocol; a phrase each difference.
+    """Compare clips, as `selected` returns them, with the list and counts of a protocol; a phrase each difference.
 
-    Parameters
-    ----------
-    protocol : ProtocolSpec
-        Its official list and expected counts.
-    clips : DataFrame
-        As :func:`selected` returns them.
-    datasets : sequence of str
-        The datasets to compare: all of the protocol, or the available ones, without counts over all datasets.
-    listed_clips : bool
-        Compare with the official list clip by clip, in addition to the counts.
+    `datasets` are all of the protocol, or the available ones, which are compared without counts over all datasets.
+    With `listed_clips` every clip is compared with the official list, in addition to the counts.
     """
     said: list[str] = []
     official = protocol.official() if listed_clips else None

@@ -30,15 +30,14 @@ def folds_of(
 ) -> tuple[Fold, ...]:
     """Return the folds of selected clips; tested people are not in training, unless the protocol says otherwise.
 
-    Raises
-    ------
-    DataError
-        A fold has no test clip or no training clip.
+    DataError if a fold has no test clip or no training clip.
     """
     people = persons(kept, same_people or {})
     whole = FOLD_RULES[protocol.folds.rule](protocol.folds, kept, people)
-    apart = not (protocol.shares_people or protocol.folds.rule == "leave-one-video-out")
-    folds = tuple(_without_tested(fold, people) for fold in whole) if apart else whole
+    folds = whole
+    if not (protocol.shares_people or protocol.folds.rule == "leave-one-video-out"):
+        tested = [np.isin(people[fold.train], list(set(people[fold.test]))) for fold in whole]
+        folds = tuple(Fold(f.name, f.train[~out], f.test) for f, out in zip(whole, tested, strict=True))
     for fold, before in zip(folds, whole, strict=True):
         if not len(fold.train) or not len(fold.test):
             side = "tested" if len(fold.train) else "trained on"
@@ -47,28 +46,11 @@ def folds_of(
     return folds
 
 
-def _without_tested(fold: Fold, people: npt.NDArray[Any]) -> Fold:
-    """Remove clips of tested people from training."""
-    return Fold(fold.name, fold.train[~np.isin(people[fold.train], list(set(people[fold.test])))], fold.test)
-
-
 def _leave_one_out(groups: "pd.Series[str]") -> tuple[Fold, ...]:
     group = groups.to_numpy(dtype=object)
     return tuple(
         Fold(name, np.flatnonzero(group != name), np.flatnonzero(group == name)) for name in sorted(set(group))
     )
-
-
-def _leave_one_subject_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
-    return _leave_one_out(clips.dataset + "/" + clips.subject)
-
-
-def _leave_one_database_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
-    return _leave_one_out(clips.dataset)
-
-
-def _leave_one_video_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
-    return _leave_one_out(pd.Series(clip_names(clips)))
 
 
 def _subject_k_fold(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...]:  # noqa: ARG001
@@ -93,9 +75,9 @@ def _hold_out(rule: Any, clips: pd.DataFrame, people: People) -> tuple[Fold, ...
 #: Rule of a protocol -> ``f(rule, sorted clips, person of each) -> folds``; a new rule also needs a model in the
 #: contract.
 FOLD_RULES: dict[str, Callable[[Any, pd.DataFrame, People], tuple[Fold, ...]]] = {
-    "leave-one-subject-out": _leave_one_subject_out,
-    "leave-one-database-out": _leave_one_database_out,
+    "leave-one-subject-out": lambda _, clips, __: _leave_one_out(clips.dataset + "/" + clips.subject),
+    "leave-one-database-out": lambda _, clips, __: _leave_one_out(clips.dataset),
     "subject-k-fold": _subject_k_fold,
-    "leave-one-video-out": _leave_one_video_out,
+    "leave-one-video-out": lambda _, clips, __: _leave_one_out(pd.Series(clip_names(clips))),
     "hold-out": _hold_out,
 }

@@ -13,27 +13,22 @@ from merbench.contracts.protocols import Exclusion, ProtocolSpec
 
 
 def selected(protocol: ProtocolSpec, clips: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips that `protocol` uses, sorted by identity, with a column ``class``.
+    """Return the clips that `protocol` uses, sorted by identity, with a column ``class``, empty for AU detection.
 
-    Clips of other datasets are ignored. For AU detection every class is empty.
-
-    Raises
-    ------
-    DataError
-        A clip's emotion, or objective class, is neither mapped nor excluded.
+    Clips of other datasets are ignored. DataError if a clip's emotion, or objective class, is neither mapped nor
+    excluded.
     """
-    clips = clips[clips.dataset.isin(list(protocol.datasets))]
-    kept = clips[~_left_out(protocol, clips)].sort_values(IDENTITY, ignore_index=True)
+    kept = clips[clips.dataset.isin(list(protocol.datasets))].sort_values(IDENTITY, ignore_index=True)
+    for entry in protocol.left_out:
+        kept = kept[~left_out_by(entry, kept)]
+    kept = kept.reset_index(drop=True)
     return kept.assign(**{"class": _classes(protocol, kept) if protocol.task == "classification" else ""})
 
 
 def labels_of(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
     """Return indices of classes, or for AU detection 1, 0 or NaN for each clip and action unit.
 
-    Raises
-    ------
-    DataError
-        AU detection, and no clip of a dataset has action units.
+    DataError if no clip of a dataset has the action units to be detected.
     """
     if protocol.task == "classification":
         return np.array([protocol.classes.index(name) for name in kept["class"]], dtype=np.int64)
@@ -55,13 +50,6 @@ def output_counts(protocol: ProtocolSpec, kept: pd.DataFrame) -> list[int]:
     if protocol.task == "classification":
         return [int((kept["class"] == name).sum()) for name in protocol.classes]
     return [int(count) for count in (_unit_labels(protocol, kept) == 1).sum(axis=0)]
-
-
-def _left_out(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[bool]":
-    out = pd.Series(False, index=clips.index)
-    for entry in protocol.left_out:
-        out |= left_out_by(entry, clips)
-    return out
 
 
 def left_out_by(entry: Exclusion, clips: pd.DataFrame) -> "pd.Series[bool]":

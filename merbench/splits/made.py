@@ -12,7 +12,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from merbench.contracts.citations import Citation
 from merbench.contracts.errors import MerbenchError, listed, suggestion
@@ -31,38 +31,24 @@ VALENCE = {
 NO_VALENCE = ("other", "others", "tense")
 
 
-class _SamePeople(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _SamePeople(BaseModel, extra="forbid", frozen=True):
     datasets: tuple[str, ...]
     reason: str
 
 
-class Family(BaseModel):
-    """The common keys of a family of protocols: each trains on one of its datasets and tests on another.
-
-    Attributes
-    ----------
-    letters : dict of str to str
-        Letter in names -> dataset.
-    same_people : _SamePeople
-        Datasets with the same people: their pairs share people, with a warning.
-    expected : dict of str to dict of str to int
-        Known counts of clips and subjects of datasets.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Family(BaseModel, extra="forbid", frozen=True):
+    """The common keys of a family of protocols: each trains on one of its datasets and tests on another."""
 
     name: str
     title: str
     summary: str
     source: Citation
     classes: tuple[str, ...]
-    letters: dict[str, str]
+    letters: dict[str, str]  # in names -> dataset
     datasets: dict[str, DatasetRule]
     left_out: tuple[Exclusion, ...]
-    same_people: _SamePeople
-    expected: dict[str, dict[str, int]]
+    same_people: _SamePeople  # datasets: their pairs share people, with a warning
+    expected: dict[str, dict[str, int]]  # of datasets -> known counts of clips and subjects
     notes: str
 
     def members(self) -> dict[str, tuple[str, str, bool]]:
@@ -98,9 +84,9 @@ class Family(BaseModel):
 
 
 @lru_cache
-def read_family(path: Path) -> Family:
+def read_family(path: Path) -> _Family:
     """Read the file of a family; raises what a protocol's file does."""
-    family = load_yaml_model(path, Family)
+    family = load_yaml_model(path, _Family)
     return family.model_copy(update={"source": family.source.resolved(path)})
 
 
@@ -117,19 +103,14 @@ def check_own_name(spec: ProtocolSpec, origin: str) -> None:
     """Refuse a protocol with the name of a pattern's protocol: runs of both would be in one table."""
     for kind in PATTERNS:
         if spec.name.startswith(f"{kind}-"):
-            raise MerbenchError(
-                f"{origin} has the name {spec.name!r}, but {kind}- is reserved for names of {kind}: "
-                "patterns: use another name"
-            )
+            reserved = f"{kind}- is reserved for names of {kind}: patterns"
+            raise MerbenchError(f"{origin} has the name {spec.name!r}, but {reserved}: use another name")
 
 
 def crossed(name: str) -> ProtocolSpec:
     """Make the protocol of a pattern: ``cross:SOURCE[+SOURCE]->TARGET[+TARGET]`` or ``lodo:DATABASE+DATABASE[+...]``.
 
-    Raises
-    ------
-    MerbenchError
-        Another form, a dataset that no known database has, or the same one twice.
+    MerbenchError for another form, a dataset that no known database has, or the same one twice.
     """
     kind, _, rest = name.partition(":")
     sides = [side.split("+") for side in rest.split("->")]
@@ -137,7 +118,8 @@ def crossed(name: str) -> ProtocolSpec:
         form = "cross:SOURCE+SOURCE->TARGET" if kind == "cross" else "lodo:DATABASE+DATABASE"
         raise MerbenchError(f"protocol {name!r}: write {form}, in quotes, with the names of datasets")
     names = [each for side in sides for each in side]
-    titles = _titles()
+    databases, _ = DATABASES.load_all()
+    titles = {name: title for database in databases.values() for name, title in database.card.datasets.items()}
     for each in names:
         if each not in titles:
             raise MerbenchError(f"protocol {name!r}: no known database has {each!r}{suggestion(each, titles)}")
@@ -181,9 +163,3 @@ def _left_out(dataset: str) -> list[Exclusion]:
     if dataset in _megc2019().datasets:
         return [entry for entry in _megc2019().left_out if entry.dataset == dataset and entry.emotions]
     return [Exclusion(dataset=dataset, emotions=NO_VALENCE, reason="no valence is given to them")]
-
-
-def _titles() -> dict[str, str]:
-    """Return dataset -> title of all known databases."""
-    databases, _ = DATABASES.load_all()
-    return {name: title for database in databases.values() for name, title in database.card.datasets.items()}

@@ -23,21 +23,11 @@ from merbench.splits.labels import labels_of, selected
 
 @dataclass(frozen=True)
 class Split:
-    """A protocol's clips, labels and folds.
+    """A protocol's clips, sorted by identity, their labels and folds, sorted by name.
 
-    Attributes
-    ----------
-    problem : Problem
-        Task and outputs.
-    clips : DataFrame
-        The selected rows of the clip table, sorted by identity.
-    labels : ndarray
-        Classification: int, shape (n_clips,), indices of classes. AU detection: float, shape (n_clips, n_units), 1
-        shown, 0 not, NaN where the clip's coding leaves it open.
-    folds : tuple of Fold
-        Sorted by name.
-    differences : list of str
-        Differences from the protocol's official list and expected counts.
+    The labels of classification are int, shape (n_clips,), indices of classes; of AU detection float, shape (n_clips,
+    n_units), 1 shown, 0 not, NaN where the clip's coding leaves it open. `differences` are those from the protocol's
+    official list and expected counts.
     """
 
     problem: Problem
@@ -97,8 +87,6 @@ def make_split(
 
     Parameters
     ----------
-    protocol : ProtocolSpec
-        The protocol.
     clips : DataFrame
         A clip table with all the protocol's datasets; rows of other datasets are ignored.
     synthetic : bool

@@ -47,22 +47,9 @@ ONE_SIDED = 0.15  # share of action units shown on one side only
 class Clip:
     """One clip: its annotation, and the numbers from which its pictures are drawn.
 
-    Attributes
-    ----------
-    dataset, subject, clip : str
-        Names as the database writes them.
-    emotion : str
-        The database's own word.
-    label : str
-        One of `CLASSES`.
-    au_set : str
-        Numbers of its action units, a row of the table; `units` has their sides and intensities as well.
-    onset, apex, offset, first, last : int
-        Frame numbers; `first` and `last` are the first and last on disk.
-    digits : int
-        To how many digits frame numbers are filled with zeros in file names.
-    peak : float
-        Longest displacement, in pixels of a face picture.
+    Names and `emotion` are as the database writes them, `label` is one of `CLASSES`. `au_set` has the numbers of its
+    action units, a row of the table; `units` their sides and intensities as well. Frames `first` to `last` are on
+    disk, their numbers filled with zeros to `digits`. `peak` is the longest displacement, in pixels of a face picture.
     """
 
     dataset: str
@@ -131,7 +118,7 @@ def _owners(rng: np.random.Generator, numbers: tuple[int, ...], clips: int) -> l
 
 
 def _word(rng: np.random.Generator, dataset: str, label: str) -> str:
-    words = WORDS[dataset][label]
+    words = WORDS[dataset].get(label, {label: 1})
     weights = np.array(list(words.values()), dtype=float)
     return str(rng.choice(list(words), p=weights / weights.sum()))
 
@@ -145,7 +132,8 @@ def _draw_clip(
     units = tuple(_draw_unit(rng, int(number)) for number in au_set.split("+"))
     frames = round(rng.uniform(*SECONDS) * FPS[dataset])
     rising = rng.uniform(*RISING)
-    before, after = _margins(rng, dataset)
+    margins = map(int, rng.integers(3, 8, size=2))
+    before, after = margins if dataset == "casme2" else (0, 0)  # frames before onset and after offset
     first = int(rng.integers(*{"casme2": (1, 60), "samm": (20, 8000), "smic-hs": (1, 5000)}[dataset]))
     onset = first + before
     apex = onset + (frames // 2 if dataset == "smic-hs" else round(rising * frames))
@@ -174,12 +162,6 @@ def _draw_unit(rng: np.random.Generator, number: int) -> ActionUnit:
     return ActionUnit(number, side if one_sided and number not in motion.CENTRAL else "", intensity)
 
 
-def _margins(rng: np.random.Generator, dataset: str) -> tuple[int, int]:
-    """Return the number of frames before onset and after offset."""
-    before, after = rng.integers(3, 8, size=2)
-    return (int(before), int(after)) if dataset == "casme2" else (0, 0)
-
-
 def _names(rng: np.random.Generator, dataset: str, subject: int, index: int, word: str) -> tuple[str, str]:
     """Name subject and clip in the form of the database, with numbers that its real clips do not have."""
     if dataset == "casme2":
@@ -202,35 +184,18 @@ def draw_course(settings: SyntheticSettings, clip: Clip) -> motion.Course:
 
 
 class Film:
-    """The frames of one clip.
-
-    Parameters
-    ----------
-    settings : SyntheticSettings
-        Of the synthetic data.
-    clip : Clip
-        Out of its plan.
-    person : Face
-        Of the clip's subject.
-    """
+    """The frames of one clip of a plan; `person` is the face of its subject."""
 
     def __init__(self, settings: SyntheticSettings, clip: Clip, person: Face) -> None:
         self.settings, self.clip, self.person = settings, clip, person
+        self.course = draw_course(settings, clip)
         self.x, self.y = self._face_coordinates()
         left, right = motion.fields(person.anatomy, clip.units, self.x, self.y)
-        none, all_of_it = np.zeros_like(self.x), np.ones_like(self.x)
+        none, whole = np.zeros_like(self.x), np.ones_like(self.x)
+        lids = (none, motion.lids(person.anatomy, self.x, self.y))
         # What can move, each as a field over the frame: right, down, turn, grow, side L, side R, lids.
-        self.fields: Array = np.stack(
-            [
-                np.stack([all_of_it, none]),
-                np.stack([none, all_of_it]),
-                np.stack([-self.y, self.x]),
-                np.stack([self.x, self.y]),
-                left,
-                right,
-                np.stack([none, motion.lids(person.anatomy, self.x, self.y)]),
-            ]
-        ).reshape(7, -1)
+        moves = ((whole, none), (none, whole), (-self.y, self.x), (self.x, self.y), left, right, lids)
+        self.fields: Array = np.stack([np.stack(move) for move in moves]).reshape(7, -1)
         self.places = np.stack([self.x, self.y]).ravel()
         self.dark = np.stack(motion.creases(person.anatomy, clip.units, self.x, self.y))
         self.rings = motion.rings(person.anatomy, self.x, self.y)
@@ -253,23 +218,16 @@ class Film:
         return face.single(x - yaw * front), face.single(y - nod * front)
 
     @cached_property
-    def course(self) -> motion.Course:
-        """The clip's course in time."""
-        return draw_course(self.settings, self.clip)
-
-    @cached_property
     def movement(self) -> npt.NDArray[np.float64]:
         """How far everything has moved in each frame on disk, in face units, shape (n_frames, 7)."""
         clip, times, unit = self.clip, self.clip.times(), motion.PICTURE / motion.PICTURE_PIXELS
-        rng, frames = self._stream("drift"), clip.last - clip.first + 1
-        start = clip.onset - clip.first
-        sizes = (DRIFT * unit, DRIFT * unit, TURN, GROW)
-        walks = [size * motion.walk(rng, frames, start) for size in sizes]
+        rng, sizes = self._stream("drift"), (DRIFT * unit, DRIFT * unit, TURN, GROW)
+        walks = [size * motion.walk(rng, len(times), clip.onset - clip.first) for size in sizes]
         sides = [
             clip.peak * unit * motion.amplitude(times, rise, decay)
             for rise, decay in zip(self.course.rise, self.course.decay, strict=True)
         ]
-        return np.stack([*walks, *sides, self._blink(frames)], axis=1)
+        return np.stack([*walks, *sides, self._blink(len(times))], axis=1)
 
     def _blink(self, frames: int) -> npt.NDArray[np.float64]:
         """Return how far the lids are shut in each frame: a clip's own, whatever its emotion."""
@@ -281,8 +239,7 @@ class Film:
     @cached_property
     def lamp(self) -> npt.NDArray[np.float64]:
         """The brightness of the light in each frame on disk, about 1."""
-        frames = self.clip.last - self.clip.first + 1
-        return 1 + LAMP * self._stream("lamp").standard_normal(frames)
+        return 1 + LAMP * self._stream("lamp").standard_normal(len(self.clip.times()))
 
     def frame(self, number: int) -> npt.NDArray[np.uint8]:
         """Return one frame of those on disk, shape (pixels, pixels) or (pixels, pixels, 3) as red, green, blue."""
@@ -297,7 +254,8 @@ class Film:
         picture *= light[..., None]
         picture += (np.float32(flicker) * self.rings)[..., None]
         picture += NOISE * self._stream(number, "noise").standard_normal(picture.shape, dtype=np.float32)
-        return self._as_bytes(picture)
+        whole = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        return whole[..., 0] if whole.shape[2] == 1 else whole
 
     def _warped(self, moved: Array) -> Array:
         """Return background, eyeballs and skin in their places; the skin moves, the eyeballs only with the head."""
@@ -330,7 +288,3 @@ class Film:
         inside = (np.abs(self.x) < anatomy.eye[0] + 0.26) & (np.abs(self.y) < 0.17)
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-    def _as_bytes(self, picture: Array) -> npt.NDArray[np.uint8]:
-        whole = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-        return whole[..., 0] if whole.shape[2] == 1 else whole

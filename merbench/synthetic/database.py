@@ -6,6 +6,7 @@ with other settings is in a folder of the user, and its name has the settings th
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 class _SyntheticDatabase:
-    """Reader of synthetic databases of one size.
-
-    Parameters
-    ----------
-    size : str
-        ``small`` or ``full``.
-    """
+    """Reader of synthetic databases of one size, ``small`` or ``full``."""
 
     def __init__(self, size: str, title: str, holds: str) -> None:
         self._size = size
@@ -49,25 +44,23 @@ class _SyntheticDatabase:
     def recognises(self, folder: Path) -> bool:
         """Return whether `folder` is a synthetic database of this size."""
         try:
-            return _settings(folder).size == self._size
+            return _settings(folder)[0].size == self._size
         except DataError:
             return False
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
         """Read the three trees, each as a copy of its database."""
-        settings = _settings(folder)
+        settings, generator = _settings(folder)
         if settings.size != self._size:
             raise DataError(f"{folder} is a synthetic database of size {settings.size}, not {self._size}")
         readings = {name: reader.read(folder / name, corrections) for name, reader in _READERS.items()}
         clips = pd.concat([r.clips.assign(path=name + "/" + r.clips.path) for name, r in readings.items()])
-        manifest = read_manifest(folder)
-        assert manifest is not None  # checked by _settings
         return Reading(
             clip_table(clips, str(folder)),
             f"synthetic trees of {', '.join(_READERS)}",
             [n if n.about else replace(n, text=f"{name}: {n}") for name, r in readings.items() for n in r.notes],
             variant=_variant(settings),
-            made_with=manifest["generator"],
+            made_with=generator,
         )
 
     def frames(self, folder: Path, path: str) -> dict[int, Path]:
@@ -93,14 +86,9 @@ SYNTHETIC = {SMALL: SyntheticSettings(size="small"), FULL_DATABASE.card.name: Sy
 
 
 def synthetic_source(name: str, progress: Progress | None = None) -> Source:
-    """Open a synthetic database with default settings; generate it first if it is missing or of another version.
+    """Open one of `SYNTHETIC`, with default settings; generate it first if it is missing or of another version.
 
-    Parameters
-    ----------
-    name : str
-        One of `SYNTHETIC`.
-    progress : callable, optional
-        ``progress(done, total)``, in clips.
+    ``progress(done, total)`` is called with numbers of clips.
     """
     settings = SYNTHETIC[name]
     entry = registered().get(name)
@@ -115,31 +103,23 @@ def synthetic_source(name: str, progress: Progress | None = None) -> Source:
 
 
 def make(settings: SyntheticSettings, folder: Path, progress: Progress | None = None) -> Source:
-    """Write synthetic data into `folder`, unless it is complete already, and open it.
-
-    Raises
-    ------
-    DataError
-        The folder has other content, or can't be written.
-    """
+    """Write synthetic data into `folder`, unless it is complete already, and open it; raises as `write`."""
     write(settings, folder, progress)
     return open_source(f"synthetic-{settings.size}", folder)
 
 
 def _is_current(folder: Path, settings: SyntheticSettings) -> bool:
-    try:
-        manifest = read_manifest(folder)
-    except DataError:
-        return False
-    return manifest is not None and manifest["generator"] == generator_digest(settings)
+    with suppress(DataError):
+        return (read_manifest(folder) or {}).get("generator") == generator_digest(settings)
+    return False
 
 
-def _settings(folder: Path) -> SyntheticSettings:
-    """Return the settings of a synthetic database; DataError if `folder` is not one."""
+def _settings(folder: Path) -> tuple[SyntheticSettings, str]:
+    """Return the settings and the generator of a synthetic database; DataError if `folder` is not one."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder} is not a complete synthetic database: merbench data synthesize --out {folder}")
     try:
-        return SyntheticSettings.model_validate(manifest["settings"])
+        return SyntheticSettings.model_validate(manifest["settings"]), manifest["generator"]
     except (KeyError, ValidationError):
         raise DataError(f"{folder} was written by another version of merbench: delete it and write it again") from None

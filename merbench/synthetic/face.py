@@ -41,31 +41,17 @@ class Anatomy:
     @property
     def anchors(self) -> dict[str, tuple[float, float]]:
         """Points of the right half of the picture, which movements are defined at."""
-        eye_x, eye_y = self.eye
-        return {
-            "brow": (eye_x, self.brow),
-            "eye": (eye_x, eye_y),
-            "nose": (self.nose[0], self.nose[1]),
-            "mouth": (0.0, self.mouth[1]),
-            "corner": (self.mouth[0], self.mouth[1]),
-            "chin": (0.0, self.chin),
-        }
+        middle = {"mouth": (0.0, self.mouth[1]), "chin": (0.0, self.chin)}
+        return middle | {"brow": (self.eye[0], self.brow), "eye": self.eye, "nose": self.nose, "corner": self.mouth}
 
 
 @dataclass(frozen=True)
 class Face:
     """One subject's layers; values 0..255, channels last, one channel for grey or three for red, green, blue.
 
-    Attributes
-    ----------
-    anatomy : Anatomy
-        Positions of its parts.
-    skin : ndarray, shape (canvas, canvas, channels + 1)
-        Colours times cover, and the cover: 1 on the person, 0 in the eyes and beside the person.
-    eyes : ndarray, shape (canvas, canvas, channels)
-        Eyeballs, on the colour of the skin.
-    background : ndarray, shape (pixels, pixels, channels)
-        The background behind the person.
+    `skin`, shape (canvas, canvas, channels + 1), has colours times cover, and the cover: 1 on the person, 0 in the
+    eyes and beside the person; `eyes`, shape (canvas, canvas, channels), the eyeballs on the colour of the skin;
+    `background`, shape (pixels, pixels, channels), what is behind the person.
     """
 
     anatomy: Anatomy
@@ -85,20 +71,9 @@ def canvas_pixels(pixels: int) -> int:
 
 
 def draw_face(rng: np.random.Generator, pixels: int, channels: int) -> Face:
-    """Draw one subject's face.
-
-    Parameters
-    ----------
-    rng : Generator
-        The subject's own stream.
-    pixels : int
-        Side of a frame.
-    channels : int
-        1 for grey, 3 for colour; the same person either way.
-    """
+    """Draw one subject's face from its own stream, for frames of `pixels`; the same person in 1 channel (grey) or 3."""
     anatomy = _anatomy(rng)
     painter = _Painter(rng, anatomy, canvas_pixels(pixels))
-    painter.paint()
     skin, cover, eyes = painter.colour, painter.cover, painter.eyes
     background = _background(rng, pixels)
     if channels == 1:
@@ -162,12 +137,12 @@ class _Painter:
         self.ax = np.abs(self.x)
         self.colour = np.zeros((side, side, 3), dtype=np.float32)
         self.cover = np.zeros((side, side), dtype=np.float32)
-        self.tone = self._skin_tone()
+        light, dark = np.array([228, 190, 165]), np.array([128, 88, 64])
+        self.tone = light + rng.beta(1.3, 2.0) * (dark - light) + rng.normal(0, 5, 3)
         self.hair_tone = np.array([1.0, 0.82, 0.66]) * rng.choice([22, 34, 46, 80]) * rng.uniform(0.9, 1.15)
         self.long_hair = rng.random() < 0.45
-        self.light = self._light()
-
-    def paint(self) -> None:
+        direction = np.array([rng.uniform(-0.45, 0.45), rng.uniform(-0.75, -0.35), 1.0])
+        self.light = direction / np.linalg.norm(direction)
         self._back_hair()
         self._body()
         if not self.long_hair:
@@ -177,15 +152,6 @@ class _Painter:
         self._lips()
         self._front_hair()
         self._open_eyes()
-
-    def _skin_tone(self) -> npt.NDArray[np.float64]:
-        light, dark = np.array([228, 190, 165]), np.array([128, 88, 64])
-        share = self.rng.beta(1.3, 2.0)
-        return np.asarray(light + share * (dark - light) + self.rng.normal(0, 5, 3))
-
-    def _light(self) -> npt.NDArray[np.float64]:
-        direction = np.array([self.rng.uniform(-0.45, 0.45), self.rng.uniform(-0.75, -0.35), 1.0])
-        return np.asarray(direction / np.linalg.norm(direction))
 
     def _lay(self, colour: Any, mask: Any) -> None:
         """Lay a colour over what is there, as far as `mask` says."""
@@ -274,7 +240,9 @@ class _Painter:
         length = np.sqrt(slope_x**2 + slope_y**2 + 1)
         lit = (-slope_x * self.light[0] - slope_y * self.light[1] + self.light[2]) / length
         shade = 0.3 + 0.78 * np.clip(lit, 0, 1) + 0.12 * np.clip(lit, 0, 1) ** 12
-        shade *= 1 - 0.45 * self._nostrils() - 0.18 * self._folds()
+        x, y = a.nose
+        nostrils = self._bump(x * 0.52, y + 0.05, 0.045, 0.022, 0.3) + 0.3 * self._bump(0.0, y + 0.085, x * 0.8, 0.03)
+        shade *= 1 - 0.45 * nostrils - 0.18 * self._folds()
         shade *= 1 - 0.1 * self._bump(0.0, a.chin + 0.12, 0.6, 0.12)
         spots = _noise(self.rng, self.side, (10, 22, 50, 110), 0.4)
         blush = self._bump(0.55, 0.42, 0.22, 0.2) + 0.8 * self._bump(0.0, a.nose[1] - 0.06, 0.12, 0.1)
@@ -289,10 +257,6 @@ class _Painter:
         taper = 1 + a.jaw * np.clip(self.y / a.chin, 0, 1.2) ** 2
         outline = self._inside(a.width / taper, 1.3, a.chin, 2.25)
         self._lay(np.clip(tone * shade[..., None], 0, 255), _soft(outline, 0.035))
-
-    def _nostrils(self) -> Array:
-        x, y = self.a.nose
-        return self._bump(x * 0.52, y + 0.05, 0.045, 0.022, 0.3) + 0.3 * self._bump(0.0, y + 0.085, x * 0.8, 0.03)
 
     def _folds(self) -> Array:
         """Return the folds from nose to mouth, the rings under the eyes and the lines of the forehead."""

@@ -84,21 +84,11 @@ SPREAD = 0.35
 
 @dataclass(frozen=True)
 class _Cue:
-    """The cues of an emotion between onset, apex and offset, on average and at full strength.
+    """The cues of an emotion between onset, apex and offset, on average and at full strength."""
 
-    Attributes
-    ----------
-    lateness : float
-        The movement rises and decays later than evenly; time is raised to the power 2 ** lateness in both.
-    lag : float
-        By how much one side, left or right at random, is later than the other.
-    flicker : float
-        Brightness at the eyes, in grey levels, added to the 1 that every clip has.
-    """
-
-    lateness: float
-    lag: float
-    flicker: float
+    lateness: float  # of rise and decay; time is raised to the power 2 ** lateness in both
+    lag: float  # by how much one side, left or right at random, is later than the other
+    flicker: float  # brightness at the eyes, in grey levels, added to the 1 that every clip has
 
 
 CUES = {"negative": _Cue(-1.5, 0.0, 0.0), "positive": _Cue(1.5, 0.0, 0.0), "surprise": _Cue(0.0, 1.5, 4.0)}
@@ -114,18 +104,9 @@ class Course:
 
 
 def draw_course(rng: np.random.Generator, emotion: str, strength: float, rising: float) -> Course:
-    """Draw a clip's course.
+    """Draw a clip's course; `rising` is the share of its duration before the apex.
 
-    Parameters
-    ----------
-    rng : Generator
-        The clip's own stream; `emotion` and `strength` do not change the draws.
-    emotion : str
-        One of `CUES`.
-    strength : float
-        In 0..1; scales the class means, and only them.
-    rising : float
-        Share of the clip's duration before the apex.
+    `emotion`, one of `CUES`, and `strength`, 0..1, scale the class means only, and change no draw of the clip's `rng`.
     """
     cue = CUES[emotion]
     early, late, lag, side, flicker = *rng.normal(0, SPREAD, 3), rng.choice((-1, 1)), rng.normal(0, SPREAD)
@@ -155,17 +136,8 @@ def _mean(lateness: float) -> float:
 
 
 def amplitude(times: npt.NDArray[np.float64], rise: float, decay: float) -> npt.NDArray[np.float64]:
-    """Return how far a side has moved, 0..1.
-
-    Parameters
-    ----------
-    times : ndarray
-        0 at onset, 1 at apex, 2 at offset; no movement outside.
-    rise, decay : float
-        Lateness of the two.
-    """
-    up, down = _eased(times, rise), 1 - _eased(times - 1, decay)
-    return np.where(times <= 1, up, down)
+    """Return how far a side has moved, 0..1; times are 0 at onset, 1 at apex, 2 at offset."""
+    return np.where(times <= 1, _eased(times, rise), 1 - _eased(times - 1, decay))
 
 
 def _eased(times: npt.NDArray[np.float64], lateness: float) -> npt.NDArray[np.float64]:
@@ -189,28 +161,15 @@ def walk(rng: np.random.Generator, frames: int, start: int) -> npt.NDArray[np.fl
 
 
 def fields(anatomy: Anatomy, units: tuple[ActionUnit, ...], x: Array, y: Array) -> tuple[Array, Array]:
-    """Return the displacement fields of the sides L and R for a movement of peak 1.
+    """Return the displacement fields of the sides L and R for a movement of peak 1 of the shown action units.
 
-    Parameters
-    ----------
-    anatomy : Anatomy
-        Positions of the parts of the face.
-    units : tuple of ActionUnit
-        The shown action units.
-    x, y : ndarray, shape (height, width)
-        Face coordinates of the frame's pixels.
-
-    Returns
-    -------
-    tuple of two ndarrays, shape (2, height, width)
-        Movement to the right and down; the longest vector of their sum has length 1.
+    `x` and `y`, shape (height, width), are the face coordinates of a frame's pixels. Each field, shape (2, height,
+    width), has the movement to the right and down; the longest vector of their sum has length 1.
     """
     sides = []
     for sign, name in ((1, "L"), (-1, "R")):
         field = np.zeros((2, *x.shape), dtype=np.float32)
-        for unit in units:
-            if unit.side not in ("", name):
-                continue
+        for unit in (unit for unit in units if unit.side in ("", name)):
             for anchor, place, spread, (dx, dy) in MOVES[unit.number]:
                 bump = INTENSITY[unit.intensity] * _on_side(anatomy, anchor, place, spread, sign * x, y)
                 field += np.stack([sign * dx * bump, dy * bump])
@@ -224,10 +183,9 @@ def creases(anatomy: Anatomy, units: tuple[ActionUnit, ...], x: Array, y: Array)
     sides = []
     for sign, name in ((1, "L"), (-1, "R")):
         dark = np.zeros(x.shape, dtype=np.float32)
-        for unit in units:
-            if unit.side in ("", name):
-                for crease in CREASES.get(unit.number, ()):
-                    dark += INTENSITY[unit.intensity] * _on_side(anatomy, *crease, sign * x, y)
+        for unit in (unit for unit in units if unit.side in ("", name)):
+            for crease in CREASES.get(unit.number, ()):
+                dark += INTENSITY[unit.intensity] * _on_side(anatomy, *crease, sign * x, y)
         sides.append(np.minimum(dark, 1))
     return sides[0], sides[1]
 

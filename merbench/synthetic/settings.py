@@ -28,12 +28,8 @@ class SyntheticSettings(BaseModel):
     strength : float
         Strength, 0 to 1, of the cues that separate emotions with the same action units: the shape of the time course
         and a flicker at the eyes. It changes no onset, apex or offset frame, and no random draw.
-    seed : int
-        Seed of people, labels and movements.
     pixels : int
         Side of the square frames, which show head and shoulders.
-    colour : str
-        ``grey``, or ``rgb``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,8 +1,8 @@
 """Writes synthetic data in the layouts and with the annotation sheets of CASME II, SAMM and SMIC-HS.
 
-The real databases' readers read the result; they need only pictures and sheets, and the sheets are the same bytes for
-every strength. A clip is written under another name and then renamed, the manifest last: after a kill, the next write
-completes the data, and incomplete data is never mistaken for complete data.
+The real databases' readers read the result; the sheets are the same bytes for every strength. A clip is written under
+another name and then renamed, the manifest last: after a kill, the next write completes the data, and incomplete data
+is never mistaken for complete data.
 """
 
 import io
@@ -13,7 +13,7 @@ import shutil
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import groupby
 from pathlib import Path
@@ -48,8 +48,6 @@ def write(
 
     Parameters
     ----------
-    settings : SyntheticSettings
-        The settings.
     folder : Path
         New, empty, or incomplete with the same settings. A complete one is not changed.
     progress : callable, optional
@@ -75,13 +73,7 @@ def write(
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a complete synthetic database, or None without one.
-
-    Raises
-    ------
-    DataError
-        The file is not a manifest.
-    """
+    """Return the manifest of a complete synthetic database, None without one; DataError if the file is not one."""
     return _read_json(folder / MANIFEST)
 
 
@@ -100,8 +92,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 def _finished(settings: SyntheticSettings, folder: Path) -> bool:
     """Return whether the data is complete; if not, mark the folder as incomplete."""
     manifest = read_manifest(folder)
-    begun = manifest or _read_json(folder / UNFINISHED)
-    if begun is None:
+    if (begun := manifest or _read_json(folder / UNFINISHED)) is None:
         if any(not path.name.startswith(".") for path in folder.iterdir()):  # drafts of a killed write are ignored
             raise DataError(f"{folder} is not empty and not a synthetic database: give a new folder")
         _replace(folder / UNFINISHED, json.dumps({"generator": generator_digest(settings)}).encode())
@@ -129,7 +120,12 @@ def _write(settings: SyntheticSettings, folder: Path, progress: Callable[[int, i
     lock, stop, done = threading.Lock(), threading.Event(), [0]
 
     def subject(own: list[Clip]) -> None:
-        for _ in _write_subject(settings, own, folder):
+        person = None
+        for clip in own:
+            place = folder / clip_folder(clip)
+            if not place.is_dir():
+                person = person or draw_subject(settings, clip.dataset, clip.subject)
+                _write_clip(Film(settings, clip, person), place)
             with lock:
                 done[0] += 1
                 progress(done[0], len(clips))
@@ -159,33 +155,17 @@ def _manifest(settings: SyntheticSettings, clips: list[Clip]) -> dict[str, Any]:
     }
 
 
-def _write_subject(settings: SyntheticSettings, clips: list[Clip], folder: Path) -> Iterable[Clip]:
-    """Write one subject's clips, and yield each when it is on disk."""
-    person = None
-    for clip in clips:
-        place = folder / clip_folder(clip)
-        if not place.is_dir():
-            person = person or draw_subject(settings, clip.dataset, clip.subject)
-            _write_clip(Film(settings, clip, person), place)
-        yield clip
-
-
 def clip_folder(clip: Clip) -> Path:
     """Return the folder of a clip's frames within the data."""
-    if clip.dataset == "casme2":
-        return Path("casme2", "CASME2-RAW", clip.subject, clip.clip)
-    if clip.dataset == "samm":
-        return Path("samm", "SAMM", clip.subject, clip.clip)
-    return Path("smic-hs", "HS", clip.subject, "micro", clip.emotion, clip.clip)
+    tree = {"casme2": "CASME2-RAW", "samm": "SAMM", "smic-hs": "HS"}[clip.dataset]
+    below = ("micro", clip.emotion) if clip.dataset == "smic-hs" else ()
+    return Path(clip.dataset, tree, clip.subject, *below, clip.clip)
 
 
 def frame_name(clip: Clip, number: int) -> str:
     """Return the file name of a frame, in the spelling of its database."""
-    if clip.dataset == "casme2":
-        return f"img{number:0{clip.digits}d}.jpg"
-    if clip.dataset == "samm":
-        return f"{clip.subject}_{number:0{clip.digits}d}.jpg"
-    return f"image{number:0{clip.digits}d}.bmp"
+    before = {"casme2": "img", "samm": f"{clip.subject}_", "smic-hs": "image"}[clip.dataset]
+    return f"{before}{number:0{clip.digits}d}.{'bmp' if clip.dataset == 'smic-hs' else 'jpg'}"
 
 
 def _write_clip(film: Film, place: Path) -> None:
@@ -194,11 +174,11 @@ def _write_clip(film: Film, place: Path) -> None:
     part.mkdir(parents=True)
     for number in range(film.clip.first, film.clip.last + 1):
         name = frame_name(film.clip, number)
-        (part / name).write_bytes(encoded(film.frame(number), Path(name).suffix))
+        (part / name).write_bytes(_encoded(film.frame(number), Path(name).suffix))
     part.rename(place)
 
 
-def encoded(picture: npt.NDArray[np.uint8], suffix: str) -> bytes:
+def _encoded(picture: npt.NDArray[np.uint8], suffix: str) -> bytes:
     """Return a picture (grey, or red, green, blue) as the bytes of a file."""
     ordered = picture[..., ::-1] if picture.ndim == 3 else picture
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
@@ -207,10 +187,9 @@ def encoded(picture: npt.NDArray[np.uint8], suffix: str) -> bytes:
 
 def _write_sheets(clips: list[Clip], folder: Path) -> None:
     """Write the annotation of one database; SMIC has none."""
-    folder.mkdir(exist_ok=True)
     if clips[0].dataset == "casme2":
         _save_sheet(folder / "CASME2-coding-20190701.xlsx", "Sheet1", _casme2_rows(clips))
-        classes = [(clip.subject[3:], clip.clip, ROMAN.index(_objective(clip)) + 1) for clip in clips]
+        classes = [(clip.subject[3:], clip.clip, ROMAN.index(OBJECTIVE.get(clip.au_set, "VII")) + 1) for clip in clips]
         header = ("Subject", "Filename", "Objective Class")
         _save_sheet(folder / "CASME2-ObjectiveClasses.xlsx", "Sheet1", [header, *classes])
     elif clips[0].dataset == "samm":
@@ -235,7 +214,8 @@ def _samm_rows(clips: list[Clip]) -> list[tuple[Any, ...]]:
     for clip in clips:
         names = (clip.subject, clip.clip, int(clip.clip.split("_")[1]))
         numbers = (clip.onset, clip.apex, clip.offset, clip.offset - clip.onset + 1)
-        rows.append((*names, *numbers, "Micro - 1/2", _units(clip), clip.emotion.capitalize(), _objective(clip), None))
+        said = (_units(clip), clip.emotion.capitalize(), OBJECTIVE.get(clip.au_set, "VII"))
+        rows.append((*names, *numbers, "Micro - 1/2", *said, None))
     return rows
 
 
@@ -245,10 +225,6 @@ def _units(clip: Clip) -> str | int:
         return "+".join(map(str, clip.units))
     text = "+".join(f"{unit.side}{unit.number}" for unit in clip.units)
     return int(text) if text.isdecimal() else text
-
-
-def _objective(clip: Clip) -> str:
-    return OBJECTIVE.get(clip.au_set, "VII")
 
 
 def _save_sheet(path: Path, title: str, rows: list[tuple[Any, ...]]) -> None:

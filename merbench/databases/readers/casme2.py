@@ -6,12 +6,10 @@ ones (2019, ``CASME2_label_Ver_2.xls``) are read by the same names. Objective cl
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.reading.layouts import SheetForm, TreeForm
+from merbench.databases.reading.layouts import TreeForm
 from merbench.databases.reading.sheet_database import SheetDatabase
-from merbench.databases.reading.sheets import SheetColumn
+from merbench.databases.reading.sheets import SheetForm
 from merbench.databases.reading.spelling import groups, number
-
-_SUBJECT, _CLIP = SheetColumn(("Subject",)), SheetColumn(("Filename", "File name"))
 
 
 def _spelled(subject: str, clip: str) -> tuple[str, str]:
@@ -41,22 +39,22 @@ DATABASE = SheetDatabase(
         files=r"CASME[-_ ]?(?:2|II).*(?:coding|label).*",
         example="CASME2-coding-20140508.xlsx",
         columns={
-            "subject": _SUBJECT,
-            "clip": _CLIP,
-            "onset": SheetColumn(("OnsetFrame", "Onset", "OnsetF"), "number"),
-            "apex": SheetColumn(("ApexFrame", "Apex", "ApexF"), "number"),
-            "offset": SheetColumn(("OffsetFrame", "Offset", "OffsetF"), "number"),
-            "aus": SheetColumn(("Action Units", "Action Unit", "AU", "AUs")),
-            "emotion": SheetColumn(("Estimated Emotion", "Emotion")),
+            "subject": ("Subject",),
+            "clip": ("Filename",),
+            "onset": ("OnsetFrame", "Onset", "OnsetF"),
+            "apex": ("ApexFrame", "Apex", "ApexF"),
+            "offset": ("OffsetFrame", "Offset", "OffsetF"),
+            "aus": ("Action Units", "Action Unit", "AU", "AUs"),
+            "emotion": ("Estimated Emotion", "Emotion"),
         },
     ),
     classes=SheetForm(
         files=r"CASME[-_ ]?(?:2|II).*Objective.*",
         example="CASME2-ObjectiveClasses.xlsx",
         columns={
-            "subject": _SUBJECT,
-            "clip": _CLIP,
-            "objective_class": SheetColumn(("Objective Class", "Objective Classes")),
+            "subject": ("Subject",),
+            "clip": ("Filename",),
+            "objective_class": ("Objective Class", "Objective Classes"),
         },
     ),
 )

@@ -7,12 +7,8 @@ of its database; names of other datasets are kept as written, without surroundin
 from merbench.databases.readers import casme2, samm, smic_hs
 
 _DATASETS = {
-    "smic": "smic-hs",
-    "smic_hs": "smic-hs",
-    "hs": "smic-hs",
-    "casmeii": "casme2",
-    "casme_ii": "casme2",
-    "casme ii": "casme2",
+    **dict.fromkeys(("smic", "smic_hs", "hs"), "smic-hs"),
+    **dict.fromkeys(("casmeii", "casme_ii", "casme ii"), "casme2"),
 }
 _READERS = {reader.dataset: reader for reader in (casme2.DATABASE, samm.DATABASE, smic_hs.DATABASE)}
 
@@ -24,13 +20,7 @@ def dataset_name(text: str) -> str:
 
 
 def normalised(dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
-    """Return the one spelling of a clip's identity.
-
-    Raises
-    ------
-    DataError
-        The subject or clip does not have the form of its database; shows an example.
-    """
+    """Return the one spelling of a clip; DataError if subject or clip does not have the form of its database."""
     dataset = dataset_name(dataset)
     if dataset not in _READERS:
         return dataset, subject.strip(), clip.strip()

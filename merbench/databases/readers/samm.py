@@ -6,9 +6,9 @@ row 1; a column gives the objective class.
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.reading.layouts import SheetForm, TreeForm
+from merbench.databases.reading.layouts import TreeForm
 from merbench.databases.reading.sheet_database import SheetDatabase
-from merbench.databases.reading.sheets import SheetColumn
+from merbench.databases.reading.sheets import SheetForm
 from merbench.databases.reading.spelling import groups, number
 
 
@@ -38,14 +38,15 @@ DATABASE = SheetDatabase(
         files=r"SAMM.*FACS.*",
         example="SAMM_Micro_FACS_Codes_v2.xlsx",
         columns={
-            "subject": SheetColumn(("Subject",)),
-            "clip": SheetColumn(("Filename", "File name")),
-            "onset": SheetColumn(("Onset Frame", "Onset"), "number"),
-            "apex": SheetColumn(("Apex Frame", "Apex"), "number"),
-            "offset": SheetColumn(("Offset Frame", "Offset"), "number"),
-            "aus": SheetColumn(("Action Units", "Action Unit", "AU", "AUs")),
-            "emotion": SheetColumn(("Estimated Emotion", "Emotion")),
-            "objective_class": SheetColumn(("Objective Classes", "Objective Class"), required=False),
+            "subject": ("Subject",),
+            "clip": ("Filename",),
+            "onset": ("Onset Frame", "Onset"),
+            "apex": ("Apex Frame", "Apex"),
+            "offset": ("Offset Frame", "Offset"),
+            "aus": ("Action Units", "Action Unit", "AU", "AUs"),
+            "emotion": ("Estimated Emotion", "Emotion"),
+            "objective_class": ("Objective Classes", "Objective Class"),
         },
+        optional=("objective_class",),
     ),
 )

@@ -14,7 +14,7 @@ from merbench.contracts.notes import Note
 from merbench.databases.reading.framed import Annotation, FramedDatabase
 from merbench.databases.reading.layouts import TreeForm
 from merbench.databases.reading.spelling import groups, number
-from merbench.databases.reading.trees import FolderContent, numbered_frames
+from merbench.databases.reading.trees import FolderContent, frames_and_strays
 
 _CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 
@@ -38,10 +38,9 @@ class _SmicHs(FramedDatabase):
             emotion = _CLASSES[clip.split("_")[1]]
             if path.parent.name.lower() != emotion:
                 name, place = f"{self.dataset}/{subject}/{clip}", path.relative_to(folder).as_posix()
-                notes.append(
-                    Note("note", "the folder is of another class than the clip's name: using the name", name, place)
-                )
-            numbers = list(numbered_frames(path)) or [0]  # an empty folder is reported later
+                text = "the folder is of another class than the clip's name: using the name"
+                notes.append(Note("note", text, name, place))
+            numbers = list(frames_and_strays(path)[0]) or [0]  # an empty folder is reported later
             annotations.append(
                 Annotation(
                     subject,

@@ -5,27 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from merbench.contracts.yamlfiles import load_yaml_model
 
 
-class _Correction(BaseModel):
-    """One cell of an annotation sheet with a known error.
-
-    Attributes
-    ----------
-    dataset, subject, clip : str
-        The clip, normalised.
-    column : {"onset", "apex", "offset"}
-        The wrong cell.
-    value : int
-        The correct frame number.
-    reason, source : str
-        The evidence, and where it is from.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Correction(BaseModel, extra="forbid", frozen=True):
+    """One cell of an annotation sheet with a known error: the clip, normalised, the correct frame, the evidence."""
 
     dataset: str
     subject: str
@@ -36,9 +22,7 @@ class _Correction(BaseModel):
     source: str
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _File(BaseModel, extra="forbid", frozen=True):
     corrections: tuple[_Correction, ...]
 
 
@@ -51,23 +35,12 @@ def known_corrections() -> tuple[_Correction, ...]:
 def corrections_for(
     identity: tuple[str, str, str], numbers: Mapping[str, int | None], frames: Collection[int]
 ) -> list[_Correction]:
-    """Return the corrections that apply to one clip of a copy.
+    """Return the corrections that apply to the clip ``(dataset, subject, clip)``, normalised, of a copy.
 
-    Parameters
-    ----------
-    identity : tuple of str
-        ``(dataset, subject, clip)``, normalised.
-    numbers : mapping of str to int or None
-        The sheet's ``onset``, ``apex`` and ``offset``; None for missing ones.
-    frames : collection of int
-        The numbers of the frames on disk.
-
-    Returns
-    -------
-    list
-        Those whose value differs from the sheet's, is a frame on disk, and keeps onset, value and offset in order. An
-        apex only where the sheet's is missing, outside the clip, or within a frame of the onset, as in all known
-        errors: copies that were corrected already are not changed.
+    `numbers` are the sheet's ``onset``, ``apex`` and ``offset``, None for missing ones; `frames` those on disk. A
+    correction applies if its value differs from the sheet's, is a frame on disk, and keeps onset, value and offset in
+    order; that of an apex only where the sheet's is missing, outside the clip, or within a frame of the onset, as in
+    all known errors: copies that were corrected already are not changed.
     """
     found = []
     for known in known_corrections():

@@ -7,8 +7,9 @@ dropped or changed silently: each excluded clip, and each value that differs fro
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +22,17 @@ from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note
 from merbench.databases.reading.corrections import corrections_for
 from merbench.databases.reading.layouts import TreeForm, clip_folders, find_trees
-from merbench.databases.reading.spans import (
-    ExcludedError,
-    check_movement,
-    frame_problems,
-    onset_and_offset,
-    settled_apex,
-)
-from merbench.databases.reading.trees import FolderContent, frames_and_strays, numbered_frames
+from merbench.databases.reading.trees import FolderContent, frames_and_strays, picture_size
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """The annotation of a clip, before its frames are examined.
+    """The annotation of a clip, as written in the sheet, before its frames are examined; subject and clip normalised.
 
-    Attributes
-    ----------
-    subject, clip : str
-        Normalised.
-    where : callable
-        ``where(column)`` names the cell, ``where(None)`` the row, for notes.
-    emotion, objective_class, aus : str, optional
-        As written in the sheet.
-    onset, apex, offset : int, str or None
-        Text where the sheet has something else than a number.
-    apex_source : str
-        Source of an apex within the clip.
+    ``where(column)`` names a cell, ``where(None)`` the row, for notes. Onset, apex and offset are text where the sheet
+    has something else than a number. `apex_source` is the source of an apex within the clip.
     """
 
     subject: str
@@ -63,8 +47,8 @@ class Annotation:
     apex_source: str = "annotated"
 
 
-def _as_written(subject: str, clip: str) -> tuple[str, str]:
-    return subject, clip
+class _ExcludedError(Exception):
+    """A clip can't be used: the reason, the same for all such clips, and the detail of this clip."""
 
 
 @dataclass
@@ -73,10 +57,6 @@ class FramedDatabase(ABC):
 
     Attributes
     ----------
-    card : DatabaseCard
-        With one dataset.
-    tree : TreeForm
-        Names of its folders.
     fps : int
         Frames a second.
     emotions : tuple of str
@@ -91,7 +71,7 @@ class FramedDatabase(ABC):
     fps: int
     emotions: tuple[str, ...]
     _: KW_ONLY
-    spelling: tuple[str, Callable[[str, str], tuple[str, str]]] = ("", _as_written)
+    spelling: tuple[str, Callable[[str, str], tuple[str, str]]] = ("", lambda subject, clip: (subject, clip))
 
     @property
     def dataset(self) -> str:
@@ -117,17 +97,14 @@ class FramedDatabase(ABC):
             return False
 
     def frames(self, folder: Path, path: str) -> dict[int, Path]:
-        """Return number -> file of a clip's frames, in order of number; DataError as :func:`numbered_frames`."""
-        return numbered_frames(folder / path)
+        """Return number -> file of a clip's frames, in order of number; DataError as :func:`frames_and_strays`."""
+        return frames_and_strays(folder / path)[0]
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
         """Read the clip table: the annotation, checked against the frames on disk.
 
-        Raises
-        ------
-        DataError
-            No tree or no annotation sheet is found, a sheet is not readable, a clip is found twice, no clip can be
-            used; names file or folder and the next step.
+        DataError if no tree or annotation sheet is found, a sheet is not readable, a clip is found twice, or no clip
+        can be used; names file or folder and the next step.
         """
         trees, places = find_trees(folder, self.tree)
         if not trees:
@@ -147,8 +124,8 @@ class FramedDatabase(ABC):
             place = disk.get((annotation.subject, annotation.clip))
             try:
                 row, own = self._clip(name, annotation, place, corrections)
-            except ExcludedError as why:
-                notes.append(Note("excluded", why.reason, name, why.detail))
+            except _ExcludedError as why:
+                notes.append(Note("excluded", why.args[0], name, why.args[1]))
                 continue
             rows.append(row | {"path": place.relative_to(folder).as_posix() if place else None})
             notes += own
@@ -190,14 +167,14 @@ class FramedDatabase(ABC):
     def _clip(
         self, name: str, said: Annotation, place: Path | None, corrections: bool
     ) -> tuple[dict[str, object], list[Note]]:
-        """Make a row of the clip table, with notes; ExcludedError if the clip can't be used."""
+        """Make a row of the clip table, with notes; _ExcludedError if the clip can't be used."""
         if place is None:
-            raise ExcludedError("the clip has no folder on disk", said.where(None))
+            raise _ExcludedError("the clip has no folder on disk", said.where(None))
         frames, strays = frames_and_strays(place)
         if not frames:
-            raise ExcludedError("the clip's folder has no frames", f"{place} (expected jpg, png or bmp)")
+            raise _ExcludedError("the clip's folder has no frames", f"{place} (expected jpg, png or bmp)")
         if said.emotion is None:
-            raise ExcludedError("the sheet has no emotion", said.where("emotion"))
+            raise _ExcludedError("the sheet has no emotion", said.where("emotion"))
         notes: list[Note] = []
         if strays:
             notes.append(Note("note", "pictures with other names than the frames are ignored", name, listed(strays)))
@@ -211,7 +188,7 @@ class FramedDatabase(ABC):
                 notes.append(Note("corrected", known.reason, name, detail))
                 numbers[known.column] = known.value
                 apex_source = "corrected" if known.column == "apex" else apex_source
-        onset, offset = onset_and_offset(numbers, annotated, said.where, frames)
+        onset, offset = _onset_and_offset(numbers, said, frames)
         apex, problem = settled_apex(onset, numbers["apex"], offset)
         if problem:
             apex_source = "midpoint"
@@ -219,8 +196,8 @@ class FramedDatabase(ABC):
             notes.append(Note("corrected", problem, name, detail))
         elif apex == onset:
             notes.append(Note("note", "the apex is the onset", name, f"{apex}"))
-        check_movement(frames, onset, apex, offset)
-        notes += [Note("note", text, name, detail) for text, detail in frame_problems(frames, onset, apex, offset)]
+        _check_movement(frames, onset, apex, offset)
+        notes += [Note("note", text, name, detail) for text, detail in _frame_problems(frames, onset, apex, offset)]
         row = {"dataset": self.dataset, "subject": said.subject, "clip": said.clip, "fps": self.fps}
         row |= {"onset": onset, "apex": apex, "offset": offset, "apex_source": apex_source}
         return row | self._labels(name, said, notes), notes
@@ -241,6 +218,56 @@ class FramedDatabase(ABC):
             reason = "the objective class is not one of I to VII, and counts as not annotated"
             notes.append(Note("note", reason, name, repr(text)))
         return {"emotion": said.emotion, "aus": aus, "objective_class": roman}
+
+
+def settled_apex(onset: int, apex: int | None, offset: int) -> tuple[int, str]:
+    """Return the apex of a clip and, if it is not the annotated one, why.
+
+    The annotated apex is used if onset <= apex <= offset; otherwise the midpoint, ``(onset + offset) // 2``.
+    """
+    if apex is not None and onset <= apex <= offset:
+        return apex, ""
+    why = "the sheet has no apex" if apex is None else "the apex is outside onset to offset"
+    return (onset + offset) // 2, f"{why}: using the midpoint"
+
+
+def _onset_and_offset(numbers: Mapping[str, int | None], said: Annotation, frames: Collection[int]) -> tuple[int, int]:
+    """Return onset and offset; _ExcludedError without numbers, in the wrong order, or without a frame between them."""
+    onset, offset, where = numbers["onset"], numbers["offset"], said.where
+    if onset is None or offset is None:
+        lacking = {"onset": said.onset, "offset": said.offset}.items()
+        cells = [f"{where(name)}: {_shown(value)}" for name, value in lacking if not isinstance(value, int)]
+        raise _ExcludedError("the sheet has no onset or no offset number", "; ".join(cells))
+    if onset > offset:
+        raise _ExcludedError("the onset is after the offset", f"{where(None)}: {onset} to {offset}")
+    if not any(onset <= number <= offset for number in frames):
+        detail = f"{where(None)}: {onset} to {offset}, on disk {min(frames)} to {max(frames)}"
+        raise _ExcludedError("no frame on disk is between onset and offset", detail)
+    return onset, offset
+
+
+def _check_movement(frames: Collection[int], onset: int, apex: int, offset: int) -> None:
+    """Exclude a clip whose missing frames would make one file both onset and apex, or onset and offset."""
+    at_onset, at_apex, at_offset = (min(frames, key=lambda n: (abs(n - wanted), n)) for wanted in (onset, apex, offset))
+    if (onset < apex and at_onset == at_apex) or (onset < offset and at_onset == at_offset):
+        detail = f"{onset}, {apex}, {offset}; on disk {len(frames)} frames, {min(frames)} to {max(frames)}"
+        raise _ExcludedError("too many frames are missing to show a movement", detail)
+
+
+def _frame_problems(frames: Mapping[int, Path], onset: int, apex: int, offset: int) -> Iterator[tuple[str, str]]:
+    """Yield problem and detail: frames that are missing, and onset, apex and offset frames of several sizes."""
+    count = offset - onset + 1 - sum(onset <= number <= offset for number in frames)
+    if count:
+        first = islice((number for number in range(onset, offset + 1) if number not in frames), 10)
+        numbers = ", ".join(map(str, first)) + (" ..." if count > 10 else "")
+        yield "frames are missing between onset and offset", f"{count} of {offset - onset + 1}: {numbers}"
+    near = [frames[min(frames, key=lambda number: abs(number - wanted))] for wanted in (onset, apex, offset)]
+    sizes = {path.name: picture_size(path) for path in near}
+    if None in sizes.values():
+        yield "a frame is not a readable picture", ", ".join(name for name, size in sizes.items() if size is None)
+    elif len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {size[0]}x{size[1]}" for name, size in sizes.items() if size)
+        yield "the pictures differ in size", shown
 
 
 def _shown(value: object) -> str:

@@ -1,14 +1,14 @@
 """Trees of clip folders and annotation sheets, found in a folder by their names."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
-from merbench.databases.reading.sheets import Sheet, SheetColumn, read_sheet
+from merbench.databases.reading.sheets import Sheet, SheetForm, read_sheet
 from merbench.databases.reading.trees import FolderContent, survey
 
 Kind = Literal["raw", "raw selected", "cropped"]
@@ -41,35 +41,14 @@ class TreeForm:
     spelled: Callable[[str], str] = str
 
 
-@dataclass(frozen=True)
-class SheetForm:
-    """Name of an annotation sheet, and its columns by the names that readers use.
-
-    ``subject`` and ``clip`` are always among the columns; see ``framed.Annotation`` for the others.
-    """
-
-    files: str
-    example: str
-    columns: Mapping[str, SheetColumn]
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """A tree; `shown` is its name within the given folder."""
-
+class _Tree(NamedTuple):
     path: Path
     kind: Kind
-    shown: str
+    shown: str  # its name within the given folder
 
 
 def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderContent]]:
-    """Return the trees in `folder` or below, the preferred one first, and all folders that were examined.
-
-    Raises
-    ------
-    DataError
-        As :meth:`~merbench.databases.reading.trees.FolderContent.of`.
-    """
+    """Return the trees in `folder` or below, the preferred one first, and all folders that were examined."""
     trees: list[_Tree] = []
     places: list[FolderContent] = []
     roots: set[Path] = set()  # not searched below: the survey asks after it has yielded a folder
@@ -91,13 +70,9 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderCo
 
 def _holds_subjects(place: FolderContent, form: TreeForm) -> bool:
     """Return whether a folder has subjects' folders, at least one of them with a matching folder."""
-    subject, below = form.levels[0], form.levels[1]
-    subjects = (name for name in place.folders if re.fullmatch(subject, name, re.IGNORECASE))
-    return any(
-        re.fullmatch(below, name, re.IGNORECASE)
-        for each in subjects
-        for name in FolderContent.of(place.path / each).folders
-    )
+    subject, below = (re.compile(level, re.IGNORECASE) for level in form.levels[:2])
+    subjects = (FolderContent.of(place.path / name) for name in place.folders if subject.fullmatch(name))
+    return any(below.fullmatch(name) for each in subjects for name in each.folders)
 
 
 def _kind(root: Path, names: Sequence[str], form: TreeForm) -> Kind:
@@ -124,27 +99,18 @@ def clip_folders(
 
 
 def read_newest(places: Sequence[FolderContent], form: SheetForm, notes: list[Note]) -> Sheet | None:
-    """Read the newest of the sheets: the latest date in the name, then names without a date.
+    """Read the newest of the sheets: the latest date in the name, then names without a date. None without a sheet.
 
-    `notes` gets a line for a choice among several, and for a file that has the name of a sheet and can't be read. None
-    without a sheet.
-
-    Raises
-    ------
-    DataError
-        None of the sheets can be read.
+    `notes` gets a line for a choice among several, and for a file that has the name of a sheet and can't be read;
+    DataError if none can be read.
     """
-    paths = [
-        place.path / name
-        for place in places
-        for name in place.files
-        if re.fullmatch(rf"(?:{form.files})\.xlsx?", name, re.IGNORECASE)
-    ]
+    named = re.compile(rf"(?:{form.files})\.xlsx?", re.IGNORECASE)
+    paths = [place.path / name for place in places for name in place.files if named.fullmatch(name)]
     paths.sort(key=lambda path: max(re.findall(r"(?:19|20)[0-9]{6}", path.name), default=""), reverse=True)
     problems = []
     for path in paths:
         try:
-            sheet = read_sheet(path, form.columns)
+            sheet = read_sheet(path, form)
         except DataError as error:
             problems.append(error)
             continue

@@ -10,8 +10,8 @@ from typing import Any
 from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note, NoteKind
 from merbench.databases.reading.framed import Annotation, FramedDatabase
-from merbench.databases.reading.layouts import SheetForm, read_newest
-from merbench.databases.reading.sheets import Sheet
+from merbench.databases.reading.layouts import read_newest
+from merbench.databases.reading.sheets import Sheet, SheetForm
 from merbench.databases.reading.trees import FolderContent
 
 
@@ -85,11 +85,11 @@ def _unmatched(
     """Yield notes on subjects and clips that are only on disk, and on subjects that are only in the sheet."""
     listed, there = Counter(subject for subject, _ in rows), Counter(subject for subject, _ in disk)
     for subject in sorted(there.keys() - listed.keys()):
-        detail = f"clip folders: {there[subject]}"
-        yield Note("excluded", "a subject on disk is not in the sheet", f"{dataset}/{subject}", detail)
+        who, detail = f"{dataset}/{subject}", f"clip folders: {there[subject]}"
+        yield Note("excluded", "a subject on disk is not in the sheet", who, detail)
     for subject in sorted(listed.keys() - there.keys()):
-        detail = f"rows: {listed[subject]}"
-        yield Note("note", "a subject of the sheet has no clip folder on disk", f"{dataset}/{subject}", detail)
+        who, detail = f"{dataset}/{subject}", f"rows: {listed[subject]}"
+        yield Note("note", "a subject of the sheet has no clip folder on disk", who, detail)
     for (subject, clip), path in disk.items():
         if subject in listed and (subject, clip) not in rows:
             detail = path.relative_to(folder).as_posix()

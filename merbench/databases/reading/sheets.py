@@ -8,10 +8,10 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -21,45 +21,43 @@ _HEADER_ROWS = 30  # SAMM's header stands on row 14, below a title and a key
 _MOST_ROWS = 20_000  # the largest database has some 7500 clips
 _MOST_COLUMNS = 100
 _MOST_BYTES = 200 * 2**20  # unpacked
-_LARGEST_NUMBER = 10**12
 
 _Row = tuple[int, tuple[Any, ...]]  # as a spreadsheet counts them, from 1; its cells, the first one first
 
 
+_NUMBERS = ("onset", "apex", "offset")  # whole and not negative
+
+
 @dataclass(frozen=True)
-class SheetColumn:
-    """A column to be found.
+class SheetForm:
+    """The name of an annotation sheet, and its columns.
 
     Attributes
     ----------
-    names : tuple of str
-        Its headers, regardless of case, blanks and punctuation.
-    kind : {"text", "number"}
-        Numbers are whole and not negative, such as frame numbers.
-    required : bool
-        Whether a sheet without it is refused; otherwise its cells are missing.
+    files : str
+        Expression for the file's name, without extension and regardless of case.
+    example : str
+        Such a name, for messages.
+    columns : dict of str to tuple of str
+        ``subject``, ``clip`` and what else of :class:`~merbench.databases.reading.framed.Annotation` the sheet has ->
+        its headers, regardless of case, blanks and punctuation.
+    optional : tuple of str
+        Columns whose cells are missing where a sheet lacks them; a sheet without another one is refused.
     """
 
-    names: tuple[str, ...]
-    kind: Literal["text", "number"] = "text"
-    required: bool = True
+    files: str
+    example: str
+    columns: dict[str, tuple[str, ...]]
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of a table.
+    """The rows of a table: the sheet called `title` of a file.
 
-    Attributes
-    ----------
-    path : Path
-        The file.
-    title : str
-        The sheet within it.
-    rows : DataFrame
-        The columns asked for, indexed by row number as a spreadsheet shows it. Text has no surrounding blanks; a
-        missing cell, also ``/``, is None. Other text in a number column stays text.
-    letters : dict of str to str
-        SheetColumn -> its letter in the spreadsheet, of those that are there.
+    `rows` has the columns of the form, indexed by row number as a spreadsheet shows it. Text has no surrounding blanks;
+    a missing cell, also ``/``, is None; other text in a column of numbers stays text. `letters` has the letter in the
+    spreadsheet of each column that is there.
     """
 
     path: Path
@@ -73,8 +71,8 @@ class Sheet:
         return f"{self.path.name}, {self.title}, {place}"
 
 
-def read_sheet(path: Path, columns: Mapping[str, SheetColumn]) -> Sheet:
-    """Read the table with the given columns from an Excel file, ``.xlsx`` or ``.xls``, recognised by content.
+def read_sheet(path: Path, form: SheetForm) -> Sheet:
+    """Read the table with the columns of `form` from an Excel file, ``.xlsx`` or ``.xls``, recognised by content.
 
     Of several sheets that have all the required columns, the one with most rows is used. Rows without any of the
     columns are ignored.
@@ -87,21 +85,21 @@ def read_sheet(path: Path, columns: Mapping[str, SheetColumn]) -> Sheet:
         sheet, row or cell, and the next step.
     """
     grids = list(_grids(path))
-    found = [(title, rows, header) for title, rows in grids if (header := _header(rows, columns))]
-    whole = [each for each in found if not _lacking(each[2][1], columns)]
+    found = [(title, rows, header) for title, rows in grids if (header := _header(rows, form))]
+    whole = [each for each in found if not _lacking(each[2][1], form)]
     if not whole:
-        raise DataError(_no_header(path, grids, found, columns))
+        raise DataError(_no_header(path, grids, found, form))
     title, rows, (header_row, places) = max(whole, key=lambda each: len(each[1]))
     letters = {name: _letter(place) for name, place in places.items()}
     table = {}
     for number, cells in rows:
-        values = {name: _value(cells[place], columns[name].kind) for name, place in places.items()}
+        values = {name: _value(cells[place], name in _NUMBERS) for name, place in places.items()}
         if number > header_row and any(value is not None for value in values.values()):
             table[number] = values
     if not table:
         raise DataError(f"{path}, {title}: no rows below the header on row {header_row}; copy the sheet again")
-    # SheetColumn by column and as objects: pandas would make floats of numbers among which one is missing.
-    filled = {name: pd.Series([row.get(name) for row in table.values()], list(table), object) for name in columns}
+    # Column by column and as objects: pandas would make floats of numbers among which one is missing.
+    filled = {name: pd.Series([row.get(name) for row in table.values()], list(table), object) for name in form.columns}
     sheet = Sheet(path, title, pd.DataFrame(filled), letters)
     _refuse_formulas(sheet, places)
     return sheet
@@ -118,9 +116,8 @@ def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
             with zipfile.ZipFile(path) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
         if size > _MOST_BYTES:
-            raise DataError(
-                f"{path} is too large for an annotation sheet ({size / 2**20:.0f} MiB): is it the right file?"
-            )
+            mebibytes = f"({size / 2**20:.0f} MiB)"
+            raise DataError(f"{path} is too large for an annotation sheet {mebibytes}: is it the right file?")
         if head.startswith(b"PK"):
             yield from _xlsx(path)
         elif head.startswith(b"\xd0\xcf\x11\xe0"):
@@ -172,8 +169,7 @@ def _xls(path: Path) -> Iterator[tuple[str, list[_Row]]]:
 
 def _xls_value(cell: Any) -> object:
     """Return the value of a cell; its type is stored as a number."""
-    kinds: dict[int, object] = {3: f"date {cell.value}", 4: bool(cell.value), 5: "#error"}
-    return kinds.get(cell.ctype, cell.value)
+    return {3: f"date {cell.value}", 4: bool(cell.value), 5: "#error"}.get(cell.ctype, cell.value)
 
 
 def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
@@ -191,49 +187,44 @@ def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
 # --- the table ---
 
 
-def _header(rows: Sequence[_Row], columns: Mapping[str, SheetColumn]) -> tuple[int, dict[str, int]] | None:
+def _header(rows: Sequence[_Row], form: SheetForm) -> tuple[int, dict[str, int]] | None:
     """Return the number of the row with most of the columns, and column -> position in it."""
-    best: tuple[int, dict[str, int]] | None = None
+    best: tuple[int, dict[str, int]] = 0, {}
     for number, cells in rows:
         if number > _HEADER_ROWS:
             break
         known = {_plain(cell): place for place, cell in reversed(list(enumerate(cells))) if isinstance(cell, str)}
-        places = {
-            name: known[spelling]
-            for name, column in columns.items()
-            for spelling in [next((s for s in map(_plain, column.names) if s in known), None)]
-            if spelling is not None
-        }
-        if places and (best is None or len(places) > len(best[1])):
+        spelled = {name: [s for s in map(_plain, headers) if s in known] for name, headers in form.columns.items()}
+        places = {name: known[spellings[0]] for name, spellings in spelled.items() if spellings}
+        if len(places) > len(best[1]):
             best = number, places
-    return best
+    return best if best[1] else None
 
 
-def _lacking(places: Mapping[str, int], columns: Mapping[str, SheetColumn]) -> list[str]:
-    return [column.names[0] for name, column in columns.items() if column.required and name not in places]
+def _lacking(places: Collection[str], form: SheetForm) -> str:
+    lacking = [name for name in form.columns if name not in places and name not in form.optional]
+    return listed(form.columns[name][0] for name in lacking) if lacking else ""
 
 
-def _no_header(path: Path, grids: Any, found: Any, columns: Mapping[str, SheetColumn]) -> str:
+def _no_header(path: Path, grids: Any, found: Any, form: SheetForm) -> str:
     """Name the columns that the most similar sheet lacks."""
     if not found:
-        needed = [column.names[0] for column in columns.values() if column.required]
         return (
             f"{path}: none of the first {_HEADER_ROWS} rows of its sheets ({listed(title for title, _ in grids)}) "
-            f"names the columns {listed(needed)}; is it the annotation sheet?"
+            f"names the columns {_lacking((), form)}; is it the annotation sheet?"
         )
     title, rows, (number, places) = max(found, key=lambda each: len(each[2][1]))
-    there = [str(cell).strip() for cell in dict(rows)[number] if cell is not None]
-    lacking = listed(_lacking(places, columns))
-    return f"{path}, {title}: the header on row {number} lacks the columns {lacking}; it has {listed(there, most=20)}"
+    there = listed([str(cell).strip() for cell in dict(rows)[number] if cell is not None], most=20)
+    return f"{path}, {title}: the header on row {number} lacks the columns {_lacking(places, form)}; it has {there}"
 
 
-def _value(cell: object, kind: str) -> str | int | None:
+def _value(cell: object, is_number: bool) -> str | int | None:
     """Read a cell as text or as a frame number; None for a missing one."""
     text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else "" if cell is None else str(cell)
     text = " ".join(text.split())
     if text in ("", "/"):
         return None
-    if kind == "number" and re.fullmatch(r"[0-9]{1,12}(\.0*)?", text):
+    if is_number and re.fullmatch(r"[0-9]{1,12}(\.0*)?", text):
         return int(text.partition(".")[0])
     return text
 
@@ -252,14 +243,12 @@ def _refuse_formulas(sheet: Sheet, places: Mapping[str, int]) -> None:
     missing = sheet.rows[list(places)].isna()
     if not _head(sheet.path).startswith(b"PK") or not missing.any(axis=None):
         return  # an .xls always stores values
-    for title, rows in _xlsx(sheet.path, stored_values=False):
-        if title != sheet.title:
-            continue
-        for number, cells in rows:
-            for name, place in places.items():
-                formula = cells[place] is not None and str(getattr(cells[place], "text", cells[place])).startswith("=")
-                if formula and number in missing.index and missing.loc[number, name]:
-                    raise DataError(
-                        f"{sheet.path}, {title}: cell {sheet.letters[name]}{number} holds a formula without a stored "
-                        "value; open the file in a spreadsheet program and save it"
-                    )
+    rows = dict(dict(_xlsx(sheet.path, stored_values=False))[sheet.title])
+    for number, lacking in missing.iterrows():
+        for name in lacking.index[lacking]:
+            cell = rows[number][places[name]]
+            if cell is not None and str(getattr(cell, "text", cell)).startswith("="):
+                raise DataError(
+                    f"{sheet.path}, {sheet.title}: cell {sheet.letters[name]}{number} holds a formula without a stored "
+                    "value; open the file in a spreadsheet program and save it"
+                )

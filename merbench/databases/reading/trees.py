@@ -22,15 +22,7 @@ _MOST_FOLDERS = 5000  # examined before a search is given up
 
 @dataclass(frozen=True)
 class FolderContent:
-    """The content of a folder, by name, without stray files.
-
-    Attributes
-    ----------
-    path : Path
-        The folder.
-    folders, files : tuple of str
-        Names, sorted; links count as their targets.
-    """
+    """The content of a folder: sorted names, without stray files; links count as their targets."""
 
     path: Path
     folders: tuple[str, ...]
@@ -38,13 +30,7 @@ class FolderContent:
 
     @classmethod
     def of(cls, path: Path) -> "FolderContent":
-        """Read the content of a folder.
-
-        Raises
-        ------
-        DataError
-            The folder can't be read, or has a link to itself or to a folder above it.
-        """
+        """Read a folder; DataError if it can't be read, or has a link to itself or to a folder above it."""
         folders: list[str] = []
         files: list[str] = []
         try:
@@ -57,9 +43,8 @@ class FolderContent:
                     elif entry.is_file():  # a broken link is not
                         files.append(entry.name)
         except OSError as error:
-            raise DataError(
-                f"{path} can't be read ({error.strerror or error}): check its permissions, or copy it again"
-            ) from error
+            why = error.strerror or error
+            raise DataError(f"{path} can't be read ({why}): check its permissions, or copy it again") from error
         return cls(path, tuple(folders), tuple(files))
 
 
@@ -82,22 +67,13 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     return target.is_dir()
 
 
-def numbered_frames(folder: Path) -> dict[int, Path]:
-    """Return number -> file of a clip's frames, in order of number; see :func:`frames_and_strays`."""
-    return frames_and_strays(folder)[0]
-
-
 def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
     """Return number -> file of a clip's frames, in order of number, and the names of pictures that are not frames.
 
     A frame's number is the last run of digits in its name: ``img46.jpg``, ``006_05562.jpg``, ``reg_image000123.bmp``.
     The text before and after it is the same in all frames of a clip; pictures with other names than most, such as
-    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Other files are ignored.
-
-    Raises
-    ------
-    DataError
-        The folder can't be read, or two of its frames have one number; names them.
+    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Other files are ignored. DataError if the folder can't be read, or
+    two of its frames have one number.
     """
     shapes: dict[tuple[str, str], list[tuple[int, str]]] = {}
     strays = []
@@ -120,21 +96,10 @@ def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
 
 
 def survey(folder: Path, ends: Callable[[FolderContent], bool], levels: int = 3) -> Iterator[FolderContent]:
-    """Yield the content of a folder and of the folders below it, upper ones first.
+    """Yield the content of a folder and of the folders up to `levels` below it, upper ones first.
 
-    Parameters
-    ----------
-    folder : Path
-        The first one.
-    ends : callable
-        Returns whether the folders below a folder can be skipped.
-    levels : int
-        How many levels below `folder` to go.
-
-    Raises
-    ------
-    DataError
-        As :meth:`FolderContent.of`; or there are more than 5000 folders.
+    The folders below one that `ends` is true of are skipped. DataError as :meth:`FolderContent.of`, or if there are
+    more than 5000 folders.
     """
     level, looked_at = [folder], 0
     for depth in range(levels + 1):

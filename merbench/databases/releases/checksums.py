@@ -14,25 +14,13 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from merbench.contracts.errors import DataError
 
 
-class PublishedFile(BaseModel):
-    """One file of a published database.
-
-    Attributes
-    ----------
-    path : str
-        Within a copy, with ``/`` between folders; never outside it.
-    bytes : int
-        Its size.
-    sha256 : str
-        64 hexadecimal digits.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class PublishedFile(BaseModel, extra="forbid", frozen=True):
+    """One file of a published database; `path`, with ``/`` between folders, is never outside a copy."""
 
     path: str
     bytes: int = Field(ge=0)
@@ -50,25 +38,18 @@ class PublishedFile(BaseModel):
         """Return whether the copy in `folder` has this file, byte for byte."""
         path = folder / self.path
         try:
-            return path.stat().st_size == self.bytes and sha256(path) == self.sha256
+            return path.stat().st_size == self.bytes and _sha256(path) == self.sha256
         except OSError:
             return False
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, without holding it in memory."""
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_checksums(path: Path) -> list[PublishedFile]:
-    """Read a list.
-
-    Raises
-    ------
-    DataError
-        It can't be read, a row is not a file of a copy, or two rows have the same path; names the row.
-    """
+    """Read a list; DataError if it can't be read, a row is not a file of a copy, or two rows have the same path."""
     files: dict[str, PublishedFile] = {}
     try:
         with path.open(encoding="utf-8", newline="") as lines:
@@ -89,13 +70,7 @@ def read_checksums(path: Path) -> list[PublishedFile]:
 
 
 def checksums(folder: Path, names: Iterable[str]) -> str:
-    """List the files of a copy: those named, and those in the folders named.
-
-    Raises
-    ------
-    DataError
-        A name is not found.
-    """
+    """List the files of a copy: those named, and those in the folders named; DataError if a name is not found."""
     found = []
     for name in names:
         place = folder / name
@@ -107,16 +82,15 @@ def checksums(folder: Path, names: Iterable[str]) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(PublishedFile.model_fields)
     for path in found:
-        rows.writerow([path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path)])
+        rows.writerow([path.relative_to(folder).as_posix(), path.stat().st_size, _sha256(path)])
     return text.getvalue()
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print the list of ``FOLDER NAME…``; returns the exit code."""
-    if len(arguments) < 2:
-        sys.stderr.write("error: give FOLDER NAME…, see the docstring of merbench.databases.releases.checksums\n")
-        return 2
     try:
+        if len(arguments) < 2:
+            raise DataError("give FOLDER NAME…, see the docstring of merbench.databases.releases.checksums")
         sys.stdout.write(checksums(Path(arguments[0]), arguments[1:]))
     except DataError as error:
         sys.stderr.write(f"error: {error}\n")

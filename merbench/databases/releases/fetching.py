@@ -21,7 +21,7 @@ from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.databases import DATABASES
 from merbench.databases.registrations import home, register
 from merbench.databases.releases.checksums import PublishedFile, read_checksums
-from merbench.databases.releases.transfer import FileError, quieten, retrieve, unwritable
+from merbench.databases.releases.transfer import FileError, retrieve, unwritable
 
 #: Files at a time.
 PARALLEL = 8
@@ -30,7 +30,7 @@ MOST_FAILURES = 10
 
 
 def fetched_folder(name: str) -> Path:
-    """Return the folder of the downloaded copy of database `name`, within ``MERBENCH_HOME``."""
+    """Return the folder of the downloaded copy of database `name`."""
     return home() / "fetched" / name
 
 
@@ -43,12 +43,7 @@ def repair_hint(name: str, folder: Path) -> str:
 def downloadable(name: str) -> tuple[DatabaseCard, Download]:
     """Return the card of database `name`, and its download.
 
-    Raises
-    ------
-    UnknownNameError
-        No database has this name.
-    MerbenchError
-        It can't be downloaded; names the way to get it, and a public release with some of its clips.
+    MerbenchError if it can't be downloaded: names the way to get it, and a public release with some of its clips.
     """
     card = DATABASES.get(name).card
     if card.download is not None:
@@ -119,10 +114,8 @@ def _checked(address: str) -> str:
     except ValueError:
         valid = False
     if not valid or "@" in url.netloc or url.query or url.fragment:
-        raise MerbenchError(
-            f"--from {address!r} is not a valid address: write http://HOST/FOLDER or https://HOST/FOLDER, "
-            "without name, password, ? or #"
-        )
+        step = "write http://HOST/FOLDER or https://HOST/FOLDER, without name, password, ? or #"
+        raise MerbenchError(f"--from {address!r} is not a valid address: {step}")
     return address.rstrip("/")
 
 
@@ -166,14 +159,7 @@ class _Work:
     events: "queue.Queue[str | Exception]" = field(default_factory=queue.Queue)
 
     def run(self) -> None:
-        """Download `PARALLEL` files at a time until all are in the copy or further requests are futile.
-
-        Raises
-        ------
-        DataError
-            Some files could not be fetched.
-        """
-        quieten()
+        """Download `PARALLEL` files at a time until all are in the copy or further requests are futile: DataError."""
         total = self.there + len(self.waiting)
         self.progress(self.there, total)
         # Daemons: after Ctrl-C the interpreter does not wait for answers of a silent server.
@@ -198,11 +184,10 @@ class _Work:
             raise
         if self.stopped or self.failed:
             kept = f"{self.there} of {total} files are complete and kept; run the same command to resume"
-            raise DataError(f"{self.name}: {self.stopped or self._failures()}; {kept}; --from URL uses a mirror")
-
-    def _failures(self) -> str:
-        count = f"{'at least ' if self.waiting else ''}{len(self.failed)} file{'s' * (len(self.failed) > 1)}"
-        return f"{count} could not be fetched: {'; '.join(self.failed[:3])}{'; …' if len(self.failed) > 3 else ''}"
+            count = f"{'at least ' if self.waiting else ''}{len(self.failed)} file{'s' * (len(self.failed) > 1)}"
+            first = "; ".join(self.failed[:3]) + "; …" * (len(self.failed) > 3)
+            why = self.stopped or f"{count} could not be fetched: {first}"
+            raise DataError(f"{self.name}: {why}; {kept}; --from URL uses a mirror")
 
     def _take(self) -> None:
         """Download one waiting file after the other, in a thread of its own."""
@@ -226,7 +211,10 @@ class _Work:
     def _bring(self, file: PublishedFile) -> None:
         """Bring a file into the copy, from the first of its addresses that has one."""
         absent = []
-        for url in self._urls(file.path):
+        folder, _, name = file.path.rpartition("/")
+        # As published, or, on a mirror that is a copy, as in the copy.
+        places = [f"{self.folders[folder]}/{name}", file.path] if folder in self.folders else [file.path]
+        for url in (f"{self.base}/{quote(place)}" for place in places):
             try:
                 draft = retrieve(url, file, self.drafts)
             except FileError as problem:
@@ -242,9 +230,3 @@ class _Work:
                 raise FileError(unwritable(target, error), everywhere=True) from error
             return
         raise FileError(" and ".join(absent))
-
-    def _urls(self, path: str) -> list[str]:
-        """Return where a file may be: in its publisher's folder, or, on a mirror that is a copy, as in the copy."""
-        folder, _, name = path.rpartition("/")
-        published = [f"{self.folders[folder]}/{name}"] if folder in self.folders else []
-        return [f"{self.base}/{quote(place)}" for place in [*published, path]]

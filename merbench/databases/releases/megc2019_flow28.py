@@ -13,6 +13,7 @@ Each image is, in RGB order, horizontal flow u, vertical flow v and optical stra
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.contracts.clips import clip_name, clip_table
+from merbench.contracts.clips import IDENTITY, clip_name, clip_table
 from merbench.contracts.databases import DatabaseCard, Download, Reading
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import Flow, InputSpec
@@ -34,11 +35,11 @@ LIST = "combined_3_class2_for_optical_flow.csv"
 CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
 FLOW = Flow(span="onset-apex", size=28, channels=("u", "v", "strain"), algorithm="tvl1", normalise="clip")
 
-COLUMNS = ["dataset", "subject", "clip", "emotion", "path"]
+_COLUMNS = [*IDENTITY, "emotion", "path"]
 _SUBJECT_FORMS = {"casme2": r"sub\d+", "smic-hs": r"s\d+", "samm": r"\d+"}
 
 
-class Megc2019Flow28:
+class _Megc2019Flow28:
     """Reader of the release."""
 
     card = DatabaseCard(
@@ -79,21 +80,19 @@ class Megc2019Flow28:
         flat = [(folder / LIST).is_file(), (folder / IMAGES).is_dir()]
         notes: list[Note] = []
         if all(flat):
-            rows, layout = pd.DataFrame(_flat_rows(folder), columns=COLUMNS), "HTNet's flat layout"
+            rows, layout = pd.DataFrame(_flat_rows(folder), columns=_COLUMNS), "HTNet's flat layout"
             unlisted = sorted({image.name for image in (folder / IMAGES).iterdir()} - {Path(p).name for p in rows.path})
             if unlisted:
                 said = f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"
                 notes.append(Note("note", said))
         elif any(flat):
-            lacking = IMAGES + "/" if flat[0] else LIST
-            raise DataError(f"{folder} is incomplete: it has {LIST if flat[0] else IMAGES}, but not {lacking}")
+            has, lacks = (LIST, f"{IMAGES}/") if flat[0] else (IMAGES, LIST)
+            raise DataError(f"{folder} is incomplete: it has {has}, but not {lacks}")
         elif self.recognises(folder):
-            rows, layout = pd.DataFrame(_tree_rows(folder), columns=COLUMNS), "STSTNet's tree"
+            rows, layout = pd.DataFrame(_tree_rows(folder), columns=_COLUMNS), "STSTNet's tree"
         else:
-            raise DataError(
-                f"{folder} is not a copy of megc2019-flow28: expected {IMAGES}/ and {LIST}, "
-                "or folders <subject>/u_test/<0|1|2>/"
-            )
+            expected = f"{IMAGES}/ and {LIST}, or folders <subject>/u_test/<0|1|2>/"
+            raise DataError(f"{folder} is not a copy of megc2019-flow28: expected {expected}")
         return Reading(clip_table(rows, str(folder)), layout, notes)
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
@@ -112,7 +111,7 @@ class Megc2019Flow28:
         return images
 
 
-def _flat_rows(folder: Path) -> Iterator[dict[str, str]]:
+def _flat_rows(folder: Path) -> Iterator[tuple[str, ...]]:
     path = folder / LIST
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -129,17 +128,18 @@ def _flat_rows(folder: Path) -> Iterator[dict[str, str]]:
         if image is None:
             absent.append(f"{dataset}/{subject}/{clip}")
             continue
-        emotion = _class(row["label"], f"{path}, line {line}")
-        yield {"dataset": dataset, "subject": subject, "clip": clip, "emotion": emotion, "path": f"{IMAGES}/{image}"}
+        yield dataset, subject, clip, _class(row["label"], f"{path}, line {line}"), f"{IMAGES}/{image}"
     if absent:
-        raise DataError(
-            f"{folder / IMAGES} has no image for {listed(absent, most=len(absent))}; copy the whole folder again"
-        )
+        missing = listed(absent, most=len(absent))
+        raise DataError(f"{folder / IMAGES} has no image for {missing}; copy the whole folder again")
 
 
-def _tree_rows(folder: Path) -> Iterator[dict[str, str]]:
+def _tree_rows(folder: Path) -> Iterator[tuple[str, ...]]:
     for subject_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        dataset = _dataset_of(subject_folder)
+        dataset = next((d for d, form in _SUBJECT_FORMS.items() if re.fullmatch(form, subject_folder.name)), None)
+        if dataset is None:
+            example = "such as sub01 (CASME II), s01 (SMIC) or 006 (SAMM)"
+            raise DataError(f"{subject_folder}: the name is not a subject's, {example}")
         if not (subject_folder / "u_test").is_dir():
             raise DataError(f"{subject_folder} has no u_test/; copy the whole subject folder again")
         images = sorted((subject_folder / "u_test").glob("*/*.png"))
@@ -151,11 +151,8 @@ def _tree_rows(folder: Path) -> Iterator[dict[str, str]]:
             identity = next(filter(None, (_try_identity(dataset, subject_folder.name, name) for name in names)), None)
             if identity is None:
                 raise DataError(f"{image} is not named after a clip of {dataset}, such as <clip>.png")
-            path = image.relative_to(folder).as_posix()
-            yield dict(zip(("dataset", "subject", "clip"), identity, strict=True)) | {
-                "emotion": _class(image.parent.name, str(image.parent)),
-                "path": path,
-            }
+            emotion = _class(image.parent.name, str(image.parent))
+            yield *identity, emotion, image.relative_to(folder).as_posix()
 
 
 def _identity(dataset: str, subject: str, clip: str, where: str) -> tuple[str, str, str]:
@@ -169,17 +166,9 @@ def _identity(dataset: str, subject: str, clip: str, where: str) -> tuple[str, s
 
 
 def _try_identity(dataset: str, subject: str, clip: str) -> tuple[str, str, str] | None:
-    try:
+    with suppress(DataError):
         return normalised(dataset, subject, clip)
-    except DataError:
-        return None
-
-
-def _dataset_of(folder: Path) -> str:
-    for dataset, form in _SUBJECT_FORMS.items():
-        if re.fullmatch(form, folder.name):
-            return dataset
-    raise DataError(f"{folder}: the name is not a subject's, such as sub01 (CASME II), s01 (SMIC) or 006 (SAMM)")
+    return None
 
 
 def _class(label: str, where: str) -> str:
@@ -205,4 +194,4 @@ def _image(path: Path, clip: str) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR; u, v, strain are R, G, B
 
 
-DATABASE = Megc2019Flow28()
+DATABASE = _Megc2019Flow28()

@@ -22,14 +22,7 @@ PATIENCE, SLOWEST = 20.0, 5_000
 class FileError(Exception):
     """Why a file was not downloaded.
 
-    Attributes
-    ----------
-    passing : bool
-        The error may be temporary.
-    everywhere : bool
-        It concerns all files.
-    absent : bool
-        The server has no file of this name.
+    `passing`: the error may be temporary; `everywhere`: it concerns all files; `absent`: the server has no such file.
     """
 
     def __init__(self, text: str, passing: bool = False, everywhere: bool = False, absent: bool = False) -> None:
@@ -45,13 +38,6 @@ def unwritable(path: Path, error: OSError) -> str:
     """Return the error line for a file that can't be written."""
     why = error.strerror or error
     return f"{path} can't be written ({why}): free some space, or set MERBENCH_HOME to a folder on another disk"
-
-
-def quieten() -> None:
-    """Keep pooch from printing a line a file."""
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
 
 
 def retrieve(url: str, file: PublishedFile, drafts: Path) -> Path:
@@ -70,21 +56,18 @@ class _Download:
     """One answer, written piece by piece for pooch: not more bytes than the file has, not longer than it may take."""
 
     def __init__(self, file: PublishedFile) -> None:
-        self.most = file.bytes
+        self.most, self.received = file.bytes, 0
         self.seconds = PATIENCE + file.bytes / SLOWEST
-        self.received = 0
         self.response: Any = None
-        # Small pieces, so that a slow answer is noticed in time.
-        self._chunk = min(max(file.bytes // 100, 1), 65536)
+        self._chunk = min(max(file.bytes // 100, 1), 65536)  # small, so that a slow answer is noticed in time
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         """Download `url` into `output_file`: what pooch calls."""
         from pooch import HTTPDownloader
 
         headers = {"User-Agent": f"merbench/{__version__}", "Accept-Encoding": "identity"}
-        get = HTTPDownloader(
-            chunk_size=self._chunk, timeout=SILENCE, headers=headers, hooks={"response": self._answered}
-        )
+        hooks = {"response": self._answered}
+        get = HTTPDownloader(chunk_size=self._chunk, timeout=SILENCE, headers=headers, hooks=hooks)
         self._deadline = time.monotonic() + self.seconds
         with Path(output_file).open("wb") as self._out:
             get(url, self, pooch)
@@ -111,6 +94,7 @@ def _attempt(url: str, file: PublishedFile, drafts: Path) -> Path:
     import requests
     from requests.exceptions import InvalidSchema, InvalidURL, ProxyError
 
+    pooch.get_logger().setLevel("WARNING")  # without a line a file
     download, name = _Download(file), f"{file.sha256}-{Path(file.path).name[-40:]}"
     try:
         return Path(pooch.retrieve(url, f"sha256:{file.sha256}", name, drafts, downloader=download))

@@ -23,8 +23,7 @@ def protocol_report(spec: ProtocolSpec, found: Examined, synthetic: bool, list_c
         subjects = len(of[["dataset", "subject"]].drop_duplicates())
         lines.append(text_cells(dataset or "all", len(of), subjects, *output_counts(spec, of)))
     columns = [name_column("Dataset"), *map(Column, ("Clips", "Subjects", *outputs))]
-    unused = [not synthetic and not all(each.by_name.values()) for each in found.excluded]
-    notes = [Note("warning" if idle else "note", e.text) for idle, e in zip(unused, found.excluded, strict=True)]
+    notes = [Note("note" if synthetic or used else "warning", line) for line, used in found.excluded]
     notes += [*_folds(found), *_people(found)]
     if list_clips:
         notes += [
