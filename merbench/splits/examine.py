@@ -17,32 +17,16 @@ from merbench.splits.split import check_datasets
 
 @dataclass(frozen=True)
 class Examined:
-    """A protocol applied to clips.
+    """A protocol applied to clips."""
 
-    Attributes
-    ----------
-    clips : DataFrame
-        The selected clips, with a column ``class``.
-    excluded : list of (str, bool)
-        Each entry of ``left_out`` in a line with its counts of clips, and whether each of its names excludes a clip.
-    folds : tuple of Fold
-        Empty if `problems` says why.
-    one_clip, one_class : list of str
-        Subjects with one clip, and with clips of one class only.
-    shared : list of str
-        People in both training and test of a fold.
-    differences, problems : list of str
-        Differences from the expected counts and the official list, and reasons why a run is not possible.
-    """
-
-    clips: pd.DataFrame
-    excluded: list[tuple[str, bool]]
-    folds: tuple[Fold, ...]
-    one_clip: list[str]
-    one_class: list[str]
-    shared: list[str]
-    differences: list[str]
-    problems: list[str]
+    clips: pd.DataFrame  # the selected ones, with a column ``class``
+    excluded: list[tuple[str, bool]]  # an entry of ``left_out`` in a line; whether each of its names excludes a clip
+    folds: tuple[Fold, ...]  # none if `problems` says why
+    one_clip: list[str]  # subjects
+    one_class: list[str]  # subjects with clips of one class only
+    shared: list[str]  # people in both training and test of a fold
+    differences: list[str]  # from the expected counts and the official list
+    problems: list[str]  # reasons why a run is not possible
 
 
 def examine(spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str], synthetic: bool = False) -> Examined:

@@ -83,18 +83,11 @@ def make_split(
     synthetic: bool = False,
     same_people: Mapping[str, str] | None = None,
 ) -> Split:
-    """Apply `protocol` to a clip table.
+    """Apply `protocol` to a clip table with all its datasets; rows of other datasets are ignored.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        A clip table with all the protocol's datasets; rows of other datasets are ignored.
-    synthetic : bool
-        The clips are synthetic: not compared with the official list, and differences from expected counts are only
-        reported.
-    same_people : mapping of str to str, optional
-        Datasets with the same people (SMIC's cameras) -> a common name: tested people are not in training under any
-        dataset.
+    Clips that are `synthetic` are not compared with the official list, and their differences from expected counts are
+    only reported. `same_people` gives datasets with the same people (SMIC's cameras) a common name: tested people are
+    not in training under any dataset.
 
     Raises
     ------

@@ -102,7 +102,9 @@ def _plan_dataset(settings: SyntheticSettings, dataset: str) -> list[Clip]:
     seen: dict[tuple[int, str], int] = {}
     clips = []
     for owner, (label, au_set) in zip(owners, drawn, strict=True):
-        word = _word(rng, dataset, label)
+        words = WORDS[dataset].get(label, {label: 1})
+        weights = np.array(list(words.values()), dtype=float)
+        word = str(rng.choice(list(words), p=weights / weights.sum()))
         group = (owner, word if dataset == "smic-hs" else "")
         seen[group] = seen.get(group, 0) + 1
         clips.append(_draw_clip(settings, dataset, owner, seen[group], label, word, au_set))
@@ -115,12 +117,6 @@ def _owners(rng: np.random.Generator, numbers: tuple[int, ...], clips: int) -> l
     more = rng.choice(len(numbers), size=clips - len(numbers), p=shares)
     order = rng.permutation(np.concatenate([np.arange(len(numbers)), more]))
     return [numbers[index] for index in order]
-
-
-def _word(rng: np.random.Generator, dataset: str, label: str) -> str:
-    words = WORDS[dataset].get(label, {label: 1})
-    weights = np.array(list(words.values()), dtype=float)
-    return str(rng.choice(list(words), p=weights / weights.sum()))
 
 
 def _draw_clip(

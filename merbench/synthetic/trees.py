@@ -43,22 +43,10 @@ def write(
 ) -> None:
     """Write synthetic data: ``casme2/``, ``samm/``, ``smic-hs/`` and, last, ``synthetic.json``.
 
-    Threads suffice, since OpenCV and NumPy release the interpreter lock; each writes a subject at a time. A second
-    process waits for the first.
-
-    Parameters
-    ----------
-    folder : Path
-        New, empty, or incomplete with the same settings. A complete one is not changed.
-    progress : callable, optional
-        ``progress(clips done, clips in all)``, called from the threads, one at a time.
-    workers : int, optional
-        Number of threads; by default that of the cores.
-
-    Raises
-    ------
-    DataError
-        The folder has other content, or can't be written.
+    The folder is new, empty, or incomplete with the same settings, else DataError; a complete one is not changed.
+    Threads suffice, since OpenCV and NumPy release the interpreter lock: `workers`, by default that of the cores, write
+    a subject at a time and call ``progress(clips done, clips in all)``, one at a time. A second process waits for the
+    first.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

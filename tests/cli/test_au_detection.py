@@ -16,12 +16,12 @@ RELEASE = f"""
 
     from merbench.contracts.action_units import read_coding
     from merbench.contracts.clips import clip_names
-    from merbench.databases.releases.megc2019_flow28 import Megc2019Flow28
+    from merbench.databases.releases.megc2019_flow28 import DATABASE as RELEASE
 
     CODED, UNKNOWN = {CODED!r}, {UNKNOWN!r}
 
-    class Coded(Megc2019Flow28):
-        card = Megc2019Flow28.card.model_copy(update={{"name": "coded-flow", "labels": {{}}, "download": None}})
+    class Coded(type(RELEASE)):
+        card = RELEASE.card.model_copy(update={{"name": "coded-flow", "labels": {{}}, "download": None}})
 
         def read(self, folder, corrections=True):
             reading = super().read(folder, corrections)

@@ -111,10 +111,10 @@ def test_a_database_of_another_package_can_be_fetched(done, offer, publisher, sm
             "__init__.py": f"""
             from pathlib import Path
             from merbench.contracts.databases import Download
-            from merbench.databases.releases.megc2019_flow28 import Megc2019Flow28
+            from merbench.databases.releases.megc2019_flow28 import DATABASE as RELEASE
 
-            class Toy(Megc2019Flow28):
-                card = Megc2019Flow28.card.model_copy(update={{
+            class Toy(type(RELEASE)):
+                card = RELEASE.card.model_copy(update={{
                     "name": "toy-flow",
                     "download": Download(address="{publisher.address}", checksums=Path({str(tmp_path / "toy.csv")!r})),
                 }})

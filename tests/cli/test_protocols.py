@@ -97,10 +97,10 @@ def mine_of_no_map(path):
 
 
 MADE = """
-    from merbench.databases.releases.megc2019_flow28 import Megc2019Flow28
+    from merbench.databases.releases.megc2019_flow28 import DATABASE as RELEASE
 
-    class Made(Megc2019Flow28):
-        card = Megc2019Flow28.card.model_copy(update={"name": "made-flow", "synthetic": True, "download": None})
+    class Made(type(RELEASE)):
+        card = RELEASE.card.model_copy(update={"name": "made-flow", "synthetic": True, "download": None})
 
     DATABASE = Made()
     """

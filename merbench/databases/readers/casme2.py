@@ -6,14 +6,13 @@ ones (2019, ``CASME2_label_Ver_2.xls``) are read by the same names. Objective cl
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.reading.layouts import TreeForm
+from merbench.databases.reading.layouts import TreeForm, groups
 from merbench.databases.reading.sheet_database import SheetDatabase
 from merbench.databases.reading.sheets import SheetForm
-from merbench.databases.reading.spelling import groups, number
 
 
 def _spelled(subject: str, clip: str) -> tuple[str, str]:
-    own = number(r"(?:sub)?(\d+)", subject)
+    own = int(*groups(r"(?:sub)?(\d+)", subject))
     groups(r"EP\d+f?(?:_\d+)*f?", clip)
     return f"sub{own:02d}", clip
 

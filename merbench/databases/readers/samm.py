@@ -6,15 +6,14 @@ row 1; a column gives the objective class.
 """
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.databases.reading.layouts import TreeForm
+from merbench.databases.reading.layouts import TreeForm, groups
 from merbench.databases.reading.sheet_database import SheetDatabase
 from merbench.databases.reading.sheets import SheetForm
-from merbench.databases.reading.spelling import groups, number
 
 
 def _spelled(subject: str, clip: str) -> tuple[str, str]:
     """Spell subject, inducement code and index of a clip; the subject must be the same in both."""
-    own = number(r"(\d+)", subject)
+    own = int(*groups(r"(\d+)", subject))
     first, inducement, index = groups(r"(\d+)_(\d+)_(\d+)", clip)
     if int(first) != own:
         raise ValueError("the clip is of another subject")

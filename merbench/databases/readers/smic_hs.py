@@ -12,8 +12,7 @@ from pathlib import Path
 from merbench.contracts.databases import DatabaseCard
 from merbench.contracts.notes import Note
 from merbench.databases.reading.framed import Annotation, FramedDatabase
-from merbench.databases.reading.layouts import TreeForm
-from merbench.databases.reading.spelling import groups, number
+from merbench.databases.reading.layouts import TreeForm, groups
 from merbench.databases.reading.trees import FolderContent, frames_and_strays
 
 _CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
@@ -21,7 +20,7 @@ _CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 
 def _spelled(subject: str, clip: str) -> tuple[str, str]:
     """Spell subject, class and index of a clip; the subject must be the same in both."""
-    own = number(r"s?(\d+)", subject)
+    own = int(*groups(r"s?(\d+)", subject))
     first, kind, index = groups(r"s(\d+)_(ne|po|sur)_(\d+)", clip)
     if int(first) != own:
         raise ValueError("the clip is of another subject")

@@ -55,15 +55,8 @@ class _ExcludedError(Exception):
 class FramedDatabase(ABC):
     """A database of frames with one dataset; subclasses read the annotation.
 
-    Attributes
-    ----------
-    fps : int
-        Frames a second.
-    emotions : tuple of str
-        The emotion words of the database, lower case.
-    spelling : tuple of str and callable
-        An example, for messages, and ``f(subject, clip)``, which returns the one spelling of both or raises
-        ValueError.
+    `fps` is frames a second; `emotions` are the database's emotion words, lower case. `spelling` has an example, for
+    messages, and ``f(subject, clip)``, which returns the one spelling of both or raises ValueError.
     """
 
     card: DatabaseCard

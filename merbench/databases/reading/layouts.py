@@ -19,26 +19,23 @@ PREFERRED: tuple[Kind, ...] = ("raw", "raw selected", "cropped")  # of several t
 class TreeForm:
     """Names of the folders of a tree, regardless of case.
 
-    Attributes
-    ----------
-    levels : tuple of str
-        Regular expressions, one a level, from the subject's folder to the clip's.
-    example : str
-        Such a folder, for messages.
-    ignored : str
-        Expression for folders with known other content, at any level.
-    foreign : str
-        Expression for similar trees of other databases, matched with the names of the folders above the subjects, up
-        to two above the given one, nearest first: ``NIR/SMIC_all_cropped``.
-    spelled : callable
-        Writes a clip's name in the database's own upper and lower case.
+    `foreign` is an expression for similar trees of other databases, matched with the names of the folders above the
+    subjects, up to two above the given one, nearest first: ``NIR/SMIC_all_cropped``.
     """
 
-    levels: tuple[str, ...]
-    example: str
-    ignored: str = r"(?!)"
+    levels: tuple[str, ...]  # regular expressions, one a level, from the subject's folder to the clip's
+    example: str  # such a folder, for messages
+    ignored: str = r"(?!)"  # expression for folders with known other content, at any level
     foreign: str = r"(?!)"
-    spelled: Callable[[str], str] = str
+    spelled: Callable[[str], str] = str  # writes a clip's name in the database's own upper and lower case
+
+
+def groups(pattern: str, text: str) -> tuple[str, ...]:
+    """Return the groups of a pattern that matches the whole text; ValueError if it does not match."""
+    match = re.fullmatch(pattern, text)
+    if match is None:
+        raise ValueError(f"{text!r} does not match {pattern}")
+    return match.groups()
 
 
 class _Tree(NamedTuple):

@@ -19,12 +19,8 @@ from merbench.databases.reading.trees import FolderContent
 class SheetDatabase(FramedDatabase):
     """A database of frames with an annotation sheet, and optionally a second one with objective classes.
 
-    Attributes
-    ----------
-    sheet : SheetForm
-        Columns ``subject, clip, onset, apex, offset, aus, emotion`` and optionally ``objective_class``.
-    classes : SheetForm, optional
-        Columns ``subject, clip, objective_class``; joined where the file is found.
+    `sheet` has the columns ``subject, clip, onset, apex, offset, aus, emotion`` and optionally ``objective_class``;
+    `classes` has ``subject, clip, objective_class``, and is joined where the file is found.
     """
 
     _: KW_ONLY

@@ -32,23 +32,14 @@ _NUMBERS = ("onset", "apex", "offset")  # whole and not negative
 class SheetForm:
     """The name of an annotation sheet, and its columns.
 
-    Attributes
-    ----------
-    files : str
-        Expression for the file's name, without extension and regardless of case.
-    example : str
-        Such a name, for messages.
-    columns : dict of str to tuple of str
-        ``subject``, ``clip`` and what else of :class:`~merbench.databases.reading.framed.Annotation` the sheet has ->
-        its headers, regardless of case, blanks and punctuation.
-    optional : tuple of str
-        Columns whose cells are missing where a sheet lacks them; a sheet without another one is refused.
+    `columns` are ``subject``, ``clip`` and what else of :class:`~merbench.databases.reading.framed.Annotation` the
+    sheet has, each with its possible headers, regardless of case, blanks and punctuation.
     """
 
-    files: str
-    example: str
+    files: str  # expression for the file's name, without extension and regardless of case
+    example: str  # such a name, for messages
     columns: dict[str, tuple[str, ...]]
-    optional: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()  # columns that a sheet may lack; a sheet without another one is refused
 
 
 @dataclass(frozen=True)
@@ -75,22 +66,19 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
     """Read the table with the columns of `form` from an Excel file, ``.xlsx`` or ``.xls``, recognised by content.
 
     Of several sheets that have all the required columns, the one with most rows is used. Rows without any of the
-    columns are ignored.
-
-    Raises
-    ------
-    DataError
-        The file is missing, too large, encrypted, damaged or not an Excel file; no sheet has the required columns in
-        its first 30 rows; the table is empty; a cell has a formula without a stored value. One line that names file,
-        sheet, row or cell, and the next step.
+    columns are ignored. DataError, which names file, sheet, row or cell, if the file is missing, too large, encrypted,
+    damaged or not an Excel file, no sheet has the required columns in its first 30 rows, the table is empty, or a cell
+    has a formula without a stored value.
     """
+    from openpyxl.utils import get_column_letter
+
     grids = list(_grids(path))
     found = [(title, rows, header) for title, rows in grids if (header := _header(rows, form))]
     whole = [each for each in found if not _lacking(each[2][1], form)]
     if not whole:
         raise DataError(_no_header(path, grids, found, form))
     title, rows, (header_row, places) = max(whole, key=lambda each: len(each[1]))
-    letters = {name: _letter(place) for name, place in places.items()}
+    letters = {name: get_column_letter(place + 1) for name, place in places.items()}
     table = {}
     for number, cells in rows:
         values = {name: _value(cells[place], name in _NUMBERS) for name, place in places.items()}
@@ -231,11 +219,6 @@ def _value(cell: object, is_number: bool) -> str | int | None:
 
 def _plain(name: object) -> str:
     return re.sub(r"[\W_]", "", str(name)).lower()
-
-
-def _letter(place: int) -> str:
-    """Name a column as in spreadsheets: A to Z, AA, AB ..."""
-    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
 
 
 def _refuse_formulas(sheet: Sheet, places: Mapping[str, int]) -> None:

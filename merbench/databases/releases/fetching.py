@@ -62,28 +62,13 @@ def downloadable(name: str) -> tuple[DatabaseCard, Download]:
 
 
 def fetch(
-    name: str,
-    address: str | None,
-    progress: Callable[[int, int], None],
-    note: Callable[[str], None],
+    name: str, address: str | None, progress: Callable[[int, int], None], note: Callable[[str], None]
 ) -> tuple[Source, int, int]:
     """Download the missing files of the copy of database `name` in ``MERBENCH_HOME``, and register the copy.
 
-    Parameters
-    ----------
-    name : str
-        A database whose card has a download.
-    address : str, optional
-        A mirror instead of the publisher, http or https, with the publisher's folders or those of a copy.
-    progress : callable
-        ``progress(done, total)``, in files.
-    note : callable
-        Receives other lines for the user.
-
-    Returns
-    -------
-    tuple of Source, int, int
-        The registered copy, the number of its files, and the number of files downloaded this time.
+    `address` is a mirror instead of the publisher, http or https, with the publisher's folders or those of a copy.
+    ``progress(done, total)`` counts files; `note` receives other lines for the user. Returns the registered copy, the
+    number of its files, and of those downloaded this time.
 
     Raises
     ------

@@ -30,10 +30,6 @@ class FileError(Exception):
         self.passing, self.everywhere, self.absent = passing, everywhere, absent
 
 
-class _TooSlowError(Exception):
-    """A file takes longer than it may."""
-
-
 def unwritable(path: Path, error: OSError) -> str:
     """Return the error line for a file that can't be written."""
     why = error.strerror or error
@@ -76,12 +72,12 @@ class _Download:
         self.response = response
 
     def write(self, piece: bytes) -> None:
-        """Write a piece; ValueError beyond the file's size, _TooSlowError after its time."""
+        """Write a piece; ValueError beyond the file's size, TimeoutError after its time."""
         self.received += len(piece)
         if self.received > self.most:
             raise ValueError("longer than the published file")
         if time.monotonic() > self._deadline:
-            raise _TooSlowError
+            raise TimeoutError
         self._out.write(piece)
 
     def flush(self) -> None:
@@ -98,7 +94,7 @@ def _attempt(url: str, file: PublishedFile, drafts: Path) -> Path:
     download, name = _Download(file), f"{file.sha256}-{Path(file.path).name[-40:]}"
     try:
         return Path(pooch.retrieve(url, f"sha256:{file.sha256}", name, drafts, downloader=download))
-    except (_TooSlowError, requests.Timeout) as error:
+    except (TimeoutError, requests.Timeout) as error:
         raise _slow(url, download) from error
     except requests.HTTPError as error:
         raise _refusal(error.response, _where(url, download)) from error

@@ -7,7 +7,7 @@ from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_names, clips_digest
 from merbench.contracts.databases import FrameDatabase
 from merbench.databases.readers.casme2 import DATABASE
-from merbench.databases.reading.spans import settled_apex
+from merbench.databases.reading.framed import settled_apex
 
 SHEETS = [
     "CASME2-coding-20140508.xlsx",
