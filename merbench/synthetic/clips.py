@@ -191,7 +191,7 @@ class Film:
         lids = (none, motion.lids(person.anatomy, self.x, self.y))
         # What can move, each as a field over the frame: right, down, turn, grow, side L, side R, lids.
         moves = ((whole, none), (none, whole), (-self.y, self.x), (self.x, self.y), left, right, lids)
-        self.fields: Array = np.stack([np.stack(move) for move in moves]).reshape(7, -1)
+        self.fields: Array = np.stack([np.stack([*move]) for move in moves]).reshape(7, -1)
         self.places = np.stack([self.x, self.y]).ravel()
         self.dark = np.stack(motion.creases(person.anatomy, clip.units, self.x, self.y))
         self.rings = motion.rings(person.anatomy, self.x, self.y)

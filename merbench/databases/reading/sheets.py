@@ -227,8 +227,8 @@ def _refuse_formulas(sheet: Sheet, places: Mapping[str, int]) -> None:
     if not _head(sheet.path).startswith(b"PK") or not missing.any(axis=None):
         return  # an .xls always stores values
     rows = dict(dict(_xlsx(sheet.path, stored_values=False))[sheet.title])
-    for number, lacking in missing.iterrows():
-        for name in lacking.index[lacking]:
+    for number in missing.index.tolist():
+        for name in missing.columns[missing.loc[number]]:
             cell = rows[number][places[name]]
             if cell is not None and str(getattr(cell, "text", cell)).startswith("="):
                 raise DataError(

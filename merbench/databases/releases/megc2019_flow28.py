@@ -130,8 +130,8 @@ def _flat_rows(folder: Path) -> Iterator[tuple[str, ...]]:
             continue
         yield dataset, subject, clip, _class(row["label"], f"{path}, line {line}"), f"{IMAGES}/{image}"
     if absent:
-        missing = listed(absent, most=len(absent))
-        raise DataError(f"{folder / IMAGES} has no image for {missing}; copy the whole folder again")
+        clips = listed(absent, most=len(absent))
+        raise DataError(f"{folder / IMAGES} has no image for {clips}; copy the whole folder again")
 
 
 def _tree_rows(folder: Path) -> Iterator[tuple[str, ...]]:

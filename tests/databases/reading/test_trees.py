@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.refusals import refusal
 
 from merbench.contracts.errors import DataError
-from merbench.databases.reading.trees import FolderContent, frames_and_strays, numbered_frames, picture_size, survey
+from merbench.databases.reading.trees import FolderContent, frames_and_strays, picture_size, survey
 
 
 def touch(folder, *names):
@@ -18,61 +18,58 @@ def touch(folder, *names):
     return folder
 
 
+def numbered(folder):
+    return {number: path.name for number, path in frames_and_strays(folder)[0].items()}
+
+
 def test_frames_are_numbered_by_the_last_digits(tmp_path):
     names = {9: "006_1_9.bmp", 10: "006_1_10.png", 11: "006_1_11.jpeg", 123: "006_1_00123.jpg", 124: "006_1_0124.JPG"}
     touch(tmp_path, *sorted(names.values()))
-    found = [(number, path.name) for number, path in numbered_frames(tmp_path).items()]
-    assert found == list(names.items())
+    assert list(numbered(tmp_path).items()) == list(names.items())
 
 
-def test_pictures_of_another_name_are_strays(tmp_path_factory):
-    for shape in ("{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png"):
-        tmp_path = tmp_path_factory.mktemp("case")
+def test_pictures_of_another_name_are_strays(tmp_path):
+    for number, shape in enumerate(
+        ("{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png")
+    ):
         names = [shape.format(number) for number in (46, 47, 48)]
         strays = ["apex1.jpg", "cover.png", f"{names[0][:-4]} (2).jpg", "x_y99.bmp"]
-        touch(tmp_path, *names, *strays, "notes7.txt")
-        frames, found = frames_and_strays(tmp_path)
-        assert [(number, path.name) for number, path in frames.items()] == list(zip((46, 47, 48), names, strict=True))
-        assert sorted(found) == sorted(strays), shape
+        folder = touch(tmp_path / str(number), *names, *strays, "notes7.txt")
+        assert numbered(folder) == dict(zip((46, 47, 48), names, strict=True))
+        assert sorted(frames_and_strays(folder)[1]) == sorted(strays), shape
 
 
 @given(st.sets(st.integers(0, 10**9), max_size=20), st.data())
 def test_any_zero_fill_gives_the_same_numbers(tmp_path_factory, numbers, data):
     folder = tmp_path_factory.mktemp("clip")
     touch(folder, *(f"img{number:0{data.draw(st.integers(1, 12))}d}.jpg" for number in numbers))
-    assert set(numbered_frames(folder)) == numbers
-
-
-def test_stray_files_and_folders_are_ignored(tmp_path):
-    strays = ("img2.jpg.lnk", "Thumbs.db", ".DS_Store", "._img3.jpg", "cover.jpg", "list4.txt", "img5.mp4")
-    touch(tmp_path, "img1.jpg", *strays)
-    (tmp_path / "img6.jpg").mkdir()
-    assert list(numbered_frames(tmp_path)) == [1]
+    assert set(numbered(folder)) == numbers
 
 
 def test_ambiguous_and_unreadable_folders_are_refused(tmp_path, monkeypatch):
     for number, names in enumerate((("img1.jpg", "img01.jpg"), ("img1.jpg", "img1.PNG"), ("IMG7.bmp", "img7.jpg"))):
         folder = touch(tmp_path / str(number), *names, "img8.jpg")
-        line = refusal(numbered_frames, folder, case=names, error=DataError)
+        line = refusal(frames_and_strays, folder, case=names, error=DataError)
         assert all(text in line for text in (str(folder), *names, "both frame"))
     for target in (".", "..", "loop", "../../.."):
         folder = touch(tmp_path / "links" / target.replace(".", "x") / "b", "img1.jpg")
         (folder / "loop").symlink_to(target)
-        assert "b/loop is a link" in refusal(numbered_frames, folder, case=target, error=DataError)
-        assert "b/loop is a link" in refusal(
-            lambda folder: list(survey(folder, ends=lambda place: False)), folder.parent, case=target, error=DataError
-        )
+        for call, place in (
+            (frames_and_strays, folder),
+            (lambda top: list(survey(top, lambda _: False)), folder.parent),
+        ):
+            assert "b/loop is a link" in refusal(call, place, case=target, error=DataError)
     links = touch(tmp_path / "two")
     (links / "a").symlink_to("b")
     (links / "b").symlink_to("a")
     assert "is a link to itself" in refusal(FolderContent.of, links, error=DataError)
-    assert "away can't be read (No such file" in refusal(numbered_frames, tmp_path / "away", error=DataError)
+    assert "away can't be read (No such file" in refusal(frames_and_strays, tmp_path / "away", error=DataError)
 
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert "can't be read (Permission denied)" in refusal(numbered_frames, tmp_path, error=DataError)
+    assert "can't be read (Permission denied)" in refusal(frames_and_strays, tmp_path, error=DataError)
 
 
 def test_other_links_count_as_their_targets(tmp_path):
@@ -81,45 +78,37 @@ def test_other_links_count_as_their_targets(tmp_path):
     (here / "clip").symlink_to(tmp_path / "elsewhere" / "clip")
     (here / "img2.jpg").symlink_to(tmp_path / "elsewhere" / "clip" / "img1.jpg")
     (here / "nowhere").symlink_to(tmp_path / "away")
-    place = FolderContent.of(here)
-    assert place.folders == ("clip",)
-    assert "img2.jpg" in place.files
-    assert list(numbered_frames(here)) == [2]
-    assert list(numbered_frames(here / "clip")) == [1]
+    assert FolderContent.of(here) == FolderContent(here, ("clip",), ("img2.jpg",))
+    assert (list(numbered(here)), list(numbered(here / "clip"))) == ([2], [1])
 
 
 def test_files_of_operating_systems_are_ignored(tmp_path):
-    touch(tmp_path, "a.xlsx", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx")
-    (tmp_path / "__MACOSX").mkdir()
-    assert FolderContent.of(tmp_path) == FolderContent(tmp_path, (), ("a.xlsx",))
+    touch(
+        tmp_path, "a.xlsx", "img1.jpg", "img2.jpg.lnk", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx"
+    )
+    for name in ("__MACOSX", "img6.jpg"):
+        (tmp_path / name).mkdir()
+    assert FolderContent.of(tmp_path) == FolderContent(tmp_path, ("img6.jpg",), ("a.xlsx", "img1.jpg"))
+    assert list(numbered(tmp_path)) == [1]
 
 
 def test_a_survey_goes_three_levels_down(tmp_path):
     for path in ("a/b/c/d/e", "f/g", "f/.hidden", "__MACOSX/x"):
         (tmp_path / path).mkdir(parents=True)
-    seen = [
-        str(place.path.relative_to(tmp_path)) for place in survey(tmp_path, ends=lambda place: place.path.name == "f")
-    ]
-    assert seen == [".", "a", "f", "a/b", "a/b/c"]
+    places = survey(tmp_path, ends=lambda place: place.path.name == "f")
+    assert [str(place.path.relative_to(tmp_path)) for place in places] == [".", "a", "f", "a/b", "a/b/c"]
 
 
-def test_the_size_of_a_picture_is_read_from_its_head(tmp_path_factory):
+def test_the_size_of_a_picture_is_read_from_its_head(tmp_path):
     for suffix in (".jpg", ".png", ".bmp"):
         for shape in ((5, 9, 3), (33, 17, 3), (480, 640, 3), (7, 7)):
-            tmp_path = tmp_path_factory.mktemp("case")
             path = tmp_path / f"img1{suffix}"
-            written, content = cv2.imencode(suffix, np.zeros(shape, np.uint8))
-            assert written, (suffix, shape)
-            path.write_bytes(content.tobytes())
+            path.write_bytes(cv2.imencode(suffix, np.zeros(shape, np.uint8))[1].tobytes())
             assert picture_size(path) == (shape[1], shape[0])
-
-
-def test_sizes_behind_tables_and_of_pictures_stored_top_down(tmp_path):
-    path = tmp_path / "img1.jpg"
     table, size = b"\xff\xc4" + struct.pack(">H", 7) + bytes(5), b"\xff\xc2" + struct.pack(">HBHH", 11, 8, 30, 40)
-    path.write_bytes(b"\xff\xd8" + table + size + bytes(10))
+    path.write_bytes(b"\xff\xd8" + table + size + bytes(10))  # behind a table
     assert picture_size(path) == (40, 30)
-    path.write_bytes(b"BM" + bytes(16) + struct.pack("<ii", 40, -30) + bytes(10))
+    path.write_bytes(b"BM" + bytes(16) + struct.pack("<ii", 40, -30) + bytes(10))  # stored top down
     assert picture_size(path) == (40, 30)
 
 
