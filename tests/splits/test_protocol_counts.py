@@ -1,5 +1,6 @@
 """Every protocol of merbench on clip tables with the counts of the databases' sheets, against straight-line loops."""
 
+import itertools
 from collections import Counter
 
 import pandas as pd
@@ -43,75 +44,55 @@ OBJECTIVE = {
 # Subjects who show one thing only.
 ALONE = {("casme2", "others"): ("sub10", "sub18"), ("samm", "other"): ("025",)}
 OBJECTIVE_ALONE = {("samm", "VII"): tuple(f"v{i}" for i in range(8))}
-
-
-def _rows(dataset, counts, subjects, alone, column):
-    """Deal clips of each word to subjects in turn; those in `alone` get one clip of their word and nothing else."""
-    lone = {name: word for (where, word), names in alone.items() if where == dataset for name in names}
-    crowd = [f"p{number:03d}" for number in range(subjects - len(lone))]
-    rows = [{"dataset": dataset, "subject": name, "clip": "only", column: word} for name, word in lone.items()]
-    for word, count in counts.items():
-        left = count - sum(1 for each in lone.values() if each == word)
-        rows += [
-            {"dataset": dataset, "subject": crowd[turn % len(crowd)], "clip": f"{word}_{turn}", column: word}
-            for turn in range(left)
-        ]
-    return rows
-
-
+NOT_IN_THE_LIST = [("sub04", "EP12_01f"), ("sub05", "EP09_05f"), ("sub24", "EP02_07")]  # all disgust
+FEW = ("disgust", "fear", "sadness")  # of SAMM; all that 024 and 036 show
 WORDS = {
     "casme2": {"repression": "negative", "disgust": "negative", "happiness": "positive", "surprise": "surprise"},
     "samm": {**dict.fromkeys(("anger", "contempt", "disgust", "fear", "sadness"), "negative"), "happiness": "positive",
              "surprise": "surprise"},
     "smic-hs": {word: word for word in ("negative", "positive", "surprise")},
 }  # fmt: skip
-NOT_IN_THE_LIST = [("sub04", "EP12_01f"), ("sub05", "EP09_05f"), ("sub24", "EP02_07")]  # all disgust
-FEW = ("disgust", "fear", "sadness")  # of SAMM; all that 024 and 036 show
 
 
-def _named_by_the_organisers(rows):
-    """Give the clips of MEGC 2019 their real names, and those that it leaves out theirs."""
+def _rows(dataset, counts, subjects, alone, column):
+    """Deal clips of each word to subjects in turn; those in `alone` get one clip of their word and nothing else."""
+    counts = Counter(counts)
+    lone = {name: word for (where, word), names in alone.items() if where == dataset for name in names}
+    names = [(name, "only", word) for name, word in lone.items()]
+    counts.subtract(lone.values())
+    if isinstance(subjects, int):
+        subjects = [f"p{number:03d}" for number in range(subjects - len(lone))]
+    dealt = [(word, turn) for word, count in counts.items() for turn in range(count)]
+    names += [(subjects[turn % len(subjects)], f"{word}_{turn}", word) for word, turn in dealt]
+    return [{"dataset": dataset, "subject": subject, "clip": clip, column: word} for subject, clip, word in names]
+
+
+def _rows_of_the_organisers(dataset):
+    """Give the clips of MEGC 2019 their real names, and deal the words that it leaves out to its subjects."""
     official = find_protocol("megc2019").official()
-    named = [row for row in rows if row["dataset"] not in WORDS]
-    for dataset, words in WORDS.items():
-        listed = official[official.dataset == dataset]
-        names = {label: [] for label in ("negative", "positive", "surprise")}
-        for row in listed.itertuples():
-            names[row[4]].append((row.subject, row.clip))
-        apart = list(NOT_IN_THE_LIST) if dataset == "casme2" else []
-        subjects = sorted(set(listed.subject) - {"024", "036"})
-        for row in (row for row in rows if row["dataset"] == dataset):
-            word = row["emotion"]
-            if apart and word == "disgust":
-                name = apart.pop()
-            elif word in words:
-                choice = names[words[word]]
-                rare = dataset == "samm" and word in FEW
-                name = max(choice, key=lambda each: ((each[0] in ("024", "036")) == rare, each))
-                choice.remove(name)
-            elif row["clip"] == "only":
-                name = row["subject"], row["clip"]
-            else:
-                name = subjects[len(named) % len(subjects)], row["clip"]
-            named.append(row | dict(zip(("subject", "clip"), name, strict=True)))
-    return named
+    listed, counts = official[official.dataset == dataset], Counter(EMOTIONS[dataset][0])
+    names = [(*name, "disgust") for name in NOT_IN_THE_LIST if dataset == "casme2"]
+    counts.subtract(word for *_, word in names)
+    for row in sorted(listed.itertuples(index=False), key=lambda row: row.subject not in ("024", "036")):
+        word = next(word for word in (*FEW, *counts) if counts[word] and WORDS[dataset].get(word) == row[3])
+        names.append((row.subject, row[2], word))
+        counts[word] -= 1
+    rows = [{"dataset": dataset, "subject": subject, "clip": clip, "emotion": word} for subject, clip, word in names]
+    return rows + _rows(dataset, counts, sorted(set(listed.subject) - {"024", "036"}), ALONE, "emotion")
 
 
 @pytest.fixture(scope="module")
 def clips():
     """Return the clips of every database, with as many of each emotion as its sheet has."""
-    rows = [row for d, (counts, subjects) in EMOTIONS.items() for row in _rows(d, counts, subjects, ALONE, "emotion")]
-    return clip_table(pd.DataFrame(_named_by_the_organisers(rows)), "made with the counts of the sheets")
+    made = {d: _rows(d, *of, ALONE, "emotion") for d, of in EMOTIONS.items() if d not in WORDS}
+    rows = [row for d in EMOTIONS for row in (made[d] if d in made else _rows_of_the_organisers(d))]
+    return clip_table(pd.DataFrame(rows), "made with the counts of the sheets")
 
 
 @pytest.fixture(scope="module")
 def objective():
     """Return the clips of CASME II and SAMM with as many of each objective class as their sheets have."""
-    rows = [
-        row
-        for d, (counts, subjects) in OBJECTIVE.items()
-        for row in _rows(d, counts, subjects, OBJECTIVE_ALONE, "objective_class")
-    ]
+    rows = [row for d, of in OBJECTIVE.items() for row in _rows(d, *of, OBJECTIVE_ALONE, "objective_class")]
     later = {"dataset": "casme2", "subject": "sub24", "clip": "EP02_07"}
     return clip_table(pd.DataFrame([*rows, later]), "made with the counts of the sheets")
 
@@ -176,41 +157,37 @@ def _as_names(split):
     return {f.name: (sorted(names[i] for i in f.train), sorted(names[i] for i in f.test)) for f in split.folds}
 
 
-def _loop(clips, mapping, dropped):
+def _by_name(split):
+    truth = split.truth()
+    return dict(zip(clip_names(truth), truth.truth, strict=True))
+
+
+def _loop(clips, mapping, dropped=()):
     """Select, label and hold out subject by subject, one clip after the other."""
-    labels = {}
-    for row in clips.itertuples():
-        name = f"{row.dataset}/{row.subject}/{row.clip}"
-        if row.emotion in mapping and name not in dropped:
-            labels[name] = mapping[row.emotion]
+    words = {f"{row.dataset}/{row.subject}/{row.clip}": row.emotion for row in clips.itertuples()}
+    labels = {name: mapping[word] for name, word in words.items() if word in mapping and name not in dropped}
     folds = {}
     for held in sorted({name.rsplit("/", 1)[0] for name in labels}):
         test = sorted(name for name in labels if name.rsplit("/", 1)[0] == held)
-        folds[held] = (sorted(name for name in labels if name not in test), test)
+        folds[held] = (sorted(set(labels) - set(test)), test)
     return labels, folds
 
 
 def test_protocols_of_one_database_equal_plain_loops(clips):
+    others = {"megc2019", "megc2018-cde", "megc2018-hde", "dfme-7", "cd6me", *AU_SETS}  # tested elsewhere
+    left = {name for name in PROTOCOLS.names() if not name.startswith(("cdmer-", "toy-"))}
+    assert left == {*MAPS, *others}
     for name in sorted(MAPS):
         here = clips[clips.dataset == _dataset(name)]
         split = make_split(find_protocol(name), here)  # as real clips: counts and lists bind
         labels, folds = _loop(here, MAPS[name], DROPPED.get(name, ()))
-        truth = split.truth()
-        assert dict(zip(clip_names(truth), truth.truth, strict=True)) == labels, name
+        assert _by_name(split) == labels, name
         assert _as_names(split) == folds, name
         assert len(labels) == CLIPS[name]
         assert split.differences == [], name
-
-
-def test_every_packaged_protocol_has_a_reference_here():
-    others = {"megc2019", "megc2018-cde", "megc2018-hde", "dfme-7"}
-    left = {name for name in PROTOCOLS.names() if not name.startswith(("cdmer-", "toy-"))} - set(MAPS) - others
-    assert left == {"cd6me", *AU_SETS}
-
-
-def test_lists_of_one_database_are_parts_of_megc_2019():
+    whole = find_protocol("megc2019").official()
+    assert list(_by_name(make_split(find_protocol("megc2019"), clips)).values()) == whole["class"].tolist()
     for name in ("casme2-3", "samm-3", "smic-hs-3"):
-        whole = find_protocol("megc2019").official()
         part = whole[whole.dataset == _dataset(name)].reset_index(drop=True)
         pd.testing.assert_frame_equal(find_protocol(name).official(), part)
 
@@ -227,10 +204,9 @@ def test_dfme_has_the_folds_of_scikit_learns_k_fold(clips):
     here = clips[clips.dataset == "dfme"]
     split = make_split(find_protocol("dfme-7"), here)
     subjects = sorted({f"dfme/{row.subject}" for row in here.itertuples() if row.emotion != "others"})
-    plain = {}
+    names, plain = clip_names(split.clips), {}
     for number, (_, tested) in enumerate(KFold(10, shuffle=True, random_state=1).split(subjects), start=1):
         held = {subjects[index] for index in tested}
-        names = clip_names(split.clips)
         test = sorted(n for n in names if n.rsplit("/", 1)[0] in held)
         plain[f"fold-{number:02d}"] = (sorted(set(names) - set(test)), test)
     assert _as_names(split) == plain
@@ -239,23 +215,15 @@ def test_dfme_has_the_folds_of_scikit_learns_k_fold(clips):
 
 def test_megc_2018_has_objective_classes_of_253_clips(objective):
     split = make_split(find_protocol("megc2018-cde"), objective)
-    expected = {
-        f"{row.dataset}/{row.subject}/{row.clip}": str(row.objective_class).lower()
-        for row in objective.itertuples()
-        if row.objective_class in ("I", "II", "III", "IV", "V")
-    }
-    truth = split.truth()
-    assert dict(zip(clip_names(truth), truth.truth, strict=True)) == expected
-    assert Counter(truth.truth) == {"i": 49, "ii": 28, "iii": 119, "iv": 34, "v": 23}
+    classes = objective[objective.objective_class.isin(["I", "II", "III", "IV", "V"])]
+    assert _by_name(split) == dict(zip(clip_names(classes), classes.objective_class.str.lower(), strict=True))
+    assert Counter(split.truth().truth) == {"i": 49, "ii": 28, "iii": 119, "iv": 34, "v": 23}
     assert len(split.folds) == 47
-
-
-def test_megc_2018_holds_each_database_out_once(objective):
     spec = find_protocol("megc2018-hde")
-    split = make_split(spec, objective)
     names = sorted(clip_names(split.clips))
     by = {d: [n for n in names if n.startswith(f"{d}/")] for d in ("casme2", "samm")}
-    assert _as_names(split) == {"casme2": (by["samm"], by["casme2"]), "samm": (by["casme2"], by["samm"])}
+    held_out = {"casme2": (by["samm"], by["casme2"]), "samm": (by["casme2"], by["samm"])}
+    assert _as_names(make_split(spec, objective)) == held_out
     assert list(spec.parts) == ["full", "casme2", "samm"]
 
 
@@ -264,22 +232,17 @@ CDMER = {**dict.fromkeys(("disgust", "sadness", "fear"), "negative"), "happiness
 
 
 def test_cdmer_trains_on_one_database_and_tests_on_another(clips):
-    for pair in [f"{s}-{t}" for s in LETTERS for t in LETTERS if s != t]:
-        source, target = (LETTERS[letter] for letter in pair.split("-"))
+    for letters in itertools.permutations(LETTERS, 2):
+        pair, (source, target) = "-".join(letters), (LETTERS[letter] for letter in letters)
         inductive, transductive = (find_protocol(f"cdmer-{pair}{kind}") for kind in ("", "-transductive"))
         split = make_split(inductive, clips, same_people=SMIC)
-        labels = {}
-        for row in clips[clips.dataset.isin([source, target])].itertuples():
-            word = CDMER.get(row.emotion) if row.dataset == "casme2" else row.emotion
-            if word:
-                labels[f"{row.dataset}/{row.subject}/{row.clip}"] = word
+        labels = _loop(clips[clips.dataset.isin([source, target])], CDMER | {w: w for w in ("negative", "positive")})[0]
         sides = [sorted(name for name in labels if name.startswith(f"{side}/")) for side in (source, target)]
         assert _as_names(split) == {target: (sides[0], sides[1])}, pair  # also where they are the same people
-        truth = split.truth()
-        assert dict(zip(clip_names(truth), truth.truth, strict=True)) == {name: labels[name] for name in sides[1]}, pair
-        assert len(truth) == {"casme2": 130, "smic-hs": 164, "smic-vis": 71, "smic-nir": 71}[target], pair
-        same_people = "c" not in pair
-        assert [warning.startswith("people are shared") for warning in inductive.warnings] == [True] * same_people, pair
+        assert _by_name(split) == {name: labels[name] for name in sides[1]}, pair
+        assert len(sides[1]) == {"casme2": 130, "smic-hs": 164, "smic-vis": 71, "smic-nir": 71}[target], pair
+        shared = [warning.startswith("people are shared") for warning in inductive.warnings]
+        assert shared == [True] * ("c" not in pair), pair
         assert (inductive.transductive, transductive.transductive) == (False, True), pair
         assert inductive.spec_digest() != transductive.spec_digest(), pair
         assert inductive.parts == {"full": "Full"}, pair
@@ -357,6 +320,9 @@ def test_au_protocols_of_one_database_test_every_subject(coded):
 
 
 def test_crossed_databases_do_not_share_people(clips):
+    lodo = make_split(find_protocol("lodo:samm+casme2+smic-hs"), clips)
+    assert [(fold.name, len(fold.test)) for fold in lodo.folds] == [("casme2", 148), ("samm", 133), ("smic-hs", 164)]
+    assert all(len(fold.test) + len(fold.train) == 445 for fold in lodo.folds)
     spec = find_protocol("cross:casme2+smic-hs->samm")
     split = make_split(spec, clips)
     (fold,) = split.folds
@@ -369,12 +335,6 @@ def test_crossed_databases_do_not_share_people(clips):
                                   for d, s in zip(clips.dataset, clips.subject, strict=True)])  # fmt: skip
     (apart,) = make_split(spec, alike, same_people=aliases).folds
     assert len(apart.train) < len(fold.train)
-
-
-def test_lodo_leaves_each_database_out_once(clips):
-    split = make_split(find_protocol("lodo:samm+casme2+smic-hs"), clips)
-    assert [(fold.name, len(fold.test)) for fold in split.folds] == [("casme2", 148), ("samm", 133), ("smic-hs", 164)]
-    assert all(len(fold.test) + len(fold.train) == 445 for fold in split.folds)
 
 
 def test_patterns_without_a_protocol_are_refused():

@@ -27,33 +27,25 @@ def _both(*numbers):
     return sum(motion.fields(FACE, _units(*numbers), X, Y))
 
 
-def test_every_action_unit_of_the_table_moves():
+def test_action_units_move_the_face_by_1_on_both_sides():
     drawn = {int(number) for units in SETS for number in units.split("+")}
-    asked = {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25}
-    assert drawn | asked <= set(motion.MOVES)
-
-
-def test_the_longest_displacement_is_1_and_on_the_face():
+    assert drawn | {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25} <= set(motion.MOVES)
     for number in sorted(motion.MOVES):
         length = np.sqrt((_both(number) ** 2).sum(axis=0))
         assert length.max() == pytest.approx(1, abs=1e-5), number
         row, column = np.unravel_index(length.argmax(), length.shape)
         assert abs(X[row, column]) < FACE.width, number
         assert -0.9 < Y[row, column] < FACE.chin, number
-
-
-def test_sides_of_an_action_unit_are_mirror_images():
-    for number in sorted(motion.MOVES):
         left, right = motion.fields(FACE, _units(number), X, Y)
-        np.testing.assert_allclose(right[0], -left[0][:, ::-1], atol=1e-6)
-        np.testing.assert_allclose(right[1], left[1][:, ::-1], atol=1e-6)
-
-
-def test_left_is_the_persons_left():
-    for side, own, other in (("L", 1, -1), ("R", -1, 1)):
+        np.testing.assert_allclose(right, left[:, :, ::-1] * np.array([-1, 1])[:, None, None], atol=1e-6)
+    for side, own, other in (("L", 1, -1), ("R", -1, 1)):  # the person's left is the picture's right
         field = sum(motion.fields(FACE, _units(12, side=side), X, Y))
         assert np.hypot(*_at(field, own * 0.32, 0.9)) > 0.9
         assert np.hypot(*_at(field, other * 0.32, 0.9)) < 0.01
+    weak, even = (
+        sum(motion.fields(FACE, (ActionUnit(1, "", intensity), ActionUnit(12, "", "C")), X, Y)) for intensity in "AC"
+    )
+    assert abs(_at(weak, 0.21, -0.26)[1]) < 0.8 * abs(_at(even, 0.21, -0.26)[1])
 
 
 def test_action_units_move_the_way_facs_says():
@@ -83,23 +75,13 @@ def test_action_units_move_the_way_facs_says():
                 assert abs(moved) < 0.4, (number, place, across, down)
 
 
-def test_a_more_intense_action_unit_moves_more():
-    weak = sum(motion.fields(FACE, (ActionUnit(1, "", "A"), ActionUnit(12, "", "C")), X, Y))
-    even = sum(motion.fields(FACE, (ActionUnit(1, "", "C"), ActionUnit(12, "", "C")), X, Y))
-    assert abs(_at(weak, 0.21, -0.26)[1]) < 0.8 * abs(_at(even, 0.21, -0.26)[1])
-
-
 @given(LATENESS, LATENESS)
-def test_onset_apex_and_offset_do_not_depend_on_the_course(rise, decay):
+def test_a_movement_is_0_at_onset_and_offset_and_1_at_the_apex(rise, decay):
     times = np.array([-1, 0, motion.REST / 2, 1 - motion.REST / 2, 1, 1 + motion.REST / 2, 2 - motion.REST / 2, 2, 3])
     assert motion.amplitude(times, rise, decay).tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0]
-
-
-@given(LATENESS, LATENESS)
-def test_a_movement_rises_to_the_apex_and_falls_to_the_offset(rise, decay):
-    amplitude = motion.amplitude(np.linspace(0, 2, 201), rise, decay)
-    assert (np.diff(amplitude)[:100] >= 0).all()
-    assert (np.diff(amplitude)[100:] <= 0).all()
+    steps = np.diff(motion.amplitude(np.linspace(0, 2, 201), rise, decay))
+    assert (steps[:100] >= 0).all()
+    assert (steps[100:] <= 0).all()
 
 
 @given(st.floats(-2, 2), st.floats(0.44, 0.56))
@@ -112,41 +94,29 @@ def test_a_balanced_decay_keeps_the_mean_of_an_even_course(lateness, rising):
     assert mean(lateness, motion.balanced(lateness, rising)) == pytest.approx(mean(0, 0), abs=2e-3)
 
 
-def test_flicker_is_0_at_the_labels_and_0_on_average():
+def test_flicker_is_0_at_the_labels_and_on_average():
     near = motion.REST / 2
-    still = motion.flickering(np.array([-1, 0, near, 1 - near, 1, 1 + near, 2 - near, 2, 3]))
-    assert not still.any()
+    assert not motion.flickering(np.array([-1, 0, near, 1 - near, 1, 1 + near, 2 - near, 2, 3])).any()
     for start in (0, 1):
         phase = motion.flickering(np.linspace(start, start + 1, 4001))
         assert phase.mean() == pytest.approx(0, abs=1e-3)
         assert np.abs(phase).max() > 0.5
-
-
-def test_the_light_is_opposite_at_the_two_eyes():
-    rings = motion.rings(FACE, X, Y)
+    rings = motion.rings(FACE, X, Y)  # opposite at the two eyes
     assert abs(rings[:, :80].mean()) < 0.05 * np.abs(rings[:, :80]).mean()
     np.testing.assert_allclose(rings, -rings[:, ::-1], atol=1e-6)
     assert _at(rings[None], 0.41, 0.0)[0] == pytest.approx(1, abs=0.05)
 
 
 def test_strength_scales_means_and_draws_no_more_numbers():
-    for emotion in sorted(motion.CUES):
-        cue = motion.CUES[emotion]
-
-        def drawn(strength, emotion=emotion):
-            rng = np.random.default_rng(5)
-            course = motion.draw_course(rng, emotion, strength, 0.5)
-            return course, rng.random()  # and the next number of the stream
-
-        (weak, after_weak), (strong, after_strong) = drawn(0.0), drawn(1.0)
-        assert after_weak == after_strong, emotion
+    weak_courses = set()
+    for emotion, cue in motion.CUES.items():
+        streams = [np.random.default_rng(5) for _ in range(2)]
+        weak, strong = (motion.draw_course(streams[strength], emotion, strength, 0.5) for strength in (0, 1))
+        assert streams[0].random() == streams[1].random(), emotion
         assert np.mean(strong.rise) - np.mean(weak.rise) == pytest.approx(cue.lateness), emotion
         assert strong.flicker / weak.flicker == pytest.approx(1 + cue.flicker), emotion
-
-
-def test_at_strength_0_all_emotions_have_one_course():
-    courses = {motion.draw_course(np.random.default_rng(5), name, 0.0, 0.5) for name in motion.CUES}
-    assert len(courses) == 1
+        weak_courses.add(weak)
+    assert len(weak_courses) == 1
 
 
 def test_which_side_lags_is_drawn_at_random():
