@@ -13,8 +13,6 @@ from support.refusals import refusal
 from merbench.contracts.clips import clip_names
 from merbench.contracts.errors import DataError
 from merbench.databases.readers.casme2 import DATABASE as CASME2
-from merbench.databases.readers.samm import DATABASE as SAMM
-from merbench.databases.readers.smic_hs import DATABASE as SMIC
 
 SHEET, TREE, CLASSES = "CASME2-coding-20140508.xlsx", "CASME2-RAW", "CASME2-ObjectiveClasses.xlsx"
 FIRST = f"{TREE}/sub01/EP21_01f"  # frames 44 to 55, the clip from 46 to 53; row 2 of the sheet
@@ -83,10 +81,6 @@ def made(path):
     return on_disk(lambda folder: (folder / path).mkdir())
 
 
-def linked(path, target):
-    return on_disk(lambda folder: (folder / path).symlink_to(target))
-
-
 def copied(path, other):
     copy = lambda f: (shutil.copytree if (f / path).is_dir() else shutil.copy)(f / path, f / other)  # noqa: E731
     return on_disk(copy)
@@ -104,31 +98,13 @@ REFUSED = {
     "no frames": (forget(TREE), "CASME2-RAW/sub01/EP02_01f"),
     "frames four levels down": (on_disk(lambda f: shutil.move(f / TREE, f / f"a/b/c/d/{TREE}")), "no clip folders"),
     "no subject folders": (two(rename(f"{TREE}/sub01", "x"), forget(TREE), rename("x", TREE)), "no clip folders"),
-    "another sheet": (sheet(lambda g: [["Name", "Value"], ["a", 1]]), f"{SHEET}: .*Subject"),
-    "no header": (sheet(lambda g: g[1:]), f"{SHEET}: .*Subject"),
-    "a header too far down": (sheet(lambda g: [[]] * 40 + g), f"{SHEET}: .*first 30 rows"),
     "a renamed column": (cell(1, APEX, "Peak"), f"{SHEET}, Sheet1: .*row 1 .*ApexFrame.*OnsetFrame, Peak"),
-    "no rows": (sheet(lambda g: g[:1]), f"{SHEET}, Sheet1: no rows"),
-    "a formula without a value": (cell(4, OFFSET, "=D4+5"), f"{SHEET}, Sheet1: cell F4 holds a formula"),
-    "a damaged sheet": (on_disk(lambda f: os.truncate(f / SHEET, 1500)), f"{SHEET} .*damaged"),
-    "a sheet that is not an Excel file": (write(SHEET, b"Subject,Filename\n"), f"{SHEET} is not an Excel file"),
-    "an empty sheet": (write(SHEET, b""), f"{SHEET} is empty"),
     "damaged objective classes": (write(CLASSES, b"PK\3\4"), f"{CLASSES} .*damaged"),
     "a row twice": (sheet(lambda g: [*g, g[1]]), f"{SHEET}, Sheet1: rows 2 and 8 .*{CLIP_NAME}"),
-    "a clip twice in other spellings": (
-        sheet(lambda g: [*g, [1, "ep21_01F ", *g[1][2:]]]),
-        f"rows 2 and 8 .*{CLIP_NAME}",
-    ),
+    "a clip twice": (sheet(lambda g: [*g, [1, "ep21_01F ", *g[1][2:]]]), f"rows 2 and 8 .*{CLIP_NAME}"),
     "a clip's folder twice": (copied(FIRST, f"{TREE}/sub01/ep21_01F"), f"both {CLIP_NAME}"),
-    "two pictures of one number": (
-        copied(f"{FIRST}/img47.jpg", f"{FIRST}/img047.jpg"),
-        "img047.jpg and img47.jpg .*frame 47",
-    ),
+    "two pictures of one number": (copied(f"{FIRST}/img47.jpg", f"{FIRST}/img047.jpg"), "img047.jpg and img47.jpg"),
     "a link loop": (on_disk(lambda f: (f / TREE / "sub01" / "again").symlink_to(f / TREE)), "sub01/again .*link"),
-    "a frame that links to itself": (
-        two(forget(f"{FIRST}/img50.jpg"), linked(f"{FIRST}/img50.jpg", "img50.jpg")),
-        "img50.jpg .*link",
-    ),
     "frames of other counters": (
         sheet(lambda g: [g[0], *([*row[:3], 900, 950, 990, *row[6:]] for row in g[1:])]),
         f"6 of 6 .*{CLIP_NAME} {SHEET}, Sheet1, row 2: 900 to 990, on disk 44 to 55",
@@ -141,7 +117,7 @@ REFUSED = {
         sheet(lambda g: [g[0], *([row[1], row[0], *row[2:]] for row in g[1:])]),
         "no clip can be used: .*subject sub01, clip EP02_01f",
     ),
-}  # fmt: skip
+}
 
 
 def test_unreadable_copies_are_refused_in_one_line(copies):
@@ -161,8 +137,6 @@ EXCLUDED = {
     "no emotion": (cell(2, EMOTION, " "), f"{SHEET}, Sheet1, cell I2"),
     "no folder": (forget(FIRST), ROW),
     "a file in place of the folder": (two(forget(FIRST), write(FIRST, b"x")), ROW),
-    "a folder that links nowhere": (two(forget(FIRST), linked(FIRST, "away")), ROW),
-    "an empty folder": (two(forget(FIRST), made(FIRST)), "EP21_01f"),
     "a folder of something else": (two(forget(FIRST), made(FIRST), write(f"{FIRST}/Thumbs.db", b"x")), "EP21_01f"),
     "no frame within the clip": (without_frames(*range(46, 54)), f"{ROW}: 46 to 53, on disk 44 to 55"),
 }
@@ -178,7 +152,6 @@ def test_unusable_clips_are_excluded_with_a_note(copies, intact):
 
 
 KEPT = {
-    "an apex that is text": (cell(2, APEX, "?"), "corrected", f"49 in 46 to 53 ({SHEET}, Sheet1, cell E2: ?)"),
     "a blank apex": (cell(2, APEX, None), "corrected", f"49 in 46 to 53 ({SHEET}, Sheet1, cell E2: nothing)"),
     "an apex of 0": (cell(2, APEX, 0), "corrected", f"49 in 46 to 53 ({SHEET}, Sheet1, cell E2: 0)"),
     "an apex at the onset": (cell(2, APEX, 46), "note", "46"),
@@ -191,7 +164,6 @@ KEPT = {
         "99999999945 of 99999999955: 56, 57, 58, 59, 60, 61, 62, 63, 64, 65 ...",
     ),
     "pictures of two sizes": (write(f"{FIRST}/img53.jpg", GREY), "note", "img46.jpg 8x8, img49.jpg 8x8, img53.jpg 8x1"),
-    "a picture cut short": (write(f"{FIRST}/img46.jpg", GREY[:20]), "note", "img46.jpg"),
     "an empty picture": (write(f"{FIRST}/img49.jpg", b""), "note", "img49.jpg"),
 }  # fmt: skip
 
@@ -222,11 +194,8 @@ def test_rows_and_folders_without_a_clip_are_reported(copies, intact):
         assert reading.clips.equals(intact.clips), case
         (note,) = [note for note in reading.notes if note not in intact.notes]
         assert (note.about, note.kind) == (about, "excluded"), case
-
-
-def test_a_subject_without_folders_is_reported_with_each_clip(copies):
-    ((_, folder),) = copies({"sub01": (forget(f"{TREE}/sub01"),)})
-    assert {(note.about, note.kind) for note in CASME2.read(folder).notes if "sub01" in note.about} == {
+    shutil.rmtree(folder / TREE / "sub01")
+    assert {(note.about, note.kind) for note in CASME2.read(folder).notes if "casme2/sub01" in note.about} == {
         ("casme2/sub01", "note"),
         ("casme2/sub01/EP21_01f", "excluded"),
         ("casme2/sub01/EP21_02", "excluded"),
@@ -234,25 +203,17 @@ def test_a_subject_without_folders_is_reported_with_each_clip(copies):
 
 
 HARMLESS = {
-    "blank rows": sheet(lambda g: [g[0], [], *g[1:3], [None] * 9, [" "] * 9, *g[3:], []]),
-    "a title above the header": sheet(lambda g: [["CASME II"], [], *g]),
-    "columns in another order": sheet(lambda g: [row[::-1] for row in g]),
-    "rows in another order": sheet(lambda g: [g[0], *g[:0:-1]]),
+    "rows and columns in another order": sheet(lambda g: [row[::-1] for row in (g[0], *g[:0:-1])]),
     "numbers as text": sheet(lambda g: [g[0], *([c if c is None else str(c) for c in row] for row in g[1:])]),
-    "numbers with fractions of zero": sheet(
-        lambda g: [g[0], *([float(c) if isinstance(c, int) else c for c in row] for row in g[1:])]
-    ),
     "blanks around text": sheet(lambda g: [[f" {c} " if isinstance(c, str) else c for c in row] for row in g]),
-    "formulas beside the table": sheet(lambda g: [[*row, "=D2+1"] for row in g]),
     "stray files": on_disk(
         lambda f: [
             (place / name).write_bytes(b"x")
             for place in (f, f / TREE, f / TREE / "sub01", f / FIRST)
-            for name in ("sub01.lnk", "img1.jpg.lnk", "Thumbs.db", ".DS_Store", "._img47.jpg", "desktop.ini")
+            for name in ("sub01.lnk", "Thumbs.db", ".DS_Store", "._img47.jpg", f"~${SHEET}")
         ]
     ),
     "stray folders": on_disk(lambda f: [(f / TREE / name).mkdir() for name in ("__MACOSX", ".Trash")]),
-    "the lock file of an open sheet beside it": write(f"~${SHEET}", b"x"),
     "frames of another zero fill": on_disk(
         lambda f: [p.rename(p.with_name(f"img{int(p.stem[3:]):06d}.JPG")) for p in (f / FIRST).iterdir()]
     ),
@@ -282,26 +243,3 @@ def test_a_folder_without_read_permission_is_refused(miniature, tmp_path, monkey
     monkeypatch.setattr(os, "scandir", refuse)
     assert "EP21_02 can't be read (Permission denied)" in refusal(CASME2.read, tmp_path, error=DataError)
     assert CASME2.recognises(tmp_path)
-
-
-def test_a_samm_clip_in_another_subjects_folder_is_reported(miniature, tmp_path):
-    tree = miniature.write_samm(tmp_path) / "SAMM"
-    (tree / "006" / "006_8_1").rename(tree / "011" / "006_8_1")
-    excluded = {note.about for note in SAMM.read(tmp_path).notes if note.kind == "excluded"}
-    assert {"SAMM/011/006_8_1", "samm/006/006_8_1"} <= excluded
-
-
-def test_damaged_copies_of_smic_are_refused(miniature, tmp_path):
-    place = miniature.write_smic(tmp_path / "twice") / "HS" / "s1" / "micro"
-    shutil.copytree(place / "negative" / "s1_ne_51", place / "positive" / "s1_ne_51")
-    assert "both smic-hs/s01/s01_ne_51" in refusal(SMIC.read, tmp_path / "twice", error=DataError)
-    for image in miniature.write_smic(tmp_path / "empty").rglob("*.bmp"):
-        image.unlink()
-    assert "no frames (5 of 5 excluded)" in refusal(SMIC.read, tmp_path / "empty", error=DataError)
-
-
-def test_a_smic_class_folder_of_another_name_is_reported(miniature, tmp_path):
-    place = miniature.write_smic(tmp_path) / "HS" / "s1" / "micro"
-    (place / "negative").rename(place / "neagtive")
-    (note,) = [each for each in SMIC.read(tmp_path).notes if each.about]
-    assert (note.about, note.kind) == ("HS/s1/micro/neagtive", "excluded")
