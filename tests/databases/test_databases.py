@@ -39,37 +39,29 @@ DATABASE = Mine()
 """
 
 
-def test_every_database_of_the_library_loads_under_its_name():
-    items, problems = DATABASES.load_all()
-    assert set(items) >= {"casme2", "megc2019-flow28", "samm", "smic-hs"}
-    assert problems == []
-    for name, database in items.items():
-        assert isinstance(database, Database)
-        assert database.card.name == name
-
-
-def test_a_plugins_database_is_found(plugin):
+def test_every_database_loads_under_its_name(plugin):
     plugin("merbench_test_whole", WHOLE.format(name="mine"))
     assert DATABASES.get("mine").card.title == "Mine"
+    items, problems = DATABASES.load_all()
+    assert set(items) >= {"casme2", "megc2019-flow28", "mine", "samm", "smic-hs"}
+    assert problems == []
+    assert all(isinstance(database, Database) and database.card.name == name for name, database in items.items())
 
 
-def test_unfit_databases_are_refused(plugin):
+def test_unfit_databases_are_refused_and_harm_no_other(plugin):
+    whole = WHOLE.format(name="mine")
     for module, code, expected in (
         ("renamed", WHOLE.format(name="yours"), "calls itself 'yours'"),
         ("number", "DATABASE = 3\n", "lacks card, recognises or read"),
-        ("frameless", WHOLE.replace("def frames", "def pictures").format(name="mine"), "but frames is"),
-        ("arrayless", WHOLE.replace('"here"', '"here", offers=()').format(name="mine"), "but arrays is"),
+        ("frameless", whole.replace("def frames", "def pictures"), "but frames is"),
+        ("arrayless", whole.replace('"here"', '"here", offers=()'), "but arrays is"),
+        ("cardless", f"{whole}Mine.card = None\n", "lacks card, recognises or read"),
     ):
         plugin(f"merbench_test_{module}", code)
         line = refusal(DATABASES.get, "mine", case=module)
         assert "database 'mine' of plugin 1" in line
         assert expected in line
-
-
-def test_a_broken_card_is_reported_and_harms_no_other(plugin):
-    plugin("merbench_test_cardless", WHOLE.format(name="mine") + "Mine.card = None\n")
-    items, problems = DATABASES.load_all()
+    items, (problem,) = DATABASES.load_all()
     assert "megc2019-flow28" in items
     assert "mine" not in items
-    assert len(problems) == 1
-    assert "'mine' of plugin 1" in problems[0]
+    assert "'mine' of plugin 1" in problem
