@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support import miniature
 from support.refusals import refusal
 
 from merbench.contracts.clips import clip_names
@@ -21,73 +22,60 @@ SUBJECT, CLIP, ONSET, APEX, OFFSET, AUS, EMOTION = 0, 1, 3, 4, 5, 7, 8
 
 
 @pytest.fixture
-def copies(miniature, tmp_path):
+def copies(tmp_path):
     """Return a function that yields, for each case, a copy of CASME II with six clips that the case damaged."""
 
     def damaged(cases):
         for number, (case, (damage, *expected)) in enumerate(cases.items()):
             folder = miniature.write_casme2(tmp_path / str(number))
-            damage(folder, miniature)
+            damage(folder)
             yield case, folder, *expected
 
     return damaged
 
 
 @pytest.fixture
-def intact(miniature, tmp_path):
+def intact(tmp_path):
     """Return what is read of an intact copy."""
     return CASME2.read(miniature.write_casme2(tmp_path / "intact"))
 
 
-def sheet(change, name=SHEET):
+def sheet(change):
     """Return a damage that writes the sheet again after ``change(cells)``."""
-
-    def damage(folder, miniature):
-        grid = miniature.casme2_grid()
-        miniature.write_sheet(folder / name, change(grid) or grid)
-
-    return damage
+    return lambda f: miniature.write_sheet(f / SHEET, change(miniature.casme2_grid()))
 
 
 def cell(row, column, value):
     """Return a damage that writes one cell, `row` as a spreadsheet counts."""
-    return sheet(lambda grid: grid[row - 1].__setitem__(column, value))
-
-
-def on_disk(change):
-    """Return a damage to files and folders."""
-    return lambda folder, miniature: change(folder)
+    return sheet(lambda g: [*g[: row - 1], [*g[row - 1][:column], value, *g[row - 1][column + 1 :]], *g[row:]])
 
 
 def rename(old, new):
-    return on_disk(lambda folder: (folder / old).rename(folder / new))
+    return lambda f: (f / old).rename(f / new)
 
 
 def write(path, content):
-    return on_disk(lambda folder: (folder / path).write_bytes(content))
+    return lambda f: (f / path).write_bytes(content)
 
 
 def forget(path):
-    return on_disk(
-        lambda folder: shutil.rmtree(folder / path) if (folder / path).is_dir() else (folder / path).unlink()
-    )
+    return lambda f: shutil.rmtree(f / path) if (f / path).is_dir() else (f / path).unlink()
 
 
 def two(*damages):
-    return lambda folder, miniature: [damage(folder, miniature) for damage in damages]
+    return lambda f: [damage(f) for damage in damages]
 
 
 def made(path):
-    return on_disk(lambda folder: (folder / path).mkdir())
+    return lambda f: (f / path).mkdir()
 
 
 def copied(path, other):
-    copy = lambda f: (shutil.copytree if (f / path).is_dir() else shutil.copy)(f / path, f / other)  # noqa: E731
-    return on_disk(copy)
+    return lambda f: (shutil.copytree if (f / path).is_dir() else shutil.copy)(f / path, f / other)
 
 
 def without_frames(*numbers):
-    return on_disk(lambda folder: [(folder / FIRST / f"img{n}.jpg").unlink() for n in numbers])
+    return lambda f: [(f / FIRST / f"img{n}.jpg").unlink() for n in numbers]
 
 
 CLIP_NAME = "casme2/sub01/EP21_01f"
@@ -96,7 +84,7 @@ REFUSED = {
     "the lock file of an open sheet in its place": (rename(SHEET, f"~${SHEET}"), "no annotation sheet"),
     "only the sheet of objective classes": (rename(SHEET, "sheet.xlsx"), "no annotation sheet"),
     "no frames": (forget(TREE), "CASME2-RAW/sub01/EP02_01f"),
-    "frames four levels down": (on_disk(lambda f: shutil.move(f / TREE, f / f"a/b/c/d/{TREE}")), "no clip folders"),
+    "frames four levels down": ((lambda f: shutil.move(f / TREE, f / f"a/b/c/d/{TREE}")), "no clip folders"),
     "no subject folders": (two(rename(f"{TREE}/sub01", "x"), forget(TREE), rename("x", TREE)), "no clip folders"),
     "a renamed column": (cell(1, APEX, "Peak"), f"{SHEET}, Sheet1: .*row 1 .*ApexFrame.*OnsetFrame, Peak"),
     "damaged objective classes": (write(CLASSES, b"PK\3\4"), f"{CLASSES} .*damaged"),
@@ -104,13 +92,13 @@ REFUSED = {
     "a clip twice": (sheet(lambda g: [*g, [1, "ep21_01F ", *g[1][2:]]]), f"rows 2 and 8 .*{CLIP_NAME}"),
     "a clip's folder twice": (copied(FIRST, f"{TREE}/sub01/ep21_01F"), f"both {CLIP_NAME}"),
     "two pictures of one number": (copied(f"{FIRST}/img47.jpg", f"{FIRST}/img047.jpg"), "img047.jpg and img47.jpg"),
-    "a link loop": (on_disk(lambda f: (f / TREE / "sub01" / "again").symlink_to(f / TREE)), "sub01/again .*link"),
+    "a link loop": ((lambda f: (f / TREE / "sub01" / "again").symlink_to(f / TREE)), "sub01/again .*link"),
     "frames of other counters": (
         sheet(lambda g: [g[0], *([*row[:3], 900, 950, 990, *row[6:]] for row in g[1:])]),
         f"6 of 6 .*{CLIP_NAME} {SHEET}, Sheet1, row 2: 900 to 990, on disk 44 to 55",
     ),
     "folders of other subjects": (
-        on_disk(lambda f: [(f / TREE / f"sub0{n}").rename(f / TREE / f"sub1{n}") for n in (1, 2, 3)]),
+        (lambda f: [(f / TREE / f"sub0{n}").rename(f / TREE / f"sub1{n}") for n in (1, 2, 3)]),
         "no folder on disk .6 of ",
     ),
     "names moved by one column": (
@@ -206,18 +194,18 @@ HARMLESS = {
     "rows and columns in another order": sheet(lambda g: [row[::-1] for row in (g[0], *g[:0:-1])]),
     "numbers as text": sheet(lambda g: [g[0], *([c if c is None else str(c) for c in row] for row in g[1:])]),
     "blanks around text": sheet(lambda g: [[f" {c} " if isinstance(c, str) else c for c in row] for row in g]),
-    "stray files": on_disk(
+    "stray files": (
         lambda f: [
             (place / name).write_bytes(b"x")
             for place in (f, f / TREE, f / TREE / "sub01", f / FIRST)
             for name in ("sub01.lnk", "Thumbs.db", ".DS_Store", "._img47.jpg", f"~${SHEET}")
         ]
     ),
-    "stray folders": on_disk(lambda f: [(f / TREE / name).mkdir() for name in ("__MACOSX", ".Trash")]),
-    "frames of another zero fill": on_disk(
+    "stray folders": (lambda f: [(f / TREE / name).mkdir() for name in ("__MACOSX", ".Trash")]),
+    "frames of another zero fill": (
         lambda f: [p.rename(p.with_name(f"img{int(p.stem[3:]):06d}.JPG")) for p in (f / FIRST).iterdir()]
     ),
-    "a clip behind a link": on_disk(
+    "a clip behind a link": (
         lambda f: [(f / FIRST).rename(f / "moved"), (f / FIRST).symlink_to(f / "moved", target_is_directory=True)]
     ),
 }
@@ -231,7 +219,7 @@ def test_cosmetic_differences_in_the_copy_are_ignored(copies, intact):
         assert sorted(notes) == sorted(before), case
 
 
-def test_a_folder_without_read_permission_is_refused(miniature, tmp_path, monkeypatch):
+def test_a_folder_without_read_permission_is_refused(tmp_path, monkeypatch):
     miniature.write_casme2(tmp_path)
     scandir = os.scandir
 
