@@ -7,24 +7,8 @@ import threading
 from urllib.parse import unquote
 
 import pytest
-from support import webserver
+from support import webserver as web
 from support.refusals import refusal
-from support.webserver import (
-    NAME,
-    ONE,
-    ONE_QUOTED,
-    Server,
-    complete_but,
-    copied,
-    dripping,
-    endless,
-    half,
-    hang_up,
-    published,
-    reply,
-    silent,
-    status,
-)
 
 from merbench.databases.registrations import registered
 from merbench.databases.releases import fetching, transfer
@@ -39,7 +23,7 @@ def serve():
     servers = []
 
     def start(root, published=True):
-        servers.append(Server(root, published))
+        servers.append(web.Server(root, published))
         return servers[-1]
 
     yield start
@@ -51,14 +35,14 @@ def serve():
 def publisher(serve, small_release, tmp_path, monkeypatch):
     """Publish the small release, 25 files, in place of the real one, and return its server."""
     server = serve(small_release)
-    webserver.publish(server, small_release, tmp_path, monkeypatch)
+    web.publish(server, small_release, tmp_path, monkeypatch)
     return server
 
 
 def fetched(address=None):
     """Fetch; return how many files came, and the notes."""
     notes = []
-    return fetch(NAME, address, lambda done, total: None, notes.append)[2], notes
+    return fetch(web.NAME, address, lambda done, total: None, notes.append)[2], notes
 
 
 def refused(address=None):
@@ -68,13 +52,13 @@ def refused(address=None):
 
 def test_names_are_encoded_and_each_file_is_requested_once(publisher, small_release, tmp_path):
     odd = f"{IMAGES}/a #1? 100%41 ä+&.png"
-    shutil.copy(small_release / ONE, small_release / odd)
+    shutil.copy(small_release / web.ONE, small_release / odd)
     (tmp_path / "list.csv").write_text(checksums(small_release, [LIST, IMAGES]), encoding="utf-8")
     assert fetched() == (26, [])
     assert len(publisher.asked) == len(set(publisher.asked)) == 26
-    for path in (LIST, f"datasets/{ONE_QUOTED}", f"datasets/{IMAGES}/a%20%231%3F%20100%2541%20%C3%A4%2B%26.png"):
+    for path in (LIST, f"datasets/{web.ONE_QUOTED}", f"datasets/{IMAGES}/a%20%231%3F%20100%2541%20%C3%A4%2B%26.png"):
         assert f"/{path}" in publisher.asked
-    assert complete_but()
+    assert web.complete_but()
     publisher.asked.clear()
     assert fetched() == (0, [])
     assert publisher.asked == []
@@ -84,9 +68,9 @@ def test_a_mirror_has_the_publishers_folders_or_those_of_a_copy(publisher, serve
     for layout, slash in ((True, ""), (False, "/")):
         mirror = serve(small_release, layout)
         assert fetched(mirror.address + slash) == (25, [])
-        assert complete_but()
+        assert web.complete_but()
         assert not [path for path in mirror.asked if path.startswith("//")]
-        shutil.rmtree(fetched_folder(NAME))
+        shutil.rmtree(fetched_folder(web.NAME))
     (tmp_path / "empty").mkdir()
     mirror = serve(tmp_path / "empty")  # left after ten files
     said = refused(mirror.address)
@@ -105,43 +89,45 @@ def test_a_changed_file_is_refused_and_the_others_are_kept(publisher, tmp_path):
         lambda content: content + b"\n",
         lambda content: b"<html>Log in to the campus network</html>",
     ):
-        publisher.always(ONE, lambda handler, content, c=change: reply(handler, c(content), Content_Type="text/html"))
+        publisher.always(
+            web.ONE, lambda handler, content, c=change: web.reply(handler, c(content), Content_Type="text/html")
+        )
         said = refused()
-        assert ONE in unquote(said)
+        assert web.ONE in unquote(said)
         assert re.search(r"is not the published file: .* bytes \(text/html\), SHA-256 differs from \w{12}…", said)
         assert "24 of 25 files" in said
-        assert complete_but(ONE)
+        assert web.complete_but(web.ONE)
         assert registered() == {}
     publisher.answers.clear()
     publisher.asked.clear()
     assert fetched() == (1, [])
-    assert publisher.asked == [f"/datasets/{ONE_QUOTED}"]  # finished ones are not requested again
+    assert publisher.asked == [f"/datasets/{web.ONE_QUOTED}"]  # finished ones are not requested again
     path = tmp_path / "list.csv"
-    path.write_text(path.read_text().replace(ONE, "../../../etc/passwd"))
+    path.write_text(path.read_text().replace(web.ONE, "../../../etc/passwd"))
     assert "'../../../etc/passwd'" in refused()
 
 
 def test_errors_of_one_file_name_it_and_keep_the_others(publisher, small_release):
-    path = small_release / ONE
+    path = small_release / web.ONE
     path.rename(small_release / "away")
     said = refused()
     (small_release / "away").rename(path)
     for folder in ("datasets/", ""):
-        assert f"{publisher.address}/{folder}{ONE_QUOTED} answers 404 Not Found" in said
+        assert f"{publisher.address}/{folder}{web.ONE_QUOTED} answers 404 Not Found" in said
     assert "--from URL" in said
     for answer, times, expected in (
-        (status(403), 1, "answers 403 Forbidden"),
-        (status(500), 3, "answers 500 Internal Server Error"),
-        (half, 3, "connection lost ("),
-        (hang_up, 3, "connection lost ("),
-        (endless, 1, "not the published file: more than "),
+        (web.status(403), 1, "answers 403 Forbidden"),
+        (web.status(500), 3, "answers 500 Internal Server Error"),
+        (web.half, 3, "connection lost ("),
+        (web.hang_up, 3, "connection lost ("),
+        (web.endless, 1, "not the published file: more than "),
     ):
-        publisher.always(ONE, answer)
+        publisher.always(web.ONE, answer)
         publisher.asked.clear()
         assert expected in refused()
-        assert len([path for path in publisher.asked if ONE_QUOTED in path]) == times
-        assert complete_but(ONE)
-    publisher.answers = {ONE: [half, status(429)]}
+        assert len([path for path in publisher.asked if web.ONE_QUOTED in path]) == times
+        assert web.complete_but(web.ONE)
+    publisher.answers = {web.ONE: [web.half, web.status(429)]}
     publisher.asked.clear()
     assert fetched() == (1, [])  # errors that pass are retried
     assert len(publisher.asked) == 3
@@ -149,11 +135,11 @@ def test_errors_of_one_file_name_it_and_keep_the_others(publisher, small_release
 
 def test_a_rate_limit_ends_the_download_with_the_time_to_wait(publisher, monkeypatch):
     monkeypatch.setattr(fetching, "PARALLEL", 1)
-    publisher.always(ONE, status(429, Retry_After=1800))
+    publisher.always(web.ONE, web.status(429, Retry_After=1800))
     said = refused()
     assert "answers 429 Too Many Requests" in said
     assert "in 1800 seconds" in said
-    before = len(copied())
+    before = len(web.copied())
     assert f"{before} of 25 files" in said
     assert before < 24  # the others were not requested
     publisher.answers.clear()
@@ -162,14 +148,14 @@ def test_a_rate_limit_ends_the_download_with_the_time_to_wait(publisher, monkeyp
 
 @pytest.mark.slow
 def test_slow_files_are_accepted_up_to_a_limit(publisher, monkeypatch):
-    publisher.answers[ONE] = [dripping(20, 0.05)]
+    publisher.answers[web.ONE] = [web.dripping(20, 0.05)]
     assert fetched() == (25, [])
-    (fetched_folder(NAME) / ONE).unlink()
+    (fetched_folder(web.NAME) / web.ONE).unlink()
     monkeypatch.setattr(transfer, "PATIENCE", 1.0)
     monkeypatch.setattr(transfer, "PAUSES", ())
-    publisher.always(ONE, dripping(500, 0.1))  # never silent for long, and would take a minute
+    publisher.always(web.ONE, web.dripping(500, 0.1))  # never silent for long, and would take a minute
     assert "slower than" in refused()
-    assert complete_but(ONE)
+    assert web.complete_but(web.ONE)
 
 
 def test_silent_and_unreachable_servers_and_proxies_are_reported(publisher, monkeypatch):
@@ -180,33 +166,33 @@ def test_silent_and_unreachable_servers_and_proxies_are_reported(publisher, monk
     assert publisher.asked == []
     monkeypatch.setattr(transfer, "SILENCE", 0.5)
     monkeypatch.setattr(transfer, "PAUSES", ())
-    for file in published():
-        publisher.always(file.path, silent)
+    for file in web.published():
+        publisher.always(file.path, web.silent)
     said = refused()
     assert "does not answer" in said
     assert "0 of 25 files" in said
     assert len(publisher.asked) <= fetching.PARALLEL
     publisher.close()
     said = refused()
-    assert re.search(rf"{NAME}: {publisher.address}/\S+ can't be reached \(.*refused\); 0 of 25 files", said)
+    assert re.search(rf"{web.NAME}: {publisher.address}/\S+ can't be reached \(.*refused\); 0 of 25 files", said)
     assert registered() == {}
 
 
 def test_redirects_are_followed_and_invalid_ones_reported(publisher, serve, small_release, tmp_path):
     other = serve(small_release, published=False)
-    publisher.answers[ONE] = [status(302, Location=f"{other.address}/{ONE_QUOTED}")]
+    publisher.answers[web.ONE] = [web.status(302, Location=f"{other.address}/{web.ONE_QUOTED}")]
     assert fetched() == (25, [])
     assert len(other.asked) == 1
-    (fetched_folder(NAME) / ONE).unlink()
+    (fetched_folder(web.NAME) / web.ONE).unlink()
     (tmp_path / "campus").mkdir()
     (tmp_path / "campus" / "login").write_text("<html>Log in</html>")
     campus = serve(tmp_path / "campus")
-    publisher.always(ONE, status(302, Location=f"{campus.address}/login"))
+    publisher.always(web.ONE, web.status(302, Location=f"{campus.address}/login"))
     assert f"redirected to {campus.address}/login, is not the published file" in refused()
-    for location in ("file:///etc/passwd", "http://", f"/{ONE}", "http://[x"):
-        publisher.always(ONE, status(301, Location=location))
+    for location in ("file:///etc/passwd", "http://", f"/{web.ONE}", "http://[x"):
+        publisher.always(web.ONE, web.status(301, Location=location))
         assert "redirects to an invalid address" in refused(), location
-        assert complete_but(ONE)
+        assert web.complete_but(web.ONE)
 
 
 def test_full_disks_and_unwritable_homes_are_reported(publisher, small_release, tmp_path, monkeypatch):
@@ -219,36 +205,36 @@ def test_full_disks_and_unwritable_homes_are_reported(publisher, small_release, 
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "can't be written (File too large)" in said
     assert "MERBENCH_HOME" in said
-    assert f"{len(copied())} of 25 files" in said
-    assert all(file.is_in(fetched_folder(NAME)) for file in published() if file.path in copied())
+    assert f"{len(web.copied())} of 25 files" in said
+    assert all(file.is_in(fetched_folder(web.NAME)) for file in web.published() if file.path in web.copied())
     assert fetched()[0] == 25 - int(re.search(r"(\d+) of 25", said)[1])
-    (fetched_folder(NAME) / LIST).unlink()
-    (fetched_folder(NAME) / LIST).mkdir()
-    assert f"{fetched_folder(NAME) / LIST} can't be written (Is a directory)" in refused()
+    (fetched_folder(web.NAME) / LIST).unlink()
+    (fetched_folder(web.NAME) / LIST).mkdir()
+    assert f"{fetched_folder(web.NAME) / LIST} can't be written (Is a directory)" in refused()
     publisher.asked.clear()
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file"))
-    assert f"{tmp_path / 'file' / 'fetched' / NAME} can't be written (Not a directory)" in refused()
+    assert f"{tmp_path / 'file' / 'fetched' / web.NAME} can't be written (Not a directory)" in refused()
     assert publisher.asked == []
 
 
 def test_after_a_kill_only_incomplete_files_are_fetched(publisher):
     fetched()
-    folder = fetched_folder(NAME)
-    drafts = folder.with_name(f".{NAME}.drafts")
+    folder = fetched_folder(web.NAME)
+    drafts = folder.with_name(f".{web.NAME}.drafts")
     drafts.mkdir()
     (drafts / "0.part").write_bytes(b"half a fi")
-    (folder / ONE).write_bytes((folder / ONE).read_bytes()[:100])
+    (folder / web.ONE).write_bytes((folder / web.ONE).read_bytes()[:100])
     (folder / LIST).unlink()
     publisher.asked.clear()
     came, (note,) = fetched()
-    assert (came, ONE in note, LIST in note) == (2, True, False)
+    assert (came, web.ONE in note, LIST in note) == (2, True, False)
     assert len(publisher.asked) == 2
-    assert complete_but()
+    assert web.complete_but()
 
 
 def test_a_second_fetch_at_the_same_time_waits(publisher):
-    publisher.answers[ONE] = [dripping(10, 0.05)]
+    publisher.answers[web.ONE] = [web.dripping(10, 0.05)]
     results = []
     threads = [threading.Thread(target=lambda: results.append(fetched())) for _ in range(2)]
     for thread in threads:
@@ -257,7 +243,7 @@ def test_a_second_fetch_at_the_same_time_waits(publisher):
         thread.join(60)
     assert sorted(came for came, _ in results) == [0, 25]
     ((note,),) = [notes for _, notes in results if notes]
-    assert str(fetched_folder(NAME)) in note
+    assert str(fetched_folder(web.NAME)) in note
     assert len(publisher.asked) == 25
 
 
