@@ -18,20 +18,9 @@ if TYPE_CHECKING:
 def findings(name: str, config: str | None = None, settings: Mapping[str, str] | None = None) -> "Iterator[Finding]":
     """Run every check on a registered method, under each task of its card; a finding has a ``result`` and ``evidence``.
 
-    Parameters
-    ----------
-    name : str
-        The method.
-    config : str, optional
-        A configuration on its card; by default the quick one, else the one for CPUs, else the default.
-    settings : mapping of str to str, optional
-        Single settings. Where `epochs` is one, is above 5, and neither it nor the configuration is named, it is set to
-        5 if the other settings allow it.
-
-    Raises
-    ------
-    MerbenchError
-        Unknown method, configuration or setting.
+    Without `config`, the card's quick configuration is checked, else the one for CPUs, else the default. Where `epochs`
+    is a setting, is above 5, and neither it nor `config` is given, it is set to 5 if the other settings allow it.
+    MerbenchError for an unknown method, configuration or setting.
     """
     from merbench.checks.checked import checked_methods
     from merbench.checks.checks import CHECKS

@@ -19,27 +19,18 @@ from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.randomness import seeded
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
 
-#: Number of shuffles of the training labels of every fold.
-SHUFFLES = 2
-#: Number of seeds that are compared.
-SEEDS = 4
-#: Maximum number of epochs, unless the user sets it.
-EPOCHS = 5
+_SHUFFLES = 2  # of the training labels of every fold
+SEEDS = 4  # that are compared
+_EPOCHS = 5  # at most, unless the user sets it
 
 
 @dataclass(frozen=True)
 class CheckedMethod:
-    """A method in one configuration under one task, and its observations.
-
-    Attributes
-    ----------
-    config_name : str
-        The configuration, and settings that differ from it.
-    """
+    """A method in one configuration under one task, and its observations."""
 
     method: RegisteredMethod
     config: MethodConfig
-    config_name: str
+    config_name: str  #: the configuration, and settings that differ from it
     task: Task
 
     def __str__(self) -> str:
@@ -71,7 +62,7 @@ class CheckedMethod:
     @cached_property
     def shuffled(self) -> list[Observation]:
         """Every fold with shuffled training labels, several times."""
-        tasks = [replace(self.fold_task, shuffled=True, seed=seed) for seed in range(SHUFFLES)]
+        tasks = [replace(self.fold_task, shuffled=True, seed=seed) for seed in range(_SHUFFLES)]
         return [observe(task, fold) for task in tasks for fold in self.folds]
 
     @cached_property
@@ -121,16 +112,13 @@ class CheckedMethod:
 def checked_methods(
     name: str, config: str | None = None, settings: Mapping[str, str] | None = None
 ) -> list[CheckedMethod]:
-    """Return a registered method under each task of its card; nothing is run yet.
-
-    Parameters and errors are those of :func:`merbench.checks.findings`.
-    """
+    """Return a registered method under each task of its card, as for `merbench.checks.findings`; nothing is run yet."""
     method, settings = METHODS.get(name), dict(settings or {})
     card = method.card
     chosen = config or card.quick or card.cpu or card.default
     resolved = method.resolve(chosen, settings)
-    if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > EPOCHS:
-        fewer = {**settings, "epochs": str(EPOCHS)}
+    if config is None and "epochs" not in settings and getattr(resolved, "epochs", 0) > _EPOCHS:
+        fewer = {**settings, "epochs": str(_EPOCHS)}
         with suppress(MerbenchError):  # for instance more warm-up epochs: then it is checked unchanged
             resolved, settings = method.resolve(chosen, fewer), fewer
     config_name = " ".join([chosen, *(f"{key}={value}" for key, value in settings.items())])

@@ -16,50 +16,37 @@ from merbench.engine.fold.answers import BATCH_TOLERANCE
 from merbench.engine.fold.folds import run_fold
 from merbench.scoring.chance import by_chance
 
-Result = Literal["passed", "failed", "not applicable"]
-_Verdict = tuple[Result, str]
+_Result = Literal["passed", "failed", "not applicable"]
+_Verdict = tuple[_Result, str]
 _Look = Callable[[CheckedMethod], _Verdict]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of a check on a method, under one of its tasks.
-
-    Attributes
-    ----------
-    check, holds : str
-        The name of the check and its requirement.
-    evidence : str
-        One line, with figures.
-    """
+    """The result of a check on a method, under one of its tasks."""
 
     check: str
-    holds: str
+    holds: str  #: its requirement
     task: Task
-    result: Result
-    evidence: str
+    result: _Result
+    evidence: str  #: one line, with figures
 
 
 @dataclass(frozen=True)
 class _Check:
-    """A name, a requirement and the function that examines a method; calling it returns the finding.
-
-    With `predicts`, the check applies only to methods that run.
-    """
+    """A name, a requirement and the function that examines a method; calling it returns the finding."""
 
     name: str
     holds: str
     look: _Look
-    predicts: bool
+    predicts: bool  #: it applies only to methods that run
 
     def __call__(self, checked: CheckedMethod) -> Finding:
-        applies = checked.runs or not self.predicts
-        result, evidence = (
-            self.look(checked) if applies else ("not applicable", "the method does not run, see contract")
-        )
+        result, evidence = self.look(checked) if checked.runs or not self.predicts else _NOT_RUN
         return Finding(self.name, self.holds, checked.task, result, shown(" ".join(evidence.split())))
 
 
+_NOT_RUN: _Verdict = ("not applicable", "the method does not run, see contract")
 #: In the order in which they are reported.
 CHECKS: list[_Check] = []
 
@@ -85,8 +72,7 @@ def _contract(checked: CheckedMethod) -> _Verdict:
 
 @_check("shuffled labels", "predictions use no knowledge of the test labels")
 def _shuffled(checked: CheckedMethod) -> _Verdict:
-    failed = [seen.failure for seen in checked.shuffled if seen.failure]
-    if failed:
+    if failed := [seen.failure for seen in checked.shuffled if seen.failure]:
         return "failed", f"the method does not run with shuffled training labels: {failed[0]}"
     problem = checked.fold_task.split.problem
     reached = by_chance(problem, (seen.table for seen in checked.shuffled))
@@ -123,18 +109,15 @@ def _epochs(checked: CheckedMethod) -> _Verdict:
     if outcome.failure or outcome.predictions is None:
         if run_fold(checked.fold_task, checked.folds[-1]).failure:
             return "not applicable", "folds fail in either case, see the other checks"
-        return (
-            "failed",
-            f"the fold fails if it is predicted after each epoch: {outcome.failure and outcome.failure.message}",
-        )
+        why = outcome.failure and outcome.failure.message
+        return "failed", f"the fold fails if it is predicted after each epoch: {why}"
     if outcome.epochs is None:
         return "not applicable", "the method does not report epochs"
     again = predicted(outcome.predictions, checked.fold_task.split.problem)
     first = checked.plain[-1].prediction
     assert first is not None  # it runs
     most = difference(first, again)
-    how = f"predicted after each of {len(outcome.epochs)} epochs, or at the end only"
-    return _verdict(most <= BATCH_TOLERANCE, f"{how}: {_differing(most)}")
+    return _asked_again(f"predicted after each of {len(outcome.epochs)} epochs, or at the end only", (most, ""))
 
 
 @_check("same seed twice", "the same seed gives the same result again")
@@ -166,15 +149,11 @@ def _generators(checked: CheckedMethod) -> _Verdict:
         if again.began[name] == again.ended[name]:
             fine.append(f"{name} unused")
         elif first.ended.get(name) != again.ended[name] and first.began.get(name) == again.began[name]:
-            return (
-                "failed",
-                f"{name}'s global generator ends in another state for the same seed: it is seeded by the clock",
-            )
+            state = "another state for the same seed: it is seeded by the clock"
+            return "failed", f"{name}'s global generator ends in {state}"
         elif all(seen.ended.get(name) == again.ended[name] for seen in others):
-            return (
-                "failed",
-                f"{name}'s global generator ends in the same state for every seed: it is seeded by a constant",
-            )
+            state = "the same state for every seed: it is seeded by a constant"
+            return "failed", f"{name}'s global generator ends in {state}"
         else:
             fine.append(f"{name} used, following the run's seed")
     return "passed", f"global generators: {', '.join(fine)}"
@@ -185,10 +164,7 @@ def _between_folds(checked: CheckedMethod) -> _Verdict:
     most, failure = apart(checked.plain[-1], checked.alone)
     if failure:
         return "failed", f"the last fold fails in a fresh process: {failure}"
-    others = len(checked.folds) - 1
-    return _verdict(
-        most <= BATCH_TOLERANCE, f"a fold after {others} others, and in a fresh process: {_differing(most)}"
-    )
+    return _asked_again(f"a fold after {len(checked.folds) - 1} others, and in a fresh process", (most, ""))
 
 
 @_check("another process", "class and settings can be sent to workers", predicts=False)
@@ -205,8 +181,7 @@ def _pickled(checked: CheckedMethod) -> _Verdict:
 
 @_check("inputs unchanged", "inputs and labels are not changed in place")
 def _unchanged(checked: CheckedMethod) -> _Verdict:
-    changed = sorted({name for seen in checked.plain for name in seen.changed})
-    if changed:
+    if changed := sorted({name for seen in checked.plain for name in seen.changed}):
         return "failed", f"changed in place: {listed(changed)}"
     return "passed", "inputs, labels, subjects and datasets are the same after fit and predict"
 
@@ -219,7 +194,7 @@ def _outside(checked: CheckedMethod) -> _Verdict:
     if alone.failure and checked.runs:
         return "failed", f"the fold fails without test labels and clip table: {alone.failure}"
     if alone.failure:
-        return "not applicable", "the method does not run, see contract"
+        return _NOT_RUN
     read = f"; files read from its folder and caches: {listed(alone.files, 3)}" if alone.files else ""
     return "passed", f"no access to files, folders, network or processes outside Python's libraries{read}"
 

@@ -21,7 +21,7 @@ from merbench.engine.fold.randomness import preserved_method, preserved_random_s
 from merbench.prepare.arrays import input_digests
 
 #: Clips in the largest batch, with those of the fold repeated: above the usual batch sizes of 32 and 64.
-LARGE_BATCH = 65
+_LARGE_BATCH = 65
 
 #: Maximum difference of predictions, see :func:`difference`, and the error if the method failed.
 Difference = tuple[float, str]
@@ -29,63 +29,35 @@ Difference = tuple[float, str]
 
 @dataclass
 class Observation:
-    """Observations of a method in one fold.
+    """Observations of a method in one fold."""
 
-    Attributes
-    ----------
-    failure : str
-        Reason why the fold failed, or empty.
-    table : DataFrame
-        The predictions with clip identity and truth, see :func:`merbench.records.predictions.prediction_table`; empty
-        if the fold failed or ran in a process without truth.
-    prediction : Prediction, optional
-        The same predictions; None if the fold failed.
-    batch, order : tuple of float and str, optional
-        How predictions differ for the same clips one by one and in halves, and in other orders. The first uses a copy
-        that has not predicted before, so that statistics kept from the first call are visible, and once, like the
-        engine, the method itself. If clips were first predicted one by one: how those in large batches differ.
-    refitted : bool
-        The method cannot be copied; another instance, fitted with the same draws, predicted in place of a copy.
-    read, read_at_test, read_of_test : set of str
-        Inputs that were read: at all, in `predict`, and of the unlabelled test clips in `fit`.
-    changed : list of str
-        The inputs and arrays that the method changed in place.
-    began, ended : dict of str to str
-        Digests of the states of the global generators, before `fit` and after `predict`.
-    trespasses, files : sequence of str
-        See :class:`merbench.checks.watch.Watch`; for folds in a fresh process.
-    """
-
-    failure: str = ""
+    failure: str = ""  #: reason why the fold failed
+    #: The predictions with clip identity and truth, see :func:`merbench.records.predictions.prediction_table`; empty if
+    #: the fold failed or ran in a process without truth.
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    prediction: Prediction | None = None
+    prediction: Prediction | None = None  #: the same predictions
+    #: How predictions differ for the same clips one by one and in halves: by a copy that has not predicted before, so
+    #: that statistics kept from the first call are visible, and once, like the engine, by the method itself. If clips
+    #: were first predicted one by one: how those in large batches differ.
     batch: Difference | None = None
-    order: Difference | None = None
-    refitted: bool = False
-    read: set[str] = field(default_factory=set)
-    read_at_test: set[str] = field(default_factory=set)
-    read_of_test: set[str] = field(default_factory=set)
-    changed: list[str] = field(default_factory=list)
-    began: dict[str, str] = field(default_factory=dict)
-    ended: dict[str, str] = field(default_factory=dict)
-    trespasses: Sequence[str] = ()
-    files: Sequence[str] = ()
+    order: Difference | None = None  #: how they differ in other orders
+    refitted: bool = False  #: another instance, fitted with the same draws, predicted: the method cannot be copied
+    read: set[str] = field(default_factory=set)  #: inputs that were read
+    read_at_test: set[str] = field(default_factory=set)  #: those in `predict`
+    read_of_test: set[str] = field(default_factory=set)  #: those of the unlabelled test clips, in `fit`
+    changed: list[str] = field(default_factory=list)  #: inputs and arrays that the method changed in place
+    began: dict[str, str] = field(default_factory=dict)  #: digests of the global generators' states, before `fit`
+    ended: dict[str, str] = field(default_factory=dict)  #: the same after `predict`
+    trespasses: Sequence[str] = ()  #: see :func:`merbench.checks.watch.watched`; for folds in a fresh process
+    files: Sequence[str] = ()  #: the same
 
 
 def observe(task: FoldTask, fold: str, ask_again: bool = False, one_by_one: bool = False) -> Observation:
     """Run one fold of `task` and observe it.
 
-    Parameters
-    ----------
-    task : FoldTask
-        The method on its data.
-    fold : str
-        The fold's name.
-    ask_again : bool
-        Predict the test clips also one by one, in halves and in other orders. A method that cannot be copied is fitted
-        again for this.
-    one_by_one : bool
-        Predict the test clips one by one first and keep these predictions; then predict a large batch.
+    With `ask_again`, the test clips are predicted also one by one, in halves and in other orders; a method that cannot
+    be copied is fitted again for this. With `one_by_one` they are predicted one by one first, which is kept, and then
+    in a large batch.
     """
     seen: list[Observation] = []
     how = {"of": task.method, "seen": seen, "ask_again": ask_again, "one_by_one": one_by_one}
@@ -190,7 +162,7 @@ class _Observed:
         alone = np.split(rows, len(rows))
         with preserved_random_state(), preserved_method(self.inner):
             if self.one_by_one:
-                self.now.batch = self._again(self.inner, noted, first, [np.resize(rows, LARGE_BATCH)])
+                self.now.batch = self._again(self.inner, noted, first, [np.resize(rows, _LARGE_BATCH)])
             if self.ask_again:
                 self.now.batch = self._again(self.inner, whole, first, alone[-1:])
                 if self.fitted is not None:

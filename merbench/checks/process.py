@@ -19,7 +19,7 @@ import numpy as np
 
 from merbench.checks.observation import Observation, observe
 from merbench.checks.synthetic_clips import without_test_labels
-from merbench.checks.watch import Watch
+from merbench.checks.watch import watched
 from merbench.contracts.methods import Prediction
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
@@ -28,20 +28,9 @@ _SECONDS = 3600
 
 
 def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one: bool) -> Observation:
-    """Run one fold in a fresh process, in an empty folder, with no data registered.
+    """Run one fold in a fresh process, in an empty folder, with no data registered; see `observe`.
 
-    Parameters
-    ----------
-    task : FoldTask
-        The method on its data; for the test clips only the inputs are sent.
-    fold : str
-        The fold.
-    folder : Path
-        The method's own folder.
-    package : str
-        Its name as a package, or empty.
-    one_by_one : bool
-        Predict the test clips one by one first; see :func:`merbench.checks.observation.observe`.
+    Of the test clips only the inputs are sent. `folder` is the method's own, `package` its name as a package, or empty.
     """
     try:
         content = pickle.dumps(without_test_labels(task, fold))
@@ -85,12 +74,12 @@ def _folders(*packages: str) -> list[str]:
 
 
 def _read(answer: dict[str, Any]) -> Observation:
-    if answer["failure"]:
-        return Observation(answer["failure"], trespasses=answer["trespasses"], files=answer["files"])
-    labels = None if answer["labels"] is None else np.array(answer["labels"], dtype=np.int64)
-    prediction = Prediction(np.array(answer["scores"], dtype=np.float64), labels)
-    batch = answer["batch"] and tuple(answer["batch"])
-    return Observation(prediction=prediction, batch=batch, trespasses=answer["trespasses"], files=answer["files"])
+    found = Observation(answer["failure"], trespasses=answer["trespasses"], files=answer["files"])
+    if not found.failure:
+        labels = None if answer["labels"] is None else np.array(answer["labels"], dtype=np.int64)
+        found.prediction = Prediction(np.array(answer["scores"], dtype=np.float64), labels)
+        found.batch = answer["batch"] and tuple(answer["batch"])
+    return found
 
 
 def main() -> None:
@@ -99,8 +88,7 @@ def main() -> None:
     package, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
     environment.packages(), environment.hardware()  # looked up before the watch starts
     around = _folders(package.partition(".")[0]) if package and not package.startswith("merbench.") else []
-    watch = Watch(folder, refused, _folders("merbench", "merbench.methods"), around)
-    sys.addaudithook(watch)
+    watch = watched(folder, refused, _folders("merbench", "merbench.methods"), around)
     if "." in package:
         import_module(package.rpartition(".")[0])  # imports of the packages around the method are not its own
     watch.close()

@@ -44,46 +44,34 @@ _IMPORTS = (
 )
 
 
-class Watch:
-    """Record accesses to anything outside a method, from ``sys.addaudithook`` until it is stopped.
+def watched(own: str, refused: Iterable[str], code: Iterable[str], around: Iterable[str]) -> "_Watch":
+    """Watch this process from now on.
 
-    The method may use the temporary folder; the caller provides an empty one.
-
-    Parameters
-    ----------
-    own : str
-        The method's folder, where it may read.
-    refused : iterable of str
-        Folders from which only code may be read, even inside allowed folders.
-    code : iterable of str
-        Further folders from which code may be loaded, in addition to libraries and the method's folder.
-    around : iterable of str
-        Folders of the package that contains the method: treated as a library until `close` is called.
-
-    Attributes
-    ----------
-    trespasses : list of str
-        Operations that a method may not perform, each once, in words.
-    files : list of str
-        Files other than code that it read from its own folder and from caches.
+    The method may use the temporary folder; the caller provides an empty one. It may read in `own`, its folder, and
+    only code in `refused`, even inside allowed folders. It may load code from `code`, in addition to its own folder
+    and libraries. `around` are folders of the package that contains it: a library until `close` is called.
     """
+    watch = _Watch(own, refused, code, around)
+    sys.addaudithook(watch)
+    return watch
+
+
+class _Watch:
+    """Record accesses to anything outside a method, from ``sys.addaudithook`` until it is stopped."""
 
     def __init__(self, own: str, refused: Iterable[str], code: Iterable[str], around: Iterable[str]) -> None:
-        self.trespasses: list[str] = []
-        self.files: list[str] = []
-        self.own = within_all([own])
-        self.refused = within_all(refused)
-        self.code = within_all(code)
-        self.around = within_all(around)
-        self.closed: tuple[str, ...] = ()
-        self.libraries = within_all([*library_folders(), *(_SYSTEM if os.name == "posix" else ()), *self.around])
-        self.caches = within_all(_cache_folders())
-        self.scratch = within_all([tempfile.gettempdir()])
+        self.trespasses: list[str] = []  #: operations that a method may not perform, each once, in words
+        self.files: list[str] = []  #: files other than code that it read from its own folder and from caches
+        self._own, self._refused, self._code = _absolute([own]), _absolute(refused), _absolute(code)
+        self._around = _absolute(around)
+        self._closed: tuple[str, ...] = ()
+        self._libraries = _absolute([*library_folders(), *(_SYSTEM if os.name == "posix" else ()), *self._around])
+        self._caches, self._scratch = _absolute(_cache_folders()), _absolute([tempfile.gettempdir()])
         self._on = True
 
     def close(self) -> None:
         """Forbid further reads from the package around the method's folder, after its own imports."""
-        self.closed = self.around
+        self._closed = self._around
 
     def stop(self) -> None:
         """Stop recording; an audit hook cannot be removed."""
@@ -125,16 +113,16 @@ class Watch:
             self._loaded(text)
         elif not self._may_read(text) and not self._a_library_is_imported():
             self._add(f"opened {text}")
-        elif (_in(text, self.own) or _in(text, self.caches)) and text not in self.files:
+        elif (_in(text, self._own) or _in(text, self._caches)) and text not in self.files:
             self.files.append(text)
 
     def _loaded(self, path: str) -> None:
         """Examine a file of code that is opened, or was opened by the system's loader."""
         source = _source(path)
         real = os.path.realpath(source)
-        known = (*self.code, *self.libraries, *self.caches, *self.scratch)
-        closed = _in(source, self.closed) or _in(real, self.closed)
-        if not (_in(real, self.own) or (not closed and (_in(source, known) or _in(real, known)))):
+        known = (*self._code, *self._libraries, *self._caches, *self._scratch)
+        closed = _in(source, self._closed) or _in(real, self._closed)
+        if not (_in(real, self._own) or (not closed and (_in(source, known) or _in(real, known)))):
             self._add(f"{'imported' if self._a_library_is_imported() else 'opened'} {source}")
 
     def _listed(self, path: Any) -> None:
@@ -157,15 +145,15 @@ class Watch:
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)
-        if Path(path).parent.suffix in _METADATA or _in(real, self.own) or _in(real, self.scratch):
+        if Path(path).parent.suffix in _METADATA or _in(real, self._own) or _in(real, self._scratch):
             return True
-        refused = (*self.refused, *self.closed)
+        refused = (*self._refused, *self._closed)
         if _in(path, refused) or _in(real, refused):
             return False
-        return _in(path, self.libraries) or _in(real, self.libraries) or _in(path, self.caches)
+        return _in(path, self._libraries) or _in(real, self._libraries) or _in(path, self._caches)
 
     def _may_change(self, path: str) -> bool:
-        ours = _in(path, self.caches) or _in(os.path.realpath(path), self.scratch)
+        ours = _in(path, self._caches) or _in(os.path.realpath(path), self._scratch)
         return ours or "__pycache__" in path or self._a_library_is_imported()
 
     def _a_library_is_imported(self) -> bool:
@@ -181,7 +169,7 @@ class Watch:
         return False
 
     def _is_a_library(self, path: str) -> bool:
-        return _in(path, self.libraries) and not _in(path, (*self.own, *self.closed))
+        return _in(path, self._libraries) and not _in(path, (*self._own, *self._closed))
 
     def _add(self, what: str) -> None:
         if what not in self.trespasses:
@@ -193,7 +181,7 @@ def _text(path: Any) -> str:
     return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - resolve() follows links
 
 
-def within_all(folders: Iterable[str]) -> tuple[str, ...]:
+def _absolute(folders: Iterable[str]) -> tuple[str, ...]:
     """Return absolute folders, with links both unresolved and resolved."""
     absolute = [_text(folder) for folder in folders]
     return tuple(dict.fromkeys([*absolute, *map(os.path.realpath, absolute)]))

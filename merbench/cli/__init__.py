@@ -18,6 +18,7 @@ from merbench.cli.doctor import doctor
 from merbench.cli.explain import explain
 from merbench.cli.export import export
 from merbench.cli.methods import methods
+from merbench.cli.options import flag, option
 from merbench.cli.protocols import protocols
 from merbench.cli.run import run
 from merbench.cli.score import score
@@ -26,7 +27,7 @@ from merbench.cli.submit import submit
 from merbench.cli.sync import sync
 from merbench.contracts.errors import MerbenchError
 
-INTERRUPTED = 130
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="merbench",
@@ -63,9 +64,9 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", metavar="", callback=_version, is_eager=True)
+        bool, option("--version", "Print the version.", metavar="", callback=_version, is_eager=True)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; accepted anywhere.", metavar="")] = False,
+    debug: Annotated[bool, flag("--debug", "Show tracebacks; accepted anywhere.")] = False,
 ) -> None:
     """Take the options of merbench itself; both act before this call."""
 
@@ -85,16 +86,14 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "merbench"
-        message = error.format_message()  # type: ignore[attr-defined]
-        sys.exit(
-            _print_error(f"{message.rstrip('.')} (see {command} --help)" if message else f"see {command} --help", 2)
-        )
+        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        sys.exit(_print_error(f"{message} (see {command} --help)" if message else f"see {command} --help", 2))
     except MerbenchError as error:
         if debug:
             raise
         sys.exit(_print_error(str(error), error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = _INTERRUPTED
     except BrokenPipeError:  # such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1 if arguments[:1] in (["run"], ["ablate"]) else 0)  # the grid is not done
@@ -102,8 +101,8 @@ def main() -> None:
         if debug:
             raise
         sys.exit(_print_error(f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)", 1))
-    if code == INTERRUPTED:
-        _print_error("interrupted; completed folds are saved; run the same command to resume", INTERRUPTED)
+    if code == _INTERRUPTED:
+        _print_error("interrupted; completed folds are saved; run the same command to resume", _INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.cli.asked import AblateOptions, taking
 from merbench.cli.options import one_of, results_folder
-from merbench.cli.planning import (
-    carry_out,
-    note_superseded,
-    planned,
-    planned_sanity,
-    prepared_grid,
-    print_plan,
-)
+from merbench.cli.planning import carry_out, note_superseded, planned, planned_sanity, prepared_grid, print_plan
 from merbench.cli.printing import FORMATS, print_as
 from merbench.cli.workers import workforce
 from merbench.contracts.errors import MerbenchError, suggestion
@@ -42,7 +35,7 @@ def ablate(options: AblateOptions) -> None:
     from merbench.tracking.servers import settle
 
     one_of(options.format, "--format", FORMATS)
-    force = workforce(options)
+    start = workforce(options)
     store = settle(options.tracking_uri, results_folder(options.results))
     whole = options.request()
     rows = _ablations(whole.methods[0], options.only)
@@ -51,9 +44,8 @@ def ablate(options: AblateOptions) -> None:
     with PreparationDisplay(console) as watcher:
         (prepared,) = prepared_grid([whole, *others], [options.protocol], options.data, options.folds, watcher)
         if prepared.spec.task != "classification":
-            raise MerbenchError(
-                f"ablate needs classification, and protocol {prepared.spec.name} is {prepared.spec.task}"
-            )
+            given = f"protocol {prepared.spec.name} is {prepared.spec.task}"
+            raise MerbenchError(f"ablate needs classification, and {given}")
         trials, plans = _planned(rows, whole, others, prepared, watcher)
         if options.sanity:
             sanity = planned_sanity([whole, *others], plans, [prepared], watcher)
@@ -61,20 +53,18 @@ def ablate(options: AblateOptions) -> None:
     note_superseded(console, plans, options.runs)
     if options.dry_run:
         for trial in trials:
-            place = f"{trial.group}/{trial.name}"
-            console.print(f"{place}: {', '.join(trial.run_ids)}", markup=False, soft_wrap=True)
-        print_plan(console, plans, options.runs, options.folds, "keep")
+            line = f"{trial.group}/{trial.name}: {', '.join(trial.run_ids)}"
+            console.print(line, markup=False, soft_wrap=True)
+        print_plan(console, plans, options.runs, options.folds)
         return
     command = replace(options, results=None).command()
 
     def print_results() -> None:
-        split = prepared.split
-        found = read_ablation(
-            trials, options.runs, split.clips, split.truth(), command, options.diagnose, options.folds
-        )
+        clips, truth = prepared.split.clips, prepared.split.truth()
+        found = read_ablation(trials, options.runs, clips, truth, command, options.diagnose, options.folds)
         print_as(ablation_report(found), options.format, console)
 
-    carry_out(plans, options, console, force, store, print_results)
+    carry_out(plans, options, console, start, store, print_results)
 
 
 @dataclass(frozen=True)
@@ -93,10 +83,8 @@ def _ablations(whole: "Configured", only: Sequence[str]) -> list[_Row]:
 
     card = whole.method.card
     if not card.ablations:
-        raise MerbenchError(
-            f"the card of method {card.name} lists no ablations; merbench run {card.name} --set key=value changes a "
-            "setting"
-        )
+        instead = f"merbench run {card.name} --set key=value changes a setting"
+        raise MerbenchError(f"the card of method {card.name} lists no ablations; {instead}")
     rows = [_Row(WHOLE, card.name, {}, whole.settings)]
     for group, name, changes in _chosen(card, only):
         changed = {key: json.dumps(value) for key, value in changes.items()}  # settings are read as YAML

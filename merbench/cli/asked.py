@@ -9,28 +9,20 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
 
-import typer
 from typer.models import ArgumentInfo
 
 from merbench.cli.options import (
     Data,
-    DryRun,
-    ExecutorName,
-    Folds,
-    FoldsPerGpu,
     Format,
-    Gpus,
-    Pack,
-    RayAddress,
+    OneProtocol,
     Results,
     Sanity,
-    Seeds,
-    Select,
-    Settings,
-    TrackingUri,
-    Workers,
+    argument,
+    flag,
     key_values,
     numbers,
+    option,
+    protocol_option,
     results_folder,
 )
 
@@ -47,29 +39,48 @@ _ORDER = (
 #: Those that change no figure of a table.
 _NO_FIGURE = frozenset(_ORDER[_ORDER.index("existing") : _ORDER.index("results")])
 
+_SETTING = "A setting of the methods, or of one method; repeatable."
+_SELECT = (
+    "The epoch that is tested: last; inner, the best on subjects held out within the training fold, then retrained on "
+    "all; inner-keep, the same without retraining."
+)
+_WORKERS = "Folds in parallel (default: 1; with Ray or several GPUs, one a CPU)."
+_PACK = "Folds trained together in one program, for methods that support it (default: 1)."
+_MLFLOW = "MLflow that mirrors the records, or none (default: MLFLOW_TRACKING_URI, else files in --results)."
+TrackingUri = Annotated[str | None, option("--tracking-uri", _MLFLOW, "URI")]
+
 
 @dataclass(frozen=True, kw_only=True)
-class GridOptions:
+class _GridOptions:
     """The options that `run` and `ablate` share, as the user gave them."""
 
     verb: ClassVar[str]
 
     data: Data = "auto"
-    settings: Settings = field(default_factory=list)
-    seeds: Seeds = "0"
-    folds: Folds = field(default_factory=list)
-    diagnose: Annotated[
-        bool,
-        typer.Option("--diagnose", help="Store the method's diagnostics (features, gates, token maps).", metavar=""),
-    ] = False
+    settings: Annotated[list[str], option("--set", _SETTING, "[METHOD:]KEY=VALUE")] = field(default_factory=list)
+    seeds: Annotated[str, option("--seeds", "0-4 or 0,2,7; a deterministic method uses the first.", "N-N")] = "0"
+    folds: Annotated[list[str], option("--folds", "Only this fold, such as casme2/sub01; repeatable.", "FOLD")] = field(
+        default_factory=list
+    )
+    diagnose: Annotated[bool, flag("--diagnose", "Store the method's diagnostics (features, gates, token maps).")] = (
+        False
+    )
     sanity: Sanity = False
-    workers: Workers = None
-    gpus: Gpus = None
-    folds_per_gpu: FoldsPerGpu = None
-    pack: Pack = None
-    executor: ExecutorName = None
-    ray_address: RayAddress = None
-    dry_run: DryRun = False
+    workers: Annotated[int | None, option("--workers", _WORKERS, "N", min=1)] = None
+    gpus: Annotated[int | None, option("--gpus", "GPUs to use (default: all).", "N", min=0)] = None
+    folds_per_gpu: Annotated[
+        str | None, option("--folds-per-gpu", "Folds that share a GPU (default: auto, as many as fit).", "auto|N")
+    ] = None
+    pack: Annotated[int | None, option("--pack", _PACK, "N", min=1)] = None
+    executor: Annotated[
+        str | None, option("--executor", "Default: ray for more than one worker or GPU.", "serial|ray")
+    ] = None
+    ray_address: Annotated[
+        str | None, option("--ray-address", "A running Ray cluster; see docs/many-workers.md.", "HOST:PORT")
+    ] = None
+    dry_run: Annotated[
+        bool, flag("--dry-run", "List the runs, recorded and missing; prepares the data, trains nothing.")
+    ] = False
     tracking_uri: TrackingUri = None
     results: Results = None
 
@@ -93,84 +104,55 @@ class GridOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(GridOptions):
+class RunOptions(_GridOptions):
     """The options of ``merbench run``."""
 
     verb = "run"
 
-    methods: Annotated[list[str], typer.Argument(help="Methods; merbench methods lists them.", metavar="METHOD")]
-    protocol: Annotated[
-        list[str],
-        typer.Option(
-            "--protocol", "-p", help="A protocol's name, or a path ending in .yaml; repeatable.", metavar="PROTOCOL"
-        ),
-    ]
+    methods: Annotated[list[str], argument("Methods; merbench methods lists them.", "METHOD")]
+    protocol: Annotated[list[str], protocol_option("A protocol's name, or a path ending in .yaml; repeatable.")]
     config: Annotated[
         list[str],
-        typer.Option(
-            "--config",
-            help="A configuration of the methods' cards, or of one method; repeatable.",
-            metavar="[METHOD:]NAME",
-        ),
+        option("--config", "A configuration of the methods' cards, or of one method; repeatable.", "[METHOD:]NAME"),
     ] = field(default_factory=list)
-    select: Select = "last"
-    keep_epochs: Annotated[
-        bool, typer.Option("--keep-epochs", help="Store the predictions after each epoch.", metavar="")
-    ] = False
-    existing: Annotated[
-        str, typer.Option("--existing", help="Keep recorded folds, or redo them.", metavar="keep|redo")
-    ] = "keep"
+    select: Annotated[str, option("--select", _SELECT, "last|inner|inner-keep")] = "last"
+    keep_epochs: Annotated[bool, flag("--keep-epochs", "Store the predictions after each epoch.")] = False
+    existing: Annotated[str, option("--existing", "Keep recorded folds, or redo them.", "keep|redo")] = "keep"
 
     def request(self) -> "Request":
         """Resolve methods, configurations and settings."""
-        from merbench.engine.plan.runs import Request
-
-        return Request.named(
-            self.methods,
-            **configurations(self.config),
-            settings=key_values(self.settings, "--set"),
-            seeds=numbers(self.seeds, "--seeds"),
-            selection=self.select,
-            keep_epochs=self.keep_epochs,
-            diagnose=self.diagnose,
-        )
+        kept = {"selection": self.select, "keep_epochs": self.keep_epochs}
+        return _requested(self.methods, self.config, self, **kept)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblateOptions(GridOptions):
+class AblateOptions(_GridOptions):
     """The options of ``merbench ablate``."""
 
     verb = "ablate"
 
-    method: Annotated[str, typer.Argument(help="A method with ablations on its card.", metavar="METHOD")]
-    protocol: Annotated[
-        str,
-        typer.Option("--protocol", "-p", help="A protocol's name, or a path ending in .yaml.", metavar="PROTOCOL"),
-    ]
-    config: Annotated[
-        str | None, typer.Option("--config", help="A configuration of the method's card.", metavar="NAME")
-    ] = None
+    method: Annotated[str, argument("A method with ablations on its card.", "METHOD")]
+    protocol: OneProtocol
+    config: Annotated[str | None, option("--config", "A configuration of the method's card.", "NAME")] = None
     only: Annotated[
-        list[str],
-        typer.Option("--only", help="Only a group of ablations, or one row of it; repeatable.", metavar="GROUP[/ROW]"),
+        list[str], option("--only", "Only a group of ablations, or one row of it; repeatable.", "GROUP[/ROW]")
     ] = field(default_factory=list)
     beside: Annotated[
-        list[str],
-        typer.Option("--beside", help="Another method in the same table; repeatable.", metavar="METHOD[:CONFIG]"),
+        list[str], option("--beside", "Another method in the same table; repeatable.", "METHOD[:CONFIG]")
     ] = field(default_factory=list)
     format: Format = "table"
 
     def request(self) -> "Request":
         """Resolve the whole method, its configuration and settings."""
-        from merbench.engine.plan.runs import Request
+        return _requested([self.method], [self.config] if self.config else [], self)
 
-        return Request.named(
-            [self.method],
-            **configurations([self.config] if self.config else []),
-            settings=key_values(self.settings, "--set"),
-            seeds=numbers(self.seeds, "--seeds"),
-            diagnose=self.diagnose,
-        )
+
+def _requested(methods: list[str], config: list[str], options: _GridOptions, **more: Any) -> "Request":
+    from merbench.engine.plan.runs import Request
+
+    settings, seeds = key_values(options.settings, "--set"), numbers(options.seeds, "--seeds")
+    more |= {"settings": settings, "seeds": seeds, "diagnose": options.diagnose}
+    return Request.named(methods, **configurations(config), **more)
 
 
 def recording(options: RunOptions) -> "Callable[[RunFile | None, Sequence[int], str, bool], str]":
@@ -202,7 +184,7 @@ def configurations(given: list[str]) -> dict[str, Any]:
     }
 
 
-Options = TypeVar("Options", bound=GridOptions)
+Options = TypeVar("Options", bound=_GridOptions)
 
 
 def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
@@ -215,18 +197,18 @@ def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Call
 
         hints = get_type_hints(options, include_extras=True)
         verb.__annotations__ = {each.name: hints[each.name] for each in _ordered(options)}
-        parameters = [
-            Parameter(name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=hints[name])
-            for each in _ordered(options)
-            for name in [each.name]
-        ]
-        verb.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        verb.__signature__ = Signature(  # type: ignore[attr-defined]
+            [
+                Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=hints[each.name])
+                for each in _ordered(options)
+            ]
+        )
         return verb
 
     return wrap
 
 
-def _ordered(options: type[GridOptions]) -> "list[Field[Any]]":
+def _ordered(options: type[_GridOptions]) -> "list[Field[Any]]":
     return sorted(fields(options), key=lambda each: _ORDER.index(each.name))
 
 

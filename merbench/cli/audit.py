@@ -1,12 +1,24 @@
 """``merbench audit``: the scores under other rules of epoch selection, from predictions after every epoch."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merbench.cli.asked import RunOptions, recording
-from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
+from merbench.cli.options import (
+    Format,
+    OneProtocol,
+    OnlyData,
+    Results,
+    argument,
+    flag,
+    key_values,
+    one_of,
+    option,
+    results_folder,
+)
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
@@ -14,27 +26,19 @@ if TYPE_CHECKING:
 
 
 def audit(
-    method: Annotated[str, typer.Argument(help="A method that was run with --keep-epochs.", metavar="METHOD")],
+    method: Annotated[str, argument("A method that was run with --keep-epochs.", "METHOD")],
     protocol: OneProtocol,
     data: OnlyData = None,
-    config: Annotated[str | None, typer.Option(help="Only this configuration of the card.", metavar="NAME")] = None,
+    config: Annotated[str | None, option("--config", "Only this configuration of the card.", "NAME")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Only runs with this setting; repeatable.", metavar="KEY=VALUE")
+        list[str] | None, option("--set", "Only runs with this setting; repeatable.", "KEY=VALUE")
     ] = None,
     format: Format = "table",
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="The same as --format json: with the epochs selected in every fold.", metavar=""),
-    ] = False,
+    json: Annotated[bool, flag("--json", "The same as --format json: with the epochs selected in every fold.")] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", metavar="DIR", show_default=False
-        ),
+        Path | None, option("--out", "Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", "DIR")
     ] = None,
-    shipped: Annotated[
-        bool, typer.Option("--leaderboard", help="Read the committed leaderboard only.", metavar="")
-    ] = False,
+    shipped: Annotated[bool, flag("--leaderboard", "Read the committed leaderboard only.")] = False,
     results: Results = None,
 ) -> None:
     """Compare the last epoch with inner selection, and with epochs that are selected by test labels.
@@ -54,14 +58,8 @@ def audit(
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
     if chosen and not config:  # any configuration: on synthetic-small a quick one may run
         chosen = {name: chosen[name] for name in asked}
-    options = RunOptions(
-        methods=[method],
-        protocol=[protocol],
-        data=data or "auto",
-        config=[config] if config else [],
-        settings=settings or [],
-        results=results,
-    )
+    options = RunOptions(methods=[method], protocol=[protocol], data=data or "auto", results=results)
+    options = replace(options, config=[config] if config else [], settings=settings or [])
     found = read_audit(known, Wanted(method, name, recording(options), data, chosen))
     for problem in known.problems:
         typer.echo(problem, err=True)

@@ -24,9 +24,5 @@ def print_card(content: dict[str, object]) -> None:
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
-    def mapping(dumper: yaml.SafeDumper, value: dict[str, object]) -> yaml.MappingNode:
-        return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=False)
-
     Dumper.add_representer(str, text)
-    Dumper.add_representer(dict, mapping)
     typer.echo(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110).rstrip())

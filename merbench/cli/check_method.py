@@ -6,19 +6,16 @@ from typing import Annotated
 import typer
 
 from merbench.cli.asked import configurations
-from merbench.cli.options import key_values
+from merbench.cli.options import argument, flag, key_values, option
 
 
 def check_method(
-    methods: Annotated[list[str], typer.Argument(help="Methods; merbench methods lists them.", metavar="METHOD")],
+    methods: Annotated[list[str], argument("Methods; merbench methods lists them.", "METHOD")],
     config: Annotated[
-        list[str] | None,
-        typer.Option(help="A configuration of the methods' cards; repeatable.", metavar="[METHOD:]NAME"),
+        list[str] | None, option("--config", "A configuration of the methods' cards; repeatable.", "[METHOD:]NAME")
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting; repeatable.", metavar="[METHOD:]KEY=VALUE")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.", metavar="")] = False,
+    settings: Annotated[list[str] | None, option("--set", "A setting; repeatable.", "[METHOD:]KEY=VALUE")] = None,
+    json: Annotated[bool, flag("--json", "Print the findings as JSON.")] = False,
 ) -> None:
     """Run the conformance checks on methods: leaks, state, randomness, files, and whether the card is correct.
 

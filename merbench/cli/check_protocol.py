@@ -2,18 +2,14 @@
 
 from typing import Annotated
 
-import typer
-
-from merbench.cli.options import Data
+from merbench.cli.options import Data, argument, flag
 from merbench.cli.printing import print_as
 
 
 def check_protocol(
-    name: Annotated[str, typer.Argument(help="A path ending in .yaml, or a protocol's name.", metavar="FILE")],
+    name: Annotated[str, argument("A path ending in .yaml, or a protocol's name.", "FILE")],
     data: Data = "auto",
-    clips: Annotated[
-        bool, typer.Option("--clips", help="List every included clip with its class.", metavar="")
-    ] = False,
+    clips: Annotated[bool, flag("--clips", "List every included clip with its class.")] = False,
 ) -> None:
     """Apply a protocol to the data: clips, classes, folds, singletons, and deviations from its expected counts.
 

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, Sanity, one_of, results_folder
+from merbench.cli.options import (
+    Format,
+    Leaderboard,
+    OnlyData,
+    Protocol,
+    Results,
+    Sanity,
+    argument,
+    flag,
+    one_of,
+    results_folder,
+)
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
@@ -15,25 +26,16 @@ if TYPE_CHECKING:
 
 
 def compare(
-    methods: Annotated[
-        list[str] | None,
-        typer.Argument(help="Only these methods (default: all recorded ones).", metavar="METHOD", show_default=False),
-    ] = None,
+    methods: Annotated[list[str] | None, argument("Only these methods (default: all recorded ones).", "METHOD")] = None,
     protocol: Protocol = None,
     data: OnlyData = None,
     format: Format = "table",
     published: Annotated[
-        bool | None,
-        typer.Option(
-            "--published/--no-published",
-            help="Add published figures (default: in table, md and html).",
-            show_default=False,
-            metavar="",
-        ),
+        bool | None, flag("--published/--no-published", "Add published figures (default: in table, md and html).")
     ] = None,
     leaderboard: Leaderboard = False,
     sanity: Sanity = False,
-    older: Annotated[bool, typer.Option("--older", help="Add rows of earlier code or data.", metavar="")] = False,
+    older: Annotated[bool, flag("--older", "Add rows of earlier code or data.")] = False,
     results: Results = None,
 ) -> None:
     """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures."""
@@ -104,9 +106,8 @@ def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]
     titles: dict[str, str] = {}
     for name in set(names) & set(PROTOCOLS.names()):
         spec = PROTOCOLS.get(name)
-        if {row.runs[0].file.key.spec_digest for row in rows if row.runs[0].file.protocol == name} <= {
-            spec.spec_digest()
-        }:
+        files = [row.runs[0].file for row in rows]
+        if all(file.key.spec_digest == spec.spec_digest() for file in files if file.protocol == name):
             figures += published_rows(name)
             titles |= spec.parts
     return figures, titles

@@ -19,20 +19,20 @@ from merbench.engine.execute.state import RunState
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import RunFile
 from merbench.records.outcome import FoldOutcome
+from merbench.report.numbers import duration
 
-PLAIN_SECONDS = 10.0
+_PLAIN_SECONDS = 10.0
 #: A live table with more lines than this loses those of runs that are done; they are printed above it.
-MOST_LINES = 16
-ALL = "all runs"
+_MOST_LINES = 16
+_ALL = "all runs"
 
 
-class Pace:
+class _Pace:
     """Folds or clips done, their rate and the time left, from the time they were begun."""
 
     def __init__(self, recorded: int, pending: int, unit: str = "folds") -> None:
         self.recorded, self.pending, self.done, self.failed = recorded, pending, 0, 0
-        self._unit, self._started = unit, time.monotonic()
-        self._begun = False
+        self._unit, self._started, self._begun = unit, time.monotonic(), False
 
     def begin(self) -> None:
         """Count the time from here, if that is the first word of it: what came before was not work on these."""
@@ -40,7 +40,7 @@ class Pace:
             self._begun, self._started = True, time.monotonic()
 
     @classmethod
-    def of_all(cls, paces: "Iterable[Pace]") -> "Pace":
+    def of_all(cls, paces: "Iterable[_Pace]") -> "_Pace":
         """Sum up; the time runs from the first that was begun."""
         paces = list(paces)
         total = cls(sum(pace.recorded for pace in paces), sum(pace.pending for pace in paces))
@@ -54,31 +54,22 @@ class Pace:
         self.done += 1
         self.failed += outcome.failure is not None
 
+    def ended(self) -> str:
+        """Sum up a run that has ended."""
+        return f"{self}{'' if self.pending else ', recorded before'}"
+
     def __str__(self) -> str:
         said = f"{self.recorded + self.done - self.failed}/{self.recorded + self.pending} {self._unit}"
         seconds = time.monotonic() - self._started
         if self.done and self.pending:
-            said += f", {_rate(self.done / max(seconds, 1e-3), self._unit)}"
-            if self.done < self.pending:
-                said += f", {_duration(seconds / self.done * (self.pending - self.done))} left"
-            else:
-                said += f", {_duration(seconds)}"
+            rate = self.done / max(seconds, 1e-3)
+            said += f", {rate:.1f} {self._unit}/s" if rate >= 1 else f", {rate * 60:.1f} {self._unit}/min"
+            left = seconds / self.done * (self.pending - self.done)
+            said += f", {duration(left)} left" if self.done < self.pending else f", {duration(seconds)}"
         return said + (f", {self.failed} failed" if self.failed else "")
 
 
-def _rate(per_second: float, unit: str) -> str:
-    return f"{per_second:.1f} {unit}/s" if per_second >= 1 else f"{per_second * 60:.1f} {unit}/min"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def label(plan: RunPlan) -> str:
-    """Name a run for the display."""
+def _label(plan: RunPlan) -> str:
     return f"{row_label(plan.file)} seed {plan.file.key.seed}"
 
 
@@ -95,9 +86,22 @@ class _GivingWay(ProgressColumn):
         self._field = field
 
     def render(self, task: Task) -> Text:
-        """Return the text of the column."""
         text = task.description if self._field == "description" else task.fields[self._field]
         return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+class _FoldColumn(ProgressColumn):
+    """The progress of the method within its current fold, as it reports it."""
+
+    max_refresh = 0.5
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
+
+    def render(self, task: Task) -> Text:
+        inner: Progress = task.fields["inner"]
+        running = inner.total and not task.finished
+        return Text(f"epoch {inner.done}/{inner.total}" if running else "", style="dim")
 
 
 def _bar(console: Console) -> BarColumn:
@@ -105,20 +109,29 @@ def _bar(console: Console) -> BarColumn:
     return BarColumn(min(24, max(8, console.width - 72)), table_column=Column(no_wrap=True))
 
 
-class PreparationDisplay:
+def _field(name: str) -> TextColumn:
+    return TextColumn(f"{{task.{name}}}", markup=False)
+
+
+class _Entered:
+    """A context that needs no care at its end."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class PreparationDisplay(_Entered):
     """Progress of clips, inputs and files: a line each, live on a terminal."""
 
     def __init__(self, console: Console, unit: str = "clips") -> None:
-        self._console, self._unit = console, unit
-        self._bars = Bars(
-            _GivingWay("description"),
-            _bar(console),
-            TextColumn("{task.fields[pace]}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._lines: dict[str, tuple[TaskID, Pace]] = {}
-        self._spoken = 0.0
+        self._console, self._unit, self._spoken = console, unit, 0.0
+        columns = _GivingWay("description"), _bar(console), _field("fields[pace]")
+        self._bars = Bars(*columns, console=console, disable=not console.is_terminal)
+        self._lines: dict[str, tuple[TaskID, _Pace]] = {}
         self._notes: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -133,13 +146,13 @@ class PreparationDisplay:
     def preparing(self, what: str, done: int, total: int) -> None:
         """Move the line of `what`, or begin it; elsewhere than on a terminal speak now and then, and at the end."""
         if what not in self._lines:
-            pace = Pace(done, total - done, self._unit)
+            pace = _Pace(done, total - done, self._unit)
             self._lines[what] = (self._bars.add_task(shown(what), total=total, completed=done, pace=pace), pace)
             self._spoken = time.monotonic()
         line, pace = self._lines[what]
         pace.done = done - pace.recorded
         self._bars.update(line, completed=done, pace=str(pace))
-        if not self._console.is_terminal and (done == total or time.monotonic() - self._spoken > PLAIN_SECONDS):
+        if not self._console.is_terminal and (done == total or time.monotonic() - self._spoken > _PLAIN_SECONDS):
             self._spoken = time.monotonic()
             self._console.print(f"{shown(what)}: {pace}", markup=False, soft_wrap=True)
 
@@ -150,30 +163,19 @@ class PreparationDisplay:
             self._bars.console.print(shown(text), markup=False, soft_wrap=True)
 
 
-class PlainDisplay:
+class PlainDisplay(_Entered):
     """Plain lines: a run's start, its pace now and then, failures at once, its end."""
 
     def __init__(self, console: Console) -> None:
         self.executed = 0
         self._console = console
-        self._open: dict[str, Pace] = {}
-        self._closed: list[Pace] = []
+        self._open: dict[str, _Pace] = {}
+        self._closed: list[_Pace] = []
         self._spoken = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Begin counting."""
-        self._open[plan.run_id] = Pace(recorded, len(pending))
+        self._open[plan.run_id] = _Pace(recorded, len(pending))
         self._spoken = time.monotonic()
 
     def working(self, workers: Sequence[Working]) -> None:
@@ -186,45 +188,29 @@ class PlainDisplay:
         self.executed += 1
         self._open[plan.run_id].count(outcome)
         if outcome.failure:
-            self._say(failure_line(plan, outcome))
-        if time.monotonic() - self._spoken > PLAIN_SECONDS:
+            self.note(_failure_line(plan, outcome))
+        if time.monotonic() - self._spoken > _PLAIN_SECONDS:
             self._spoken = time.monotonic()
             if len(self._open) > 1:
-                self._say(f"{ALL}: {Pace.of_all([*self._open.values(), *self._closed])}")
+                self.note(f"{_ALL}: {_Pace.of_all([*self._open.values(), *self._closed])}")
             else:
-                self._say(f"{label(plan)}: {self._open[plan.run_id]}")
+                self.note(f"{_label(plan)}: {self._open[plan.run_id]}")
 
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
         """Sum up."""
-        pace = self._open.pop(plan.run_id)
-        self._closed.append(pace)
-        self._say(f"{label(plan)}: {pace}{'' if pace.pending else ', recorded before'}")
+        self._closed.append(self._open.pop(plan.run_id))
+        self.note(f"{_label(plan)}: {self._closed[-1].ended()}")
 
     def waiting(self, plan: RunPlan) -> None:
         """Print the reason for waiting."""
-        self._say(f"{label(plan)}: another process is working on it; waiting")
+        self.note(f"{_label(plan)}: another process is working on it; waiting")
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._say(text)
+        self._console.print(text, markup=False, soft_wrap=True)
 
 
-class _FoldColumn(ProgressColumn):
-    """The progress of the method within its current fold, as it reports it."""
-
-    max_refresh = 0.5
-
-    def __init__(self) -> None:
-        super().__init__(Column(no_wrap=True))
-
-    def render(self, task: Task) -> Text:
-        """Return the text of the column."""
-        inner: Progress = task.fields["inner"]
-        running = inner.total and not task.finished
-        return Text(f"epoch {inner.done}/{inner.total}" if running else "", style="dim")
-
-
-class LiveDisplay:
+class _LiveDisplay(PlainDisplay):
     """One line a run: bar, folds done, rate, time left; one a worker, where there are several; failures above, at once.
 
     A run's line comes with its first fold. Where there are many, it goes with its last and is printed above. Lines for
@@ -232,16 +218,17 @@ class LiveDisplay:
     """
 
     def __init__(self, console: Console) -> None:
-        self.executed = 0
-        self._console = console
-        pace = TextColumn("{task.fields[pace]}", markup=False)
-        self._bars = Bars(_GivingWay("description"), _bar(console), pace, _FoldColumn(), console=console)
-        name = TextColumn("{task.description}", markup=False)
-        self._worker_bars = Bars(name, _bar(console), _GivingWay("text"), _FoldColumn(), console=console)
-        self._runs: dict[str, tuple[TaskID, Pace]] = {}
+        super().__init__(console)
+        self._bars = Bars(
+            _GivingWay("description"), _bar(console), _field("fields[pace]"), _FoldColumn(), console=console
+        )
+        self._worker_bars = Bars(
+            _field("description"), _bar(console), _GivingWay("text"), _FoldColumn(), console=console
+        )
+        self._runs: dict[str, tuple[TaskID, _Pace]] = {}
         self._workers: dict[str, TaskID] = {}
         self._workers_at_work = 0
-        self._all = self._bars.add_task(ALL, pace="", inner=Progress(), visible=False)
+        self._all = self._bars.add_task(_ALL, pace="", inner=Progress(), visible=False)
         self._live = Live(get_renderable=self.lines, console=console, refresh_per_second=5)
 
     def __enter__(self) -> Self:
@@ -266,9 +253,9 @@ class LiveDisplay:
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Prepare the run's line."""
-        pace, total = Pace(recorded, len(pending)), recorded + len(pending)
+        pace, total = _Pace(recorded, len(pending)), recorded + len(pending)
         line = self._bars.add_task(
-            label(plan), total=total, completed=recorded, pace=pace, inner=Progress(), visible=False
+            _label(plan), total=total, completed=recorded, pace=pace, inner=Progress(), visible=False
         )
         self._runs[plan.run_id] = (line, pace)
 
@@ -277,10 +264,9 @@ class LiveDisplay:
         for run_id, at in {at.job.plan.run_id: at for at in workers}.items():
             line, pace = self._runs[run_id]
             pace.begin()
-            if at.worker:
-                self._bars.update(line, visible=True)
-            else:
-                self._bars.update(line, visible=True, inner=at.progress)
+            self._bars.update(line, visible=True)
+            if not at.worker:
+                self._bars.update(line, inner=at.progress)
         at_work = [at for at in workers if at.worker]
         self._workers_at_work = len(at_work)
         with_line = {at.worker: at for at in at_work[: self._console.height]}
@@ -292,7 +278,7 @@ class LiveDisplay:
     def _show_worker(self, at: Working) -> None:
         if at.worker not in self._workers:
             self._workers[at.worker] = self._worker_bars.add_task(at.worker, text="", inner=at.progress)
-        text = shown(f"{label(at.job.plan)}, {at.shown}")
+        text = shown(f"{_label(at.job.plan)}, {at.shown}")
         done, total = at.progress.done, at.progress.total or None
         self._worker_bars.update(self._workers[at.worker], completed=done, total=total, text=text, inner=at.progress)
 
@@ -302,36 +288,28 @@ class LiveDisplay:
         line, pace = self._runs[plan.run_id]
         pace.count(outcome)
         if outcome.failure:
-            self._console.print(failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
+            self._console.print(_failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
         self._bars.update(line, advance=1, pace=str(pace), visible=True)
         if self._workers and len(self._runs) > 1:
-            self._show_all()
-
-    def _show_all(self) -> None:
-        pace = Pace.of_all(pace for _, pace in self._runs.values())
-        total, completed = pace.recorded + pace.pending, pace.recorded + pace.done
-        self._bars.update(self._all, total=total, completed=completed, pace=str(pace), visible=True)
+            pace = _Pace.of_all(pace for _, pace in self._runs.values())
+            total, completed = pace.recorded + pace.pending, pace.recorded + pace.done
+            self._bars.update(self._all, total=total, completed=completed, pace=str(pace), visible=True)
 
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
         """Leave the run's line as it ended, or print it above where there are too many."""
         line, pace = self._runs[plan.run_id]
-        text = f"{pace}{'' if pace.pending else ', recorded before'}"
-        most = min(MOST_LINES, self._console.height // 2)
+        most = min(_MOST_LINES, self._console.height // 2)
         many = sum(task.visible for task in self._bars.tasks) >= most
-        self._bars.update(line, pace=text, visible=not many)
+        self._bars.update(line, pace=pace.ended(), visible=not many)
         if many:
-            self.note(f"{label(plan)}: {text}")
-
-    def waiting(self, plan: RunPlan) -> None:
-        """Print the reason for waiting."""
-        self.note(f"{label(plan)}: another process is working on it; waiting")
-
-    def note(self, text: str) -> None:
-        """Print above the lines."""
-        self._console.print(text, markup=False, soft_wrap=True)
+            self.note(f"{_label(plan)}: {pace.ended()}")
 
 
-def failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:
-    """Describe the failure of a fold."""
+def grid_display(console: Console) -> PlainDisplay:
+    """Return what shows the progress of a grid: live on a terminal, else by plain lines."""
+    return _LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+def _failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:
     assert outcome.failure is not None
-    return shown(f"{label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}")
+    return shown(f"{_label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}")

@@ -4,26 +4,32 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, one_of, results_folder
+from merbench.cli.options import (
+    Format,
+    Leaderboard,
+    OnlyData,
+    Protocol,
+    Results,
+    argument,
+    flag,
+    one_of,
+    option,
+    results_folder,
+)
 from merbench.cli.printing import FORMATS, print_as
 
-Name = "A method (all seeds of its row), a row's name in the table, or a run's id or its first letters."
+_NAME = "A method (all seeds of its row), a row's name in the table, or a run's id or its first letters."
 
 
 def explain(
-    one: Annotated[str, typer.Argument(help=Name, metavar="A", show_default=False)],
-    two: Annotated[str, typer.Argument(help="The same, to compare with A.", metavar="B", show_default=False)],
+    one: Annotated[str, argument(_NAME, "A")],
+    two: Annotated[str, argument("The same, to compare with A.", "B")],
     protocol: Protocol = None,
     data: OnlyData = None,
     force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Compare over common clips rows that do not rank together or are incomplete.", metavar=""
-        ),
+        bool, flag("--force", "Compare over common clips rows that do not rank together or are incomplete.")
     ] = False,
-    most: Annotated[
-        int, typer.Option(min=0, help="Subjects and clips that are listed; JSON has all.", metavar="N")
-    ] = 10,
+    most: Annotated[int, option("--most", "Subjects and clips that are listed; JSON has all.", "N", min=0)] = 10,
     format: Format = "table",
     leaderboard: Leaderboard = False,
     results: Results = None,

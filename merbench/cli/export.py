@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Results, Run, one_of, results_folder
+from merbench.cli.options import Results, Run, one_of, option, results_folder
 
 
 def export(
@@ -13,9 +13,7 @@ def export(
     format: Annotated[
         str, typer.Option("--format", "-f", help="The MEGC challenge has a format of its own.", metavar="csv|challenge")
     ] = "csv",
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write (default: standard output).", metavar="FILE")
-    ] = None,
+    out: Annotated[Path | None, option("--out", "The file to write (default: standard output).", "FILE")] = None,
     results: Results = None,
 ) -> None:
     """Write a run's predictions as a log that others can score."""
@@ -31,9 +29,8 @@ def export(
     if found.predictions.empty:
         raise MerbenchError(f"{found.file.run_id} has no prediction yet")
     if not found.complete:
-        typer.echo(
-            f"{found.file.run_id} has {found.folds} of {len(found.file.folds)} folds: the log is incomplete", err=True
-        )
+        recorded = f"{found.folds} of {len(found.file.folds)} folds"
+        typer.echo(f"{found.file.run_id} has {recorded}: the log is incomplete", err=True)
     if format == "challenge" and found.file.task != "classification":
         raise MerbenchError(f"the challenge's format has classes, this run is {found.file.task}: --format csv")
     text = to_csv(found.predictions) if format == "csv" else to_challenge(found.predictions, found.file.outputs)

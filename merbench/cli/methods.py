@@ -1,20 +1,20 @@
 """``merbench methods``: the list of methods, and their cards."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.cards import origin, print_card, report_broken
+from merbench.cli.options import argument
 from merbench.cli.printing import print_as
 
 if TYPE_CHECKING:
     from merbench.contracts.cards import Card
 
-KINDS = ("published", "baseline", "floor")
+_KINDS = ("published", "baseline", "floor")
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Print the whole card of this method.", metavar="METHOD")] = None,
+    name: Annotated[str | None, argument("Print the whole card of this method.", "METHOD")] = None,
 ) -> None:
     """List the methods, or print one's card with its paper and BibTeX."""
     from merbench.contracts.errors import MerbenchError
@@ -47,7 +47,7 @@ def methods(
             kinds = ", ".join(dict.fromkeys(spec.kind for spec in card.inputs.values()))
             kinds = kinds or ("by settings" if len(card.configurations) > 1 else "–")
             lines.append((card.name, year, _kind(card), kinds, f"{card.title}{origin(entry.origin)}"))
-    print_as(methods_report(sorted(lines, key=lambda line: KINDS.index(line[2]))), "table")
+    print_as(methods_report(sorted(lines, key=lambda line: _KINDS.index(line[2]))), "table")
     report_broken(problems)
 
 
@@ -61,25 +61,22 @@ def _kind(card: "Card") -> str:
 
 def _configurations(card: "Card") -> dict[str, object]:
     """Return the configurations, when each runs, and the settings of each ablation; nothing where there is one."""
-    cases = {
-        "where none is named": card.default,
-        "without a GPU": card.cpu,
-        "for a first look, on synthetic-small": card.quick,
-    }
     content: dict[str, object] = {}
     if len(card.configurations) > 1:
-        content["configurations"] = {name: _settings(changes) for name, changes in card.configurations.items()}
+        cases = {"where none is named": card.default, "without a GPU": card.cpu}
+        cases["for a first look, on synthetic-small"] = card.quick
+        content["configurations"] = _written(card.configurations)
         content["runs"] = {case: name for case, name in cases.items() if name is not None}
     if card.ablations:
-        content["ablations"] = {
-            group: {row: _settings(changes) for row, changes in rows.items()} for group, rows in card.ablations.items()
-        }
+        content["ablations"] = {group: _written(rows) for group, rows in card.ablations.items()}
     return content
+
+
+def _written(rows: "dict[str, dict[str, object]]") -> dict[str, str]:
+    return {name: _settings(changes) for name, changes in rows.items()}
 
 
 def _settings(changes: dict[str, object]) -> str:
     """Write settings in a line, each as ``--set`` takes it."""
-    import json
-
     texts = {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in changes.items()}
     return ", ".join(f"{key}={text}" for key, text in texts.items()) or "the method's own settings"

@@ -1,130 +1,50 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and how verbs declare their own."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from merbench.contracts.errors import MerbenchError, suggestion
 
+
+def flag(name: str, help: str) -> Any:
+    """Declare an option without a value: ``--name``, or ``--name/--no-name``."""
+    return typer.Option(name, help=help, metavar="")
+
+
+def option(name: str, help: str, metavar: str, **more: Any) -> Any:
+    """Declare an option with a value; `more` are typer's, such as ``min``."""
+    return typer.Option(name, help=help, metavar=metavar, **more)
+
+
+def argument(help: str, metavar: str) -> Any:
+    """Declare an argument."""
+    return typer.Argument(help=help, metavar=metavar)
+
+
+def protocol_option(help: str) -> Any:
+    """Declare ``--protocol``, which has a short name."""
+    return typer.Option("--protocol", "-p", help=help, metavar="PROTOCOL")
+
+
 Results = Annotated[
-    Path | None,
-    typer.Option(
-        "--results",
-        help="Results folder (default: MERBENCH_RESULTS, else ./results).",
-        metavar="DIR",
-        show_default=False,
-    ),
+    Path | None, option("--results", "Results folder (default: MERBENCH_RESULTS, else ./results).", "DIR")
 ]
-Run = Annotated[str, typer.Argument(help="A run's id, or its first letters.", metavar="RUN")]
-Registered = Annotated[str, typer.Argument(help="A registered database.", metavar="DATABASE")]
-Protocol = Annotated[
-    str | None,
-    typer.Option("--protocol", "-p", help="Only this protocol: a name, or a path ending in .yaml.", metavar="PROTOCOL"),
-]
-OneProtocol = Annotated[
-    str, typer.Option("--protocol", "-p", help="A protocol's name, or a path ending in .yaml.", metavar="PROTOCOL")
-]
-OnlyData = Annotated[str | None, typer.Option("--data", help="Only runs on this data.", metavar="DATABASE")]
+Run = Annotated[str, argument("A run's id, or its first letters.", "RUN")]
+Registered = Annotated[str, argument("A registered database.", "DATABASE")]
+Protocol = Annotated[str | None, protocol_option("Only this protocol: a name, or a path ending in .yaml.")]
+OneProtocol = Annotated[str, protocol_option("A protocol's name, or a path ending in .yaml.")]
+OnlyData = Annotated[str | None, option("--data", "Only runs on this data.", "DATABASE")]
 Format = Annotated[
     str, typer.Option("--format", "-f", help="Format of the table.", metavar="table|md|latex|html|csv|json")
 ]
-Leaderboard = Annotated[
-    bool, typer.Option("--leaderboard/--no-leaderboard", help="Add the rows of the committed leaderboard.", metavar="")
-]
-
-# The options that run and ablate share.
+Leaderboard = Annotated[bool, flag("--leaderboard/--no-leaderboard", "Add the rows of the committed leaderboard.")]
+Sanity = Annotated[bool, flag("--sanity", "Add sanity rows: motion-blind methods, and each method on shuffled labels.")]
 Data = Annotated[
-    str,
-    typer.Option(
-        "--data", help="auto, a database, several joined by +, or a folder with a copy of one.", metavar="DATABASE"
-    ),
+    str, option("--data", "auto, a database, several joined by +, or a folder with a copy of one.", "DATABASE")
 ]
-Settings = Annotated[
-    list[str],
-    typer.Option("--set", help="A setting of the methods, or of one method; repeatable.", metavar="[METHOD:]KEY=VALUE"),
-]
-Seeds = Annotated[
-    str, typer.Option("--seeds", help="0-4 or 0,2,7; a deterministic method uses the first.", metavar="N-N")
-]
-Sanity = Annotated[
-    bool,
-    typer.Option(
-        "--sanity", help="Add sanity rows: motion-blind methods, and each method on shuffled labels.", metavar=""
-    ),
-]
-Folds = Annotated[
-    list[str], typer.Option("--folds", help="Only this fold, such as casme2/sub01; repeatable.", metavar="FOLD")
-]
-Select = Annotated[
-    str,
-    typer.Option(
-        "--select",
-        help="The epoch that is tested: last; inner, the best on subjects held out within the training fold, then "
-        "retrained on all; inner-keep, the same without retraining.",
-        metavar="last|inner|inner-keep",
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="List the runs, recorded and missing; prepares the data, trains nothing.", metavar=""
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        min=1,
-        help="Folds in parallel (default: 1; with Ray or several GPUs, one a CPU).",
-        metavar="N",
-        show_default=False,
-    ),
-]
-Gpus = Annotated[
-    int | None,
-    typer.Option("--gpus", min=0, help="GPUs to use (default: all).", metavar="N", show_default=False),
-]
-FoldsPerGpu = Annotated[
-    str | None,
-    typer.Option(
-        "--folds-per-gpu",
-        help="Folds that share a GPU (default: auto, as many as fit).",
-        metavar="auto|N",
-        show_default=False,
-    ),
-]
-ExecutorName = Annotated[
-    str | None,
-    typer.Option(
-        "--executor", help="Default: ray for more than one worker or GPU.", metavar="serial|ray", show_default=False
-    ),
-]
-Pack = Annotated[
-    int | None,
-    typer.Option(
-        "--pack",
-        min=1,
-        help="Folds trained together in one program, for methods that support it (default: 1).",
-        metavar="N",
-        show_default=False,
-    ),
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option("--ray-address", help="A running Ray cluster; see docs/many-workers.md.", metavar="HOST:PORT"),
-]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        help="MLflow that mirrors the records, or none (default: MLFLOW_TRACKING_URI, else files in --results).",
-        metavar="URI",
-        show_default=False,
-    ),
-]
-
 
 #: A longer range is a typing error.
 _MOST_NUMBERS = 10_000
@@ -135,11 +55,10 @@ def results_folder(given: Path | None) -> Path:
     return (given or Path(os.environ.get("MERBENCH_RESULTS") or "results")).resolve()
 
 
-def one_of(value: str, option: str, allowed: tuple[str, ...]) -> str:
-    """Return `value` if it is allowed; else raise an error with the allowed ones."""
+def one_of(value: str, option: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that is not allowed; the error has the allowed ones."""
     if value not in allowed:
         raise MerbenchError(f"{option} {value!r} is unknown{suggestion(value, allowed)}")
-    return value
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:

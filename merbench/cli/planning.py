@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from merbench.cli.asked import GridOptions
-    from merbench.cli.workers import Workforce
+    from merbench.cli.asked import AblateOptions, RunOptions
+    from merbench.cli.workers import Start
     from merbench.engine.execute.state import Existing
     from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan
     from merbench.prepare.store import PreparationWatcher
@@ -26,10 +26,12 @@ def prepared_grid(
     requests: "Sequence[Request]", protocols: list[str], data: str, folds: list[str], watcher: "PreparationWatcher"
 ) -> "list[PreparedProtocol]":
     """Choose the data and split it by the protocols; print what a user should know about either."""
+    from merbench.contracts.errors import listed
     from merbench.engine.execute.state import check_folds
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
     from merbench.engine.plan.runs import PreparedProtocol
+    from merbench.splits.expected import clips_not_found
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
     chosen = choose_data(data, specs, watcher)
@@ -38,7 +40,13 @@ def prepared_grid(
         watcher.note(f"configuration {configured.method.card.name}:{configured.name}, {configured.why}")
     prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
     for item in prepared:
-        _note_protocol(item, watcher)
+        for warning in item.spec.warnings:
+            watcher.note(f"warning: {item.spec.name}: {warning}")
+        if item.split.differences:
+            watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
+        if unknown := [] if chosen.synthetic else clips_not_found(item.spec, chosen.clips):
+            found = listed(unknown)
+            watcher.note(f"note: left_out of {item.spec.name} names clips that the data does not have: {found}")
     for source in chosen.sources:
         kinds = Counter(note.kind for note in source.reading.notes if note.about)
         if kinds:
@@ -46,18 +54,6 @@ def prepared_grid(
             watcher.note(f"note: {source.name}: {counts}; details: merbench data verify {source.database.card.name}")
     check_folds([fold.name for item in prepared for fold in item.split.folds], folds)
     return prepared
-
-
-def _note_protocol(item: "PreparedProtocol", watcher: "PreparationWatcher") -> None:
-    from merbench.contracts.errors import listed
-    from merbench.splits.expected import clips_not_found
-
-    for warning in item.spec.warnings:
-        watcher.note(f"warning: {item.spec.name}: {warning}")
-    if item.split.differences:
-        watcher.note(f"note: differs from {item.spec.name}: {'; '.join(item.split.differences)}")
-    if unknown := [] if item.data.synthetic else clips_not_found(item.spec, item.data.clips):
-        watcher.note(f"note: left_out of {item.spec.name} names clips that the data does not have: {listed(unknown)}")
 
 
 def planned(
@@ -91,13 +87,15 @@ def planned_sanity(
     return found
 
 
-def print_plan(console: "Console", plans: "list[RunPlan]", runs: "Path", folds: list[str], existing: str) -> None:
+def print_plan(
+    console: "Console", plans: "list[RunPlan]", runs: "Path", folds: list[str], existing: "Existing" = "keep"
+) -> None:
     """Print the recorded and the missing folds of each run; nothing is trained."""
     from merbench.contracts.notes import Note
     from merbench.engine.execute.state import run_state
     from merbench.report.views.plan import plan_report
 
-    states = {plan.run_id: run_state(plan, runs, folds, "redo" if existing == "redo" else "keep") for plan in plans}
+    states = {plan.run_id: run_state(plan, runs, folds, existing) for plan in plans}
     damaged = [Note("problem", text) for state in states.values() for text in state.damaged]
     report = plan_report(
         {plan.run_id: len(plan.file.folds) for plan in plans},
@@ -119,31 +117,28 @@ def note_superseded(console: "Console", plans: "Sequence[RunPlan]", runs: "Path"
 
 def carry_out(
     plans: "Sequence[RunPlan]",
-    options: "GridOptions",
+    options: "RunOptions | AblateOptions",
     console: "Console",
-    force: "Workforce",
+    start: "Start",
     store: "TrackingServer | None",
     print_results: Callable[[], None],
     existing: "Existing" = "keep",
 ) -> None:
     """Execute the missing folds and mirror them; print results, failures and the state of the mirror.
 
-    Raises
-    ------
-    typer.Exit
-        Folds failed.
+    typer.Exit with code 1 where folds failed.
     """
     from rich.text import Text
 
-    from merbench.cli.display import LiveDisplay, PlainDisplay
+    from merbench.cli.display import grid_display
     from merbench.engine.execute.grid import execute
     from merbench.engine.execute.state import failures
     from merbench.tracking.mirror import Mirror
 
     runs = options.runs
-    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    display = grid_display(console)
     with Mirror(store, runs, display.note) as mirror:
-        with force.started(plans) as executor, display:
+        with start(plans) as executor, display:
             states = execute(plans, runs, mirror.watching(display), options.folds, existing, executor)
         if not display.executed and all(state.complete for state in states):
             count = sum(len(plan.file.folds) for plan in plans)

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.cards import origin, print_card, report_broken
+from merbench.cli.options import argument
 from merbench.cli.printing import print_as
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def protocols(
-    name: Annotated[str | None, typer.Argument(help="Print this protocol.", metavar="PROTOCOL")] = None,
+    name: Annotated[str | None, argument("Print this protocol.", "PROTOCOL")] = None,
 ) -> None:
     """List the protocols, or print one: source and BibTeX, databases, classes, exclusions with reasons, folds, counts.
 

@@ -4,14 +4,7 @@ from typing import TYPE_CHECKING
 
 from merbench.cli.asked import RunOptions, taking
 from merbench.cli.options import one_of, results_folder
-from merbench.cli.planning import (
-    carry_out,
-    note_superseded,
-    planned,
-    planned_sanity,
-    prepared_grid,
-    print_plan,
-)
+from merbench.cli.planning import carry_out, note_superseded, planned, planned_sanity, prepared_grid, print_plan
 from merbench.cli.printing import print_as
 from merbench.cli.workers import workforce
 
@@ -39,7 +32,7 @@ def run(options: RunOptions) -> None:
     one_of(options.existing, "--existing", ("keep", "redo"))
     one_of(options.select, "--select", SELECTIONS)
     existing: Existing = "redo" if options.existing == "redo" else "keep"
-    force = workforce(options)
+    start = workforce(options)
     request = options.request()
     store = settle(options.tracking_uri, results_folder(options.results))
     console = Console(highlight=False)
@@ -52,7 +45,7 @@ def run(options: RunOptions) -> None:
         check_folds([fold for plan in plans for fold in plan.file.folds], options.folds)
         print_plan(console, plans, options.runs, options.folds, existing)
         return
-    carry_out(plans, options, console, force, store, lambda: _print_table(console, plans, options.runs), existing)
+    carry_out(plans, options, console, start, store, lambda: _print_table(console, plans, options.runs), existing)
 
 
 def _print_table(console: "Console", plans: "list[RunPlan]", runs: "Path") -> None:

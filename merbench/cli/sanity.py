@@ -19,14 +19,9 @@ from merbench.records.model import RunFile
 
 
 def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str]:
-    """Say for each group of rows which sanity rows are not recorded, with the command that records them.
+    """Say for each group of a table's rows which sanity rows are not recorded, with the command that records them.
 
-    Parameters
-    ----------
-    rows : sequence of Row
-        Those of a table.
-    results : Path, optional
-        The results folder, where the user named one.
+    `results` is the results folder, where the user named one.
     """
 
     def place(row: Row) -> tuple[str, ...]:

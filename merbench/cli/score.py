@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from merbench.cli.options import OneProtocol
+from merbench.cli.options import OneProtocol, argument
 from merbench.cli.printing import print_as
 
 
 def score(
-    log: Annotated[Path, typer.Argument(help="merbench's CSV, or the MEGC challenge's format.", metavar="FILE")],
+    log: Annotated[Path, argument("merbench's CSV, or the MEGC challenge's format.", "FILE")],
     protocol: OneProtocol,
 ) -> None:
     """Score a prediction log; missing clips, and labels that differ from the official list, are named."""

@@ -6,26 +6,19 @@ from typing import Annotated
 import typer
 
 from merbench.cli.asked import RunOptions
-from merbench.cli.options import Results, Run, results_folder
+from merbench.cli.options import Results, Run, flag, option, results_folder
 from merbench.cli.printing import print_as
 
 
 def show(
     run: Run,
     figures: Annotated[
-        Path | None,
-        typer.Option(
-            "--figures",
-            help="Folder of the figures (default: figures/RUN in the results folder).",
-            metavar="DIR",
-            show_default=False,
-        ),
+        Path | None, option("--figures", "Folder of the figures (default: figures/RUN in the results folder).", "DIR")
     ] = None,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Print only.", metavar="")] = False,
-    fold: Annotated[
-        str | None,
-        typer.Option(help="The fold of the drawn features (default: the largest).", metavar="FOLD", show_default=False),
-    ] = None,
+    no_figures: Annotated[bool, flag("--no-figures", "Print only.")] = False,
+    fold: Annotated[str | None, option("--fold", "The fold of the drawn features (default: the largest).", "FOLD")] = (
+        None
+    ),
     results: Results = None,
 ) -> None:
     """Show a run: settings, scores, confusion, recall per class, results per subject, and figures.

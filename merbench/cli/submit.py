@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Results, Run, results_folder
+from merbench.cli.options import Results, Run, option, results_folder
 
 
 def submit(
     run: Run,
-    to: Annotated[
-        Path, typer.Option("--to", help="The folder of the leaderboard in a checkout of merbench.", metavar="DIR")
-    ] = Path("results/leaderboard"),
+    to: Annotated[Path, option("--to", "The folder of the leaderboard in a checkout of merbench.", "DIR")] = Path(
+        "results/leaderboard"
+    ),
     results: Results = None,
 ) -> None:
     """Write a whole run in the form that the leaderboard takes, ready to be committed.

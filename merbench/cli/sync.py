@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Results, TrackingUri, results_folder
+from merbench.cli.asked import TrackingUri
+from merbench.cli.options import Results, argument, results_folder
 
 sync = typer.Typer(help="Update the mirrors of the records.", no_args_is_help=True)
 
@@ -17,8 +18,7 @@ def _verbs() -> None:
 @sync.command(epilog="Example: merbench sync mlflow --tracking-uri http://127.0.0.1:5000")
 def mlflow(
     runs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Ids of runs, or their first letters (default: all runs).", metavar="[RUN]"),
+        list[str] | None, argument("Ids of runs, or their first letters (default: all runs).", "[RUN]")
     ] = None,
     tracking_uri: TrackingUri = None,
     results: Results = None,

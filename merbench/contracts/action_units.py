@@ -33,27 +33,13 @@ _LONGEST = 1000  # characters; the longest cells of known sheets have about thir
 
 @dataclass(frozen=True, order=True)
 class ActionUnit:
-    """One action unit as coded.
+    """One action unit as coded."""
 
-    Attributes
-    ----------
-    number : int
-        1 to 99, of the Facial Action Coding System.
-    side : str
-        ``L``, ``R`` unilateral; ``A`` on both sides, one stronger; ``B``, ``T`` bottom or top lip; ``""`` not said.
-    intensity : str
-        ``A`` (trace) to ``E`` (maximum), or a range such as ``A/B``; ``""`` not said.
-    doubtful : bool
-        Followed by ``?``.
-    held : bool
-        Followed by ``(k)``: shown before the movement, and kept.
-    """
-
-    number: int
-    side: str = ""
-    intensity: str = ""
-    doubtful: bool = False
-    held: bool = False
+    number: int  #: 1 to 99, of the Facial Action Coding System
+    side: str = ""  #: ``L``, ``R`` unilateral; ``A`` on both, one stronger; ``B``, ``T`` bottom or top lip; or not said
+    intensity: str = ""  #: ``A`` (trace) to ``E`` (maximum), or a range such as ``A/B``; ``""`` not said
+    doubtful: bool = False  #: followed by ``?``
+    held: bool = False  #: followed by ``(k)``: shown before the movement, and kept
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= 99:
@@ -71,23 +57,11 @@ class ActionUnit:
 
 @dataclass(frozen=True)
 class Coding:
-    """All action units of a clip, sorted, without duplicates.
+    """All action units of a clip, sorted, without duplicates."""
 
-    Attributes
-    ----------
-    entries : tuple of tuple of ActionUnit
-        The shown action units; of the alternatives of an entry exactly one. One alternative is certain.
-    unknown : bool
-        The sheet marks them as unknown: without entries then, otherwise at least one.
-
-    Raises
-    ------
-    ValueError
-        Neither unknown nor entries, or both; an entry without alternatives.
-    """
-
+    #: The shown action units; of the alternatives of an entry exactly one. One alternative is certain.
     entries: tuple[tuple[ActionUnit, ...], ...]
-    unknown: bool = False
+    unknown: bool = False  #: the sheet marks them as unknown: without entries then, otherwise at least one
 
     def __post_init__(self) -> None:
         if bool(self.entries) == self.unknown or not all(self.entries):
@@ -122,25 +96,11 @@ class Coding:
 
 
 def read_coding(cell: object) -> Coding | None:
-    """Read the action units of a sheet's cell.
+    """Read the action units of a sheet's cell; None for an empty one, ValueError with the reason if it can't be parsed.
 
-    Parameters
-    ----------
-    cell : object
-        Text, or a number where a spreadsheet converted a single action unit (``12``, ``12.0``).
+    A cell is text, or a number where a spreadsheet converted a single action unit (``12``, ``12.0``). One with only a
+    remark such as ``soft focus`` is unknown.
 
-    Returns
-    -------
-    Coding or None
-        ``None`` for an empty cell. A cell with only a remark such as ``soft focus`` is unknown.
-
-    Raises
-    ------
-    ValueError
-        The cell can't be parsed; gives the reason.
-
-    Examples
-    --------
     >>> str(read_coding("(R6 or R12) + r15, 10A/B"))
     '(R6 or R12)+10A/B+R15'
     >>> sorted(read_coding("4+L12 or L14").possible())

@@ -28,7 +28,7 @@ CLIP_COLUMNS = {
     "path": "folder of the clip's frames, or its image, relative to the database's folder",
     "apex_source": "annotated | midpoint | corrected | estimated",
 }
-APEX_SOURCES = ("annotated", "midpoint", "corrected", "estimated")
+_APEX_SOURCES = ("annotated", "midpoint", "corrected", "estimated")
 
 
 def clip_name(row: object) -> str:
@@ -42,19 +42,10 @@ def clip_names(table: pd.DataFrame) -> list[str]:
 
 
 def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Validate rows as a clip table.
+    """Validate rows as a clip table: the columns of `CLIP_COLUMNS` in that order, sorted by identity, index fresh.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        At least the identity columns; missing ones of `CLIP_COLUMNS` are filled with missing values.
-    origin : str
-        Names the source in error lines: a file, a database.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `CLIP_COLUMNS` in that order, sorted by identity, with a fresh index.
+    Columns other than those of the identity may be absent: they are filled with missing values. `origin` names the
+    source in error lines: a file, a database.
 
     Raises
     ------
@@ -71,13 +62,10 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     if rows.empty:
         raise DataError(f"{origin}: no clips were found")
     identity = rows[IDENTITY]
-    bad = ~identity.map(lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable()).all(
-        axis=1
-    )
+    bad = ~identity.map(lambda value: _is_text(value) and value.isprintable()).all(axis=1)
     if bad.any():
-        raise DataError(
-            f"{origin}: dataset, subject and clip must be printable text in row {listed(rows.index[bad].tolist())}"
-        )
+        places = listed(rows.index[bad].tolist())
+        raise DataError(f"{origin}: dataset, subject and clip must be printable text in row {places}")
     twice = identity.duplicated(keep="first")
     if twice.any():
         raise DataError(f"{origin}: duplicate clips {listed(clip_names(rows[twice]))}")
@@ -88,13 +76,16 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     return table
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
 def _wrong_values(table: pd.DataFrame) -> Iterator[tuple["pd.Series[bool]", str]]:
     """Yield the rows that break each rule, and the rule; missing values break none."""
     for column in ("emotion", "apex_source", "objective_class", "path"):
-        text = table[column].map(lambda value: isinstance(value, str) and bool(value.strip()))
-        yield table[column].notna() & ~text, f"{column} must be text"
-    known = table.apex_source.isin(APEX_SOURCES)
-    yield table.apex_source.notna() & ~known, f"apex_source must be one of {', '.join(APEX_SOURCES)}"
+        yield table[column].notna() & ~table[column].map(_is_text), f"{column} must be text"
+    known = table.apex_source.isin(_APEX_SOURCES)
+    yield table.apex_source.notna() & ~known, f"apex_source must be one of {', '.join(_APEX_SOURCES)}"
     numbers = table[["onset", "apex", "offset", "fps"]].apply(pd.to_numeric, errors="coerce")
     for column in ("onset", "apex", "offset"):
         whole = (numbers[column] >= 0) & (numbers[column] % 1 == 0)
@@ -106,9 +97,8 @@ def _wrong_values(table: pd.DataFrame) -> Iterator[tuple["pd.Series[bool]", str]
 
 def clips_digest(clips: pd.DataFrame) -> str:
     """Digest the annotation of clips, all columns but the path, in identity order."""
-    columns = [column for column in CLIP_COLUMNS if column != "path"]
-    rows = clips.sort_values(IDENTITY)[columns].itertuples(index=False, name=None)
-    return digest([[_plain(value) for value in row] for row in rows])
+    rows = clips.sort_values(IDENTITY)[[column for column in CLIP_COLUMNS if column != "path"]]
+    return digest([[_plain(value) for value in row] for row in rows.itertuples(index=False, name=None)])
 
 
 def _plain(value: object) -> str | None:

@@ -1,8 +1,7 @@
 """Diagnostics: arrays that a method returns for figures and probes, and their check."""
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,26 +9,13 @@ import numpy.typing as npt
 from merbench.contracts.errors import PredictionError
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """The expected form of a diagnostic array.
+class _Kind(NamedTuple):
+    """The expected form of a diagnostic array."""
 
-    Attributes
-    ----------
-    pattern : str
-        Regular expression for its names.
-    dtype : str
-        Type of its values: ``float``, ``bool`` or ``uint8``.
-    shapes : tuple of str
-        Alternatives for its axes after the clip axis, one letter per axis.
-    bounded : bool
-        Whether its values are in 0..1.
-    """
-
-    pattern: str
+    pattern: str  #: regular expression for its names
     dtype: Literal["float", "bool", "uint8"]
-    shapes: tuple[str, ...]
-    bounded: bool = False
+    shapes: tuple[str, ...]  #: alternatives for its axes after the clip axis, one letter per axis
+    bounded: bool = False  #: whether its values are in 0..1
 
 
 _WORD = "[a-z0-9]+(?:[-_.][a-z0-9]+)*"
@@ -47,7 +33,7 @@ _ROUNDING = 1e-5
 
 
 def check_diagnostics(found: object, clips: int) -> dict[str, npt.NDArray[Any]]:
-    """Return the output of ``diagnose`` for `clips` clips, floats as float32, or raise.
+    """Return the output of ``diagnose`` for `clips` clips, floats as float32.
 
     Raises
     ------

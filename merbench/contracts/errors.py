@@ -8,33 +8,12 @@ from merbench.contracts.names import shown
 
 
 class MerbenchError(Exception):
-    """An error in what the user gave; its text is one line, shown without a traceback.
+    """An error in what the user gave; its text is one line, shown without a traceback."""
 
-    Attributes
-    ----------
-    exit_code : int
-        Exit code of the command: 2, wrong use.
-    """
-
-    exit_code = 2
+    exit_code = 2  #: of the command: wrong use
 
     def __init__(self, message: str) -> None:
         super().__init__(shown(" ".join(line.strip() for line in message.splitlines())))
-
-
-@contextmanager
-def blaming(what: str) -> Iterator[None]:
-    """Convert any exception of a plug-in into one line that names the plug-in; a `MerbenchError` passes unchanged."""
-    try:
-        yield
-    except MerbenchError:
-        raise
-    except Exception as error:
-        raise MerbenchError(f"{what} failed: {error!r}") from error
-
-
-class UnknownNameError(MerbenchError):
-    """A name that is not registered."""
 
 
 class DataError(MerbenchError):
@@ -53,25 +32,26 @@ class PredictionError(ValueError):
     """The output of a method is not a valid prediction for the clips that it was given."""
 
 
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
+    """Convert any exception of a plug-in into one line that names the plug-in; a `MerbenchError` passes unchanged."""
+    try:
+        yield
+    except MerbenchError:
+        raise
+    except Exception as error:
+        raise MerbenchError(f"{what} failed: {error!r}") from error
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Suggest what `name` may have meant, as the end of an error line.
+    """Suggest which of the valid names `name` may have meant, as the end of an error line.
 
-    Parameters
-    ----------
-    name : str
-        The name as the user wrote it.
-    known : iterable of str
-        The valid names.
-
-    Returns
-    -------
-    str
-        ``" (did you mean 'ststnet'?)"``, or 20 valid names if none is similar, or ``""`` if there are none.
+    ``" (did you mean 'ststnet'?)"``, or 20 valid names if none is similar, or ``""`` if there are none.
     """
     known = sorted(set(known))
     close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
     if close:
-        return f" (did you mean {' or '.join(repr(c) for c in close)}?)"
+        return f" (did you mean {' or '.join(map(repr, close))}?)"
     return f" (known: {listed(known, most=20)})" if known else ""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 
-class _Part(BaseModel):
+class _Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -25,19 +25,19 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
 
 
-class _LeaveOneSubjectOut(_Part):
+class _LeaveOneSubjectOut(_Rule):
     """A fold a subject: test on the clips of one subject, train on those of all others in every database."""
 
     rule: Literal["leave-one-subject-out"]
 
 
-class _LeaveOneDatabaseOut(_Part):
+class _LeaveOneDatabaseOut(_Rule):
     """A fold a database: test on the clips of one database, train on those of all others."""
 
     rule: Literal["leave-one-database-out"]
 
 
-class _SubjectKFold(_Part):
+class _SubjectKFold(_Rule):
     """A fold a group of people, of `k` groups of nearly equal size.
 
     People, sorted by dataset and subject, are split by scikit-learn's ``KFold(k, shuffle=True, random_state=seed)``:
@@ -51,13 +51,13 @@ class _SubjectKFold(_Part):
     seed: int = Field(1, ge=0, le=2**32 - 1)  # what random_state takes
 
 
-class _LeaveOneVideoOut(_Part):
+class _LeaveOneVideoOut(_Rule):
     """A fold a clip. Subject-dependent: other clips of the tested person are in training."""
 
     rule: Literal["leave-one-video-out"]
 
 
-class _HoldOut(_Part):
+class _HoldOut(_Rule):
     """One fold: train on the clips of some databases, test on those of others."""
 
     rule: Literal["hold-out"]

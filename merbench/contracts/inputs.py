@@ -45,6 +45,11 @@ class _Picture(_Specification):
     align: Literal["onset", "frame"] = "onset"
 
 
+def _check_jitter(spec: "Flow | Frames", apex_is_used: bool) -> None:
+    if (spec.apex_jitter and not apex_is_used) or (spec.span == "clip" and spec.onset_jitter):
+        raise ValueError(f"the span {spec.span} does not begin or end at the jittered frame: remove the jitter")
+
+
 class Flow(_Picture):
     """Optical flow between the first and the last frame of a span: ``(size, size, channels)`` a clip.
 
@@ -78,10 +83,7 @@ class Flow(_Picture):
             raise ValueError("name at least one channel")
         if self.mask == "face" and self.faces == "haar":
             raise ValueError("mask: face needs landmarks, which faces: haar does not provide")
-        if (self.span == "clip" and (self.onset_jitter or self.apex_jitter)) or (
-            self.span == "onset-offset" and self.apex_jitter
-        ):
-            raise ValueError(f"the span {self.span} does not begin or end at the jittered frame: remove the jitter")
+        _check_jitter(self, self.span == "onset-apex")
         return self
 
 
@@ -114,9 +116,7 @@ class Frames(_Picture):
             raise ValueError(f"the span onset has only one frame: remove sampling: {self.sampling}")
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
-        apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
-        if (self.apex_jitter and not apex_is_used) or (self.span == "clip" and self.onset_jitter):
-            raise ValueError(f"the span {self.span} does not begin or end at the jittered frame: remove the jitter")
+        _check_jitter(self, self.span == "onset-apex" or self.sampling == "phase")
         if self.count is None and (self.sampling == "interpolated" or self.onset_jitter or self.apex_jitter):
             raise ValueError("interpolated sampling and jitter need a count")
         return self
@@ -177,15 +177,9 @@ Rows = npt.NDArray[np.intp] | slice
 class ArrayInput:
     """One input of a set of clips, held in memory.
 
-    Parameters
-    ----------
-    spec : InputSpec
-        The specification of the values.
-    values : ndarray, shape (n_clips, ...)
-        One entry a clip. With a jitter window, the second axis has the shifted versions, first the annotated one; clips
-        of different length (``count=None``) are an array of arrays.
-    prepared : mapping of str to str, optional
-        Database -> the settled specification, where it differs from `spec`.
+    `values` have shape (n_clips, ...). With a jitter window, the second axis has the shifted versions, first the
+    annotated one; clips of different length (``count=None``) are an array of arrays. `prepared` is database -> the
+    settled specification, where it differs from `spec`.
     """
 
     def __init__(self, spec: InputSpec, values: npt.NDArray[Any], prepared: Mapping[str, str] | None = None) -> None:
@@ -195,18 +189,9 @@ class ArrayInput:
         self._shifted = bool(getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0))
 
     def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:
-        """Return the values of some clips, as a copy that may be changed in place.
+        """Return the values of the clips at `rows`, shape (n_rows, ...), as a copy that may be changed in place.
 
-        Parameters
-        ----------
-        rows : ndarray of int, or slice
-            Clips, counted within this input; all of them by default.
-        rng : Generator, optional
-            Draws the jitter of a specification with a window; None gives the annotated frames.
-
-        Returns
-        -------
-        ndarray, shape (n_rows, ...)
+        `rng` draws the jitter of a specification with a window; None gives the annotated frames.
         """
         values = _copied(self._values[rows])
         if not self._shifted:
@@ -224,26 +209,15 @@ class ArrayInput:
 
 
 def _copied(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return _as_objects([value.copy() for value in values]) if values.dtype == object else np.array(values)
-
-
-def _as_objects(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    found = np.empty(len(arrays), dtype=object)
-    for index, array in enumerate(arrays):
-        found[index] = array
+    found = np.array(values)
+    if values.dtype == object:
+        for index, value in enumerate(values):
+            found[index] = value.copy()
     return found
 
 
 class Inputs:
-    """The named inputs of a set of clips.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ArrayInput
-        By the names that the method declares.
-    clips : int
-        Number of clips (a method may declare no inputs).
-    """
+    """The inputs of a set of clips, by the names that the method declares; it may declare none."""
 
     def __init__(self, arrays: Mapping[str, ArrayInput], clips: int) -> None:
         self._arrays = dict(arrays)

@@ -23,68 +23,45 @@ class MethodConfig(BaseModel):
     @classmethod
     def _refuse_booleans_for_numbers(cls, values: Any) -> Any:
         """Refuse true and false for a number; pydantic would convert them to 1 and 0."""
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if (
-                isinstance(value, bool)
-                and name in cls.model_fields
-                and cls.model_fields[name].annotation in (int, float)
-            ):
-                raise ValueError(f"{name} must be a number, not {str(value).lower()}")
+        numbers = [name for name, field in cls.model_fields.items() if field.annotation in (int, float)]
+        for name in numbers if isinstance(values, dict) else ():
+            if isinstance(values.get(name), bool):
+                raise ValueError(f"{name} must be a number, not {str(values[name]).lower()}")
         return values
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The task of a protocol and its outputs.
+    """The task of a protocol and its outputs."""
 
-    Attributes
-    ----------
-    task : str
-        ``classification``: each clip has one class of `outputs`. ``au-detection``: each clip shows some of `outputs`.
-    outputs : tuple of str
-        Class names, or numbers of action units as text.
-    """
-
-    task: Task
-    outputs: tuple[str, ...]
+    task: Task  #: ``classification``: a clip has one class of `outputs`; ``au-detection``: it shows some of them
+    outputs: tuple[str, ...]  #: class names, or numbers of action units as text
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The output of a method for some clips.
+    """The output of a method for some clips."""
 
-    Attributes
-    ----------
-    scores : ndarray of float, shape (n_clips, n_outputs)
-        Higher is more likely; for AU detection, a positive score means that the action unit is shown.
-    labels : ndarray of int, shape (n_clips,), optional
-        Class indices, if they are not the argmax of the scores (an SVM's own decision).
-    """
-
+    #: Shape (n_clips, n_outputs). Higher is more likely; AU detection: positive means that the action unit is shown.
     scores: npt.NDArray[np.floating[Any]]
+    #: Class indices, shape (n_clips,), if they are not the argmax of the scores (an SVM's own decision).
     labels: npt.NDArray[np.integer[Any]] | None = None
 
     def check(self, clips: int, problem: Problem) -> "Prediction":
-        """Return the prediction with float64 scores and int64 labels, or raise.
+        """Return the prediction with float64 scores and int64 labels.
 
-        Raises
-        ------
-        PredictionError
-            Wrong type or shape, NaN or infinite scores, or labels that are not classes; names what was expected.
+        PredictionError for a wrong type or shape, NaN or infinite scores, labels that are not classes.
         """
         scores = np.asarray(self.scores)
         expected = (clips, len(problem.outputs))
         if scores.shape != expected:
-            raise PredictionError(
-                f"scores have shape {scores.shape}, expected {expected} (clips, {problem.task} outputs)"
-            )
+            wanted = f"{expected} (clips, {problem.task} outputs)"
+            raise PredictionError(f"scores have shape {scores.shape}, expected {wanted}")
         if not np.issubdtype(scores.dtype, np.number) or np.iscomplexobj(scores):
             raise PredictionError(f"scores are {scores.dtype}, expected real numbers")
         scores = scores.astype(np.float64)
-        if not np.isfinite(scores).all():
-            raise PredictionError(
-                f"{int((~np.isfinite(scores)).any(axis=1).sum())} of {clips} clips have NaN or infinite scores"
-            )
+        if bad := int((~np.isfinite(scores)).any(axis=1).sum()):
+            raise PredictionError(f"{bad} of {clips} clips have NaN or infinite scores")
         if self.labels is None:
             return Prediction(scores)
         if problem.task != "classification":
@@ -93,9 +70,8 @@ class Prediction:
             )
         labels = np.asarray(self.labels)
         if labels.shape != (clips,) or not np.issubdtype(labels.dtype, np.integer):
-            raise PredictionError(
-                f"labels are {labels.dtype} of shape {labels.shape}, expected integers of shape {(clips,)}"
-            )
+            given = f"{labels.dtype} of shape {labels.shape}"
+            raise PredictionError(f"labels are {given}, expected integers of shape {(clips,)}")
         if ((labels < 0) | (labels >= expected[1])).any():
             raise PredictionError(f"labels must be 0..{expected[1] - 1} (classes {', '.join(problem.outputs)})")
         return Prediction(scores, labels.astype(np.int64))
@@ -111,29 +87,16 @@ class Prediction:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training clips of one fold.
-
-    Attributes
-    ----------
-    inputs : Inputs
-        The declared inputs, one row per clip.
-    labels : ndarray
-        Classification: int, shape (n_clips,), indices into ``problem.outputs``. AU detection: float, shape
-        (n_clips, n_outputs), 1 shown, 0 not shown, NaN not annotated.
-    problem : Problem
-        Task and outputs.
-    subjects, datasets : ndarray of str, shape (n_clips,)
-        Subject and dataset of each clip; subjects include their dataset, as in ``samm/006``.
-    unlabelled : Inputs, optional
-        The inputs of the test clips, only if card *and* protocol are transductive.
-    """
+    """The training clips of one fold."""
 
     inputs: Inputs
+    #: Classification: int, shape (n_clips,), indices into ``problem.outputs``. AU detection: float, shape
+    #: (n_clips, n_outputs), 1 shown, 0 not shown, NaN not annotated.
     labels: npt.NDArray[Any]
     problem: Problem
-    subjects: npt.NDArray[Any]
-    datasets: npt.NDArray[Any]
-    unlabelled: Inputs | None = None
+    subjects: npt.NDArray[Any]  #: text, shape (n_clips,), with the dataset, as in ``samm/006``
+    datasets: npt.NDArray[Any]  #: text, shape (n_clips,)
+    unlabelled: Inputs | None = None  #: the inputs of the test clips, only if card *and* protocol are transductive
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -171,29 +134,14 @@ def _never_stop(epoch: int, method: "Method") -> bool:  # noqa: ARG001
 
 @dataclass(frozen=True)
 class RunContext:
-    """The context in which a method is fitted: seed, device, progress and callbacks.
+    """The context in which a method is fitted: seed, device, progress and callbacks."""
 
-    Attributes
-    ----------
-    seed : int
-        Derived from the run's seed and the fold, not from the configuration, so that ablations are paired.
-    device : str
-        A torch device, ``cpu`` or ``cuda:0``.
-    threads : int
-        Number of threads that the job may use.
-    progress : Progress
-        ``progress(done, total)``, for the display.
-    on_epoch : callable
-        Called by `epoch_end`.
-    auxiliary : callable
-        ``auxiliary(name)`` returns the declared pretraining clips, without the people who are held out.
-    """
-
-    seed: int
-    device: str = "cpu"
-    threads: int = 1
-    progress: Progress = field(default_factory=Progress, repr=False)
-    on_epoch: Callable[[int, "Method"], bool] = field(default=_never_stop, repr=False)
+    seed: int  #: derived from the run's seed and the fold, not from the configuration, so that ablations are paired
+    device: str = "cpu"  #: a torch device, ``cpu`` or ``cuda:0``
+    threads: int = 1  #: that the job may use
+    progress: Progress = field(default_factory=Progress, repr=False)  #: ``progress(done, total)``, for the display
+    on_epoch: Callable[[int, "Method"], bool] = field(default=_never_stop, repr=False)  #: called by `epoch_end`
+    #: ``auxiliary(name)`` returns the declared pretraining clips, without the people who are held out.
     auxiliary: Callable[[str], AuxiliaryData] = field(default=_no_auxiliary, repr=False)
 
     def stream_seed(self, stream: str) -> int:
@@ -217,8 +165,7 @@ class Method(Protocol):
     """A method of micro-expression recognition. One instance is used for one fold.
 
     It is built as ``cls(config, problem)``, where ``cls.Config``, a `MethodConfig`, is the class of its settings. If
-    its inputs depend on the configuration, it has a class method ``declare_inputs(config)``; else the card's inputs
-    apply.
+    its inputs depend on the configuration, it has a class method ``declare_inputs(config)``; else the card's apply.
     The prediction for a clip must not depend on the other clips in the batch (within 1e-5), unless the card says
     transductive.
 

@@ -9,10 +9,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 def checked_name(name: str, kind: str) -> str:
     """Return `name` if it is valid for a method, configuration, protocol or dataset; it is a safe path component.
 
-    Raises
-    ------
-    ValueError
-        The name is not lower-case letters and digits, joined by single dashes, dots or underscores.
+    ValueError if it is not lower-case letters and digits, joined by single dashes, dots or underscores.
     """
     if not _NAME.fullmatch(name) or len(name) > 64:
         raise ValueError(
@@ -26,10 +23,6 @@ def fold_folder(fold: str) -> str:
 
     A fold is named ``dataset`` or ``dataset/subject``; the dataset is a checked name, the subject is any text.
 
-    Examples
-    --------
-    >>> fold_folder("samm/006")
-    'samm--006'
     >>> fold_folder("mine/../../etc--passwd")
     'mine--..%2F..%2Fetc--passwd'
     """
@@ -40,8 +33,6 @@ def fold_folder(fold: str) -> str:
 def shown(text: str) -> str:
     r"""Escape the control characters of a text, so that they have no effect in a terminal.
 
-    Examples
-    --------
     >>> shown("red \x1b[31m")
     'red \\x1b[31m'
     """

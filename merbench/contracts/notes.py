@@ -11,24 +11,12 @@ NoteKind = Literal["note", "warning", "problem", "disclosure", "excluded", "corr
 
 @dataclass(frozen=True)
 class Note:
-    """A line attached to something.
-
-    Attributes
-    ----------
-    kind : str
-        One of `NoteKind`.
-    text : str
-        One line, for people. The same for all notes with the same reason, so that they can be counted.
-    about : str
-        The clip, or the row of a sheet, where the note is about one: ``casme2/sub01/EP02_01f``.
-    detail : str
-        Specific to this note: numbers, a file.
-    """
+    """A line attached to something."""
 
     kind: NoteKind
-    text: str
-    about: str = ""
-    detail: str = ""
+    text: str  #: one line, for people; the same for all notes with the same reason, so that they can be counted
+    about: str = ""  #: the clip, or the row of a sheet, where the note is about one: ``casme2/sub01/EP02_01f``
+    detail: str = ""  #: specific to this note: numbers, a file
 
     def __str__(self) -> str:
         return self.text

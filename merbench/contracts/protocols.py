@@ -1,10 +1,19 @@
 """The protocol specification, a YAML file: clips, classes, folds and expected counts."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from merbench.contracts.cards import Task
 from merbench.contracts.citations import Citation, Words, not_blank
@@ -14,7 +23,7 @@ from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.contracts.fold_rules import FoldRule, Names, fold_rule
 from merbench.contracts.names import checked_name
 from merbench.contracts.protocol_checks import check_consistent
-from merbench.contracts.yamlfiles import KeyedError, load_yaml_model
+from merbench.contracts.yamlfiles import keyed_error, load_yaml_model
 
 
 class _Part(BaseModel):
@@ -61,16 +70,16 @@ _HEADS = {
 }  # fmt: skip
 
 #: Strict: neither `true` nor text is a count.
-Count = Annotated[int, Field(strict=True, ge=0)]
+_Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class _Expected(_Part):
     """Counts that real data must have; on synthetic data differences are only reported. Unknown counts are omitted."""
 
-    clips: Count | None = None
-    subjects: Count | None = None
-    datasets: dict[str, Count] = {}
-    classes: dict[str, Count] = {}
+    clips: _Count | None = None
+    subjects: _Count | None = None
+    datasets: dict[str, _Count] = {}
+    classes: dict[str, _Count] = {}
 
     @model_validator(mode="after")
     def _counts_something(self) -> "_Expected":
@@ -79,50 +88,34 @@ class _Expected(_Part):
         return self
 
 
+def _each_once(values: tuple[int | str, ...], what: str) -> None:
+    if len(set(values)) < len(values):
+        raise ValueError(f"each {what} must be listed once")
+
+
 class ProtocolSpec(_Part):
-    """A protocol.
+    """A protocol."""
 
-    Attributes
-    ----------
-    task : str
-        ``classification``: one class a clip. ``au-detection``: for each action unit of `units`, whether it is shown.
-    classes : tuple of str
-        The class set, in the order of label numbers; scores are computed with all of it. For classification.
-    units : tuple of int
-        Action units by number; clips whose coding leaves one open do not count for it. For AU detection.
-    labels : str
-        The column that is mapped to classes: ``emotion``, the sheet's word, or ``objective_class``, I to VII.
-    datasets : dict of str to DatasetRule
-        The datasets, and the mapping of their emotions to classes. A class's own name always counts as it, so that a
-        release which knows only classes can be used.
-    left_out : tuple of Exclusion
-        Excluded clips, with reasons.
-    folds : FoldRule
-        Who is held out when.
-    shares_people : str
-        Why people may be in both training and test under different datasets, which is otherwise prevented.
-    transductive : bool
-        Methods whose card says so get the test clips, without labels, for training.
-    official_list : str, optional
-        File beside the protocol with columns ``dataset, subject, clip, class``: the selected real clips must be exactly
-        these, with these classes. Selection is by `datasets` and `left_out` alone.
-    expected : Expected, optional
-        Counts of clips, subjects, datasets and classes.
-    """
-
-    name: str
+    name: Annotated[str, AfterValidator(lambda name: checked_name(name, "protocol"))]
     title: Words
     summary: Words
     source: Citation
-    task: Task = "classification"
-    classes: tuple[str, ...] = ()
+    task: Task = "classification"  #: one class a clip; ``au-detection``: whether each of `units` is shown
+    classes: tuple[str, ...] = ()  #: in the order of label numbers; scores are computed with all of them
+    #: For AU detection, action units by number; clips whose coding leaves one open do not count for it.
     units: tuple[Annotated[int, Field(strict=True, ge=1, le=99)], ...] = ()
+    #: The column that is mapped to classes: ``emotion``, the sheet's word, or ``objective_class``, I to VII.
     labels: Literal["emotion", "objective_class"] = "emotion"
+    #: With the mapping of their emotions to classes. A class's own name always counts as it, so that a release which
+    #: knows only classes can be used.
     datasets: dict[str, DatasetRule] = Field(min_length=1)
-    left_out: tuple[Exclusion, ...] = ()
-    folds: FoldRule
-    shares_people: str = ""
-    transductive: bool = False
+    left_out: tuple[Exclusion, ...] = ()  #: excluded clips, with reasons
+    folds: Annotated[FoldRule, BeforeValidator(fold_rule)]
+    #: Why people may be in both training and test under different datasets, which is otherwise prevented.
+    shares_people: Annotated[str, AfterValidator(lambda reason: reason and not_blank(reason))] = ""
+    transductive: bool = False  #: methods whose card says so get the test clips, without labels, for training
+    #: File beside the protocol with columns ``dataset, subject, clip, class``: the selected real clips must be exactly
+    #: these, with these classes. Selection is by `datasets` and `left_out` alone.
     official_list: str | None = None
     expected: _Expected | None = None
     notes: str = ""
@@ -130,16 +123,10 @@ class ProtocolSpec(_Part):
     _folder: Path | None = PrivateAttr(default=None)
     _known_as: str = PrivateAttr(default="")
 
-    @field_validator("name")
-    @classmethod
-    def _name(cls, value: str) -> str:
-        return checked_name(value, "protocol")
-
     @field_validator("classes")
     @classmethod
     def _distinct_classes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("each class must be listed once")
+        _each_once(value, "class")
         if len(value) == 1:
             raise ValueError("name at least 2 classes")
         return tuple(checked_name(name, "class") for name in value)
@@ -147,8 +134,7 @@ class ProtocolSpec(_Part):
     @field_validator("units")
     @classmethod
     def _distinct_units(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("each action unit must be listed once")
+        _each_once(value, "action unit")
         return value
 
     @field_validator("datasets")
@@ -160,24 +146,13 @@ class ProtocolSpec(_Part):
         for name, rule in value.items():
             title = " ".join(rule.title.split()).casefold()
             if title in _HEADS:
-                raise KeyedError(
-                    f"{rule.title!r} can't be a title: tables use it for a part or a column", (name, "title")
-                )
+                line = f"{rule.title!r} can't be a title: tables use it for a part or a column"
+                raise keyed_error(line, name, "title")
             if title in named:
                 both = f"{named[title]} and {name} have the same title {rule.title!r}"
-                raise KeyedError(f"{both}: give each its own", (name, "title"))
+                raise keyed_error(f"{both}: give each its own", name, "title")
             named[title] = name
         return {checked_name(name, "dataset"): rule for name, rule in value.items()}
-
-    @field_validator("shares_people")
-    @classmethod
-    def _says_why(cls, value: str) -> str:
-        return not_blank(value) if value else value
-
-    @field_validator("folds", mode="before")
-    @classmethod
-    def _rule_by_name(cls, value: Any) -> Any:
-        return fold_rule(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProtocolSpec":
@@ -237,14 +212,10 @@ class ProtocolSpec(_Part):
             name: {label: sorted(words) for label, words in rule.classes.items()}
             for name, rule in self.datasets.items()
         }
-        meaning["left_out"] = [
-            {
-                name: value
-                for name, value in entry.model_dump(mode="json", exclude={"reason"}).items()
-                if name != "objective_classes" or value
-            }
-            for entry in self.left_out
-        ]
+        for entry in meaning["left_out"]:
+            del entry["reason"]
+            if not entry["objective_classes"]:
+                del entry["objective_classes"]
         if self.units:
             meaning["units"] = list(self.units)
         if self.labels != "emotion":
@@ -258,10 +229,7 @@ class ProtocolSpec(_Part):
     def official(self) -> pd.DataFrame | None:
         """Read the official clip list: ``dataset, subject, clip, class``, sorted by identity; None without a list.
 
-        Raises
-        ------
-        DataError
-            The list is not readable, lists a clip twice, or has a class or dataset that is not in the protocol.
+        DataError where it is not readable, lists a clip twice, or has a class or dataset that the protocol has not.
         """
         if self.official_list is None:
             return None
@@ -290,10 +258,7 @@ class ProtocolSpec(_Part):
 def load_protocol(path: Path) -> ProtocolSpec:
     """Read a protocol from its YAML file; its official list and ``sources.bib`` are looked up beside it.
 
-    Raises
-    ------
-    MerbenchError
-        One line that names the file, the key and what was expected.
+    MerbenchError names the file, the key and what was expected.
     """
     spec = load_yaml_model(path, ProtocolSpec)
     spec = spec.model_copy(update={"source": spec.source.resolved(path)})

@@ -7,18 +7,17 @@ from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from merbench.contracts.errors import MerbenchError, suggestion
 
 Model = TypeVar("Model", bound=BaseModel)
-
 
 #: The C parser if PyYAML has it (wheels do): ten times as fast, and every command reads all cards.
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Maximum depth of nested lists and mappings; cards and protocols need 5. The C parser recurses until it crashes.
 _DEEPEST = 50
-
 
 #: Type of a plain scalar other than text -> its pattern, and its first characters. YAML 1.1 has more: there 010 is 8,
 #: 1:30 is 90, no is false and 2020-01-02 is a date.
@@ -62,26 +61,21 @@ for _tag, (_pattern, _first) in _PLAIN.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})$"), [*_first, ""])
 
 
-class KeyedError(ValueError):
-    """A problem found by a validator of a whole model, with the path of the key that it concerns."""
-
-    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.path = path
+def keyed_error(message: str, *path: str | int) -> PydanticCustomError:
+    """Make the error of a validator of a whole model, with the path of the key that it concerns."""
+    return PydanticCustomError("keyed", "{message}", {"message": message, "path": path})
 
 
 def load_yaml_model(path: Path, model: type[Model]) -> Model:
     """Read a YAML file into a pydantic model.
 
-    Raises
-    ------
-    MerbenchError
-        The file is unreadable, is not a YAML mapping, is nested too deep, or has an invalid key or value; names file,
-        line, key and what was expected.
+    MerbenchError names file, line, key and what was expected where the file is unreadable, is not a YAML mapping, is
+    nested too deep, or has an invalid key or value.
     """
     text = _text(path)
     try:
-        _check_depth(path, text)
+        if deep := _too_deep(text):
+            raise MerbenchError(f"{path}, line {deep}: nested more than {_DEEPEST} levels deep")
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
         mark, position = (getattr(error, name, None) for name in ("problem_mark", "position"))
@@ -133,11 +127,6 @@ def _text(path: Path) -> str:
         raise MerbenchError(f"{path}, line {line} can't be read: it is not UTF-8 text") from error
 
 
-def _check_depth(path: Path, text: str) -> None:
-    if line := _too_deep(text):
-        raise MerbenchError(f"{path}, line {line}: nested more than {_DEEPEST} levels deep")
-
-
 def _too_deep(text: str) -> int:
     """Return the line where the nesting exceeds the limit, or 0; the events are read without recursion."""
     depth = 0
@@ -168,7 +157,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError, content: Any)
     """Return the message for the first problem, and the path of its key."""
     # A misspelt key is reported first: it is the cause of a missing one.
     problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
-    keys = problem["loc"] + getattr(problem.get("ctx", {}).get("error"), "path", ())
+    keys = problem["loc"] + problem.get("ctx", {}).get("path", ())
     missing = problem["type"] == "missing"
     where = ".".join(map(str, _in_file(content, problem["loc"][:-1] if missing else problem["loc"])))
     where = ".".join(filter(None, [where, str(problem["loc"][-1])])) if missing else where
@@ -218,9 +207,8 @@ def _keys_at(model: type[BaseModel], parents: list[Any]) -> list[str]:
         if fields:
             models = [m for field in fields for m in _models_in(field.annotation)]
         else:  # a case of a union
-            models = [
-                m for m in models if any(parent in get_args(f.annotation) for f in m.model_fields.values())
-            ] or models
+            cases = [m for m in models if any(parent in get_args(f.annotation) for f in m.model_fields.values())]
+            models = cases or models
     return [field.alias or name for m in models for name, field in m.model_fields.items()]
 
 

@@ -75,7 +75,7 @@ def _change(name: str, entry: _Registration | None) -> dict[str, _Registration]:
 def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
     """Read the copy of database `name` in `folder`, registered or not.
 
-    UnknownNameError if no database has this name, DataError if the folder is missing or an incomplete copy.
+    MerbenchError if no database has this name, DataError if the folder is missing or an incomplete copy.
     """
     database = DATABASES.get(name)
     if not folder.is_dir():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from merbench.cli.display import LiveDisplay, PreparationDisplay
+from merbench.cli.display import PreparationDisplay, grid_display
 from merbench.contracts.methods import Progress
 from merbench.engine.execute.jobs import Working
 
@@ -29,7 +29,7 @@ def working(plans, workers):
 
 def display(width, height, runs, workers):
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
-    shown = LiveDisplay(console)
+    shown = grid_display(console)
     plans = [plan(seed) for seed in range(runs)]
     for one in plans:
         shown.run_started(one, 10, ["fold"] * 58)

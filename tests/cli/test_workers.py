@@ -52,8 +52,8 @@ def test_several_gpus_are_used_unless_an_option_says_otherwise(monkeypatch):
     ):
         monkeypatch.setattr(environment, "gpus", lambda gpus=gpus: gpus)
         plans = [SimpleNamespace(task=SimpleNamespace(device=device)) for device in devices]
-        force = workforce(RunOptions(methods=["m"], protocol=["p"], **options))
-        with force.started(plans) as executor:  # Ray itself starts with the first fold
+        start = workforce(RunOptions(methods=["m"], protocol=["p"], **options))
+        with start(plans) as executor:  # Ray itself starts with the first fold
             assert isinstance(executor, Serial) is (expected == "serial"), options
 
 

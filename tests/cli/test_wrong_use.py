@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from merbench.cli import main
-from merbench.contracts.errors import UnknownNameError
+from merbench.contracts.errors import MerbenchError
 
 IMAGES = "STSNet_whole_norm_u_v_os"
 LIST = "combined_3_class2_for_optical_flow.csv"
@@ -285,7 +285,7 @@ def test_cards_with_unknown_keys_or_names_are_refused(refused, small, offer):
 @pytest.mark.parametrize("words", ["--debug methods nosuch", "methods --debug nosuch", "methods nosuch --debug"])
 def test_debug_shows_the_traceback_wherever_it_stands(words, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["merbench", *words.split()])
-    with pytest.raises(UnknownNameError, match="unknown method 'nosuch'"):
+    with pytest.raises(MerbenchError, match="unknown method 'nosuch'"):
         main()
 
 

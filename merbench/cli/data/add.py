@@ -6,16 +6,14 @@ from typing import Annotated
 import typer
 
 from merbench.cli.data.reading import counts, print_notes
+from merbench.cli.options import argument, flag
 
 
 def add(
-    name: Annotated[str, typer.Argument(help="A database; merbench data list names them.", metavar="DATABASE")],
-    path: Annotated[Path, typer.Argument(help="The folder of your copy.", metavar="DIR")],
+    name: Annotated[str, argument("A database; merbench data list names them.", "DATABASE")],
+    path: Annotated[Path, argument("The folder of your copy.", "DIR")],
     corrections: Annotated[
-        bool,
-        typer.Option(
-            "--corrections/--no-corrections", help="Correct known errors of the annotation sheet.", metavar=""
-        ),
+        bool, flag("--corrections/--no-corrections", "Correct known errors of the annotation sheet.")
     ] = True,
 ) -> None:
     """Register your copy of a database; its layout is detected."""

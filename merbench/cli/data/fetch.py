@@ -7,22 +7,18 @@ import typer
 
 from merbench.cli.asked import RunOptions
 from merbench.cli.data.reading import counts, print_notes
+from merbench.cli.options import argument, option
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
 
 
+_MIRROR = "A mirror, by http or https: the publisher's files, or the folder of a copy; checksums are the same."
+
+
 def fetch(
-    name: Annotated[str, typer.Argument(help="A public database; merbench data list names them.", metavar="DATABASE")],
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            help="A mirror, by http or https: the publisher's files, or the folder of a copy; checksums are the same.",
-            metavar="URL",
-            show_default=False,
-        ),
-    ] = None,
+    name: Annotated[str, argument("A public database; merbench data list names them.", "DATABASE")],
+    address: Annotated[str | None, option("--from", _MIRROR, "URL")] = None,
 ) -> None:
     """Download a public database into MERBENCH_HOME, every file verified, and register it.
 

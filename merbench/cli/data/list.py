@@ -2,16 +2,13 @@
 
 from typing import Annotated
 
-import typer
-
+from merbench.cli.options import flag
 from merbench.cli.printing import print_as
 
 
 def list_(
-    store: Annotated[bool, typer.Option("--store", help="List the prepared inputs.", metavar="")] = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="With --store: remove arrays that no registered copy can use.", metavar="")
-    ] = False,
+    store: Annotated[bool, flag("--store", "List the prepared inputs.")] = False,
+    prune: Annotated[bool, flag("--prune", "With --store: remove arrays that no registered copy can use.")] = False,
 ) -> None:
     """List the databases: contents, folder, protocols, prepared inputs, source."""
     from merbench.cli.data.listing import list_databases, list_store

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from merbench.cli.options import argument, option
+
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
     from merbench.contracts.inputs import InputSpec
@@ -11,20 +13,13 @@ if TYPE_CHECKING:
 
 def prepare(
     names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Databases of frames (default: all registered ones).", metavar="[DATABASE]"),
+        list[str] | None, argument("Databases of frames (default: all registered ones).", "[DATABASE]")
     ] = None,
     methods: Annotated[
         list[str] | None,
-        typer.Option(
-            "--for",
-            help="A method whose inputs are prepared (default: all methods); repeatable.",
-            metavar="METHOD[:CONFIG]",
-        ),
+        option("--for", "A method whose inputs are prepared (default: all methods); repeatable.", "METHOD[:CONFIG]"),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Clips in parallel (default: all cores).", metavar="N")
-    ] = None,
+    workers: Annotated[int | None, option("--workers", "Clips in parallel (default: all cores).", "N", min=1)] = None,
 ) -> None:
     """Prepare the inputs of methods and keep them in the store; run does so where they are missing.
 
@@ -43,8 +38,7 @@ def prepare(
         failed: list[str] = []
         for source in sources:
             for spec, wanted_by in specs.items():
-                missing = missing_inputs([source], {wanted_by: spec})
-                if missing:
+                if missing := missing_inputs([source], {wanted_by: spec}):
                     lacking += missing
                     continue
                 try:
@@ -67,9 +61,8 @@ def _sources(names: list[str]) -> "list[Source]":
     from merbench.databases import DATABASES
     from merbench.databases.registrations import open_registered, registered
 
-    sources = [
-        open_registered(name) for name in names or registered() if names or DATABASES.get(name).card.offers is None
-    ]
+    known = names or [name for name in registered() if DATABASES.get(name).card.offers is None]
+    sources = [open_registered(name) for name in known]
     for source in sources:
         if source.database.card.offers is not None:
             raise MerbenchError(f"{source.name} is a release of ready-made arrays: nothing to prepare")
@@ -87,8 +80,7 @@ def _declared(methods: list[str]) -> "dict[InputSpec, str]":
     for wanted in methods or METHODS.names():
         name, _, config = wanted.partition(":")
         method = METHODS.get(name)
-        for spec in declared_inputs(
-            method.cls, method.card.inputs, method.resolve(config or method.usual_config)
-        ).values():
+        resolved = method.resolve(config or method.usual_config)
+        for spec in declared_inputs(method.cls, method.card.inputs, resolved).values():
             specs.setdefault(spec, name)
     return specs

@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
+from merbench.cli.options import argument, option
+
 
 def show(
-    name: Annotated[str, typer.Argument(help="A database, or a folder with a copy of one.", metavar="DATABASE")],
-    clip: Annotated[
-        str | None,
-        typer.Argument(help="[dataset/]subject/clip (default: some clips of each class).", metavar="CLIP"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The .png to write.", metavar="FILE", show_default=False)] = None,
+    name: Annotated[str, argument("A database, or a folder with a copy of one.", "DATABASE")],
+    clip: Annotated[str | None, argument("[dataset/]subject/clip (default: some clips of each class).", "CLIP")] = None,
+    out: Annotated[Path | None, option("--out", "The .png to write.", "FILE")] = None,
 ) -> None:
     """Write a contact sheet of clips: frames, differences, flow, strain, action units."""
     from rich.console import Console

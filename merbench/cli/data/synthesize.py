@@ -6,30 +6,22 @@ from typing import Annotated, Any
 import typer
 
 from merbench.cli.data.reading import counts
-from merbench.cli.options import one_of
+from merbench.cli.options import argument, one_of, option
+
+_TABLE = "Action units of the emotions: default, or ambiguous as in CAS(ME)^3."
 
 
 def synthesize(
-    size: Annotated[
-        str, typer.Argument(help="small (12 subjects) or full (the counts of MEGC 2019).", metavar="small|full")
-    ] = "small",
-    table: Annotated[
-        str,
-        typer.Option(
-            help="Action units of the emotions: default, or ambiguous as in CAS(ME)^3.", metavar="default|ambiguous"
-        ),
-    ] = "default",
+    size: Annotated[str, argument("small (12 subjects) or full (the counts of MEGC 2019).", "small|full")] = "small",
+    table: Annotated[str, option("--table", _TABLE, "default|ambiguous")] = "default",
     strength: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Emotion in the time course, beyond the action units.", metavar="X")
+        float, option("--strength", "Emotion in the time course, beyond the action units.", "X", min=0.0, max=1.0)
     ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of people and clips.", metavar="N")] = 0,
-    pixels: Annotated[
-        int | None, typer.Option(min=96, max=1024, help="Width and height of a frame.", metavar="N", show_default=False)
-    ] = None,
-    colour: Annotated[str, typer.Option(help="Colour of the frames.", metavar="grey|rgb")] = "grey",
+    seed: Annotated[int, option("--seed", "Seed of people and clips.", "N", min=0)] = 0,
+    pixels: Annotated[int | None, option("--pixels", "Width and height of a frame.", "N", min=96, max=1024)] = None,
+    colour: Annotated[str, option("--colour", "Colour of the frames.", "grey|rgb")] = "grey",
     out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for merbench run --data DIR (default: in MERBENCH_HOME).", metavar="DIR"),
+        Path | None, option("--out", "Folder for merbench run --data DIR (default: in MERBENCH_HOME).", "DIR")
     ] = None,
 ) -> None:
     """Make a synthetic database: procedural faces, in the folders and annotation sheets of the real databases.

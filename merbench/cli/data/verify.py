@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merbench.cli.data.reading import counts, print_notes
-from merbench.cli.options import Registered
+from merbench.cli.options import Registered, flag
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 def verify(
     name: Registered,
-    every_frame: Annotated[
-        bool, typer.Option("--every-frame", help="Decode every frame, not only onset, apex and offset.", metavar="")
-    ] = False,
+    every_frame: Annotated[bool, flag("--every-frame", "Decode every frame, not only onset, apex and offset.")] = False,
 ) -> None:
     """Read a registered database; list excluded and corrected clips by reason, and compare it with the protocols.
 
@@ -81,14 +79,10 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     outputs = "/".join(protocol.outputs)
     line = f"{protocol.name}{part}: {len(clips)} clips, {counts} {'AU ' * bool(protocol.units)}{outputs}"
     if differences:
-        typer.echo(f"{line}: differs")
-        for difference in differences:
-            typer.echo(f"  {difference}")
+        agrees = "\n  ".join([": differs", *differences])
     elif protocol.official_list and not synthetic:
-        typer.echo(f"{line}, equal to the organisers' list")
+        agrees = ", equal to the organisers' list"
     else:
-        typer.echo(
-            f"{line}, {'with the counts' if protocol.expected else 'which expects no particular counts'}"
-            f"{' it expects' if protocol.expected else ''}"
-        )
+        agrees = ", with the counts it expects" if protocol.expected else ", which expects no particular counts"
+    typer.echo(f"{line}{agrees}")
     return bool(differences) and protocol.official_list is not None  # counts go by the version of a sheet

@@ -11,7 +11,7 @@ from support.plugins import forget
 
 from merbench.contracts import registry
 from merbench.contracts.cards import Card
-from merbench.contracts.errors import MerbenchError, UnknownNameError
+from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import MethodConfig
 from merbench.contracts.registry import Entry
 from merbench.contracts.yamlfiles import load_yaml_model as load
@@ -144,7 +144,7 @@ def test_protocols_are_found_by_name_or_file(small_protocol, tmp_path):
     capitals = tmp_path / "SMALL.YAML"
     capitals.write_bytes(small_protocol.read_bytes())
     assert protocol(str(capitals)).name == "small"
-    with pytest.raises(UnknownNameError, match=r"unknown protocol 'megc2091' \(did you mean 'megc2019' or"):
+    with pytest.raises(MerbenchError, match=r"unknown protocol 'megc2091' \(did you mean 'megc2019' or"):
         protocol("megc2091")
     with pytest.raises(MerbenchError, match=r"absent\.yaml can't be read"):
         protocol(str(small_protocol.with_name("absent.yaml")))
