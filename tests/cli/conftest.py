@@ -1,13 +1,14 @@
 """The command line, called in this process; and packages that offer methods, protocols and databases."""
 
 import importlib
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
+from typing import NamedTuple
 
 import pytest
 from support.plugins import forget
@@ -15,10 +16,25 @@ from support.plugins import forget
 from merbench.cli import main
 
 NUMBER = count()
+METHOD = """
+import numpy as np
+from merbench.contracts.methods import MethodConfig, Prediction
+
+class Config(MethodConfig):
+    word: str = ""
+    power: int = 1
+
+class Toy:
+    Config = Config
+    def __init__(self, config, problem):
+        self.config, self.problem = config, problem
+    def fit(self, train, run): ...
+    def predict(self, inputs):
+        return Prediction(np.eye(len(self.problem.outputs))[np.zeros(inputs.clips, int)])
+"""
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """How a command ended: exit code, standard output, standard error."""
 
     code: int
@@ -46,8 +62,7 @@ def merbench(
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return Said(0 if ended.value.code is None else int(ended.value.code), said.out, said.err)
+        return Said(int(ended.value.code or 0), *capsys.readouterr())
 
     return call
 
@@ -71,13 +86,23 @@ def refused(merbench: Callable[..., Said], golden_message: Callable[[str], None]
     def call(*words: object) -> str:
         said = merbench(*words)
         assert said.code == 2, said
-        assert said.err.startswith("error: "), said.err
-        assert said.err.endswith("\n"), said.err
-        assert len(said.err.splitlines()) == 1, said.err
-        assert "Traceback" not in said.out + said.err
+        line, end, more = said.err.partition("\n")
+        assert (line[:7], end, more) == ("error: ", "\n", ""), said.err
+        assert "Traceback" not in said.out
         assert "error" not in said.out, said.out
-        golden_message(said.err.strip())
-        return said.err.strip()
+        golden_message(line)
+        return line
+
+    return call
+
+
+@pytest.fixture
+def all_refused(refused: Callable[..., str]) -> Callable[..., None]:
+    """Return what runs the command lines of a text, joined by ``|``, each of which must be refused."""
+
+    def call(lines: str, *more: object) -> None:
+        for line in lines.split("|"):
+            refused(*shlex.split(line), *more)
 
     return call
 
@@ -141,3 +166,19 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     forget()
     for name in [name for name in sys.modules if name.partition(".")[0] in made]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def toy(offer: Callable[..., str]) -> Callable[..., str]:
+    """Return what offers a method that answers class 0, with `body` added to its class and `card` to its card.
+
+    `files` replace ``card.yaml`` or ``method.py``, or remove it where None.
+    """
+
+    def put(name: str = "toy", body: str = "", card: str = "", **files: str | None) -> str:
+        lines = f"name: {name}\ntitle: T\nsummary: S\nimplementation: method:Toy\n{dedent(card)}"
+        made = {"card.yaml": lines, "method.py": METHOD + indent(dedent(body), "    ")} | files
+        kept = {path: text for path, text in made.items() if text is not None}
+        return offer(f"[merbench.methods]\n{name} = MODULE.method:Toy\n", kept)
+
+    return put

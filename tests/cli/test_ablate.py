@@ -6,31 +6,15 @@ import re
 import pytest
 
 CARD = """
-name: toy-net
-title: Toy net
-summary: The class whose mean is nearest.
-implementation: method:Toy
 remark: a toy
 inputs:
   flow: {kind: flow, size: 28}
-configurations:
-  default: {}
-  slow: {power: 4}
+configurations: {default: {}, slow: {power: 4}}
 ablations:
-  branch:
-    top: {rows: [0, 7]}
-    blind: {blind: true}
-  power:
-    one: {power: 1}
-    two: {power: 2}
+  branch: {top: {rows: [0, 7]}, blind: {blind: true}}
+  power: {one: {power: 1}, two: {power: 2}}
 """
-METHOD = """
-import numpy as np
-
-from merbench.contracts.inputs import Flow, Frames
-from merbench.contracts.methods import MethodConfig, Prediction
-
-
+BODY = """
 class Config(MethodConfig):
     rows: tuple[int, int] = (0, 28)
     power: int = 1
@@ -38,45 +22,35 @@ class Config(MethodConfig):
     frames: bool = False
     broken: bool = False
 
+@classmethod
+def declare_inputs(cls, config):
+    from merbench.contracts.inputs import Flow, Frames
+    return {"flow": Flow(size=28)} | ({"frames": Frames()} if config.frames else {})
 
-class Toy:
-    Config = Config
+def features(self, inputs):
+    first, last = self.config.rows
+    return inputs["flow"].batch()[:, first:last].mean(axis=(1, 2)) * (not self.config.blind)
 
-    def __init__(self, config, problem):
-        self.config, self.problem = config, problem
+def fit(self, train, run):
+    if self.config.broken and "samm/006" not in train.subjects:
+        raise ValueError("the light went out")
+    x = self.features(train.inputs) + run.rng("noise").normal(0, 1, 3)
+    self.means = np.array([x[train.labels == label].mean(axis=0) for label in range(3)])
 
-    @classmethod
-    def declare_inputs(cls, config):
-        return {"flow": Flow(size=28)} | ({"frames": Frames()} if config.frames else {})
+def predict(self, inputs):
+    far = np.abs(self.features(inputs)[:, None] - self.means).sum(axis=2)
+    return Prediction(-far**self.config.power)
 
-    def features(self, inputs):
-        first, last = self.config.rows
-        return inputs["flow"].batch()[:, first:last].mean(axis=(1, 2)) * (not self.config.blind)
-
-    def fit(self, train, run):
-        if self.config.broken and "samm/006" not in train.subjects:
-            raise ValueError("the light went out")
-        x = self.features(train.inputs) + run.rng("noise").normal(0, 1, 3)
-        self.means = np.array([x[train.labels == label].mean(axis=0) for label in range(3)])
-
-    def predict(self, inputs):
-        far = np.abs(self.features(inputs)[:, None] - self.means).sum(axis=2)
-        return Prediction(-far**self.config.power)
-
-    def diagnose(self, inputs):
-        return {"feature/light": self.features(inputs)}
+def diagnose(self, inputs):
+    return {"feature/light": self.features(inputs)}
 """
 ROWS = ["toy-net", "top", "blind", "one", "two"]
 
 
 @pytest.fixture
-def toy(offer):
+def net(toy):
     """Return what offers the method ``toy-net``, with lines added to its card."""
-
-    def put(more=""):
-        offer("[merbench.methods]\ntoy-net = MODULE.method:Toy\n", {"card.yaml": CARD + more, "method.py": METHOD})
-
-    return put
+    return lambda more="": toy("toy-net", BODY, CARD + more)
 
 
 @pytest.fixture
@@ -91,8 +65,8 @@ def ablated(merbench, small):
     return call
 
 
-def test_every_row_of_the_card_is_run_once_and_compared(toy, ablated, tmp_path):
-    toy()
+def test_every_row_of_the_card_is_run_once_and_compared(net, ablated, tmp_path):
+    net()
     rows = ablated("--seeds", "0-1")
     assert list(rows) == ROWS
     assert [row["group"] for row in rows.values()] == ["whole", "branch", "branch", "power", "power"]
@@ -108,8 +82,8 @@ def test_every_row_of_the_card_is_run_once_and_compared(toy, ablated, tmp_path):
     assert len(recorded) == 8
 
 
-def test_rows_are_ordinary_runs_that_are_not_run_again(toy, done, small):
-    toy()
+def test_rows_are_ordinary_runs_that_are_not_run_again(net, done, small):
+    net()
     assert "nothing to do" not in done("ablate", "toy-net", *small)
     said = done("ablate", "toy-net", *small)
     assert said.count("recorded before") == 4
@@ -117,8 +91,8 @@ def test_rows_are_ordinary_runs_that_are_not_run_again(toy, done, small):
     assert "nothing to do" in done("run", "toy-net", *small, "--set", "blind=true")
 
 
-def test_settings_apply_to_all_rows_unless_a_row_changes_them(toy, ablated):
-    toy()
+def test_settings_apply_to_all_rows_unless_a_row_changes_them(net, ablated):
+    net()
     rows = ablated("--config", "slow", "--set", "blind=true", "--set", "toy-net:rows=[0, 14]")
     assert {row["config"] for row in rows.values()} == {"slow"}
     assert rows["toy-net"]["variant"] == "rows=(0, 14) blind=True"
@@ -127,19 +101,14 @@ def test_settings_apply_to_all_rows_unless_a_row_changes_them(toy, ablated):
     assert [name for name, row in rows.items() if row["as_whole"]] == ["toy-net", "blind"]
 
 
-def test_configurations_can_be_scoped_to_the_method(toy, ablated):
-    toy()
-    assert {row["config"] for row in ablated("--config", "toy-net:slow").values()} == {"slow"}
-
-
-def test_only_some_groups_or_rows(toy, ablated):
-    toy()
+def test_only_some_groups_or_rows(net, ablated):
+    net()
     assert list(ablated("--only", "power")) == ["toy-net", "one", "two"]
     assert list(ablated("--only", "branch/blind", "--only", "power/two")) == ["toy-net", "blind", "two"]
 
 
-def test_other_methods_run_in_their_own_configurations(toy, ablated):
-    toy()
+def test_other_methods_run_in_their_own_configurations(net, ablated):
+    net()
     words = ("--set", "blind=true", "--only", "power", "--seeds", "0-1", "--diagnose")
     rows = ablated("--beside", "majority", "--beside", "toy-net:slow", *words)
     assert list(rows) == ["toy-net", "one", "two", "majority", "toy-net:slow"]
@@ -149,8 +118,8 @@ def test_other_methods_run_in_their_own_configurations(toy, ablated):
     assert rows["majority"]["difference"] is not None
 
 
-def test_diagnostics_are_recorded_on_request(toy, ablated, tmp_path):
-    toy()
+def test_diagnostics_are_recorded_on_request(net, ablated, tmp_path):
+    net()
     assert "cka" not in ablated("--only", "power")["toy-net"]
     assert not list(tmp_path.glob("results/runs/*/folds/*/diagnostics.npz"))
     rows = ablated("--only", "power", "--diagnose", "--beside", "majority")
@@ -158,8 +127,8 @@ def test_diagnostics_are_recorded_on_request(toy, ablated, tmp_path):
     assert {"cka", "au_probe_light", "au_probe_light_floor", "au_detection"} <= rows["toy-net"].keys()
 
 
-def test_the_table_is_printed_with_the_command(toy, done, small):
-    toy()
+def test_the_table_is_printed_with_the_command(net, done, small):
+    net()
     said = done("ablate", "toy-net", *small, "--only", "branch", "--seeds", "0-1", "--diagnose", "--beside", "majority")
     assert said.splitlines()[0].startswith("data: megc2019-flow28, ")
     assert "method majority has no diagnostics" in said
@@ -176,25 +145,25 @@ def test_the_table_is_printed_with_the_command(toy, done, small):
     assert said.rstrip().endswith(command)
 
 
-@pytest.mark.parametrize(("format", "start"), [("md", "**Ablations of toy-net: "), ("csv", "group,row,settings,")])
-def test_other_formats_stand_alone_on_standard_output(toy, merbench, small, format, start):
-    toy()
-    said = merbench("ablate", "toy-net", *small, "--only", "power", "--format", format)
-    assert said.code == 0
-    assert said.out.startswith(start)
-    assert "data: megc2019-flow28" in said.err
+def test_other_formats_stand_alone_on_standard_output(net, merbench, small):
+    net()
+    for kind, start in (("md", "**Ablations of toy-net: "), ("csv", "group,row,settings,")):
+        said = merbench("ablate", "toy-net", *small, "--only", "power", "--format", kind)
+        assert said.code == 0
+        assert said.out.startswith(start)
+        assert "data: megc2019-flow28" in said.err
 
 
-def test_a_dry_run_lists_rows_and_runs_and_writes_nothing(toy, done, small, tmp_path):
-    toy()
+def test_a_dry_run_lists_rows_and_runs_and_writes_nothing(net, done, small, tmp_path):
+    net()
     said = done("ablate", "toy-net", *small, "--dry-run")
     assert re.search(r"^branch/blind: toy-net-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
     assert "36 of 36 folds would run" in said
     assert not (tmp_path / "results").exists()
 
 
-def test_folds_that_fail_leave_holes_and_exit_code_1(toy, merbench, ablated, small):
-    toy("  light:\n    out: {broken: true}\n")
+def test_folds_that_fail_leave_holes_and_exit_code_1(net, merbench, ablated, small):
+    net("  light:\n    out: {broken: true}\n")
     rows = ablated("--only", "light", code=1)
     assert (rows["out"]["status"], rows["out"]["difference"]) == ("failed", None)
     assert "the light went out" in " ".join(rows["out"]["remarks"])
@@ -204,39 +173,20 @@ def test_folds_that_fail_leave_holes_and_exit_code_1(toy, merbench, ablated, sma
     assert "light/out: not ranked: seed 0 has 8 of 9 folds" in said.out
 
 
-def test_some_folds_alone_are_run_and_compared(toy, ablated):
-    toy()
-    some = ablated("--folds", "samm/006", "--folds", "casme2/sub06")
-    assert {row["folds"] for row in some.values()} == {2}
-    assert some["blind"]["difference"] is not None
-    ablated()
-    assert ablated("--folds", "samm/006", "--folds", "casme2/sub06") == some
+WRONG = """toy-nte | majority | toy-net --only branhc | toy-net --only xyzzy | toy-net --only power/too |
+toy-net --beside majorty | toy-net --beside majority:slow | toy-net --config slwo | toy-net --config majority:default |
+toy-net --set powr=2 | toy-net --set majority:power=2 | toy-net --format latx | toy-net --seeds x"""
 
 
-def test_wrong_arguments_of_ablate_are_refused_first(toy, refused, tmp_path, home):
-    toy()
-    for words in (
-        ["toy-nte"],
-        ["majority"],
-        ["toy-net", "--only", "branhc"],
-        ["toy-net", "--only", "xyzzy"],
-        ["toy-net", "--only", "power/too"],
-        ["toy-net", "--beside", "majorty"],
-        ["toy-net", "--beside", "majority:slow"],
-        ["toy-net", "--config", "slwo"],
-        ["toy-net", "--config", "majority:default"],
-        ["toy-net", "--set", "powr=2"],
-        ["toy-net", "--set", "majority:power=2"],
-        ["toy-net", "--format", "latx"],
-        ["toy-net", "--seeds", "x"],
-    ):
-        refused("ablate", *words, "--protocol", "megc2019")
+def test_wrong_arguments_of_ablate_are_refused_first(net, all_refused, tmp_path, home):
+    net()
+    all_refused("|".join(f"ablate {words}" for words in WRONG.split("|")), "--protocol", "megc2019")
     assert not (tmp_path / "results").exists()
     assert not list(home.iterdir())
 
 
-def test_rows_without_inputs_are_named_before_training(toy, refused, ablated, small, tmp_path):
-    toy("  inputs:\n    frames: {frames: true}\n")
+def test_rows_without_inputs_are_named_before_training(net, refused, ablated, small, tmp_path):
+    net("  inputs:\n    frames: {frames: true}\n")
     for words in ([], ["--only", "power", "--only", "inputs/frames"]):
         said = refused("ablate", "toy-net", *small, *words)
         for phrase in ("ablation inputs/frames: ", "'frames'", "megc2019-flow28", "--only GROUP"):
@@ -245,20 +195,16 @@ def test_rows_without_inputs_are_named_before_training(toy, refused, ablated, sm
     assert ablated("--only", "power")["two"]["status"] == "complete"
 
 
-def test_an_unknown_fold_is_named(toy, refused, small):
-    toy()
-    said = refused("ablate", "toy-net", *small, "--folds", "samm/066")
-    assert "unknown fold 'samm/066' (did you mean 'samm/006'" in said
-
-
-def test_a_row_that_the_method_does_not_take_is_named(toy, refused, small):
-    toy("  typing:\n    error: {powr: 2}\n")
+def test_unknown_folds_and_settings_of_a_row_are_named(net, refused, small):
+    net("  typing:\n    error: {powr: 2}\n")
     said = refused("ablate", "toy-net", *small)
     assert "ablation typing/error: settings of toy-net: unknown key 'powr' (did you mean 'power'?)" in said
+    words = ("--only", "power", "--folds", "samm/066")
+    assert "unknown fold 'samm/066' (did you mean 'samm/006'" in refused("ablate", "toy-net", *small, *words)
 
 
-def test_sanity_rows_are_a_group_without_differences(toy, ablated, merbench, small):
-    toy()
+def test_sanity_rows_are_a_group_without_differences(net, ablated, merbench, small):
+    net()
     rows = ablated("--only", "branch/blind", "--sanity", "--seeds", "0-1")
     assert [name for name, row in rows.items() if row["sanity"]] == [
         "majority", "stratified-random", "database-only", "database-only balanced", "toy-net labels shuffled",

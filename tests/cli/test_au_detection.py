@@ -115,11 +115,3 @@ def test_figures_of_action_units_fit_any_width(coded, done, monkeypatch, tmp_pat
     (line,) = (line.split() for line in shown.splitlines() if line.startswith(" Mean of databases "))
     assert float(line[3]) == pytest.approx(table["mean"]["uf1"], abs=5.1e-5)
     assert line[-2:] == ["16", "3"]  # no clip shows AU9
-
-
-def test_methods_are_refused_under_another_task(coded, small_protocol, refused):
-    assert "method svm-flow does classification, protocol small-au is au-detection" in refused(
-        "run", "svm-flow", *coded
-    )
-    words = ("--protocol", small_protocol, *coded[2:])
-    assert "method always-shown does au-detection, protocol small is class" in refused("run", "always-shown", *words)

@@ -93,23 +93,6 @@ def test_a_database_can_be_forgotten_and_stays_on_the_disk(done, refused, added)
     assert added["samm"].is_dir()
 
 
-def test_inputs_of_an_unmounted_disk_are_not_pruned(done, added, home):
-    done("data", "prepare", "smic-hs", "--for", "svm-flow")
-    added["smic-hs"].rename(added["smic-hs"].with_name("unmounted"))
-    assert "can't be read now: kept" in done("data", "list", "--store")
-    assert "removed 0 arrays" in done("data", "list", "--store", "--prune")
-    assert len(list((home / "store").glob("smic-hs/*/*.npy"))) == 3
-
-
-def test_a_slip_is_reported_before_anything_is_prepared(refused, home):
-    for words in (["svm-flw"], ["svm-flow", "--config", "nonsense"], ["svm-flow", "--set", "nonsense=1"]):
-        refused("run", *words, "--protocol", "megc2019")
-    assert "has casme2, samm, smic-hs twice" in refused(
-        "run", "svm-flow", "--protocol", "megc2019", "--data", "synthetic-small+synthetic-full"
-    )
-    assert not (home / "synthetic").exists()
-
-
 @pytest.mark.slow
 def test_prepared_inputs_serve_a_run(done, added, tiny, home, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")  # so that no cell is broken
@@ -125,15 +108,15 @@ def test_prepared_inputs_serve_a_run(done, added, tiny, home, monkeypatch):
     assert "prepared flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=delivered): 3" in done("data", "list")
 
 
-def test_a_folder_alone_serves_only_its_own_datasets(refused, copies, tiny):
-    assert "has no clips of samm, smic-hs" in refused("run", "majority", *tiny, "--data", copies["casme2"])
-
-
 def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
     done("data", "prepare", "smic-hs", "--for", "svm-flow")
     kept = sorted((home / "store").glob("smic-hs/*/*.npy"))
     assert len(kept) == 3
     assert "can't be used" not in done("data", "list", "--store")
+    added["smic-hs"].rename(added["smic-hs"].with_name("unmounted"))
+    assert "can't be read now: kept" in done("data", "list", "--store")
+    assert "removed 0 arrays" in done("data", "list", "--store", "--prune")
+    added["smic-hs"].with_name("unmounted").rename(added["smic-hs"])
     changed = next(added["smic-hs"].rglob("s1_ne_51/*100.bmp"))
     changed.touch()
     assert "1 arrays are unusable for the registered copies" in done("data", "list", "--store")
@@ -143,10 +126,6 @@ def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
     assert "its database is not registered" in done("data", "list", "--store")
     done("data", "list", "--store", "--prune")
     assert list((home / "store").rglob("*.npy")) == []
-
-
-def test_pruning_needs_the_word_store(refused):
-    assert "--store --prune" in refused("data", "list", "--prune")
 
 
 def test_preparing_needs_a_database_of_frames(refused, registered):
@@ -182,33 +161,13 @@ def test_a_contact_sheet_of_a_release_shows_its_channels(done, registered, tmp_p
     assert picture(tmp_path / "megc2019-flow28.png").std() > 10
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["casme2", "EP99_01"], "casme2 has no clip 'EP99_01'"),
-        (["casme2", "sub01/EP21_01"], "did you mean 'sub01/EP21_01f'"),
-        (["nothing"], "unknown database 'nothing'"),
-        (["casme2", "--out", "clip.jpg"], "expected a .png file in an existing folder"),
-        (["casme2", "--out", "no/such/folder/clip.png"], "in an existing folder"),
-    ],
-)
-def test_wrong_arguments_of_data_show_are_refused(refused, added, words, told):
-    assert told in refused("data", "show", *words)
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["tiny"], "SIZE 'tiny' is unknown"),
-        (["small", "--table", "vague"], "--table 'vague' is unknown"),
-        (["small", "--colour", "red"], "--colour 'red' is unknown"),
-        (["small", "--strength", "2"], "--strength"),
-        (["small", "--pixels", "5"], "--pixels"),
-        (["small", "--seed", "3"], "add --out FOLDER"),
-    ],
-)
-def test_impossible_synthetic_settings_are_refused(refused, words, told):
-    assert told in refused("data", "synthesize", *words)
+def test_wrong_arguments_of_data_are_refused(all_refused, added):
+    show = """casme2 EP99_01 | casme2 sub01/EP21_01 | nothing | casme2 --out clip.jpg |
+        casme2 --out no/such/folder/clip.png"""
+    all_refused("|".join(f"data show {words}" for words in show.split("|")))
+    made = "tiny | small --table vague | small --colour red | small --strength 2 | small --pixels 5 | small --seed 3"
+    all_refused("|".join(f"data synthesize {words}" for words in made.split("|")))
+    all_refused("data list --prune")
 
 
 def test_a_folder_that_holds_something_else_is_never_written_into(refused, tmp_path):

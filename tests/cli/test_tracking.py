@@ -34,74 +34,50 @@ def mirrored(path):
 
 
 @pytest.mark.slow
-def test_runs_are_mirrored_and_a_second_sync_changes_nothing(merbench, small, tmp_path, monkeypatch):
+def test_runs_are_mirrored_and_a_second_sync_changes_nothing(done, small, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    said = merbench("run", "majority", *small)
-    assert (said.code, said.err) == (0, "")
     database = tmp_path / "results" / "mlflow.db"
-    assert said.out.splitlines()[-1] == f"MLflow: mlflow ui --backend-store-uri sqlite:///{database}"
+    said = done("run", "majority", *small)
+    assert said.splitlines()[-1] == f"MLflow: mlflow ui --backend-store-uri sqlite:///{database}"
+    artifacts = sorted(path.name for path in tmp_path.glob("results/mlartifacts/*/artifacts/*"))
+    assert artifacts == ["confusion.png", "predictions.csv", "run.json"]
     assert mirrored(database) == ({"majority seed 0": "FINISHED"}, 9)
-    assert sorted(path.name for path in tmp_path.glob("results/mlartifacts/*/artifacts/*")) == [
-        "confusion.png", "predictions.csv", "run.json",
-    ]  # fmt: skip
-    said = merbench("sync", "mlflow")
-    assert (said.code, said.err) == (0, "")
-    assert "1 run: 0 added, 0 updated, 1 unchanged" in said.out
+    assert "1 run: 0 added, 0 updated, 1 unchanged" in done("sync", "mlflow")
     assert mirrored(database) == ({"majority seed 0": "FINISHED"}, 9)
-    said = merbench("run", "majority", *small)
-    assert "nothing to do" in said.out
-    assert "MLflow" not in said.out
+    said = done("run", "majority", *small)
+    assert "nothing to do" in said
+    assert "MLflow" not in said
 
 
-def test_a_dead_server_is_a_warning_with_the_next_step(merbench, small, dead_server, tmp_path):
-    said = merbench("run", "majority", *small, "--tracking-uri", dead_server)
-    assert (said.code, said.err) == (0, "")
-    (line,) = [line for line in said.out.splitlines() if "MLflow" in line]
+def test_a_dead_server_is_a_warning_with_the_next_step(done, small, dead_server, refused, tmp_path):
+    said = done("run", "majority", *small, "--tracking-uri", dead_server)
+    (line,) = [line for line in said.splitlines() if "MLflow" in line]
     assert line == (
         f"MLflow at {dead_server}: connection refused; the records are complete: "
         f"merbench sync mlflow --tracking-uri {dead_server} brings MLflow up to date later"
     )
     assert len(list(tmp_path.glob("results/runs/*/complete.json"))) == 1
+    assert f"MLflow at {dead_server}: connection refused" in refused("sync", "mlflow", "--tracking-uri", dead_server)
 
 
-def test_a_dead_server_does_not_hide_that_folds_failed(merbench, small, dead_server, monkeypatch, offer):
-    card = "name: broken\ntitle: T\nsummary: S.\nimplementation: method:Broken\n"
-    code = """
-    from merbench.contracts.methods import MethodConfig
-
-    class Broken:
-        Config = MethodConfig
-        def __init__(self, config, problem):
-            pass
-        def fit(self, train, run):
-            raise ValueError("broken")
-        def predict(self, inputs):
-            pass
-    """
-    offer("[merbench.methods]\nbroken = MODULE.method:Broken\n", {"card.yaml": card, "method.py": code})
+def test_a_dead_server_does_not_hide_that_folds_failed(merbench, small, dead_server, monkeypatch, toy):
+    toy(body="def fit(self, train, run):\n    raise ValueError('broken')\n")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", dead_server)
-    said = merbench("run", "broken", *small)
+    said = merbench("run", "toy", *small)
     assert said.code == 1
     assert "connection refused" in said.out
 
 
-def test_sync_to_a_dead_server_is_one_line(recorded, refused, dead_server):
-    assert f"MLflow at {dead_server}: connection refused" in refused("sync", "mlflow", "--tracking-uri", dead_server)
-
-
-def test_none_mirrors_nothing(recorded, done, refused, small, tmp_path):
+def test_none_mirrors_nothing_and_sync_needs_a_server_and_runs(recorded, done, refused, small, tmp_path, monkeypatch):
     assert "MLflow" not in done("run", "majority", *small, "--existing", "redo", "--tracking-uri", "none")
     assert not (tmp_path / "results" / "mlflow.db").exists()
     assert "--tracking-uri" in refused("sync", "mlflow", "--tracking-uri", "none")
-
-
-@pytest.mark.parametrize("verb", [["run", "majority"], ["ablate", "medn"]])
-def test_a_wrong_address_is_refused_before_anything_is_done(refused, small, tmp_path, verb):
-    assert "write http://HOST:PORT" in refused(*verb, *small, "--tracking-uri", "localhost:5000")
-    assert not (tmp_path / "results").exists()
-
-
-def test_sync_without_runs_or_of_an_unknown_one_says_so(recorded, refused, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "unknown run 'sv-flow'" in refused("sync", "mlflow", "sv-flow")
     assert "no run in" in refused("sync", "mlflow", "--results", tmp_path / "elsewhere")
+
+
+def test_a_wrong_address_is_refused_before_anything_is_done(refused, small, tmp_path):
+    for verb in (["run", "majority"], ["ablate", "medn"]):
+        assert "write http://HOST:PORT" in refused(*verb, *small, "--tracking-uri", "localhost:5000")
+    assert not (tmp_path / "results").exists()

@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.errors import PredictionError
@@ -96,22 +93,3 @@ def test_an_array_must_match_its_name():
 def test_a_gate_may_exceed_its_bounds_by_rounding():
     checked = check_diagnostics({"gate/motion": np.array([-1e-7, 0.5, 1 + 1e-6])}, 3)
     np.testing.assert_allclose(checked["gate/motion"], [0, 0.5, 1], atol=0)
-
-
-@given(
-    values=arrays.arrays(
-        st.sampled_from([np.float16, np.float32, np.float64]),
-        st.tuples(st.integers(1, 6), st.integers(1, 4)),
-        elements={"allow_nan": True, "allow_infinity": True},
-    )
-)
-def test_a_feature_is_refused_or_finite(values):
-    try:
-        (checked,) = check_diagnostics({"feature/any": values}, len(values)).values()
-    except PredictionError:
-        with np.errstate(over="ignore"):
-            assert not np.isfinite(values.astype(np.float32)).all()
-        return
-    assert np.isfinite(checked).all()
-    assert checked.shape == values.shape
-    np.testing.assert_array_equal(check_diagnostics({"feature/any": checked}, len(values))["feature/any"], checked)
