@@ -15,44 +15,37 @@ from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 BUILT_IN = [entry.name for entry in METHODS.entries() if entry.origin == "merbench"]
 
 
-#: The databases are prepared once for all methods: what is built stays in memory.
-_PREPARED = {}
-
-
-@pytest.fixture
-def prepared(tmp_path_factory, miniature, small_protocol):
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, miniature):
     """Return the three databases in miniature, with frames and action units, so that every method can run."""
-    if not _PREPARED:
-        _PREPARED.update(_of_miniatures(tmp_path_factory.mktemp("miniatures"), miniature, small_protocol))
-    return _PREPARED
-
-
-def _of_miniatures(folder, miniature, small_protocol):
+    folder = tmp_path_factory.mktemp("miniatures")
+    rows = [*miniature.CASME2_ROWS[:4:3], miniature.CASME2_ROWS[1]]
     folders = {
-        "casme2": miniature.write_casme2(
-            folder / "c", [*miniature.CASME2_ROWS[:4:3], miniature.CASME2_ROWS[1]], tree="Cropped", prefix="reg_img"
-        ),
+        "casme2": miniature.write_casme2(folder / "c", rows, tree="Cropped", prefix="reg_img"),
         "samm": miniature.write_samm(folder / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP"),
         "smic-hs": miniature.write_smic(folder / "m", tree="SMIC_all_cropped/HS", prefix="reg_image"),
     }
-    data = Data("miniature", "three databases", tuple(open_source(name, path) for name, path in folders.items()))
-    units = ProtocolSpec(
-        name="units", title="Units", summary="x", source={"text": "x"}, task="au-detection", units=(4, 10, 12, 15),
-        datasets={"casme2": {"title": "CASME II"}, "samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
-    )  # fmt: skip
-    return {
-        "classification": PreparedProtocol.of(load_protocol(small_protocol), data),
-        "au-detection": PreparedProtocol.of(units, data),
-    }
+    return Data("miniature", "three databases", tuple(open_source(name, path) for name, path in folders.items()))
+
+
+_PREPARED = {}  # what is built stays in memory for all methods
+
+
+@pytest.fixture
+def prepared(data, small_protocol):
+    if not _PREPARED:
+        units = ProtocolSpec(
+            name="units", title="Units", summary="x", source={"text": "x"}, task="au-detection", units=(4, 10, 12, 15),
+            datasets={"casme2": {"title": "CASME II"}, "samm": {"title": "SAMM"}}, folds="leave-one-subject-out",
+        )  # fmt: skip
+        _PREPARED["classification"] = PreparedProtocol.of(load_protocol(small_protocol), data)
+        _PREPARED["au-detection"] = PreparedProtocol.of(units, data)
+    return _PREPARED
 
 
 def _task(name):
     tasks = METHODS.get(name).card.tasks
     return "classification" if "classification" in tasks else "au-detection"
-
-
-def _fold(name):
-    return {"classification": "smic-hs/s11", "au-detection": "samm/006"}[_task(name)]
 
 
 @pytest.fixture
@@ -72,7 +65,8 @@ def test_every_configuration_on_the_card_runs(plan_of, name):
     for configuration in card.configurations:
         if card.cpu and configuration == card.default:
             continue  # made for a GPU: the method's own tests run a batch of it
-        outcome = run_fold(plan_of(name, config=configuration).task, _fold(name))
+        fold = {"classification": "smic-hs/s11", "au-detection": "samm/006"}[_task(name)]
+        outcome = run_fold(plan_of(name, config=configuration).task, fold)
         assert outcome.failure is None, outcome.failure.traceback
 
 

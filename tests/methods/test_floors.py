@@ -57,9 +57,6 @@ def test_majority_gives_the_known_floor_on_442_clips(shared):
     found = scores(pooled_confusion(table, CLASSES.outputs))
     assert (round(found.uf1, 4), round(found.uar, 4), round(found.acc, 4)) == (0.2408, 0.3333, 0.5656)
     assert set(table.predicted) == {"negative"}
-    for labels, answer in (([0, 0, 1], 0), ([0, 2, 2], 2), ([1], 1)):
-        method = fitted("majority", flow(images(len(labels))), labels)
-        assert method.predict(flow(images(4, 1))).check(4, CLASSES).decisions().tolist() == [answer] * 4
 
 
 TRAIN = [0] * 60 + [1] * 30 + [2] * 10
@@ -80,8 +77,6 @@ def test_random_labels_have_the_training_frequencies():
     rows = np.random.default_rng(3).permutation(2000)[:200]  # a draw is the clip's own
     assert first.predict(flow(test[rows])).labels.tolist() == drawn.labels[rows].tolist()
     assert first.predict(flow(np.asfortranarray(test))).labels.tolist() == drawn.labels.tolist()
-    rare = fitted("stratified-random", flow(images(2)), [0, 1])
-    assert 2 not in rare.predict(flow(test[:300])).decisions()
     method = fitted("stratified-random", flow(images(6)), SHOWN, UNITS)
     units = method.predict(flow(test)).check(2000, UNITS).scores > 0
     assert units.mean(axis=0) == pytest.approx([1 / 2, 1 / 2, 2 / 3], abs=0.05)
@@ -89,28 +84,19 @@ def test_random_labels_have_the_training_frequencies():
     assert ((method.predict(flow(test[[5, 3]])).scores > 0) == units[[5, 3]]).all()
 
 
-# Database 7 shows 6 negative, 3 positive, 1 surprise clips, database 9 two, three and one: 16 clips, 8, 6 and 2.
-DATABASES = [7] * 10 + [9] * 6
-LABELS = [0] * 6 + [1] * 3 + [2] + [0] * 2 + [1] * 3 + [2]
-
-
 def test_a_database_gets_its_commonest_or_overrepresented_class():
-    for config in (None, "balanced"):  # .6/.5, .3/.375, .1/.125 are 1.2, .8, .8; and 2/3, 4/3, 4/3; 8 is unknown
-        method = fitted("database-only", facts(DATABASES, "database"), LABELS, config=config)
-        assert method.predict(facts([7, 9, 8], "database")).check(3, CLASSES).decisions().tolist() == [0, 1, 0]
-    # All are mostly negative; 9 has more than its share of surprise: 2 of 6 clips, compared with 3 of 16.
-    labels = [0] * 7 + [1] * 2 + [2] + [0] * 4 + [2] * 2
+    """All are mostly negative; 9 has more than its share of surprise: 2 of 6 clips, compared with 3 of 16."""
+    databases, labels = [7] * 10 + [9] * 6, [0] * 7 + [1] * 2 + [2] + [0] * 4 + [2] * 2
     plain, balanced = (
-        fitted("database-only", facts(DATABASES, "database"), labels, config=config).predict(facts([9, 7], "database"))
+        fitted("database-only", facts(databases, "database"), labels, config=config)
+        .predict(facts([9, 7, 8], "database"))
+        .check(3, CLASSES)
         for config in (None, "balanced")
     )
-    assert plain.decisions().tolist() == [0, 0]
-    assert balanced.decisions().tolist() == [2, 1]
-    everywhere = Counter(labels)
-    for row, database in enumerate((9, 7)):
-        here = Counter(label for label, own in zip(labels, DATABASES, strict=True) if own == database)
-        ratios = [(here[c] / here.total()) / (everywhere[c] / 16) for c in range(3)]
-        assert balanced.scores[row] == pytest.approx(ratios)
+    assert plain.decisions().tolist() == [0, 0, 0]  # 8 is unknown
+    assert balanced.decisions().tolist() == [2, 1, 0]
+    ratios = [[(4 / 6) / (11 / 16), 0, (2 / 6) / (3 / 16)], [0.7 / (11 / 16), 0.2 / (2 / 16), 0.1 / (3 / 16)]]
+    assert balanced.scores[:2] == pytest.approx(np.array(ratios))
 
 
 def test_action_units_are_scored_one_by_one_by_their_database():
@@ -175,7 +161,6 @@ def test_svm_flow_is_a_plain_scikit_learn_loop(small_release, small_protocol):
         features = values.reshape(len(values), -1).astype(float) / 255
         labels = np.array([prepared.spec.classes.index(word) for word in clips.emotion])
         assert len(plan.file.folds) == 9
-        hits = 0
         for fold in plan.file.folds:
             test = (clips.dataset + "/" + clips.subject == fold).to_numpy()
             svc = SVC(kernel="linear", C=0.1) if settings else SVC(kernel="rbf", C=1.0, class_weight="balanced")
@@ -187,5 +172,3 @@ def test_svm_flow_is_a_plain_scikit_learn_loop(small_release, small_protocol):
             # libsvm sums kernels clip by clip; only the scaler's division may be batched otherwise
             given = found[[f"score_{name}" for name in names]].to_numpy()
             np.testing.assert_allclose(given, bare.decision_function(features[test]), rtol=1e-12, atol=1e-12)
-            hits += (found.truth == found.predicted).sum()
-        assert hits > 20  # of 24: the signal is seen

@@ -1,7 +1,4 @@
-"""A MEDN of the smallest size, and made-up clips of whatever it asks for."""
-
-from collections.abc import Callable, Iterator
-from typing import Any
+"""A MEDN of the smallest size, and synthetic clips of whatever it asks for."""
 
 import numpy as np
 import pytest
@@ -19,7 +16,7 @@ TINY = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread():
     """Compute on one thread, as folds do: for tensors this small, more only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -28,26 +25,22 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Callable[..., Config]:
-    """Return what makes the settings of a tiny MEDN, some of them changed."""
+def tiny():
+    """Return the function that makes the settings of a tiny MEDN, some of them changed."""
     return lambda **changes: Config(**TINY | changes)
 
 
 @pytest.fixture(scope="session")
-def made() -> Callable[..., Inputs]:
-    """Return what makes up the inputs that a configuration asks for; given arrays take the place of made-up ones.
+def made():
+    """Return the function that makes the inputs of a configuration; the clips of `unlabelled` have no action units."""
 
-    The clips of `unlabelled` have no action units.
-    """
-
-    def make(config: Config, clips: int, seed: int = 0, unlabelled: Any = (), **arrays: Any) -> Inputs:
-        rng, specs = np.random.default_rng(seed), config.inputs()
-        channels = 2 if config.motion_input == "hsv" else 3
+    def make(config, clips, seed=0, unlabelled=(), **arrays):
+        rng, channels = np.random.default_rng(seed), 2 if config.motion_input == "hsv" else 3
         flow = rng.standard_normal((clips, config.flow_size, config.flow_size, channels), np.float32)
         units = (rng.random((clips, len(config.au_vocabulary))) < 0.3).astype(np.float32)
         units[list(unlabelled)] = np.nan
         shape = (clips, config.frames, config.frame_size, config.frame_size, 3 if config.colour == "rgb" else 1)
         values = {"flow": flow, "action_units": units, "faces": rng.integers(0, 256, shape, dtype=np.uint8), **arrays}
-        return Inputs({name: ArrayInput(spec, values[name]) for name, spec in specs.items()}, clips)
+        return Inputs({name: ArrayInput(spec, values[name]) for name, spec in config.inputs().items()}, clips)
 
     return make

@@ -1,14 +1,21 @@
-"""The orthogonal losses compared with values computed by hand, and the class loss with a loop."""
+"""The losses compared with loops and with values computed by hand, and CoFM with its formula."""
 
 import math
+import typing
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from merbench.methods.medn.config import Config
+from merbench.methods.medn.fusion import Fusion
 from merbench.methods.medn.losses import ORTHOGONAL, class_loss, class_weights, cross_batch, squared_cosine
+from merbench.methods.medn.method import Net
 from torch import nn
+from torch.testing import assert_close
+
+KINDS = typing.get_args(Config.model_fields["fusion"].annotation)
 
 
 def features(clips=6, width=5, seed=0):
@@ -17,88 +24,53 @@ def features(clips=6, width=5, seed=0):
 
 
 def by_loops(motion, emotion):
-    clips, width = motion.shape
     rows = []
-    for values in (motion.tolist(), emotion.tolist()):
-        means = [sum(row[d] for row in values) / clips for d in range(width)]
-        centred = [[value - mean for value, mean in zip(row, means, strict=True)] for row in values]
-        rows.append([[value / math.hypot(*row) for value in row] for row in centred])
-    total = 0.0
-    for i in range(width):
-        for j in range(width):
-            total += sum(rows[0][b][i] * rows[1][b][j] for b in range(clips)) ** 2
-    return total / clips
+    for values in (motion.detach().numpy(), emotion.detach().numpy()):
+        centred = values - values.mean(axis=0)
+        rows.append([row / np.linalg.norm(row) for row in centred])
+    clips, width = motion.shape
+    pairs = [(i, j) for i in range(width) for j in range(width)]
+    return sum(sum(rows[0][b][i] * rows[1][b][j] for b in range(clips)) ** 2 for i, j in pairs) / clips
 
 
-@given(st.integers(2, 6), st.integers(2, 5), st.integers(0, 1000))
-def test_cross_batch_is_the_value_of_a_loop(clips, width, seed):
-    motion, emotion = features(clips, width, seed)
-    assert cross_batch(motion, emotion).item() == pytest.approx(by_loops(motion, emotion), rel=1e-6)
-
-
-def test_orthogonal_losses_have_the_values_computed_by_hand():
+def test_orthogonal_losses_have_the_values_of_loops_and_hands():
+    for clips, width in ((2, 2), (6, 5), (3, 4)):
+        pair = features(clips, width)
+        assert cross_batch(*pair).item() == pytest.approx(by_loops(*pair), rel=1e-6)
     motion = torch.tensor([[4.0, 1.0], [2.0, 1.0]])  # centred: +-(1, 0)
     emotion = torch.tensor([[0.0, 5.0], [0.0, -1.0]])  # centred: +-(0, 3), scaled: +-(0, 1)
     assert cross_batch(motion, emotion).item() == pytest.approx(2.0)  # a 2 in one place: 4 / 2 clips
-    along = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
-    across = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])  # the product of the two signs
-    assert cross_batch(along, across).item() == pytest.approx(0.0, abs=1e-12)
     motion = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 3.0]])
     emotion = torch.tensor([[0.0, 7.0], [-5.0, 0.0], [1.0, 0.0]])  # cosines 0, -1, sqrt(1/2)
     assert squared_cosine(motion, emotion).item() == pytest.approx((0 + 1 + 0.5) / 3)
 
 
-def pair(kind, seed, clips=32, width=256):
-    """Features of rank 8 with some noise, and the same turned by 90 degrees, independent ones, or the same again."""
-    torch.manual_seed(seed)
-    motion, other = (torch.randn(clips, 8) @ torch.randn(8, width) + 0.3 * torch.randn(clips, width) for _ in range(2))
-    half = width // 2
-    turned = torch.cat([-motion[:, half:], motion[:, :half]], dim=1)
-    return motion, {"turned": turned, "independent": other, "same": motion}[kind]
-
-
 def test_cross_batch_sees_dependence_that_squared_cosine_misses():
-    mean = {
-        (loss, kind): np.mean([ORTHOGONAL[loss](*pair(kind, seed)).item() for seed in range(8)])
-        for loss in ORTHOGONAL
-        for kind in ("turned", "independent", "same")
-    }
-    assert mean["squared-cosine", "turned"] == pytest.approx(0.0, abs=1e-9)
-    assert mean["squared-cosine", "independent"] == pytest.approx(0.005, abs=0.002)
-    assert mean["squared-cosine", "same"] == pytest.approx(1.0)
-    assert mean["cross-batch", "turned"] == pytest.approx(5.0, abs=0.4)  # mean of squares 2.4e-3, times 256^2 / 32
-    assert mean["cross-batch", "same"] == pytest.approx(mean["cross-batch", "turned"], rel=1e-3)
-    assert mean["cross-batch", "independent"] == pytest.approx(1.1, abs=0.15)  # 5.7e-4: its floor
+    torch.manual_seed(0)  # features of rank 8 with some noise; the same turned by 90 degrees; independent ones
+    motion, other = (torch.randn(32, 8) @ torch.randn(8, 256) + 0.3 * torch.randn(32, 256) for _ in range(2))
+    turned = torch.cat([-motion[:, 128:], motion[:, :128]], dim=1)
+    assert squared_cosine(motion, turned).item() == pytest.approx(0.0, abs=1e-9)
+    assert squared_cosine(motion, motion).item() == pytest.approx(1.0)
+    assert cross_batch(motion, turned).item() > 4
+    assert cross_batch(motion, motion).item() == pytest.approx(cross_batch(motion, turned).item(), rel=1e-3)
+    assert cross_batch(motion, other).item() == pytest.approx(1.1, abs=0.3)  # its floor
 
 
-def test_cross_batch_ignores_length_and_mean_of_features():
+def test_orthogonal_gradients_keep_lengths_and_are_always_finite():
     motion, emotion = features(8, 6)
     loss = cross_batch(motion, emotion)
     assert cross_batch(0.1 * motion + 3, 5 * emotion - 1).item() == pytest.approx(loss.item(), rel=1e-6)
     loss.backward()
     for each in (motion, emotion):
-        assert each.grad.abs().max() > 1e-3
         centred = each.detach() - each.detach().mean(dim=0)
         assert (centred * each.grad).sum().item() == pytest.approx(0.0, abs=1e-9)
-
-
-def test_gradients_are_those_of_the_values_and_always_finite():
-    one = torch.randn(1, 8)
-    assert cross_batch(one, torch.randn(1, 8)).item() == 0
-    for loss in ORTHOGONAL.values():
-        assert torch.autograd.gradcheck(loss, features(4, 3))
-        motion, emotion = features(16, 8)
-        before = loss(motion, emotion)
-        before.backward()
-        assert loss(motion - motion.grad, emotion - emotion.grad) < before
-        for given_motion, given_emotion in (
-            (one, torch.randn(1, 8)), (one.repeat(4, 1), one.repeat(4, 1)), (torch.zeros(3, 8), torch.zeros(3, 8)),
-        ):  # fmt: skip
-            pair_of = [each.clone().requires_grad_() for each in (given_motion, given_emotion)]
-            value = loss(*pair_of)
-            value.backward()
-            assert value.isfinite()
-            assert all(each.grad.isfinite().all() for each in pair_of)
+    assert cross_batch(torch.randn(1, 8), torch.randn(1, 8)).item() == 0
+    for function in ORTHOGONAL.values():
+        assert torch.autograd.gradcheck(function, features(4, 3))
+        for rows in (torch.randn(1, 8), torch.ones(4, 8), torch.zeros(3, 8)):
+            pair = [rows.clone().requires_grad_() for _ in range(2)]
+            function(*pair).backward()
+            assert all(each.grad.isfinite().all() for each in pair)
 
 
 @given(st.integers(1, 9), st.sampled_from([0.0, 0.1, 0.5]), st.booleans(), st.booleans(), st.integers(0, 1000))
@@ -107,27 +79,56 @@ def test_the_class_loss_is_the_value_of_a_loop(clips, smoothing, weighted, focal
     scores, labels = 2 * torch.randn(clips, 3), torch.randint(3, (clips,))
     weights = [0.5, 2.0, 1.25] if weighted else [1.0, 1.0, 1.0]
     total = share = 0.0
-    for row, label in zip(scores.tolist(), labels.tolist(), strict=True):
-        whole = sum(math.exp(value) for value in row)
-        probability = [math.exp(value) / whole for value in row]
-        term = -(1 - smoothing) * weights[label] * math.log(probability[label])
-        term -= sum(smoothing / 3 * weight * math.log(p) for weight, p in zip(weights, probability, strict=True))
-        total += term * ((1 - probability[label]) ** 2 if focal else 1)
+    for row, label in zip(scores.softmax(dim=1).tolist(), labels.tolist(), strict=True):
+        term = -(1 - smoothing) * weights[label] * math.log(row[label])
+        term -= sum(smoothing / 3 * weight * math.log(p) for weight, p in zip(weights, row, strict=True))
+        total += term * ((1 - row[label]) ** 2 if focal else 1)
         share += weights[label]
-    given_weights = torch.tensor(weights) if weighted else None
-    found = class_loss(scores, labels, given_weights, smoothing, focal)
+    found = class_loss(scores, labels, torch.tensor(weights) if weighted else None, smoothing, focal)
     assert found.item() == pytest.approx(total / share, rel=1e-4, abs=1e-6)
-    if not focal:
-        expected = nn.functional.cross_entropy(scores, labels, given_weights, label_smoothing=smoothing)
-        torch.testing.assert_close(found, expected)
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
-def test_class_weights_give_every_present_class_the_same_sum(labels):
-    found = class_weights(np.array(labels), 4)
-    counts = [labels.count(each) for each in range(4)]
-    present = sum(count > 0 for count in counts)
-    assert found.dtype == torch.float32
-    for weight, count in zip(found.tolist(), counts, strict=True):
-        assert weight * count == pytest.approx(len(labels) / present if count else 0.0)
-        assert (weight == 0) is (count == 0)
+def test_class_weights_give_every_present_class_the_same_sum():
+    for labels in ([0], [3, 3, 1], [0] * 9 + [1] * 3 + [2]):
+        counts = np.bincount(labels, minlength=4)
+        expected = [len(labels) / np.count_nonzero(counts) if count else 0 for count in counts]
+        assert (class_weights(np.array(labels), 4).numpy() * counts).tolist() == pytest.approx(expected)
+        assert (class_weights(np.array(labels), 4).numpy()[counts == 0] == 0).all()
+
+
+def test_every_fusion_is_its_formula_and_learns():
+    torch.manual_seed(7)
+    shapes = ((3, 8), (3, 8), (3, 4, 8), (3, 9, 8))
+    motion, emotion, places, patches = inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    for kind in KINDS:
+        net = Fusion(kind, 8, 2, dropout=0.3).eval()
+        fused, gate = net(*inputs)
+        m, e = motion, emotion
+        if kind == "cofm":
+            m = net.norm_motion(m + net.ask_emotion(m[:, None], patches, patches)[0][:, 0])
+            e = net.norm_emotion(e + net.ask_motion(e[:, None], places, places)[0][:, 0])
+        if kind in ("cofm", "gate"):
+            parts = net.gate.weight[:, :8], net.gate.weight[:, 8:16], net.gate.weight[:, 16:]
+            share = torch.sigmoid(m @ parts[0].T + e @ parts[1].T + (m * e) @ parts[2].T + net.gate.bias)
+            mixed = share * m + (1 - share) * e
+            expected = mixed + net.mix(mixed)
+        else:
+            share = torch.full((3, 8), 0.5)
+            expected = (m + e) / 2 if kind == "add" else net.join(torch.cat([m, e], dim=1))
+        assert_close(gate, share, rtol=1e-4, atol=1e-5)
+        assert_close(fused, net.norm(expected), rtol=1e-4, atol=1e-4)
+        (net.train()(*inputs)[0] * torch.randn(3, 8)).sum().backward()
+        assert [name for name, p in net.named_parameters() if not 0 < p.grad.abs().max() < torch.inf] == []
+
+
+def test_the_class_loss_reaches_the_motion_branch_only_if_set(tiny):
+    for kind in KINDS:
+        for allowed in (True, False):
+            net = Net(tiny(fusion=kind, class_into_motion=allowed, dropout=0.0), 3)
+            seen = net(torch.randn(4, 3, 16, 16), torch.rand(4, 3, 3, 16, 16))
+            nn.functional.cross_entropy(seen.scores, torch.tensor([0, 1, 2, 0])).backward(retain_graph=True)
+            trunk = [p for name, p in net.motion.named_parameters() if not name.startswith("action_units")]
+            assert all(p.grad.abs().max() > 0 if allowed else p.grad is None for p in trunk)
+            assert net.emotion.project.weight.grad.abs().max() > 0
+            seen.motion.action_units.sum().backward()
+            assert net.motion.project.weight.grad.abs().max() > 0
