@@ -2,13 +2,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from support.refusals import refusal
+from support.watching import Watcher
 
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading, Source
 from merbench.contracts.errors import DataError, MerbenchError
 from merbench.contracts.inputs import ActionUnits, ArrayInput, DynamicImage, Flow, Frames, Inputs, Landmarks
-from merbench.databases.releases.megc2019_flow28 import DATABASE, FLOW
+from merbench.databases.releases.megc2019_flow28 import FLOW
 from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.faces import settle
 from merbench.prepare.store import stored_shelves
@@ -51,20 +53,14 @@ def _all_clips(sources):
 def test_values_of_several_sources_follow_their_clips(sources):
     clips = _all_clips(sources).sample(frac=1, random_state=2)
     inputs = prepare_inputs(sources, clips, {"flow": FLOW, "again": FLOW})
-    assert inputs.clips == 5
-    assert sorted(inputs.names()) == ["again", "flow"]
+    assert (inputs.clips, sorted(inputs.names())) == (5, ["again", "flow"])
     for name in inputs.names():
-        assert inputs[name].batch().shape == (5, 2, 3)
+        assert (inputs[name].spec, inputs[name].batch().shape) == (FLOW, (5, 2, 3))
         assert inputs[name].batch()[:, 0, 0].tolist() == clips["clip"].astype(int).tolist()
-        assert inputs[name].spec == FLOW
-
-
-def test_some_clips_or_no_inputs_are_prepared(sources, tmp_path):
-    clips = _all_clips(sources).iloc[[4, 1]]
-    assert prepare_inputs(sources, clips, {"flow": FLOW})["flow"].batch()[:, 0, 0].tolist() == [5, 2]
-    without = [_source(Constant("mine", offers=None), tmp_path, [1, 2])]
-    assert missing_inputs(without, {}) == []
-    assert prepare_inputs(without, without[0].clips, {}).clips == 2
+        assert inputs[name].prepared == {}
+    some = prepare_input(sources, _all_clips(sources).iloc[[4, 1]], FLOW)
+    assert some.batch()[:, 0, 0].tolist() == [5, 2]
+    assert prepare_inputs(sources, clips, {}).clips == 5
 
 
 def test_missing_inputs_are_named_with_the_offered_ones(tmp_path):
@@ -103,12 +99,6 @@ def test_sources_with_too_few_arrays_or_clips_are_named(sources, tmp_path):
         prepare_inputs(sources[:1], _all_clips(sources), {"flow": FLOW})
 
 
-def test_the_release_serves_its_own_input(small_release):
-    source = Source(DATABASE, small_release, DATABASE.read(small_release))
-    inputs = prepare_inputs([source], source.clips, {"flow": FLOW})
-    np.testing.assert_array_equal(inputs["flow"].batch(), DATABASE.arrays(small_release, source.clips, FLOW))
-
-
 class Pictures:
     """A database of cropped frames, 16 x 16, of several lengths; frame n of clip c is grey 10 c + n."""
 
@@ -138,17 +128,6 @@ def _pictures(folder, clips, cropped=True):
     return Source(Pictures(), folder, Reading(clip_table(pd.DataFrame(rows), "test"), "none", cropped=cropped))
 
 
-class Watcher:
-    def __init__(self):
-        self.notes = []
-
-    def preparing(self, what, done, total):
-        pass
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 SMALL_FRAMES = Frames(count=3, size=8)
 
 
@@ -157,41 +136,20 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
     values = prepare_input([source], source.clips.iloc[[2, 0]], SMALL_FRAMES).batch()
     assert (values.shape, values.dtype) == ((2, 3, 8, 8, 1), np.uint8)
     assert values[:, :, 0, 0, 0].tolist() == [[20, 22, 24], [0, 2, 4]]
-    assert fill_store(source, SMALL_FRAMES, Watcher()) == 3
+    watcher = Watcher()
+    assert fill_store(source, SMALL_FRAMES, watcher) == 3
     (kept,) = stored_shelves()
-    assert kept.arrays == 3
-    assert kept.file.spec == SMALL_FRAMES.model_copy(update={"faces": "delivered"})
-
-
-def test_the_way_of_finding_faces_is_kept(tmp_path):
-    source = _pictures(tmp_path, 1)
-    watcher = Watcher()
+    assert (kept.arrays, kept.file.spec.faces) == (3, "delivered")
+    path = kept.files()[1]
+    path.write_bytes(path.read_bytes()[:-1] + b"x")  # damaged: it is built again
     found = prepare_input([source], source.clips, SMALL_FRAMES, watcher)
-    assert found.prepared == {"pictures": "frames(onset-offset, 3, 8, grey, faces=delivered)"}
-    assert watcher.notes == ["pictures: frames(onset-offset, 3, 8, grey, faces=delivered), faces as delivered"]
-
-
-def test_a_release_has_no_note_on_faces(sources, small_release):
-    assert prepare_input(sources, _all_clips(sources), FLOW).prepared == {}
-    source = Source(DATABASE, small_release, DATABASE.read(small_release))
-    assert prepare_input([source], source.clips, FLOW).prepared == {}
-
-
-def test_a_corrupted_array_is_named_and_built_again(tmp_path):
-    source = _pictures(tmp_path, 3)
-    first = prepare_input([source], source.clips, SMALL_FRAMES).batch()
-    path = stored_shelves()[0].files()[1]
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
-    watcher = Watcher()
-    np.testing.assert_array_equal(prepare_input([source], source.clips, SMALL_FRAMES, watcher).batch(), first)
-    assert any(str(path) in note and "is built again" in note for note in watcher.notes)
-    assert not any("anew" in note for note in _notes_of(source))
-
-
-def _notes_of(source):
-    watcher = Watcher()
-    prepare_input([source], source.clips, SMALL_FRAMES, watcher)
-    return watcher.notes
+    assert found.batch()[:, :, 0, 0, 0].tolist() == [[0, 2, 4], [10, 12, 14], [20, 22, 24]]
+    spec = "frames(onset-offset, 3, 8, grey, faces=delivered)"
+    assert found.prepared == {"pictures": spec}
+    assert watcher.notes[0] == f"pictures: {spec}, faces as delivered"
+    assert str(path) in watcher.notes[1]
+    assert "is built again" in watcher.notes[1]
+    assert len(watcher.notes) == 2
 
 
 def test_every_frame_of_each_clip_makes_a_ragged_input(tmp_path):
@@ -222,30 +180,22 @@ def test_action_units_are_labels_with_a_mask(tmp_path):
     assert stored_shelves() == []
 
 
-def test_a_clip_whose_frames_have_gone_is_named(tmp_path):
-    source = _pictures(tmp_path, 2)
+def test_clips_without_frames_or_faces_are_named(tmp_path):
+    source = _pictures(tmp_path, 3, cropped=False)
+    line = refusal(prepare_input, [source], source.clips, Frames(count=3, size=8, faces="haar"), error=DataError)
+    assert "3 clips can't be prepared" in line
+    assert all(f"pictures/s/{clip}" in line for clip in range(3))
     for path in (tmp_path / "1").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="has no frame of pictures/s/1; copy it again"):
-        prepare_input([source], source.clips, SMALL_FRAMES)
-
-
-def test_clips_without_a_face_are_named(tmp_path):
-    source = _pictures(tmp_path, 3, cropped=False)
-    with pytest.raises(DataError, match="3 clips can't be prepared") as caught:
-        prepare_input([source], source.clips, Frames(count=3, size=8, faces="haar"))
-    assert all(f"pictures/s/{clip}" in str(caught.value) for clip in range(3))
+    line = refusal(prepare_input, [source], source.clips, SMALL_FRAMES, error=DataError)
+    assert "has no frame of pictures/s/1; copy it again" in line
 
 
 def test_a_release_and_a_database_of_frames_together(tmp_path):
-    spec = Frames(count=3, size=8)
-
-    class Ready(Constant):
-        def arrays(self, folder, clips, spec):
-            return np.full((len(clips), 3, 8, 8, 1), 99, np.uint8)
-
-    sources = [_pictures(tmp_path, 2), _source(Ready("ready", offers=(spec,)), tmp_path, [1, 2])]
-    values = prepare_input(sources, _all_clips(sources).iloc[::-1], spec).batch()
+    ready = _source(Constant("ready", offers=(SMALL_FRAMES,)), tmp_path, [1, 2])
+    ready.database.arrays = lambda folder, clips, spec: np.full((len(clips), 3, 8, 8, 1), 99, np.uint8)
+    sources = [_pictures(tmp_path, 2), ready]
+    values = prepare_input(sources, _all_clips(sources).iloc[::-1], SMALL_FRAMES).batch()
     assert values[:, 0, 0, 0, 0].tolist() == [99, 99, 10, 0]
 
 
@@ -257,21 +207,10 @@ def test_a_digest_depends_on_values_and_specification():
     values = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     changed = values.copy()
     changed[3, 1, 2] += 1
-    digests = [
-        _digest(values),
-        _digest(changed),
-        _digest(values[::-1]),
-        _digest(values.view(np.int8)),
-        _digest(values.reshape(4, 3, 2)),
-        _digest(values, Flow(size=56)),
-        _digest(values, Landmarks()),
-    ]
+    shapes = (values, changed, values[::-1], values.view(np.int8), values.reshape(4, 3, 2))
+    digests = [*map(_digest, shapes), _digest(values, Flow(size=56)), _digest(values, Landmarks())]
     assert len(set(digests)) == len(digests)
-
-
-def test_a_digest_does_not_depend_on_the_memory_layout():
-    values = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
-    assert _digest(np.asfortranarray(values)) == _digest(np.repeat(values, 2, axis=0)[::2]) == _digest(values)
+    assert _digest(np.asfortranarray(values)) == _digest(np.repeat(values, 2, axis=0)[::2]) == digests[0]
 
 
 def test_each_input_has_its_own_digest():

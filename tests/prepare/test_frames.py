@@ -26,16 +26,14 @@ def encoded(suffix, picture):
 PICTURE = np.random.default_rng(0).integers(0, 255, (24, 20, 3), dtype=np.uint8)
 
 
-def test_a_colour_frame_comes_as_it_is(clip_of):
-    for suffix in (".png", ".bmp"):
-        np.testing.assert_array_equal(clip_of(f"1{suffix}", encoded(suffix, PICTURE)).image(1), PICTURE)
-
-
-def test_grey_and_transparent_frames_have_three_channels(clip_of):
-    grey = clip_of("1.png", encoded(".png", PICTURE[:, :, 0])).image(1)
-    np.testing.assert_array_equal(grey, np.repeat(PICTURE[:, :, :1], 3, axis=2))
-    seen = clip_of("1.png", encoded(".png", np.dstack([PICTURE, PICTURE[:, :, 0]]))).image(1)
-    np.testing.assert_array_equal(seen, PICTURE)
+def test_frames_have_three_channels(clip_of):
+    for suffix, stored, expected in (
+        (".png", PICTURE, PICTURE),
+        (".bmp", PICTURE, PICTURE),
+        (".png", PICTURE[:, :, 0], np.repeat(PICTURE[:, :, :1], 3, axis=2)),
+        (".png", np.dstack([PICTURE, PICTURE[:, :, 0]]), PICTURE),  # transparent
+    ):
+        np.testing.assert_array_equal(clip_of(f"1{suffix}", encoded(suffix, stored)).image(1), expected)
 
 
 def test_unreadable_frames_are_refused_with_their_clip(clip_of):

@@ -6,47 +6,36 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from support.faults import wait_for
 from support.refusals import refusal
+from support.watching import Watcher
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import Flow, Frames
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.store import SILENT, Shelf, ShelfFile, clip_key, store_folder, stored_shelves
 
-
-class Watcher:
-    """A watcher that remembers."""
-
-    def __init__(self):
-        self.counts, self.notes = [], []
-
-    def preparing(self, what, done, total):
-        self.counts.append((what, done, total))
-
-    def note(self, text):
-        self.notes.append(text)
+FILE = ShelfFile(database="casme2", spec=Flow(faces="haar"))
 
 
 @pytest.fixture
 def shelf():
-    return Shelf(ShelfFile(database="casme2", spec=Flow(faces="haar")))
+    return Shelf(FILE)
 
 
 @pytest.fixture
 def clips(tmp_path):
     """Return eight clips of two frames, whose files hold their number."""
-    found = []
-    for number in range(8):
-        files = {}
-        for frame in (1, 2):
-            files[frame] = tmp_path / f"{number}_{frame}.jpg"
-            files[frame].write_bytes(bytes([number, frame]))
-        found.append(ClipFrames(f"casme2/sub01/EP01_{number:02d}", 1, 2, 2, files))
-    return found
+    files = [{frame: tmp_path / f"{number}_{frame}.jpg" for frame in (1, 2)} for number in range(8)]
+    for number, each in enumerate(files):
+        for frame, path in each.items():
+            path.write_bytes(bytes([number, frame]))
+    return [ClipFrames(f"casme2/sub01/EP01_{number:02d}", 1, 2, 2, each) for number, each in enumerate(files)]
 
 
 def contents(clip):
@@ -62,25 +51,16 @@ def never(clip):
 
 
 def test_arrays_come_back_in_the_order_of_the_clips(shelf, clips):
-    provided(shelf, clips[:5])
-    assert [array[0, 0] for array in provided(shelf, clips[::-1])] == [7, 6, 5, 4, 3, 2, 1, 0]
-
-
-def test_stored_arrays_are_not_built_again(shelf, clips):
-    provided(shelf, clips)
+    threads = cv2.getNumThreads()
+    provided(shelf, clips[:3])
+    watcher = Watcher()
+    assert [array[0, 0] for array in provided(shelf, clips[::-1], watcher=watcher)] == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert [(done, total) for _, done, total in watcher.counts] == [(done, 8) for done in range(3, 9)]
+    assert {what for what, *_ in watcher.counts} == {"casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar)"}
     watcher = Watcher()
     assert [array[1].tolist() for array in provided(shelf, clips, never, watcher)] == [[n, 2] for n in range(8)]
     assert watcher.counts == []
-
-
-def test_progress_counts_from_the_stored_clips(shelf, clips):
-    provided(shelf, clips[:3])
-    watcher = Watcher()
-    provided(shelf, clips, watcher=watcher)
-    assert [(done, total) for _, done, total in watcher.counts] == [(done, 8) for done in range(3, 9)]
-    assert {what for what, _, _ in watcher.counts} == {
-        "casme2: flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar)"
-    }
+    assert cv2.getNumThreads() == threads  # OpenCV's own
 
 
 def test_only_a_changed_clip_is_built_again(shelf, clips):
@@ -103,7 +83,7 @@ def test_every_input_and_database_has_its_own_shelf(shelf, clips):
     for change in (
         {"database": "samm"}, {"spec": Frames(faces="haar")}, {"spec": Flow(faces="landmarks")}, {"code_version": 99}
     ):  # fmt: skip
-        other = Shelf(ShelfFile(**({"database": "casme2", "spec": Flow(faces="haar")} | change)))
+        other = Shelf(FILE.model_copy(update=change))
         assert other.folder != shelf.folder, change
         assert other.arrays() == {}, change
 
@@ -112,10 +92,8 @@ def test_a_moved_copy_has_the_same_arrays(shelf, clips, tmp_path):
     provided(shelf, clips)
     moved = tmp_path / "moved"
     moved.mkdir()
-    again = []
-    for clip in clips:
-        files = {number: path.rename(moved / path.name) for number, path in clip.files.items()}
-        again.append(ClipFrames(clip.name, clip.onset, clip.apex, clip.offset, files))
+    files = [{number: path.rename(moved / path.name) for number, path in clip.files.items()} for clip in clips]
+    again = [replace(clip, files=each) for clip, each in zip(clips, files, strict=True)]
     assert len(provided(shelf, again, never)) == 8
 
 
@@ -171,12 +149,6 @@ def test_few_clips_are_in_flight_at_a_time(shelf, clips):
     assert len(shelf.arrays()) == 200
 
 
-def test_opencvs_own_threads_are_as_before_after_a_build(shelf, clips):
-    before = cv2.getNumThreads()
-    provided(shelf, clips)
-    assert cv2.getNumThreads() == before
-
-
 def _slow_build(home, shelf_file, clips, seconds):
     os.environ["MERBENCH_HOME"] = str(home)
 
@@ -190,41 +162,20 @@ def _slow_build(home, shelf_file, clips, seconds):
 
 
 @pytest.fixture
-def in_another_process(home, shelf, clips):
-    """Start a process that builds the clips, slowly."""
-    processes = []
-
-    def start(seconds):
-        process = multiprocessing.get_context("fork").Process(
-            target=_slow_build, args=(home, shelf.file, clips, seconds)
-        )
-        process.start()
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.join()
-
-
-def built_names(home):
-    path = home / "built.txt"
-    return path.read_text().split() if path.exists() else []
-
-
-def wait_for(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "not within 20 s"
-        time.sleep(0.005)
-
-
-def test_a_killed_build_is_resumed(home, shelf, clips, in_another_process):
-    process = in_another_process(0.05)
-    wait_for(lambda: len(shelf.arrays()) >= 2)
-    os.kill(process.pid, signal.SIGKILL)
+def builder(home, shelf, clips):
+    """Start a process that builds the clips, slowly, and wait until some are there."""
+    arguments = (home, shelf.file, clips, 0.05)
+    process = multiprocessing.get_context("fork").Process(target=_slow_build, args=arguments)
+    process.start()
+    wait_for(lambda: len(shelf.arrays()) >= 2, 20)
+    yield process
+    process.kill()
     process.join()
+
+
+def test_a_killed_build_is_resumed(shelf, clips, builder):
+    os.kill(builder.pid, signal.SIGKILL)
+    builder.join()
     there = set(shelf.arrays())
     (shelf.folder / ".half.123.tmp").write_bytes(b"half an array")
     built = []
@@ -235,14 +186,12 @@ def test_a_killed_build_is_resumed(home, shelf, clips, in_another_process):
     assert not list(shelf.folder.glob("*.tmp")) + list(shelf.folder.glob(".*.tmp"))
 
 
-def test_two_processes_build_each_clip_once(home, shelf, clips, in_another_process):
-    process = in_another_process(0.02)
-    wait_for(lambda: shelf.arrays())
+def test_two_processes_build_each_clip_once(home, shelf, clips, builder):
     watcher = Watcher()
     arrays = provided(shelf, clips, never, watcher)
-    process.join()
+    builder.join()
     assert [array[0, 0] for array in arrays] == list(range(8))
-    assert sorted(built_names(home)) == [clip.name for clip in clips]
+    assert sorted((home / "built.txt").read_text().split()) == [clip.name for clip in clips]
     assert "another process that prepares" in watcher.notes[0]
 
 
@@ -270,7 +219,6 @@ def test_the_store_lists_its_shelves(shelf, clips):
 
 
 def test_a_shelf_of_another_version_is_not_current():
-    file = ShelfFile(database="casme2", spec=Flow(faces="haar"))
-    assert file.is_current
-    assert not file.model_copy(update={"code_version": 0}).is_current
-    assert not file.model_copy(update={"opencv": "3.1"}).is_current
+    assert FILE.is_current
+    assert not FILE.model_copy(update={"code_version": 0}).is_current
+    assert not FILE.model_copy(update={"opencv": "3.1"}).is_current

@@ -37,15 +37,10 @@ def clip(tmp_path):
 def moving(tmp_path):
     """Return a clip of a real face that moves to the right until the apex and back, at 2.5 picture pixels a frame."""
     astronaut = np.ascontiguousarray(skimage.data.astronaut()[:256, 96:352, ::-1])
-    height = {n: max(0, 4 - abs(n - APEX)) for n in NUMBERS}
+    moves = {n: np.array([[1, 0, 2.5 * max(0, 4 - abs(n - APEX))], [0, 1, 0]]) for n in NUMBERS}
+    border = cv2.BORDER_REPLICATE
     return _write(
-        tmp_path,
-        {
-            n: cv2.warpAffine(
-                astronaut, np.array([[1, 0, 2.5 * height[n]], [0, 1, 0]]), (256, 256), borderMode=cv2.BORDER_REPLICATE
-            )
-            for n in NUMBERS
-        },
+        tmp_path, {n: cv2.warpAffine(astronaut, move, (256, 256), borderMode=border) for n, move in moves.items()}
     )
 
 
@@ -58,25 +53,18 @@ def _frames(clip, **settings):
     return (values[..., 0, 0, 0] / 10).tolist()
 
 
-def test_uniform_frames_are_the_nearest_that_exist(clip):
-    assert _frames(clip, count=5, span="onset-apex") == [12, 13, 14, 15, 16]
-    assert _frames(clip, count=4) == [12, 15, 17, 21]  # 18 is missing
-    assert _frames(clip, count=3, span="clip") == [10, 17, 24]
-
-
-def test_interpolated_frames_blend_across_missing_ones(clip):
-    assert _frames(clip, count=4, sampling="interpolated") == [12, 15, 18, 21]
-    fifths = _frames(clip, count=21, span="onset-apex", sampling="interpolated")
-    np.testing.assert_allclose(fifths, np.arange(12, 16.1, 0.2))
-
-
-def test_phase_frames_hold_the_apex_in_the_middle(clip):
-    assert _frames(clip, count=5, sampling="phase") == [12, 14, 16, 19, 21]  # 18.5 is half-way to the offset
-
-
-def test_without_a_count_every_frame_is_given(clip):
-    assert _frames(clip, count=None) == [12, 13, 14, 15, 16, 17, 19, 20, 21]
-    assert _frames(clip, count=None, span="clip") == NUMBERS
+def test_frames_are_sampled_in_the_declared_way(clip):
+    for settings, expected in (
+        ({"count": 5, "span": "onset-apex"}, [12, 13, 14, 15, 16]),
+        ({"count": 4}, [12, 15, 17, 21]),  # 18 is missing
+        ({"count": 3, "span": "clip"}, [10, 17, 24]),
+        ({"count": 4, "sampling": "interpolated"}, [12, 15, 18, 21]),
+        ({"count": 9, "span": "onset-apex", "sampling": "interpolated"}, np.arange(12, 16.1, 0.5).tolist()),
+        ({"count": 5, "sampling": "phase"}, [12, 14, 16, 19, 21]),  # 18.5 is half-way to the offset
+        ({"count": None}, [12, 13, 14, 15, 16, 17, 19, 20, 21]),
+        ({"count": None, "span": "clip"}, NUMBERS),
+    ):
+        assert _frames(clip, **settings) == expected, settings
 
 
 def test_colour_frames_are_red_green_blue(clip):
@@ -87,22 +75,17 @@ def test_colour_frames_are_red_green_blue(clip):
 
 
 def test_flow_is_from_onset_to_apex_in_pixels_of_the_face(moving):
-    for normalise in ("none", "clip"):
-        channels = ("u", "v", "strain", "magnitude")
-        spec = Flow(faces="delivered", size=16, face_size=64, channels=channels, normalise=normalise)
-        values = build(spec, moving)
-        assert values.shape == (16, 16, 4), normalise
-        if normalise == "none":
-            assert values.dtype == np.float32, normalise
-            u, v, strain, magnitude = np.median(values, axis=(0, 1))
-            assert u == pytest.approx(2.5, abs=0.15), normalise  # 10 picture pixels are 2.5 of a face of 64
-            assert abs(v) < 0.1, normalise
-            assert magnitude == pytest.approx(u, abs=0.1), normalise
-            assert strain < 0.2, normalise
-        else:
-            assert values.dtype == np.uint8, normalise
-            raw = build(spec.model_copy(update={"normalise": "none"}), moving)
-            np.testing.assert_array_equal(values, flow.to_bytes(raw))
+    settings = {"faces": "delivered", "size": 16, "face_size": 64}
+    spec = Flow(channels=("u", "v", "strain", "magnitude"), normalise="none", **settings)
+    values = build(spec, moving)
+    assert (values.shape, values.dtype) == ((16, 16, 4), np.float32)
+    u, v, strain, magnitude = np.median(values, axis=(0, 1))
+    assert u == pytest.approx(2.5, abs=0.15)  # 10 picture pixels are 2.5 of a face of 64
+    assert magnitude == pytest.approx(u, abs=0.1)
+    assert max(abs(v), strain) < 0.2
+    np.testing.assert_array_equal(build(spec.model_copy(update={"normalise": "clip"}), moving), flow.to_bytes(values))
+    coloured = build(Flow(channels=("u", "v"), normalise="hsv", **settings), moving)
+    np.testing.assert_array_equal(coloured, flow.colour(values[:, :, :2]))
 
 
 def test_flow_over_the_other_spans_ends_elsewhere(moving):
@@ -113,21 +96,14 @@ def test_flow_over_the_other_spans_ends_elsewhere(moving):
     assert np.median(build(Flow(span="clip", **settings), onset_moved)) == pytest.approx(0, abs=0.1)
 
 
-def test_a_coloured_flow_is_the_colouring_of_the_raw_flow(moving):
-    raw = build(Flow(faces="delivered", size=16, face_size=64, channels=("u", "v"), normalise="none"), moving)
-    values = build(Flow(faces="delivered", size=16, face_size=64, channels=("u", "v"), normalise="hsv"), moving)
-    assert values.dtype == np.uint8
-    np.testing.assert_array_equal(values, flow.colour(raw))
-
-
 @with_dlib
 def test_a_mask_damps_the_flow_outside_the_face(moving):
     settings = {
         "faces": "landmarks",
         "size": 64,
         "face_size": 64,
-        "channels": ("u", "v", "strain"),
         "normalise": "none",
+        "channels": ("u", "v", "strain"),
     }
     plain, masked = build(Flow(**settings), moving), build(Flow(mask="face", **settings), moving)
     image = moving.image(ONSET)
@@ -173,17 +149,17 @@ def test_action_units_are_nan_without_a_coding(clip):
     spec = ActionUnits(vocabulary=(1, 4, 12))
     coded = ClipFrames(clip.name, ONSET, APEX, OFFSET, clip.files, aus=Coding(((ActionUnit(4, "L"),),)))
     np.testing.assert_array_equal(build(spec, coded), np.array([0, 1, 0], dtype=np.float32))
-    values = build(spec, clip)
-    assert values.dtype == np.float32
-    assert values.shape == (3,)
-    assert np.isnan(values).all()
+    np.testing.assert_array_equal(build(spec, clip), np.full(3, np.nan, dtype=np.float32))
 
 
-def test_variants_are_all_shifts_and_the_first_is_none():
+def test_variants_are_all_shifts_and_the_first_is_none(clip):
     assert variants(Flow()) == variants(ActionUnits()) == variants(DynamicImage()) == [(0, 0)]
     found = variants(Frames(onset_jitter=1, apex_jitter=2, span="onset-apex"))
     assert found[0] == (0, 0)
     assert sorted(found) == [(onset, apex) for onset in (-1, 0, 1) for apex in (-2, -1, 0, 1, 2)]
+    spec = Frames(count=2, span="onset-apex", onset_jitter=1, apex_jitter=1)
+    taken = _frames(clip, count=2, span="onset-apex", onset_jitter=1, apex_jitter=1)
+    assert taken == [list(shifted(clip, *shift)) for shift in variants(spec)]
 
 
 def test_shifted_onset_and_apex_stay_in_order(clip):
@@ -204,13 +180,6 @@ def test_odd_annotation_is_kept_where_nothing_is_shifted(clip):
         odd = ClipFrames(clip.name, onset, apex, offset, clip.files)
         assert shifted(odd, 0, 0) == (onset, apex)
         assert len(_frames(odd, count=3, span="onset-apex", onset_jitter=1, apex_jitter=1)) == 9, (onset, apex, offset)
-
-
-def test_jitter_adds_an_axis_of_variants(clip):
-    taken = _frames(clip, count=2, span="onset-apex", onset_jitter=1, apex_jitter=1)
-    assert taken[0] == [12, 16]
-    spec = Frames(count=2, span="onset-apex", onset_jitter=1, apex_jitter=1)
-    assert taken == [list(shifted(clip, *shift)) for shift in variants(spec)]
 
 
 def test_flow_with_jitter_holds_the_flow_of_each_pair(moving):
@@ -246,11 +215,3 @@ def test_a_frame_of_another_size_is_reported(clip):
     with pytest.raises(DataError, match=r"frame 16 \(.*img16\.png\): 40 x 30 pixels, .* 48 x 48"):
         build(Frames(faces="delivered", count=3), clip)
     assert build(Frames(faces="delivered", count=3, align="frame"), clip).shape == (3, 112, 112, 1)
-
-
-def test_an_unreadable_frame_is_reported(clip):
-    path = clip.files[APEX]
-    for content in (path.read_bytes()[:-20], b"no picture", b""):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=r"img16\.png, a frame of casme2/sub01/EP02_01f, is not a readable"):
-            build(Frames(faces="delivered", count=3, span="onset-apex"), clip)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from merbench.contracts.clips import CLIP_COLUMNS, clip_table
+from merbench.contracts.clips import clip_table
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ClipFacts, Frames
 from merbench.databases.registrations import open_source
@@ -33,12 +33,6 @@ def test_facts_depend_on_database_and_dates_only():
     assert np.array_equal(clip_facts(BOTH, same), found)
 
 
-def test_columns_of_the_clip_table_are_not_facts():
-    for fact in [name for name in CLIP_COLUMNS if name != "database"]:
-        with pytest.raises(ValidationError):
-            ClipFacts(facts=(fact,))
-
-
 def test_data_without_dates_is_reported(small_release):
     source = open_source("megc2019-flow28", small_release)
     assert missing_inputs([source], {"facts": ClipFacts(facts=("database",))}) == []
@@ -60,13 +54,11 @@ def test_the_onset_frame_alone_is_the_first_of_two(tmp_path, miniature):
     assert np.array_equal(onset[:, 0], both[:, 0])
 
 
-def test_a_single_frame_is_that_of_the_onset():
-    for settings in (
-        {"count": 1},
-        {"span": "onset"},
-        {"span": "onset", "count": None},
-        {"span": "onset", "count": 1, "sampling": "phase"},
-        {"span": "onset", "count": 1, "apex_jitter": 1},
-    ):
+def test_a_single_frame_is_that_of_the_onset_and_facts_are_few():
+    onset = {"span": "onset", "count": 1}
+    for settings in ({"count": 1}, {"span": "onset"}, onset | {"sampling": "phase"}, onset | {"apex_jitter": 1}):
         with pytest.raises(ValidationError):
             Frames(**settings)
+    for fact in ("emotion", "subject", "clip"):
+        with pytest.raises(ValidationError):
+            ClipFacts(facts=(fact,))

@@ -43,9 +43,9 @@ def test_flow_is_u_to_the_right_and_v_down(texture):
         for u, v in ((1.5, 0), (0, 1), (-1, 0.5)):
             still, moved = _pair(texture, np.full_like(COLUMNS, u), np.full_like(COLUMNS, v))
             field = flow.flow(still, moved, algorithm)
-            assert field.shape == (SIZE, SIZE, 2), (algorithm, u, v)
-            assert field.dtype == np.float32, (algorithm, u, v)
+            assert (field.shape, field.dtype) == ((SIZE, SIZE, 2), np.float32)
             np.testing.assert_allclose(np.median(field[INSIDE, INSIDE], axis=(0, 1)), [u, v], atol=0.15)
+        assert (flow.flow(still, still, algorithm) == 0).all()
 
 
 def test_flow_finds_a_rising_brow(texture):
@@ -57,41 +57,19 @@ def test_flow_finds_a_rising_brow(texture):
         assert abs(field[80, 80]).max() < 0.2, algorithm
 
 
-def test_a_still_picture_has_no_flow(texture):
-    for algorithm in ("tvl1", "farneback"):
-        first = cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-        field = flow.flow(first, first, algorithm)
-        assert (to_bytes(field) == 0).all(), algorithm
-
-
 @given(field=FIELDS)
 def test_strain_is_the_formula_point_by_point(field):
-    height, width = field.shape[:2]
-
     def slope(line, at):
         low, high = max(at - 1, 0), min(at + 1, len(line) - 1)
         return (float(line[high]) - float(line[low])) / (high - low)
 
-    expected = np.zeros((height, width))
-    for y in range(height):
-        for x in range(width):
-            u_x, v_x = (slope(field[y, :, channel], x) for channel in (0, 1))
-            u_y, v_y = (slope(field[:, x, channel], y) for channel in (0, 1))
-            shear = (u_y + v_x) / 2
-            expected[y, x] = (u_x**2 + v_y**2 + shear**2 + shear**2) ** 0.5
+    expected = np.zeros(field.shape[:2])
+    for y, x in np.ndindex(expected.shape):
+        u_x, v_x = (slope(field[y, :, channel], x) for channel in (0, 1))
+        u_y, v_y = (slope(field[:, x, channel], y) for channel in (0, 1))
+        shear = (u_y + v_x) / 2
+        expected[y, x] = (u_x**2 + v_y**2 + shear**2 + shear**2) ** 0.5
     np.testing.assert_allclose(strain(field), expected, atol=1e-4, rtol=1e-4)
-
-
-@given(field=FIELDS, u=st.floats(-5, 5), v=st.floats(-5, 5), turn=st.floats(-0.1, 0.1))
-def test_moving_the_whole_head_adds_no_strain(field, u, v, turn):
-    rows, columns = np.indices(field.shape[:2])
-    moved = field + np.stack([u - turn * rows, v + turn * columns], axis=-1).astype(np.float32)
-    np.testing.assert_allclose(strain(moved), strain(field), atol=1e-3)
-
-
-def test_stretching_by_a_tenth_strains_by_a_tenth():
-    stretched = np.stack([0.1 * COLUMNS, 0 * ROWS], axis=-1)
-    np.testing.assert_allclose(strain(stretched), 0.1, rtol=1e-3)
 
 
 def test_channels_come_in_the_order_asked_for():
@@ -141,20 +119,13 @@ def _outline_points(size):
 def test_the_mask_is_between_jaw_and_lifted_brows():
     mask = face_mask(_outline_points(100), 100)
     assert mask.shape == (100, 100)
-    assert mask[50, 50]
-    assert mask[88, 50]  # just above the chin
-    assert not mask[93, 50]
-    assert not mask[50, 5]
-    assert not mask[50, 95]
+    assert mask[[50, 88], [50, 50]].all()  # 88 is just above the chin
+    assert not mask[[93, 50, 50], [50, 5, 95]].any()
     assert mask[32, 20:80].all()  # brows at 40, lifted by 10
     assert not mask[28].any()
-    assert 0.4 < mask.mean() < 0.6
-
-
-def test_a_mask_that_reaches_beyond_the_picture_is_cut_off():
-    mask = face_mask(_outline_points(100) * 2 - 50, 100)
-    assert mask[20:].all()  # brows at 30, lifted by 10
-    assert not mask[:20].any()
+    beyond = face_mask(_outline_points(100) * 2 - 50, 100)  # cut off at the picture's edge
+    assert beyond[20:].all()
+    assert not beyond[:20].any()
 
 
 def test_outside_the_mask_a_third_is_left():
@@ -164,28 +135,18 @@ def test_outside_the_mask_a_third_is_left():
     assert damped[:, :, 1].tolist() == [[6, 2], [2, 6]]
 
 
-def test_the_hue_is_the_direction():
+def test_the_hue_is_the_direction_and_the_value_the_length():
     for u, v, rgb in ((2, 0, (255, 0, 0)), (0, 2, (128, 255, 0)), (-2, 0, (0, 255, 255)), (0, -2, (128, 0, 255))):
         field = np.zeros((4, 4, 2), dtype=np.float32)
         field[1, 2] = u, v
         picture = colour(field)
-        assert picture.dtype == np.uint8, (u, v, rgb)
+        assert picture.dtype == np.uint8
         np.testing.assert_allclose(picture[1, 2].astype(int), rgb, atol=4)
-        assert (picture[0] == 0).all(), (u, v, rgb)
-
-
-def test_the_value_is_the_scaled_length_of_the_vector():
-    field = np.zeros((1, 5, 2), dtype=np.float32)
-    field[0, :, 0] = [1, 2, 3, 4, 5]
+        assert (picture[0] == 0).all()
+    field = np.stack([np.arange(1, 6), np.zeros(5)], axis=-1)[None].astype(np.float32)
     assert colour(field)[0, :, 0].tolist() == [0, 64, 128, 191, 255]
     np.testing.assert_array_equal(colour(10 * field), colour(field))
-
-
-def test_a_constant_field_is_black():
-    for value in (0, 3):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            assert (colour(np.full((5, 5, 2), value, dtype=np.float32), np.ones((5, 5), bool)) == 0).all()
+    assert (colour(np.full((5, 5, 2), 3, dtype=np.float32), np.ones((5, 5), bool)) == 0).all()
 
 
 def test_colours_outside_the_mask_are_capped():
