@@ -4,6 +4,7 @@ import csv
 import os
 import signal
 from collections.abc import Callable
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from types import ModuleType
@@ -94,49 +95,37 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def miniature() -> ModuleType:
     """Return the module that writes miniature copies of databases."""
-    from support import miniature
-
-    return miniature
+    return import_module("support.miniature")
 
 
 @pytest.fixture(scope="session")
 def made_up() -> ModuleType:
     """Return the module that makes runs with diagnostics of realistic shape."""
-    from support import diagnosed_runs
-
-    return diagnosed_runs
+    return import_module("support.diagnosed_runs")
 
 
 @pytest.fixture
 def record(tmp_path: Path) -> "Recorder":
     """Return what records runs with given predictions in `tmp_path`."""
-    from support.recording import Recorder
-
-    return Recorder(tmp_path)
+    return import_module("support.recording").Recorder(tmp_path)
 
 
 @pytest.fixture
 def answers() -> dict[str, tuple[str, str]]:
     """Return truth and prediction of seven clips; five are right."""
-    from support.recording import ANSWERS
-
-    return dict(ANSWERS)
+    return dict(import_module("support.recording").ANSWERS)
 
 
 @pytest.fixture
-def right() -> dict[str, tuple[str, str]]:
+def right(answers: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Return the same clips, all predicted right."""
-    from support.recording import ANSWERS
-
-    return {name: (truth, truth) for name, (truth, _) in ANSWERS.items()}
+    return {name: (truth, truth) for name, (truth, _) in answers.items()}
 
 
 @pytest.fixture
-def wrong() -> dict[str, tuple[str, str]]:
+def wrong(answers: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Return the same clips, all predicted negative."""
-    from support.recording import ANSWERS, NEG
-
-    return {name: (truth, NEG) for name, (truth, _) in ANSWERS.items()}
+    return {name: (truth, "negative") for name, (truth, _) in answers.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -167,11 +156,8 @@ def small_release(tmp_path: Path) -> Path:
     for dataset, subjects in SMALL_SUBJECTS.items():
         for subject, labels in zip(subjects, SMALL_LABELS, strict=True):
             for label in labels:
-                clip = {
-                    "casme2": f"EP{label + 1:02d}_01f",
-                    "samm": f"{subject}_{label + 1}_1",
-                    "smic": f"{subject}_{('ne', 'po', 'sur')[label]}_01",
-                }[dataset]
+                smic = f"{subject}_{('ne', 'po', 'sur')[label]}_01"
+                clip = {"casme2": f"EP{label + 1:02d}_01f", "samm": f"{subject}_{label + 1}_1", "smic": smic}[dataset]
                 flow = rng.integers(0, 120, (28, 28, 3), dtype=np.uint8)  # u, v, strain
                 flow[:14, :, label] += 120
                 written, png = cv2.imencode(".png", flow[:, :, ::-1])  # OpenCV takes BGR

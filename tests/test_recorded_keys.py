@@ -45,13 +45,8 @@ def test_committed_rows_are_planned_under_their_ids(recorded, shared):
         spec: ProtocolSpec = PROTOCOLS.get(file.protocol)
         config = METHODS.get(file.method).resolve(file.config_name).model_dump(mode="json")
         settings = {name: json.dumps(value) for name, value in file.key.config.items() if config[name] != value}
-        request = Request.named(
-            (file.method,),
-            config=file.config_name,
-            settings=settings,
-            seeds=(file.key.seed,),
-            selection=file.key.selection,
-        )
+        chosen = {"config": file.config_name, "seeds": (file.key.seed,), "selection": file.key.selection}
+        request = Request.named((file.method,), settings=settings, **chosen)
         prepared = planned.setdefault(spec.name, PreparedProtocol.of(spec, choose_data(file.data, [spec])))
         (plan,) = plan_runs(request, [prepared])
         assert plan.file.key == file.key

@@ -1,6 +1,6 @@
 """The inputs of a set of clips, from the database of each clip, in the order of the clips."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,18 +46,7 @@ def prepare_inputs(
     specs: Mapping[str, InputSpec],
     watcher: PreparationWatcher | None = None,
 ) -> Inputs:
-    """Build the declared inputs of `clips`, or take them from the store.
-
-    Parameters
-    ----------
-    sources : sequence of Source
-        The databases of the clips.
-    clips : DataFrame
-        Rows of their clip tables.
-    specs : mapping of str to InputSpec
-        By the method's own names.
-    watcher : PreparationWatcher, optional
-        Shows the progress.
+    """Build the declared inputs of `clips`, rows of the sources' clip tables, or take them from the store.
 
     Raises
     ------
@@ -71,8 +60,7 @@ def prepare_inputs(
 
 
 def _refuse_missing(sources: Sequence[Source], specs: Mapping[str, InputSpec]) -> None:
-    lacking = missing_inputs(sources, specs)
-    if lacking:
+    if lacking := missing_inputs(sources, specs):
         raise MerbenchError(f"this data can't serve {'; '.join(lacking)}")
 
 
@@ -100,7 +88,7 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
         if not len(rows):
             continue
         with blaming(f"getting {spec} from {name}"):
-            part = np.asarray(_provider(source, spec)(source, clips.iloc[rows], spec, watcher))
+            part = np.asarray(_of_source(source, clips.iloc[rows], spec, watcher))
         if len(part) != len(rows):
             raise MerbenchError(f"{name} gave {len(part)} arrays of {spec} for {len(rows)} clips")
         parts[name] = (rows, part)
@@ -115,25 +103,11 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
     return values
 
 
-def _provider(
-    source: Source, spec: InputSpec
-) -> Callable[[Source, pd.DataFrame, InputSpec, PreparationWatcher], Array]:
+def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:
     if isinstance(spec, ClipFacts):
-        return _from_table
-    return _released if isinstance(source.database, Release) else _prepared
-
-
-def _from_table(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:  # noqa: ARG001
-    assert isinstance(spec, ClipFacts)
-    return clip_facts(spec, clips)
-
-
-def _released(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:  # noqa: ARG001
-    assert isinstance(source.database, Release)
-    return source.database.arrays(source.folder, clips, spec)
-
-
-def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:
+        return clip_facts(spec, clips)
+    if isinstance(source.database, Release):
+        return source.database.arrays(source.folder, clips, spec)
     spec = settled(spec, source.reading.cropped)
     if isinstance(spec, ActionUnits):  # labels from the clip table, not stored
         return np.stack([build(spec, clip) for clip in clip_frames(source, clips)])
@@ -148,10 +122,8 @@ def _prepared(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pre
             watcher.note(f"{error}: {clip.name} is built again")
             remove_file(path)
             arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), SILENT)[0]))
-    return _ragged(arrays) if isinstance(spec, Frames) and spec.count is None else np.stack(arrays)
-
-
-def _ragged(arrays: list[Array]) -> Array:
+    if not (isinstance(spec, Frames) and spec.count is None):
+        return np.stack(arrays)
     values = np.empty(len(arrays), dtype=object)
     for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows
         values[index] = array
@@ -161,10 +133,7 @@ def _ragged(arrays: list[Array]) -> Array:
 def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, workers: int | None = None) -> int:
     """Build `spec` for all clips of a database of frames into the store; returns the number of clips.
 
-    Raises
-    ------
-    DataError
-        Some clips can't be built; the others are kept. Names each.
+    Raises DataError if some clips can't be built; names each, and keeps the others.
     """
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
@@ -174,13 +143,7 @@ def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, wor
 
 
 def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
-    """Return the frames of some clips of a database of frames.
-
-    Raises
-    ------
-    DataError
-        The folder of a clip has no frames; names the clip.
-    """
+    """Return the frames of some clips of a database of frames; DataError names a clip whose folder has none."""
     assert isinstance(source.database, FrameDatabase)
     found = []
     marks = clips[["onset", "apex", "offset"]].astype(int).to_numpy().tolist()  # floats where other clips have none

@@ -11,7 +11,7 @@ import pandas as pd
 from merbench.contracts.clips import clip_name, clip_names
 from merbench.contracts.databases import Release, Source
 from merbench.contracts.errors import MerbenchError, suggestion
-from merbench.contracts.inputs import Flow, Frames, InputSpec
+from merbench.contracts.inputs import Flow, Frames
 from merbench.prepare.arrays import clip_frames
 from merbench.prepare.faces.settle import settled
 from merbench.prepare.frames import ClipFrames
@@ -31,17 +31,7 @@ _TITLES = ("onset", "rise", "apex", "decay", "offset", f"change x{EXAGGERATED}",
 def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
     """Return the row of the clip that `wanted` names, or the first clips of each dataset and emotion.
 
-    Parameters
-    ----------
-    source : Source
-        A database.
-    wanted : str, optional
-        ``dataset/subject/clip``, or an end of it that names one clip.
-
-    Raises
-    ------
-    MerbenchError
-        No clip, or several clips, have this name.
+    `wanted` is ``dataset/subject/clip``, or an end of it; MerbenchError if no clip, or several clips, have this name.
     """
     clips = source.clips
     if wanted is None:
@@ -50,29 +40,19 @@ def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
     names = clip_names(clips)
     matching = [index for index, name in enumerate(names) if f"/{name}".endswith(f"/{wanted.strip('/')}")]
     if not matching:
-        ends = [name.partition("/")[2] for name in names]
-        close = suggestion(wanted, ends)
+        close = suggestion(wanted, [name.partition("/")[2] for name in names])
         hint = close if "did you mean" in close else f" (names are like {names[0]})"
         raise MerbenchError(f"{source.name} has no clip {wanted!r}{hint}")
     if len(matching) > 1:
-        raise MerbenchError(
-            f"{source.name} has several clips {wanted!r}: {', '.join(names[index] for index in matching[:5])}"
-        )
+        some = ", ".join(names[index] for index in matching[:5])
+        raise MerbenchError(f"{source.name} has several clips {wanted!r}: {some}")
     return clips.iloc[matching]
 
 
 def contact_sheet(source: Source, clips: pd.DataFrame) -> Picture:
     """Draw a row a clip: five frames from onset to offset, their change, flow and strain; or a release's channels.
 
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
-        RGB.
-
-    Raises
-    ------
-    DataError
-        A clip can't be read, or no face was found; names it.
+    Returns RGB, shape (height, width, 3). DataError names a clip that can't be read or shows no face.
     """
     if isinstance(source.database, Release):
         pictures = [_released(source, clips.iloc[[index]]) for index in range(len(clips))]
@@ -87,9 +67,8 @@ def write_picture(path: Path, picture: Picture) -> None:
     try:
         path.write_bytes(png.tobytes())
     except OSError as error:
-        raise MerbenchError(
-            f"{path} can't be written ({error.strerror or error}): use --out with another file"
-        ) from error
+        reason = error.strerror or error
+        raise MerbenchError(f"{path} can't be written ({reason}): use --out with another file") from error
 
 
 def _caption(clip: Any) -> str:
@@ -102,16 +81,14 @@ def _caption(clip: Any) -> str:
 
 
 def _prepared(clip: ClipFrames, cropped: bool) -> list[tuple[str, Picture]]:
-    frames = _built(Frames(count=5, size=SIDE, colour="rgb", sampling="phase"), clip, cropped)
+    specs = (
+        Frames(count=5, size=SIDE, colour="rgb", sampling="phase"),
+        Flow(size=SIDE, channels=("u", "v"), normalise="hsv", face_size=SIDE),
+        Flow(size=SIDE, channels=("strain",), face_size=SIDE),
+    )
+    frames, flow, strain = (build(settled(spec, cropped), clip) for spec in specs)
     change = 128 + EXAGGERATED * (frames[2].astype(float) - frames[0]).mean(axis=-1)
-    flow = _built(Flow(size=SIDE, channels=("u", "v"), normalise="hsv", face_size=SIDE), clip, cropped)
-    strain = _built(Flow(size=SIDE, channels=("strain",), face_size=SIDE), clip, cropped)
-    pictures = [*frames, _grey(change), flow, _grey(strain[:, :, 0])]
-    return list(zip(_TITLES, pictures, strict=True))
-
-
-def _built(spec: InputSpec, clip: ClipFrames, cropped: bool) -> npt.NDArray[Any]:
-    return build(settled(spec, cropped), clip)
+    return list(zip(_TITLES, [*frames, _grey(change), flow, _grey(strain[:, :, 0])], strict=True))
 
 
 def _released(source: Source, clip: pd.DataFrame) -> list[tuple[str, Picture]]:
@@ -142,6 +119,5 @@ def _row(caption: str, pictures: list[tuple[str, Picture]]) -> Picture:
 def _text(text: str, width: int, ink: int) -> Picture:
     line = np.full((_LINE, width, 3), 255, dtype=np.uint8)
     plain = text.encode("ascii", "replace").decode()
-    return np.asarray(
-        cv2.putText(line, plain, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, _TEXT, (ink, ink, ink), 1, cv2.LINE_AA)
-    )
+    font, colour = cv2.FONT_HERSHEY_SIMPLEX, (ink, ink, ink)
+    return np.asarray(cv2.putText(line, plain, (3, 13), font, _TEXT, colour, 1, cv2.LINE_AA))

@@ -19,18 +19,9 @@ Image = npt.NDArray[np.uint8]
 class ClipFrames:
     """One clip as inputs are built from it: annotated frame numbers, files and action units.
 
-    Attributes
-    ----------
-    name : str
-        ``casme2/sub01/EP02_01f``.
-    onset, apex, offset : int
-        In the database's own counters; a missing frame is replaced by the nearest one on disk.
-    files : mapping of int to Path
-        Number -> file, in order of number; at least one.
-    cropped : bool
-        The pictures are cropped faces.
-    aus : Coding, optional
-        The clip's action units; None if they are not annotated.
+    The name is like ``casme2/sub01/EP02_01f``. Frames are counted as the database does; a missing one is replaced by
+    the nearest on disk. There is at least one file, in order of number. `cropped`: the pictures are cropped faces.
+    `aus` is None if action units are not annotated.
     """
 
     name: str
@@ -48,10 +39,7 @@ class ClipFrames:
     def image(self, number: int) -> Image:
         """Read a frame, BGR, shape (height, width, 3).
 
-        Raises
-        ------
-        DataError
-            The file is not a readable picture with 8 bits a channel; names it and the clip.
+        DataError names the file and the clip if it is not a readable picture with 8 bits a channel.
         """
         path = self.files[number]
         try:
@@ -65,8 +53,6 @@ class ClipFrames:
         if image is None:
             raise DataError(f"{path}, a frame of {self.name}, is not a readable picture; copy it again")
         if image.dtype != np.uint8:
-            raise DataError(
-                f"{path}, a frame of {self.name}, has 16 bits a channel, with an unknown range; "
-                "convert the frames to 8 bits"
-            )
+            found = "16 bits a channel, with an unknown range"
+            raise DataError(f"{path}, a frame of {self.name}, has {found}; convert the frames to 8 bits")
         return np.asarray(image, dtype=np.uint8)

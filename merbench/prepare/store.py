@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,38 +42,27 @@ class PreparationWatcher(Protocol):
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` clips of an input are built."""
-        ...
 
     def note(self, text: str) -> None:
         """Show a line."""
-        ...
 
 
-class _Silent:
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def note(self, text: str) -> None:
-        """Do nothing."""
+class _Silent(PreparationWatcher):
+    """Shows nothing."""
 
 
-#: A watcher that shows nothing.
 SILENT: PreparationWatcher = _Silent()
 
 
 class ShelfFile(BaseModel):
-    """``shelf.json``: the description of a shelf.
+    """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
     Attributes
     ----------
-    database : str
-        Name of the database.
-    spec : InputSpec
-        The input, with ``faces`` settled.
     code_version : int
-        ``merbench.prepare.CODE_VERSION`` that built it.
-    opencv, dlib : str
-        Versions of OpenCV, and of dlib where it finds the faces.
+        ``merbench.prepare.CODE_VERSION``.
+    dlib : str
+        Empty unless dlib finds the faces.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -120,18 +108,37 @@ class Shelf:
 
     Parameters
     ----------
-    file : ShelfFile
-        Its description.
+    file : ShelfFile, optional
+        Its description; None if ``shelf.json`` is missing or damaged.
+    folder : Path, optional
+        Where it is on disk, if not where its description says.
     """
 
-    def __init__(self, file: ShelfFile) -> None:
+    def __init__(self, file: ShelfFile | None, folder: Path | None = None) -> None:
         self.file = file
-        name = f"{file.spec.kind}-{digest(file.model_dump(mode='json'))[:12]}"
-        self.folder = store_folder() / file.database / name
+        if folder is None:
+            assert file is not None
+            folder = store_folder() / file.database / f"{file.spec.kind}-{digest(file.model_dump(mode='json'))[:12]}"
+        self.folder = folder
 
     def arrays(self) -> dict[str, Path]:
         """Return key -> file of the clips that are built."""
         return {path.name.partition("-")[0]: path for path in sorted(self.folder.glob("*-*.npy"))}
+
+    def size(self) -> int:
+        """Return the bytes of its arrays."""
+        return sum(path.stat().st_size for path in self.arrays().values())
+
+    def remove(self) -> None:
+        """Remove it; raises MerbenchError if a process is building it, or if it can't be removed."""
+        with _writing(self.folder):
+            try:
+                with FileLock(self.folder / ".lock", timeout=0):
+                    shutil.rmtree(self.folder)
+            except Timeout:
+                raise MerbenchError(f"{self.folder} is in use by another process: try again later") from None
+            with suppress(OSError):
+                self.folder.parent.rmdir()  # its database's folder, if that was the last
 
     def provide(
         self,
@@ -154,7 +161,7 @@ class Shelf:
         """
         keys = [clip_key(clip) for clip in clips]
         there = self.arrays()
-        if not set(keys) <= set(there) or self._described() is None:
+        if not set(keys) <= set(there) or _description(self.folder) is None:
             with self._alone(watcher):
                 there = self.arrays()
                 missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in there}
@@ -163,12 +170,12 @@ class Shelf:
                 there = self.arrays()
         return [there[key] for key in keys]
 
-    def _described(self) -> ShelfFile | None:
-        return shelf_file(self.folder)
-
     def read(self, path: Path) -> Array:
         """Read and verify one file; DataError if it has changed since it was written."""
-        content = _bytes(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path} can't be read: {error.strerror or error}") from error
         if path.stem.partition("-")[2] != bytes_digest(content)[:_CHECKSUM_DIGITS]:
             raise DataError(f"{path} has changed since it was built")
         return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
@@ -181,6 +188,7 @@ class Shelf:
         watcher: PreparationWatcher,
         workers: int | None,
     ) -> None:
+        assert self.file is not None
         what, done = f"{self.file.database}: {self.file.spec}", total - len(missing)
         watcher.preparing(what, done, total)
         failed = []
@@ -212,7 +220,8 @@ class Shelf:
 
     @contextmanager
     def _alone(self, watcher: PreparationWatcher) -> Iterator[None]:
-        """Hold the shelf's lock, which is released by a kill; the first process writes the description."""
+        """Hold the shelf's lock, which is released by a kill, and write the description."""
+        assert self.file is not None
         with _writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock")
@@ -238,8 +247,8 @@ def _in_parallel(
 ) -> Iterator[tuple[str, Future[Array]]]:
     """Run `build` over `work` in threads and yield the results; few are in flight, so memory stays flat.
 
-    Threads suffice, since OpenCV releases the interpreter lock (dlib does not: landmarks are found one clip at a time).
-    OpenCV's own threads are switched off meanwhile: clips in parallel scale better than the loops within one.
+    OpenCV releases the interpreter lock (dlib does not: landmarks are found one clip at a time). Its own threads are
+    switched off meanwhile: clips in parallel scale better than the loops within one.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     count = workers or cores or 1
@@ -272,60 +281,17 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _bytes(path: Path) -> bytes:
+def _description(folder: Path) -> ShelfFile | None:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
-
-
-@dataclass(frozen=True)
-class StoredShelf:
-    """A shelf of the store on disk."""
-
-    folder: Path
-    file: ShelfFile | None
-    arrays: int
-    size: int
-
-    def files(self) -> list[Path]:
-        """Return the files of its arrays."""
-        return sorted(self.folder.glob("*-*.npy"))
-
-    def remove(self) -> None:
-        """Remove it.
-
-        Raises
-        ------
-        MerbenchError
-            A process is building it, or it can't be removed.
-        """
-        with _writing(self.folder):
-            try:
-                with FileLock(self.folder / ".lock", timeout=0):
-                    shutil.rmtree(self.folder)
-            except Timeout:
-                raise MerbenchError(f"{self.folder} is in use by another process: try again later") from None
-            with suppress(OSError):
-                self.folder.parent.rmdir()  # its database's folder, if that was the last
-
-
-def shelf_file(folder: Path) -> ShelfFile | None:
-    """Read the description of a shelf; None if it is missing or damaged."""
-    try:
-        return ShelfFile.model_validate_json(_bytes(folder / "shelf.json"))
-    except (DataError, ValidationError):
+        return ShelfFile.model_validate_json((folder / "shelf.json").read_bytes())
+    except (OSError, ValidationError):
         return None
 
 
-def stored_shelves() -> list[StoredShelf]:
-    """List the shelves of the store; `file` is None if ``shelf.json`` is missing or damaged."""
-    found = []
-    for folder in sorted(path for path in store_folder().glob("*/*") if _SHELF.fullmatch(path.name)):
-        file = shelf_file(folder)
-        sizes = [path.stat().st_size for path in folder.glob("*-*.npy")]
-        found.append(StoredShelf(folder, file, len(sizes), sum(sizes)))
-    return found
+def stored_shelves() -> list[Shelf]:
+    """List the shelves of the store."""
+    folders = sorted(path for path in store_folder().glob("*/*") if _SHELF.fullmatch(path.name))
+    return [Shelf(_description(folder), folder) for folder in folders]
 
 
 def remove_file(path: Path) -> None:

@@ -1,61 +1,51 @@
 """Finds arrays of the store that can no longer be used, and removes them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from merbench.contracts.errors import MerbenchError
 from merbench.databases.registrations import open_registered, registered
 from merbench.prepare.arrays import clip_frames
-from merbench.prepare.store import StoredShelf, clip_key, remove_file, stored_shelves
+from merbench.prepare.store import Shelf, clip_key, remove_file, stored_shelves
+
+#: The database of a shelf is registered, for example on a disk that is not mounted.
+UNREADABLE = "can't be read now: kept"
 
 
-@dataclass(frozen=True)
-class ShelfUse:
-    """A shelf of the store, and how much of it registered copies can use.
+def judged_shelves() -> list[tuple[Shelf, str, list[Path]]]:
+    """Compare every shelf of the store with the registered databases.
 
-    Attributes
-    ----------
-    useless : str
-        Why nothing can be used; empty if some can.
-    unjudged : bool
-        Its database is registered but can't be read now, for example on a disk that is not mounted: all is kept.
-    stale : tuple of Path
-        Arrays of clips that were changed or removed.
+    Returns
+    -------
+    list of tuple
+        The shelf; why nothing of it can be used, or `UNREADABLE`, or an empty text; the arrays that can't be used:
+        all, none, or those of clips that were changed or removed.
     """
-
-    kept: StoredShelf
-    useless: str = ""
-    unjudged: bool = False
-    stale: tuple[Path, ...] = ()
-
-    def prune(self) -> int:
-        """Remove arrays that can't be used; returns their number."""
-        if self.useless:
-            self.kept.remove()
-            return self.kept.arrays
-        for path in self.stale:
-            remove_file(path)
-        return len(self.stale)
-
-
-def shelf_uses() -> list[ShelfUse]:
-    """Compare every shelf of the store with the registered databases."""
     keys, unreadable = _registered_keys()
     found = []
-    for kept in stored_shelves():
-        if kept.file is None:
-            found.append(ShelfUse(kept, "its description can't be read"))
-        elif not kept.file.is_current:
-            found.append(ShelfUse(kept, "built by another version"))
-        elif kept.file.database.startswith(tuple(unreadable)):
-            found.append(ShelfUse(kept, unjudged=True))
-        elif kept.file.database not in keys:
-            found.append(ShelfUse(kept, "its database is not registered"))
+    for shelf in stored_shelves():
+        reason, usable, arrays = "", set[str](), shelf.arrays()
+        if shelf.file is None:
+            reason = "its description can't be read"
+        elif not shelf.file.is_current:
+            reason = "built by another version"
+        elif shelf.file.database.startswith(tuple(unreadable)):
+            reason, usable = UNREADABLE, set(arrays)
+        elif shelf.file.database not in keys:
+            reason = "its database is not registered"
         else:
-            name = kept.file.database
-            arrays = [path for path in kept.files() if path.name.partition("-")[0] not in keys[name]]
-            found.append(ShelfUse(kept, stale=tuple(arrays)))
+            usable = keys[shelf.file.database]
+        found.append((shelf, reason, [path for key, path in arrays.items() if key not in usable]))
     return found
+
+
+def prune(shelf: Shelf, reason: str, unusable: list[Path]) -> int:
+    """Remove the arrays of a judged shelf that can't be used; returns their number."""
+    if reason and reason != UNREADABLE:
+        shelf.remove()
+    else:
+        for path in unusable:
+            remove_file(path)
+    return len(unusable)
 
 
 def _registered_keys() -> tuple[dict[str, set[str]], list[str]]:

@@ -7,7 +7,11 @@ from torch import Tensor, nn
 
 
 class Draw(NamedTuple):
-    """Random draws for each clip of a batch: mirrored or not, crop window, light of its faces."""
+    """Random draws for each clip of a batch.
+
+    ``mirrored`` of bool (n,); ``window`` (n, 3): side as a share of the image in [crop, 1], and its centre, x and y, in
+    -1..1 of the image; ``light`` (n, 2): contrast and brightness, both within 1 +- jitter.
+    """
 
     mirrored: Tensor
     window: Tensor
@@ -15,14 +19,7 @@ class Draw(NamedTuple):
 
 
 def draw(clips: int, crop: float, jitter: float, flip: bool, generator: torch.Generator) -> Draw:
-    """Draw for `clips` clips.
-
-    Returns
-    -------
-    Draw
-        ``mirrored`` of bool (n,); ``window`` (n, 3): side as a share of the image in [crop, 1], and its centre, x and
-        y, in -1..1 of the image; ``light`` (n, 2): contrast and brightness, both within 1 +- jitter.
-    """
+    """Draw for `clips` clips."""
     uniform = torch.rand(clips, 6, generator=generator, device=generator.device)
     side = crop + (1 - crop) * uniform[:, 1]
     centre = (1 - side)[:, None] * (2 * uniform[:, 2:4] - 1)

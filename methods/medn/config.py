@@ -14,106 +14,67 @@ from merbench.training.torch_method import TorchConfig
 class Config(TorchConfig):
     """Settings of MEDN; the defaults are the configuration ``full``.
 
-    Attributes
-    ----------
-    branches : str
-        ``both``; ``motion`` or ``emotion`` alone classify from their own feature, without fusion.
-    width : int
-        Size D of both features and of the tokens that are fused.
-    motion_input : str
-        ``hsv``: one image, hue the direction, value the magnitude; ``uvs``: u, v and strain. Coloured or scaled after
-        augmentation, so that vectors are mirrored and not hues.
-    flow_size, flow_face_size : int
-        Pixels of the motion input, and of the faces that the flow is computed on.
-    flow_algorithm : str
-        ``tvl1`` or ``farneback``.
-    flow_mask : str
-        ``face`` divides the flow outside the brows and jaw by 3 (needs landmarks), ``none`` leaves it.
-    frames : int
-        T. 2 is the onset-apex pair; more are sampled over onset to offset.
-    sampling : str
-        ``phase``: as many steps from onset to apex as from apex to offset; ``uniform``: equal steps.
-    frame_size, colour, align
-        Of the faces; `align`, of the flow too, moves all frames by the onset's transform, or each by its own.
-    emotion_input : str
-        Input of the patches: ``faces``; ``changes``, the difference of each pixel from the onset frame;
-        ``signed-changes``; or ``both`` faces and changes, each with its own projection.
-    change_gain : float
-        Changes, of grey levels in 0..1, are multiplied by this.
-    trunk : str
-        Of the motion branch: ``resnet18`` (timm), or ``small``, three convolutions.
-    trunk_stages : int
-        4, or 3 without the last stage of the ResNet: more tokens, fewer weights.
-    trunk_pretrained : bool
-        ImageNet weights, which timm downloads.
-    au_vocabulary : tuple of int
-        The action units of the AU-detection task.
-    au_loss : str
-        ``bce`` or ``focal`` (gamma 2).
-    au_weight : float
-        Of the AU loss in the total.
-    au_positive_weight : float
-        Upper bound of w_k, the weight of an action unit's positives: negatives / positives in the training fold; its
-        inverse is the lower bound.
-    au_least : int
-        Action units with fewer positives in the training fold are not learned.
-    class_into_motion : bool
-        Whether the class loss trains the motion branch too; else only the AU task and the orthogonal loss do.
-    patch, vit_width, heads, mlp_ratio, drop_path
-        Of SEVit's blocks.
-    stem_depth, depth : int
-        Blocks within each frame before the pruning, and over the kept tokens of all frames after it.
-    vit_pretrained : str, optional
-        A timm ViT whose patch projection (of faces), positions and blocks are taken; it must fit the sizes above.
-        Frames are still scaled to -1..1, not by ImageNet's statistics.
-    time : str
-        Tokens of a kept location in the blocks after the pruning: ``folded``, one, projected from those of all frames;
-        ``joint``, one per frame, so that sequences are T times as long.
-    score : str
-        Score by which locations are kept: ``token`` (change of the location's token over time), ``pixel`` (change of
-        its pixels), ``learned``, ``class-attention`` (not temporal); ``random`` draws them, and is otherwise
-        ``token``.
-    score_smoothing : bool
-        Average the scores over 3 x 3 locations; a random choice follows.
-    rates : tuple of float
-        Sparsity rates, the shares of locations that are dropped; 0 is a dense ViT.
-    scales : str
-        ``parallel``: each rate prunes the stem's tokens, with shared blocks; ``progressive``: one stream, pruned to one
-        rate after another.
-    merge : str
-        How parallel rates are merged: ``learned`` weights, ``mean``, or ``concat``.
-    pool : str
-        The feature of a rate: the ``mean`` of its kept tokens, or its ``class`` token.
-    residual_token : bool
-        Add one token, per frame or folded, that sums dropped tokens weighted by score; for parallel scales.
-    orthogonal : str
-        ``cross-batch`` or ``squared-cosine``.
-    orthogonal_weight : float
-        Of the orthogonal loss in the total; 0 for none.
-    orthogonal_after, orthogonal_ramp : float
-        Epochs without the orthogonal loss, and over which its weight then rises.
-    fusion : str
-        ``cofm``, ``gate`` (CoFM without cross-attention), ``concat``, or ``add``.
-    dropout : float
-        Before the classifier and within the AU head.
-    class_loss : str
-        ``cross-entropy`` or ``focal`` (gamma 2).
-    class_weights : str
-        ``balanced``: inverse to the class's clips in the training fold; ``none``.
-    label_smoothing : float
-        Of the class loss.
-    emotion_class_weight : float
-        Weight of a class loss on the emotion feature alone, so that noise can't satisfy the orthogonal loss.
-    flip : bool
-        Mirror half of the clips, faces and flow alike.
-    crop : float
-        Least side of a random crop, as a share of the image; the same for faces and flow.
-    colour_jitter : float
-        Largest change of brightness and contrast of the faces; one draw for all frames.
-    weight_decay : float
-        Of AdamW; not of biases, norms, positions.
-    pretrained_rate : float
-        Learning rate of downloaded weights, as a share of that of new ones.
+    Branches:
+
+    - branches: ``both``; ``motion`` or ``emotion`` alone classify from their own feature, without fusion
+    - width: size D of both features and of the tokens that are fused
+
+    Motion branch:
+
+    - motion_input: ``hsv``, one image, hue the direction, value the magnitude; ``uvs``, u, v and strain. Coloured or
+      scaled after augmentation, so that vectors are mirrored and not hues
+    - flow_size, flow_face_size: pixels of the motion input, and of the faces that the flow is computed on
+    - flow_algorithm: ``tvl1`` or ``farneback``
+    - flow_mask: ``face`` divides the flow outside the brows and jaw by 3 (needs landmarks), ``none`` leaves it
+    - trunk: ``resnet18`` (timm), or ``small``, three convolutions
+    - trunk_stages: 4, or 3 without the last stage of the ResNet: more tokens, fewer weights
+    - trunk_pretrained: ImageNet weights, which timm downloads
+    - au_vocabulary, au_loss: action units of the AU-detection task, and its loss, ``bce`` or ``focal`` (gamma 2)
+    - au_weight: of the AU loss in the total
+    - au_positive_weight: upper bound of w_k, the weight of an action unit's positives: negatives / positives in the
+      training fold; its inverse is the lower bound
+    - au_least: action units with fewer positives in the training fold are not learned
+    - class_into_motion: the class loss trains the motion branch too; else only the AU task and the orthogonal loss do
+
+    Emotion branch (SEVit):
+
+    - frames: T. 2 is the onset-apex pair; more are sampled over onset to offset
+    - sampling: ``phase``, as many steps from onset to apex as from apex to offset; ``uniform``, equal steps
+    - frame_size, colour, align: of the faces; `align`, of the flow too, moves all frames by the onset's transform, or
+      each by its own
+    - emotion_input: input of the patches: ``faces``; ``changes``, the difference of each pixel from the onset frame;
+      ``signed-changes``; or ``both`` faces and changes, each with its own projection
+    - change_gain: changes, of grey levels in 0..1, are multiplied by this
+    - patch, vit_width, heads, mlp_ratio, drop_path: of the blocks
+    - stem_depth, depth: blocks within each frame before the pruning, and over the kept tokens of all frames after it
+    - vit_pretrained: a timm ViT whose patch projection (of faces), positions and blocks are taken; it must fit the
+      sizes above. Frames are still scaled to -1..1, not by ImageNet's statistics
+    - time: tokens of a kept location in the blocks after the pruning: ``folded``, one, projected from those of all
+      frames; ``joint``, one per frame, so that sequences are T times as long
+    - score: by which locations are kept: ``token`` (change of the location's token over time), ``pixel`` (change of
+      its pixels), ``learned``, ``class-attention`` (not temporal); ``random`` draws them, and is otherwise ``token``
+    - score_smoothing: average the scores over 3 x 3 locations; a random choice follows
+    - rates: sparsity rates, the shares of locations that are dropped; 0 is a dense ViT
+    - scales: ``parallel``, each rate prunes the stem's tokens, with shared blocks; ``progressive``, one stream, pruned
+      to one rate after another
+    - merge: how parallel rates are merged: ``learned`` weights, ``mean``, or ``concat``
+    - pool: the feature of a rate: the ``mean`` of its kept tokens, or its ``class`` token
+    - residual_token: one token more, per frame or folded, sums dropped tokens weighted by score; for parallel scales
+
+    Both together:
+
+    - orthogonal, orthogonal_weight: ``cross-batch`` or ``squared-cosine``, and its weight in the total; 0 for none
+    - orthogonal_after, orthogonal_ramp: epochs without the orthogonal loss, and over which its weight then rises
+    - fusion: ``cofm``, ``gate`` (CoFM without cross-attention), ``concat``, or ``add``
+    - dropout: before the classifier and within the AU head
+    - class_loss: ``cross-entropy`` or ``focal`` (gamma 2), with label_smoothing
+    - class_weights: ``balanced``, inverse to the class's clips in the training fold; ``none``
+    - emotion_class_weight: of a class loss on the emotion feature alone, so that noise can't satisfy the orthogonal one
+    - flip: mirror half of the clips, faces and flow alike
+    - crop: least side of a random crop, as a share of the image; the same for faces and flow
+    - colour_jitter: largest change of brightness and contrast of the faces; one draw for all frames
+    - weight_decay: of AdamW; not of biases, norms, positions
+    - pretrained_rate: learning rate of downloaded weights, as a share of that of new ones
     """
 
     epochs: int = Field(60, ge=1)
@@ -255,15 +216,9 @@ class Config(TorchConfig):
             if self.au_weight:
                 found["action_units"] = ActionUnits(vocabulary=self.au_vocabulary)
         if self.has_emotion:
-            pair = self.frames == 2
-            found["faces"] = Frames(
-                count=self.frames,
-                size=self.frame_size,
-                span="onset-apex" if pair else "onset-offset",
-                sampling="uniform" if pair else self.sampling,
-                colour=self.colour,
-                align=self.align,
-            )
+            span, sampling = ("onset-apex", "uniform") if self.frames == 2 else ("onset-offset", self.sampling)
+            settings = {"count": self.frames, "size": self.frame_size, "colour": self.colour, "align": self.align}
+            found["faces"] = Frames.model_validate(settings | {"span": span, "sampling": sampling})
         return found
 
 

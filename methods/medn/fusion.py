@@ -35,11 +35,7 @@ class Fusion(nn.Module):
     def forward(self, motion: Tensor, emotion: Tensor, places: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse features, (n, D) each, given the motion branch's tokens, `places`, and the emotion branch's, `patches`.
 
-        Returns
-        -------
-        fused : Tensor, shape (n, D)
-        gate : Tensor, shape (n, D)
-            Weight of the motion feature in each channel, in 0..1; 1/2 without a gate.
+        Returns the fused feature and the gate, (n, D) each: weight of motion by channel, in 0..1; 1/2 without a gate.
         """
         even = torch.full_like(motion, 0.5)
         if self.kind == "add":

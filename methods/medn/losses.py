@@ -13,14 +13,10 @@ def cross_batch(motion: Tensor, emotion: Tensor) -> Tensor:
 
     .. math:: L = \frac{1}{B} \lVert \hat Z_m^\top \hat Z_e \rVert_F^2
 
-    with features centred over the batch and their rows scaled to length 1. It measures dependence between any
+    with features (B, D) centred over the batch and their rows scaled to length 1. It measures dependence between any
     directions of the two features; for independent features of a batch it is not 0 but 1 + 1 / (B - 1). A single clip
     has loss 0. Published code treats the length as a constant; then the loss also falls when features shrink towards
     their mean, which cost the emotion branch most of its accuracy (README.md), so here the length has a gradient.
-
-    Parameters
-    ----------
-    motion, emotion : Tensor, shape (B, D) each
     """
     rows = [z - z.mean(dim=0) for z in (motion, emotion)]
     rows = [z / z.norm(dim=1, keepdim=True).clamp(min=1e-6) for z in rows]

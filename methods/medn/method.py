@@ -63,6 +63,9 @@ class Net(nn.Module):
 
 #: Score of an action unit with too few positive training clips to be learned.
 _NEVER = -10.0
+# Parameters that may be downloaded.
+_OF_TRUNK = ("motion.trunk",)
+_OF_VIT = ("emotion.stem", "emotion.blocks", "emotion.position", "emotion.embed.patches.faces")
 
 
 class Detector(nn.Module):
@@ -100,14 +103,14 @@ class MEDN(TorchMethod):
     def begin(self, train: TrainingData) -> None:
         """Weigh classes and action units by the training clips."""
         if self._detects:
-            units = torch.from_numpy(np.asarray(train.labels, dtype=np.float32))
-            self._units = action_unit_weights(units, self.config.au_positive_weight, self.config.au_least)
-            return
-        balanced = self.config.class_weights == "balanced"
-        self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None
-        if "action_units" in train.inputs.names():
-            units = torch.from_numpy(train.inputs["action_units"].batch())
-            self._units = action_unit_weights(units, self.config.au_positive_weight, self.config.au_least)
+            units = train.labels
+        else:
+            balanced = self.config.class_weights == "balanced"
+            self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None
+            units = train.inputs["action_units"].batch() if "action_units" in train.inputs.names() else None
+        if units is not None:
+            values = torch.from_numpy(np.asarray(units, dtype=np.float32))
+            self._units = action_unit_weights(values, self.config.au_positive_weight, self.config.au_least)
 
     def module(self) -> nn.Module:
         """Return the net."""
@@ -120,28 +123,21 @@ class MEDN(TorchMethod):
 
     def optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
         """Return AdamW; no decay of biases, norms, positions and class tokens, a lower rate for downloaded weights."""
-        groups: dict[tuple[bool, bool], list[Tensor]] = {}
+        config, groups = self.config, dict[tuple[bool, bool], list[Tensor]]()
+        taken = _OF_TRUNK * config.trunk_pretrained + _OF_VIT * (config.vit_pretrained is not None)
         for name, parameter in module.named_parameters():
-            downloaded = (self.config.trunk_pretrained and name.startswith("motion.trunk")) or (
-                self.config.vit_pretrained is not None
-                and name.startswith(
-                    ("emotion.stem", "emotion.blocks", "emotion.position", "emotion.embed.patches.faces")
-                )
-            )
+            slower = name.startswith(taken)
             decays = parameter.ndim > 1 and not name.endswith(("position", "frame", "class_tokens", "query"))
-            groups.setdefault((bool(downloaded), decays), []).append(parameter)
-        rate = self.config.learning_rate
-        return torch.optim.AdamW(
-            [
-                {
-                    "params": parameters,
-                    "lr": rate * (self.config.pretrained_rate if downloaded else 1),
-                    "weight_decay": self.config.weight_decay if decays else 0.0,
-                }
-                for (downloaded, decays), parameters in groups.items()
-            ],
-            fused=True,
-        )
+            groups.setdefault((slower, decays), []).append(parameter)
+        settings = [
+            {
+                "params": parameters,
+                "lr": config.learning_rate * (config.pretrained_rate if slower else 1),
+                "weight_decay": config.weight_decay if decays else 0.0,
+            }
+            for (slower, decays), parameters in groups.items()
+        ]
+        return torch.optim.AdamW(settings, fused=True)
 
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Return vectors as float32 (n, channels, size, size), frames as bytes (n, T, channels, size, size), units."""
@@ -185,18 +181,13 @@ class MEDN(TorchMethod):
         """Return class loss + AU loss + orthogonal loss, each with its weight; under AU detection the AU loss."""
         seen = self.look(module, batch)
         if self._detects:
-            weight, counted = (values.to(labels.device) for values in self._units)
-            focal = self.config.au_loss == "focal"
-            return action_unit_loss(seen.scores, labels.float(), weight, counted, focal)
+            return self._unit_loss(seen.scores, labels.float())
         total = self._class_loss(seen.scores, labels)
         if seen.emotion and module.emotion_classifier:
             scores = module.emotion_classifier(seen.emotion.feature)  # type: ignore[operator]
             total = total + self.config.emotion_class_weight * self._class_loss(scores, labels)
         if seen.motion and self.config.au_weight:
-            weight, counted = (values.to(labels.device) for values in self._units)
-            focal = self.config.au_loss == "focal"
-            units = action_unit_loss(seen.motion.action_units, batch["action_units"], weight, counted, focal)
-            total = total + self.config.au_weight * units
+            total = total + self.config.au_weight * self._unit_loss(seen.motion.action_units, batch["action_units"])
         if seen.motion and seen.emotion and (weight_now := self.orthogonal_weight()):
             loss = ORTHOGONAL[self.config.orthogonal]
             with torch.autocast(labels.device.type, enabled=False):  # its products need 32 bits
@@ -209,6 +200,10 @@ class MEDN(TorchMethod):
         risen = 1.0 if not self.config.orthogonal_ramp else (since + 1) / self.config.orthogonal_ramp
         return self.config.orthogonal_weight * min(max(risen, 0.0), 1.0) * (since >= 0)
 
+    def _unit_loss(self, scores: Tensor, units: Tensor) -> Tensor:
+        weight, counted = (values.to(scores.device) for values in self._units)
+        return action_unit_loss(scores, units, weight, counted, self.config.au_loss == "focal")
+
     def _class_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         weights = None if self._classes is None else self._classes.to(labels.device)
         focal = self.config.class_loss == "focal"
@@ -216,10 +211,8 @@ class MEDN(TorchMethod):
 
     def diagnose(self, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
         """Return features, gate, kept locations, AU scores and a small onset face of each clip."""
-        parts = [
-            self._diagnosed(net_seen, batch)
-            for net_seen, batch in self.evaluated(inputs, lambda net, b: (self.look(net, b), b))
-        ]
+        seen = self.evaluated(inputs, lambda net, batch: (self.look(net, batch), batch))
+        parts = [self._diagnosed(*each) for each in seen]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _diagnosed(self, seen: Seen, batch: Batch) -> dict[str, npt.NDArray[Any]]:

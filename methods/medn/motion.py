@@ -23,8 +23,7 @@ class Motion(NamedTuple):
 class MotionBranch(nn.Module):
     """A convolutional trunk gives tokens; their mean is the feature, which predicts the action units.
 
-    The AU task ties the feature to explicit motion; the course over time, which it can't see, is left to the other
-    branch.
+    The AU task ties the feature to explicit motion; the course over time is left to the other branch.
     """
 
     def __init__(self, config: Config) -> None:
@@ -33,12 +32,8 @@ class MotionBranch(nn.Module):
         self.project = nn.Conv2d(channels, config.width, 1)
         self.norm = nn.LayerNorm(config.width)
         hidden = max(config.width // 2, 8)
-        self.action_units = nn.Sequential(
-            nn.Linear(config.width, hidden),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(hidden, len(config.au_vocabulary)),
-        )
+        layers = nn.Linear(config.width, hidden), nn.GELU(), nn.Dropout(config.dropout)
+        self.action_units = nn.Sequential(*layers, nn.Linear(hidden, len(config.au_vocabulary)))
 
     def forward(self, flow: Tensor) -> Motion:
         """Process images of flow, (n, 3, size, size)."""
@@ -71,12 +66,8 @@ def _small_trunk(widths: tuple[int, ...] = (16, 32, 64)) -> tuple[nn.Module, int
     """Three convolutions, the side of the map halved after the first two."""
     layers: list[nn.Module] = []
     for before, after in zip((3, *widths), widths, strict=False):
-        layers += [
-            nn.Conv2d(before, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        ]
+        convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*layers[:-1]), widths[-1]
 
 
@@ -88,21 +79,10 @@ def action_unit_loss(
     .. math:: L = \frac{\sum_{ik} v_{ik}\,(w_k a_{ik} \log\sigma(z_{ik}) + (1 - a_{ik}) \log(1-\sigma(z_{ik})))}
               {-\sum_{ik} v_{ik}}
 
-    A clip whose database codes no action units has v = 0 throughout and gets a gradient of exactly 0; a batch of such
-    clips has loss 0.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (n, K)
-        z.
-    units : Tensor, shape (n, K)
-        a: 1 shown, 0 not, NaN not labelled.
-    positive_weight : Tensor, shape (K,)
-        w_k, for the positives only.
-    counted : Tensor of bool, shape (K,)
-        Action units that are learned at all.
-    focal : bool
-        Weigh each term by ``(1 - p)^2``, p being the predicted probability of the truth (Lin et al., ICCV 2017).
+    z are the logits (n, K) and a the units (n, K): 1 shown, 0 not, NaN not labelled; w, for the positives only, and
+    `counted`, whether an action unit is learned at all, have shape (K,). A clip without a coding of action units has
+    v = 0 throughout and gets a gradient of exactly 0; a batch of such clips has loss 0. `focal` weighs each term by
+    ``(1 - p)^2``, p being the predicted probability of the truth (Lin et al., ICCV 2017).
     """
     valid = ~units.isnan() & counted
     target = torch.where(valid, units, 0.0)
@@ -114,20 +94,10 @@ def action_unit_loss(
 
 
 def action_unit_weights(units: Tensor, most: float, least: int) -> tuple[Tensor, Tensor]:
-    """Return the weight of each action unit's positives, and whether there are enough of them to learn from.
+    """Return the weight of each action unit's positives, and whether they are enough to learn from, shape (K,) both.
 
-    Parameters
-    ----------
-    units : Tensor, shape (n_clips, K)
-        Of the training clips; NaN where not labelled.
-    most : float
-        Upper bound of the weight, which is negatives / positives, and at least 1 / most.
-    least : int
-        An action unit with fewer positives is not counted.
-
-    Returns
-    -------
-    Tensor of float, Tensor of bool, both of shape (K,)
+    The weight is negatives / positives in the training clips' units (n_clips, K), NaN where not labelled, within
+    1 / most and most; an action unit with fewer positives than `least` is not counted.
     """
     positives, negatives = (units == 1).sum(dim=0), (units == 0).sum(dim=0)
     weight = (negatives / positives.clamp(min=1)).clamp(1 / most, most)

@@ -21,14 +21,8 @@ from .tokens import Score, at_locations, strongest
 class Emotion(NamedTuple):
     """Output of the emotion branch.
 
-    Attributes
-    ----------
-    tokens : Tensor, shape (n, N, D)
-        Kept tokens, averaged over frames, at their locations, and 0 elsewhere; weighted over rates, then projected.
-    feature : Tensor, shape (n, D)
-        The merged feature.
-    kept : Tensor of bool, shape (n, rates, N)
-        Which locations are kept at each rate.
+    ``tokens`` (n, N, D): kept tokens, averaged over frames, at their locations, and 0 elsewhere; weighted over rates,
+    then projected. ``feature`` (n, D), merged. ``kept`` of bool (n, rates, N): the locations kept at each rate.
     """
 
     tokens: Tensor
@@ -65,9 +59,8 @@ class SEVit(nn.Module):
         patches = self.embed(frames)
         tokens = self.stemmed(patches)
         score = self.score(frames, patches, tokens, self.stem)
-        streams = (
-            self._parallel(tokens, score) if self.config.scales == "parallel" else self._progressive(tokens, score)
-        )
+        prune = self._parallel if self.config.scales == "parallel" else self._progressive
+        streams = prune(tokens, score)
         features, maps, kept = (torch.stack(part, dim=1) for part in zip(*streams, strict=True))
         feature, weights = self.merge(self.norm(features))
         pooled = torch.einsum("nr,nrld->nld", weights, maps)
@@ -87,8 +80,7 @@ class SEVit(nn.Module):
         streams = []
         for index, rate in enumerate(self.config.rates):
             rows = strongest(self.score.order(score), rate)
-            chosen = self._chosen(tokens, score, rows)
-            sequence = torch.cat([self.class_tokens[index].expand(len(tokens), 1, -1), chosen], dim=1)
+            sequence = self._chosen(tokens, score, rows, index)
             for block in self.blocks:
                 sequence = block(sequence)
             streams.append(self._stream(sequence, rows, tokens.shape[2]))
@@ -99,19 +91,20 @@ class SEVit(nn.Module):
         locations, rates = tokens.shape[2], self.config.rates
         score_order = self.score.order(score)
         rows = strongest(score_order, rates[0])
-        chosen = self._chosen(tokens, score, rows)
-        sequence = torch.cat([self.class_tokens[0].expand(len(tokens), 1, -1), chosen], dim=1)
+        sequence = self._chosen(tokens, score, rows, 0)
         for index, block in enumerate(self.blocks):
             step = index * len(rates) // len(self.blocks)
             if kept_locations(locations, rates[step]) < rows.shape[1]:
                 stay = strongest(score_order.gather(1, rows), 0, kept_locations(locations, rates[step]))
                 rows = rows.gather(1, stay)
-                sequence = torch.cat([sequence[:, :1], self._again(sequence[:, 1:], stay)], dim=1)
+                frames = sequence[:, 1:].unflatten(1, (self._depth_in_time, -1))
+                again = at_locations(frames, stay).flatten(1, 2)  # without residual tokens, which need parallel scales
+                sequence = torch.cat([sequence[:, :1], again], dim=1)
             sequence = block(sequence)
         return [self._stream(sequence, rows, locations)]
 
-    def _chosen(self, tokens: Tensor, score: Tensor, rows: Tensor) -> Tensor:
-        """Take the tokens of the kept locations in all frames, (n, T * kept, D), and the residual token of the others.
+    def _chosen(self, tokens: Tensor, score: Tensor, rows: Tensor, stream: int) -> Tensor:
+        """Take the stream's class token, those of the kept locations in all frames, and the others' residual token.
 
         Kept tokens are scaled by twice the sigmoid of their score, which gives it a gradient; the choice has none.
         """
@@ -122,15 +115,8 @@ class SEVit(nn.Module):
             share = torch.zeros_like(score) if all_stay else score.scatter(1, rows, -torch.inf).softmax(dim=1)
             rest = torch.einsum("nl,ntld->ntd", share, tokens)
             chosen = torch.cat([chosen, rest[:, :, None]], dim=2)
-        return self.fold(chosen.transpose(1, 2).flatten(2)) if self.fold else chosen.flatten(1, 2)
-
-    def _again(self, sequence: Tensor, stay: Tensor) -> Tensor:
-        """Keep some of the locations of a sequence without its class token; residual tokens are kept."""
-        frames = sequence.reshape(len(sequence), self._depth_in_time, -1, sequence.shape[-1])
-        chosen = at_locations(frames, stay)
-        if self.config.residual_token:
-            chosen = torch.cat([chosen, frames[:, :, -1:]], dim=2)
-        return chosen.flatten(1, 2)
+        chosen = self.fold(chosen.transpose(1, 2).flatten(2)) if self.fold else chosen.flatten(1, 2)
+        return torch.cat([self.class_tokens[stream].expand(len(tokens), 1, -1), chosen], dim=1)
 
     @property
     def _depth_in_time(self) -> int:

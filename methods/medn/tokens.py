@@ -9,19 +9,9 @@ from .config import Config, kept_locations
 
 
 def strongest(score: Tensor, rate: float, count: int | None = None) -> Tensor:
-    """Return the locations kept at a sparsity rate, ascending: the ``N - floor(rate N)`` with the highest score.
+    """Return the locations kept of scores (n, N), ascending, int64 (n, kept): those with the highest score.
 
-    Parameters
-    ----------
-    score : Tensor, shape (n, N)
-    rate : float
-        Share that is dropped, in [0, 1).
-    count : int, optional
-        How many are kept, in place of the rate.
-
-    Returns
-    -------
-    Tensor of int64, shape (n, kept)
+    ``N - floor(rate N)`` are kept, `rate` in [0, 1) being the share that is dropped, or `count` in its place.
     """
     kept = kept_locations(score.shape[1], rate) if count is None else count
     return score.topk(kept, dim=1, sorted=False).indices.sort(dim=1).values

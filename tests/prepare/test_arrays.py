@@ -139,8 +139,8 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
     watcher = Watcher()
     assert fill_store(source, SMALL_FRAMES, watcher) == 3
     (kept,) = stored_shelves()
-    assert (kept.arrays, kept.file.spec.faces) == (3, "delivered")
-    path = kept.files()[1]
+    assert (len(kept.arrays()), kept.file.spec.faces) == (3, "delivered")
+    path = list(kept.arrays().values())[1]
     path.write_bytes(path.read_bytes()[:-1] + b"x")  # damaged: it is built again
     found = prepare_input([source], source.clips, SMALL_FRAMES, watcher)
     assert found.batch()[:, :, 0, 0, 0].tolist() == [[0, 2, 4], [10, 12, 14], [20, 22, 24]]

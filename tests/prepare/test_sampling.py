@@ -3,18 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.prepare.sampling import ends, nearest, neighbours, phase, uniform, within
+from merbench.prepare.sampling import ends, nearest, neighbours, phase, within
 
 NUMBERS = st.lists(st.integers(0, 300), min_size=1, max_size=40, unique=True).map(sorted)
 POSITIONS = st.lists(st.floats(-50, 350), min_size=1, max_size=12)
-
-
-@given(first=st.integers(0, 200), length=st.integers(0, 200), count=st.integers(2, 40))
-def test_uniform_positions_are_equal_steps_between_the_ends(first, length, count):
-    positions = uniform(first, first + length, count)
-    assert len(positions) == count
-    assert (positions[0], positions[-1]) == (first, first + length)
-    np.testing.assert_allclose(np.diff(positions), length / (count - 1), atol=1e-9)
 
 
 @given(

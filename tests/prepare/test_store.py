@@ -123,29 +123,13 @@ def test_nothing_is_unpickled(shelf):
         shelf._write("key", np.array([{"a": 1}, None], dtype=object))
 
 
-def test_few_clips_are_in_flight_at_a_time(shelf, clips):
-    files, alive, most = clips[0].files, 0, 0
-    many = [ClipFrames(f"casme2/sub01/EP02_{number}", number, number, number, files) for number in range(200)]
-
-    def asked():
-        for clip in many:
-            nonlocal alive, most
-            alive += 1
-            most = max(most, alive)
-            yield clip
-
-    class Lazy(dict):
-        def items(self):
-            return ((clip_key(clip), clip) for clip in asked())
-
-    def build(clip):
-        nonlocal alive
-        alive -= 1
-        return np.zeros(1)
-
-    shelf.folder.mkdir(parents=True)
-    shelf._build(Lazy(dict.fromkeys(range(200))), 200, build, SILENT, 2)
-    assert most <= 6
+def test_few_arrays_are_in_memory_at_a_time(shelf, clips):
+    built, ahead = [], []
+    watcher = Watcher()
+    watcher.preparing = lambda what, done, total: ahead.append(len(built) - done)
+    many = [replace(clips[0], name=f"casme2/sub01/EP02_{number}") for number in range(200)]
+    shelf.provide(many, lambda clip: built.append(clip) or np.zeros(1), watcher, workers=2)
+    assert max(ahead) <= 6
     assert len(shelf.arrays()) == 200
 
 
@@ -211,8 +195,8 @@ def test_the_store_lists_its_shelves(shelf, clips):
     (stranger / "shelf.json").write_text("{")
     kept = {shelf.folder.parent.name: shelf for shelf in stored_shelves()}
     assert kept["casme2"].file == shelf.file
-    assert (kept["casme2"].arrays, kept["samm"].file) == (8, None)
-    assert kept["casme2"].size == sum(path.stat().st_size for path in shelf.arrays().values())
+    assert (len(kept["casme2"].arrays()), kept["samm"].file) == (8, None)
+    assert kept["casme2"].size() == sum(path.stat().st_size for path in shelf.arrays().values())
     kept["samm"].remove()
     assert [each.folder for each in stored_shelves()] == [shelf.folder]
     assert not stranger.parent.exists()

@@ -49,11 +49,8 @@ def edit(path, **changes):
 
 def rewrite(folder, change):
     """Change a prediction table and make the commit mark vouch for it."""
-    path = folder / "predictions.parquet"
-    change(pd.read_parquet(path)).to_parquet(path, index=False)
-    record = json.loads((folder / "record.json").read_text())
-    record["checksums"]["predictions.parquet"] = bytes_digest(path.read_bytes())
-    (folder / "record.json").write_text(json.dumps(record))
+    content = change(pd.read_parquet(folder / "predictions.parquet")).to_parquet(index=False)
+    vouch_for("predictions.parquet", content)(folder)
 
 
 def rewriting(change):

@@ -71,27 +71,16 @@ class Ended:
 class Commands:
     """The test's end of the script; commands run one at a time, or side by side with `together`.
 
-    Parameters
-    ----------
-    home : Path
-        ``MERBENCH_HOME``, unless a command is given another.
-    site : Path
-        Where Python finds the methods of the tests.
-    modules : str
-        What to import beforehand, beside merbench's own.
+    `home` is ``MERBENCH_HOME``, unless a command is given another; Python finds the methods of the tests in `site`;
+    `modules` are imported beforehand, after merbench's own.
     """
 
     def __init__(self, home: Path, site: Path, *modules: str) -> None:
         self.home, self._site, self._modules = home, site, modules
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, *self._modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-        )
+        command, pipe = [sys.executable, __file__, *self._modules], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=self.environment)
         return self
 
     def __exit__(

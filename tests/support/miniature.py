@@ -57,25 +57,15 @@ def write_casme2(
     if sheet:
         write_sheet(folder / sheet, casme2_grid(rows))
     if classes:
-        write_sheet(
-            folder / classes, [["Subject", "Filename", "Objective Class"], *([*row[:2], row[7]] for row in rows)]
-        )
+        grid = [["Subject", "Filename", "Objective Class"], *([*row[:2], row[7]] for row in rows)]
+        write_sheet(folder / classes, grid)
     return folder
 
 
 def casme2_grid(rows: Sequence[Sequence[Any]] = CASME2_ROWS) -> Grid:
     """Return the cells of CASME II's sheet: two columns without a name, the header on row 1."""
-    header = [
-        "Subject",
-        "Filename",
-        None,
-        "OnsetFrame",
-        "ApexFrame",
-        "OffsetFrame",
-        None,
-        "Action Units",
-        "Estimated Emotion",
-    ]
+    frames, coded = ("OnsetFrame", "ApexFrame", "OffsetFrame"), ("Action Units", "Estimated Emotion")
+    header = ["Subject", "Filename", None, *frames, None, *coded]
     return [header, *([*row[:2], None, *row[2:5], None, *row[5:7]] for row in rows)]
 
 
@@ -98,17 +88,8 @@ def write_samm(
 
 def samm_grid(rows: Sequence[Sequence[Any]] = SAMM_ROWS, preamble: int = 13) -> Grid:
     """Return the cells of SAMM's sheet: title and key, the header, a formula in the column Duration."""
-    header = [
-        "Subject",
-        "Filename",
-        "Inducement Code",
-        "Onset Frame",
-        "Apex Frame",
-        "Offset Frame",
-        "Duration",
-        "Micro",
-    ]
-    header += ["Action Units", "Estimated Emotion", "Objective Classes", "Notes"]
+    words = "Subject,Filename,Inducement Code,Onset Frame,Apex Frame,Offset Frame,Duration,Micro"
+    header = [*words.split(","), "Action Units", "Estimated Emotion", "Objective Classes", "Notes"]
     key = [["A made-up sheet"], [], ["Symbol", "Meaning"], ["/", "or"]]
     filled = [
         [*row[:2], row[1][4], *row[2:5], f"=F{line}-D{line}+1", "Micro - 1/2", *row[5:8], None]
@@ -118,11 +99,7 @@ def samm_grid(rows: Sequence[Sequence[Any]] = SAMM_ROWS, preamble: int = 13) -> 
 
 
 def write_smic(
-    folder: Path,
-    clips: Sequence[Sequence[Any]] = SMIC_CLIPS,
-    tree: str = "HS",
-    prefix: str = "image",
-    side: int = 8,
+    folder: Path, clips: Sequence[Sequence[Any]] = SMIC_CLIPS, tree: str = "HS", prefix: str = "image", side: int = 8
 ) -> Path:
     """Write a copy of SMIC-HS and return `folder`."""
     for clip, first, last, digits in clips:

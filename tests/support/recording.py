@@ -102,25 +102,15 @@ class Recorder:
                 told["epochs"] = np.eye(len(CLASSES), dtype=np.float32)[np.transpose(after)]
             if inner:
                 told["inner"] = InnerTraining(np.array(inner[name]))
-            return FoldOutcome(
-                name, len(fold.test), len(fold.train), {"total": 0.1}, packages=environment.packages(), **told
-            )
+            sizes = len(fold.test), len(fold.train)
+            return FoldOutcome(name, *sizes, {"total": 0.1}, packages=environment.packages(), **told)
 
         key = RunKey(
-            method=method,
-            config={"variant": fields.get("variant", "")},
-            code_digest=digest(code),
-            code_versions={},
-            spec_digest=spec.spec_digest(),
-            split_digest=split.digest(),
-            data_digest=digest(fields.get("data", "toy-data")),
-            input_digests={},
-            selection=selection,
-            transductive=False,
-            au_labels_at_test=False,
-            shuffled=fields.pop("shuffled", False),
-            seed=seed,
-        )
+            method=method, config={"variant": fields.get("variant", "")}, code_digest=digest(code), code_versions={},
+            spec_digest=spec.spec_digest(), split_digest=split.digest(), input_digests={}, selection=selection,
+            data_digest=digest(fields.get("data", "toy-data")), transductive=False, au_labels_at_test=False,
+            shuffled=fields.pop("shuffled", False), seed=seed,
+        )  # fmt: skip
         about = {
             "method": method, "config_name": "default", "variant": "", "protocol": spec.name, "parts": spec.parts,
             "task": "classification", "outputs": list(CLASSES), "data": "toy-data", "synthetic": False,
@@ -155,14 +145,9 @@ class Recorder:
 #: Seven clips of three people in two datasets; the figures that follow from them are derived where they are used.
 NEG, POS, SUR = CLASSES
 ANSWERS = {
-    "alpha/s1/c1": (NEG, NEG),
-    "alpha/s1/c2": (POS, NEG),
-    "alpha/s2/c1": (NEG, NEG),
-    "alpha/s2/c2": (POS, POS),
-    "beta/t1/c1": (NEG, SUR),
-    "beta/t1/c2": (SUR, SUR),
-    "beta/t1/c3": (NEG, NEG),
-}
+    "alpha/s1/c1": (NEG, NEG), "alpha/s1/c2": (POS, NEG), "alpha/s2/c1": (NEG, NEG), "alpha/s2/c2": (POS, POS),
+    "beta/t1/c1": (NEG, SUR), "beta/t1/c2": (SUR, SUR), "beta/t1/c3": (NEG, NEG),
+}  # fmt: skip
 
 
 class _InMemory:

@@ -36,17 +36,11 @@ def prepared(*folds):
     """Split the release by its subjects, given as names of folds: ``toy/a``, whose clips are ``a_1_1`` to ``a_3_1``."""
     subjects = [fold.split("/") for fold in folds]
     datasets = {dataset: dataset for dataset, _ in subjects}
-    spec = ProtocolSpec.model_validate(
-        {
-            "name": "toy",
-            "title": "Toy",
-            "summary": "A toy.",
-            "source": {"text": "tests"},
-            "classes": CLASSES,
-            "datasets": {name: {"title": name, "classes": {}} for name in datasets},
-            "folds": "leave-one-subject-out",
-        }
-    )
+    rules = {name: {"title": name, "classes": {}} for name in datasets}
+    spec = ProtocolSpec(
+        name="toy", title="Toy", summary="A toy.", source={"text": "tests"}, classes=CLASSES, datasets=rules,
+        folds="leave-one-subject-out",
+    )  # fmt: skip
     rows = [
         {"dataset": dataset, "subject": subject, "clip": f"{subject}_{n + 1}_1", "emotion": name}
         for dataset, subject in subjects
@@ -54,6 +48,5 @@ def prepared(*folds):
     ]
     toy = Toy()
     toy.card = Toy.card.model_copy(update={"datasets": datasets})
-    return PreparedProtocol.of(
-        spec, Data("toy", "for the tests", (Source(toy, Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), "")),))
-    )
+    source = Source(toy, Path(), Reading(clip_table(pd.DataFrame(rows), "toy"), ""))
+    return PreparedProtocol.of(spec, Data("toy", "for the tests", (source,)))

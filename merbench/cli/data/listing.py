@@ -10,8 +10,8 @@ from merbench.databases.registrations import open_registered, registered
 from merbench.databases.releases.fetching import repair_hint
 from merbench.engine.plan.catalogue import PROTOCOLS, family_of
 from merbench.engine.plan.data import labels_fit, serves
-from merbench.prepare.store import StoredShelf, store_folder, stored_shelves
-from merbench.prepare.upkeep import ShelfUse, shelf_uses
+from merbench.prepare.store import Shelf, store_folder, stored_shelves
+from merbench.prepare.upkeep import judged_shelves, prune
 from merbench.report.table import Report
 from merbench.report.views.databases import databases_report, store_report
 from merbench.synthetic.database import SYNTHETIC
@@ -32,7 +32,7 @@ def list_databases() -> Report:
     return databases_report(columns, problems + more)
 
 
-def _here(card: DatabaseCard, shelves: list[StoredShelf]) -> str:
+def _here(card: DatabaseCard, shelves: list[Shelf]) -> str:
     folders = registered()
     if card.name not in folders:
         made = f"made on demand:\nmerbench data synthesize {card.name.partition('-')[2]}"
@@ -46,7 +46,7 @@ def _here(card: DatabaseCard, shelves: list[StoredShelf]) -> str:
     lines = [str(folders[card.name].folder), f"{len(clips)} clips, {subjects} subjects"]
     if card.offers is None:
         prepared = [
-            f"{kept.file.spec}: {kept.arrays}"
+            f"{kept.file.spec}: {len(kept.arrays())}"
             for kept in shelves
             if kept.file is not None and kept.file.database == source.name and kept.file.is_current
         ]
@@ -73,23 +73,18 @@ def _names(protocols: list[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def list_store(prune: bool) -> Report:
-    """List the shelves of the store; with `prune`, remove the arrays that no registered copy can use."""
-    judged = shelf_uses()
-    lines = []
-    for use in judged:
-        kept = use.kept
-        name, spec = (kept.file.database, str(kept.file.spec)) if kept.file else (kept.folder.name, "unknown")
-        reason = "can't be read now: kept" if use.unjudged else use.useless
-        lines.append((name, spec, kept.arrays, f"{kept.size / 1e6:.1f}", _unusable(use), reason))
-    total, unusable = sum(use.kept.size for use in judged), sum(map(_unusable, judged))
+def list_store(pruning: bool) -> Report:
+    """List the shelves of the store; if `pruning`, remove the arrays that no registered copy can use."""
+    judged = judged_shelves()
+    lines, total, unusable = [], 0, sum(len(arrays) for *_, arrays in judged)
+    for shelf, reason, arrays in judged:
+        name, spec = (shelf.file.database, str(shelf.file.spec)) if shelf.file else (shelf.folder.name, "unknown")
+        size = shelf.size()
+        lines.append((name, spec, len(shelf.arrays()), f"{size / 1e6:.1f}", len(arrays), reason))
+        total += size
     notes = [f"{store_folder()}: {len(judged)} inputs, {total / 1e6:.1f} MB"]
-    if prune:
-        notes.append(f"removed {sum(use.prune() for use in judged)} arrays that no registered copy can use")
+    if pruning:
+        notes.append(f"removed {sum(prune(*each) for each in judged)} arrays that no registered copy can use")
     elif unusable:
         notes.append(f"{unusable} arrays are unusable for the registered copies: --prune removes them")
     return store_report(lines, notes)
-
-
-def _unusable(use: ShelfUse) -> int:
-    return use.kept.arrays if use.useless else len(use.stale)

@@ -58,12 +58,8 @@ _loading = threading.Lock()
 class FaceAlignment:
     """The transform from a picture to the face square.
 
-    Attributes
-    ----------
-    matrix : ndarray, shape (2, 3)
-        Picture coordinates (pixel centres are whole numbers) to the face square, whose edges are 0 and 1.
-    landmarks : ndarray, shape (68, 2), optional
-        x and y in the picture, dlib's order; None unless the face was found by them.
+    The matrix (2, 3) takes picture coordinates (pixel centres are whole numbers) to the face square, whose edges are 0
+    and 1. Landmarks, (68, 2), are x and y in the picture in dlib's order; None unless the face was found by them.
     """
 
     matrix: npt.NDArray[np.float64]
@@ -103,16 +99,10 @@ def dlib_version() -> str:
 
 
 def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -> FaceAlignment:
-    """Find the face of a picture.
-
-    Thread-safe; the same picture always gives the same result.
+    """Find the face of a picture, BGR; thread-safe, and always with the same result for the same picture.
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (height, width, 3)
-        BGR.
-    faces : {"landmarks", "haar", "delivered"}
-        How.
     where : str
         Names the picture in error lines: the clip and its file.
     landmarks : bool
@@ -183,11 +173,12 @@ def _the_one(finds: list[tuple[float, float]], where: str) -> int:
 
 
 def _landmarks(image: Image, where: str) -> Points:
-    predictor = _predictor()
-    boxes, confidences, _ = _detector().run(np.ascontiguousarray(image[:, :, ::-1]), 1, CONFIDENT)
+    with _loading:
+        predictor = _load_predictor()
+    rgb = np.ascontiguousarray(image[:, :, ::-1])
+    boxes, confidences, _ = _detector().run(rgb, 1, CONFIDENT)
     finds = [(confidence, box.width()) for box, confidence in zip(boxes, confidences, strict=True)]
-    box = boxes[_the_one(finds, where)]
-    shape = predictor(np.ascontiguousarray(image[:, :, ::-1]), box)
+    shape = predictor(rgb, boxes[_the_one(finds, where)])
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
 
 
@@ -219,14 +210,9 @@ def _cascade() -> Any:
     return _of_thread.cascade
 
 
-def _predictor() -> Any:
-    """Return the 68-point model, 100 MB shared by all threads; it has no state."""
-    with _loading:
-        return _load_predictor()
-
-
 @cache
 def _load_predictor() -> Any:
+    """Return the 68-point model, 100 MB shared by all threads; it has no state."""
     if not landmarks_installed():
         raise MerbenchError(f"68 landmarks need {' and '.join(_LANDMARKS_PACKAGES)}: {INSTALL}")
     import dlib

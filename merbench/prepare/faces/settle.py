@@ -9,13 +9,6 @@ def settled(spec: InputSpec, cropped: bool) -> InputSpec:
 
     Cropped faces are used as delivered; whole frames are cropped by landmarks if dlib is installed or the input
     consists of landmarks, else by OpenCV's Haar cascade. So landmarks match the pictures.
-
-    Parameters
-    ----------
-    spec : InputSpec
-        As declared.
-    cropped : bool
-        The database's frames are cropped faces.
     """
     if isinstance(spec, FromTable) or spec.faces != "auto":
         return spec

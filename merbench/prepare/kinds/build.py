@@ -1,7 +1,7 @@
 """One input of one clip, built from its frames: the meaning of every specification."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, ClipFacts, DynamicImage, Flow, Frames, InputSpec, Landmarks
 from merbench.prepare import sampling
-from merbench.prepare.faces.find import FaceAlignment, Points, find_face
+from merbench.prepare.faces.find import FaceAlignment, Points, find_face, five_points
 from merbench.prepare.frames import ClipFrames, Image
 from merbench.prepare.kinds import flow, pictures
 
@@ -21,42 +21,33 @@ PictureSpec = Flow | Frames | DynamicImage | Landmarks
 
 
 def build(spec: InputSpec, clip: ClipFrames) -> Array:
-    """Build one input of one clip; shape and type are those in the docstring of the specification.
+    """Build one input of one clip; each frame is read and aligned once.
 
-    Parameters
-    ----------
-    spec : InputSpec
-        ``faces`` is settled, see :func:`merbench.prepare.faces.settle.settled`.
-    clip : ClipFrames
-        The clip; each frame is read and aligned once.
-
-    Returns
-    -------
-    ndarray
-        With a leading axis over :func:`variants` if the specification has a jitter window.
+    `spec` is settled, see :func:`merbench.prepare.faces.settle.settled`. Its docstring has shape and type of the array;
+    with a jitter window there is a leading axis over :func:`variants`.
 
     Raises
     ------
     DataError
-        Names clip and file.
-    DataError
-        A frame is unreadable, or is not of the onset frame's size.
+        A frame is unreadable, shows no face, or is not of the onset frame's size; names clip and file.
     MerbenchError
         Landmarks are asked for and dlib is not installed.
     """
     assert not isinstance(spec, ClipFacts)  # not built from frames
     if isinstance(spec, ActionUnits):
-        return _action_units(spec, clip)
+        unknown = np.full(len(spec.vocabulary), np.nan, dtype=np.float32)
+        return unknown if clip.aus is None else clip.aus.vector(spec.vocabulary)
     faces = _Faces(spec, clip)
     if isinstance(spec, Landmarks):
-        return pictures.landmarks(faces.points(spec.size), spec.points)
+        points = faces.points(spec.size)
+        return np.asarray(points if spec.points == 68 else five_points(points), dtype=np.float32)
     if isinstance(spec, DynamicImage):
         numbers = sampling.within(faces.numbers, *_ends(spec, clip, clip.onset, clip.apex))
         return pictures.dynamic_image((_rgb(faces.aligned(number, spec.size)) for number in numbers), len(numbers))
     of_annotation: Callable[[int, int], Array]
-    of_annotation = _flows(spec, clip, faces) if isinstance(spec, Flow) else _sampled(spec, clip, faces)
+    of_annotation = _flows(spec, clip, faces) if isinstance(spec, Flow) else partial(_sampled, spec, clip, faces)
     built = [of_annotation(*shifted(clip, *shift)) for shift in variants(spec)]
-    return np.stack(built) if _jittered(spec) else built[0]
+    return np.stack(built) if spec.onset_jitter or spec.apex_jitter else built[0]
 
 
 def variants(spec: InputSpec) -> list[tuple[int, int]]:
@@ -119,8 +110,9 @@ class _Faces:
         if self._spec.align == "frame":
             return find_face(image, self._found, self._where(number)).apply(image, size)
         if image.shape != onset.shape:
+            here, there = (f"{each.shape[1]} x {each.shape[0]}" for each in (image, onset))
             raise DataError(
-                f"{self._where(number)}: {_shape(image)} pixels, where the onset frame has {_shape(onset)}; "
+                f"{self._where(number)}: {here} pixels, where the onset frame has {there}; "
                 "copy the clip again, or prepare it with align: frame"
             )
         return alignment.apply(image, size)
@@ -131,15 +123,8 @@ class _Faces:
 
 def _flows(spec: Flow, clip: ClipFrames, faces: _Faces) -> Callable[[int, int], Array]:
     """Return the function of onset and apex that builds the flow, computed once for each pair of frames."""
-    known: dict[tuple[int, ...], Array] = {}
-
-    def of_annotation(onset: int, apex: int) -> Array:
-        pair = tuple(sampling.nearest(faces.numbers, _ends(spec, clip, onset, apex)))
-        if pair not in known:
-            known[pair] = _flow(spec, faces, *pair)
-        return known[pair]
-
-    return of_annotation
+    of_pair = cache(partial(_flow, spec, faces))
+    return lambda onset, apex: of_pair(*sampling.nearest(faces.numbers, _ends(spec, clip, onset, apex)))
 
 
 def _flow(spec: Flow, faces: _Faces, first: int, last: int) -> Array:
@@ -155,42 +140,27 @@ def _flow(spec: Flow, faces: _Faces, first: int, last: int) -> Array:
     return flow.to_bytes(values) if spec.normalise == "clip" else values
 
 
-def _sampled(spec: Frames, clip: ClipFrames, faces: _Faces) -> Callable[[int, int], Array]:
-    """Return the function of onset and apex that builds the frames."""
+def _sampled(spec: Frames, clip: ClipFrames, faces: _Faces, onset: int, apex: int) -> Array:
     convert = _rgb if spec.colour == "rgb" else _grey
-
-    def of_annotation(onset: int, apex: int) -> Array:
-        first, last = _ends(spec, clip, onset, apex)
-        if spec.count is None:
-            numbers = sampling.within(faces.numbers, first, last)
-        elif spec.sampling == "phase":
-            numbers = sampling.nearest(faces.numbers, sampling.phase(onset, apex, clip.offset, spec.count))
-        elif spec.sampling == "uniform":
-            numbers = sampling.nearest(faces.numbers, sampling.uniform(first, last, spec.count))
-        else:
-            mixed = sampling.neighbours(faces.numbers, sampling.uniform(first, last, spec.count))
-            return np.stack([convert(_blend(faces, spec.size, *each)) for each in mixed])
-        return np.stack([convert(faces.face(number, spec.size)) for number in numbers])
-
-    return of_annotation
+    first, last = _ends(spec, clip, onset, apex)
+    if spec.count is None:
+        numbers = sampling.within(faces.numbers, first, last)
+    elif spec.sampling == "phase":
+        numbers = sampling.nearest(faces.numbers, sampling.phase(onset, apex, clip.offset, spec.count))
+    elif spec.sampling == "uniform":
+        numbers = sampling.nearest(faces.numbers, np.linspace(first, last, spec.count))
+    else:
+        mixed = sampling.neighbours(faces.numbers, np.linspace(first, last, spec.count))
+        return np.stack([convert(_blend(faces, spec.size, *each)) for each in mixed])
+    return np.stack([convert(faces.face(number, spec.size)) for number in numbers])
 
 
 def _blend(faces: _Faces, size: int, before: int, after: int, weight: float) -> Image:
     return np.asarray(cv2.addWeighted(faces.face(before, size), 1 - weight, faces.face(after, size), weight, 0))
 
 
-def _action_units(spec: ActionUnits, clip: ClipFrames) -> Array:
-    if clip.aus is None:
-        return np.full(len(spec.vocabulary), np.nan, dtype=np.float32)
-    return clip.aus.vector(spec.vocabulary)
-
-
 def _ends(spec: Flow | Frames | DynamicImage, clip: ClipFrames, onset: int, apex: int) -> tuple[int, int]:
     return sampling.ends(spec.span, onset, apex, clip.offset, list(clip.files))
-
-
-def _jittered(spec: Flow | Frames) -> bool:
-    return bool(spec.onset_jitter or spec.apex_jitter)
 
 
 def _rgb(image: Image) -> Image:
@@ -199,7 +169,3 @@ def _rgb(image: Image) -> Image:
 
 def _grey(image: Image) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))[:, :, None]
-
-
-def _shape(image: Image) -> str:
-    return f"{image.shape[1]} x {image.shape[0]}"

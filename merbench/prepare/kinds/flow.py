@@ -25,11 +25,6 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
     with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2.
 
-    Parameters
-    ----------
-    first, last : ndarray of uint8, shape (height, width)
-        Grey.
-
     Returns
     -------
     ndarray of float32, shape (height, width, 2)
@@ -62,15 +57,10 @@ def strain(field: Field) -> Field:
     return np.asarray(np.sqrt(u_x**2 + v_y**2 + (u_y + v_x) ** 2 / 2), dtype=np.float32)
 
 
-def magnitude(field: Field) -> Field:
-    """Return the length of each vector, ``sqrt(u^2 + v^2)``, shape (height, width)."""
-    return np.hypot(field[:, :, 0], field[:, :, 1])
-
-
 def channels(field: Field, names: Sequence[Channel]) -> Field:
-    """Return the named channels of a field, shape (height, width, len(names))."""
-    derive = {"u": lambda: field[:, :, 0], "v": lambda: field[:, :, 1], "strain": lambda: strain(field)}
-    derive["magnitude"] = lambda: magnitude(field)
+    """Return the named channels of a field, shape (height, width, len(names)); magnitude is ``sqrt(u^2 + v^2)``."""
+    u, v = field[:, :, 0], field[:, :, 1]
+    derive = {"u": lambda: u, "v": lambda: v, "strain": lambda: strain(field), "magnitude": lambda: np.hypot(u, v)}
     return np.stack([derive[name]() for name in names], axis=-1)
 
 
@@ -83,13 +73,9 @@ def resize(values: Field, size: int) -> Field:
 
 
 def to_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Scale each channel to 0..255 over the clip: the least becomes 0, the greatest 255, rounded; a constant one 0.
+    """Scale each channel, the last axis, to 0..255: the least becomes 0, the greatest 255, rounded; a constant one 0.
 
     As in the published images of STSTNet's authors: in all 442, each of the channels u, v and strain spans 0 to 255.
-
-    Parameters
-    ----------
-    values : ndarray, shape (height, width, channels)
     """
     exact = values.astype(np.float64)
     low, high = exact.min(axis=(0, 1)), exact.max(axis=(0, 1))
@@ -98,14 +84,9 @@ def to_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def face_mask(points: npt.NDArray[Any], size: int) -> npt.NDArray[np.bool_]:
-    """Return the mask of the face between brows and jaw, shape (size, size).
+    """Return the mask of the face between brows and jaw, (size, size), of 68 points in pixels of a face of `size`.
 
     The outline of MEDN's authors: left brow 21 to 17, jaw 0 to 16, right brow 26 to 23, brows lifted by size / 10.
-
-    Parameters
-    ----------
-    points : ndarray, shape (68, 2)
-        Landmarks, in pixels of the face of `size`.
     """
     outline = points[[*range(21, 16, -1), *range(17), *range(26, 22, -1)]].astype(np.int32)
     brows = np.r_[:5, 22:26]
@@ -127,17 +108,8 @@ def colour(field: Field, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArr
     to 255 for the longest vector of this field, so the magnitude of the movement is lost. Turn or mirror **vectors** (a
     mirrored field has u negated) before colouring; mirroring the picture gives wrong hues.
 
-    Parameters
-    ----------
-    field : ndarray of float32, shape (height, width, 2)
-        u and v, already damped outside the face where `mask` is given.
-    mask : ndarray of bool, shape (height, width), optional
-        The face; colours outside are limited to 3 times their mean.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
-        RGB.
+    `field` is u and v, (height, width, 2), already damped outside the face where its `mask` is given: colours outside
+    are limited to 3 times their mean. Returns RGB, (height, width, 3).
     """
     length, angle = cv2.cartToPolar(field[:, :, 0], field[:, :, 1], angleInDegrees=True)
     hsv = np.full((*length.shape, 3), 255, dtype=np.uint8)

@@ -139,17 +139,6 @@ def test_movement_is_found_among_noise_at_the_usual_size():
         assert kept[torch.arange(16), places].all()
 
 
-def test_the_order_of_frames_matters_except_to_class_attention(tiny):
-    for score in ("token", "pixel", "class-attention"):
-        config = tiny(score=score, frames=5, emotion_input="faces", score_smoothing=False)
-        net = net_of(config).eval()
-        net.frame.data.zero_()
-        frames = pictures(config, 2)
-        with torch.inference_mode():
-            first, second = scored(net, frames), scored(net, frames[:, [3, 0, 4, 2, 1]])
-        assert torch.allclose(first, second, atol=1e-4) is (score == "class-attention")
-
-
 def test_random_draws_each_clip_in_training_and_is_fixed_at_test(tiny):
     config = tiny(score="random", rates=(0.75,))
     net, frames = net_of(config).train(), pictures(config, 5)

@@ -125,6 +125,12 @@ def test_a_sure_find_outweighs_a_doubtful_one():
     assert faces._the_one([(1.2, 50), (0.3, 90)], WHERE) == 0
 
 
+def test_five_points_are_eyes_nose_tip_and_mouth_corners():
+    points = np.random.default_rng(0).normal(size=(68, 2))
+    eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
+    np.testing.assert_allclose(five_points(points), [*eyes, *points[[30, 48, 54]]])
+
+
 def test_delivered_takes_the_whole_picture(astronaut):
     square = np.ascontiguousarray(astronaut[:128, 100:228])
     alignment = find_face(square, "delivered", WHERE)

@@ -2,59 +2,32 @@ import warnings
 
 import cv2
 import numpy as np
-import pytest
 import skimage.data
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from merbench.prepare.kinds import flow
-from merbench.prepare.kinds.flow import channels, colour, damp_outside, face_mask, magnitude, resize, strain, to_bytes
+from merbench.prepare.kinds.flow import channels, colour, damp_outside, face_mask, resize, strain, to_bytes
 
 SIZE = 96
-ROWS, COLUMNS = np.indices((SIZE, SIZE)).astype(np.float32)
 FIELDS = arrays(np.float32, (6, 7, 2), elements=st.floats(-8, 8, width=32))
-
-
-@pytest.fixture(scope="module")
-def texture():
-    """Return a grey picture with detail, 256 x 256: a face and what surrounds it."""
-    return cv2.cvtColor(skimage.data.astronaut()[:256, 96:352], cv2.COLOR_RGB2GRAY)
-
-
-def _pair(texture, u, v):
-    """Return a picture and what it becomes when what is at (x, y) moves to (x + u, y + v)."""
-    first = cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    x, y = COLUMNS.copy(), ROWS.copy()
-    for _ in range(20):  # where from comes what is now at (x, y)
-        x, y = COLUMNS - cv2.remap(u, x, y, cv2.INTER_LINEAR), ROWS - cv2.remap(v, x, y, cv2.INTER_LINEAR)
-    return first, cv2.remap(first, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _bump(x, y, width=10.0):
-    return np.exp(-((COLUMNS - x) ** 2 + (ROWS - y) ** 2) / (2 * width**2)).astype(np.float32)
 
 
 INSIDE = slice(12, -12)
 
 
-def test_flow_is_u_to_the_right_and_v_down(texture):
+def test_flow_is_u_to_the_right_and_v_down():
+    texture = cv2.cvtColor(skimage.data.astronaut()[:256, 96:352], cv2.COLOR_RGB2GRAY)
+    still = cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     for algorithm in ("tvl1", "farneback"):
         for u, v in ((1.5, 0), (0, 1), (-1, 0.5)):
-            still, moved = _pair(texture, np.full_like(COLUMNS, u), np.full_like(COLUMNS, v))
+            shift = np.array([[1, 0, u], [0, 1, v]])
+            moved = cv2.warpAffine(still, shift, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
             field = flow.flow(still, moved, algorithm)
             assert (field.shape, field.dtype) == ((SIZE, SIZE, 2), np.float32)
             np.testing.assert_allclose(np.median(field[INSIDE, INSIDE], axis=(0, 1)), [u, v], atol=0.15)
         assert (flow.flow(still, still, algorithm) == 0).all()
-
-
-def test_flow_finds_a_rising_brow(texture):
-    for algorithm in ("tvl1", "farneback"):
-        up = -1.5 * _bump(40, 36)
-        field = flow.flow(*_pair(texture, np.zeros_like(up), up), algorithm)
-        assert np.hypot(field[:, :, 0], field[:, :, 1] - up)[INSIDE, INSIDE].mean() < 0.1, algorithm
-        assert field[36, 40, 1] == pytest.approx(-1.5, abs=0.4), algorithm
-        assert abs(field[80, 80]).max() < 0.2, algorithm
 
 
 @given(field=FIELDS)
@@ -79,7 +52,6 @@ def test_channels_come_in_the_order_asked_for():
     np.testing.assert_array_equal(values[:, :, [3, 1]], field)
     np.testing.assert_array_equal(values[:, :, 2], strain(field))
     np.testing.assert_allclose(values[:, :, 0], (field**2).sum(axis=-1) ** 0.5, rtol=1e-5)
-    np.testing.assert_array_equal(values[:, :, 0], magnitude(field))
 
 
 def test_a_smaller_field_has_the_averages():
@@ -160,12 +132,3 @@ def test_colours_outside_the_mask_are_capped():
     limit = int(3 * plain[:5].mean())
     assert plain[0, 0, 0] > limit
     np.testing.assert_array_equal(capped[:5], np.minimum(plain[:5], limit))
-
-
-def test_vectors_are_mirrored_before_they_are_coloured(texture):
-    still, moved = _pair(texture, 1.5 * _bump(30, 60), -1.2 * _bump(60, 30))
-    field = flow.flow(still, moved)
-    mirrored = np.ascontiguousarray(field[:, ::-1] * np.array([-1, 1], dtype=np.float32))
-    truth = colour(flow.flow(np.ascontiguousarray(still[:, ::-1]), np.ascontiguousarray(moved[:, ::-1]))).astype(int)
-    assert abs(colour(mirrored) - truth).mean() < 4
-    assert abs(colour(field)[:, ::-1] - truth).mean() > 12

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.prepare.kinds.pictures import dynamic_image, landmarks, rank_weights
+from merbench.prepare.kinds.pictures import dynamic_image, rank_weights
 
 
 @given(count=st.integers(1, 60))
@@ -24,13 +24,3 @@ def test_a_dynamic_image_is_the_weighted_sum_scaled_to_bytes():
     np.testing.assert_array_equal(image, expected)
     for count in (1, 5):  # without movement
         assert (dynamic_image([frames[0]] * count, count) == 0).all()
-
-
-def test_five_landmarks_are_eyes_nose_tip_and_mouth_corners():
-    points = np.random.default_rng(0).normal(size=(68, 2))
-    five = landmarks(points, 5)
-    assert five.dtype == np.float32
-    np.testing.assert_allclose(five[0], points[36:42].mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(five[1], points[42:48].mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(five[2:], points[[30, 48, 54]], rtol=1e-6)
-    np.testing.assert_allclose(landmarks(points, 68), points, rtol=1e-6)
