@@ -42,9 +42,11 @@ class PreparationWatcher(Protocol):
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` clips of an input are built."""
+        return
 
     def note(self, text: str) -> None:
         """Show a line."""
+        return
 
 
 class _Silent(PreparationWatcher):
@@ -57,12 +59,7 @@ SILENT: PreparationWatcher = _Silent()
 class ShelfFile(BaseModel):
     """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
-    Attributes
-    ----------
-    code_version : int
-        ``merbench.prepare.CODE_VERSION``.
-    dlib : str
-        Empty unless dlib finds the faces.
+    The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,15 +101,7 @@ def clip_key(clip: ClipFrames) -> str:
 
 
 class Shelf:
-    """One input of one database.
-
-    Parameters
-    ----------
-    file : ShelfFile, optional
-        Its description; None if ``shelf.json`` is missing or damaged.
-    folder : Path, optional
-        Where it is on disk, if not where its description says.
-    """
+    """One input of one database, by its description, or in a folder: None if ``shelf.json`` is missing or damaged."""
 
     def __init__(self, file: ShelfFile | None, folder: Path | None = None) -> None:
         self.file = file
@@ -150,14 +139,8 @@ class Shelf:
         """Build the missing `clips`, in parallel, and return the file of each.
 
         Of two processes at the same time, the second waits and uses the files of the first. Memory does not grow with
-        the number of clips.
-
-        Raises
-        ------
-        DataError
-            Some clips can't be built; the others are built and kept. Names each.
-        MerbenchError
-            The store can't be written.
+        the number of clips. DataError names all clips that can't be built, and the others are kept; MerbenchError if
+        the store can't be written.
         """
         keys = [clip_key(clip) for clip in clips]
         there = self.arrays()

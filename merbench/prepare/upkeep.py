@@ -14,11 +14,8 @@ UNREADABLE = "can't be read now: kept"
 def judged_shelves() -> list[tuple[Shelf, str, list[Path]]]:
     """Compare every shelf of the store with the registered databases.
 
-    Returns
-    -------
-    list of tuple
-        The shelf; why nothing of it can be used, or `UNREADABLE`, or an empty text; the arrays that can't be used:
-        all, none, or those of clips that were changed or removed.
+    Returns each with the reason why nothing of it can be used, or `UNREADABLE`, or an empty text; and its arrays that
+    can't be used: all, none, or those of clips that were changed or removed.
     """
     keys, unreadable = _registered_keys()
     found = []

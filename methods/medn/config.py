@@ -3,6 +3,7 @@
 ``card.yaml`` and ``README.md`` say for each whether it is stated or reconstructed, and why.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -165,40 +166,42 @@ class Config(TorchConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        if self.branches != "both" and not self.class_into_motion:
-            raise ValueError(f"class_into_motion: false needs branches: both, not {self.branches}")
-        if not self.class_into_motion and not self.au_weight:
-            raise ValueError(
-                "class_into_motion: false leaves the motion branch to the AU task: au_weight must be above 0"
-            )
-        if self.trunk_pretrained and self.trunk == "small":
-            raise ValueError("trunk_pretrained: true needs trunk: resnet18; the small trunk has no pretrained weights")
-        if not all(1 <= unit <= 99 for unit in self.au_vocabulary):
-            raise ValueError("au_vocabulary must hold numbers of action units, from 1 to 99")
-        if not self.au_vocabulary or len(set(self.au_vocabulary)) < len(self.au_vocabulary):
-            raise ValueError("au_vocabulary must name action units, each once")
-        if self.branches == "both" and self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
-        return self._consistent_emotion() if self.has_emotion else self
-
-    def _consistent_emotion(self) -> "Config":
-        if self.frame_size % self.patch:
-            raise ValueError(f"frame_size {self.frame_size} must be a multiple of patch {self.patch}")
-        if self.vit_width % self.heads:
-            raise ValueError(f"vit_width {self.vit_width} must be a multiple of heads {self.heads}")
-        if not self.rates or list(self.rates) != sorted(set(self.rates)) or not all(0 <= r < 1 for r in self.rates):
-            raise ValueError("rates must be one or more shares in [0, 1), each once and ascending, like [0.25, 0.5]")
-        if kept_locations(self.grid**2, self.rates[-1]) < 1:
-            raise ValueError(f"rates: {self.rates[-1]} keeps none of the {self.grid**2} locations")
-        if self.scales == "progressive" and self.depth < len(self.rates):
-            raise ValueError(f"scales: progressive needs a depth of at least the {len(self.rates)} rates")
-        if self.score == "class-attention" and self.stem_depth < 1:
-            raise ValueError("score: class-attention needs a stem_depth of at least 1")
-        if self.scales == "progressive" and self.residual_token:
-            raise ValueError("residual_token: true needs scales: parallel")
-        if self.vit_pretrained and self.emotion_input not in ("faces", "both"):
-            raise ValueError(f"vit_pretrained needs emotion_input: faces or both, not {self.emotion_input}")
+        for wrong, line in self._faults():
+            if wrong:
+                raise ValueError(line)
         return self
+
+    def _faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield whether a rule is broken, and the line that says so; later rules need the earlier ones."""
+        alone, units, rates = "class_into_motion: false", self.au_vocabulary, self.rates
+        if not self.class_into_motion:
+            yield self.branches != "both", f"{alone} needs branches: both, not {self.branches}"
+            yield not self.au_weight, f"{alone} leaves the motion branch to the AU task: au_weight must be above 0"
+        small = self.trunk_pretrained and self.trunk == "small"
+        yield small, "trunk_pretrained: true needs trunk: resnet18; the small trunk has no pretrained weights"
+        yield (
+            not all(1 <= each <= 99 for each in units),
+            "au_vocabulary must hold numbers of action units, from 1 to 99",
+        )
+        yield not 0 < len(units) == len(set(units)), "au_vocabulary must name action units, each once"
+        both = self.branches == "both"
+        yield both and self.width % self.heads > 0, f"width {self.width} must be a multiple of heads {self.heads}"
+        if not self.has_emotion:
+            return
+        size, heads = self.frame_size, self.heads
+        yield size % self.patch > 0, f"frame_size {size} must be a multiple of patch {self.patch}"
+        yield self.vit_width % heads > 0, f"vit_width {self.vit_width} must be a multiple of heads {heads}"
+        valid = len(rates) > 0 and list(rates) == sorted(set(rates)) and all(0 <= rate < 1 for rate in rates)
+        yield not valid, "rates must be one or more shares in [0, 1), each once and ascending, like [0.25, 0.5]"
+        none = kept_locations(self.grid**2, rates[-1]) < 1
+        yield none, f"rates: {rates[-1]} keeps none of the {self.grid**2} locations"
+        progressive, blind = self.scales == "progressive", self.score == "class-attention" and self.stem_depth < 1
+        shallow = progressive and self.depth < len(rates)
+        yield shallow, f"scales: progressive needs a depth of at least the {len(rates)} rates"
+        yield blind, "score: class-attention needs a stem_depth of at least 1"
+        yield progressive and self.residual_token, "residual_token: true needs scales: parallel"
+        faceless = bool(self.vit_pretrained) and self.emotion_input not in ("faces", "both")
+        yield faceless, f"vit_pretrained needs emotion_input: faces or both, not {self.emotion_input}"
 
     def inputs(self) -> dict[str, InputSpec]:
         """Return the inputs of this configuration."""

@@ -103,7 +103,7 @@ class MEDN(TorchMethod):
     def begin(self, train: TrainingData) -> None:
         """Weigh classes and action units by the training clips."""
         if self._detects:
-            units = train.labels
+            units: npt.NDArray[Any] | None = train.labels
         else:
             balanced = self.config.class_weights == "balanced"
             self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None

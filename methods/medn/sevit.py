@@ -97,7 +97,7 @@ class SEVit(nn.Module):
             if kept_locations(locations, rates[step]) < rows.shape[1]:
                 stay = strongest(score_order.gather(1, rows), 0, kept_locations(locations, rates[step]))
                 rows = rows.gather(1, stay)
-                frames = sequence[:, 1:].unflatten(1, (self._depth_in_time, -1))
+                frames = sequence[:, 1:].reshape(len(sequence), self._depth_in_time, -1, sequence.shape[-1])
                 again = at_locations(frames, stay).flatten(1, 2)  # without residual tokens, which need parallel scales
                 sequence = torch.cat([sequence[:, :1], again], dim=1)
             sequence = block(sequence)

@@ -101,12 +101,8 @@ def dlib_version() -> str:
 def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -> FaceAlignment:
     """Find the face of a picture, BGR; thread-safe, and always with the same result for the same picture.
 
-    Parameters
-    ----------
-    where : str
-        Names the picture in error lines: the clip and its file.
-    landmarks : bool
-        Find the 68 points also for ``delivered``.
+    `where` names the picture in error lines: the clip and its file. `landmarks` finds the 68 points also for
+    ``delivered``.
 
     Raises
     ------

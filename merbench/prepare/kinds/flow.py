@@ -1,6 +1,6 @@
 """Optical flow of a pair of faces, channels derived from it, and its encodings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import cv2
@@ -25,11 +25,8 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
     with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2.
 
-    Returns
-    -------
-    ndarray of float32, shape (height, width, 2)
-        u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first` is at (x + u, y + v) of
-        `last`. Exactly 0 for identical pictures.
+    The field, (height, width, 2), is u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first` is
+    at (x + u, y + v) of `last`. Exactly 0 for identical pictures.
     """
     if np.array_equal(first, last):  # scaled to 0..255, numerical residue would look like movement
         return np.zeros((*first.shape, 2), dtype=np.float32)
@@ -60,7 +57,8 @@ def strain(field: Field) -> Field:
 def channels(field: Field, names: Sequence[Channel]) -> Field:
     """Return the named channels of a field, shape (height, width, len(names)); magnitude is ``sqrt(u^2 + v^2)``."""
     u, v = field[:, :, 0], field[:, :, 1]
-    derive = {"u": lambda: u, "v": lambda: v, "strain": lambda: strain(field), "magnitude": lambda: np.hypot(u, v)}
+    derive: dict[str, Callable[[], Field]] = {"u": lambda: u, "v": lambda: v, "strain": lambda: strain(field)}
+    derive["magnitude"] = lambda: np.hypot(u, v)
     return np.stack([derive[name]() for name in names], axis=-1)
 
 
