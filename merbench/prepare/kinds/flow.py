@@ -25,8 +25,8 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
     with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2.
 
-    The field, (height, width, 2), is u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first` is
-    at (x + u, y + v) of `last`. Exactly 0 for identical pictures.
+    The field, (height, width, 2), is u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first`
+    is at (x + u, y + v) of `last`. Exactly 0 for identical pictures.
     """
     if np.array_equal(first, last):  # scaled to 0..255, numerical residue would look like movement
         return np.zeros((*first.shape, 2), dtype=np.float32)
