@@ -179,10 +179,8 @@ class Config(TorchConfig):
             yield not self.au_weight, f"{alone} leaves the motion branch to the AU task: au_weight must be above 0"
         small = self.trunk_pretrained and self.trunk == "small"
         yield small, "trunk_pretrained: true needs trunk: resnet18; the small trunk has no pretrained weights"
-        yield (
-            not all(1 <= each <= 99 for each in units),
-            "au_vocabulary must hold numbers of action units, from 1 to 99",
-        )
+        strange = not all(1 <= unit <= 99 for unit in units)
+        yield strange, "au_vocabulary must hold numbers of action units, from 1 to 99"
         yield not 0 < len(units) == len(set(units)), "au_vocabulary must name action units, each once"
         both = self.branches == "both"
         yield both and self.width % self.heads > 0, f"width {self.width} must be a multiple of heads {self.heads}"

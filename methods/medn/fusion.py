@@ -25,9 +25,8 @@ class Fusion(nn.Module):
             self.norm_motion, self.norm_emotion = nn.LayerNorm(width), nn.LayerNorm(width)
         if kind in ("cofm", "gate"):
             self.gate = nn.Linear(3 * width, width)
-            self.mix = nn.Sequential(
-                nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
-            )
+            layers = nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+            self.mix = nn.Sequential(*layers)
         if kind == "concat":
             self.join = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
