@@ -14,11 +14,11 @@ from merbench.cli.check_method import check_method
 from merbench.cli.check_protocol import check_protocol
 from merbench.cli.compare import compare
 from merbench.cli.data import data
+from merbench.cli.declare import flag, option
 from merbench.cli.doctor import doctor
 from merbench.cli.explain import explain
 from merbench.cli.export import export
 from merbench.cli.methods import methods
-from merbench.cli.options import flag, option
 from merbench.cli.protocols import protocols
 from merbench.cli.run import run
 from merbench.cli.score import score

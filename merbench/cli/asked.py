@@ -11,20 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hi
 
 from typer.models import ArgumentInfo
 
-from merbench.cli.options import (
-    Data,
-    Format,
-    OneProtocol,
-    Results,
-    Sanity,
-    argument,
-    flag,
-    key_values,
-    numbers,
-    option,
-    protocol_option,
-    results_folder,
-)
+from merbench.cli.declare import argument, flag, option, protocol_option
+from merbench.cli.options import Data, Format, OneProtocol, Results, Sanity, key_values, numbers, results_folder
 
 if TYPE_CHECKING:
     from merbench.engine.plan.runs import Request

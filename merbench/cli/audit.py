@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merbench.cli.asked import RunOptions, recording
-from merbench.cli.options import (
-    Format,
-    OneProtocol,
-    OnlyData,
-    Results,
-    argument,
-    flag,
-    key_values,
-    one_of,
-    option,
-    results_folder,
-)
+from merbench.cli.declare import argument, flag, option
+from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from merbench.cli.asked import configurations
-from merbench.cli.options import argument, flag, key_values, option
+from merbench.cli.declare import argument, flag, option
+from merbench.cli.options import key_values
 
 
 def check_method(

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from merbench.cli.options import Data, argument, flag
+from merbench.cli.declare import argument, flag
+from merbench.cli.options import Data
 from merbench.cli.printing import print_as
 
 

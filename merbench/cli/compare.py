@@ -5,18 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merbench.cli.options import (
-    Format,
-    Leaderboard,
-    OnlyData,
-    Protocol,
-    Results,
-    Sanity,
-    argument,
-    flag,
-    one_of,
-    results_folder,
-)
+from merbench.cli.declare import argument, flag
+from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, Sanity, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:

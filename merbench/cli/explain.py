@@ -4,18 +4,8 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import (
-    Format,
-    Leaderboard,
-    OnlyData,
-    Protocol,
-    Results,
-    argument,
-    flag,
-    one_of,
-    option,
-    results_folder,
-)
+from merbench.cli.declare import argument, flag, option
+from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
 _NAME = "A method (all seeds of its row), a row's name in the table, or a run's id or its first letters."

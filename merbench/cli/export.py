@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import Results, Run, one_of, option, results_folder
+from merbench.cli.declare import option
+from merbench.cli.options import Results, Run, one_of, results_folder
 
 
 def export(

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 from merbench.cli.cards import origin, print_card, report_broken
-from merbench.cli.options import argument
+from merbench.cli.declare import argument
 from merbench.cli.printing import print_as
 
 if TYPE_CHECKING:

@@ -1,33 +1,13 @@
-"""Options that several verbs share, and how verbs declare their own."""
+"""Options that several verbs share."""
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from merbench.cli.declare import argument, flag, option, protocol_option
 from merbench.contracts.errors import MerbenchError, suggestion
-
-
-def flag(name: str, help: str) -> Any:
-    """Declare an option without a value: ``--name``, or ``--name/--no-name``."""
-    return typer.Option(name, help=help, metavar="")
-
-
-def option(name: str, help: str, metavar: str, **more: Any) -> Any:
-    """Declare an option with a value; `more` are typer's, such as ``min``."""
-    return typer.Option(name, help=help, metavar=metavar, **more)
-
-
-def argument(help: str, metavar: str) -> Any:
-    """Declare an argument."""
-    return typer.Argument(help=help, metavar=metavar)
-
-
-def protocol_option(help: str) -> Any:
-    """Declare ``--protocol``, which has a short name."""
-    return typer.Option("--protocol", "-p", help=help, metavar="PROTOCOL")
-
 
 Results = Annotated[
     Path | None, option("--results", "Results folder (default: MERBENCH_RESULTS, else ./results).", "DIR")

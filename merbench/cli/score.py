@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from merbench.cli.options import OneProtocol, argument
+from merbench.cli.declare import argument
+from merbench.cli.options import OneProtocol
 from merbench.cli.printing import print_as
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from merbench.cli.asked import RunOptions
-from merbench.cli.options import Results, Run, flag, option, results_folder
+from merbench.cli.declare import flag, option
+from merbench.cli.options import Results, Run, results_folder
 from merbench.cli.printing import print_as
 
 

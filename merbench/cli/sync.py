@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from merbench.cli.asked import TrackingUri
-from merbench.cli.options import Results, argument, results_folder
+from merbench.cli.declare import argument
+from merbench.cli.options import Results, results_folder
 
 sync = typer.Typer(help="Update the mirrors of the records.", no_args_is_help=True)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from merbench.cli.data.reading import counts, print_notes
-from merbench.cli.options import argument, flag
+from merbench.cli.declare import argument, flag
 
 
 def add(

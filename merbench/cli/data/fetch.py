@@ -7,7 +7,7 @@ import typer
 
 from merbench.cli.asked import RunOptions
 from merbench.cli.data.reading import counts, print_notes
-from merbench.cli.options import argument, option
+from merbench.cli.declare import argument, option
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from merbench.cli.options import flag
+from merbench.cli.declare import flag
 from merbench.cli.printing import print_as
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merbench.cli.options import argument, option
+from merbench.cli.declare import argument, option
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from merbench.cli.options import argument, option
+from merbench.cli.declare import argument, option
 
 
 def show(

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from merbench.cli.data.reading import counts
-from merbench.cli.options import argument, one_of, option
+from merbench.cli.declare import argument, option
+from merbench.cli.options import one_of
 
 _TABLE = "Action units of the emotions: default, or ambiguous as in CAS(ME)^3."
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merbench.cli.data.reading import counts, print_notes
-from merbench.cli.options import Registered, flag
+from merbench.cli.declare import flag
+from merbench.cli.options import Registered
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
