@@ -20,7 +20,7 @@ import torch
 from _authors import straight_fold
 from _timing import SHARED_RELEASE, interleaved, print_ratios
 
-from merbench.engine.execute.jobs import Executor, Job, Serial, Working
+from merbench.engine.execute.jobs import Executor, Job, Working
 from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.engine.execute.ray_session import connect
 from merbench.engine.plan.catalogue import protocol
@@ -100,16 +100,16 @@ def who(options: argparse.Namespace) -> dict[str, Executor]:
     """Return the executor of each of merbench's rows."""
     found: dict[str, Executor] = {}
     if "serial" in options.rows:
-        found["serial"] = Serial(pack=1)
+        found["serial"] = Executor(pack=1)
     if "workers" in options.rows:
         gpus = 0 if options.device == "cpu" else 1
         connect(None, workers=max(options.workers), gpus=gpus)
         for count in options.workers:
             found[f"{count} processes"] = RayExecutor(count, gpus, count if gpus else None, pack=1)
     for pack in options.packs:
-        found |= {f"packed by {pack}": Serial(pack)} if "packed" in options.rows else {}
+        found |= {f"packed by {pack}": Executor(pack)} if "packed" in options.rows else {}
     for pack in options.packs:
-        found |= {f"packed by {pack}, compiled": Serial(pack)} if "compiled" in options.rows else {}
+        found |= {f"packed by {pack}, compiled": Executor(pack)} if "compiled" in options.rows else {}
     return found
 
 

@@ -29,7 +29,7 @@ from rich.console import Console
 
 from merbench.cli.display import PlainDisplay
 from merbench.engine.execute.grid import execute
-from merbench.engine.execute.jobs import Executor, Observer, Serial
+from merbench.engine.execute.jobs import Executor, Observer
 from merbench.engine.execute.ray_executor import RayExecutor
 from merbench.engine.execute.ray_session import connect
 from merbench.engine.fold.folds import run_fold
@@ -185,7 +185,7 @@ def compare(path: Path, epochs: int, folds: int, rounds: int, workers: int) -> N
             drive(plans, Path(folder), executor, some)
 
     candidates = {
-        "serial": lambda: run(Serial()),
+        "serial": lambda: run(Executor()),
         "ray, 1 worker": lambda: run(one),
         f"ray, {workers} workers": lambda: run(several),
     }

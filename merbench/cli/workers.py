@@ -50,9 +50,9 @@ def workforce(options: "RunOptions | AblateOptions") -> "Start":
 
         several = any(plan.task.device != "cpu" for plan in plans) and environment.gpus() > 1
         if (executor or ("ray" if several else "serial")) == "serial":
-            from merbench.engine.execute.jobs import Serial
+            from merbench.engine.execute.jobs import Executor
 
-            yield Serial(options.pack)
+            yield Executor(options.pack)
             return
         from merbench.engine.execute.ray_session import ray_workers
 

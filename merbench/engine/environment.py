@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,16 +12,9 @@ from types import ModuleType
 from typing import Any
 
 PACKAGES = (
-    "merbench",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "scipy",
-    "torch",
-    "opencv-contrib-python-headless",
+    "merbench", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "torch", "opencv-contrib-python-headless",
     "dlib-bin",
-)
+)  # fmt: skip
 
 
 @cache
@@ -28,10 +22,8 @@ def packages() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 
@@ -60,17 +52,14 @@ def git_commit() -> str | None:
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
-    git = ["git", "-C", str(root)]
     try:
-        commit = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
+        commit, changed = (
+            subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=True).stdout
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{commit}-dirty" if changed.strip() else commit
+    return commit.strip() + "-dirty" * bool(changed.strip())
 
 
 def peak_memory_mb() -> float | None:
@@ -84,10 +73,7 @@ def peak_memory_mb() -> float | None:
 
 
 def device_of(method: type) -> str:
-    """Return the torch device of a method's folds: ``cuda:0`` if it uses torch, and torch finds a GPU; else ``cpu``.
-
-    Torch is not imported for this.
-    """
+    """Return ``cuda:0`` if a method uses torch and torch, not imported for this, finds a GPU; else ``cpu``."""
     torch: Any = sys.modules.get("torch")
     return "cuda:0" if uses_torch(method) and torch.cuda.is_available() else "cpu"
 
@@ -105,31 +91,31 @@ def gpus() -> int:
     return torch.cuda.device_count() if torch else 0
 
 
+def _torch_on(device: str) -> Any:
+    """Return torch if it has used this GPU; None for a CPU."""
+    torch: Any = sys.modules.get("torch")
+    return torch if device != "cpu" and torch and torch.cuda.is_initialized() else None
+
+
 def begin_gpu_memory(device: str) -> None:
     """Let `peak_gpu_memory_mb` count from here; does nothing for a CPU, or a GPU that was not used so far."""
-    torch: Any = sys.modules.get("torch")
-    if device != "cpu" and torch and torch.cuda.is_initialized():
+    if torch := _torch_on(device):
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_gpu_memory_mb(device: str) -> float | None:
     """Return the most memory that torch held on a GPU since `begin_gpu_memory`, in MiB; None for a CPU."""
-    torch: Any = sys.modules.get("torch")
-    if device == "cpu" or not torch or not torch.cuda.is_initialized():
-        return None
-    return float(torch.cuda.max_memory_allocated(device) / 2**20)
+    torch = _torch_on(device)
+    return float(torch.cuda.max_memory_allocated(device) / 2**20) if torch else None
 
 
 def gpu_memory_mb(device: str) -> float | None:
     """Return all the memory of a GPU that was used, in MiB; None for a CPU."""
-    torch: Any = sys.modules.get("torch")
-    if device == "cpu" or not torch or not torch.cuda.is_initialized():
-        return None
-    return float(torch.cuda.get_device_properties(device).total_memory / 2**20)
+    torch = _torch_on(device)
+    return float(torch.cuda.get_device_properties(device).total_memory / 2**20) if torch else None
 
 
 def free_gpu_memory(device: str) -> None:
     """Release the GPU memory that torch keeps for later: others may share it."""
-    torch: Any = sys.modules.get("torch")
-    if device != "cpu" and torch and torch.cuda.is_initialized():
+    if torch := _torch_on(device):
         torch.cuda.empty_cache()

@@ -14,7 +14,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread, Timer
 
-from merbench.tracking.servers import TrackingError, TrackingServer
+from merbench.contracts.errors import MerbenchError
+from merbench.tracking.servers import TrackingServer
 from merbench.tracking.sync import sync
 
 #: Between two passes, so that folds that finish together are mirrored together.
@@ -34,14 +35,9 @@ def read(lines: SimpleQueue[Path | None]) -> None:
 
 
 def mirror(server: TrackingServer, lines: SimpleQueue[Path | None], say: Callable[[str], None]) -> bool:
-    """Mirror changed runs until no more are sent; a run that could not be mirrored is reported once, and tried again.
+    """Mirror changed runs until no more are sent, each failure reported once and tried again; true if all are mirrored.
 
     Records that do not verify are not reported here: they are being written, or the driver reports them.
-
-    Returns
-    -------
-    bool
-        Everything is mirrored.
     """
     said: set[str] = set()
     changed: dict[Path, None] = {}
@@ -53,7 +49,7 @@ def mirror(server: TrackingServer, lines: SimpleQueue[Path | None], say: Callabl
             _, notes = sync(server, changed)
             behind = [str(note) for note in notes if note.kind == "warning"]
             changed.clear()
-        except TrackingError as error:
+        except MerbenchError as error:
             behind = [f"{error}; the records are complete: {server.later} brings MLflow up to date later"]
         for line in behind:
             if line not in said:

@@ -37,16 +37,12 @@ class Content:
 
     Attributes
     ----------
-    name : str
-        Shown to people.
     mirrored : str
         Digest of the files that it is made from: where MLflow holds the same one, nothing is to be done.
     status : str
         ``FINISHED``, ``FAILED``, or ``RUNNING`` while folds are missing.
     start, end : int, optional
         Milliseconds since 1970.
-    tags, params : dict of str to str
-        Within MLflow's limits.
     metrics : dict of str to float
         NaN for a figure that is not known, or not yet.
     """
@@ -120,23 +116,10 @@ def state_of(folder: Path, file: RunFile) -> str:
 
 
 def read_content(folder: Path) -> tuple[Content, dict[str, Content], list[str], RecordedRun]:
-    """Read a run's folder for MLflow.
+    """Read a run's folder for MLflow; raises a `RecordError` where ``run.json`` does not verify.
 
-    Returns
-    -------
-    Content
-        The run.
-    dict of str to Content
-        Its folds, by the name of their folder.
-    list of str
-        What did not verify and is excluded.
-    RecordedRun
-        The run as recorded.
-
-    Raises
-    ------
-    RecordError
-        ``run.json`` does not verify.
+    Returns the run's content, that of its folds by their folder's name, the lines on records that do not verify and are
+    excluded, and the run as recorded.
     """
     records = RunFolder(folder)
     state = state_of(folder, records.read_run())  # first: a fold recorded meanwhile is for the next pass
@@ -163,18 +146,19 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
     file, key = run.file, run.file.key
     failed = sum(record.status == "failed" for record in records.values())
     status = "FINISHED" if run.complete else "FAILED" if failed else "RUNNING"
+    missing = f"{len(records) - failed} of {len(file.folds)} folds" + (f", {failed} failed" if failed else "")
     ends = [_milliseconds(record.finished) for record in records.values()]
-    scores = _scores(run)
-    recorded = len(records) - failed
+    # One with missing folds has no comparable figures.
+    scores = part_scores([run.predictions], file.outputs, file.parts, file.task) if run.complete else []
     metrics = {
-        "folds": float(recorded),
+        "folds": float(len(records) - failed),
         "folds_failed": float(failed),
         "seconds": sum(record.seconds.get("total", 0.0) for record in records.values()),
         "peak_memory_mb": max((record.peak_memory_mb or math.nan for record in records.values()), default=math.nan),
     }
     tags = {
         "run": file.run_id,
-        "status": _standing(run, recorded, failed),
+        "status": "complete" if run.complete else missing,
         "method": file.method,
         "config": file.config_name,
         "variant": file.variant,
@@ -188,10 +172,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         **({"sanity": "labels shuffled"} if key.shuffled else {}),
         **({"warnings": "; ".join(file.warnings)} if file.warnings else {}),
         "key": key.digest(),
-        "spec_digest": key.spec_digest,
-        "split_digest": key.split_digest,
-        "data_digest": key.data_digest,
-        "code_digest": key.code_digest,
+        **{name: getattr(key, name) for name in ("spec_digest", "split_digest", "data_digest", "code_digest")},
         "merbench": file.merbench,
         "mlflow.source.name": "merbench",
         "mlflow.source.type": "LOCAL",
@@ -200,7 +181,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
     }
     start = _milliseconds(file.created)
     return Content(
-        name=_cut(shown(_name(file)), _NAME),
+        name=_cut(shown(" ".join([file.method, *file.apart(), f"seed {key.seed}"])), _NAME),
         mirrored=state,
         status=status,
         start=start,
@@ -211,25 +192,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
     )
 
 
-def _name(file: RunFile) -> str:
-    return " ".join([file.method, *file.apart(), f"seed {file.key.seed}"])
-
-
-def _standing(run: RecordedRun, recorded: int, failed: int) -> str:
-    if run.complete:
-        return "complete"
-    return f"{recorded} of {len(run.file.folds)} folds" + (f", {failed} failed" if failed else "")
-
-
-def _scores(run: RecordedRun) -> list[PartScore]:
-    """Score a complete run; one with missing folds has no comparable figures."""
-    if not run.complete:
-        return []
-    return part_scores([run.predictions], run.file.outputs, run.file.parts, run.file.task)
-
-
 def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
-    """Name the figures of each part, ``uf1`` and ``casme2/uf1``; NaN while folds are missing."""
     names = ("uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc", "clips", "classes_scored")
     figures = {(part, name): math.nan for part in run.file.parts for name in names}
     for score in scores:
@@ -242,7 +205,6 @@ def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
 
 
 def _note(run: RecordedRun, scores: list[PartScore]) -> str:
-    """Write the description at the top of a run's page."""
     file = run.file
     lines = [*file.warnings, *["Synthetic data: the scores do not carry over to real data."] * file.synthetic]
     lines += [""] * bool(lines)
@@ -264,16 +226,10 @@ def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Conte
     dataset, _, subject = record.fold.partition("/")
     end = _milliseconds(record.finished)
     metrics = {"seconds" if name == "total" else f"{name}_seconds": value for name, value in record.seconds.items()}
-    known = {"peak_memory_mb": record.peak_memory_mb, "peak_gpu_memory_mb": record.peak_gpu_memory_mb, "acc": right}
-    known["selected_epoch"] = record.selected_epoch
-    metrics |= {name: value for name, value in known.items() if value is not None}
-    tags = {
-        "dataset": shown(dataset),
-        "subject": shown(subject),
-        "status": "ok",
-        "device": record.device,
-        "threads": str(record.threads),
-    }
+    known = {name: getattr(record, name) for name in ("peak_memory_mb", "peak_gpu_memory_mb", "selected_epoch")}
+    metrics |= {name: value for name, value in {**known, "acc": right}.items() if value is not None}
+    tags = {"dataset": shown(dataset), "subject": shown(subject), "status": "ok"}
+    tags |= {"device": record.device, "threads": str(record.threads)}
     if record.failure:
         failure = record.failure
         tags["status"] = "failed"
@@ -293,7 +249,6 @@ def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Conte
 
 
 def _setting(value: object) -> str:
-    """Write a setting as it is written on a card."""
     return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

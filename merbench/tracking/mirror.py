@@ -35,18 +35,10 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 
 class Mirror:
-    """The driver's end of the mirror process.
+    """The driver's end of the mirror process; without a server nothing is mirrored.
 
-    It never blocks: lines to the process are written, and those from it read, by a thread each.
-
-    Parameters
-    ----------
-    server : TrackingServer, optional
-        Where runs are mirrored; without one they are not.
-    runs : Path
-        The folder of all runs.
-    say : callable
-        Shows a line to the user, from any thread.
+    It never blocks: lines to the process are written, and those from it read, by a thread each. `say` shows a line to
+    the user, from any thread.
     """
 
     def __init__(self, server: TrackingServer | None, runs: Path, say: Callable[[str], None]) -> None:
@@ -97,7 +89,7 @@ class Mirror:
     @property
     def at_work(self) -> bool:
         """Whether `finish` has a process to wait for."""
-        return self._server is not None and self._process is not None
+        return self._process is not None
 
     def finish(self) -> str:
         """Wait a while for the process, and return a line on the state of MLflow; empty where nothing was mirrored."""

@@ -43,10 +43,6 @@ _QUIET = {
 }
 
 
-class TrackingError(MerbenchError):
-    """MLflow can't be brought up to date; the records are not affected."""
-
-
 @dataclass(frozen=True)
 class TrackingServer:
     """An MLflow server, or a database file.
@@ -89,15 +85,7 @@ class TrackingServer:
 def settle(given: str | None, results: Path) -> TrackingServer | None:
     """Find the tracking server: as given, else ``MLFLOW_TRACKING_URI``, else files in the results folder.
 
-    Returns
-    -------
-    TrackingServer, optional
-        None where ``none`` is asked for.
-
-    Raises
-    ------
-    MerbenchError
-        A URI that MLflow could not write to; the message names valid forms.
+    It is None for ``none``. A URI that MLflow could not write to raises a `MerbenchError` that names valid forms.
     """
     source = "--tracking-uri" if given else VARIABLE
     uri = (given or os.environ.get(VARIABLE) or "").strip()
@@ -128,8 +116,7 @@ def settle(given: str | None, results: Path) -> TrackingServer | None:
 
 
 def _sqlite_uri(path: Path) -> str:
-    """Write the URI of a database file; only characters that would end or change the path are escaped."""
-    return _SQLITE + path.as_posix().replace("%", "%25").replace("?", "%3F")
+    return _SQLITE + path.as_posix().replace("%", "%25").replace("?", "%3F")  # these would end or change the path
 
 
 def _without_password(uri: str) -> str:
@@ -139,12 +126,7 @@ def _without_password(uri: str) -> str:
 def connect(server: TrackingServer) -> "MlflowClient":
     """Return MLflow's client of a server; a database file is created if it is missing.
 
-    MLflow's telemetry is turned off, and only errors are printed.
-
-    Raises
-    ------
-    TrackingError
-        No server answers.
+    MLflow's telemetry is turned off, and only errors are printed. A `MerbenchError` where no server answers.
     """
     if server.over_http:
         _knock(server)
@@ -172,7 +154,7 @@ def _knock(server: TrackingServer) -> None:
     except HTTPError:
         return  # something answers
     except (URLError, OSError, ValueError) as error:
-        raise TrackingError(f"MLflow at {server.address}: {reason(error)}") from error
+        raise MerbenchError(f"MLflow at {server.address}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:
@@ -182,7 +164,7 @@ def reason(error: BaseException) -> str:
         chain.append(inner)
     kinds = {kind.__name__ for link in chain for kind in type(link).__mro__}
     texts = " ".join(str(link) for link in chain)
-    if {"gaierror", "NameResolutionError"} & kinds:
+    if kinds & {"gaierror", "NameResolutionError"}:
         return "unknown host"
     if {"ConnectionRefusedError", "NewConnectionError"} & kinds or "Connection refused" in texts:
         return "connection refused"  # first: urllib3 counts a refused connection among those out of time

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -16,23 +17,13 @@ from typing import TYPE_CHECKING, Literal
 from filelock import FileLock, Timeout
 
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import RecordError
+from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.notes import Note
 from merbench.databases.registrations import home
 from merbench.records.folder import RunFolder
-from merbench.tracking.contents import (
-    FOLD,
-    MIRRORED,
-    RUN,
-    Content,
-    experiment,
-    experiment_tags,
-    identity,
-    read_content,
-    state_of,
-    write_files,
-)
-from merbench.tracking.servers import TrackingError, TrackingServer, connect, reason
+from merbench.tracking import contents
+from merbench.tracking.contents import FOLD, MIRRORED, RUN, Content
+from merbench.tracking.servers import TrackingServer, connect, reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,28 +45,15 @@ def sync(
 ) -> tuple[Counter[Done], list[Note]]:
     """Bring MLflow in line with the records of some runs.
 
+    Returns how many were added, updated or kept as they were, problems of records that do not verify, and a warning for
+    each run that MLflow refused. A `MerbenchError` where the server can't be written at all; the next pass continues.
+
     Parameters
     ----------
-    server : TrackingServer
-        Where they are mirrored.
-    folders : iterable of Path
-        The runs' folders.
     done : callable
         Called with the folder of each run that is in line.
     wait : callable
         Called before waiting for another process that is writing to the same server.
-
-    Returns
-    -------
-    Counter
-        How many runs were added, updated or kept as they were.
-    list of Note
-        Problems of records that do not verify, and a warning for each run that MLflow refused.
-
-    Raises
-    ------
-    TrackingError
-        The server can't be written at all; the next pass continues from what was written.
     """
     counts: Counter[Done] = Counter()
     notes: list[Note] = []
@@ -102,10 +80,10 @@ def _reaching(server: TrackingServer) -> Iterator[None]:
     """Turn every error of MLflow and its libraries into one line that names the address."""
     try:
         yield
-    except TrackingError:
+    except MerbenchError:
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {server.address}: {reason(error)}") from error
+        raise MerbenchError(f"MLflow at {server.address}: {reason(error)}") from error
 
 
 def _refused(error: Exception) -> bool:
@@ -122,19 +100,15 @@ def _alone(server: TrackingServer, wait: Callable[[], object]) -> Iterator[None]
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         wait()
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 class _Mirror:
-    """Writes one run, and its folds, to MLflow."""
-
     def __init__(self, client: "MlflowClient", server: TrackingServer) -> None:
         self._client, self._server = client, server
         self._experiment = ""
@@ -142,16 +116,16 @@ class _Mirror:
     def run(self, folder: Path) -> tuple[Done, list[str]]:
         """Bring a run in line; returns how, and the problems of its records."""
         file = RunFolder(folder).read_run()
-        self._experiment = self._experiment_id(experiment(file), experiment_tags(file))
-        there = self._the_one(self._search(RUN, identity(file)))
-        if there is not None and there.data.tags.get(MIRRORED) == state_of(folder, file):
+        self._experiment = self._experiment_id(contents.experiment(file), contents.experiment_tags(file))
+        there = self._the_one(self._search(RUN, contents.identity(file)))
+        if there is not None and there.data.tags.get(MIRRORED) == contents.state_of(folder, file):
             return "kept", []
-        content, folds, problems, recorded = read_content(folder)
-        own = there or self._create(content, {RUN: identity(file)})
+        content, folds, problems, recorded = contents.read_content(folder)
+        own = there or self._create(content, {RUN: contents.identity(file)})
         self._write(own, content)
         self._folds(own.info.run_id, folds)
         with TemporaryDirectory(prefix="merbench-") as files:
-            write_files(recorded, Path(files))
+            contents.write_files(recorded, Path(files))
             self._client.log_artifacts(own.info.run_id, files)
         self._end(own.info.run_id, content, mark=not problems)
         return ("updated" if there else "added"), problems
@@ -161,30 +135,26 @@ class _Mirror:
         there = self._client.get_experiment_by_name(name)
         if there is None:
             root = self._server.artifacts
-            made = self._client.create_experiment(name, root.as_uri() if root else None, tags)
-            return self._known(str(made))
+            return self._known(self._client.create_experiment(name, root.as_uri() if root else None, tags))
         if there.lifecycle_stage == "deleted":
             self._client.restore_experiment(there.experiment_id)
-        return self._known(str(there.experiment_id))
+        return self._known(there.experiment_id)
 
     def _known(self, given: str) -> str:
         """Return an id from MLflow; a service that answers without one is not MLflow."""
         if not given:
-            raise TrackingError(f"MLflow at {self._server.address}: the service there is not MLflow")
+            raise MerbenchError(f"MLflow at {self._server.address}: the service there is not MLflow")
         return given
 
     def _search(self, tag: str, value: str) -> "list[Run]":
         """Find merbench's runs by a tag, whose value is made of ids and digests."""
-        found: list[Run] = []
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment], f"tags.`{tag}` = '{value}'", max_results=_PAGE, page_token=token
-            )
+        search = partial(self._client.search_runs, [self._experiment], f"tags.`{tag}` = '{value}'", max_results=_PAGE)
+        page = search()
+        found = list(page)
+        while page.token:
+            page = search(page_token=page.token)
             found += page
-            token = page.token
-            if not token:
-                return found
+        return found
 
     def _the_one(self, runs: "Iterable[Run]") -> "Run | None":
         """Return the run to keep where a lost answer led to several; the others are deleted, with their folds."""

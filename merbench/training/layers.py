@@ -24,19 +24,8 @@ class FastDropout(nn.Module):
 def packed_masks(shape: Sequence[int], shares: Sequence[float], generators: Sequence[torch.Generator]) -> Tensor:
     """Draw the masks of `FastDropout` for many folds, each by its own generator: the same bits as alone.
 
-    Parameters
-    ----------
-    shape : sequence of int
-        Of the input that a fold drops from, clips on the first axis.
-    shares : sequence of float
-        The share of a fold's rows that are its own, from the first; nothing is drawn for the padding after them.
-    generators : sequence of Generator
-        One a fold, all on the device of the masks.
-
-    Returns
-    -------
-    Tensor of uint8, shape (n_folds, *shape)
-        Zeros and twos.
+    `shape` is that of a fold's input, clips on the first axis; `shares` are the shares of its rows that are its own,
+    from the first: nothing is drawn for the padding after them. Returns zeros and twos, one mask for each fold.
     """
     count = torch.Size(shape).numel()
     draws = torch.zeros(len(generators), _words(count), dtype=torch.int64, device=generators[0].device)

@@ -22,7 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from merbench.contracts.methods import RunContext, TrainingData
 from merbench.training.layers import FastDropout, packed_masks
-from merbench.training.torch_method import Batch, BatchSource, TorchMethod, batch_ends
+from merbench.training.torch_method import Batch, TorchMethod, batch_ends
 
 #: The label that torch's cross-entropy ignores; labels of action units are NaN where they are not known.
 NO_CLASS = -100
@@ -34,19 +34,10 @@ def can_pack(method: type) -> bool:
 
 
 def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int]]:
-    """Group the folds that can be trained together: equally many steps an epoch, and equally many epochs.
+    """Group folds with so many training clips by equally many steps an epoch and equally many epochs.
 
-    Parameters
-    ----------
-    method : TorchMethod
-        Of any of the folds.
-    clips : sequence of int
-        Training clips of each fold.
-
-    Returns
-    -------
-    list of list of int
-        Places in `clips`, each once; each fold alone if the class does not pack.
+    Returns places in `clips`, each once; those of one group can be trained together. Each fold is alone if the class of
+    `method`, of any of the folds, does not pack.
     """
     if not can_pack(type(method)):
         return [[place] for place in range(len(clips))]
@@ -59,17 +50,11 @@ def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int
 
 @dataclass(frozen=True)
 class _PackedFold:
-    """A fold that is about to be trained together with others.
-
-    Attributes
-    ----------
-    generator : Generator
-        Continues from torch's own after the net was made.
-    """
+    """A fold that is about to be packed; its generator continues from torch's own after the net was made."""
 
     method: TorchMethod
     run: RunContext
-    source: BatchSource
+    source: Any  # of batches, from the method
     generator: torch.Generator
 
 
@@ -85,15 +70,7 @@ def start_packed(method: TorchMethod, train: TrainingData, run: RunContext) -> _
 def fit_packed(folds: Sequence[_PackedFold]) -> None:
     """Train the nets of several folds together; each method ends in the state that its own ``fit`` leads to.
 
-    Parameters
-    ----------
-    folds : sequence
-        From `start_packed`, of methods of one class and configuration, that `grouped_by_steps` puts together.
-
-    Raises
-    ------
-    ValueError
-        The folds can't be packed.
+    The folds are of one class and configuration, and of one group of `grouped_by_steps`; else a `ValueError` is raised.
     """
     methods = [fold.method for fold in folds]
     if len(grouped_by_steps(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
@@ -134,18 +111,10 @@ def fit_packed(folds: Sequence[_PackedFold]) -> None:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The clips of a step.
+    """The clips of a step: rows among those of all folds, padded by a clip of the fold's own, without a label.
 
-    Attributes
-    ----------
-    rows : Tensor of int64, shape (n_folds, n_longest)
-        Rows among the clips of all folds, padded by a clip of the fold's own.
-    labels : Tensor, shape (n_folds, n_longest, ...)
-        With no label for the padding.
-    sizes : tuple of int
-        How many clips are each fold's own.
-    own : Tensor of bool, shape (n_folds, n_longest), optional
-        Which these are; None without padding.
+    `rows` and `labels` have shape (n_folds, n_longest, ...), as has `own`, which is None without padding; `sizes` says
+    how many clips are each fold's own.
     """
 
     rows: Tensor
@@ -197,11 +166,9 @@ class _Batches:
         device = self._labels.device
         on_device = torch.from_numpy(rows).to(device)
         labels = self._labels[on_device]
-        if own.all():
-            return _Rows(on_device, labels, tuple(sizes.tolist()), None)
-        mask = torch.from_numpy(own).to(device)
-        none = torch.nan if labels.is_floating_point() else NO_CLASS
-        labels[~mask] = none
+        mask = None if own.all() else torch.from_numpy(own).to(device)
+        if mask is not None:
+            labels[~mask] = torch.nan if labels.is_floating_point() else NO_CLASS
         return _Rows(on_device, labels, tuple(sizes.tolist()), mask)
 
     def batch(self, step: _Rows) -> Batch:
@@ -321,24 +288,17 @@ class _Losing(nn.Module):
     def __init__(self, method: TorchMethod, padded: bool) -> None:
         super().__init__()
         self.net, self._method = copy.deepcopy(method.net), method
-        for name, module in list(self.net.named_modules()):
+        for name, module in list(self.named_modules()):
             if isinstance(module, FastDropout):
-                self._put(name, _GivenDropout())
+                self.set_submodule(name, _GivenDropout())
             elif padded and _learns_statistics(module):
-                self._put(name, _BatchNormOfOwn(module))
-
-    def _put(self, name: str, module: nn.Module) -> None:
-        if name:
-            self.net.set_submodule(name, module)
-        else:
-            self.net = module
+                self.set_submodule(name, _BatchNormOfOwn(module))
 
     def forward(self, batch: Batch, labels: Tensor) -> Tensor:
         return self._method.loss(self.net, batch, labels)
 
 
 def _learns_statistics(module: nn.Module) -> bool:
-    """Return whether a module is a batch norm that is trained, not one that is frozen in eval mode."""
     return isinstance(module, _BatchNorm) and module.training
 
 
@@ -377,8 +337,7 @@ class _BatchNormOfOwn(nn.Module):
         self._momentum, self._eps = norm.momentum, norm.eps
 
     def forward(self, x: Tensor) -> Tensor:
-        own = self.own.repeat_interleave(len(x) // len(self.own)) if len(x) != len(self.own) else self.own
-        own = own.view(-1, *[1] * (x.ndim - 1))
+        own = self.own.repeat_interleave(len(x) // len(self.own)).view(-1, *[1] * (x.ndim - 1))
         axes = [axis for axis in range(x.ndim) if axis != 1]
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         count = own.sum().to(wide.dtype) * x[0, 0].numel()
@@ -386,15 +345,12 @@ class _BatchNormOfOwn(nn.Module):
         centred = wide - mean
         spread = torch.where(own, centred, 0).square().sum(axes, keepdim=True) / count
         if "running_mean" in self._buffers:
-            self._follow(mean.detach().flatten(), (spread.detach() * (count / (count - 1))).flatten())
+            following = (self.running_mean, mean), (self.running_var, spread * (count / (count - 1)))
+            for running, found in following:
+                running.mul_(1 - self._momentum).add_(self._momentum * found.detach().flatten())
+            self.num_batches_tracked.add_(1)
         scale = (spread + self._eps).rsqrt()
         if "weight" not in self._parameters:
             return (centred * scale).to(x.dtype)
         weight, bias = (each.view(1, -1, *[1] * (x.ndim - 2)) for each in (self.weight, self.bias))
         return (centred * (scale * weight) + bias).to(x.dtype)
-
-    def _follow(self, mean: Tensor, spread: Tensor) -> None:
-        """Update the running statistics."""
-        self.running_mean.mul_(1 - self._momentum).add_(self._momentum * mean)
-        self.running_var.mul_(1 - self._momentum).add_(self._momentum * spread)
-        self.num_batches_tracked.add_(1)

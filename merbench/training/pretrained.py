@@ -9,26 +9,14 @@ Made = TypeVar("Made")
 
 
 def downloaded(name: str, instead: str, make: Callable[[], Made]) -> Made:
-    """Make a model whose weights are downloaded.
+    """Make a model whose weights are downloaded, for example by timm; a failure is a `SetupError` in one line.
 
-    Parameters
-    ----------
-    name : str
-        Of the model, in the library.
-    instead : str
-        The setting that needs no download.
-    make : callable
-        Makes it, for example by timm.
-
-    Raises
-    ------
-    SetupError
-        The model is unknown, or its weights can't be downloaded.
+    `name` is the model's in the library, `instead` the setting that needs no download.
     """
     try:
         return make()
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SetupError(
             f"the weights of {name} can't be downloaded ({reason}): download them on a machine with access to "
             f"the model hub into its cache, or set {instead}"

@@ -21,10 +21,8 @@ class TorchConfig(MethodConfig):
 
     Attributes
     ----------
-    epochs : int
-        Passes over the training clips.
     least_steps : int
-        More passes are made if these are fewer steps than this: few clips give few steps an epoch.
+        More passes over the training clips are made if `epochs` are fewer steps: few clips give few steps an epoch.
     batch_size : int
         Clips a step; the last batch of an epoch may be smaller, or one clip larger.
     learning_rate : float
@@ -101,12 +99,8 @@ class TorchMethod:
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Turn the inputs of clips into tensors, row by row; by default every declared input unchanged.
 
-        Parameters
-        ----------
-        inputs : Inputs
-            Training clips, or test clips, which lack inputs that are for training only.
-        rng : Generator, optional
-            Draws jitter; for ``inputs[name].batch(rng=rng)``. None for test clips.
+        Test clips lack inputs that are for training only. `rng`, None for test clips, draws jitter, for
+        ``inputs[name].batch(rng=rng)``.
         """
         return {name: torch.from_numpy(inputs[name].batch(rng=rng)) for name in inputs.names()}
 
@@ -153,7 +147,7 @@ class TorchMethod:
             if run.epoch_end(epoch, self):
                 break
 
-    def start(self, train: TrainingData, run: RunContext) -> "BatchSource":
+    def start(self, train: TrainingData, run: RunContext) -> "_BatchSource":
         """Make the net, on its device, and the source of its batches."""
         torch.set_num_threads(run.threads)
         self._device = torch.device(run.device)
@@ -164,7 +158,7 @@ class TorchMethod:
         self.net = self.module().to(self._device)
         if self.config.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
-        return BatchSource(self, train, run)
+        return _BatchSource(self, train, run)
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Predict with the net in eval mode, at most a batch at a time."""
@@ -204,18 +198,10 @@ class TorchMethod:
         return {name: values.to(self._device) for name, values in self.tensors(inputs, rng).items()}
 
 
-class BatchSource:
-    """The source of a method's training batches: the clips' tensors on the device, and the fold's random streams.
+class _BatchSource:
+    """A method's training batches: the clips' tensors on the device, and the fold's random streams.
 
-    Attributes
-    ----------
-    labels : Tensor of int64, shape (n_clips,)
-    epochs : int
-        Passes over the clips.
-    data : dict of str to Tensor
-        The clips' tensors; empty before the first epoch.
-    jittered : bool
-        The tensors differ from epoch to epoch.
+    `data` is empty before the first epoch; `jittered` says that the tensors differ from epoch to epoch.
     """
 
     def __init__(self, method: TorchMethod, train: TrainingData, run: RunContext) -> None:
@@ -223,7 +209,8 @@ class BatchSource:
         self.labels = torch.from_numpy(np.asarray(train.labels)).to(device)
         self.epochs = method.passes(len(self.labels))
         self.data: Batch = {}
-        self.jittered = _jittered(train.inputs)
+        specs = [train.inputs[name].spec for name in train.inputs.names()]
+        self.jittered = any(getattr(spec, f"{end}_jitter", 0) for spec in specs for end in ("onset", "apex"))
         self._method, self._inputs = method, train.inputs
         self._order, self._jitter = run.rng("shuffle"), run.rng("jitter")
         self._generator = torch.Generator(device).manual_seed(run.stream_seed("augment"))
@@ -255,8 +242,3 @@ def batch_ends(clips: int, size: int) -> list[int]:
     if len(ends) > 1 and clips - ends[-2] == 1:
         del ends[-2]  # a last clip alone, for which batch norm has no variance, joins the batch before
     return ends
-
-
-def _jittered(inputs: Inputs) -> bool:
-    specs = [inputs[name].spec for name in inputs.names()]
-    return any(getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0) for spec in specs)

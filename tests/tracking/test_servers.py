@@ -15,7 +15,8 @@ import pytest
 from support.cases import each
 from support.mirrored import synced
 
-from merbench.tracking.servers import TrackingError, settle
+from merbench.contracts.errors import MerbenchError
+from merbench.tracking.servers import settle
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -74,7 +75,7 @@ def test_a_broken_server_or_another_service_is_one_line(record, answers, tmp_pat
     for name in each(BROKEN):
         answer, reason = BROKEN[name]
         with answering(answer) as address:
-            with pytest.raises(TrackingError) as raised:
+            with pytest.raises(MerbenchError) as raised:
                 synced(settle(address, tmp_path), folder)
             assert address in str(raised.value)
         assert reason in str(raised.value)
@@ -86,7 +87,7 @@ def test_a_server_that_does_not_answer_in_time_is_reported(record, answers, tmp_
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     over = threading.Event()
     with answering(lambda handler: over.wait(60)) as address:
-        with pytest.raises(TrackingError, match="no answer within"):
+        with pytest.raises(MerbenchError, match="no answer within"):
             synced(settle(address, tmp_path), record(answers))
         over.set()
 
@@ -103,7 +104,7 @@ def test_a_server_that_slows_down_later_is_reported(record, answers, tmp_path, m
             says(200, b"OK")(handler)
 
     with answering(answer) as address:
-        with pytest.raises(TrackingError, match="no answer within 1 s"):
+        with pytest.raises(MerbenchError, match="no answer within 1 s"):
             synced(settle(address, tmp_path), record(answers))
         over.set()
 
@@ -112,7 +113,7 @@ def test_a_refused_connection_is_reported_without_password(record, answers, tmp_
     with socket.socket() as taken:  # bound, but not listening: nobody else gets it
         taken.bind(("127.0.0.1", 0))
         address = f"http://me:secret@127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(TrackingError, match=r"MLflow at http://127.*: connection refused") as raised:
+        with pytest.raises(MerbenchError, match=r"MLflow at http://127.*: connection refused") as raised:
             synced(settle(address, tmp_path), record(answers))
     assert "secret" not in str(raised.value)
 
@@ -173,7 +174,7 @@ def test_a_real_server_is_completed_after_it_died_midway(record, answers, tmp_pa
     with real_server(tmp_path) as server, answering(forwarding(server, left)) as address:
         server = settle(address, tmp_path)
         for left[0] in (5, 9, 15):
-            with pytest.raises(TrackingError):
+            with pytest.raises(MerbenchError):
                 synced(server, folder)
         left[0] = 10_000
         assert synced(server, folder, other).added == 1  # the first had been begun
@@ -187,5 +188,5 @@ def test_a_real_server_is_completed_after_it_died_midway(record, answers, tmp_pa
         assert {fold.info.status for fold in shown.folds.values()} == {"FINISHED"}
         files = tmp_path.glob(f"files/*/{shown.run.info.run_id}/artifacts/*")
         assert {path.name for path in files} == {"confusion.png", "predictions.csv", "run.json"}
-    with pytest.raises(TrackingError, match="connection refused"):
+    with pytest.raises(MerbenchError, match="connection refused"):
         synced(server, folder)

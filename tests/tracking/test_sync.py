@@ -7,7 +7,7 @@ import pytest
 from support.mirrored import synced
 
 from merbench.contracts.errors import MerbenchError
-from merbench.tracking.servers import TrackingError, connect
+from merbench.tracking.servers import connect
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -165,7 +165,7 @@ def test_an_interrupted_pass_is_completed_by_the_next(record, answers, server, l
     with monkeypatch.context() as patched:
         for name in WRITES:
             patched.setattr(MlflowClient, name, counted(name))
-        with pytest.raises(TrackingError, match="the connection was lost"):
+        with pytest.raises(MerbenchError, match="the connection was lost"):
             synced(server, folder)
     assert synced(server, folder).problems == []
     status, _, params, metrics, folds = plain(look(server))[folder.name]

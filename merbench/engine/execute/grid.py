@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from merbench.contracts.errors import RecordError, listed
-from merbench.engine.execute.jobs import Executor, Job, Observer, Serial, kind
+from merbench.engine.execute.jobs import Executor, Job, Observer, kind
 from merbench.engine.execute.state import Existing, RunState, check_folds, run_state
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
@@ -28,37 +28,22 @@ def execute(
     existing: Existing = "keep",
     executor: Executor | None = None,
 ) -> list[RunState]:
-    """Run the missing folds of every run and record them.
+    """Run the missing folds of every run and record them; the states come in the order of `plans`.
 
-    A run that another process holds is deferred to the end, and then usually complete.
+    A run that another process holds is deferred to the end, and then usually complete. A state's `failed` has the folds
+    that failed in this call. A record that cannot be written (disk full, not writable) raises a `MerbenchError`.
 
     Parameters
     ----------
-    plans : sequence of RunPlan
-        The runs, each once.
-    runs : Path
-        The folder of all runs.
-    observer : Observer
-        Receives the events.
     folds : sequence of str
         Only these; all by default.
     existing : str
         ``redo`` repeats recorded folds.
     executor : Executor, optional
         Trains and tests; by default this process, fold by fold.
-
-    Returns
-    -------
-    list of RunState
-        In the order of `plans`; `failed` has the folds that failed in this call.
-
-    Raises
-    ------
-    MerbenchError
-        A record cannot be written (disk full, not writable); recorded folds are kept.
     """
     check_folds([fold for plan in plans for fold in plan.file.folds], folds)
-    executor = executor or Serial()
+    executor = executor or Executor()
     states: dict[str, RunState] = {}
     known = siblings(plans, runs)
     for wait in (False, True):
@@ -86,12 +71,10 @@ def _held(plan: RunPlan, runs: Path, locks: ExitStack, observer: Observer, wait:
 
 def _execute_held(held: "Sequence[_HeldRun]", observer: Observer, executor: Executor) -> dict[str, RunState]:
     """Execute what is missing of runs that this process holds, and close each once its last fold is recorded."""
-    states = {}
     rates = {kind(run.plan): rate for run in held if (rate := run.seconds_per_clip)}
     jobs = [job for run in held for job in run.jobs(rates.get(kind(run.plan)))]
     by_id = {run.plan.run_id: run for run in held}
-    for run in [run for run in held if not run.pending]:
-        states[run.plan.run_id] = run.close(observer)
+    states = {run_id: run.close(observer) for run_id, run in by_id.items() if not run.pending}
     if jobs:
         with closing(executor(jobs, observer)) as ended:  # an executor releases its workers before it is stopped
             for job, outcome in ended:
@@ -140,9 +123,8 @@ class _HeldRun:
     def jobs(self, seconds_per_clip: float | None) -> list[Job]:
         """Return the jobs to execute."""
         jobs = [Job(self.plan, self._task, fold) for fold in self.pending]
-        if seconds_per_clip is None:
-            return jobs
-        return [replace(job, expected=seconds_per_clip * job.train_clips) for job in jobs]
+        rate = seconds_per_clip
+        return [replace(job, expected=rate * job.train_clips) for job in jobs] if rate is not None else jobs
 
     def record(self, outcome: FoldOutcome, observer: Observer) -> None:
         """Record the outcome of a job."""

@@ -1,7 +1,7 @@
 """Jobs, one fold of one run each; who executes them, and in which order."""
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +20,8 @@ from merbench.records.outcome import FoldOutcome
 class Job:
     """One fold of a run that this process holds.
 
-    Attributes
-    ----------
-    task : FoldTask
-        The plan's task, perhaps extended by what an older record of the fold holds (epochs, diagnostics).
-    expected : float, optional
-        Seconds that it should take, from recorded folds of the same method and configuration.
+    Its task is the plan's, perhaps extended by what an older record of the fold holds (epochs, diagnostics); `expected`
+    is in seconds, from recorded folds of the same method and configuration.
     """
 
     plan: RunPlan
@@ -52,13 +48,7 @@ def kind(plan: RunPlan) -> str:
 
 @dataclass(frozen=True)
 class Working:
-    """A worker's job, and the progress that its method reports.
-
-    Attributes
-    ----------
-    beside : int
-        Number of other folds trained together with the job's.
-    """
+    """A worker's job, the progress that its method reports, and how many other folds are trained with it."""
 
     worker: str
     job: Job
@@ -67,7 +57,7 @@ class Working:
 
     @property
     def shown(self) -> str:
-        """Name the fold, and how many there are beside it: ``casme2/sub01 +16``."""
+        """The fold, and how many there are beside it: ``casme2/sub01 +16``."""
         return f"{self.job.fold} +{self.beside}" if self.beside else self.job.fold
 
 
@@ -93,36 +83,13 @@ class Observer(Protocol):
         """Show a line to the user, such as on a worker that died."""
 
 
-class Executor(Protocol):
-    """Train and test jobs, in any place and order.
-
-    It is called with the jobs and yields each with its outcome, as they end; the job's task is then the executed one,
-    with its device.
-    """
-
-    @property
-    def runs_at_once(self) -> int:
-        """How many runs should be open, and locked, at a time."""
-
-    def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
-        """Execute."""
-
-
 #: Folds that are trained together on a GPU by default: one, until it is measured there
 #: (``benchmarks/packed_folds.py``). On a CPU it is one: packing does not pay there.
 PACK_ON_GPU = 1
 
 
 def pack_size(job: Job, most: int | None) -> int:
-    """Return the number of folds like this one that are trained together.
-
-    Parameters
-    ----------
-    job : Job
-        The fold.
-    most : int, optional
-        Maximum number of folds, for methods that pack; 1 trains each alone. The default depends on the device.
-    """
+    """Return how many folds like this one are trained together: at most `most`, by default what the device suggests."""
     if most is None:
         most = 1 if job.task.device == "cpu" else PACK_ON_GPU
     return most if most > 1 and can_pack(job.task) else 1
@@ -130,24 +97,21 @@ def pack_size(job: Job, most: int | None) -> int:
 
 def note_unpacked(jobs: Sequence[Job], most: int | None, observer: Observer, noted: set[str]) -> None:
     """Note each method, once, that is to be packed and does not pack; `noted` are those so far."""
-    if most in (None, 1):
-        return
-    for name in dict.fromkeys(job.plan.file.method for job in jobs if pack_size(job, most) == 1):
-        if name in noted:
-            continue
-        noted.add(name)
-        observer.note(f"--pack {most}: {name} can't be packed, each fold is trained alone")
+    alone = [] if most in (None, 1) else [job.plan.file.method for job in jobs if pack_size(job, most) == 1]
+    for name in dict.fromkeys(alone):
+        if name not in noted:
+            observer.note(f"--pack {most}: {name} can't be packed, each fold is trained alone")
+    noted.update(alone)
 
 
-class Serial:
-    """Execute folds one by one, run by run, in this process.
+class Executor:
+    """Train and test jobs: one by one, run by run, in this process; a subclass does so elsewhere, in any order.
 
-    Parameters
-    ----------
-    pack : int, optional
-        Number of folds trained together, see `pack_size`.
+    It is called with the jobs and yields each with its outcome, as they end; the job's task is then the executed one,
+    with its device. `pack` folds are trained together, see `pack_size`.
     """
 
+    #: How many runs should be open, and locked, at a time.
     runs_at_once = 1
 
     def __init__(self, pack: int | None = None) -> None:
@@ -176,15 +140,8 @@ class JobQueue:
     """Waiting jobs. The longest is taken next, so that no long job remains for the end.
 
     The duration of a job is estimated per training clip from completed ones of its kind, otherwise from recorded folds.
-    Jobs of unknown duration come first, those with most clips before the others.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-        All waiting jobs.
-    pack : callable
-        Returns the number of jobs like this one that are trained together; these are taken together, whatever their
-        duration.
+    Jobs of unknown duration come first, those with most clips before the others. Jobs of which `pack` says that several
+    are trained together are taken together, whatever their duration.
     """
 
     def __init__(self, jobs: Sequence[Job], pack: Callable[[Job], int] = lambda _: 1) -> None:
@@ -212,25 +169,12 @@ class JobQueue:
 
     def count_by(self, what: Callable[[Job], int]) -> Mapping[int, int]:
         """Count the jobs that wait by a property that all jobs of a kind share."""
-        found: dict[int, int] = {}
-        for jobs in self._runs.values():
-            found[what(jobs[0])] = found.get(what(jobs[0]), 0) + len(jobs)
-        return found
+        return Counter(what(jobs[0]) for jobs in self._runs.values() for _ in jobs)
 
     def take(self, fits: Callable[[Job], bool], most: int) -> tuple[Job, ...]:
         """Take the next job that fits, with others of its run: its pack, or up to `most` short ones.
 
-        Parameters
-        ----------
-        fits : callable
-            Whether a job fits; the same for all jobs of a kind.
-        most : int
-            Maximum number of jobs.
-
-        Returns
-        -------
-        tuple of Job
-            Empty if none fits.
+        Whether a job fits is the same for all jobs of a kind; empty if none does.
         """
         heads = [jobs[0] for jobs in self._runs.values() if fits(jobs[0])]
         if not heads:

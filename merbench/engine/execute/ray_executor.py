@@ -2,9 +2,9 @@
 
 A worker is an actor that has one CPU and, for methods that use one, a share of one GPU: a half if two folds are
 trained on it in parallel. Ray counts these resources and detects workers that die. The jobs of a dead worker return
-to the queue here, not by Ray's ``max_task_retries``: Ray would repeat the whole call, with all its folds, on a
-worker of the same size; here a job that killed its worker is repeated alone, the user sees the reason, a fold that
-kills every worker fails alone after three tries, and folds that ran out of GPU memory get a larger share.
+to the queue here, not by Ray's ``max_task_retries``, which would repeat the whole call on a worker of the same size:
+here a job that killed its worker is repeated alone, the user sees the reason, a fold that kills every worker fails
+alone after three tries, and folds that ran out of GPU memory get a larger share.
 """
 
 import os
@@ -20,7 +20,7 @@ from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.inputs import ArrayInput
 from merbench.contracts.methods import Progress
 from merbench.engine import environment
-from merbench.engine.execute.jobs import Job, JobQueue, Observer, Working, note_unpacked, pack_size
+from merbench.engine.execute.jobs import Executor, Job, JobQueue, Observer, Working, note_unpacked, pack_size
 from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome
 
@@ -57,15 +57,7 @@ def folds_that_fit(peak_mb: float, gpu_mb: float) -> int:
 
 @dataclass(eq=False)
 class _Hired:
-    """The driver's view of a worker.
-
-    Attributes
-    ----------
-    share : int
-        The worker has 1/share of a GPU; 0: none.
-    answer : ObjectRef, optional
-        Result of the call in progress: its hello, or some jobs.
-    """
+    """The driver's view of a worker, which has 1/share of a GPU (0: none); `answer` is the call in progress."""
 
     name: str
     actor: Any
@@ -78,18 +70,15 @@ class _Hired:
     beside: int = 0
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Execute jobs on workers of the Ray cluster that this process is connected to.
 
     Parameters
     ----------
-    workers : int, optional
-        Maximum number of jobs at a time; by default the number of CPUs.
-    gpus : int, optional
-        Number of GPUs to use; by default all.
+    workers, gpus : int, optional
+        Maximum number of jobs at a time, and of GPUs to use; by default that of CPUs, and all GPUs.
     folds_per_gpu : int, optional
-        Number of folds per GPU; by default as many as fit, given the memory of the first of a kind alone.
-        Packed folds count as one.
+        By default as many as fit, given the memory of the first of a kind alone. Packed folds count as one.
     pack : int, optional
         Number of folds that a worker trains together, see :func:`merbench.engine.execute.jobs.pack_size`.
     """
@@ -108,14 +97,14 @@ class RayExecutor:
 
         from merbench.engine.execute.ray_worker import actor_classes, code_versions
 
+        super().__init__(pack)
+
         self._ray, self._versions = ray, code_versions()
         self._here = ray.get_runtime_context().get_node_id()
         here = NodeAffinitySchedulingStrategy(self._here, soft=False)
         self._worker_class, board = actor_classes()
         self._board: Any = board.options(num_cpus=0, scheduling_strategy=here).remote()
         self._asked_workers, self._asked_gpus, self._folds_per_gpu = workers, gpus, folds_per_gpu
-        self._pack = pack
-        self._noted: set[str] = set()
         self._hired: list[_Hired] = []
         self._names = 0
         self._cpus = self._gpus = 0.0
@@ -125,16 +114,12 @@ class RayExecutor:
         self._fitting: dict[str, int] = {}  # kind -> folds that fit on a GPU
         self._arrays: dict[int, tuple[ArrayInput, Any]] = {}
         self._tasks: dict[str, Any] = {}
-        self._noted_no_cpu = False
-        self._stillborn = 0
+        self._noted_no_cpu, self._stillborn = False, 0
 
     def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
         """Execute jobs, longest first.
 
-        Raises
-        ------
-        SetupError
-            A setting that a worker's machine cannot satisfy, or a different merbench there.
+        A `SetupError` is a setting that a worker's machine cannot satisfy, or a different merbench there.
         """
         self._look_at_machines(observer)
         note_unpacked(jobs, self._pack, observer, self._noted)
@@ -240,7 +225,6 @@ class RayExecutor:
     # --- jobs ------------------------------------------------------------------------------------------------------
 
     def _hand_out(self, queue: JobQueue) -> None:
-        """Give every idle worker the next jobs that suit it."""
         for worker in self._hired:
             if worker.answer is not None:
                 continue
@@ -270,7 +254,6 @@ class RayExecutor:
         return self._arrays[id(values)][1]
 
     def _working(self) -> list[Working]:
-        """Return each worker's job and its last reported progress."""
         if self._reading is None:
             self._reading = self._board.read.remote()
         elif self._ray.wait([self._reading], timeout=0)[0]:
@@ -350,14 +333,10 @@ class RayExecutor:
             if job.fold in again:
                 queue.put_back(job)
                 continue
-            failure = Failure(
-                type="WorkerDied",
-                message=f"its worker died {TRIES} times, the last time: {_reason(error)}",
-                traceback=str(error),
-            )
+            message = f"its worker died {TRIES} times, the last time: {_reason(error)}"
+            failure = Failure(type="WorkerDied", message=message, traceback=str(error))
             clips = len(job.task.split.fold(job.fold).test)
-            seconds = {"total": 0.0}
-            yield job, FoldOutcome(job.fold, clips, job.train_clips, seconds, failure=failure)
+            yield job, FoldOutcome(job.fold, clips, job.train_clips, {"total": 0.0}, failure=failure)
 
     # --- memory of GPUs ---------------------------------------------------------------------------------------------
 

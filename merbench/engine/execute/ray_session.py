@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +31,9 @@ def ray_workers(
     address: str | None = None,
     pack: int | None = None,
 ) -> Iterator[Executor]:
-    """Yield an executor that starts Ray on this machine, or joins a running cluster, with its first jobs.
+    """Yield an executor that starts Ray on this machine, or joins the cluster at ``host:port``, with its first jobs.
 
-    The connection to Ray is closed at the end of the ``with`` block.
-
-    Parameters
-    ----------
-    workers, gpus, folds_per_gpu, pack : int, optional
-        See `RayExecutor`.
-    address : str, optional
-        ``host:port`` of a Ray cluster that this machine is part of.
+    The other arguments are those of `RayExecutor`. The connection to Ray is closed at the end of the ``with`` block.
 
     Raises
     ------
@@ -61,18 +53,13 @@ def ray_workers(
             ray.shutdown()
 
 
-@dataclass
-class _StartedLate:
-    """Connects to Ray on the first call."""
+class _StartedLate(Executor):
+    runs_at_once = RayExecutor.runs_at_once
 
-    address: str | None
-    workers: int | None
-    gpus: int | None
-    folds_per_gpu: int | None
-    pack: int | None
-    executor: RayExecutor | None = None
-    connected: bool = False
-    runs_at_once: int = RayExecutor.runs_at_once
+    def __init__(self, address: str | None, *asked: int | None) -> None:
+        super().__init__()
+        self.address, self.asked, self.connected = address, asked, False
+        self.executor: RayExecutor | None = None
 
     def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
         if self.executor is None:
@@ -80,19 +67,13 @@ class _StartedLate:
                 f"joining the Ray cluster at {self.address}" if self.address else "starting Ray on this machine"
             )
             self.connected = True  # an interrupted start also has processes to end
-            connect(self.address, self.workers, self.gpus)
-            self.executor = RayExecutor(self.workers, self.gpus, self.folds_per_gpu, self.pack)
+            connect(self.address, *self.asked[:2])
+            self.executor = RayExecutor(*self.asked)
         yield from self.executor(jobs, observer)
 
 
 def connect(address: str | None, workers: int | None = None, gpus: int | None = None) -> None:
-    """Start Ray on this machine with this number of CPUs and GPUs, or connect to the cluster at `address`.
-
-    Raises
-    ------
-    MerbenchError
-        As in `ray_workers`.
-    """
+    """Start Ray on this machine with so many CPUs and GPUs, or connect to a cluster; raises as `ray_workers`."""
     _prepare_environment(alone=address is None)
     import ray
 
@@ -166,7 +147,6 @@ def _check_reachable(address: str) -> None:
 
 
 def _not_connected(address: str | None, error: Exception) -> str:
-    """Return an error with the cause of a failed connection and the next step."""
     said = " ".join(str(error).split())[:300]
     if address is None:
         return f"Ray could not be started on this machine: {said}; --workers 1 runs without it"

@@ -73,13 +73,7 @@ class _SentTask:
     code_digest: str
 
     def rebuild(self) -> FoldTask:
-        """Restore the task.
-
-        Raises
-        ------
-        SetupError
-            The method's code here differs from the driver's, whose digest is in the run's key.
-        """
+        """Restore the task; a `SetupError` where the method's code differs from the one in the run's key."""
         self._check_code()
         auxiliary = {name: (clips, sent.fetch()) for name, (clips, sent) in self.auxiliary.items()}
         return replace(self.task, inputs=self.inputs.fetch(), auxiliary=auxiliary)
@@ -89,8 +83,7 @@ class _SentTask:
             found = METHODS.get(self.method)
         except MerbenchError:
             return  # not installed here: the class was sent with the task
-        own = found.cls is self.task.method
-        if own and code_digest(found.folder, found.package) != self.code_digest:
+        if found.cls is self.task.method and code_digest(found.folder, found.package) != self.code_digest:
             raise SetupError(
                 f"the code of method {self.method} on {platform.node()} ({found.folder}) differs from the driver's: "
                 "install the same version on every machine"
@@ -113,15 +106,12 @@ class _Board:
 
 
 class _ReportedProgress(Progress):
-    """Progress that is reported to the board, now and then."""
-
     def __init__(self, board: Any, worker: str, fold: str, every: float) -> None:
         super().__init__()
         self._board, self._worker, self._fold, self._every = board, worker, fold, every
         self._report()
 
     def __call__(self, done: int, total: int) -> None:
-        """Note that `done` of `total` steps are over."""
         super().__call__(done, total)
         if time.monotonic() - self._reported > self._every:
             self._report()
@@ -134,16 +124,8 @@ class _ReportedProgress(Progress):
 class _Worker:
     """A process that executes jobs one by one; an actor with a CPU and, if needed, a share of one GPU.
 
-    Parameters
-    ----------
-    name : str
-        Its name on the board.
-    board : actor handle
-        The board.
-    every : float
-        Seconds between its reports to the board.
-    path : sequence of str
-        The driver's module path: methods may be outside the installed packages.
+    It reports to the `board` under its name, every so many seconds. `path` is the driver's module path: methods may be
+    outside the installed packages.
     """
 
     def __init__(self, name: str, board: Any, every: float, path: Sequence[str]) -> None:
@@ -153,13 +135,7 @@ class _Worker:
         self._task: FoldTask | None = None
 
     def hello(self, driver: Mapping[str, Any]) -> Place:
-        """Return its place.
-
-        Raises
-        ------
-        SetupError
-            merbench here differs from the driver's.
-        """
+        """Return its place; a `SetupError` where merbench differs from the driver's."""
         here = code_versions()
         if here != driver:
             differing = [name for name in driver if here.get(name) != driver[name]]
@@ -169,14 +145,9 @@ class _Worker:
         return platform.node(), ray.get_runtime_context().get_node_id(), gpus
 
     def execute(self, sent: Sequence[Any], packs: Sequence[Sequence[str]]) -> Answer:
-        """Train and test folds of a run.
+        """Train and test folds of a run; those of a pack together.
 
-        Parameters
-        ----------
-        sent : sequence of one ObjectRef
-            The `_SentTask`; in a sequence, so that it is fetched only if it differs from the previous one.
-        packs : sequence of sequence of str
-            The folds; those of a pack are trained together.
+        `sent` holds one reference to a `_SentTask`: in a sequence, it is fetched only if it differs from the last one.
         """
         task = self._fetch(sent[0])
         outcomes: list[FoldOutcome] = []

@@ -36,19 +36,7 @@ class RunState:
 
 
 def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Existing = "keep") -> RunState:
-    """Look up the records of a run; nothing is written.
-
-    Parameters
-    ----------
-    plan : RunPlan
-        The run.
-    runs : Path
-        The folder of all runs.
-    folds : sequence of str
-        Only these are asked for; all by default.
-    existing : str
-        ``redo`` counts every asked fold as pending.
-    """
+    """Look up the records of a run, of some folds only if these are named; with ``redo`` all of them are pending."""
     folder = RunFolder(runs / plan.run_id)
     asked = [fold for fold in plan.file.folds if not folds or fold in folds]
     if existing == "redo":

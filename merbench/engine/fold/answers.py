@@ -15,7 +15,7 @@ from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.errors import PredictionError, SetupError
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import Method, Prediction, Problem
-from merbench.engine.fold.opening import FoldTask, OpenedFold
+from merbench.engine.fold.opening import FoldTask, Opened
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state
 from merbench.records.predictions import prediction_table, units_text
 from merbench.splits.folds import Fold
@@ -32,29 +32,24 @@ def checked(answer: object, inputs: Inputs, problem: Problem) -> Prediction:
     return answer.check(inputs.clips, problem)
 
 
-def tested(task: FoldTask, method: Method, opened: OpenedFold, seconds: dict[str, float]) -> pd.DataFrame:
+def tested(task: FoldTask, method: Method, opened: Opened, seconds: dict[str, float]) -> pd.DataFrame:
     """Predict the test clips, check the answer, and join it with the truth."""
-    problem = task.split.problem
+    (_, test, test_rows), problem = opened, task.split.problem
     with timed(seconds, "predict"):
-        prediction = checked(method.predict(opened.test), opened.test, problem)
+        prediction = checked(method.predict(test), test, problem)
     if not task.transductive:
-        check_batch_independence(method, opened.test, prediction, problem)
-    order = opened.by_identity()
-    rows = opened.test_rows[order]
+        check_batch_independence(method, test, prediction, problem)
+    order = np.argsort(test_rows)  # by identity, as the split is, and records are
+    rows = test_rows[order]
     return prediction_table(task.split.clips.iloc[rows], task.split.labels[rows], prediction.take(order), problem)
 
 
 def check_batch_independence(method: Method, inputs: Inputs, together: Prediction, problem: Problem) -> None:
     """Predict one clip again, alone: its prediction must not depend on the other clips in the batch.
 
-    One clip per fold costs little; over the folds of a protocol, each in random order, this detects batch statistics,
-    ranks within the batch and look-ups by position.
-
-    Raises
-    ------
-    PredictionError
-        Scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs; a network
-        in training mode does this.
+    One clip per fold costs little; over the folds of a protocol, each in random order, this detects batch statistics
+    (a network in training mode), ranks within the batch and look-ups by position. A `PredictionError` is raised where
+    scores differ by more than 1e-5 (of the largest, if that is above 1), or the label differs.
     """
     if inputs.clips < 2:
         return  # the batch had one clip
@@ -71,7 +66,7 @@ def check_batch_independence(method: Method, inputs: Inputs, together: Predictio
         )
 
 
-def diagnosed(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, Any]:
+def diagnosed(task: FoldTask, fold: Fold, method: Method, opened: Opened) -> dict[str, Any]:
     """Return the diagnostics, or why there are none: the predictions, made before, stay valid."""
     try:
         return {"diagnostics": _looked_inside(task, fold, method, opened)}
@@ -81,17 +76,18 @@ def diagnosed(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) ->
         return {"undiagnosed": f"{type(error).__name__}: {readable(str, error)}"}
 
 
-def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: OpenedFold) -> dict[str, npt.NDArray[Any]]:
+def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: Opened) -> dict[str, npt.NDArray[Any]]:
     """Ask a fitted method for its diagnostics: all of the test clips, only features of the training clips."""
-    trained = opened.train.inputs if task.au_labels_at_test else opened.train.inputs.without_labels()
+    train, test, test_rows = opened
+    trained = train.inputs if task.au_labels_at_test else train.inputs.without_labels()
     asked: Any = method  # not every method has diagnose
     with preserved_random_state(), preserved_method(method):
-        of_test = check_diagnostics(asked.diagnose(opened.test), opened.test.clips)
+        of_test = check_diagnostics(asked.diagnose(test), test.clips)
         of_train = check_diagnostics(asked.diagnose(trained), trained.clips)
-    order = opened.by_identity()
+    order = np.argsort(test_rows)
     found = {f"test/{name}": values[order] for name, values in of_test.items()}
     found |= {f"train/{name}": values for name, values in of_train.items() if name.startswith("feature/")}
-    for side, rows in (("test", opened.test_rows[order]), ("train", fold.train)):
+    for side, rows in (("test", test_rows[order]), ("train", fold.train)):
         found |= {f"{side}/{name}": values for name, values in _annotations(task.split, rows).items()}
     return found
 

@@ -1,8 +1,7 @@
 """Folds: the only place where a method meets data, and the boundary that no test label crosses.
 
-The method gets copies of its training clips, and of its test clips without labels, without names and in random order
-(:mod:`merbench.engine.fold.opening`). Its predictions are joined with the truth outside the method
-(:mod:`merbench.engine.fold.answers`).
+The method gets copies: its training clips, and its test clips without labels or names and in random order. Its
+predictions are joined with the truth outside it (:mod:`merbench.engine.fold.answers`).
 """
 
 import sys
@@ -20,12 +19,11 @@ from threadpoolctl import ThreadpoolController
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import SetupError
-from merbench.contracts.inputs import Inputs
-from merbench.contracts.methods import Method, Prediction, Problem, Progress, RunContext
+from merbench.contracts.methods import Method, Prediction, Progress, RunContext
 from merbench.contracts.names import shown
 from merbench.engine import environment
 from merbench.engine.fold.answers import checked, diagnosed, readable, tested, timed
-from merbench.engine.fold.opening import FoldTask, OpenedFold, auxiliary_data, fold_labels, fold_seed, open_fold
+from merbench.engine.fold.opening import FoldTask, Opened, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.records.model import Failure
@@ -38,15 +36,6 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
 
     Every exception of the method becomes a failure with its traceback; `KeyboardInterrupt` and `SetupError`, which
     would occur in every fold, are raised.
-
-    Parameters
-    ----------
-    task : FoldTask
-        The run.
-    name : str
-        The fold.
-    progress : Progress, optional
-        Receives the method's progress.
     """
 
     def result(seconds: dict[str, float]) -> dict[str, Any]:
@@ -65,27 +54,12 @@ def run_fold(task: FoldTask, name: str, progress: Progress | None = None) -> Fol
 def run_folds(
     task: FoldTask, names: Sequence[str], note: Callable[[str], None], progress: Progress | None = None
 ) -> list[FoldOutcome]:
-    """Train several folds together in one program, and test each as `run_fold` does.
+    """Train several folds together in one program, and test each as `run_fold` does; outcomes are in order of names.
 
-    The results are those of folds trained alone, up to rounding. Only folds with the same number of steps can be
-    trained together. If this fails, for whatever reason, each fold is run alone.
-
-    Parameters
-    ----------
-    task : FoldTask
-        The run; its method must pack (`can_pack`), unless there is only one fold.
-    names : sequence of str
-        The folds.
-    note : callable
-        Receives a line for the user if folds had to be run alone.
-    progress : Progress, optional
-        Receives the method's progress.
-
-    Returns
-    -------
-    list of FoldOutcome
-        In the order of `names`. The time of joint training is divided evenly among the folds, so that sums are correct;
-        peaks of memory are those of all of them together.
+    The task's method must pack (`can_pack`), unless there is one fold. The results are those of folds trained alone, up
+    to rounding. Only folds with the same number of steps can be trained together; if that fails, for whatever reason,
+    each is run alone, and `note` receives a line for the user. The time of joint training is divided evenly among the
+    folds, so that sums are correct; peaks of memory are those of all of them together.
     """
     if len(names) == 1:
         return [run_fold(task, names[0], progress)]
@@ -150,14 +124,13 @@ def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) 
             begun.append(_begin(task, fold, Progress() if begun else progress))
             with begun[-1].random_state():
                 method: Any = begun[-1].make()
-                packed.append(start_packed(method, begun[-1].opened.train, begun[-1].run))
+                packed.append(start_packed(method, begun[-1].opened[0], begun[-1].run))
         with begun[0].random_state():  # nothing is drawn from it by methods that pack
             fit_packed(packed)
     return begun
 
 
 def _tested_alone(task: FoldTask, begun: "_BegunFold", fit_seconds: float, seconds: dict[str, float]) -> dict[str, Any]:
-    """Test a fold that was trained together with others."""
     seconds["fit"] = fit_seconds
     with _thread_pools(len(sys.modules)).limit(limits=task.threads), begun.random_state():
         return _finish(task, begun, seconds)
@@ -198,83 +171,59 @@ def _thread_pools(modules: int) -> ThreadpoolController:  # noqa: ARG001 - the k
     return ThreadpoolController()
 
 
-class _EpochWatch:
-    """Predicts clips after each epoch, without a trace in the method's training."""
-
-    def __init__(self, inputs: Inputs, problem: Problem) -> None:
-        self.predictions: list[Prediction] = []
-        self._inputs = inputs
-        self._problem = problem
-
-    def __call__(self, epoch: int, method: Method) -> None:
-        """Keep the prediction of this epoch."""
-        if epoch != len(self.predictions) + 1:
-            due = len(self.predictions) + 1
-            raise ValueError(
-                f"epoch_end({epoch}) called, expected epoch {due}: call it once per epoch, counting from 1"
-            )
-        with preserved_random_state(), preserved_method(method):
-            self.predictions.append(checked(method.predict(self._inputs), self._inputs, self._problem))
-
-
 @dataclass
 class _BegunFold:
-    """A fold in training: its opened data, the run's context, and the method once it is built.
-
-    Attributes
-    ----------
-    watch : _EpochWatch, optional
-        Keeps predictions after each epoch, if requested.
-    ended : list of int
-        The epochs that the method has reported so far.
-    """
+    """A fold in training: its opened data, the run's context, and the method once it is built."""
 
     task: FoldTask
     fold: Fold
-    opened: OpenedFold
-    watch: _EpochWatch | None
+    opened: Opened
     run: RunContext
-    ended: list[int]
+    ended: list[int]  # epochs that the method has reported
+    predictions: list[Prediction]  # of the test clips after each epoch, if these are kept
     method: Method | None = None
 
     def make(self) -> Method:
-        """Make the method."""
         self.method = self.task.method(self.task.config, self.task.split.problem)
         return self.method
 
+    def fit(self) -> None:
+        self.make().fit(self.opened[0], self.run)
+
     def random_state(self) -> AbstractContextManager[None]:
-        """Seed the global generators for the fold."""
         return seeded(self.run.stream_seed("global"))
 
 
 def _begin(
     task: FoldTask, fold: Fold, progress: Progress, subset: Fold | None = None, last_epoch: int | None = None
 ) -> _BegunFold:
-    """Open a fold's data, or a subset: fewer people in training and, for epoch selection, other people to test.
-
-    Training is stopped after `last_epoch`, if that is given.
-    """
+    """Open a fold's data, or a subset: fewer people in training and, for epoch selection, other people to test."""
     subset = subset or fold
     opened = open_fold(task, fold, subset)
-    watch = _EpochWatch(opened.test, task.split.problem) if task.keep_epochs else None
+    test = opened[1]
     ended: list[int] = []
+    predictions: list[Prediction] = []
 
     def on_epoch(epoch: int, method: Method) -> bool:
         if last_epoch is not None and epoch > last_epoch:
             raise ValueError(f"fit continued after epoch {last_epoch}, where epoch_end returned True: stop there")
         ended.append(epoch)
-        if watch:
-            watch(epoch, method)
+        if task.keep_epochs:
+            if epoch != (due := len(predictions) + 1):
+                raise ValueError(
+                    f"epoch_end({epoch}) called, expected epoch {due}: call it once per epoch, counting from 1"
+                )
+            with preserved_random_state(), preserved_method(method):
+                predictions.append(checked(method.predict(test), test, task.split.problem))
         return epoch == last_epoch
 
     out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, subset.train)])
     seed = derived_seed(fold_seed(task, fold), "method")
     run = RunContext(seed, task.device, task.threads, progress, on_epoch, auxiliary_data(task, out_of_reach))
-    return _BegunFold(task, subset, opened, watch, run, ended)
+    return _BegunFold(task, subset, opened, run, ended, predictions)
 
 
 def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, float]) -> dict[str, Any]:
-    """Open the data, fit, test and diagnose; returns fields of a `FoldOutcome`."""
     with _thread_pools(len(sys.modules)).limit(limits=task.threads):
         if task.selection == "last":
             return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
@@ -294,32 +243,30 @@ def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds
     """Train on a subset of the training clips, and score the others after each epoch."""
     begun = _begin(replace(task, keep_epochs=True), fold, progress, inner)
     with timed(seconds, "select"), begun.random_state():
-        begun.make().fit(begun.opened.train, begun.run)
-    assert begun.watch is not None
-    if not begun.watch.predictions:
+        begun.fit()
+    if not begun.predictions:
         raise SetupError(
             f"method {task.method.__name__} does not report epochs (run.epoch_end), so --select {task.selection} is "
             "not possible; use --select last"
         )
-    truth = fold_labels(task, fold)[begun.opened.test_rows]
-    return InnerTraining(np.array([inner_uf1(each, truth, task.split.problem) for each in begun.watch.predictions]))
+    truth = fold_labels(task, fold)[begun.opened[2]]
+    return InnerTraining(np.array([inner_uf1(each, truth, task.split.problem) for each in begun.predictions]))
 
 
 def _fitted_and_tested(task: FoldTask, begun: _BegunFold, seconds: dict[str, float]) -> dict[str, Any]:
     with begun.random_state():
         with timed(seconds, "fit"):
-            begun.make().fit(begun.opened.train, begun.run)
+            begun.fit()
         return _finish(task, begun, seconds)
 
 
 def _finish(task: FoldTask, begun: _BegunFold, seconds: dict[str, float]) -> dict[str, Any]:
-    """Test a method that was fitted, and diagnose it."""
     assert begun.method is not None
     result: dict[str, Any] = {"predictions": tested(task, begun.method, begun.opened, seconds)}
     if task.diagnose:
         with timed(seconds, "diagnose"):
             result |= diagnosed(task, begun.fold, begun.method, begun.opened)
-    if begun.watch and begun.watch.predictions:
-        scores = np.array([prediction.scores for prediction in begun.watch.predictions], dtype=np.float32)
-        result["epochs"] = scores[:, begun.opened.by_identity()]
+    if begun.predictions:
+        scores = np.array([prediction.scores for prediction in begun.predictions], dtype=np.float32)
+        result["epochs"] = scores[:, np.argsort(begun.opened[2])]
     return result

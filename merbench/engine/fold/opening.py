@@ -17,6 +17,8 @@ from merbench.splits.split import Split
 
 #: Pretraining clips before the held-out subjects are removed: clip table and inputs.
 Auxiliary = tuple[pd.DataFrame, Inputs]
+#: An opened fold: training clips, test clips, and the rows of the split that these are, in their order.
+Opened = tuple[TrainingData, Inputs, npt.NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,10 @@ class FoldTask:
 
     Attributes
     ----------
-    method : type
-        The method's class.
     inputs : Inputs
         For all clips of the split, in its order.
     seed : int
-        The run's seed; the streams of each fold are derived from it and the fold's name.
+        The run's; the streams of each fold are derived from it and the fold's name.
     transductive : bool
         Both card and protocol are transductive.
     au_labels_at_test : bool
@@ -39,12 +39,8 @@ class FoldTask:
         Shuffle the annotations of the training clips: labels, and inputs for training only.
     selection : str
         Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
-    keep_epochs : bool
-        Predict the test clips after each epoch, and keep these predictions.
-    diagnose : bool
-        Keep the method's diagnostics; its class must have ``diagnose``.
-    device : str
-        A torch device.
+    keep_epochs, diagnose : bool
+        Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
     auxiliary : mapping
         Declared pretraining data.
     same_people : mapping
@@ -68,36 +64,10 @@ class FoldTask:
     same_people: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class OpenedFold:
-    """The data of a fold for a method: copies, with test clips without labels and in random order.
+def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> Opened:
+    """Open the data of a `subset` of a fold, which may have other test clips: copies, the test clips without labels.
 
-    Attributes
-    ----------
-    test_rows : ndarray of int
-        Rows of the split, in the order of `test`.
-    """
-
-    train: TrainingData
-    test: Inputs
-    test_rows: npt.NDArray[np.intp]
-
-    def by_identity(self) -> npt.NDArray[np.intp]:
-        """Return the rows of `test` sorted by identity, as the split is, and records are."""
-        return np.argsort(self.test_rows)
-
-
-def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> OpenedFold:
-    """Open a fold's data, or a subset: fewer training clips, or other test clips.
-
-    Parameters
-    ----------
-    task : FoldTask
-        The run.
-    fold : Fold
-        A fold of the run; its name determines the random streams.
-    subset : Fold
-        The training and test clips to use.
+    The fold's name determines the random streams, and with them the order of the test clips.
     """
     # Random order, independent of subject and label; the same for every method, so that ablations are paired.
     order = np.random.default_rng(derived_seed(fold_seed(task, fold), "test-order"))
@@ -111,7 +81,7 @@ def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> OpenedFold:
         task.split.datasets[subset.train],
         shown.take(test_rows) if task.transductive else None,
     )
-    return OpenedFold(train, shown.take(test_rows), test_rows)
+    return train, shown.take(test_rows), test_rows
 
 
 def fold_labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
@@ -120,7 +90,6 @@ def fold_labels(task: FoldTask, fold: Fold) -> npt.NDArray[Any]:
 
 
 def _training_inputs(task: FoldTask, fold: Fold, subset: Fold) -> Inputs:
-    """Return the inputs of a subset's training clips; annotations among them are shuffled as the labels are."""
     inputs = task.inputs.take(subset.train)
     if not task.shuffled:
         return inputs

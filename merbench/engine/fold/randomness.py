@@ -47,13 +47,9 @@ def seeded(seed: int) -> Iterator[None]:
 def preserved_method(method: object) -> Iterator[None]:
     """Restore the modes of torch modules and the states of random generators that `method` holds."""
     torch: Any = sys.modules.get("torch")
-    kinds = (
-        np.random.Generator,
-        np.random.RandomState,
-        random.Random,
-        *((torch.nn.Module, torch.Generator) if torch else ()),
-    )
-    restore = [undo for held in _held(method, kinds, set()) for undo in _restoring(held, torch)]
+    kinds = (np.random.Generator, np.random.RandomState, random.Random)
+    kinds += (torch.nn.Module, torch.Generator) if torch else ()
+    restore = [_restoring(held, torch) for held in _held(method, kinds, set())]
     try:
         yield
     finally:
@@ -61,17 +57,15 @@ def preserved_method(method: object) -> Iterator[None]:
             undo()
 
 
-def _restoring(held: Any, torch: Any) -> list[Callable[[], object]]:
-    """Return calls that restore the present state of a module or generator."""
+def _restoring(held: Any, torch: Any) -> Callable[[], object]:
+    """Return a call that restores the present state of a module or generator."""
     if isinstance(held, np.random.Generator):
-        return [partial(setattr, held.bit_generator, "state", held.bit_generator.state)]
-    if isinstance(held, np.random.RandomState):
-        return [partial(held.set_state, held.get_state())]
+        return partial(setattr, held.bit_generator, "state", held.bit_generator.state)
     if isinstance(held, random.Random):
-        return [partial(held.setstate, held.getstate())]
-    if isinstance(held, torch.Generator):
-        return [partial(held.set_state, held.get_state())]
-    return [partial(setattr, held, "training", held.training)]
+        return partial(held.setstate, held.getstate())
+    if torch and isinstance(held, torch.nn.Module):
+        return partial(setattr, held, "training", held.training)
+    return partial(held.set_state, held.get_state())
 
 
 def _held(value: object, kinds: tuple[type, ...], seen: set[int]) -> Iterator[Any]:

@@ -1,7 +1,6 @@
-"""Epoch selection: the last epoch, or the first best one on subjects held out within the training fold.
+"""Epoch selection, apart from training: the last epoch, or the first best one on people held out in the training fold.
 
-Selection is separate from training, which follows the configuration. The best epoch on the tested clips is not
-available as a selection: only the audit computes it, to show its effect on a score.
+The best epoch on the tested clips is not available: only the audit computes it, to show its effect on a score.
 """
 
 import numpy as np
@@ -24,23 +23,10 @@ HELD_OUT = 0.2
 def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: int) -> Fold:
     """Hold out a fifth of the training people of a fold, in proportion for each database.
 
-    Parameters
-    ----------
-    split : Split
-        The protocol's clips.
-    fold : Fold
-        One of its folds; its test clips are in neither side.
-    people : ndarray of str, shape (n_clips,)
-        The person behind each clip of the split, see :func:`merbench.contracts.databases.persons`: someone in two
-        databases is held out of both. Tested people are never held out, although some protocols train on them.
-    seed : int
-        Seed of the random choice.
-
-    Returns
-    -------
-    Fold
-        A fold with the same name: trains on the others, tests the held-out people, at least one of each database
-        with two.
+    `people` has the person behind each clip of the split (:func:`merbench.contracts.databases.persons`): someone in two
+    databases is held out of both. Tested people are never held out, although some protocols train on them. Returns a
+    fold with the same name that trains on the others and tests the held-out people, at least one of each database with
+    two.
 
     Raises
     ------
@@ -66,22 +52,10 @@ def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: 
 
 
 def inner_uf1(prediction: Prediction, truth: npt.NDArray[np.generic], problem: Problem) -> float:
-    """Score all held-out clips together.
+    """Score held-out clips together; `truth` is as in :class:`merbench.splits.split.Split`, in the prediction's order.
 
-    Parameters
-    ----------
-    prediction : Prediction
-        Prediction for the clips.
-    truth : ndarray
-        As in :class:`merbench.splits.split.Split`, for the same clips in the same order.
-    problem : Problem
-        Task and outputs.
-
-    Returns
-    -------
-    float
-        UF1 over the classes of these clips; for AU detection the mean F1 of all action units, over clips for which
-        they are known.
+    Returns UF1 over the classes of these clips; for AU detection the mean F1 of all action units, over clips for which
+    they are known.
     """
     size = len(problem.outputs)
     if problem.task == "classification":

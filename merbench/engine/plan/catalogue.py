@@ -42,19 +42,10 @@ class RegisteredMethod:
         return card.cpu if card.cpu is not None and self.device == "cpu" else card.default
 
     def resolve(self, configuration: str | None = None, settings: dict[str, str] | None = None) -> MethodConfig:
-        """Make the settings of a named configuration, with single ones changed.
+        """Make the settings of a named configuration (the card's `default` if None), with single ones changed.
 
-        Parameters
-        ----------
-        configuration : str, optional
-            A name on the card; the card's `default` if none is given.
-        settings : dict of str to str
-            ``--set key=value``; a value is read as YAML: ``1e-3``, ``true``, ``[1, 2]``.
-
-        Raises
-        ------
-        MerbenchError
-            Unknown configuration or key (with the closest names), or a value of the wrong type.
+        `settings` are those of ``--set key=value``, values read as YAML: ``1e-3``, ``true``, ``[1, 2]``. An unknown
+        configuration or key (named with the closest names), or a value of the wrong type, raises a `MerbenchError`.
         """
         configuration = self.card.default if configuration is None else configuration
         if configuration not in self.card.configurations:
@@ -70,10 +61,6 @@ class Configured:
 
     Attributes
     ----------
-    name : str
-        The configuration's.
-    config : MethodConfig
-        All settings.
     settings : dict of str to str
         Those that the user changed, as given to ``--set``.
     named : bool
@@ -93,8 +80,8 @@ class Configured:
     def of(cls, method: RegisteredMethod, named: str | None, settings: dict[str, str]) -> "Configured":
         """Resolve a configuration, or that of the card for this machine; raises as :meth:`RegisteredMethod.resolve`."""
         name, default = named or method.usual_config, method.card.default
-        other = f"no GPU found; --config {method.card.name}:{default} is for GPUs"
-        why = "" if named is not None or name == default else other
+        usual = named is not None or name == default
+        why = "" if usual else f"no GPU found; --config {method.card.name}:{default} is for GPUs"
         return cls(method, name, method.resolve(name, settings), settings, named is not None, why)
 
     def changed(self, settings: dict[str, str]) -> "Configured":
@@ -110,20 +97,19 @@ class Configured:
         return replace(self, name=quick, config=self.method.resolve(quick, self.settings), why=why)
 
 
-def method_folder(entry: Entry) -> tuple[Path, str]:
-    """Find the folder of a method's module, and its name as a package, without running the module.
+def _named(entry: Entry, kind: str = "method") -> str:
+    return f"{kind} {entry.name!r} of {entry.origin}"
 
-    Raises
-    ------
-    MerbenchError
-        The module does not exist.
-    """
+
+def method_folder(entry: Entry) -> tuple[Path, str]:
+    """Find the folder of a method's module, and its name as a package, without running the module."""
+    missing = f"{_named(entry)}: no module {entry.module}"
     try:
         spec = find_spec(entry.module)
     except (Exception, SystemExit) as error:  # importing a plug-in's parent package may do anything
-        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: no module {entry.module}: {error!r}") from error
+        raise MerbenchError(f"{missing}: {error!r}") from error
     if spec is None or spec.origin is None:
-        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: no module {entry.module}")
+        raise MerbenchError(missing)
     return Path(spec.origin).parent, spec.parent or ""
 
 
@@ -137,7 +123,7 @@ def method_card(entry: Entry) -> Card:
     """Read the card in the folder of a method's module, once a process, without importing the module."""
     path = method_folder(entry)[0] / "card.yaml"
     if not path.is_file():
-        raise MerbenchError(f"method {entry.name!r} of {entry.origin} has no card: {path} is missing")
+        raise MerbenchError(f"{_named(entry)} has no card: {path} is missing")
     card = _read_card(path)
     if card.name != entry.name:
         raise MerbenchError(f"{path} is the card of {card.name!r}, but the method is registered as {entry.name!r}")
@@ -148,12 +134,10 @@ def _method(entry: Entry, found: object) -> RegisteredMethod:
     lacking = [name for name in ("Config", "fit", "predict") if not hasattr(found, name)]
     if not isinstance(found, type) or lacking:
         lacks = f": {', '.join(lacking)} missing" if lacking else ""
-        raise MerbenchError(f"method {entry.name!r} of {entry.origin}: {entry.target} is not a method class{lacks}")
+        raise MerbenchError(f"{_named(entry)}: {entry.target} is not a method class{lacks}")
     config = getattr(found, "Config", None)
     if not (isinstance(config, type) and issubclass(config, MethodConfig)):
-        raise MerbenchError(
-            f"method {entry.name!r} of {entry.origin}: its Config must be a class derived from MethodConfig"
-        )
+        raise MerbenchError(f"{_named(entry)}: its Config must be a class derived from MethodConfig")
     folder, package = method_folder(entry)
     return RegisteredMethod(method_card(entry), found, config, folder, entry.origin, package)
 
@@ -163,20 +147,15 @@ def _protocol(entry: Entry, found: object) -> ProtocolSpec:
         return read_family(found).member(entry.name, str(found))
     spec = load_protocol(found) if isinstance(found, Path) else found
     if not isinstance(spec, ProtocolSpec):
-        raise MerbenchError(
-            f"protocol {entry.name!r} of {entry.origin}: {entry.target} is neither a path nor a protocol"
-        )
+        raise MerbenchError(f"{_named(entry, 'protocol')}: {entry.target} is neither a path nor a protocol")
     if spec.name != entry.name:
-        raise MerbenchError(f"protocol {entry.name!r} of {entry.origin} calls itself {spec.name!r}")
+        raise MerbenchError(f"{_named(entry, 'protocol')} calls itself {spec.name!r}")
     check_own_name(spec, f"the protocol of {entry.origin}")
     return spec
 
 
 def _builtin_methods() -> dict[str, str]:
-    """Find every folder below ``methods/`` with a card; no other registration is needed.
-
-    A card that can't be read is found under its folder's name, and looking it up raises the error.
-    """
+    """Find every folder below ``methods/`` with a card; one that can't be read has its folder's name."""
     top, found = Path(str(files("merbench.methods"))), {}
     for path in sorted(top.rglob("card.yaml")):
         package = ".".join(["merbench.methods", *path.parent.relative_to(top).parts])
@@ -238,8 +217,7 @@ def protocol_argument(recorded: str) -> tuple[str, str]:
 def recorded_name(name: str | None) -> str | None:
     """Return the name under which runs of ``--protocol NAME`` are recorded; None for None.
 
-    A pattern or a file has its own name; any other name is taken as it is, since the folder may hold runs of a protocol
-    that this installation does not know.
+    Only patterns and files are looked up: the folder may hold runs of a protocol that this installation does not know.
     """
     return protocol(name).name if name is not None and (is_pattern(name) or _is_path(name)) else name
 
@@ -247,10 +225,7 @@ def recorded_name(name: str | None) -> str | None:
 def protocol(name: str) -> ProtocolSpec:
     """Find a protocol by its registered name, make it from a pattern, or read it from a path that ends in ``.yaml``.
 
-    Raises
-    ------
-    MerbenchError
-        Unknown, unreadable, or a file under a registered name or a pattern's name that means something else.
+    A file under a registered name or a pattern's name that means something else raises a `MerbenchError`.
     """
     if is_pattern(name):
         return crossed(name)
@@ -258,19 +233,12 @@ def protocol(name: str) -> ProtocolSpec:
         return PROTOCOLS.get(name)
     spec = load_protocol(Path(name))
     check_own_name(spec, name)
-    if spec.name in PROTOCOLS.names():
-        _check_same(spec, PROTOCOLS.get(spec.name), name)
-    return spec.coming_from(name)
-
-
-def _check_same(spec: ProtocolSpec, registered: ProtocolSpec, origin: str) -> None:
-    """Refuse a file under a registered name that differs in meaning, or in the counts expected on real data."""
+    registered = PROTOCOLS.get(spec.name) if spec.name in PROTOCOLS.names() else spec
     if registered.spec_digest() != spec.spec_digest():
-        raise MerbenchError(
-            f"{origin} calls itself {spec.name!r}, a registered protocol with another meaning: rename it"
-        )
+        raise MerbenchError(f"{name} calls itself {spec.name!r}, a registered protocol with another meaning: rename it")
     if registered.expected != spec.expected:
         raise MerbenchError(
-            f"{origin} calls itself {spec.name!r} but expects other counts: rename it, or use the counts of "
+            f"{name} calls itself {spec.name!r} but expects other counts: rename it, or use the counts of "
             f"merbench protocols {spec.name}"
         )
+    return spec.coming_from(name)

@@ -10,30 +10,21 @@ from merbench.contracts.digests import bytes_digest, digest, plain_syntax
 from merbench.contracts.errors import MerbenchError
 
 
-def _describes(path: Path) -> bool:
-    """Say whether a file only describes the method; what of the card matters enters a key by itself."""
-    return path.name == "card.yaml" or path.suffix in (".md", ".pyc")
-
-
 def code_digest(folder: Path, package: str | None = None) -> str:
     """Digest a method's folder: the syntax trees of its Python files, and the bytes of data files such as weights.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    package : str, optional
-        Name of the package that the folder is: ``merbench.methods.ststnet``; empty where it is none. Without it,
-        imports are not looked at.
+    `package` is the name of the package that the folder is (``merbench.methods.ststnet``), empty where it is none; with
+    None imports are not looked at.
 
     Raises
     ------
     MerbenchError
-        A Python file does not parse, or has a line that imports what lies outside the folder and is neither Python's
-        own, nor merbench's, nor an installed package, so that its changes would go unnoticed; names file and line.
-        Or a folder in it is a link, whose files are elsewhere.
+        Names file and line of Python that does not parse, or that imports what is outside the folder and is neither
+        Python's own, nor merbench's, nor an installed package, so that its changes would go unnoticed; or names a link
+        to a folder, whose files are elsewhere.
     """
-    known = frozenset() if package is None else _known_folders(folder)
+    places = [] if package is None else [folder, *map(Path, library_folders())]
+    known = frozenset(places + [each.resolve() for each in places])
     parts = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -42,23 +33,20 @@ def code_digest(folder: Path, package: str | None = None) -> str:
             raise MerbenchError(
                 f"{path} is a link to a folder, whose files would not be part of the method: put a copy there"
             )
-        if hidden or _describes(path) or not path.is_file():
+        describes = path.name == "card.yaml" or path.suffix in (".md", ".pyc")  # what matters of a card is in the key
+        if hidden or describes or not path.is_file():
             continue
         if path.suffix == ".py":
-            tree = _parsed(path)
+            try:
+                tree = ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
+            except (SyntaxError, ValueError) as error:
+                raise MerbenchError(f"{path} is not valid Python: {error}") from error
             if package is not None:
                 _refuse_imports_from_outside(tree, path, inside.parts[:-1], package, known)
             parts[inside.as_posix()] = digest(plain_syntax(tree))
         else:
             parts[inside.as_posix()] = bytes_digest(path.read_bytes())
     return digest(parts)
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
-    except (SyntaxError, ValueError) as error:
-        raise MerbenchError(f"{path} is not valid Python: {error}") from error
 
 
 def _refuse_imports_from_outside(
@@ -110,12 +98,6 @@ def _elsewhere(name: str, known: frozenset[Path]) -> str | None:
         if known.isdisjoint({Path(place), *Path(place).parents, *Path(place).resolve().parents}):
             return place
     return None
-
-
-def _known_folders(folder: Path) -> frozenset[Path]:
-    """Return the folders that code may be imported from: a method's own, Python's, and those of installed packages."""
-    known = [folder, *map(Path, library_folders())]
-    return frozenset(known + [each.resolve() for each in known])
 
 
 def library_folders() -> list[str]:

@@ -1,7 +1,7 @@
 """The choice of data for a grid of runs, made once for all of it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,15 +22,7 @@ from merbench.synthetic.database import SMALL, SYNTHETIC, synthetic_source
 
 @dataclass(frozen=True)
 class Data:
-    """The sources that serve a grid.
-
-    Attributes
-    ----------
-    name : str
-        A release's name, or the databases' names joined by ``+``.
-    why : str
-        Which data this is and why, in a sentence.
-    """
+    """The sources that serve a grid; its name joins the databases' by ``+``, `why` says which data it is and why."""
 
     name: str
     why: str
@@ -58,29 +50,24 @@ class Data:
 
 
 def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher | None = None) -> Data:
-    """Settle ``--data``.
+    """Settle ``--data`` for all protocols of a grid; `watcher` receives the progress of generating synthetic data.
 
-    Parameters
-    ----------
-    request : str
-        ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one.
-    protocols : sequence of ProtocolSpec
-        All the grid's protocols; the data must serve every one.
-    watcher : PreparationWatcher, optional
-        Receives the progress of generating a synthetic database.
+    `request` is ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one.
 
     Raises
     ------
     MerbenchError
-        Unknown or unregistered data, data that lacks a dataset, or, under ``auto``, nothing registered that serves; a
-        dataset that no database known here holds.
+        Unknown or unregistered data, data that lacks a dataset, a dataset that no known database holds, or, under
+        ``auto``, nothing registered that serves.
     """
     needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
     known = known_datasets()
     for protocol in protocols:
         if unread := [dataset for dataset in protocol.datasets if dataset not in known]:
+            named = {dataset for spec in PROTOCOLS.load_all()[0].values() for dataset in spec.datasets}
+            meant = next((suggestion(dataset, known) for dataset in unread if dataset not in named), "")
             raise MerbenchError(
-                f"no reader for {listed(unread)} yet{_meant(unread, known)}: protocol {protocol.name} can be printed "
+                f"no reader for {listed(unread)} yet{meant}: protocol {protocol.name} can be printed "
                 f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; a package can add a reader "
                 "(docs/adding-a-method.md)"
             )
@@ -88,23 +75,15 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Prepar
     if request == "auto":
         return _automatic(needed, protocols, watcher)
     if request and Path(request).is_dir() and request not in DATABASES.names():
-        name = recognise(Path(request))
-        source = open_source(name, Path(request))
-        data = Data(source.name, f"the folder {request}, a copy of {name}", (source,))
-    else:
-        if not request or (set(request) & {"/", "\\"} and request not in DATABASES.names()):
-            raise MerbenchError(f"--data {request!r} is neither a folder nor a database: see merbench data list")
-        names = request.split("+")
-        _check_datasets(request, [DATABASES.get(name).card for name in names], needed)
-        return _data("as asked for", [_open(name, watcher) for name in names])
-    _check_datasets(data.name, [source.database.card for source in data.sources], needed)
-    return data
-
-
-def _meant(unread: Sequence[str], readable: set[str]) -> str:
-    """Suggest a name for a dataset that no protocol of the library has."""
-    named = {dataset for spec in PROTOCOLS.load_all()[0].values() for dataset in spec.datasets}
-    return next((suggestion(dataset, readable) for dataset in unread if dataset not in named), "")
+        source = open_named(request, watcher)
+        card = source.database.card
+        _check_datasets(source.name, [card], needed)
+        return Data(source.name, f"the folder {request}, a copy of {card.name}", (source,))
+    if not request or (set(request) & {"/", "\\"} and request not in DATABASES.names()):
+        raise MerbenchError(f"--data {request!r} is neither a folder nor a database: see merbench data list")
+    names = request.split("+")
+    _check_datasets(request, [DATABASES.get(name).card for name in names], needed)
+    return _data("as asked for", [open_named(name, watcher) for name in names])
 
 
 def known_datasets() -> set[str]:
@@ -143,22 +122,21 @@ def _check_datasets(name: str, cards: Sequence[DatabaseCard], needed: Sequence[s
         raise MerbenchError(f"data {name!r} has {listed(twice)} twice; name each dataset's source once")
 
 
+def _releases(cards: Iterable[DatabaseCard], protocols: Sequence[ProtocolSpec]) -> list[DatabaseCard]:
+    return [card for card in cards if card.offers is not None and all(serves(card, spec) for spec in protocols)]
+
+
 def _data(why: str, sources: list[Source]) -> Data:
     return Data("+".join(source.name for source in sources), why, tuple(sources))
 
 
 def open_named(request: str, watcher: PreparationWatcher) -> Source:
-    """Open one database: a registered or synthetic one by name, or the folder of a copy."""
+    """Open a database: a registered one by name, a synthetic one, made if it is missing, or the folder of a copy."""
+    if request in SYNTHETIC:
+        return synthetic_source(request, partial(watcher.preparing, f"making {request}"))
     if request not in DATABASES.names() and Path(request).is_dir():
         return open_source(recognise(Path(request)), Path(request))
-    return _open(request, watcher)
-
-
-def _open(name: str, watcher: PreparationWatcher) -> Source:
-    """Open a registered database; a synthetic one is generated if it is missing or from an older merbench."""
-    if name in SYNTHETIC:
-        return synthetic_source(name, partial(watcher.preparing, f"making {name}"))
-    return open_registered(name)
+    return open_registered(request)
 
 
 def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher) -> Data:
@@ -182,26 +160,17 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Pr
             raise MerbenchError(f"several registered databases hold {listed(several)}: say which with --data NAME+NAME")
         names = sorted({frames[dataset][0] for dataset in needed})
         return _data("all the protocol's databases are registered", [open_registered(name) for name in names])
-    releases = [
-        name
-        for name, card in cards.items()
-        if card.offers is not None and all(serves(card, spec) for spec in protocols)
-    ]
-    if releases:
-        name = min(releases, key=lambda name: cards[name].synthetic)  # real clips before made ones
-        kind = "registered synthetic release" if cards[name].synthetic else "registered release"
-        return _data(f"the {kind} that holds {', '.join(needed)}", [open_registered(name)])
+    if releases := _releases(cards.values(), protocols):
+        card = min(releases, key=lambda card: card.synthetic)  # real clips before made ones
+        kind = "registered synthetic release" if card.synthetic else "registered release"
+        return _data(f"the {kind} that holds {', '.join(needed)}", [open_registered(card.name)])
     there, missing = sorted(set(needed) & set(frames)), [dataset for dataset in needed if dataset not in frames]
     if not there and set(needed) <= set(DATABASES.get(SMALL).card.datasets):
         why = "synthetic, since no database of the protocol is registered; its scores say nothing about real faces"
         watcher.note(f"data: {SMALL}, {why}")
-        return Data(SMALL, why, (_open(SMALL, watcher),))
-    serving = [
-        database.card.commands
-        for database in databases.values()
-        if database.card.offers is not None and all(serves(database.card, spec) for spec in protocols)
-    ]
+        return _data(why, [open_named(SMALL, watcher)])
+    serving = _releases([database.card for database in databases.values()], protocols)
     partly = f" (registered: {listed(there)})" if there else ""
-    hint = f": {serving[0]}, a release that serves all of them" if serving else ": merbench data add NAME PATH"
+    hint = f": {serving[0].commands}, a release that serves all of them" if serving else ": merbench data add NAME PATH"
     instead = f", or use synthetic data: --data {SMALL}" if there else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")

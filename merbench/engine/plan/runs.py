@@ -18,7 +18,7 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
-from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, Configured, RegisteredMethod
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, Configured
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.data import Data
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
@@ -38,16 +38,8 @@ ROOMS = {"engine": engine, "prepare": prepare, "training": training}
 class Request:
     """Which methods to run, and how.
 
-    Attributes
-    ----------
-    methods : tuple of Configured
-        Each once.
-    seeds : tuple of int
-        A deterministic method uses the first only.
-    keep_epochs, diagnose : bool
-        What to store in addition: predictions after each epoch, the method's diagnostics. Not in any key.
-    shuffled : bool
-        Shuffle the labels of the training clips.
+    A deterministic method uses the first seed only. `keep_epochs` and `diagnose` store predictions after each epoch and
+    the method's diagnostics in addition, and are in no key; `shuffled` shuffles the labels of the training clips.
     """
 
     methods: tuple[Configured, ...]
@@ -70,12 +62,8 @@ class Request:
 
         Parameters
         ----------
-        methods : sequence of str
-            Registered names.
         config : str, optional
-            A configuration's name, for every method.
-        configs : mapping of str to str
-            Method -> configuration, where it is another.
+            A configuration's name, for every method that `configs` does not give another.
         settings : mapping of str to str
             Single settings; ``method:key`` is for that method and wins over ``key``, which is for every method.
         **how
@@ -166,10 +154,7 @@ class RunPlan:
 def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[RunPlan]:
     """Make the grid's runs, protocol by protocol, method by method, seed by seed.
 
-    Raises
-    ------
-    MerbenchError
-        A method that the protocol does not allow, or whose inputs the data does not have.
+    A method that a protocol does not allow, or whose inputs the data does not have, raises a `MerbenchError`.
     """
     plans = []
     codes: dict[str, str] = {}
@@ -179,17 +164,13 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
             if method.card.name not in codes:
                 codes[method.card.name] = code_digest(method.folder, method.package)
             task, key = _task_and_key(configured, protocol, request, codes[method.card.name])
-            seeds = request.seeds[:1] if _deterministic(method, request) else request.seeds
-            plans += [_plan(configured, protocol, task, key, seed, request) for seed in seeds]
+            deterministic = method.card.deterministic and not request.shuffled  # labels are shuffled by the seed
+            seeds = request.seeds[:1] if deterministic else request.seeds
+            plans += [_plan(configured, protocol, task, key, seed) for seed in seeds]
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
 
-def _deterministic(method: RegisteredMethod, request: Request) -> bool:
-    return method.card.deterministic and not request.shuffled  # labels are shuffled by the seed
-
-
 def _check_fits(card: Card, protocol: PreparedProtocol) -> None:
-    """Refuse a method that the protocol does not allow."""
     spec, task = protocol.spec, protocol.split.problem.task
     if task not in card.tasks:
         raise MerbenchError(f"method {card.name} does {listed(card.tasks)}, protocol {spec.name} is {task}")
@@ -199,9 +180,8 @@ def _check_fits(card: Card, protocol: PreparedProtocol) -> None:
             "for these"
         )
     if card.transductive and not spec.transductive:
-        sibling = f"{spec.name}{TRANSDUCTIVE}"
-        known = sibling in PROTOCOLS.names()
-        does = f"use {sibling}" if known else "a protocol of your own with transductive: true would"
+        sibling, own = f"{spec.name}{TRANSDUCTIVE}", "a protocol of your own with transductive: true would"
+        does = f"use {sibling}" if sibling in PROTOCOLS.names() else own
         raise MerbenchError(
             f"method {card.name} is transductive: it trains on the test clips without labels, which protocol "
             f"{spec.name} does not allow: {does}"
@@ -219,16 +199,14 @@ def _task_and_key(
     if lacking:
         raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}")
     inputs = protocol.inputs(specs)
-    others = {name: open_registered(name) for name in card.auxiliary}
-    auxiliary = {
-        name: (source.clips, prepare_inputs([source], source.clips, specs, protocol.watcher))
-        for name, source in others.items()
-    }
+    others = [open_registered(name) for name in card.auxiliary]
+    prepared = [prepare_inputs([source], source.clips, specs, protocol.watcher) for source in others]
+    auxiliary = {name: (other.clips, made) for name, other, made in zip(card.auxiliary, others, prepared, strict=True)}
     task = FoldTask(
-        method=method.cls,
-        config=configured.config,
-        split=split,
-        inputs=inputs,
+        method.cls,
+        configured.config,
+        split,
+        inputs,
         seed=0,
         transductive=card.transductive,
         au_labels_at_test=card.au_labels_at_test,
@@ -238,7 +216,7 @@ def _task_and_key(
         diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
         device=method.device,
         auxiliary=auxiliary,
-        same_people=same_people([*data.sources, *others.values()]),
+        same_people=same_people([*data.sources, *others]),
     )
     key = RunKey(
         method=card.name,
@@ -257,7 +235,6 @@ def _task_and_key(
 
 
 def _auxiliary_digests(task: FoldTask) -> dict[str, str]:
-    """Digest inputs, clips and people of the auxiliary databases."""
     digests: dict[str, str] = {}
     for name, (clips, inputs) in task.auxiliary.items():
         digests |= {f"{name}:{key}": value for key, value in input_digests(inputs).items()}
@@ -266,9 +243,7 @@ def _auxiliary_digests(task: FoldTask) -> dict[str, str]:
     return digests
 
 
-def _plan(
-    configured: Configured, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int, request: Request
-) -> RunPlan:
+def _plan(configured: Configured, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int) -> RunPlan:
     card, spec = configured.method.card, protocol.spec
     key = key.model_copy(update={"seed": seed})
     named = configured.method.resolve(configured.name)
@@ -287,7 +262,7 @@ def _plan(
         data=protocol.data.name,
         prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
-        deterministic=_deterministic(configured.method, request),
+        deterministic=card.deterministic and not key.shuffled,
         disclosures=card.disclosures(task.transductive),
         remark=card.remark,
         warnings=spec.warnings,

@@ -1,7 +1,7 @@
 """Sanity rows: what a protocol's data gives without a look at motion, or from shuffled labels.
 
-They say what a score is worth. They are runs as any other, recorded as sanity rows, and never ranked. The floor of the
-task, the same answer for every clip, is run with them and ranked: papers report it as a baseline.
+They are runs as any other, recorded as sanity rows, and never ranked. The floor of the task, the same answer for every
+clip, is run with them and ranked: papers report it as a baseline.
 """
 
 from collections.abc import Sequence
@@ -26,23 +26,10 @@ def motionless(task: Task) -> tuple[str, ...]:
 def plan_sanity(
     asked: Sequence[Request], plans: Sequence[RunPlan], protocols: Sequence[PreparedProtocol]
 ) -> tuple[list[RunPlan], list[Note]]:
-    """Plan the rows that ``--sanity`` adds to a table.
+    """Plan the rows that ``--sanity`` adds to the table of `plans`, each once, without those that are in it.
 
-    Parameters
-    ----------
-    asked : sequence of Request
-        The methods of the table: each is run again on shuffled training labels.
-    plans : sequence of RunPlan
-        The runs of the table; rows that are among them are not added again.
-    protocols : sequence of PreparedProtocol
-        On the chosen data.
-
-    Returns
-    -------
-    plans : list of RunPlan
-        The rows' runs, each once.
-    notes : list of Note
-        Which rows are not available for the protocol or the data, and why.
+    Each request of `asked` is planned again on shuffled training labels. The notes say which rows are not available for
+    a protocol or the data, and why.
     """
     found: dict[str, RunPlan] = {}
     notes = []

@@ -25,7 +25,7 @@ _CHANGED = {
 
 def siblings(plans: Sequence[RunPlan], runs: Path) -> Runs:
     """Read the recorded runs of the methods and protocols of those `plans` that are not begun."""
-    names = {f"{plan.file.method}-{plan.file.protocol}-s*" for plan in plans if not _begun(plan, runs)}
+    names = {f"{plan.file.method}-{plan.file.protocol}-s*" for plan in _not_begun(plans, runs)}
     found = []
     for path in sorted(path for name in names for path in runs.glob(f"{name}/run.json")):
         with suppress(RecordError):  # reported by whoever runs or shows it
@@ -33,12 +33,12 @@ def siblings(plans: Sequence[RunPlan], runs: Path) -> Runs:
     return Runs(found)
 
 
-def _begun(plan: RunPlan, runs: Path) -> bool:
-    try:
-        RunFolder(runs / plan.run_id).read_run()
-    except RecordError:
-        return False
-    return True
+def _not_begun(plans: Sequence[RunPlan], runs: Path) -> list[RunPlan]:
+    begun = set()
+    for plan in plans:
+        with suppress(RecordError):
+            begun.add(RunFolder(runs / plan.run_id).read_run().run_id)
+    return [plan for plan in plans if plan.run_id not in begun]
 
 
 def _same_row(file: RunFile, known: Runs) -> Runs:
@@ -52,23 +52,18 @@ def _same_row(file: RunFile, known: Runs) -> Runs:
 def numbered(file: RunFile, known: Runs) -> tuple[RunFile, str]:
     """Give a run that is about to begin the next number among its siblings, so that tables show it as the newest.
 
-    Returns
-    -------
-    file : RunFile
-        The run, with its `sequence`.
-    warning : str
-        That the system clock is wrong, in a sentence; empty where it is not.
+    Returns the run with its `sequence`, and a warning that the system clock is wrong, empty where it is not.
     """
     others = _same_row(file, known)
     last = max((other.file.sequence or 0 for other in others), default=0)
     versions = [other.file for other in others if other.group != file.key.group()]
     later = [other for other in versions if _moment(other.created) > _moment(file.created)]
-    warning = (
-        f"the system clock ({file.created}) is earlier than an existing run of {file.method} "
-        f"({later[0].run_id}, created {later[0].created}): check the clock; {file.run_id} counts as the newest"
-        if later
-        else ""
-    )
+    warning = ""
+    if later:
+        warning = f"the system clock ({file.created}) is earlier than an existing run of {file.method} "
+        warning += (
+            f"({later[0].run_id}, created {later[0].created}): check the clock; {file.run_id} counts as the newest"
+        )
     return file.model_copy(update={"sequence": last + 1}), warning
 
 
@@ -85,9 +80,7 @@ def superseded(plans: Sequence[RunPlan], runs: Path) -> list[str]:
     """Report recorded runs that do not count for plans not begun yet, and why: a line for each method and reason."""
     known = siblings(plans, runs)
     found: dict[tuple[str, str], list[str]] = {}
-    for plan in plans:
-        if _begun(plan, runs):
-            continue
+    for plan in _not_begun(plans, runs):
         for run in _same_row(plan.file, known).where(seed=plan.file.key.seed):
             if run.file.key != plan.file.key:
                 found.setdefault((plan.file.method, _differing(run.file, plan.file)), []).append(run.file.run_id)
@@ -98,7 +91,6 @@ def superseded(plans: Sequence[RunPlan], runs: Path) -> list[str]:
 
 
 def _differing(other: RunFile, file: RunFile) -> str:
-    """Name in what two keys differ."""
     then, now = other.key.model_dump(), file.key.model_dump()
     names = [changed for name, changed in _CHANGED.items() if then[name] != now[name]]
     versions = then["code_versions"], now["code_versions"]

@@ -10,7 +10,7 @@ from support.grid import FOLDS, go, predictions, same, toy_plans, undisturbed
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import Prediction
-from merbench.engine.execute.jobs import Serial
+from merbench.engine.execute.jobs import Executor
 from merbench.engine.execute.state import failures, run_state
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
@@ -227,7 +227,7 @@ def test_failed_diagnostics_are_reported_and_cost_no_prediction(tmp_path, tellin
 def test_predictions_do_not_depend_on_the_order_of_runs(tmp_path, method):
     plans = toy_plans(method, seeds=(0, 1, 2))
 
-    class Backwards(Serial):
+    class Backwards(Executor):
         runs_at_once = 2
 
         def __call__(self, jobs, watcher):
@@ -243,7 +243,7 @@ def test_predictions_do_not_depend_on_the_order_of_runs(tmp_path, method):
 
 
 def test_a_run_with_packed_and_single_folds_is_flagged(tmp_path, method):
-    class Packing(Serial):
+    class Packing(Executor):
         def __call__(self, jobs, observer):
             for size, (job, outcome) in zip(self.sizes, super().__call__(jobs, observer), strict=True):
                 yield job, replace(outcome, packed=size)

@@ -15,7 +15,7 @@ from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Progress
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.execute.jobs import Job, JobQueue, Serial, pack_size
+from merbench.engine.execute.jobs import Executor, Job, JobQueue, pack_size
 from merbench.engine.fold.folds import can_pack, run_fold, run_folds
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import SELECTIONS
@@ -276,13 +276,13 @@ def jobs(task, run="run", folds=FOLDS):
 def test_one_process_packs_folds_of_a_run_and_shows_the_first(task):
     watcher = Watcher()
     given = jobs(task(), "one", FOLDS[:3]) + jobs(task(), "two")
-    found = list(Serial(pack=2)(given, watcher))
+    found = list(Executor(pack=2)(given, watcher))
     assert [job for job, _ in found] == given
     assert [outcome.fold for _, outcome in found] == [job.fold for job in given]
     assert [outcome.packed for _, outcome in found] == [2, 2, 1, 2, 2, 2, 2]
     assert watcher.shown == ["toy/a +1", "toy/c", "toy/a +1", "toy/c +1"]
     assert watcher.notes == []
-    alone = [outcome.packed for _, outcome in Serial()(jobs(task(epochs=1)), Watcher())]
+    alone = [outcome.packed for _, outcome in Executor()(jobs(task(epochs=1)), Watcher())]
     assert alone == [1, 1, 1, 1]  # unless packing is asked for
 
 
@@ -290,7 +290,7 @@ def test_a_method_that_does_not_pack_is_noted_once(task):
     class Alone(Net):
         packs = False
 
-    watcher, executor = Watcher(), Serial(pack=8)
+    watcher, executor = Watcher(), Executor(pack=8)
     for run in ("one", "two"):
         found = list(executor(jobs(task(Alone, epochs=1), run), watcher))
         assert [outcome.packed for _, outcome in found] == [1, 1, 1, 1]
