@@ -17,4 +17,6 @@ def shares(labels: npt.NDArray[Any], problem: Problem) -> npt.NDArray[np.float64
     if problem.task == "classification":
         return np.asarray(np.bincount(labels, minlength=len(problem.outputs)) / len(labels))
     known = (~np.isnan(labels)).sum(axis=0)
-    return np.divide(np.nansum(labels, axis=0), known, out=np.full(len(known), np.nan), where=known > 0)
+    found = np.full(len(known), np.nan)
+    np.divide(np.nansum(labels, axis=0), known, out=found, where=known > 0)
+    return found

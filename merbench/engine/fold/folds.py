@@ -200,7 +200,8 @@ def _begin(
     """Open a fold's data, or a subset: fewer people in training and, for epoch selection, other people to test."""
     subset = subset or fold
     opened = open_fold(task, fold, subset)
-    test = opened[1]
+    # Nothing else of the task or of its test clips may be in reach of `on_epoch`, which the method holds.
+    test, problem = opened[1] if task.keep_epochs else None, task.split.problem
     ended: list[int] = []
     predictions: list[Prediction] = []
 
@@ -208,13 +209,13 @@ def _begin(
         if last_epoch is not None and epoch > last_epoch:
             raise ValueError(f"fit continued after epoch {last_epoch}, where epoch_end returned True: stop there")
         ended.append(epoch)
-        if task.keep_epochs:
+        if test is not None:
             if epoch != (due := len(predictions) + 1):
                 raise ValueError(
                     f"epoch_end({epoch}) called, expected epoch {due}: call it once per epoch, counting from 1"
                 )
             with preserved_random_state(), preserved_method(method):
-                predictions.append(checked(method.predict(test), test, task.split.problem))
+                predictions.append(checked(method.predict(test), test, problem))
         return epoch == last_epoch
 
     out_of_reach = np.concatenate([fold.test, np.setdiff1d(fold.train, subset.train)])
