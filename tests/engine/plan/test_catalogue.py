@@ -282,12 +282,6 @@ def test_broken_plug_in_methods_are_named_and_affect_no_other(plugin):
         assert len(problems) == 1
 
 
-def test_missing_modules_are_named(plugin):
-    plugin("merbench_test_moduleless", target="absent:Mine")
-    with pytest.raises(MerbenchError, match=r"method 'mine' of plugin 1: no module merbench_test_moduleless\.absent"):
-        method_card(METHODS.entry("mine"))
-
-
 def test_plug_in_protocols_are_paths_or_specifications(plugin, small_protocol):
     code = f"from pathlib import Path\nPROTOCOL = Path({str(small_protocol)!r})\n"
     small_protocol.write_text(small_protocol.read_text().replace("name: small", "name: mine"))

@@ -4,7 +4,6 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from pydantic import ValidationError
 from support.plugins import forget
 
 from merbench.contracts.clips import IDENTITY, clips_digest
@@ -322,12 +321,6 @@ def test_broken_databases_affect_no_other(small, small_release, database):
     database("broken", ["samm"], content="raise ImportError('no such luck')", registered=False)
     assert choose_data("auto", [small]).name == "megc2019-flow28"
     assert choose_data(str(small_release), [small]).name == "megc2019-flow28"
-
-
-def test_data_is_immutable(small, small_release):
-    data = choose_data(str(small_release), [small])
-    with pytest.raises((AttributeError, ValidationError)):
-        data.name = "other"
 
 
 def test_releases_of_classes_serve_protocols_of_the_same_emotions():

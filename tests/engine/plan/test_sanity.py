@@ -1,20 +1,12 @@
 """Sanity rows as planned and recorded: which these are, and which are not available."""
 
-import pytest
-
-from merbench.contracts.protocols import ProtocolSpec, load_protocol
+from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import open_source
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.data import Data
 from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 from merbench.engine.plan.sanity import plan_sanity
 from merbench.records.folder import RunFolder
-
-
-@pytest.fixture
-def prepared(small_release, small_protocol):
-    data = Data("release", "a test", (open_source("megc2019-flow28", small_release),))
-    return PreparedProtocol.of(load_protocol(small_protocol), data)
 
 
 def planned(prepared, **asked):
