@@ -83,7 +83,7 @@ from merbench.records.published import published
 print(merbench.__file__)
 print(*(method_card(METHODS.entry(name)).name for name in METHODS.names()))
 print(*(f"{name} {len(PROTOCOLS.get(name).official())}" for name in PROTOCOLS.names() if name == "megc2019"))
-print(len(published().figures) > 0, read_leaderboard().problems)
+print(len(published()[0]) > 0, read_leaderboard().problems)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -22,9 +22,13 @@ from merbench.scoring.table import PartScore, part_scores
 WHOLE, BESIDE, SANITY = "whole", "beside", "sanity"
 
 
+#: A row as planned: group, name, changed settings and runs; see `Line`.
+Trial = tuple[str, str, dict[str, Any], tuple[str, ...]]
+
+
 @dataclass(frozen=True)
-class Trial:
-    """One row as planned.
+class Line:
+    """One row as measured.
 
     Attributes
     ----------
@@ -37,20 +41,6 @@ class Trial:
         The settings that the row changes.
     run_ids : tuple of str
         Its runs, one per seed; rows with the same runs are equal.
-    """
-
-    group: str
-    name: str
-    changes: dict[str, Any]
-    run_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row as measured.
-
-    Attributes
-    ----------
     row : Row
         Its scores over all clips.
     shared : PartScore, optional
@@ -61,7 +51,10 @@ class Line:
         Computed from its diagnostics, where they were asked for and every fold has some.
     """
 
-    trial: Trial
+    group: str
+    name: str
+    changes: dict[str, Any]
+    run_ids: tuple[str, ...]
     row: Row
     shared: PartScore | None
     difference: Difference | None = None
@@ -76,12 +69,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Ablation:
-    """All rows.
+    """All rows, the full method first.
 
     Attributes
     ----------
-    lines : list of Line
-        The full method first.
     shared_clips : int
         Number of clips whose action units occur with several classes.
     command : str
@@ -113,7 +104,7 @@ class Ablation:
 
     def is_whole(self, line: Line) -> bool:
         """Whether the settings of a row are those of the full method."""
-        return line.trial.run_ids == self.whole.trial.run_ids
+        return line.run_ids == self.whole.run_ids
 
     def records(self) -> list[dict[str, Any]]:
         """Return the rows as objects for JSON and CSV."""
@@ -122,31 +113,18 @@ class Ablation:
     def _record(self, line: Line) -> dict[str, Any]:
         row, file = line.row, line.row.runs[0].file
         record = {
-            "group": line.trial.group,
-            "row": line.trial.name,
-            "settings": line.trial.changes,
-            "as_whole": self.is_whole(line),
-            "sanity": line.trial.group == SANITY,
-            "method": file.method,
-            "config": file.config_name,
-            "variant": file.variant,
-            "protocol": file.protocol,
-            "data": file.data,
-            "synthetic": file.synthetic,
-            "status": row.status,
-            "remarks": row.remarks,
-            "clips": row.scores["full"].clips if row.scores else 0,
-            "folds": row.folds,
-            "seeds": len(row.runs),
-            **_scores("", row.scores.get("full")),
-            **_differences("", line.difference),
+            "group": line.group, "row": line.name, "settings": line.changes, "as_whole": self.is_whole(line),
+            "sanity": line.group == SANITY, "method": file.method, "config": file.config_name,
+            "variant": file.variant, "protocol": file.protocol, "data": file.data, "synthetic": file.synthetic,
+            "status": row.status, "remarks": row.remarks, "clips": row.scores["full"].clips if row.scores else 0,
+            "folds": row.folds, "seeds": len(row.runs),
+            **_scores("", row.scores.get("full")), **_differences("", line.difference),
             "same_units_clips": self.shared_clips,
-            **_scores("same_units_", line.shared),
-            **_differences("same_units_", line.shared_difference),
-        }
+            **_scores("same_units_", line.shared), **_differences("same_units_", line.shared_difference),
+        }  # fmt: skip
         if self.diagnosed:
             record |= self._decoupling(line.decoupling or Decoupling(None, {}, None))
-        return record | {"run_ids": list(line.trial.run_ids)}
+        return record | {"run_ids": list(line.run_ids)}
 
     def _decoupling(self, found: Decoupling) -> dict[str, Any]:
         record = {"cka": _finite(found.alignment.cka) if found.alignment else None}
@@ -172,11 +150,8 @@ def _figure(name: str, found: object, value: str, interval: str) -> dict[str, fl
     if found is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     ends = getattr(found, interval)
-    return {
-        name: _finite(getattr(found, value)),
-        f"{name}_low": _finite(ends.low),
-        f"{name}_high": _finite(ends.high),
-    }
+    figures = {name: getattr(found, value), f"{name}_low": ends.low, f"{name}_high": ends.high}
+    return {each: _finite(figure) for each, figure in figures.items()}
 
 
 def _finite(value: float) -> float | None:
@@ -192,18 +167,15 @@ def read_ablation(
     diagnosed: bool,
     folds: Collection[str] = (),
 ) -> Ablation:
-    """Read the runs of the rows, score them, and compare each with the full method.
+    """Read the runs of the rows, score them, and compare each with the full method, the first of `trials`.
 
     Parameters
     ----------
-    trials : sequence of Trial
-        The full method first.
     runs : Path
         The folder of all runs.
-    clips : DataFrame
-        The clip table of the protocol's clips, with their action units.
-    truth : DataFrame
-        The class of each of these clips, ``truth``, and the ``fold`` it is tested in; rows as `clips`.
+    clips, truth : DataFrame
+        The clip table of the protocol's clips, with their action units; the class of each, ``truth``, and the ``fold``
+        it is tested in, in the same order.
     command : str
         The command line that gives this table.
     diagnosed : bool
@@ -217,23 +189,24 @@ def read_ablation(
     lines: dict[tuple[str, ...], Line] = {}
     notes: list[Note] = []
     for trial in trials:
-        if trial.run_ids not in lines:
+        *_, run_ids = trial
+        if run_ids not in lines:
             line = _line(trial, runs, only, folds)
-            if lines and trial.group != SANITY:
-                line = _compared(line, lines[trials[0].run_ids], only)
+            if lines and line.group != SANITY:
+                line = _compared(line, next(iter(lines.values())), only)
             if diagnosed:
                 line = _diagnosed(line, notes)
-            lines[trial.run_ids] = line
-    rows = [replace(lines[trial.run_ids], trial=trial) for trial in trials]
+            lines[run_ids] = line
+    rows = [replace(lines[ids], group=group, name=name, changes=changes) for group, name, changes, ids in trials]
     return Ablation(rows, len(only), command, diagnosed, truth.fold.nunique(), notes)
 
 
 def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str]) -> Line:
-    (row,), _ = measured_rows(read_run(runs / run_id, folds) for run_id in trial.run_ids)
+    (row,), _ = measured_rows(read_run(runs / run_id, folds) for run_id in trial[3])
     there = [restricted(run.predictions, only) for run in row.runs]
     there = [table for table in there if len(table)]
     shared = part_scores(there, row.runs[0].file.outputs, {"full": ""})[0] if there else None
-    return Line(trial, row, shared)
+    return Line(*trial, row, shared)
 
 
 def _compared(line: Line, whole: Line, only: Collection[Identity]) -> Line:
@@ -250,7 +223,7 @@ def _diagnosed(line: Line, notes: list[Note]) -> Line:
     """Add the decoupling, where the row is complete and every fold has diagnostics that verify."""
     if not line.complete:
         return line
-    place = f"{line.trial.group}/{line.trial.name}"
+    place = f"{line.group}/{line.name}"
     try:
         seeds = [[run.diagnostics(fold) for fold in run.asked_folds] for run in line.row.runs]
     except RecordError as error:

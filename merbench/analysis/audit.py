@@ -22,11 +22,7 @@ from merbench.records.model import RunFile
 from merbench.scoring.intervals import interval_of, resampled, subject_draws
 from merbench.scoring.metrics import Counts, accuracy, unweighted_f1, unweighted_recall
 
-FIGURES: dict[str, Callable[[Counts], Values]] = {
-    "uf1": unweighted_f1,
-    "uar": unweighted_recall,
-    "acc": accuracy,
-}
+FIGURES: dict[str, Callable[[Counts], Values]] = {"uf1": unweighted_f1, "uar": unweighted_recall, "acc": accuracy}
 _ENDS = ("", "_low", "_high", "_lift", "_lift_low", "_lift_high")
 
 
@@ -41,12 +37,9 @@ def picked_epochs(kept: Kept) -> pd.DataFrame:
 
 
 def selection_curves(kept: Kept) -> pd.DataFrame:
-    """Return the UF1 that each rule would report, had training ended after each epoch.
+    """Return the pooled ``uf1`` that each rule would report, had training ended after each epoch.
 
-    Returns
-    -------
-    DataFrame
-        ``seed, selection, epoch`` (counted from 1) and the pooled ``uf1``.
+    The columns are ``seed, selection, epoch`` (counted from 1) and ``uf1``.
     """
     everyone, tables = np.zeros(len(kept.clips), dtype=np.int64), []
     for seed in kept.seeds:
@@ -61,12 +54,8 @@ def selection_curves(kept: Kept) -> pd.DataFrame:
 def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame:
     """Score every rule, and subtract the last epoch's scores from it.
 
-    A rule that not all seeds were recorded under (``inner``) is compared with the last epoch of the same seeds.
-
-    Parameters
-    ----------
-    parts : sequence of str
-        ``full`` and datasets: restrictions of the predictions picked over all clips.
+    A rule that not all seeds were recorded under (``inner``) is compared with the last epoch of the same seeds. `parts`
+    are ``full`` and datasets: restrictions of the predictions picked over all clips.
 
     Returns
     -------
@@ -167,16 +156,8 @@ def _epochs(found: Sequence[Picks | None]) -> dict[str, float]:
 class Audit:
     """One method under all selection rules.
 
-    Attributes
-    ----------
-    row : Row
-        The row of the last epoch, as `compare` has it.
-    kept : Kept
-        The predictions after every epoch.
-    inner_runs : tuple of str
-        Runs that were read for ``inner`` and ``inner-keep``.
-    notes : tuple of Note
-        Seeds and runs that are missing, and those that do not agree.
+    `row` is the row of the last epoch, as `compare` has it; `kept` the predictions after every epoch; `inner_runs` are
+    those read for ``inner`` and ``inner-keep``; `notes` name seeds and runs that are missing, and those that disagree.
     """
 
     row: Row

@@ -23,27 +23,14 @@ from merbench.records.select import Runs
 
 _NO_EPOCHS = "its epochs were not kept"
 
-
 #: ``command(file, seeds, select, keep_epochs)``: the command line that records other runs of a recorded run's
 #: configuration and data; without a file, the first run of the method.
 Command = Callable[[RunFile | None, Sequence[int], str, bool], str]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be audited.
-
-    Attributes
-    ----------
-    method, protocol : str
-        Names as they are recorded.
-    command : callable
-        Writes the commands in messages, see `Command`.
-    data : str, optional
-        Only runs on this data.
-    config : dict, optional
-        Only runs with these settings; other settings may be any.
-    """
+class _Wanted:
+    """What is to be audited, as given to `read_audit`."""
 
     method: str
     protocol: str
@@ -72,24 +59,23 @@ def not_of_classes(protocol: str) -> MerbenchError:
     return MerbenchError(f"{protocol} is an AU-detection protocol: merbench audit supports classification only")
 
 
-def read_audit(known: Runs, wanted: Wanted) -> Audit:
+def read_audit(
+    known: Runs,
+    method: str,
+    protocol: str,
+    command: Command,
+    data: str | None = None,
+    config: dict[str, Any] | None = None,
+) -> Audit:
     """Find the runs of a method that kept their epochs, and read them.
 
-    Runs that were recorded here are read; where there is none, rows of the committed leaderboard.
-
-    Parameters
-    ----------
-    known : Runs
-        Those recorded here, and then those of the leaderboard.
-
-    Raises
-    ------
-    MerbenchError
-        No run to audit, or several configurations; with the next step.
+    Runs that were recorded here are read; where there is none, rows of the committed leaderboard: `known` are both.
+    `method` and `protocol` are names as they are recorded; `command` writes the commands in messages. Only runs on
+    `data`, and with the settings `config`, if these are given. Raises MerbenchError for no run to audit, or several
+    configurations; with the next step.
     """
-    fitting = known.where(
-        method=wanted.method, protocol=wanted.protocol, data=wanted.data, settings=wanted.config, shuffled=False
-    )
+    wanted = _Wanted(method, protocol, command, data, config)
+    fitting = known.where(method=method, protocol=protocol, data=data, settings=config, shuffled=False)
     if any(run.file.task != "classification" for run in fitting):
         raise not_of_classes(wanted.protocol)
     recorded = fitting.where(selection=LAST)
@@ -130,7 +116,7 @@ def _unfit(run: RecordedRun) -> str:
     return f"epochs of {listed(without)} were not kept" if without else ""
 
 
-def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: Wanted, committed: bool) -> MerbenchError:
+def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: _Wanted, committed: bool) -> MerbenchError:
     """Return the error that says why no run can be audited, with the next step."""
     if not recorded:
         return MerbenchError(f"no run of {wanted.asked} is recorded: {wanted.first}")
@@ -152,7 +138,7 @@ def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: Wanted, committ
     )
 
 
-def _excluded(asked: Runs, chosen: Runs, unfit: dict[str, str], wanted: Wanted) -> list[str]:
+def _excluded(asked: Runs, chosen: Runs, unfit: dict[str, str], wanted: _Wanted) -> list[str]:
     """Name the runs of the chosen configuration that are as new, and can't be audited."""
     first, newest = chosen[0], max(run.age for run in chosen)
     return [
@@ -162,7 +148,7 @@ def _excluded(asked: Runs, chosen: Runs, unfit: dict[str, str], wanted: Wanted) 
     ]
 
 
-def _newest(whole: Runs, wanted: Wanted) -> tuple[Runs, int]:
+def _newest(whole: Runs, wanted: _Wanted) -> tuple[Runs, int]:
     """Return the runs of one configuration on one data, those of the newest code, by seed; and how many are older."""
     choices = dict.fromkeys((run.file.config_name, run.file.variant, run.file.data) for run in whole)
     if len(choices) > 1:
@@ -188,7 +174,7 @@ def _of_selections(fitting: Runs, chosen: Runs) -> dict[int, dict[str, RecordedR
 
 
 @contextmanager
-def _repaired_by(run: RecordedRun, wanted: Wanted) -> Iterator[None]:
+def _repaired_by(run: RecordedRun, wanted: _Wanted) -> Iterator[None]:
     """Add to an error about a damaged record the command that records it again."""
     try:
         yield
@@ -198,7 +184,7 @@ def _repaired_by(run: RecordedRun, wanted: Wanted) -> Iterator[None]:
         raise MerbenchError(f"{error}: {repair}") from error
 
 
-def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: Wanted) -> Seed:
+def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: _Wanted) -> Seed:
     """Read the epochs of one seed; rows as in `clips`."""
     with _repaired_by(run, wanted):
         kept = run.epochs()
@@ -233,7 +219,7 @@ def _classes(run: RecordedRun) -> npt.NDArray[np.int64]:
     return np.array([number[name] for name in run.predictions.predicted], dtype=np.int64)
 
 
-def _inner_notes(kept: Kept, file: RunFile, wanted: Wanted) -> list[str]:
+def _inner_notes(kept: Kept, file: RunFile, wanted: _Wanted) -> list[str]:
     """Say which seeds lack inner selection, with the command that trains it, and which runs do not agree."""
     lacking = [seed.seed for seed in kept.seeds if INNER not in seed.recorded]
     notes = []

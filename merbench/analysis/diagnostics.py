@@ -78,13 +78,7 @@ def read_diagnostics(run: RecordedRun) -> Diagnostics:
 
 
 def check_fold(fold: str, diagnostics: Diagnostics, run: RecordedRun) -> None:
-    """Refuse a fold whose features can't be drawn.
-
-    Raises
-    ------
-    MerbenchError
-        No such fold, or one without diagnostics.
-    """
+    """Refuse a fold that does not exist or has no diagnostics: MerbenchError names it."""
     if fold not in run.file.folds:
         raise MerbenchError(f"{run.file.run_id} has no fold {fold!r}{suggestion(fold, run.file.folds)}")
     if fold not in diagnostics.folds:
@@ -94,14 +88,8 @@ def check_fold(fold: str, diagnostics: Diagnostics, run: RecordedRun) -> None:
 def gathered(folds: Mapping[str, Arrays], predictions: pd.DataFrame, problems: list[str]) -> Diagnostics:
     """Put the held-out clips of all folds into one table, and their arrays below one another.
 
-    Parameters
-    ----------
-    folds : mapping of str to arrays
-        Fold -> arrays as :meth:`merbench.records.read.RecordedRun.diagnostics` gives them.
-    predictions : DataFrame
-        Predictions of the run; a fold with other clips is excluded.
-    problems : list of str
-        What is known to be missing already.
+    `folds` are as :meth:`merbench.records.read.RecordedRun.diagnostics` gives them, `predictions` those of the run; a
+    fold with other clips is excluded. `problems` name what is known to be missing already.
     """
     problems, tables = list(problems), []
     kept: dict[str, Arrays] = {}

@@ -22,7 +22,7 @@ from merbench.scoring.table import subject_confusions
 
 
 @dataclass(frozen=True)
-class PartDifference:
+class _PartDifference:
     """One part: the figures of both rows, averaged over seeds, their difference, and p-values.
 
     The p-values of the databases are adjusted for how many databases there are (Holm).
@@ -51,8 +51,6 @@ class Explanation:
 
     Attributes
     ----------
-    one, two : Row
-        The rows.
     titles : dict of str to str
         The parts' titles.
     agreement : dict of str to tuple of str
@@ -61,10 +59,6 @@ class Explanation:
         Reasons against comparing them, where the comparison was forced. Empty otherwise.
     excluded : int
         Clips that only one of them has, or that have another class there.
-    parts : list of PartDifference
-        Differences by part.
-    classes : dict
-        Class -> its clips, and ``recall`` and ``f1`` of both.
     confusion : ndarray of float, shape (n_classes, n_classes)
         Confusion of the first minus that of the second, each averaged over its seeds.
     seeds : tuple of list of float
@@ -79,7 +73,7 @@ class Explanation:
     agreement: dict[str, tuple[str, str]]
     against: list[str]
     excluded: int
-    parts: list[PartDifference]
+    parts: list[_PartDifference]
     classes: dict[str, _ClassDifference]
     confusion: npt.NDArray[np.float64]
     seeds: tuple[list[float], list[float]]
@@ -113,12 +107,8 @@ class Explanation:
 def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
     """Find a row by a run's id, a row's label, a method, or the beginning of a run's id.
 
-    A label or a method gives all seeds of the row, in its newest version; a run's id gives that run alone.
-
-    Raises
-    ------
-    MerbenchError
-        No row matches, or several do.
+    A label or a method gives all seeds of the row, in its newest version; a run's id gives that run alone. Raises
+    MerbenchError if no row matches, or several do.
     """
     ids = {run.file.run_id: run for run in runs}
     if name in ids:
@@ -139,19 +129,10 @@ def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
 
 
 def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
-    """Compare `one` with `two`.
+    """Compare `one` with `two`, both of classification.
 
-    Parameters
-    ----------
-    one, two : Row
-        Of classification.
-    force : bool
-        Compare rows that do not rank together, or lack folds, over the clips that all their seeds have in common.
-
-    Raises
-    ------
-    MerbenchError
-        They can't be compared, or only if forced; the message names the differences.
+    With `force` also rows that do not rank together, or lack folds, over the clips that all their seeds have in common.
+    Raises MerbenchError if they can't be compared, or only if forced; the message names the differences.
     """
     files = one.runs[0].file, two.runs[0].file
     for row, file in zip((one, two), files, strict=True):
@@ -217,7 +198,7 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
 
 def _parts(
     one: Sequence[pd.DataFrame], two: Sequence[pd.DataFrame], classes: Sequence[str], parts: dict[str, str]
-) -> list[PartDifference]:
+) -> list[_PartDifference]:
     found = []
     for part in parts:
         first, second = ([t if part == "full" else t[t.dataset == part] for t in tables] for tables in (one, two))
@@ -228,7 +209,7 @@ def _parts(
         uf1, uar = (_means(*halves, figure) for figure in (unweighted_f1, unweighted_recall))
         rows = np.stack([half.mean(axis=0) for half in halves])
         uf1_p, uar_p = (float(permutation_tests(rows, figure)[0, 1]) for figure in (unweighted_f1, unweighted_recall))
-        found.append(PartDifference(part, uf1, uar, paired_difference(first, second, classes), uf1_p, uar_p))
+        found.append(_PartDifference(part, uf1, uar, paired_difference(first, second, classes), uf1_p, uar_p))
     whole, datasets = ([part for part in found if (part.part == "full") == full] for full in (True, False))
     ps = zip(holm([part.uf1_p for part in datasets]), holm([part.uar_p for part in datasets]), strict=True)
     adjusted = [replace(part, uf1_p=float(p), uar_p=float(q)) for part, (p, q) in zip(datasets, ps, strict=True)]
@@ -260,7 +241,7 @@ def _row(row: Row, seeds: list[float]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _part(part: PartDifference) -> dict[str, Any]:
+def _part(part: _PartDifference) -> dict[str, Any]:
     record: dict[str, Any] = {"part": part.part, "clips": part.difference.clips}
     for name in ("uf1", "uar"):
         interval = getattr(part.difference, f"{name}_interval")

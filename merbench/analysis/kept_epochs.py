@@ -19,8 +19,6 @@ class Seed:
 
     Attributes
     ----------
-    seed : int
-        Its number.
     predicted : ndarray of int, shape (n_clips, n_epochs)
         The class of each clip after each epoch; after its last epoch a fold stays as it is.
     ends : ndarray of int, shape (n_folds,)
@@ -40,18 +38,10 @@ class Seed:
 
 @dataclass(frozen=True)
 class Kept:
-    """One configuration on one split, over its seeds.
+    """One configuration on one split, over its seeds, at least one.
 
-    Attributes
-    ----------
-    clips : DataFrame
-        ``dataset, subject, clip, truth, fold`` of every tested clip; rows as in the seeds' arrays.
-    folds : tuple of str
-        The folds, in the order of the seeds' arrays.
-    classes : tuple of str
-        The protocol's class set; predictions are numbers in it.
-    seeds : tuple of Seed
-        One at least.
+    `clips` are all tested clips, ``dataset, subject, clip, truth, fold``, rows as in the seeds' arrays; `folds` are in
+    the order of these arrays; predictions are numbers in `classes`, the protocol's class set.
     """
 
     clips: pd.DataFrame
@@ -92,18 +82,10 @@ class Kept:
         return Kept(self.clips[inside].reset_index(drop=True), self.folds, self.classes, ())
 
     def confusions(self, of: npt.NDArray[np.int64], many: int, given: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Count clips by group, truth and prediction.
+        """Count clips by group, truth and prediction, shape (many, n, n_classes, n_classes).
 
-        Parameters
-        ----------
-        of : ndarray of int, shape (n_clips,)
-            The group of each clip, of `many`: `fold_of` or `subject_of`.
-        given : ndarray of int, shape (n_clips, n)
-            Predicted classes.
-
-        Returns
-        -------
-        ndarray of int, shape (many, n, n_classes, n_classes)
+        `of` is the group of each clip, of `many`: `fold_of` or `subject_of`; `given` are predicted classes, (n_clips,
+        n).
         """
         counts = np.zeros((many, given.shape[1], len(self.classes), len(self.classes)), dtype=np.int64)
         np.add.at(counts, (of[:, None], np.arange(given.shape[1]), self.truth[:, None], given.astype(np.int64)), 1)
@@ -114,16 +96,9 @@ class Kept:
         return TrainingCourse(self.confusions(self.fold_of, len(self.folds), seed.predicted), seed.ends, seed.inner)
 
     def classes_at(self, seed: Seed, picked: Picks) -> npt.NDArray[np.int64]:
-        """Return the class of each clip at the epoch picked for its fold.
+        """Return the class of each clip, (n_clips,) or (n_clips, n), at the epoch picked for its fold.
 
-        Parameters
-        ----------
-        picked : ndarray of int, shape (n_folds,) or (n_folds, n)
-            Epochs counted from 0.
-
-        Returns
-        -------
-        ndarray of int, shape (n_clips,) or (n_clips, n)
+        `picked` are epochs counted from 0, shape (n_folds,) or (n_folds, n).
         """
         of_clip = picked[self.fold_of]
         rows = np.arange(len(self.clips)).reshape(-1, *[1] * (of_clip.ndim - 1))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from merbench.analysis.cache import ScoreCache
+from merbench.analysis.cache import make_room, row_scores
 from merbench.contracts.errors import listed
 from merbench.records.model import RunFile
 from merbench.records.published import published
@@ -31,12 +32,10 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One method configuration on one protocol and data, over its seeds.
+    """One method configuration on one protocol and data, over its seeds; `label` is its name in tables.
 
     Attributes
     ----------
-    label : str
-        What the table calls it.
     scores : dict of str to PartScore
         By part; empty where nothing could be scored.
     comparable : tuple
@@ -50,7 +49,7 @@ class Row:
         Of UF1 on all clips being equal to that of the best row it ranks with, see
         :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank.
     by_subject : ndarray, optional
-        Each subject's confusion matrix, see :class:`merbench.analysis.cache.RowScores`.
+        Each subject's confusion matrix, see :func:`merbench.analysis.cache.row_scores`.
     """
 
     label: str
@@ -80,31 +79,17 @@ class Row:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the row's objects for JSON and CSV, one a part, with the keys of `FIELDS`."""
-        run = self.runs[0]
-        shared = {
-            "method": run.file.method,
-            "config": run.file.config_name,
-            "variant": run.file.variant,
-            "protocol": run.file.protocol,
-            "task": run.file.task,
-            "data": run.file.data,
-            "synthetic": run.file.synthetic,
-            "selection": run.file.key.selection,
-            "origin": run.origin,
-            "status": self.status,
-            "folds": self.folds,
-            "seeds": len(self.runs),
-            "run_ids": [each.file.run_id for each in self.runs],
-            "sanity": self.sanity,
-            **({"warnings": run.file.warnings} if run.file.warnings else {}),
-        }
+        file = self.runs[0].file
+        same = ("method", "variant", "protocol", "task", "data", "synthetic", "sanity")
+        shared = {name: getattr(file, name) for name in same} | {
+            "config": file.config_name, "selection": file.key.selection, "origin": self.runs[0].origin,
+            "status": self.status, "folds": self.folds, "seeds": len(self.runs),
+            "run_ids": [run.file.run_id for run in self.runs],
+        }  # fmt: skip
+        shared |= {"warnings": file.warnings} if file.warnings else {}
         return [
-            _ordered(
-                shared
-                | _figures(self.scores.get(part))
-                | {"part": part, "p_best": self.p_best if part == "full" else None}
-            )
-            for part in self.parts
+            _ordered(shared | _figures(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
+            for part, score in ((part, self.scores.get(part)) for part in self.parts)
         ]
 
 
@@ -115,40 +100,27 @@ def _ordered(record: dict[str, Any]) -> dict[str, Any]:
 def _figures(score: PartScore | None) -> dict[str, Any]:
     if score is None:
         return {"clips": 0, "classes_scored": 0}
-    low_high = {
-        f"{name}_{end}": getattr(interval, end)
-        for name, interval in (("uf1", score.uf1_interval), ("uar", score.uar_interval))
-        for end in ("low", "high")
-    }
-    figures = {name: getattr(score, name) for name in ("uf1", "uar", "acc", "seed_sd")} | low_high
+    figures = {name: getattr(score, name) for name in ("uf1", "uar", "acc", "seed_sd")}
+    for name, interval in (("uf1", score.uf1_interval), ("uar", score.uar_interval)):
+        figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     finite = {name: None if math.isnan(value) else value for name, value in figures.items()}
     return {"clips": score.clips, "classes_scored": score.classes_scored} | finite
 
 
 def measured_rows(
-    runs: Iterable[RecordedRun], older: bool = False, cache: ScoreCache | None = None
+    runs: Iterable[RecordedRun], older: bool = False, cache: Path | None = None
 ) -> tuple[list[Row], list[str]]:
-    """Group runs into rows and score them.
+    """Group runs into rows and score them; `cache` is the folder where scores are kept between commands.
 
-    Parameters
-    ----------
-    runs : iterable of RecordedRun
-        Any runs.
-    older : bool
-        Show rows of earlier code or data too, where a newer row has the same label.
-    cache : ScoreCache, optional
-        Where scores are kept between commands.
-
-    Returns
-    -------
-    rows : list of Row
-        Rows that rank together stand together, best UF1 first, those with holes last, sanity rows beneath them.
-    notes : list of str
-        Rows that are not shown, and why.
+    Returns the rows, those that rank together next to each other, best UF1 first, those with holes last, sanity rows
+    beneath them; and notes on rows that are not shown: those of earlier code or data where a newer row has the same
+    label, unless `older` asks for them.
     """
     rows, notes = unscored_rows(runs, older)
     with threadpool_limits(1):  # the products are small: several threads mostly wait for one another
         rows = sorted((scored(row, cache) for row in rows), key=_order)
+    if cache:
+        make_room(cache)
     ranked = [_tested(list(group)) for _, group in groupby(rows, key=lambda row: row.comparable)]
     return [row for group in ranked for row in group], notes + _apart(ranked)
 
@@ -166,11 +138,11 @@ def unscored_rows(runs: Iterable[RecordedRun], older: bool = False) -> tuple[lis
     return _told_apart(rows), notes
 
 
-def scored(row: Row, cache: ScoreCache | None = None) -> Row:
+def scored(row: Row, cache: Path | None = None) -> Row:
     """Score a row; its predictions are read one row at a time, and not kept."""
     file = row.runs[0].file
-    found = (cache or ScoreCache()).scores(row.runs)
-    scores = {score.part: score for score in found.parts}
+    parts, by_subject = row_scores(row.runs, cache)
+    scores = {score.part: score for score in parts}
     failed = any(run.failed for run in row.runs)
     status = "complete" if all(run.complete for run in row.runs) else "failed" if failed else "partial"
     remarks = _remarks(row.runs)
@@ -178,7 +150,7 @@ def scored(row: Row, cache: ScoreCache | None = None) -> Row:
     folds = min(run.folds for run in row.runs)
     for run in row.runs:
         run.forget()
-    return replace(row, scores=scores, by_subject=found.by_subject, status=status, folds=folds, remarks=remarks)
+    return replace(row, scores=scores, by_subject=by_subject, status=status, folds=folds, remarks=remarks)
 
 
 def _tested(rows: list[Row]) -> list[Row]:
@@ -231,12 +203,12 @@ def _told_apart(rows: list[Row]) -> list[Row]:
     for row in rows:
         data.setdefault(row.comparable, set()).add(row.runs[0].file.data)
         origins.setdefault(row.comparable, set()).add(row.runs[0].origin)
-    labelled = []
-    for row in rows:
+
+    def label(row: Row) -> str:
         on = f" on {row.runs[0].file.data}" if len(data[row.comparable]) > 1 else ""
-        origin = f" [{row.runs[0].origin}]" if len(origins[row.comparable]) > 1 else ""
-        labelled.append(replace(row, label=row.label + on + origin))
-    return labelled
+        return row.label + on + (f" [{row.runs[0].origin}]" if len(origins[row.comparable]) > 1 else "")
+
+    return [replace(row, label=label(row)) for row in rows]
 
 
 def _order(row: Row) -> tuple[Any, ...]:
@@ -283,8 +255,9 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
 
 def _hole(run: RecordedRun) -> str:
     total = len(run.asked_folds)
-    lacks = f"has {run.folds} of {total} folds" if run.folds < total else "is not put together"
-    return f"seed {run.file.key.seed} {lacks}"
+    return f"seed {run.file.key.seed} " + (
+        f"has {run.folds} of {total} folds" if run.folds < total else "is not put together"
+    )
 
 
 def _label(file: RunFile) -> str:
@@ -293,25 +266,14 @@ def _label(file: RunFile) -> str:
 
 def published_rows(protocol: str) -> list[dict[str, Any]]:
     """Return the published figures of a protocol as objects with the keys of `FIELDS`, and year, source and remarks."""
-    known = published()
+    figures, remarks = published()
     return [
-        _ordered(
-            {
-                "method": figure["method"],
-                "protocol": protocol,
-                "task": "classification",
-                "synthetic": False,
-                "part": figure["part"],
-                "origin": "published",
-                "status": "complete",
-                **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
-                "run_ids": [],
-                "sanity": False,
-                "year": None if pd.isna(figure["year"]) else int(figure["year"]),
-                "kind": figure["kind"],
-                "source": figure["source"],
-                "remarks": {code: known.remarks[code] for code in figure["remarks"].split()},
-            }
-        )
-        for figure in known.figures[known.figures.protocol == protocol].to_dict("records")
-    ]
+        _ordered({
+            "method": figure["method"], "protocol": protocol, "task": "classification", "synthetic": False,
+            "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [], "sanity": False,
+            **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
+            "year": None if pd.isna(figure["year"]) else int(figure["year"]), "kind": figure["kind"],
+            "source": figure["source"], "remarks": {code: remarks[code] for code in figure["remarks"].split()},
+        })
+        for figure in figures[figures.protocol == protocol].to_dict("records")
+    ]  # fmt: skip

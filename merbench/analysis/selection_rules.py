@@ -46,19 +46,10 @@ class TrainingCourse:
 
 
 def running_best(scores: Values, ties: Literal["first", "last"]) -> Picks:
-    """Return which epoch is the best so far, had training ended after each.
+    """Return which epoch is the best so far, counted from 0, had training ended after each; shape (..., n_epochs).
 
-    Parameters
-    ----------
-    scores : ndarray, shape (..., n_epochs)
-        NaN and -inf are never picked after a number.
-    ties : str
-        Which of equally good epochs is picked: ``first`` (a strict ``>`` in a training script) or ``last`` (``>=``).
-
-    Returns
-    -------
-    ndarray of int, shape (..., n_epochs)
-        Epochs, counted from 0.
+    NaN and -inf are never picked after a number. `ties` says which of equally good epochs is picked: ``first`` (a
+    strict ``>`` in a training script) or ``last`` (``>=``).
     """
     known = np.where(np.isnan(scores), -np.inf, scores)
     best = np.maximum.accumulate(known, axis=-1)
@@ -73,17 +64,8 @@ def fold_f1(confusion: Counts) -> Values:
 
     Over the classes that occur among the fold's labels or predictions, as ``f1_score(average="macro")`` of
     scikit-learn: 1 for a fold of a single class that is all correct. (Pooled UF1 is over the classes that have clips,
-    which within one fold would ignore false positives of classes that the subject never shows.)
-
-    Parameters
-    ----------
-    confusion : ndarray, shape (..., n_classes, n_classes)
-        Rows are the truth.
-
-    Returns
-    -------
-    ndarray of float, shape (...,)
-        In 0..1; NaN without any clip.
+    which within one fold would ignore false positives of classes that the subject never shows.) Rows are the truth,
+    shape (..., n_classes, n_classes) -> (...); in 0..1, NaN without any clip.
     """
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     either = confusion.sum(axis=-1) + confusion.sum(axis=-2)
@@ -119,13 +101,10 @@ class SelectionRule(ABC):
 
     @abstractmethod
     def pick(self, course: TrainingCourse) -> Picks | None:
-        """Pick for every fold, had training ended after each epoch.
+        """Pick for every fold, had training ended after each epoch; the last column holds the pick among all epochs.
 
-        Returns
-        -------
-        ndarray of int, shape (n_folds, n_epochs), optional
-            Epochs counted from 0; the last column holds the pick among all epochs. None where the rule has no single
-            epoch a fold, or its scores are not known.
+        Epochs counted from 0, shape (n_folds, n_epochs). None where the rule has no single epoch a fold, or its scores
+        are not known.
         """
 
     def source(self, figure: str) -> "SelectionRule | None":

@@ -52,9 +52,8 @@ def ablate(options: AblateOptions) -> None:
             trials, plans = trials + _sanity_trials(sanity), plans + sanity
     note_superseded(console, plans, options.runs)
     if options.dry_run:
-        for trial in trials:
-            line = f"{trial.group}/{trial.name}: {', '.join(trial.run_ids)}"
-            console.print(line, markup=False, soft_wrap=True)
+        for group, name, _, run_ids in trials:
+            console.print(f"{group}/{name}: {', '.join(run_ids)}", markup=False, soft_wrap=True)
         print_plan(console, plans, options.runs, options.folds)
         return
     command = replace(options, results=None).command()
@@ -133,7 +132,7 @@ def _planned(
     watcher: "PreparationWatcher",
 ) -> "tuple[list[Trial], list[RunPlan]]":
     """Plan the runs of all rows, each run once: rows with equal settings share theirs."""
-    from merbench.analysis.ablation import BESIDE, Trial
+    from merbench.analysis.ablation import BESIDE
 
     (method,) = whole.on(prepared.data)
     asked = []
@@ -146,20 +145,20 @@ def _planned(
     for row, request in asked:
         with _naming(row):
             own = {plan.run_id: plan for plan in planned(request, [prepared], watcher)}
-        trials.append(Trial(row.group, row.name, row.changes, tuple(own)))
+        trials.append((row.group, row.name, row.changes, tuple(own)))
         plans |= own
     return trials, list(plans.values())
 
 
 def _sanity_trials(plans: "Sequence[RunPlan]") -> "list[Trial]":
     """Make the sanity rows, all seeds of a run together."""
-    from merbench.analysis.ablation import SANITY, Trial
+    from merbench.analysis.ablation import SANITY
     from merbench.cli.display import row_label
 
     seeds: dict[str, list[str]] = {}
     for plan in plans:
         seeds.setdefault(row_label(plan.file), []).append(plan.run_id)
-    return [Trial(SANITY, name, {}, tuple(run_ids)) for name, run_ids in seeds.items()]
+    return [(SANITY, name, {}, tuple(run_ids)) for name, run_ids in seeds.items()]
 
 
 @contextmanager

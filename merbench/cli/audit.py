@@ -35,7 +35,7 @@ def audit(
 
     Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
     """
-    from merbench.analysis.audit_runs import Wanted, read_audit
+    from merbench.analysis.audit_runs import read_audit
     from merbench.engine.plan.catalogue import METHODS
     from merbench.records.select import read_leaderboard, read_runs
     from merbench.report.figures.audit import write_audit
@@ -50,7 +50,7 @@ def audit(
         chosen = {name: chosen[name] for name in asked}
     options = RunOptions(methods=[method], protocol=[protocol], data=data or "auto", results=results)
     options = replace(options, config=[config] if config else [], settings=settings or [])
-    found = read_audit(known, Wanted(method, name, recording(options), data, chosen))
+    found = read_audit(known, method, name, recording(options), data, chosen)
     for problem in known.problems:
         typer.echo(problem, err=True)
     print_as(audit_report(found), "json" if json else format)

@@ -29,7 +29,6 @@ def compare(
     results: Results = None,
 ) -> None:
     """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures."""
-    from merbench.analysis.cache import ScoreCache
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity
     from merbench.contracts.errors import MerbenchError
@@ -44,7 +43,7 @@ def compare(
     folder = results_folder(results)
     runs = read_runs(folder, leaderboard)
     fitting = _fitting(runs, methods or [], protocol, data, sanity)
-    rows, notes = measured_rows(fitting, older, ScoreCache(home() / "scores"))
+    rows, notes = measured_rows(fitting, older, home() / "scores")
     notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}

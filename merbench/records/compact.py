@@ -18,19 +18,8 @@ from merbench.records.predictions import check_clips, check_predictions, predict
 def compact(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> CompleteFile:
     """Merge all folds, verify them against `truth`, and write the commit mark of the whole run.
 
-    Parameters
-    ----------
-    folder : RunFolder
-        Where its folds are.
-    run : RunFile
-        The run.
-    truth : DataFrame
-        ``dataset, subject, clip, truth, fold`` of every clip that the protocol tests.
-
-    Raises
-    ------
-    RecordError
-        A fold is missing, failed or does not verify.
+    `truth` has ``dataset, subject, clip, truth, fold`` of every clip that the protocol tests. Raises RecordError if a
+    fold is missing, failed or does not verify.
     """
     tables, records = [], []
     for fold in run.folds:

@@ -35,19 +35,8 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
     """Write a complete run as ``<folder>/<protocol>/<run>/``, in the form of committed rows.
 
     If every fold kept its epochs, the predicted class of each clip after each epoch is written as well, a few bytes per
-    clip; and the inner UF1, if epochs were selected.
-
-    Parameters
-    ----------
-    run : RecordedRun
-        The run.
-    folder : Path
-        The leaderboard.
-
-    Raises
-    ------
-    MerbenchError
-        The run is incomplete, synthetic, trained on shuffled labels, or a sanity row.
+    clip; and the inner UF1, if epochs were selected. Raises MerbenchError if the run is incomplete, synthetic, trained
+    on shuffled labels, or a sanity row.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
@@ -75,13 +64,7 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
 
 
 def read_entry(folder: Path) -> RecordedRun:
-    """Open and verify one entry.
-
-    Raises
-    ------
-    RecordError
-        One of its files does not verify; names it.
-    """
+    """Open and verify one entry; RecordError names the file that does not verify."""
     file = read_json(folder / "run.json", RunFile)
     place = _Entry(folder)
     mark = place.complete(file)

@@ -39,12 +39,8 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file completely or not at all: as a draft in the same folder, which is then renamed.
 
     A kill cannot leave a partial file. After a power cut a written file may be missing or empty; its checksum then
-    differs and the fold is run again, which costs less than flushing the disk for every fold.
-
-    Raises
-    ------
-    MerbenchError
-        The disk is full or the folder not writable; the draft is removed and the previous file kept.
+    differs and the fold is run again, which costs less than flushing the disk for every fold. Raises MerbenchError if
+    the disk is full or the folder not writable; the draft is removed and the previous file kept.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -65,13 +61,7 @@ def _unwritable(path: Path, error: OSError) -> MerbenchError:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it exists.
-
-    Raises
-    ------
-    MerbenchError
-        It cannot be removed.
-    """
+    """Remove a file if it exists; MerbenchError if it cannot be removed."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -81,10 +71,8 @@ def remove(path: Path) -> None:
 def read_json(path: Path, model: type[Model]) -> Model:
     """Read one of our JSON files.
 
-    Raises
-    ------
-    RecordError
-        Missing, truncated, or with invalid fields; FutureSchemaError if a later merbench wrote it.
+    Raises RecordError if it is missing, truncated, or has invalid fields; FutureSchemaError if a later merbench wrote
+    it.
     """
     try:
         content = path.read_bytes()
@@ -133,13 +121,7 @@ def npz_bytes(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
 
 
 def verified_bytes(path: Path, sha256: str) -> bytes:
-    """Read a file whose checksum is in a commit mark.
-
-    Raises
-    ------
-    RecordError
-        Missing, or changed since it was recorded.
-    """
+    """Read a file whose checksum is in a commit mark; RecordError if it is missing or has changed since."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -152,10 +134,7 @@ def verified_bytes(path: Path, sha256: str) -> bytes:
 def verified_arrays(path: Path, sha256: str) -> dict[str, npt.NDArray[Any]]:
     """Read the arrays of an ``.npz`` file whose checksum is in a commit mark; nothing is unpickled.
 
-    Raises
-    ------
-    RecordError
-        As :func:`verified_bytes`, or it is not an ``.npz`` file.
+    Raises RecordError as :func:`verified_bytes`, or if it is not an ``.npz`` file.
     """
     content = verified_bytes(path, sha256)
     try:
@@ -166,13 +145,7 @@ def verified_arrays(path: Path, sha256: str) -> dict[str, npt.NDArray[Any]]:
 
 
 def verified_table(path: Path, sha256: str) -> pa.Table:
-    """Read a Parquet file whose checksum is in a commit mark.
-
-    Raises
-    ------
-    RecordError
-        As :func:`verified_bytes`, or it is not a Parquet file.
-    """
+    """Read a Parquet file as :func:`verified_bytes`; RecordError also if it is not a Parquet file."""
     content = verified_bytes(path, sha256)
     try:
         return pq.read_table(pa.BufferReader(content), use_threads=False)
@@ -181,11 +154,5 @@ def verified_table(path: Path, sha256: str) -> pa.Table:
 
 
 def read_predictions(path: Path, sha256: str, problem: Problem) -> pd.DataFrame:
-    """Read a prediction file whose checksum is in a commit mark.
-
-    Raises
-    ------
-    RecordError
-        As :func:`verified_table`, or it is not a prediction table of `problem`.
-    """
+    """Read predictions as :func:`verified_table`; RecordError also if they are not a table of `problem`."""
     return check_predictions(verified_table(path, sha256).to_pandas(), problem, str(path))

@@ -36,11 +36,7 @@ from merbench.records.files import (
     verified_bytes,
     write_whole,
 )
-from merbench.records.model import (
-    CompleteFile,
-    FoldRecord,
-    RunFile,
-)
+from merbench.records.model import CompleteFile, FoldRecord, RunFile
 from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import problem_of
 
@@ -50,13 +46,7 @@ DIAGNOSTICS = "diagnostics.npz"
 
 
 class RunFolder:
-    """The folder of one run.
-
-    Parameters
-    ----------
-    path : Path
-        ``<results>/runs/<run>``; a run's id is made of checked names and a digest, so it is a safe path component.
-    """
+    """The folder of one run, ``<results>/runs/<run>``; run ids are safe path components (checked names, a digest)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -92,15 +82,8 @@ class RunFolder:
     def start(self, run: RunFile) -> str:
         """Write ``run.json`` if it is missing, damaged, or differs from `run` in anything but the time of its start.
 
-        Returns
-        -------
-        str
-            The damage, in a sentence, or empty.
-
-        Raises
-        ------
-        RecordError
-            The folder belongs to another run, or to a later merbench.
+        Returns the damage in a sentence, or an empty text. Raises RecordError if the folder belongs to another run, or
+        to a later merbench.
         """
         path, note = self.path / "run.json", ""
         if path.exists():
@@ -136,10 +119,7 @@ class RunFolder:
     def write_fold(self, outcome: FoldOutcome, run: RunFile) -> FoldRecord:
         """Write the outcome of a fold, its commit mark last.
 
-        Raises
-        ------
-        MerbenchError
-            The disk is full or not writable; the fold then does not count as run.
+        Raises MerbenchError if the disk is full or not writable; the fold then does not count as run.
         """
         folder = self.fold_path(outcome.fold)
         remove(folder / "record.json")
@@ -148,7 +128,7 @@ class RunFolder:
             files[PREDICTIONS] = parquet_bytes(outcome.predictions)
         by_epoch = {} if outcome.epochs is None else {"scores": outcome.epochs}
         if outcome.inner is not None:
-            by_epoch["inner_uf1"] = outcome.inner.uf1
+            by_epoch["inner_uf1"] = outcome.inner
         if by_epoch:
             files[EPOCHS] = npz_bytes(by_epoch)
         if outcome.diagnostics is not None:
@@ -170,7 +150,7 @@ class RunFolder:
             packed=outcome.packed,
             packages=outcome.packages,
             hardware=outcome.hardware,
-            selected_epoch=None if outcome.inner is None else outcome.inner.epoch,
+            selected_epoch=outcome.selected_epoch,
             epochs=outcome.epochs_asked,
             diagnostics=outcome.diagnostics is not None,
             checksums={name: bytes_digest(content) for name, content in files.items()},
@@ -183,10 +163,7 @@ class RunFolder:
     def read_record(self, fold: str, key_digest: str) -> FoldRecord:
         """Read a fold's commit mark.
 
-        Raises
-        ------
-        RecordError
-            It is missing, does not verify, or belongs to another run or fold.
+        Raises RecordError if it is missing, does not verify, or belongs to another run or fold.
         """
         path = self.fold_path(fold) / "record.json"
         record = read_json(path, FoldRecord)
@@ -197,10 +174,7 @@ class RunFolder:
     def read_fold(self, fold: str, run: RunFile) -> tuple[FoldRecord, pd.DataFrame | None]:
         """Read and verify a fold: its record, and its predictions unless it failed.
 
-        Raises
-        ------
-        RecordError
-            One of its files does not verify; names it.
+        Raises RecordError if one of its files does not verify; names it.
         """
         record = self.read_record(fold, run.key.digest())
         if record.status == "failed":
@@ -214,47 +188,24 @@ class RunFolder:
         return record, table
 
     def read_diagnostics(self, fold: str, run: RunFile) -> dict[str, npt.NDArray[Any]]:
-        """Read the diagnostics of a fold; empty if the fold has none or was not run.
+        """Read the diagnostics of a fold, as in :class:`merbench.records.outcome.FoldOutcome`.
 
-        Returns
-        -------
-        dict of str to ndarray
-            As in :class:`merbench.records.outcome.FoldOutcome`.
-
-        Raises
-        ------
-        RecordError
-            The fold's record or the arrays do not verify.
+        Empty if the fold has none or was not run. Raises RecordError if the fold's record or the arrays do not verify;
+        so do `read_epochs` and `read_inner`.
         """
         return self._arrays(fold, run, DIAGNOSTICS)
 
     def read_epochs(self, fold: str, run: RunFile) -> npt.NDArray[Any] | None:
         """Read the scores of the test clips after each epoch; None if the fold has none or was not run.
 
-        Returns
-        -------
-        ndarray of float, shape (n_epochs, n_clips, n_outputs), optional
-            Clips as in the fold's predictions.
-
-        Raises
-        ------
-        RecordError
-            The fold's record or the scores do not verify.
+        Floats of shape (n_epochs, n_clips, n_outputs), clips as in the fold's predictions.
         """
         return self._arrays(fold, run, EPOCHS).get("scores")
 
     def read_inner(self, fold: str, run: RunFile) -> npt.NDArray[np.float64] | None:
-        """Read the inner UF1 by which an epoch was selected; None if none was, or the fold was not run.
+        """Read the inner UF1 of each epoch, shape (n_epochs,), by which one was selected; None if none was.
 
-        Returns
-        -------
-        ndarray of float, shape (n_epochs,), optional
-            As :attr:`merbench.records.outcome.InnerTraining.uf1`.
-
-        Raises
-        ------
-        RecordError
-            The fold's record or its file of epochs does not verify.
+        As :attr:`merbench.records.outcome.FoldOutcome.inner`; None also if the fold was not run.
         """
         return self._arrays(fold, run, EPOCHS).get("inner_uf1")
 
@@ -276,10 +227,7 @@ class RunFolder:
     def read_mark(self, run: RunFile) -> CompleteFile:
         """Read the commit mark of a complete run and verify its predictions against it.
 
-        Raises
-        ------
-        RecordError
-            Missing, or it does not verify.
+        Raises RecordError if it is missing or does not verify.
         """
         mark = read_json(self.path / "complete.json", CompleteFile)
         if mark.key_digest != run.key.digest():

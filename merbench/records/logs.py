@@ -33,16 +33,13 @@ class Log:
 
     Attributes
     ----------
-    predictions : DataFrame
-        ``dataset, subject, clip, truth, predicted``, the clips that are scored, with the log's own truth.
-    missing : list of str
-        Clips of the list without a prediction.
-    foreign : list of str
-        Clips of the log that are not in the list; they are not scored.
+    predictions, as_listed : DataFrame
+        ``dataset, subject, clip, truth, predicted``, the clips that are scored; with the log's own truth, and the
+        list's.
+    missing, foreign : list of str
+        Clips of the list without a prediction, and clips that are not in the list, which are not scored.
     relabelled : list of str
         Clips whose truth differs from the list, with both.
-    as_listed : DataFrame
-        The same predictions with the list's truth.
     """
 
     predictions: pd.DataFrame
@@ -53,23 +50,12 @@ class Log:
 
 
 def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
-    """Read a log in either format.
+    """Read a log in either format, and compare it with the protocol's list.
 
-    Parameters
-    ----------
-    path : Path
-        The log.
-    protocol : ProtocolSpec
-        The protocol that it is compared with.
-    normalised : callable
-        ``normalised(dataset, subject, clip)`` returns the normalised spelling of a clip, or raises a `DataError`; see
-        :func:`merbench.databases.readers.identity.normalised`.
-
-    Raises
-    ------
-    DataError
-        Unreadable, neither format, an unknown class, a clip twice, no clip of the protocol, or truth and prediction
-        swapped; names the line or the clips.
+    ``normalised(dataset, subject, clip)`` returns the normalised spelling of a clip, or raises a `DataError`; see
+    :func:`merbench.databases.readers.identity.normalised`. Raises DataError for a log that is unreadable or in neither
+    format, an unknown class, a clip twice, no clip of the protocol, or truth and prediction swapped; names the line or
+    the clips.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -175,10 +161,7 @@ def to_csv(predictions: pd.DataFrame) -> str:
 def to_challenge(predictions: pd.DataFrame, classes: list[str]) -> str:
     """Write predictions in the challenge's format, one block per subject.
 
-    Raises
-    ------
-    DataError
-        A name contains a space, which this format does not support.
+    Raises DataError if a name contains a space, which this format does not support.
     """
     blank = predictions[IDENTITY].apply(lambda column: column.str.contains(r"\s")).any(axis=1)
     if blank.any():

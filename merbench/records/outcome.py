@@ -11,25 +11,6 @@ from merbench.records.model import Failure
 
 
 @dataclass(frozen=True)
-class InnerTraining:
-    """The epochs of training on a subset of the training fold.
-
-    Attributes
-    ----------
-    uf1 : ndarray of float, shape (n_epochs,)
-        UF1 of the held-out clips after each epoch, pooled over their subjects; for AU detection the mean F1 of the
-        action units. In 0..1.
-    """
-
-    uf1: npt.NDArray[np.float64]
-
-    @property
-    def epoch(self) -> int:
-        """The first best epoch, from 1."""
-        return int(np.argmax(self.uf1)) + 1
-
-
-@dataclass(frozen=True)
 class FoldOutcome:
     """The outcome of a fold: either predictions or a failure.
 
@@ -44,14 +25,13 @@ class FoldOutcome:
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
         The last one is the end of training.
-    inner : InnerTraining, optional
-        The inner training by which the epoch was selected, if it was.
+    inner : ndarray of float, shape (n_epochs,), optional
+        Inner training, by which the epoch was selected if it was: UF1 in 0..1 of the clips held out within the
+        training fold after each epoch, pooled over their subjects; for AU detection the mean F1 of the action units.
     undiagnosed : str
         Reason for missing diagnostics, if they were requested.
     packed : int
         Number of folds trained together, this one included.
-    threads, device
-        Number of threads and device of the fold.
     epochs_asked : bool
         Predictions after each epoch were requested.
     diagnostics : dict of str to ndarray, optional
@@ -70,7 +50,7 @@ class FoldOutcome:
     peak_gpu_memory_mb: float | None = None
     predictions: pd.DataFrame | None = None
     epochs: npt.NDArray[Any] | None = None
-    inner: InnerTraining | None = None
+    inner: npt.NDArray[np.float64] | None = None
     diagnostics: dict[str, npt.NDArray[Any]] | None = None
     undiagnosed: str = ""
     failure: Failure | None = None
@@ -78,3 +58,8 @@ class FoldOutcome:
     threads: int = 1
     device: str = "cpu"
     epochs_asked: bool = False
+
+    @property
+    def selected_epoch(self) -> int | None:
+        """The first best epoch of the inner training, from 1."""
+        return None if self.inner is None else int(np.argmax(self.inner)) + 1

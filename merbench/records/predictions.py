@@ -49,12 +49,7 @@ def prediction_table(clips: pd.DataFrame, truth: Any, prediction: Prediction, pr
 def units_text(labels: Any, units: Sequence[str]) -> list[str]:
     """Write the action units that each clip shows, ``4+7``, followed by those that are unknown, ``4+7 10?``.
 
-    Parameters
-    ----------
-    labels : ndarray of float, shape (n_clips, n_units)
-        1 shown, 0 not shown, NaN unknown.
-    units : sequence of str
-        Their numbers.
+    `labels`, shape (n_clips, n_units), are 1 (shown), 0 (not shown) or NaN (unknown); `units` are the numbers.
     """
     texts = []
     for row in np.asarray(labels, dtype=float):
@@ -76,10 +71,8 @@ def with_truth(table: pd.DataFrame) -> pd.DataFrame:
 def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.DataFrame:
     """Return `table` if it is a prediction table of `problem`, or raise.
 
-    Raises
-    ------
-    RecordError
-        Missing or foreign columns, a clip listed twice, an unknown class, a score that is not finite.
+    Raises RecordError for missing or foreign columns, a clip listed twice, an unknown class, a score that is not
+    finite.
     """
     expected = prediction_columns(problem)
     missing = [column for column in expected if column not in table.columns]
@@ -108,25 +101,12 @@ def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.
 def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> None:
     """Compare predictions with the split: exactly the expected clips, in their folds, with their true labels.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``dataset, subject, clip, truth`` and ``fold``, the fold in which the clip is recorded.
-    expected : DataFrame
-        Rows of :meth:`merbench.splits.split.Split.truth`, for one fold or for all.
-
-    Raises
-    ------
-    RecordError
-        Foreign or missing clips, a clip under another fold, or a truth that differs; names them.
+    `table` has ``dataset, subject, clip, truth`` and ``fold``, in which the clip is recorded; `expected` are rows of
+    :meth:`merbench.splits.split.Split.truth`, for one fold or for all. Raises RecordError for foreign or missing clips,
+    a clip under another fold, or a truth that differs; names them.
     """
-    both = expected.merge(
-        with_truth(table)[[*IDENTITY, "truth", "fold"]],
-        on=IDENTITY,
-        how="outer",
-        suffixes=("_expected", ""),
-        indicator="side",
-    )
+    told = with_truth(table)[[*IDENTITY, "truth", "fold"]]
+    both = expected.merge(told, on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side")
     wrong = {
         "foreign clips": both.side == "right_only",
         "no prediction for": both.side == "left_only",

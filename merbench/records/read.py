@@ -22,19 +22,7 @@ ByFold = tuple[int, dict[str, str], list[str], pd.DataFrame]
 
 
 class _State(NamedTuple):
-    """The recorded state of a run.
-
-    Attributes
-    ----------
-    mark : CompleteFile, optional
-        The commit mark, if the run is complete and merged.
-    folds : int
-        Number of folds that verify.
-    failed : dict of str to str
-        Fold -> exception of its method, in a line.
-    problems : list of str
-        Files that do not verify.
-    """
+    """The recorded state of a run; see the properties of :class:`RecordedRun`."""
 
     mark: CompleteFile | None
     folds: int
@@ -80,14 +68,8 @@ class _Place(Protocol):
 class RecordedRun:
     """A recorded run, read in the same way wherever its files are.
 
-    Attributes
-    ----------
-    file : RunFile
-        The contents of ``run.json``.
-    place
-        Access to its files.
-    asked : tuple of str
-        The requested folds, if not all; the others are not read.
+    `file` is ``run.json``; `place` reads its other files; `asked` are the requested folds, if not all: others are not
+    read.
     """
 
     file: RunFile
@@ -121,16 +103,11 @@ class RecordedRun:
 
     @cached_property
     def _state(self) -> _State:
-        problems = []
-        if not self.asked:
-            try:
-                mark = self.place.complete(self.file)
-            except RecordError as error:
-                problems.append(str(error))
-            else:
-                if mark is not None:
-                    return _State(mark, len(self.file.folds), {}, [])
-        return self._by_fold(problems)
+        try:
+            mark = None if self.asked else self.place.complete(self.file)
+        except RecordError as error:
+            return self._by_fold([str(error)])
+        return self._by_fold([]) if mark is None else _State(mark, len(self.file.folds), {}, [])
 
     def _by_fold(self, problems: list[str]) -> _State:
         folds, failed, more, self.predictions = self.place.by_fold(self.file, self.asked_folds)
@@ -163,8 +140,7 @@ class RecordedRun:
     def complete(self) -> bool:
         """Whether every requested fold is recorded.
 
-        A run without restriction is complete once it is merged and verified against the protocol, as its commit mark
-        says.
+        Without restriction: whether it is merged and verified against the protocol, as its commit mark says.
         """
         return self.folds == len(self.asked) if self.asked else self.mark is not None
 
@@ -192,13 +168,9 @@ class RecordedRun:
             Clips as in `predictions`; indices of the outputs with the highest score. A fold that was trained for fewer
             epochs keeps the classes of its last one.
         ends : ndarray of int, shape (n_folds,)
-            Number of epochs of each fold, as far as recorded; folds as in ``file.folds``. None for both if a fold did
-            not keep its epochs.
+            Number of epochs of each fold, as far as recorded; folds as in ``file.folds``.
 
-        Raises
-        ------
-        RecordError
-            A file does not verify.
+        None if a fold did not keep its epochs; RecordError if a file does not verify.
         """
         return self.place.epochs(self)
 
@@ -207,28 +179,18 @@ class RecordedRun:
         return self.place.without_epochs(self.file)
 
     def inner(self) -> npt.NDArray[np.float64] | None:
-        """Read the inner UF1 by which the epochs of a complete run were selected.
+        """Read the inner UF1 by which the epochs of a complete run were selected; None if the run selects none.
 
-        Returns
-        -------
-        ndarray of float, shape (n_folds, n_epochs), optional
-            UF1 of the clips held out within the training fold, in 0..1; folds as in ``file.folds``, NaN after a fold's
-            last epoch. The first maximum of a row is the epoch that counts. None if the run selects none.
-
-        Raises
-        ------
-        RecordError
-            A file does not verify.
+        UF1 of the clips held out within the training fold, in 0..1, shape (n_folds, n_epochs); folds as in
+        ``file.folds``, NaN after a fold's last epoch. The first maximum of a row is the epoch that counts. Raises
+        RecordError if a file does not verify.
         """
         return self.place.inner(self)
 
     def diagnostics(self, fold: str) -> Arrays:
         """Read the diagnostics of a fold, see :class:`merbench.records.outcome.FoldOutcome`; empty if it has none.
 
-        Raises
-        ------
-        RecordError
-            The fold's record or the arrays do not verify.
+        Raises RecordError if the fold's record or the arrays do not verify.
         """
         return self.place.diagnostics(self.file, fold)
 
@@ -239,10 +201,7 @@ class RecordedRun:
     def clips(self) -> pd.DataFrame:
         """Return ``dataset, subject, clip, truth`` of the predictions, and the ``fold`` that tested each clip.
 
-        Raises
-        ------
-        RecordError
-            A fold does not verify, or a committed run does not record the fold of each clip.
+        Raises RecordError if a fold does not verify, or a committed run does not record the fold of each clip.
         """
         return self.predictions[[*IDENTITY, "truth"]].assign(fold=self.place.tested_in(self))
 
@@ -328,20 +287,10 @@ class _OwnFolder:
 
 
 def read_run(folder: Path, folds: Collection[str] = ()) -> RecordedRun:
-    """Open the run in a folder of the user's results.
+    """Open the run in a folder of the user's results, all of its folds or those of `folds` only.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder of the run.
-    folds : collection of str
-        Read these folds only; all by default.
-
-    Raises
-    ------
-    RecordError
-        ``run.json`` itself does not verify. Anything else that does not is excluded from the predictions and named in
-        `problems`.
+    Raises RecordError if ``run.json`` itself does not verify. Anything else that does not is excluded from the
+    predictions and named in `problems`.
     """
     file = RunFolder(folder).read_run()
     asked = tuple(fold for fold in file.folds if fold in folds)

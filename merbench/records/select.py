@@ -33,13 +33,7 @@ _FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
 
 
 class Runs(Sequence[RecordedRun]):
-    """Recorded runs, in a fixed order: those of a results folder first, then those of the leaderboard.
-
-    Attributes
-    ----------
-    problems : list of str
-        Runs that could not be read, one line each.
-    """
+    """Recorded runs, in a fixed order; `problems` are runs that could not be read, one line each."""
 
     def __init__(self, runs: Iterable[RecordedRun] = (), problems: Iterable[str] = ()) -> None:
         self._runs, self.problems = list(runs), list(problems)
@@ -67,13 +61,9 @@ class Runs(Sequence[RecordedRun]):
     def where(self, *, settings: dict[str, Any] | None = None, **wanted: Any) -> "Runs":
         """Return the runs that match all criteria.
 
-        Parameters
-        ----------
-        settings : dict, optional
-            Settings that the run's resolved configuration includes.
-        **wanted
-            ``run_id, method, protocol, data, task, config, variant, selection, seed, shuffled, sanity, origin, group,
-            key, complete``: a value, or a list, set or tuple of alternatives; None matches any.
+        `wanted` are ``run_id, method, protocol, data, task, config, variant, selection, seed, shuffled, sanity, origin,
+        group, key, complete``: a value, or a list, set or tuple of alternatives; None matches any. `settings` are some
+        that the run's resolved configuration includes.
         """
         asked = [(_FIELDS[name], value) for name, value in wanted.items() if value is not None]
 
@@ -151,13 +141,7 @@ def _opened(paths: Iterable[Path], read: Callable[[Path], RecordedRun]) -> Runs:
 
 
 def the_one(known: Collection[str], name: str) -> str | None:
-    """Return the run id `name`, or the only one that begins with it; None if there is none.
-
-    Raises
-    ------
-    MerbenchError
-        Several run ids begin with it.
-    """
+    """Return the run id that is `name` or alone begins with it; None if there is none, MerbenchError if several."""
     found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
     if len(found) > 1:
         raise MerbenchError(f"{name!r} is ambiguous: {', '.join(sorted(found))}")
@@ -165,13 +149,7 @@ def the_one(known: Collection[str], name: str) -> str | None:
 
 
 def run_folder(results: Path, name: str) -> Path:
-    """Find the folder of the run whose id is `name` or begins with it.
-
-    Raises
-    ------
-    MerbenchError
-        None, or several.
-    """
+    """Find the folder of the run whose id is `name` or begins with it; MerbenchError if there is none, or several."""
     known = sorted(path.parent.name for path in (results / "runs").glob("*/run.json"))
     if not known:
         raise MerbenchError(f"no runs in {results / 'runs'}; record one: merbench run METHOD --protocol P")

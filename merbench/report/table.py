@@ -34,16 +34,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
+    """One column, headed by `title`, and by `group` if it shares that head with its neighbours.
 
     Attributes
     ----------
-    title : str
-        Its head.
-    group : str
-        A head shared with its neighbours of the same group.
-    align : str
-        ``left`` or ``right``.
     wraps : bool
         Long texts may be broken to fit a terminal.
     key : bool
@@ -95,10 +89,8 @@ class Report:
 
     Attributes
     ----------
-    tables : sequence of Table
-        In order.
     notes : sequence of Note
-        On all of them, such as runs that do not verify; on standard error where the format is not for people.
+        On all tables, such as runs that do not verify; on standard error where the format is not for people.
     records : sequence of dict
         The rows of CSV; by default those of the tables.
     data : object

@@ -39,12 +39,8 @@ class Alignment:
 def linear_cka(first: Array, second: Array) -> float:
     """Compute the usual (biased) estimate of linear CKA of two features of the same clips.
 
-    It is biased upwards, strongly with fewer clips than dimensions: about .2 for independent features of rank 8 on 32
-    clips. NaN if a feature does not vary.
-
-    Parameters
-    ----------
-    first, second : ndarray of float, shape (n_clips, d), (n_clips, e)
+    Shapes (n_clips, d), (n_clips, e). It is biased upwards, strongly with fewer clips than dimensions: about .2 for
+    independent features of rank 8 on 32 clips. NaN if a feature does not vary.
     """
     x, y = _centred(first), _centred(second)
     size = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
@@ -54,12 +50,8 @@ def linear_cka(first: Array, second: Array) -> float:
 def unbiased_hsic(first: Array, second: Array) -> float:
     """Estimate the Hilbert-Schmidt independence criterion of two features without bias, with linear kernels.
 
-    HSIC_1 of Song et al. (JMLR 13, 2012). It may be negative; its mean is 0 for independent features.
-
-    Parameters
-    ----------
-    first, second : ndarray of float, shape (n_clips, d), (n_clips, e)
-        At least four clips.
+    HSIC_1 of Song et al. (JMLR 13, 2012), of at least four clips; shapes (n_clips, d), (n_clips, e). It may be
+    negative; its mean is 0 for independent features.
     """
     n = len(first)
     if n < LEAST_CLIPS:
@@ -79,14 +71,8 @@ def pooled_cka(seeds: Sequence[Sequence[Fold]], first: str, second: str) -> Alig
 
         CKA = sum_f HSIC_1(K_f, L_f) / sqrt(sum_f HSIC_1(K_f, K_f) * sum_f HSIC_1(L_f, L_f))
 
-    If each fold is one subject, CKA compares clips of the same person only.
-
-    Parameters
-    ----------
-    seeds : sequence of sequence of mapping
-        The diagnostics of the folds, one list per seed.
-    first, second : str
-        Names of features, ``motion`` for ``feature/motion``.
+    If each fold is one subject, CKA compares clips of the same person only. `seeds` are the diagnostics of the folds,
+    one list per seed; `first` and `second` are names of features, ``motion`` for ``feature/motion``.
     """
     values, used, left_out = [], 0, 0
     for folds in seeds:

@@ -42,13 +42,8 @@ class ByChance:
 def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
     """Compare tables of predictions, one per fold, with chance.
 
-    Parameters
-    ----------
-    problem : Problem
-        Task and outputs.
-    folds : iterable of DataFrame
-        See :func:`merbench.records.predictions.prediction_table`; in each, every class, or both states of every
-        action unit, must occur in the truth.
+    See :func:`merbench.records.predictions.prediction_table`; in each table every class, or both states of every action
+    unit, must occur in the truth.
     """
     judge = _renamed if problem.task == "classification" else _swapped
     found = [judge(table, problem.outputs) for table in folds]

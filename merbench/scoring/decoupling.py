@@ -31,13 +31,7 @@ class Decoupling:
 
 
 def decoupling(seeds: Sequence[Sequence[Fold]]) -> Decoupling:
-    """Compute all three measures.
-
-    Parameters
-    ----------
-    seeds : sequence of sequence of mapping
-        The diagnostics of the folds, one list per seed.
-    """
+    """Compute all three measures from the diagnostics of the folds, one list per seed."""
     features = names_of(seeds, "test/feature/")
     return Decoupling(
         pooled_cka(seeds, *features) if len(features) == 2 else None,

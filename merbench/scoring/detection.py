@@ -23,8 +23,6 @@ def subject_unit_counts(seeds: Sequence[pd.DataFrame], units: Sequence[str]) -> 
     ----------
     seeds : sequence of DataFrame
         One prediction table per seed, with ``truth_<unit>`` (nullable) and ``score_<unit>``.
-    units : sequence of str
-        The action units.
 
     Returns
     -------

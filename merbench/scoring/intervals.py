@@ -33,19 +33,10 @@ class Interval:
 
 @cache
 def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw how often each subject occurs in each resample.
+    """Draw how often each subject occurs in each resample; with the default seed, all tables have the same draws.
 
-    Parameters
-    ----------
-    sizes : tuple of int
-        Subjects of each dataset; subjects are numbered dataset after dataset.
-    resamples, seed : int
-        Number of draws, and seed of their stream. With the default, all tables have the same draws.
-
-    Returns
-    -------
-    ndarray of float, shape (resamples, sum(sizes))
-        Integers; each row sums to ``sizes[i]`` within dataset i.
+    `sizes` are the subjects of each dataset; subjects are numbered dataset after dataset. Returns whole numbers, shape
+    (resamples, sum(sizes)); each row sums to ``sizes[i]`` within dataset i.
     """
     rng = np.random.default_rng(seed)
     draws = [rng.multinomial(size, np.full(size, 1 / size), size=resamples) for size in sizes]
@@ -56,14 +47,9 @@ def subject_draws(sizes: tuple[int, ...], resamples: int = RESAMPLES, seed: int 
 def tail(sizes: tuple[int, ...]) -> float:
     """Return the quantile of the draws at the lower end of a 95 % interval; the upper end is 1 minus it.
 
-    It is .025 for very many subjects, and further out for fewer: the chance of a normal variable below
-    ``-sqrt(n / (n - d)) t``, with t the upper 2.5 % point of Student's distribution of n - d degrees of freedom, for n
-    subjects of d datasets. Datasets of one subject do not vary and do not count.
-
-    Parameters
-    ----------
-    sizes : tuple of int
-        Subjects of each dataset, at least two in one of them.
+    It is .025 for very many subjects, and further out for fewer: the chance of a normal variable below ``-sqrt(n / (n -
+    d)) t``, with t the upper 2.5 % point of Student's distribution of n - d degrees of freedom, for n subjects of d
+    datasets. Datasets of one subject do not vary and do not count; one at least must have two.
     """
     varying = [size for size in sizes if size > 1]
     subjects, freedom = sum(varying), sum(varying) - len(varying)
@@ -73,7 +59,7 @@ def tail(sizes: tuple[int, ...]) -> float:
 def resampled(
     by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
 ) -> npt.NDArray[np.float64]:
-    """Compute a figure, averaged over seeds, in every draw of subjects.
+    """Compute a figure, averaged over seeds, in every draw of subjects; NaN for draws without a value.
 
     Figures of the same subjects have the same draws, so their differences are paired.
 
@@ -85,11 +71,6 @@ def resampled(
         Subjects of each dataset, in that order.
     figure : callable
         Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
-
-    Returns
-    -------
-    ndarray, shape (resamples,)
-        NaN for draws without a value.
     """
     return np.asarray(figure(drawn(by_subject, sizes)).mean(axis=1))
 
@@ -116,9 +97,9 @@ def interval_of(values: npt.NDArray[np.float64], sizes: tuple[int, ...]) -> Inte
 def bootstrap_interval(
     by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
 ) -> Interval:
-    """Return the 95 % interval of a figure, averaged over seeds; NaN with fewer than two subjects in every dataset.
+    """Return the 95 % interval of a figure, averaged over seeds; parameters are those of :func:`resampled`.
 
-    Parameters are those of :func:`resampled`.
+    Both ends are NaN with fewer than two subjects in every dataset.
     """
     return bootstrap_intervals(by_subject, sizes, figure)[0]
 

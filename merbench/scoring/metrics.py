@@ -15,24 +15,9 @@ Counts = npt.NDArray[Any]
 
 
 def confusion_matrix(truth: Any, predicted: Any, classes: list[str] | tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Count clips by truth and prediction.
+    """Count clips by truth and prediction, given as class names: ``[i, j]`` of class i were predicted as class j.
 
-    Parameters
-    ----------
-    truth, predicted : sequence of str, length n_clips
-        Class names.
-    classes : sequence of str
-        The class set, in order.
-
-    Returns
-    -------
-    ndarray of int, shape (n_classes, n_classes)
-        ``[i, j]``: clips of class i that were predicted as class j. Rows are the truth.
-
-    Raises
-    ------
-    ValueError
-        The two differ in length, or contain a class that is not in `classes`.
+    Raises ValueError if the two differ in length, or contain a class that is not in `classes`.
     """
     index = {name: position for position, name in enumerate(classes)}
     if len(truth) != len(predicted):
@@ -65,21 +50,12 @@ class Scores:
 
 
 def unweighted_f1(confusion: Counts) -> npt.NDArray[np.float64]:
-    r"""Compute UF1, the mean of the classes' F1.
+    r"""Compute UF1, the mean of the classes' F1, shape (..., n_classes, n_classes) -> (...); rows are the truth.
 
     .. math:: F1_c = \frac{2 TP_c}{2 TP_c + FP_c + FN_c}, \qquad UF1 = \frac{1}{|C|} \sum_{c \in C} F1_c
 
     over the classes :math:`C` that have clips. A class without clips is excluded from the mean; clips wrongly assigned
     to it still count, as false negatives of their own class. Without any clip the value is NaN.
-
-    Parameters
-    ----------
-    confusion : ndarray, shape (..., n_classes, n_classes)
-        Rows are the truth, see :func:`confusion_matrix`.
-
-    Returns
-    -------
-    ndarray, shape (...)
     """
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     actual, given = confusion.sum(axis=-1), confusion.sum(axis=-2)
@@ -87,20 +63,11 @@ def unweighted_f1(confusion: Counts) -> npt.NDArray[np.float64]:
 
 
 def unweighted_recall(confusion: Counts) -> npt.NDArray[np.float64]:
-    r"""Compute UAR, the mean of the classes' recall.
+    r"""Compute UAR, the mean of the classes' recall, shape (..., n_classes, n_classes) -> (...); rows are the truth.
 
     .. math:: UAR = \frac{1}{|C|} \sum_{c \in C} \frac{TP_c}{n_c}
 
     over the classes :math:`C` that have clips. Without any clip the value is NaN.
-
-    Parameters
-    ----------
-    confusion : ndarray, shape (..., n_classes, n_classes)
-        Rows are the truth, see :func:`confusion_matrix`.
-
-    Returns
-    -------
-    ndarray, shape (...)
     """
     hits, actual = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1)
     return _mean_where(hits / np.maximum(actual, 1), actual > 0)

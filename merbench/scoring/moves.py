@@ -45,10 +45,7 @@ def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def moved_subjects(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the number of correct clips of each subject in each row, averaged over its seeds.
 
-    Returns
-    -------
-    DataFrame
-        ``dataset, subject, clips, right, other_right, change``; largest changes first, gains before losses.
+    The columns are ``dataset, subject, clips, right, other_right, change``; largest changes first, gains before losses.
     """
     who = ["dataset", "subject"]
     clips = row[0].groupby(who, as_index=False, sort=True).size().rename(columns={"size": "clips"})

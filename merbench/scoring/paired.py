@@ -55,8 +55,6 @@ def paired_difference(
     row, other : sequence of DataFrame
         One prediction table per seed, at least one: ``dataset, subject, clip, truth, predicted, ...``. The rows may
         have different numbers of seeds; those of a row are averaged, also within each draw of subjects.
-    classes : sequence of str
-        The protocol's class set.
     only : collection of (dataset, subject, clip), optional
         Restrict the predictions to these clips.
 

@@ -71,18 +71,9 @@ def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
 
 
 def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Adjust p-values for their number (Holm, Scandinavian Journal of Statistics 6, 1979).
+    """Adjust p-values, shape (n,), for their number (Holm, Scandinavian Journal of Statistics 6, 1979).
 
-    The probability of any false rejection among them is then at most the level.
-
-    Parameters
-    ----------
-    p_values : array_like, shape (n,)
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        In the order given, at most 1.
+    The probability of any false rejection among them is then at most the level. In the order given, at most 1.
     """
     values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(values, kind="stable")
@@ -101,22 +92,11 @@ def most_rows(resamples: int = RESAMPLES) -> int:
 
 
 def below_the_best(rows: Counts, best: int, figure: Figure) -> npt.NDArray[np.float64]:
-    """Test the best row against every other row, adjusted over all pairs of rows.
+    """Test the best row, an index, against every other row, adjusted over all pairs of rows.
 
     The best of many rows is partly the luckiest. Adjusting for its own comparisons only would exceed the level far with
-    twenty equal rows (``benchmarks/permutation_level.py``); adjusting over all pairs accounts for the choice.
-
-    Parameters
-    ----------
-    rows, figure
-        As for :func:`permutation_tests`.
-    best : int
-        Index of the best row.
-
-    Returns
-    -------
-    ndarray of float, shape (n_rows,)
-        Adjusted p-values; NaN for the best row.
+    twenty equal rows (``benchmarks/permutation_level.py``); adjusting over all pairs accounts for the choice. `rows`
+    and `figure` as for :func:`permutation_tests`; NaN for the best row.
     """
     p = permutation_tests(rows, figure)
     first, second = np.triu_indices(len(rows), k=1)

@@ -17,27 +17,14 @@ from merbench.contracts.errors import DataError
 
 
 def same_units(clips: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Return for each clip whether its exact set of action units occurs with several classes.
+    """Return for each clip whether its exact set of action units occurs with several classes, shape (n_clips,).
 
     Sets are compared within a dataset, since coders and their rules differ between datasets. Sides and intensities are
     dropped, and doubtful action units are excluded (:meth:`Coding.shown`). Clips whose action units are not annotated,
     unknown, or all doubtful, are never included.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        ``dataset, subject, clip, aus``; action units as in the clip table, or as text (``""``: not annotated).
-    classes : sequence of str
-        The class of each clip.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_clips,)
-
-    Raises
-    ------
-    DataError
-        Action units that cannot be parsed; names the clip.
+    `clips` has ``dataset, subject, clip, aus``; action units as in the clip table, or as text (``""``: not annotated);
+    `classes` is the class of each. Raises DataError for action units that cannot be parsed; names the clip.
     """
     groups = [(row.dataset, _shown(row)) for row in clips.itertuples()]
     found = defaultdict(set)
@@ -47,13 +34,7 @@ def same_units(clips: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.bo
 
 
 def coding_of(aus: object) -> Coding | None:
-    """Return the action units of a cell, from a clip table or as text; None if they are not annotated.
-
-    Raises
-    ------
-    ValueError
-        Text that cannot be parsed, with the reason.
-    """
+    """Return the action units of a cell or a text; None if not annotated, ValueError with the reason if unreadable."""
     return aus if isinstance(aus, Coding) else read_coding(aus)
 
 

@@ -46,14 +46,7 @@ class PartScore:
 
 
 def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) -> tuple[Counts, list[str]]:
-    """Count the clips of each subject by truth and prediction.
-
-    Parameters
-    ----------
-    seeds : sequence of DataFrame
-        One prediction table per seed; they may cover different subjects.
-    classes : sequence of str
-        The class set.
+    """Count the clips of each subject by truth and prediction, in a table per seed; they may cover different subjects.
 
     Returns
     -------
@@ -75,7 +68,7 @@ def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) ->
 def part_scores(
     seeds: Sequence[pd.DataFrame], classes: Sequence[str], parts: Mapping[str, str], task: Task = "classification"
 ) -> list[PartScore]:
-    """Score the parts of one row.
+    """Score the parts of one row, each a restriction of the pooled predictions.
 
     Parameters
     ----------
@@ -84,9 +77,7 @@ def part_scores(
     classes : sequence of str
         The protocol's class set; the action units of AU detection.
     parts : mapping of str to str
-        ``full`` and datasets, with their titles; each part is a restriction of the pooled predictions.
-    task : str
-        What was predicted.
+        ``full`` and datasets, with their titles.
     """
     if task == "au-detection":
         return _detection_scores(seeds, classes, parts)

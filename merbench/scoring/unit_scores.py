@@ -1,8 +1,8 @@
 """Detection of action units in held-out clips: by a method itself, or by a linear probe on one of its features.
 
-Both are computed from diagnostics (``Method.diagnose``), a mapping of names to arrays per fold: ``test/au/<number>``,
-``test/feature/<name>``, ``train/feature/<name>``, ``test/dataset``, ``test/subject``, ``test/aus``, ``train/aus``. An
-empty mapping is a fold without any, and is skipped.
+Both are computed from diagnostics (``Method.diagnose``), a mapping of names to arrays per fold, one list per seed:
+``test/au/<number>``, ``test/feature/<name>``, ``train/feature/<name>``, ``test/dataset``, ``test/subject``,
+``test/aus``, ``train/aus``. An empty mapping is a fold without any, and is skipped.
 """
 
 from collections import Counter
@@ -35,8 +35,6 @@ class UnitScore:
 
     Attributes
     ----------
-    unit : int
-        Its number.
     clips, shown : int
         Clips that are annotated as showing it or not, and those that show it.
     f1 : float
@@ -58,18 +56,10 @@ class UnitScore:
 
 @dataclass(frozen=True)
 class UnitScores:
-    """Detection of all action units.
+    """Detection of all action units, sorted by number.
 
-    Attributes
-    ----------
-    units : list of UnitScore
-        By number.
-    counted : int
-        Number of action units that at least ten clips show.
-    f1, floor : float
-        Means over these; NaN if there are none.
-    interval : Interval
-        95 %, for `f1`, by subject-level bootstrap, conditional on the trained models.
+    `f1`, `floor` and `interval` are those of the means over the action units that at least ten clips show, `counted` of
+    them; NaN if there are none.
     """
 
     units: list[UnitScore]
@@ -83,11 +73,6 @@ def au_detection(seeds: Sequence[Sequence[Fold]]) -> UnitScores:
     """Score a method's own action unit scores, ``test/au/<number>``: above 0 means that the action unit is shown.
 
     Clips without action unit labels are excluded, and so are doubtful action units of a clip.
-
-    Parameters
-    ----------
-    seeds : sequence of sequence of mapping
-        The diagnostics of the folds, one list per seed.
     """
     units = sorted(int(name) for name in names_of(seeds, "test/au/"))
 
@@ -106,13 +91,6 @@ def au_probe(seeds: Sequence[Sequence[Fold]], feature: str) -> UnitScores:
     identity``; the threshold is half-way between the means. It is tested on the held-out clips of the fold. If all
     training clips show an action unit, or none does, that is the prediction. Only action units that at least ten
     held-out clips show are probed; clips without action unit labels are excluded.
-
-    Parameters
-    ----------
-    seeds : sequence of sequence of mapping
-        The diagnostics of the folds, one list per seed.
-    feature : str
-        ``emotion`` for ``feature/emotion``.
     """
     shown = Counter(unit for fold in seeds[0] if fold for text in fold["test/aus"] for unit in _coding(text)[0])
     units = sorted(unit for unit, clips in shown.items() if clips >= LEAST_SHOWN)

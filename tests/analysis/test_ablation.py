@@ -4,14 +4,13 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from support.tables import notes_of, printed
 
-from merbench.analysis.ablation import Trial, read_ablation
+from merbench.analysis.ablation import read_ablation
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
 from merbench.report.views.ablation import ablation_report, setting_text
@@ -40,7 +39,7 @@ def clips():
 
 @pytest.fixture
 def trial(record, clips):
-    """Return what records the runs of a row: ``trial(group, name, changes, right=.., seeds=.., ...) -> Trial``."""
+    """Return what records the runs of a row: ``trial(group, name, changes, right=.., seeds=.., ...) -> trial``."""
 
     def make(group="whole", name="net", changes=None, right=0.7, seeds=(0, 1), **fields):
         table, classes = clips
@@ -53,7 +52,7 @@ def trial(record, clips):
             answers = dict(zip(names, zip(classes, said.tolist(), strict=True), strict=True))
             folder = record(answers, method="net", seed=seed, variant=variant, **fields)
             run_ids.append(folder.name)
-        return Trial(group, name, changes or {}, tuple(run_ids))
+        return group, name, changes or {}, tuple(run_ids)
 
     return make
 
@@ -101,7 +100,7 @@ def names_of(ablation):
 
 def predictions_of(record, trial):
     return [RunFolder(record.results / "runs" / run_id).read_complete(
-        RunFolder(record.results / "runs" / run_id).read_run())[1] for run_id in trial.run_ids]  # fmt: skip
+        RunFolder(record.results / "runs" / run_id).read_run())[1] for run_id in trial[3]]  # fmt: skip
 
 
 def test_rows_are_compared_with_the_full_method(trial, read, record, clips):
@@ -124,7 +123,7 @@ def test_rows_are_compared_with_the_full_method(trial, read, record, clips):
 
 def test_rows_with_the_settings_of_the_full_method_are_marked(trial, read):
     whole = trial()
-    ablation = read(whole, replace(whole, group="rates", name="all", changes={"rates": [0.5]}))
+    ablation = read(whole, ("rates", "all", {"rates": [0.5]}, whole[3]))
     one, two = ablation.lines
     assert (two.row, two.difference) == (one.row, None)
     assert [record["as_whole"] for record in ablation.records()] == [True, True]
@@ -158,7 +157,7 @@ def test_only_the_requested_folds_are_compared(trial, read, record, clips):
     table, classes = clips
     names = set(table[(table.dataset + "/" + table.subject).isin(asked)].dataset.index)
     only = {tuple(table.loc[i, ["dataset", "subject", "clip"]]) for i in names}
-    one = [read_run(record.results / "runs" / run_id).predictions for run_id in row.run_ids]
+    one = [read_run(record.results / "runs" / run_id).predictions for run_id in row[3]]
     one, two = ([restricted(each, only) for each in runs] for runs in (one, predictions_of(record, whole)))
     assert [line.row.status for line in ablation.lines] == ["complete", "complete"]
     assert {record["folds"] for record in ablation.records()} == {3}
@@ -209,7 +208,7 @@ def test_diagnostics_give_cka_probes_and_detection(trial, read, told):
 
 def test_diagnostics_that_do_not_verify_are_named_and_excluded(trial, read, record, told):
     whole = trial(diagnostics=told("motion"))
-    (damaged, *_) = (record.results / "runs" / whole.run_ids[0]).glob("folds/*/diagnostics.npz")
+    (damaged, *_) = (record.results / "runs" / whole[3][0]).glob("folds/*/diagnostics.npz")
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     ablation = read(whole, trial("beside", "plain", variant="plain"), diagnosed=True)
     assert [line.decoupling for line in ablation.lines] == [None, None]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.tables import printed
 
-from merbench.analysis.audit_runs import Wanted, read_audit
+from merbench.analysis.audit_runs import read_audit
 from merbench.cli.asked import RunOptions, recording, seeds_text
 from merbench.contracts.errors import MerbenchError
 from merbench.records.select import read_leaderboard, read_runs
@@ -44,7 +44,7 @@ def audited(record, known=None, **wanted):
         known = read_runs(record.results)
         assert known.problems == []
     options = RunOptions(methods=["toy"], protocol=["toys"], results=wanted.pop("results", None))
-    return read_audit(known, Wanted(**{"method": "toy", "protocol": "toys", "command": recording(options)} | wanted))
+    return read_audit(known, **{"method": "toy", "protocol": "toys", "command": recording(options)} | wanted)
 
 
 def refusal(record, known=None, **wanted):
@@ -83,12 +83,9 @@ def test_picks_and_scores_follow_from_the_recorded_epochs(record):
     assert rows.acc_lift["oracle-acc-first"] == pytest.approx(2 / 7)
     score = audit.row.scores["full"]
     assert [rows.uf1["last"], rows.uf1_low["last"]] == pytest.approx([score.uf1, score.uf1_interval.low])
-
-
-def test_no_epoch_is_picked_after_the_end_of_a_fold(record):
     after = AFTER | {name: AFTER[name][:2] for name in ("alpha/s2/c1", "alpha/s2/c2")}
-    record(at(after=after), epochs=after)
-    audit = audited(record)
+    record(at(after=after), epochs=after, protocol="ragged")
+    audit = audited(record, protocol="ragged")  # no epoch is picked after the end of a fold
     assert picked(audit, "last") == dict(zip(FOLDS, [3, 2, 3, 3], strict=True))
     assert picked(audit, "oracle-acc-last")["alpha/s2"] == 2
 
@@ -112,12 +109,9 @@ def test_inner_runs_are_compared_with_the_last_epoch(record):
     assert full(audit).acc["inner"] == pytest.approx(4 / 7)
     assert "inner" in set(audit.curves.selection)
     assert "inner-keep" not in full(audit).index
-
-
-def test_a_refit_that_does_not_agree_is_reported(record):
-    record(at(), epochs=AFTER)
-    record(at(), selection="inner", inner=curves(1.0, 0.0, 0.0))  # of the third epoch, not the first
-    (note,) = notes(audited(record))
+    record(at(), epochs=AFTER, protocol="other")
+    record(at(), selection="inner", inner=curves(1.0, 0.0, 0.0), protocol="other")  # of the third epoch, not the first
+    (note,) = notes(audited(record, protocol="other"))
     assert note.startswith("seed 0: 4 of 7 clips")
 
 
@@ -159,12 +153,9 @@ def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
     assert without.name in refusal(record, protocol="without")
     record({**at(), "alpha/s1/c1": (NEG, POS), "beta/t2/c1": (SUR, NEG)}, epochs=AFTER, protocol="decides")
     assert "2 of 7 clips" in refusal(record, protocol="decides")
-
-
-def test_damaged_epochs_are_refused_with_the_next_command(record):
-    path = sorted(record(at(), epochs=AFTER).rglob("epochs.npz"))[0]
+    path = sorted(record(at(), epochs=AFTER, protocol="damaged").rglob("epochs.npz"))[0]
     path.write_bytes(path.read_bytes()[:-4])
-    said = refusal(record, results="here")
+    said = refusal(record, protocol="damaged", results="here")
     assert said.startswith(f"{path} has changed since it was recorded")
     assert said.endswith(f": {AGAIN} --results here")
 
@@ -200,15 +191,6 @@ def test_an_excluded_seed_is_reported_with_reason_and_command(record):
         assert note.endswith(f": {AGAIN_1}")
 
 
-def test_seeds_without_epochs_are_named_for_one_configuration(record):
-    record(at(), epochs=AFTER)
-    without = record(at(), seed=1)
-    other = record(at(), seed=2, variant="epochs=3")
-    said = " ".join(notes(audited(record)))
-    assert f"seed 1 ({without.name})" in said
-    assert other.name not in said
-
-
 def test_committed_rows_never_replace_runs_recorded_here(record):
     committed = read_leaderboard()
     record(at(), epochs=AFTER, method="ststnet", protocol="megc2019", folds=FOLDS[:2])
@@ -226,20 +208,18 @@ def test_committed_rows_never_replace_runs_recorded_here(record):
 
 def test_one_of_several_configurations_must_be_chosen(record):
     record(at(), epochs=AFTER)
+    without, other = record(at(), seed=1), record(at(), seed=2, variant="epochs=3")
+    said = " ".join(notes(audited(record)))
+    assert f"seed 1 ({without.name})" in said  # a seed without epochs is named, of the one configuration
+    assert other.name not in said
     record(at(), epochs=AFTER, variant="epochs=3")
     said = refusal(record)
     assert "default on toy-data; default epochs=3 on toy-data" in said
     assert "--config, --set, --data" in said
     assert audited(record, config={"variant": "epochs=3"}).file.variant == "epochs=3"
     assert "with data other" in refusal(record, data="other")
-
-
-def test_runs_of_shuffled_labels_are_not_audited(record):
-    record(at(), epochs=AFTER)
-    known = read_runs(record.results)
-    shuffled = known[0].file.key.model_copy(update={"shuffled": True})
-    object.__setattr__(known[0].file, "key", shuffled)
-    assert refusal(record, known).startswith("no run of toy under toys is recorded")
+    record(at(), epochs=AFTER, protocol="shuffled", shuffled=True)
+    assert refusal(record, protocol="shuffled").startswith("no run of toy under shuffled is recorded")
 
 
 def test_all_formats_show_the_same_rows(record):
@@ -256,20 +236,16 @@ def test_all_formats_show_the_same_rows(record):
     assert mixed["uar"] is None
     first = next(each for each in told["picked"] if each["selection"] == "oracle-acc-first")
     assert dict(zip(told["folds"], first["epochs"], strict=True)) == picked(audit, "oracle-acc-first")
-    assert "warnings" not in told
+    assert "warnings" not in {**told, **lines[0]}
     assert {line["synthetic"] for line in lines} == {"false"}
-    assert "warnings" not in lines[0]
-
-
-def test_synthetic_data_and_warnings_are_shown_in_every_format(record):
     warning = "subject-dependent: other clips"
-    record(at(), epochs=AFTER, synthetic=True, warnings=[warning])
-    audit = audited(record)
-    told = json.loads(write(audit_report(audit), "json"))
+    record(at(), epochs=AFTER, synthetic=True, warnings=[warning], protocol="warned")
+    report = audit_report(audited(record, protocol="warned"))
+    told = json.loads(write(report, "json"))
     assert (told["synthetic"], told["warnings"]) == (True, [warning])
-    for line in csv.DictReader(StringIO(write(audit_report(audit), "csv"))):
+    for line in csv.DictReader(StringIO(write(report, "csv"))):
         assert (line["synthetic"], line["warnings"]) == ("true", warning)
-    assert "synthetic data, subject-dependent" in audit_report(audit).tables[0].title
+    assert "synthetic data, subject-dependent" in report.tables[0].title
 
 
 @pytest.mark.filterwarnings("error")
@@ -296,8 +272,9 @@ def test_committed_audits_are_reproduced_from_the_leaderboard(root, tmp_path):
     assert AUDITS
     for folder in AUDITS:
         committed = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
-        wanted = Wanted(committed["method"], committed["protocol"], recording(RunOptions(methods=[], protocol=[])))
-        *_, picture = write_audit(read_audit(known, wanted), tmp_path)
+        command = recording(RunOptions(methods=[], protocol=[]))
+        audit = read_audit(known, committed["method"], committed["protocol"], command)
+        *_, picture = write_audit(audit, tmp_path)
         again = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
         rows, rows_again = committed.pop("rows"), again.pop("rows")
         assert again == committed

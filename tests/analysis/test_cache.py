@@ -8,7 +8,6 @@ import pytest
 
 from merbench import scoring
 from merbench.analysis import cache
-from merbench.analysis.cache import ScoreCache
 from merbench.analysis.rows import measured_rows
 from merbench.contracts.digests import bytes_digest
 from merbench.records.read import read_run
@@ -28,7 +27,7 @@ def scores(tmp_path, monkeypatch):
 
     def compared(runs):
         computed.clear()
-        rows, _ = measured_rows(runs, cache=ScoreCache(tmp_path / "scores"))
+        rows, _ = measured_rows(runs, cache=tmp_path / "scores")
         return [row.records() for row in rows], [row.remarks for row in rows], len(computed)
 
     return compared

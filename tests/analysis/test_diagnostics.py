@@ -1,5 +1,7 @@
 """Diagnostics read back: all folds in one table, damaged folds excluded and named, and their tables."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,97 +40,78 @@ def read(folder):
     return read_diagnostics(read_run(folder))
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
 def test_held_out_clips_of_all_folds_are_in_one_table(record, made):
     found = read(recorded(record, made))
     assert found.problems == []
     assert len(found.clips) == 80
     assert not found.clips[IDENTITY].duplicated().any()
+    assert found.features == ["emotion", "motion"]
+    assert not any(name.startswith("feature") for name in found.arrays)  # they are never pooled
     for fold, arrays in made.folds.items():
         rows = (found.clips.fold == fold).to_numpy()
         assert found.clips["clip"][rows].tolist() == arrays["test/clip"].tolist()
         for name in ("gate/motion", "kept/0.5", "au/4", "face"):
             np.testing.assert_array_equal(found.arrays[name][rows], arrays[f"test/{name}"])
-
-
-def test_clips_have_predictions_and_certain_action_units(record, made):
-    found = read(recorded(record, made)).clips
-    both = found.merge(made.run.predictions, on=IDENTITY, suffixes=("", "_recorded"))
+        np.testing.assert_array_equal(found.folds[fold]["train/feature/motion"], arrays["train/feature/motion"])
+    both = found.clips.merge(made.run.predictions, on=IDENTITY, suffixes=("", "_recorded"))
     assert len(both) == 80
     assert (both.predicted == both.predicted_recorded).all()
     assert (both.truth == both.truth_recorded).all()
-    assert [units is None for units in found.units] == (found.dataset == "smic-hs").tolist()
+    assert [units is None for units in found.clips.units] == (found.clips.dataset == "smic-hs").tolist()
+    assert list(found.of_kind("kept")) == ["0.25", "0.5", "0.75"]
+    assert list(found.of_kind("au"))[:4] == ["1", "2", "4", "5"]
+    assert list(found.of_kind("gate")) == ["emotion", "motion"]
+    assert found.of_kind("nothing") == {}
     assert units_of("4+R7B+12?+(1 or 2)") == {4, 7}
     assert [units_of(text) for text in ("", "?", "soft focus", "twelve")] == [None] * 4
     assert units_of("12?") == frozenset()
 
 
-def test_features_stay_with_their_fold_and_are_never_pooled(record, made):
-    found = read(recorded(record, made))
-    assert found.features == ["emotion", "motion"]
-    assert not any(name.startswith("feature") for name in found.arrays)
-    for fold, arrays in made.folds.items():
-        np.testing.assert_array_equal(found.folds[fold]["train/feature/motion"], arrays["train/feature/motion"])
-
-
-def test_a_run_without_diagnostics_has_none(record, made):
+def test_folds_without_diagnostics_are_not_a_problem(record, made):
     found = read(recorded(record, made, diagnostics={}))
     assert (found.folds, found.arrays, found.features, found.problems) == ({}, {}, [], [])
     assert found.clips.empty
     assert found.decoupling is None
+    some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
+    found = read(recorded(record, made, diagnostics=some, method="some"))
+    assert found.problems == []
+    assert sorted(found.folds) == ["alpha/s00", "alpha/s01", "alpha/s02"]
+    assert len(found.clips) == 30
+    found = read(recorded(record, made, folds=["alpha/s00", "beta/s01"], method="part"))
+    assert sorted(found.folds) == ["alpha/s00", "beta/s01"]
 
 
-def test_changed_diagnostics_are_named_and_other_folds_kept(record, made):
+def test_damaged_folds_are_named_once_and_others_kept(record, made):
     folder = recorded(record, made)
     (folder / "folds" / "beta--s01" / "diagnostics.npz").write_bytes(b"changed")
     found = read(folder)
     (problem,) = found.problems
-    assert "beta--s01" in problem
-    assert "changed" in problem
-    assert set(found.folds) == set(made.folds) - {"beta/s01"}
-    assert set(found.clips.fold) == set(found.folds)
-
-
-def test_problems_of_the_run_are_not_repeated(record, made):
-    folder = recorded(record, made)
+    assert re.search(r"beta--s01.*changed", problem)
+    assert set(found.clips.fold) == set(found.folds) == set(made.folds) - {"beta/s01"}
     (folder / "complete.json").unlink()
     (folder / "folds" / "beta--s01" / "record.json").write_text("{")
     assert any("beta--s01" in problem for problem in read_run(folder).problems)
-    assert read(folder).problems == []
+    assert read(folder).problems == []  # the run names it
 
 
-def test_folds_without_diagnostics_are_not_a_problem(record, made):
-    some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
-    found = read(recorded(record, made, diagnostics=some))
-    assert found.problems == []
-    assert sorted(found.folds) == ["alpha/s00", "alpha/s01", "alpha/s02"]
-    assert len(found.clips) == 30
-
-
-def test_an_incomplete_run_is_read_as_far_as_recorded(record, made):
-    found = read(recorded(record, made, folds=["alpha/s00", "beta/s01"]))
-    assert sorted(found.folds) == ["alpha/s00", "beta/s01"]
-
-
-@pytest.mark.parametrize("spoil", [lambda array: None, lambda array: array[:, :3]], ids=["lacking", "another shape"])
-def test_arrays_that_differ_between_folds_are_excluded(made, folds, spoil):
-    spoilt = spoil(folds["alpha/s01"].pop("test/kept/0.5"))
-    if spoilt is not None:
-        folds["alpha/s01"]["test/kept/0.5"] = spoilt
-    found = gathered(folds, made.run.predictions, [])
-    (problem,) = found.problems
-    assert problem.startswith("kept/0.5 differs between folds")
-    assert list(found.of_kind("kept")) == ["0.25", "0.75"]
-    assert set(found.folds) == set(made.folds)
-
-
-def test_a_fold_without_predictions_is_excluded(made, folds):
+def test_what_cannot_be_combined_is_excluded(made):
+    for spoil in ((lambda array: None), (lambda array: array[:, :3])):
+        folds = {fold: dict(arrays) for fold, arrays in made.folds.items()}
+        spoilt = spoil(folds["alpha/s01"].pop("test/kept/0.5"))
+        folds["alpha/s01"] |= {} if spoilt is None else {"test/kept/0.5": spoilt}
+        found = gathered(folds, made.run.predictions, [])
+        (problem,) = found.problems
+        assert problem.startswith("kept/0.5 differs between folds")
+        assert list(found.of_kind("kept")) == ["0.25", "0.75"]
+        assert set(found.folds) == set(made.folds)
     there = made.run.predictions[made.run.predictions.subject != "s02"]
-    found = gathered({fold: folds[fold] for fold in ("alpha/s01", "alpha/s02")}, there, [])
+    found = gathered({fold: made.folds[fold] for fold in ("alpha/s01", "alpha/s02")}, there, [])
     assert found.problems == ["fold alpha/s02 has diagnostics of clips without a verified prediction: excluded"]
     assert set(found.clips.fold) == set(found.folds) == {"alpha/s01"}
+    predictions = pd.DataFrame({"dataset": ["a"], "subject": ["s"], "clip": ["c"], "truth_4": [1.0], "score_4": [0.3]})
+    assert gathered({}, predictions, []).problems == []
+    (problem,) = gathered({"a/s": {}}, predictions, []).problems
+    assert "AU detection" in problem
 
 
 def test_unreadable_action_units_only_exclude_their_figures(made, folds):
@@ -141,17 +124,6 @@ def test_unreadable_action_units_only_exclude_their_figures(made, folds):
     assert found.decoupling is None
     assert unit_series(found) == {}
     assert len(found.clips) == 80
-
-
-def test_arrays_of_a_kind_are_sorted_by_name_and_number(made):
-    found = gathered(made.folds, made.run.predictions, [])
-    assert list(found.of_kind("kept")) == ["0.25", "0.5", "0.75"]
-    assert list(found.of_kind("au"))[:4] == ["1", "2", "4", "5"]
-    assert list(found.of_kind("gate")) == ["emotion", "motion"]
-    assert found.of_kind("nothing") == {}
-
-
-# --- which fold -----------------------------------------------------------------------------------------------------
 
 
 def test_the_drawn_fold_has_most_clips_with_action_units(made):
@@ -177,20 +149,17 @@ def test_a_fold_that_cannot_be_drawn_is_refused(made):
         check_fold("alpha/s2", found, made.run)
 
 
-# --- tables --------------------------------------------------------------------------------------------------------
-
-
 def shown(made, found):
     """Return the report of the made-up run with these diagnostics, and its table of action units."""
     report = run_report(made.run, found, "merbench run --diagnose")
     return report, next((table for table in report.tables if table.title.startswith("Action units")), None)
 
 
-@pytest.mark.parametrize("width", [80, 140])
-def test_f1_of_action_units_probes_and_floor_are_shown(made, width):
+def test_f1_of_action_units_probes_and_floor_are_shown(made):
     found = gathered(made.folds, made.run.predictions, [])
     report, table = shown(made, found)
-    assert max(map(len, printed(report, width).splitlines())) <= width
+    for width in (80, 140):
+        assert max(map(len, printed(report, width).splitlines())) <= width
     cells = {row[0].text: row for section in table.sections for row in section.rows}
     for score in found.decoupling.detection.units:
         if score.shown:
@@ -205,9 +174,10 @@ def test_f1_of_action_units_probes_and_floor_are_shown(made, width):
 
 
 def test_without_diagnostics_the_command_is_named(made):
-    report, table = shown(made, gathered({}, made.run.predictions, []))
+    report, table = shown(made, gathered({}, made.run.predictions, ["fold [red]x\x1b[31m changed"]))
     assert table is None
-    assert [note.text.rpartition(": ")[2] for note in report.notes] == ["merbench run --diagnose"]
+    assert report.notes[-1].text.rpartition(": ")[2] == "merbench run --diagnose"
+    assert "fold [red]x\\x1b[31m changed" in printed(report)
 
 
 def test_methods_and_clips_without_action_units_get_no_such_table(made, folds):
@@ -223,15 +193,3 @@ def test_methods_and_clips_without_action_units_get_no_such_table(made, folds):
         assert found.problems == []
         assert unit_series(found) == {}
         assert shown(made, found)[1] is None
-
-
-def test_excluded_folds_are_shown_without_control_characters(made):
-    found = gathered({}, made.run.predictions, ["fold [red]x\x1b[31m changed"])
-    assert "fold [red]x\\x1b[31m changed" in printed(shown(made, found)[0])
-
-
-def test_diagnostics_of_au_detection_are_excluded():
-    predictions = pd.DataFrame({"dataset": ["a"], "subject": ["s"], "clip": ["c"], "truth_4": [1.0], "score_4": [0.3]})
-    assert gathered({}, predictions, []).problems == []
-    (problem,) = gathered({"a/s": {}}, predictions, []).problems
-    assert "AU detection" in problem

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from support.tables import printed
 
-from merbench.analysis.ablation import Trial, read_ablation
-from merbench.analysis.audit_runs import Wanted, read_audit
+from merbench.analysis.ablation import read_ablation
+from merbench.analysis.audit_runs import read_audit
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import published_rows
 from merbench.cli.asked import RunOptions, recording
@@ -65,13 +65,13 @@ def explained(record):
 def ablated(record):
     def trial(group, name, changes, right):
         ids = [record(answered(right, s), method="net", seed=s, variant=setting_text(changes)).name for s in (0, 1)]
-        return Trial(group, name, changes, tuple(ids))
+        return group, name, changes, tuple(ids)
 
     table, classes = clips()
     truth = pd.DataFrame({"truth": classes, "fold": table.dataset + "/" + table.subject})
     whole = trial("whole", "net", {}, 0.8)
     trials = [whole, trial("fusion", "add", {"fusion": "add", "rates": [0.25, 0.5]}, 0.3),
-              Trial("fusion", "gated", {"fusion": "gated"}, whole.run_ids)]  # fmt: skip
+              ("fusion", "gated", {"fusion": "gated"}, whole[3])]  # fmt: skip
     command = "merbench ablate net --protocol toys --seeds 0-1"
     return ablation_report(read_ablation(trials, record.results / "runs", table, truth, command, diagnosed=True))
 
@@ -81,11 +81,8 @@ def audited(record):
         early, late = answered(0.7, seed), answered(0.5, seed)
         epochs = {name: [early[name][1], late[name][1]] for name in late}
         record(late, method="net", seed=seed, epochs=epochs)
-    return audit_report(
-        read_audit(
-            read_runs(record.results), Wanted("net", "toys", recording(RunOptions(methods=["net"], protocol=["toys"])))
-        )
-    )
+    command = recording(RunOptions(methods=["net"], protocol=["toys"]))
+    return audit_report(read_audit(read_runs(record.results), "net", "toys", command))
 
 
 VIEWS = {"compare": compared, "ablation": ablated, "audit": audited, "explain": explained}

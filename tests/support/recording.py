@@ -20,7 +20,7 @@ from merbench.engine.execute.jobs import Job, Observer
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.model import CompleteFile, Failure, RunFile, RunKey
-from merbench.records.outcome import FoldOutcome, InnerTraining
+from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import prediction_table
 from merbench.records.read import RecordedRun
 from merbench.records.select import read_runs
@@ -101,7 +101,7 @@ class Recorder:
                 after = [[CLASSES.index(each) for each in epochs[names[row]]] for row in fold.test]
                 told["epochs"] = np.eye(len(CLASSES), dtype=np.float32)[np.transpose(after)]
             if inner:
-                told["inner"] = InnerTraining(np.array(inner[name]))
+                told["inner"] = np.array(inner[name])
             sizes = len(fold.test), len(fold.train)
             return FoldOutcome(name, *sizes, {"total": 0.1}, packages=environment.packages(), **told)
 

@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from merbench.contracts.databases import persons
@@ -27,7 +28,7 @@ from merbench.engine.fold.opening import FoldTask, Opened, auxiliary_data, fold_
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.records.model import Failure
-from merbench.records.outcome import FoldOutcome, InnerTraining
+from merbench.records.outcome import FoldOutcome
 from merbench.splits.folds import Fold
 
 
@@ -230,17 +231,20 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
             return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
         people = persons(task.split.clips, task.same_people)
         inner = inner_fold(task.split, fold, people, derived_seed(fold_seed(task, fold), "held-out"))
-        selected = _select(task, fold, inner, progress, seconds)
+        uf1 = _select(task, fold, inner, progress, seconds)
+        epoch = int(np.argmax(uf1)) + 1
         # The selected model is trained again, with the same draws, so that no label is accessible during training.
         subset = replace(inner, test=fold.test) if task.selection == "inner-keep" else fold
-        begun = _begin(task, fold, progress, subset, selected.epoch)
+        begun = _begin(task, fold, progress, subset, epoch)
         found = _fitted_and_tested(task, begun, seconds)
-        if begun.ended[-1:] != [selected.epoch]:
-            raise ValueError(f"fit ended after epoch {len(begun.ended)}, though epoch {selected.epoch} was selected")
-        return found | {"inner": selected}
+        if begun.ended[-1:] != [epoch]:
+            raise ValueError(f"fit ended after epoch {len(begun.ended)}, though epoch {epoch} was selected")
+        return found | {"inner": uf1}
 
 
-def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]) -> InnerTraining:
+def _select(
+    task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds: dict[str, float]
+) -> npt.NDArray[np.float64]:
     """Train on a subset of the training clips, and score the others after each epoch."""
     begun = _begin(replace(task, keep_epochs=True), fold, progress, inner)
     with timed(seconds, "select"), begun.random_state():
@@ -251,7 +255,7 @@ def _select(task: FoldTask, fold: Fold, inner: Fold, progress: Progress, seconds
             "not possible; use --select last"
         )
     truth = fold_labels(task, fold)[begun.opened[2]]
-    return InnerTraining(np.array([inner_uf1(each, truth, task.split.problem) for each in begun.predictions]))
+    return np.array([inner_uf1(each, truth, task.split.problem) for each in begun.predictions])
 
 
 def _fitted_and_tested(task: FoldTask, begun: _BegunFold, seconds: dict[str, float]) -> dict[str, Any]:

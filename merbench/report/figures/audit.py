@@ -1,7 +1,7 @@
 """The figure of an audit: UF1 under each selection rule against the number of epochs, and the selected epochs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,29 +20,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class _Line:
-    """Style of a selection rule; distinguishable in grey as well."""
-
-    said: str
-    short: str
-    colour: str
-    dashes: Any
-
-
-_LINES = {
-    "oracle-acc-last": _Line(
-        "best accuracy on the test fold, last of ties", "accuracy,\nlast of ties", "#CC6677", (0, (1.2, 1.2))
-    ),
-    "oracle-acc-first": _Line(
-        "best accuracy on the test fold, first of ties", "accuracy,\nfirst of ties", "#882255", (0, (5, 1.5))
-    ),
-    "oracle-f1-first": _Line(
-        "best F1 on the test fold, first of ties", "F1,\nfirst of ties", "#999933", (0, (5, 1.5, 1, 1.5))
-    ),
-    LAST: _Line("last epoch", "last", "#000000", "solid"),
-    INNER: _Line("inner subjects, refit", "inner\nsubjects", "#0072B2", (0, (2.5, 1))),
-}
+#: Selection rule -> words, short words, colour and dashes, which are distinguishable in grey as well.
+_LINES: dict[str, tuple[str, str, str, Any]] = {
+    "oracle-acc-last": ("best accuracy on the test fold, last of ties", "accuracy,\nlast of ties", "#CC6677",
+                        (0, (1.2, 1.2))),
+    "oracle-acc-first": ("best accuracy on the test fold, first of ties", "accuracy,\nfirst of ties", "#882255",
+                         (0, (5, 1.5))),
+    "oracle-f1-first": ("best F1 on the test fold, first of ties", "F1,\nfirst of ties", "#999933",
+                        (0, (5, 1.5, 1, 1.5))),
+    LAST: ("last epoch", "last", "#000000", "solid"),
+    INNER: ("inner subjects, refit", "inner\nsubjects", "#0072B2", (0, (2.5, 1))),
+}  # fmt: skip
 #: Whose range over seeds is drawn: those of the others lie upon one another.
 _RANGES = ("oracle-acc-first", LAST, INNER)
 _BINS = 28
@@ -53,10 +41,7 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 def write_audit(audit: Audit, folder: Path) -> Iterator[Path]:
     """Write ``audit.json``, ``audit.csv``, ``audit.md`` and ``audit.png`` to a folder, and yield the path of each.
 
-    Raises
-    ------
-    MerbenchError
-        The folder can't be written.
+    Raises MerbenchError if the folder can't be written.
     """
     with style():
         picture = as_png(audit_figure(audit))
@@ -99,30 +84,30 @@ def audit_figure(audit: Audit) -> "Figure":
 
 
 def _curve(axes: "Axes", audit: Audit, name: str) -> None:
-    line = _LINES[name]
+    words, _, colour, dashes = _LINES[name]
     seeds = audit.curves[audit.curves.selection == name].groupby("epoch").uf1
     mean = seeds.mean()
     if name in _RANGES:
-        axes.fill_between(mean.index, seeds.min(), seeds.max(), color=line.colour, alpha=0.15, linewidth=0)
+        axes.fill_between(mean.index, seeds.min(), seeds.max(), color=colour, alpha=0.15, linewidth=0)
     some, every = int(seeds.count().max()), len(audit.kept.seeds)
-    said = f"{line.said}: {number(mean.iloc[-1], 3)}" + (f" ({some} of {every} seeds)" if some < every else "")
-    axes.plot(mean.index, mean, color=line.colour, linestyle=line.dashes, linewidth=1.3, label=said)
+    said = f"{words}: {number(mean.iloc[-1], 3)}" + (f" ({some} of {every} seeds)" if some < every else "")
+    axes.plot(mean.index, mean, color=colour, linestyle=dashes, linewidth=1.3, label=said)
 
 
 def _picked(axes: "Axes", audit: Audit, name: str) -> None:
     """Draw how often each epoch is picked, in bins of equal width on the axis; the highest bar has its share."""
-    line = _LINES[name]
+    _, short, colour, _ = _LINES[name]
     found = audit.picked[audit.picked.selection == name].epoch.to_numpy()
     edges = np.unique(np.round(np.geomspace(1, audit.epochs + 1, _BINS))) - 0.5
     shares, _ = np.histogram(found, edges)
     shares = shares / len(found)
-    axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=line.colour, edgecolor="white", linewidth=0.3)
+    axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, edgecolor="white", linewidth=0.3)
     highest = int(shares.argmax())
     middle = np.sqrt(max(edges[highest], _LEFT) * edges[highest + 1])  # the axis is logarithmic
     axes.text(middle, shares[highest], f"{shares[highest]:.0%}", ha="center", va="bottom", fontsize=6)
     axes.set_ylim(0, 1.5 * shares[highest])
     axes.axvline(float(np.median(found)), 0, 0.67, color="black", linewidth=1.0)
     axes.set_yticks([])
-    axes.set_ylabel(line.short, rotation=0, ha="right", va="center", fontsize=6)
+    axes.set_ylabel(short, rotation=0, ha="right", va="center", fontsize=6)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_color(GREY)

@@ -39,14 +39,7 @@ NOT_CODED, OTHER = "no action units coded", "other sets"
 def embed(feature: npt.NDArray[Any]) -> tuple[Points, str]:
     """Reduce a feature to two dimensions: principal components, and t-SNE of the first 30 from 30 clips on.
 
-    Parameters
-    ----------
-    feature : ndarray of float, shape (n_clips, d)
-
-    Returns
-    -------
-    ndarray of float, shape (n_clips, 2), str
-        Points, the same at every call, and the method: ``t-SNE after PCA`` or ``PCA``.
+    Returns the points, (n_clips, 2), the same at every call, and the method: ``t-SNE after PCA`` or ``PCA``.
     """
     centred = feature.astype(np.float64) - feature.mean(axis=0, dtype=np.float64)
     left, spread, _ = np.linalg.svd(centred, full_matrices=False)
@@ -67,12 +60,8 @@ def embed(feature: npt.NDArray[Any]) -> tuple[Points, str]:
 def embedding_figure(run: RecordedRun, name: str, fold: str, arrays: Arrays) -> "Figure":
     """Draw a feature of one fold: training clips small, held-out clips large; emotions left, action units right.
 
-    Features of different folds live in nets of their own and can't share a picture.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        Of the fold, ``test/…`` and ``train/…``.
+    Features of different folds live in nets of their own and can't share a picture. `arrays` are the fold's, ``test/…``
+    and ``train/…``.
     """
     points, how = embed(np.concatenate([arrays[f"{side}/feature/{name}"] for side in ("train", "test")]))
     truth = np.concatenate([arrays[f"{side}/truth"] for side in ("train", "test")])

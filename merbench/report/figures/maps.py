@@ -77,19 +77,7 @@ def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:
 
 @dataclass(frozen=True)
 class _SameUnits:
-    """Held-out clips with the very same action units and different emotions.
-
-    Attributes
-    ----------
-    dataset : str
-        Coders differ between datasets, so sets are compared within one.
-    units : tuple of int
-        What all of them show.
-    clips : DataFrame
-        All of them, rows of the table of diagnostics.
-    chosen : list of int
-        One of each class, of four classes at most: places in that table.
-    """
+    """Clips of one dataset with the same action units and different classes; `chosen` are places of one a class."""
 
     dataset: str
     units: tuple[int, ...]
@@ -102,12 +90,7 @@ def same_unit_groups(clips: pd.DataFrame, classes: Sequence[str], most: int = MO
 
     Sets that most clips show come first. Of each class (the four with most clips) one clip is chosen, so that among
     them one is predicted right and one wrong as far as there are such; of several the first by identity. Nothing is
-    left to chance.
-
-    Parameters
-    ----------
-    clips : DataFrame
-        See :class:`merbench.analysis.diagnostics.Diagnostics`.
+    left to chance. `clips` are those of :class:`merbench.analysis.diagnostics.Diagnostics`.
     """
     coded = clips[[bool(units) for units in clips.units]].sort_values(IDENTITY)
     by_set: dict[tuple[str, tuple[int, ...]], list[int]] = {}

@@ -44,19 +44,10 @@ Drawing = tuple[str, str, Callable[[], "Figure"]]
 def draw_figures(
     run: RecordedRun, diagnostics: Diagnostics, folder: Path, fold: str | None = None
 ) -> Iterator[tuple[Path, str]]:
-    """Draw all figures that the run has data for, and yield the path and the caption of each.
+    """Draw all figures that the run has data for into a folder, and yield the path and the caption of each.
 
-    Parameters
-    ----------
-    folder : Path
-        Where they go; created if missing.
-    fold : str, optional
-        The fold whose features are drawn; by default the one with most clips.
-
-    Raises
-    ------
-    MerbenchError
-        The folder is not writable.
+    The features of `fold` are drawn, by default of the one with most clips. The folder is created if missing; raises
+    MerbenchError if it is not writable.
     """
     for name, caption, draw in _drawings(run, diagnostics, fold):
         with style():

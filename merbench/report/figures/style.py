@@ -30,29 +30,14 @@ GREY, PALE = "#777777", "#CFCFCF"
 SHARES, KEPT = "Blues", "viridis"
 
 _STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 7,
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 6.5,
-    "figure.titlesize": 7.5,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.handletextpad": 0.3,
-    "savefig.dpi": DOTS_PER_INCH,
-    "savefig.bbox": "tight",
-    "savefig.pad_inches": 0.04,
+    "font.family": "DejaVu Sans", "font.size": 7, "axes.titlesize": 7.5, "axes.labelsize": 7, "xtick.labelsize": 7,
+    "ytick.labelsize": 7, "legend.fontsize": 6.5, "figure.titlesize": 7.5, "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
+    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.handletextpad": 0.3,
+    "savefig.dpi": DOTS_PER_INCH, "savefig.bbox": "tight", "savefig.pad_inches": 0.04,
     "text.parse_math": False,  # a name with dollar signs is not a formula
     "text.usetex": False,
-}
+}  # fmt: skip
 
 
 @contextmanager

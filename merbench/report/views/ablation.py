@@ -33,7 +33,7 @@ def ablation_report(ablation: Ablation) -> Report:
             [[_name(ablation, line), *(cell(line) for _, cell in filled)] for line in lines],
             "" if group == WHOLE else group,
         )
-        for group, lines in groupby(ablation.lines, key=lambda line: line.trial.group)
+        for group, lines in groupby(ablation.lines, key=lambda line: line.group)
     ]
     row = ablation.whole.row
     table = Table(
@@ -50,12 +50,12 @@ def ablation_report(ablation: Ablation) -> Report:
 
 def _name(ablation: Ablation, line: Line) -> Cell:
     """Return the name of a row and its changed settings."""
-    changed = setting_text(line.trial.changes)
+    changed = setting_text(line.changes)
     if line is ablation.whole:
         changed = "the full method"
     elif ablation.is_whole(line):
         changed = f"{changed} (as the full method)".strip()
-    return Cell(line.trial.name, changed)
+    return Cell(line.name, changed)
 
 
 def _score_columns(ablation: Ablation) -> list[_Filled]:
@@ -117,7 +117,7 @@ def _legend(ablation: Ablation) -> list[str]:
     else:
         said.append("No clip is known to share its action units with a clip of another class: no columns for these.")
     said += _decoupling_legend(ablation) if ablation.diagnosed else []
-    return said + [SANITY_LEGEND] * any(line.trial.group == SANITY for line in ablation.lines)
+    return said + [SANITY_LEGEND] * any(line.group == SANITY for line in ablation.lines)
 
 
 def _decoupling_legend(ablation: Ablation) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _row_notes(ablation: Ablation) -> list[Note]:
 
 
 def _place(line: Line) -> str:
-    return line.trial.name if line.trial.group in (WHOLE, BESIDE, SANITY) else f"{line.trial.group}/{line.trial.name}"
+    return line.name if line.group in (WHOLE, BESIDE, SANITY) else f"{line.group}/{line.name}"
 
 
 def _ran_on(ablation: Ablation) -> str:

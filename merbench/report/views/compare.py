@@ -32,16 +32,9 @@ def comparison(
 ) -> Report:
     """Build the tables of `compare`.
 
-    Parameters
-    ----------
-    rows : sequence of Row
-        Measured, in order; those that rank together next to each other.
-    published : sequence of dict
-        Published figures, see :func:`merbench.analysis.rows.published_rows`.
-    notes : sequence of Note or str
-        On runs that are not shown or do not verify.
-    titles : mapping of str to str
-        Part -> title, for the published figures.
+    `rows` are measured, in order, those that rank together next to each other; `published` are figures from
+    :func:`merbench.analysis.rows.published_rows`, and `titles` those of their parts; `notes` are on runs that are not
+    shown or do not verify.
     """
     tables = [_table(group) for group in groups(rows)]
     if published:
@@ -63,10 +56,7 @@ def runs_hint(rows: Sequence[Row]) -> list[str]:
 
 
 def ranks(rows: Sequence[Row]) -> dict[int, int]:
-    """Rank the rows of a group by UF1 of the full part: place in the sequence -> rank from 1.
-
-    Incomplete rows and sanity rows have no rank.
-    """
+    """Rank the complete rows of a group that are not sanity rows by UF1 of the full part: index -> rank from 1."""
     fit = [i for i, row in enumerate(rows) if row.status == "complete" and "full" in row.scores and not row.sanity]
     fit.sort(key=lambda i: -rows[i].scores["full"].uf1)
     return {index: rank for rank, index in enumerate(fit, start=1)}

@@ -7,14 +7,9 @@ from merbench.report.table import Column, Report, Section, Table, name_column, t
 
 
 def databases_report(databases: Mapping[str, Sequence[str]], problems: Sequence[str]) -> Report:
-    """Build the list of databases.
+    """Build the list of databases: contents, place, protocols that each serves, source.
 
-    Parameters
-    ----------
-    databases : mapping of str to sequence of str
-        Database -> contents, place, protocols that it serves, source.
-    problems : sequence of str
-        Broken databases and protocols.
+    `problems` are broken databases and protocols.
     """
     columns = [name_column("Database")]
     columns += [Column(title, align="left", wraps=True) for title in ("Here", "Serves", "Source")]

@@ -7,14 +7,7 @@ import pandas as pd
 
 from merbench.analysis.explain import Explanation
 from merbench.contracts.notes import Note
-from merbench.report.numbers import (
-    count_text,
-    number,
-    p_text,
-    signed,
-    signed_count,
-    signed_interval,
-)
+from merbench.report.numbers import count_text, number, p_text, signed, signed_count, signed_interval
 from merbench.report.table import Column, Report, Section, Table, name_column, text_cells
 from merbench.report.views.rows import named, title_of
 
@@ -23,15 +16,8 @@ A, B = "A", "B"
 
 def explanation_report(found: Explanation, most: int) -> Report:
     """Build the tables of an explanation: at most `most` subjects and clips."""
-    tables = [
-        _row_table(found),
-        _part_table(found),
-        _class_table(found),
-        _confusion_table(found),
-        _subject_table(found, most),
-        _clip_table(found, most),
-    ]
-    return Report(tables, data=found.record())
+    tables = [_row_table(found), _part_table(found), _class_table(found), _confusion_table(found)]
+    return Report([*tables, _subject_table(found, most), _clip_table(found, most)], data=found.record())
 
 
 def _row_table(found: Explanation) -> Table:

@@ -15,14 +15,8 @@ def plan_report(
 ) -> Report:
     """Build the table of a dry run.
 
-    Parameters
-    ----------
-    folds, recorded, failed : mapping of str to int
-        Run -> number of its folds, of those recorded, and of those that failed before.
-    pending : mapping of str to sequence of str
-        Run -> folds that would run.
-    notes : sequence of Note
-        On damaged records.
+    `folds`, `recorded` and `failed` count each run's folds, those recorded, and those that failed before; `pending` are
+    folds that would run; `notes` are on damaged records.
     """
     lines = [
         text_cells(run, recorded[run] + len(pending[run]), recorded[run], failed[run], len(pending[run]))

@@ -30,18 +30,9 @@ def run_report(
 ) -> Report:
     """Build the tables of a recorded run.
 
-    Parameters
-    ----------
-    run : RecordedRun
-        The run.
-    diagnostics : Diagnostics
-        Its diagnostics.
-    command : str
-        The command that records diagnostics.
-    record : FoldRecord, optional
-        That of one of its folds, for machine and packages.
-    inner : ndarray of float, shape (n_folds, n_epochs), optional
-        The scores by which epochs were selected, from :func:`merbench.records.read.read_inner`.
+    `command` is the one that records diagnostics; `record` that of one of the folds, for machine and packages; `inner`,
+    shape (n_folds, n_epochs), the scores by which epochs were selected
+    (:meth:`merbench.records.read.RecordedRun.inner`).
     """
     file = run.file
     tables = [_facts(run, record, inner)]
@@ -178,13 +169,8 @@ def _diagnostic_notes(diagnostics: Diagnostics, command: str) -> list[Note]:
     if aligned:
         one, other = diagnostics.features
         small = f", {aligned.left_out} with too few clips excluded" if aligned.left_out else ""
-        notes.append(
-            Note(
-                "note",
-                f"Linear CKA of {one} and {other} on held-out clips (0: unrelated, 1: equal up to a rotation): "
-                f"{number(aligned.cka, 2)} over {aligned.folds} folds{small}",
-            )
-        )
+        said = f"Linear CKA of {one} and {other} on held-out clips (0: unrelated, 1: equal up to a rotation): "
+        notes.append(Note("note", f"{said}{number(aligned.cka, 2)} over {aligned.folds} folds{small}"))
     return notes
 
 

@@ -16,7 +16,7 @@ from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import inner_fold, inner_uf1
 from merbench.engine.plan.catalogue import METHODS
-from merbench.records.outcome import InnerTraining
+from merbench.records.outcome import FoldOutcome
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
@@ -131,8 +131,8 @@ def test_action_units_are_scored_on_the_clips_that_are_coded():
 
 
 def test_the_first_of_the_best_epochs_counts():
-    assert InnerTraining(np.array([0.2, 0.5, 0.4, 0.5])).epoch == 2
-    assert InnerTraining(np.array([0.1])).epoch == 1
+    for uf1, epoch in (([0.2, 0.5, 0.4, 0.5], 2), ([0.1], 1)):
+        assert FoldOutcome("f", 1, 1, {}, inner=np.array(uf1)).selected_epoch == epoch
 
 
 # --- what is trained -------------------------------------------------------------------------------------------------
@@ -195,8 +195,8 @@ def test_training_is_repeated_up_to_the_selected_epoch(task, split, inputs, peop
             fold.train.tolist() if selection == "inner" else rows_of(first.clips, inputs)
         )
         assert (first.draw, first.total) == (second.draw, second.total)  # the same random streams
-        assert found.inner.epoch == 3
-        np.testing.assert_allclose(found.inner.uf1, [0, 0, 1, 0, 0, 0])
+        assert found.selected_epoch == 3
+        np.testing.assert_allclose(found.inner, [0, 0, 1, 0, 0, 0])
         assert (found.predictions.truth == found.predictions.predicted).all()
         assert set(found.seconds) == {"select", "fit", "predict", "total"}
 
@@ -225,7 +225,7 @@ def test_shuffled_labels_are_shuffled_for_held_out_clips_too(task, split, inputs
     rows = sorted(set(fold.train) - set(rows_of(first.clips, inputs)))
     truth, said = np.array([shuffled[row] for row in rows]), split.labels[rows]
     assert (truth != said).any()
-    assert found.inner.uf1[2] == pytest.approx(f1_score(truth, said, labels=sorted(set(truth)), average="macro"))
+    assert found.inner[2] == pytest.approx(f1_score(truth, said, labels=sorted(set(truth)), average="macro"))
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ def test_the_repeated_training_equals_the_run_up_to_that_epoch(task, short):
     method, config = short
     whole = run_fold(task(method, config=config, keep_epochs=True), "samm/s03")
     found = run_fold(task(method, config=config, keep_epochs=True, selection="inner"), "samm/s03")
-    assert found.inner.uf1.shape == (12,)
+    assert found.inner.shape == (12,)
     np.testing.assert_array_equal(found.epochs, whole.epochs[: found.inner.epoch])
 
 

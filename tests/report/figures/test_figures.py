@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgba
+from support.cases import each
 from support.recording import made_up_run
 
 from merbench.analysis.diagnostics import gathered
@@ -71,6 +72,20 @@ def changed(run, **fields):
     return replace(run, file=run.file.model_copy(update=fields))
 
 
+def answers_of(made):
+    """Return what records the made-up run."""
+    rows = made.run.predictions.itertuples()
+    return {f"{row.dataset}/{row.subject}/{row.clip}": (row.truth, row.predicted) for row in rows}
+
+
+def only(made, fits):
+    """Return the diagnostics of a run whose names, without the side, fit."""
+    return {
+        fold: {name: values for name, values in arrays.items() if fits(name.partition("/")[2])}
+        for fold, arrays in made.folds.items()
+    }
+
+
 def renamed(made, names):
     """Return run and diagnostics with other class names."""
     table = made.run.predictions.rename(columns={f"score_{old}": f"score_{new}" for old, new in names.items()})
@@ -80,11 +95,16 @@ def renamed(made, names):
         for fold, arrays in made.folds.items()
     }
     file = made.run.file.model_copy(update={"outputs": [names[name] for name in made.run.file.outputs]})
-    run = made_up_run(file, table)
-    return run, gathered(folds, table, [])
+    return made_up_run(file, table), gathered(folds, table, [])
 
 
-# --- which figures --------------------------------------------------------------------------------------------------
+def all_of(run, found, fold="alpha/s01", label=None):
+    """Draw each of the figures of a run."""
+    with style():
+        yield confusion_figure(run)
+        for draw in (gate_figure, kept_figure, unit_figure, same_units_figure):
+            yield draw(run, found)
+        yield embedding_figure(run, "motion", label or fold, found.folds[fold])
 
 
 def test_all_figures_of_a_diagnosed_run_are_drawn(tiny, tmp_path):
@@ -99,67 +119,35 @@ def test_all_figures_of_a_diagnosed_run_are_drawn(tiny, tmp_path):
         assert height > 300
 
 
-def test_without_diagnostics_only_the_confusion_is_drawn(made, quick, tmp_path):
+def test_only_figures_with_data_are_drawn(made, record, answers, quick, tmp_path):
     none = gathered({}, made.run.predictions, [])
     assert [path.name for path, _ in draw_figures(made.run, none, tmp_path)] == ["confusion.png"]
-
-
-def test_a_run_without_predictions_has_no_figure(record, answers, tmp_path):
     run = read_run(record(answers, failing=dict.fromkeys(["alpha/s1", "alpha/s2", "beta/t1"], "no face")))
     assert list(draw_figures(run, gathered({}, run.predictions, []), tmp_path)) == []
-
-
-@pytest.mark.parametrize(
-    ("without", "lost"),
-    [
-        ("feature/", {"features-emotion.png", "features-motion.png"}),
-        ("gate/", {"gate.png"}),
-        ("kept/", {"kept.png"}),
-        ("face", {"same-units.png"}),
-    ],
-)
-def test_missing_diagnostics_are_not_drawn(tiny, quick, tmp_path, without, lost):
-    folds = {
-        fold: {name: values for name, values in arrays.items() if not name.partition("/")[2].startswith(without)}
-        for fold, arrays in tiny.folds.items()
-    }
-    found = gathered(folds, tiny.run.predictions, [])
-    assert {path.name for path, _ in draw_figures(tiny.run, found, tmp_path)} == set(ALL) - lost
-
-
-def test_an_unwritable_folder_is_reported(made, tmp_path):
     (tmp_path / "file").write_text("")
-    none = gathered({}, made.run.predictions, [])
     with pytest.raises(MerbenchError, match=r"confusion\.png can't be written"):
         list(draw_figures(made.run, none, tmp_path / "file"))
 
 
-# --- names and titles -----------------------------------------------------------------------------------------------
+def test_missing_diagnostics_are_not_drawn(tiny, quick, tmp_path):
+    features = {"features-emotion.png", "features-motion.png"}
+    for without, lost in each((("feature/", features), ("gate/", {"gate.png"}), ("kept/", {"kept.png"}),
+                               ("face", {"same-units.png"}))):  # fmt: skip
+        found = gathered(only(tiny, lambda name: not name.startswith(without)), tiny.run.predictions, [])  # noqa: B023
+        assert {path.name for path, _ in draw_figures(tiny.run, found, tmp_path)} == set(ALL) - lost
 
 
-def test_names_are_drawn_as_they_are_written(made, diagnostics):
+def test_names_are_drawn_as_they_are_written(made, recwarn):
     run, told = renamed(made, {"negative": WILD, "positive": "$x", "surprise": "$y$"})
     run = changed(run, method=WILD, parts={"full": WILD, "alpha": "$a$"}, data="$\\nodata$", variant=WILD)
     told.clips["subject"] = WILD
+    for figure in all_of(run, told, label=WILD):
+        assert any("$" in text for text in texts(figure))
+        assert not any("\x1b" in text for text in texts(figure))
+        assert not any(text.get_parse_math() for text in figure.findobj(mpl.text.Text))
     with style():
-        for figure in (
-            confusion_figure(run),
-            gate_figure(run, told),
-            kept_figure(run, told),
-            same_units_figure(run, told),
-            unit_figure(run, told),
-            embedding_figure(run, "motion", WILD, told.folds["alpha/s01"]),
-        ):
-            assert any("$" in text for text in texts(figure))
-            assert not any("\x1b" in text for text in texts(figure))
-            assert not any(text.get_parse_math() for text in figure.findobj(mpl.text.Text))
         assert as_png(gate_figure(run, told)).startswith(b"\x89PNG")  # where a formula would be read, and refused
-
-
-def test_signs_missing_from_the_font_cause_no_warning(made, recwarn):
-    run, _ = renamed(made, {"negative": "消极", "positive": "积极", "surprise": "惊讶"})
-    with style():
-        as_png(confusion_figure(run))
+        as_png(confusion_figure(renamed(made, {"negative": "消极", "positive": "积极", "surprise": "惊讶"})[0]))
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
 
 
@@ -179,39 +167,22 @@ def test_a_name_of_a_feature_is_never_a_path(tiny, quick, tmp_path):
     paths = [path for path, _ in draw_figures(tiny.run, found, tmp_path / "figures")]
     assert {path.parent for path in paths} == {tmp_path / "figures"}
     assert "features-..%2F..%2Fout.png" in {path.name for path in paths}
-    assert [path.name for path in tmp_path.iterdir()] == ["figures"]
 
 
-@pytest.mark.parametrize("synthetic", [True, False])
-def test_titles_name_method_data_and_seed(made, diagnostics, synthetic):
-    run = changed(made.run, synthetic=synthetic)
-    for figure in (
-        drawn(confusion_figure, run),
-        drawn(gate_figure, run, diagnostics),
-        drawn(kept_figure, run, diagnostics),
-        drawn(unit_figure, run, diagnostics),
-        drawn(same_units_figure, run, diagnostics),
-        drawn(embedding_figure, run, "motion", "alpha/s01", diagnostics.folds["alpha/s01"]),
-    ):
-        said = " ".join(figure.get_suptitle().split())
-        assert "two-branch (small) under megc2019 on synthetic-full" in said
-        assert "seed 0" in said
-        assert ("(synthetic data)" in said) == synthetic
-
-
-def test_titles_count_clips_and_missing_folds(made, record):
+def test_titles_name_method_data_seed_and_missing_folds(made, diagnostics, record):
+    for synthetic in (True, False):
+        for figure in all_of(changed(made.run, synthetic=synthetic), diagnostics):
+            said = " ".join(figure.get_suptitle().split())
+            assert "two-branch (small) under megc2019 on synthetic-full" in said
+            assert "seed 0" in said
+            assert ("(synthetic data)" in said) == synthetic
     some = {fold: arrays for fold, arrays in made.folds.items() if fold.startswith("alpha")}
-    found = gathered(some, made.run.predictions, [])
-    for draw in (gate_figure, kept_figure, unit_figure, same_units_figure):
-        assert "30 held-out clips, only 3 of 8 folds" in " ".join(drawn(draw, made.run, found).get_suptitle().split())
-    assert "80 held-out clips, 8 folds" in drawn(confusion_figure, made.run).get_suptitle()
-    rows = made.run.predictions.itertuples()
-    answers = {f"{row.dataset}/{row.subject}/{row.clip}": (row.truth, row.predicted) for row in rows}
-    partial = read_run(record(answers, folds=list(some)))
+    whole, *parts, _ = all_of(made.run, gathered(some, made.run.predictions, []))
+    assert "80 held-out clips, 8 folds" in whole.get_suptitle()
+    for figure in parts:
+        assert "30 held-out clips, only 3 of 8 folds" in " ".join(figure.get_suptitle().split())
+    partial = read_run(record(answers_of(made), folds=list(some)))
     assert "only 3 of 8 folds" in " ".join(drawn(confusion_figure, partial).get_suptitle().split())
-
-
-# --- confusion and gates --------------------------------------------------------------------------------------------
 
 
 def test_the_confusion_shows_counts_and_shares_per_part(made):
@@ -235,9 +206,8 @@ def test_one_dataset_is_one_panel(made):
     table = made.run.predictions
     table = table[(table.dataset == "alpha") & (table.truth != "surprise")]
     run = changed(made_up_run(made.run.file, table), parts={"full": "Full", "alpha": "Alpha"})
-    panels = [axes for axes in drawn(confusion_figure, run).axes if axes.texts]
-    assert len(panels) == 1
-    assert [text.get_text() for text in panels[0].texts[6:]] == ["0\n–"] * 3
+    (panel,) = [axes for axes in drawn(confusion_figure, run).axes if axes.texts]
+    assert [text.get_text() for text in panel.texts[6:]] == ["0\n–"] * 3
 
 
 def test_gates_are_drawn_in_the_colour_of_the_class(made, diagnostics):
@@ -249,9 +219,6 @@ def test_gates_are_drawn_in_the_colour_of_the_class(made, diagnostics):
         for points, truth, colour in zip(axes.collections, made.run.file.outputs, CLASS_COLOURS, strict=False):
             np.testing.assert_allclose(points.get_offsets()[:, 1], means[diagnostics.clips.truth == truth])
             assert to_hex(points.get_facecolor()[0]).upper() == colour
-
-
-# --- action units ---------------------------------------------------------------------------------------------------
 
 
 def test_action_units_are_drawn_at_their_f1(made, diagnostics):
@@ -266,24 +233,26 @@ def test_action_units_are_drawn_at_their_f1(made, diagnostics):
     assert [line.get_label() for line in probes] == ["probe of emotion", "probe of motion"]
 
 
-# --- features -------------------------------------------------------------------------------------------------------
-
-
 def blobs(count, rng=None):
     rng = rng or np.random.default_rng(0)
     which = np.arange(count) % 2
     return (rng.normal(size=(count, 16)) + 8 * which[:, None]).astype(np.float32), which
 
 
-@pytest.mark.parametrize("count", [FEWEST_FOR_TSNE - 1, FEWEST_FOR_TSNE, 90])
-def test_separate_clusters_stay_separate(count):
-    feature, which = blobs(count)
-    points, how = embed(feature)
-    assert how == ("PCA" if count < FEWEST_FOR_TSNE else "t-SNE after PCA")
-    assert points.shape == (count, 2)
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(count)
-    assert (which[distances.argmin(axis=1)] == which).all()
-    np.testing.assert_array_equal(embed(feature)[0], points)
+def test_separate_clusters_stay_separate_at_any_scale():
+    for count in each((FEWEST_FOR_TSNE - 1, FEWEST_FOR_TSNE, 90)):
+        feature, which = blobs(count)
+        points, how = embed(feature)
+        assert how == ("PCA" if count < FEWEST_FOR_TSNE else "t-SNE after PCA")
+        assert points.shape == (count, 2)
+        distances = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(count)
+        assert (which[distances.argmin(axis=1)] == which).all()
+        np.testing.assert_array_equal(embed(feature)[0], points)
+    feature = blobs(FEWEST_FOR_TSNE)[0].astype(np.float64)
+    for scale in each((1e-20, 1e15)):
+        points, how = embed(scale * feature)
+        assert how == "t-SNE after PCA"
+        np.testing.assert_allclose(points, embed(feature)[0], rtol=0.05, atol=0.05)
 
 
 @given(st.integers(1, FEWEST_FOR_TSNE - 1), st.integers(1, 40), st.sampled_from([0.0, 1e-20, 1.0, 1e15]))
@@ -295,23 +264,11 @@ def test_any_feature_of_few_clips_can_be_drawn(count, width, scale):
     assert how == "PCA"
 
 
-@pytest.mark.parametrize("scale", [1e-20, 1e15])
-def test_the_scale_of_a_feature_does_not_matter(scale):
-    feature, _ = blobs(FEWEST_FOR_TSNE)
-    points, how = embed(scale * feature.astype(np.float64))
-    assert how == "t-SNE after PCA"
-    np.testing.assert_allclose(points, embed(feature.astype(np.float64))[0], rtol=0.05, atol=0.05)
-
-
-def test_rounding_errors_of_a_constant_feature_are_ignored():
-    rng = np.random.default_rng(0)
-    same = (5 + 1e-7 * rng.normal(size=(FEWEST_FOR_TSNE, 8))).astype(np.float32)
+def test_constant_features_and_those_of_one_number_are_drawn():
+    same = (5 + 1e-7 * np.random.default_rng(0).normal(size=(FEWEST_FOR_TSNE, 8))).astype(np.float32)
     points, how = embed(same)
     assert how == "PCA"
     assert np.abs(points).max() < 1e-5
-
-
-def test_a_feature_of_one_number_can_be_drawn():
     points, how = embed(blobs(40)[0][:, :1])
     assert np.isfinite(points).all()
     assert how == "t-SNE after PCA"
@@ -346,9 +303,6 @@ def test_points_have_the_colours_of_class_and_action_units(made, diagnostics):
     assert sets[commonest] == sets[named[0].removeprefix("AU ")]
 
 
-# --- kept locations -------------------------------------------------------------------------------------------------
-
-
 def test_kept_maps_are_shares_of_clips(made, diagnostics):
     figure = drawn(kept_figure, made.run, diagnostics)
     panels = [axes for axes in figure.axes if axes.images]
@@ -366,24 +320,14 @@ def test_kept_maps_are_shares_of_clips(made, diagnostics):
     assert [axes.get_ylabel().split("\n")[0] for axes in panels[::3]] == ["all classes", *made.run.file.outputs]
 
 
-def test_kept_locations_are_averaged_over_clips(made):
-    folds = {fold: dict(arrays) for fold, arrays in made.folds.items()}
+def test_kept_locations_are_averaged_and_drawn_without_a_face(made):
+    folds = only(made, lambda name: name != "face")
     folds["alpha/s00"]["test/kept/0.5"] = np.ones_like(folds["alpha/s00"]["test/kept/0.5"])
     found = gathered(folds, made.run.predictions, [])
     mean = found.arrays["kept/0.5"].sum(axis=(1, 2)).mean()
-    assert f"sparsity 0.5\n{mean:.1f} on average of 49 kept" in texts(drawn(kept_figure, made.run, found))
-
-
-def test_kept_maps_are_drawn_without_a_face(made):
-    folds = {
-        fold: {name: values for name, values in arrays.items() if name != "test/face"}
-        for fold, arrays in made.folds.items()
-    }
-    figure = drawn(kept_figure, made.run, gathered(folds, made.run.predictions, []))
+    figure = drawn(kept_figure, made.run, found)
+    assert f"sparsity 0.5\n{mean:.1f} on average of 49 kept" in texts(figure)
     assert {len(axes.images) for axes in figure.axes if axes.images} == {1}
-
-
-# --- same action units, different emotions --------------------------------------------------------------------------
 
 
 def clip_rows(*rows):
@@ -394,32 +338,24 @@ def clip_rows(*rows):
 
 
 def test_groups_share_action_units_and_have_several_classes():
+    two = (("negative", "negative"), ("positive", "positive"))
     table = clip_rows(
-        ("a", {4}, "negative", "negative"),
-        ("a", {4}, "positive", "negative"),
+        ("a", {4}, "negative", "negative"), ("a", {4}, "positive", "negative"),
         ("b", {4}, "positive", "negative"),  # another dataset
         ("a", {4, 7}, "surprise", "surprise"),  # another set
-        ("a", {12}, "positive", "positive"),
-        ("a", {12}, "positive", "positive"),  # one class only
-        ("a", None, "negative", "negative"),
-        ("a", None, "positive", "positive"),  # not coded
-        ("a", (), "negative", "negative"),
-        ("a", (), "positive", "positive"),  # coded, none certain
-    )
+        *(("a", {12}, "positive", "positive"),) * 2,  # one class only
+        *(("a", None, *each) for each in two),  # not coded
+        *(("a", (), *each) for each in two),  # coded, none certain
+    )  # fmt: skip
     (group,) = same_unit_groups(table, ["negative", "positive", "surprise"])
-    assert (group.dataset, group.units) == ("a", (4,))
-    assert group.chosen == [0, 1]
+    assert (group.dataset, group.units, group.chosen) == ("a", (4,), [0, 1])
 
 
-def test_groups_hold_the_clips_scored_as_sharing_units(made, diagnostics):
+def test_groups_are_those_of_scoring_and_the_largest_come_first(made, diagnostics):
     aus = np.concatenate([made.folds[fold]["test/aus"] for fold in diagnostics.folds])
     shared = same_units(diagnostics.clips.assign(aus=aus), diagnostics.clips.truth.tolist())
-    groups = same_unit_groups(diagnostics.clips, made.run.file.outputs, most=100)
-    assert sorted(place for group in groups for place in group.clips.index) == np.flatnonzero(shared).tolist()
-
-
-def test_the_groups_with_most_clips_come_first(made, diagnostics):
     every = same_unit_groups(diagnostics.clips, made.run.file.outputs, most=100)
+    assert sorted(place for group in every for place in group.clips.index) == np.flatnonzero(shared).tolist()
     sizes = [len(group.clips) for group in every]
     assert sizes == sorted(sizes, reverse=True)
     assert len(every) > 2
@@ -430,21 +366,11 @@ def test_the_groups_with_most_clips_come_first(made, diagnostics):
 
 
 def test_one_clip_of_each_class_is_chosen_right_and_wrong():
-    table = clip_rows(
-        ("a", {4}, "negative", "positive"),
-        ("a", {4}, "negative", "negative"),  # the first right one
-        ("a", {4}, "negative", "negative"),
-        ("a", {4}, "positive", "positive"),
-        ("a", {4}, "positive", "surprise"),  # the first wrong one
-        ("a", {4}, "surprise", "negative"),  # there is no right one
-    )
-    classes = ["negative", "positive", "surprise"]
-    (group,) = same_unit_groups(table, classes)
-    assert group.chosen == [1, 4, 5]
-
-
-def test_of_many_classes_the_four_with_most_clips_are_chosen():
-    names = ["anger", "contempt", "disgust", "fear", "happiness"]
+    said = [("negative", "positive"), ("negative", "negative"), ("negative", "negative"), ("positive", "positive"),
+            ("positive", "surprise"), ("surprise", "negative")]  # fmt: skip
+    (group,) = same_unit_groups(clip_rows(*(("a", {4}, *each) for each in said)), ["negative", "positive", "surprise"])
+    assert group.chosen == [1, 4, 5]  # the first right one, the first wrong one; of surprise there is no right one
+    names = ["anger", "contempt", "disgust", "fear", "happiness"]  # of many classes the four with most clips
     rows = [("a", {4}, name, name) for name, count in zip(names, (2, 1, 1, 3, 2), strict=True) for _ in range(count)]
     (group,) = same_unit_groups(clip_rows(*rows), names)
     assert [rows[place][2] for place in group.chosen] == ["anger", "contempt", "fear", "happiness"]
@@ -472,19 +398,14 @@ def test_each_case_shows_truth_prediction_and_gates(made, diagnostics):
             np.testing.assert_array_equal(veil == 0, diagnostics.arrays["kept/0.5"][place])
 
 
-# --- the command ----------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def show(record, tiny, monkeypatch, capsys, tmp_path):
     """Return what records the made-up run and runs ``merbench show`` on it: exit code, output, errors."""
-    rows = tiny.run.predictions.itertuples()
-    answers = {f"{row.dataset}/{row.subject}/{row.clip}": (row.truth, row.predicted) for row in rows}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
     def call(*words, **changes):
-        record(answers, **{"diagnostics": tiny.folds} | changes)
+        record(answers_of(tiny), **{"diagnostics": tiny.folds} | changes)
         monkeypatch.setattr(sys, "argv", ["merbench", "show", "toy", "--results", str(tmp_path), *words])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -494,29 +415,30 @@ def show(record, tiny, monkeypatch, capsys, tmp_path):
     return call
 
 
-def test_show_draws_into_the_results_folder(show, quick, tmp_path):
-    code, out, err = show()
-    assert (code, err) == (0, "")
-    (run,) = (tmp_path / "runs").iterdir()
-    folder = tmp_path / "figures" / run.name
-    assert sorted(path.name for path in folder.iterdir()) == sorted(ALL)
-    lines = [line for line in out.splitlines() if ".png" in line]
-    assert [line.split("  ")[0] for line in lines] == [str(folder / name) for name in ALL]
-    assert all(len(line.split("  ")[1]) > 10 for line in lines)
-    assert "Action units on held-out clips" in out
-    assert "Linear CKA of emotion and motion" in out
-
-
-def test_show_draws_into_a_given_folder_or_not_at_all(show, quick, tmp_path):
-    code, out, err = show("--figures", "here", "--fold", "beta/s01")
-    assert (code, err) == (0, "")
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == sorted(ALL)
-    assert "of fold beta/s01" in out
+def test_show_draws_into_the_results_folder_another_or_none(show, quick, tmp_path):
     code, out, err = show("--no-figures")
     assert (code, err) == (0, "")
     assert ".png" not in out
     assert "Linear CKA of emotion and motion" in out
     assert not (tmp_path / "figures").exists()
+    code, out, err = show()
+    assert (code, err) == (0, "")
+    (run,) = (tmp_path / "runs").iterdir()
+    folder = tmp_path / "figures" / run.name
+    assert sorted(path.name for path in folder.iterdir()) == sorted(ALL)
+    lines = [line.split("  ") for line in out.splitlines() if ".png" in line]
+    assert [line[0] for line in lines] == [str(folder / name) for name in ALL]
+    assert all(len(line[1]) > 10 for line in lines)
+    assert "Action units on held-out clips" in out
+    code, out, err = show("--figures", "here", "--fold", "beta/s01")
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == sorted(ALL)
+    assert "of fold beta/s01" in out
+    (run / "folds" / "alpha--s00" / "diagnostics.npz").write_bytes(b"x")
+    code, out, err = show()
+    assert (code, err) == (0, "")
+    assert re.search(r"^excluded: .*alpha--s00.diagnostics\.npz has changed", out, re.MULTILINE)
+    assert out.count(".png") == len(ALL)
 
 
 def test_show_without_diagnostics_names_the_command(show, quick, tmp_path):
@@ -527,26 +449,10 @@ def test_show_without_diagnostics_names_the_command(show, quick, tmp_path):
     assert [path.name for path in folder.iterdir()] == ["confusion.png"]
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("--fold", "alpha/s1"), "no fold 'alpha/s1' (did you mean 'alpha/s01'"),
-        (("--figures", "x", "--no-figures"), "give one of them"),
-    ],
-)
-def test_show_refuses_wrong_use(show, tmp_path, words, told):
-    code, out, err = show(*words)
-    assert (code, out) == (2, "")
-    assert told in err
-    assert len(err.splitlines()) == 1
+def test_show_refuses_wrong_use(show, tmp_path):
+    for words, told in ((("--fold", "alpha/s1"), "no fold 'alpha/s1' (did you mean 'alpha/s01'"),
+                        (("--figures", "x", "--no-figures"), "give one of them")):  # fmt: skip
+        code, out, err = show(*words)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert told in err
     assert not (tmp_path / "figures").exists()
-
-
-def test_show_names_a_damaged_fold_and_draws_the_others(show, quick, tmp_path):
-    show("--no-figures")
-    (run,) = (tmp_path / "runs").iterdir()
-    (run / "folds" / "alpha--s00" / "diagnostics.npz").write_bytes(b"x")
-    code, out, err = show()
-    assert (code, err) == (0, "")
-    assert re.search(r"^excluded: .*alpha--s00.diagnostics\.npz has changed", out, re.MULTILINE)
-    assert out.count(".png") == len(ALL)

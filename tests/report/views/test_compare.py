@@ -8,6 +8,9 @@ from itertools import cycle
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
+from support.cases import each
+from support.damage import flip
+from support.recording import Recorder
 from support.tables import notes_of, printed, strictly, texts
 
 from merbench.analysis.explain import explain_rows, find_row
@@ -16,11 +19,6 @@ from merbench.records.read import read_run
 from merbench.records.select import read_leaderboard, read_runs
 from merbench.report.views.compare import best_two, comparison, groups, ranks
 from merbench.report.write import write
-
-DESIGN_FIELDS = """
-method, config, variant, protocol, task, data, synthetic, part, selection, origin, status, clips, folds, seeds,
-classes_scored, uf1, uf1_low, uf1_high, uar, uar_low, uar_high, acc, seed_sd, run_ids, p_best, sanity
-"""
 
 
 def rows_of(record, **options):
@@ -60,7 +58,6 @@ BY_HAND = {
 
 def test_a_small_table_computed_by_hand(record, answers):
     folder = record(answers)
-    assert list(FIELDS) == DESIGN_FIELDS.replace(",", " ").split()
     rows = rows_of(record)
     lines = list(csv.DictReader(io.StringIO(write(record.compared(), "csv"))))
     assert [row["part"] for row in rows] == [line["part"] for line in lines] == ["full", "alpha", "beta"]
@@ -143,9 +140,9 @@ def test_rows_are_ranked_by_uf1_and_the_best_two_marked(record, answers, right, 
 
 
 def test_values_that_print_alike_share_a_place(record, answers):
-    for method in ("a", "b", "c", "d", "e"):
-        record(answers, method=method)
     values = {"a": 0.70004, "b": 0.69996, "c": 0.69994, "d": 0.6998, "e": 0.5}
+    for method in values:
+        record(answers, method=method)
     rows = [
         replace(row, scores=row.scores | {"full": replace(row.scores["full"], uf1=values[row.label])})
         for row in record.rows()[0]
@@ -174,33 +171,25 @@ def test_missing_folds_are_visible_and_take_the_rank(record, answers, right):
     assert ranks(record.rows()[0]) == {}
 
 
-def test_a_part_without_predictions_has_no_figures(record, answers):
+def test_parts_without_predictions_and_failed_folds_are_shown(record, answers):
     record(answers, folds=["alpha/s1"])
     beta = rows_of(record)[2]
     assert (beta["part"], beta["clips"], beta["classes_scored"]) == ("beta", 0, 0)
     undefined = ("uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc", "seed_sd")
     assert [beta[name] for name in undefined] == [None] * 8
     assert lines_of(record)[0][6:8] == ["–", "–"]
-
-
-def test_a_failed_fold_is_named_with_its_error(record, answers):
-    record(answers, failing={"alpha/s2": "no face", "beta/t1": "no face either"})
-    assert {(row["status"], row["folds"]) for row in rows_of(record)} == {("failed", 1)}
+    record(answers, method="failing", failing={"alpha/s2": "no face", "beta/t1": "no face either"})
+    found = [(row["status"], row["folds"]) for row in rows_of(record) if row["method"] == "failing"]
+    assert set(found) == {("failed", 1)}
     assert "alpha/s2: ValueError: no face and 1 more" in notes_of(record.compared())
-
-
-def damage(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def test_damaged_files_are_named_and_not_counted(record, answers, right):
     partial = record(right, method="partial", folds=["alpha/s1", "alpha/s2"])
     whole, gone = record(answers, method="whole"), record(right, method="gone")
     before = {row["method"]: row for row in rows_of(record) if row["part"] == "full"}
-    damage(partial / "folds" / "alpha--s2" / "predictions.parquet")
-    damage(whole / "predictions.parquet")
+    flip("predictions.parquet")(partial / "folds" / "alpha--s2")
+    flip("predictions.parquet")(whole)
     (gone / "run.json").write_text("{", encoding="utf-8")
     found = {row["method"]: row for row in rows_of(record) if row["part"] == "full"}
     assert [(found["partial"][name]) for name in ("status", "folds", "clips")] == ["partial", 1, 2]
@@ -224,28 +213,27 @@ def test_folds_computed_with_different_packages_are_flagged(record, answers, mon
     assert "toy: folds differ in numpy" in notes_of(record.compared())
 
 
-@pytest.mark.parametrize(
-    ("change", "apart", "words"),
-    [
-        ({"data": "another copy", "fewer": True}, True, "of 6 in 3"),
-        ({"relabelled": True}, True, "split"),
-        ({"protocol": "others"}, True, ""),
-        ({"synthetic": True, "data": "synthetic-small"}, True, "synthetic data"),
-        ({"admissions": ["transductive"]}, True, "transductive"),
-        ({"remark": "a reconstruction"}, False, "b: a reconstruction"),
-    ],
+CHANGES = (
+    ({"data": "another copy", "fewer": True}, True, "of 6 in 3"),
+    ({"relabelled": True}, True, "split"),
+    ({"protocol": "others"}, True, ""),
+    ({"synthetic": True, "data": "synthetic-small"}, True, "synthetic data"),
+    ({"admissions": ["transductive"]}, True, "transductive"),
+    ({"remark": "a reconstruction"}, False, "b: a reconstruction"),
 )
-def test_rows_rank_together_only_if_they_are_comparable(record, answers, right, change, apart, words):
-    record(answers, method="a")
-    given = dict(list(right.items())[: -1 if change.pop("fewer", False) else None])
-    given |= {"beta/t1/c2": ("positive", "positive")} if change.pop("relabelled", False) else {}
-    record(given, method="b", **change)
-    rows, _ = record.rows()
-    assert sorted(sorted(row.label for row in group) for group in groups(rows)) == (
-        [["a"], ["b"]] if apart else [["a", "b"]]
-    )
-    assert [line[0] for line in lines_of(record)] == (["1", "1"] if apart else ["1", "2"])
-    assert words in notes_of(record.compared()) + "".join(table.title for table in record.compared().tables)
+
+
+def test_rows_rank_together_only_if_they_are_comparable(tmp_path, answers, right):
+    for number, (change, apart, words) in enumerate(each(CHANGES)):
+        record, fields = Recorder(tmp_path / str(number)), dict(change)
+        record(answers, method="a")
+        given = dict(list(right.items())[: -1 if fields.pop("fewer", False) else None])
+        given |= {"beta/t1/c2": ("positive", "positive")} if fields.pop("relabelled", False) else {}
+        record(given, method="b", **fields)
+        found = sorted(sorted(row.label for row in group) for group in groups(record.rows()[0]))
+        assert found == ([["a"], ["b"]] if apart else [["a", "b"]])
+        assert [line[0] for line in lines_of(record)] == (["1", "1"] if apart else ["1", "2"])
+        assert words in notes_of(record.compared()) + "".join(table.title for table in record.compared().tables)
 
 
 def test_rows_of_different_data_and_settings_have_different_names(record, answers, right):
@@ -259,7 +247,7 @@ def test_rows_of_different_data_and_settings_have_different_names(record, answer
     assert {(row["config"], row["variant"]) for row in rows_of(record)} == {("default", ""), ("quick", "epochs=5")}
 
 
-def test_rows_of_older_code_are_hidden_unless_asked_for(record, answers, right):
+def test_rows_of_older_code_are_hidden_and_never_averaged(record, answers, right):
     old = record(right, code="old", created="2026-01-01T00:00:00+00:00")
     new = record(answers, code="new", created="2026-02-01T00:00:00+00:00")
     assert [row["run_ids"] for row in rows_of(record)] == [[new.name]] * 3
@@ -268,11 +256,6 @@ def test_rows_of_older_code_are_hidden_unless_asked_for(record, answers, right):
     assert "--older" in note.text
     assert [row["run_ids"] for row in rows_of(record, older=True)] == [[old.name]] * 3 + [[new.name]] * 3
     assert record.compared(older=True).notes == []
-
-
-def test_seeds_of_different_code_are_not_averaged(record, answers, right):
-    record(right, seed=0, code="old", created="2026-01-01T00:00:00+00:00")
-    record(answers, seed=0, code="new", created="2026-02-01T00:00:00+00:00")
     record(right, seed=1, code="old", created="2026-03-01T00:00:00+00:00")
     (full, *_) = rows_of(record)
     assert (full["seeds"], full["uf1"]) == (2, 1.0)
@@ -301,19 +284,15 @@ def test_published_figures_come_last_with_sources_and_remarks(record, answers):
 @pytest.fixture
 def told_apart(record):
     """Record four rows on 12 subjects: all right, almost right, all wrong, and all right in one fold only."""
-    names = [
-        *(f"alpha/s{s}/c{c}" for s in range(9) for c in range(6)),
-        *(f"beta/t{s}/c{c}" for s in range(3) for c in range(6)),
-    ]
-    truth = {name: ("negative", "positive", "surprise")[int(name[-1]) % 3] for name in names}
+    people = [*(f"alpha/s{s}" for s in range(9)), *(f"beta/t{s}" for s in range(3))]
+    truth = {f"{name}/c{c}": ("negative", "positive", "surprise")[c % 3] for name in people for c in range(6)}
     turned = {"negative": "positive", "positive": "surprise", "surprise": "negative"}
-    record({name: (each, each) for name, each in truth.items()}, method="best")
-    record(
-        {name: (each, "positive" if name == "alpha/s3/c0" else each) for name, each in truth.items()}, method="close"
-    )
+    best = {name: (each, each) for name, each in truth.items()}
+    record(best, method="best")
+    record(best | {"alpha/s3/c0": ("negative", "positive")}, method="close")
     for seed in (0, 1):
         record({name: (each, turned[each]) for name, each in truth.items()}, method="far", seed=seed)
-    record({name: (each, each) for name, each in truth.items()}, method="incomplete", folds=["alpha/s1"])
+    record(best, method="incomplete", folds=["alpha/s1"])
     return record
 
 
@@ -332,16 +311,13 @@ def test_rows_significantly_below_the_best_are_marked(told_apart):
     assert {row["method"]: row["p_best"] for row in found if row["part"] == "full"} == p
 
 
-def test_without_a_significant_difference_nothing_is_marked(record, answers, right):
-    record(answers, method="a")
-    record(right, method="b")
+def test_more_than_32_rows_are_not_tested(record, answers, right):
+    for which in range(2):
+        record(answers if which else right, method=f"m{which:02d}")
     assert record.compared().tables[0].legend[1].startswith("No UF1 is significantly below")
     assert "†" not in printed(record.compared())
-
-
-def test_more_than_32_rows_are_not_tested(record, answers, right):
-    for which in range(33):
-        record(answers if which else right, method=f"m{which:02d}")
+    for which in range(2, 33):
+        record(answers, method=f"m{which:02d}")
     assert {row.p_best for row in record.rows()[0]} == {None}
     assert "33 rows: name at most 32 methods" in notes_of(record.compared())
     runs = [run for run in read_runs(record.results) if run.file.method in ("m00", "m32")]
