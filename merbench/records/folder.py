@@ -43,6 +43,11 @@ from merbench.records.predictions import problem_of
 PREDICTIONS = "predictions.parquet"
 EPOCHS = "epochs.npz"
 DIAGNOSTICS = "diagnostics.npz"
+#: Fields of a fold's record that are those of its outcome.
+_AS_COMPUTED = (
+    "fold", "clips", "train_clips", "peak_memory_mb", "peak_gpu_memory_mb", "threads", "device", "packed", "packages",
+    "hardware", "selected_epoch", "failure",
+)  # fmt: skip
 
 
 class RunFolder:
@@ -138,24 +143,13 @@ class RunFolder:
         record = FoldRecord(
             run_id=run.run_id,
             key_digest=run.key.digest(),
-            fold=outcome.fold,
             status="failed" if outcome.failure else "ok",
-            clips=outcome.clips,
-            train_clips=outcome.train_clips,
             seconds={name: round(value, 6) for name, value in outcome.seconds.items()},
-            peak_memory_mb=outcome.peak_memory_mb,
-            peak_gpu_memory_mb=outcome.peak_gpu_memory_mb,
-            threads=outcome.threads,
-            device=outcome.device,
-            packed=outcome.packed,
-            packages=outcome.packages,
-            hardware=outcome.hardware,
-            selected_epoch=outcome.selected_epoch,
             epochs=outcome.epochs_asked,
             diagnostics=outcome.diagnostics is not None,
             checksums={name: bytes_digest(content) for name, content in files.items()},
-            failure=outcome.failure,
             finished=now(),
+            **{name: getattr(outcome, name) for name in _AS_COMPUTED},
         )
         write_whole(folder / "record.json", record.model_dump_json(indent=1).encode())
         return record

@@ -70,10 +70,8 @@ class RunFile(_File):
         A sanity row: the method's card says so, or labels were shuffled.
     prepared : dict of str to dict of str to str
         Input -> database -> how the input was prepared, if the card does not determine it: the face detector.
-    disclosures : list of str
-        Disclosures of the method's card, such as "transductive"; its rows rank apart. Stored as ``admissions``.
-    remark : str
-        The card's remark, shown with its rows.
+    disclosures, remark
+        Those of the method's card, such as "transductive"; rows with disclosures, stored as ``admissions``, rank apart.
     warnings : list of str
         Warnings shown with the protocol's figures in every table, such as "subject-dependent".
     sequence : int, optional
@@ -128,18 +126,15 @@ class FoldRecord(_File):
     ----------
     selected_epoch : int, optional
         The epoch that counts, from 1, if the run selects one within the training fold.
-    epochs : bool
-        Per-epoch predictions were requested; they exist if the method reports epochs.
-    diagnostics : bool
-        Diagnostics were requested; they exist unless the fold failed.
+    epochs, diagnostics : bool
+        Per-epoch predictions, and diagnostics, were requested; the former exist if the method reports epochs, the
+        latter unless the fold failed.
     checksums : dict of str to str
         Name of a file in the folder -> SHA-256.
     seconds : dict of str to float
         ``select`` if an epoch was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``.
-    peak_memory_mb : float, optional
-        Peak resident memory of the process so far, in MiB.
-    peak_gpu_memory_mb : float, optional
-        Peak of torch's memory on the fold's GPU, in MiB; None for a fold on the CPU.
+    peak_memory_mb, peak_gpu_memory_mb : float, optional
+        Peak resident memory of the process so far, and of torch's memory on the fold's GPU, in MiB; None on the CPU.
     packed : int
         Number of folds trained together in one program, this one included: times are then an equal share, peaks of
         memory those of all of them.
@@ -170,10 +165,7 @@ class FoldRecord(_File):
 class CompleteFile(_File):
     """``complete.json``: the commit mark of a complete run, with the checksum of its ``predictions`` file.
 
-    Attributes
-    ----------
-    epochs_sha256 : str, optional
-        Checksum of ``epochs.npz``, which a row of the leaderboard may have.
+    `epochs_sha256` is that of ``epochs.npz``, which a row of the leaderboard may have.
     """
 
     run_id: str

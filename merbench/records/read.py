@@ -31,37 +31,20 @@ class _State(NamedTuple):
 
 
 class _Place(Protocol):
-    """Where a run's files are, and how they are read there; every read verifies what it returns."""
+    """Where a run's files are, and how `RecordedRun` reads them there; every read verifies what it returns."""
 
     origin: str
     path: Path
 
-    def complete(self, file: RunFile) -> CompleteFile | None:
-        """Return the commit mark of the whole run once its checksum holds; None where it has none."""
-
-    def predictions(self, file: RunFile) -> pd.DataFrame:
-        """Return the predictions of the whole run."""
-
-    def by_fold(self, file: RunFile, asked: Sequence[str]) -> ByFold:
-        """Return what the folds hold, fold by fold."""
-
-    def epochs(self, run: "RecordedRun") -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
-        """Return what :meth:`RecordedRun.epochs` does."""
-
-    def without_epochs(self, file: RunFile) -> list[str]:
-        """Return the folds that kept no epochs."""
-
-    def inner(self, run: "RecordedRun") -> npt.NDArray[np.float64] | None:
-        """Return what :meth:`RecordedRun.inner` does."""
-
-    def diagnostics(self, file: RunFile, fold: str) -> Arrays:
-        """Return what :meth:`RecordedRun.diagnostics` does."""
-
-    def first_record(self, file: RunFile) -> FoldRecord | None:
-        """Return the record of the first fold that verifies; None where there is none."""
-
-    def tested_in(self, run: "RecordedRun") -> list[str]:
-        """Return the fold that tested each clip of the predictions."""
+    def complete(self, file: RunFile) -> CompleteFile | None: ...
+    def predictions(self, file: RunFile) -> pd.DataFrame: ...
+    def by_fold(self, file: RunFile, asked: Sequence[str]) -> ByFold: ...
+    def epochs(self, run: "RecordedRun") -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None: ...
+    def without_epochs(self, file: RunFile) -> list[str]: ...
+    def inner(self, run: "RecordedRun") -> npt.NDArray[np.float64] | None: ...
+    def diagnostics(self, file: RunFile, fold: str) -> Arrays: ...
+    def first_record(self, file: RunFile) -> FoldRecord | None: ...
+    def tested_in(self, run: "RecordedRun") -> list[str]: ...
 
 
 @dataclass(eq=False)

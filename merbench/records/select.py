@@ -1,12 +1,13 @@
 """Find recorded runs: one query for tables, explanations, audits and whoever plans a run."""
 
 import atexit
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable
 from contextlib import ExitStack
 from functools import cache
 from importlib.resources import as_file, files
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
 from merbench.records.entries import read_entry
@@ -14,47 +15,25 @@ from merbench.records.read import RecordedRun, read_run
 
 #: Criteria of a query: name -> value of a run.
 _FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
-    "run_id": lambda run: run.file.run_id,
-    "method": lambda run: run.file.method,
-    "protocol": lambda run: run.file.protocol,
-    "data": lambda run: run.file.data,
-    "task": lambda run: run.file.task,
-    "config": lambda run: run.file.config_name,
-    "variant": lambda run: run.file.variant,
-    "selection": lambda run: run.file.key.selection,
-    "seed": lambda run: run.file.key.seed,
-    "shuffled": lambda run: run.file.key.shuffled,
-    "sanity": lambda run: run.file.sanity,
-    "origin": lambda run: run.origin,
-    "group": lambda run: run.group,
-    "key": lambda run: run.key_digest,
-    "complete": lambda run: run.complete,
+    **{
+        each: attrgetter(f"file.{each}")
+        for each in ("run_id", "method", "protocol", "data", "task", "variant", "sanity")
+    },
+    **{each: attrgetter(f"file.key.{each}") for each in ("selection", "seed", "shuffled")},
+    **{each: attrgetter(each) for each in ("origin", "group", "complete")},
+    "config": attrgetter("file.config_name"),
+    "key": attrgetter("key_digest"),
 }
 
 
-class Runs(Sequence[RecordedRun]):
+class Runs(list[RecordedRun]):
     """Recorded runs, in a fixed order; `problems` are runs that could not be read, one line each."""
 
     def __init__(self, runs: Iterable[RecordedRun] = (), problems: Iterable[str] = ()) -> None:
-        self._runs, self.problems = list(runs), list(problems)
+        super().__init__(runs)
+        self.problems = list(problems)
 
-    @overload
-    def __getitem__(self, place: int) -> RecordedRun: ...
-    @overload
-    def __getitem__(self, place: slice) -> "Runs": ...
-    def __getitem__(self, place: int | slice) -> "RecordedRun | Runs":
-        """Return a run, or some of them."""
-        return Runs(self._runs[place]) if isinstance(place, slice) else self._runs[place]
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._runs)
-
-    def __iter__(self) -> Iterator[RecordedRun]:
-        """Go through them in order."""
-        return iter(self._runs)
-
-    def __add__(self, others: "Runs") -> "Runs":
+    def __add__(self, others: "Runs") -> "Runs":  # type: ignore[override]  # only runs are added
         """Return these and then the others."""
         return Runs([*self, *others], [*self.problems, *others.problems])
 

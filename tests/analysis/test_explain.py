@@ -1,6 +1,7 @@
 """How one row differs from another: by part, class, subject and clip; and which rows can't be compared."""
 
 import pytest
+from support.cases import each
 from support.tables import printed, strictly, texts
 
 from merbench.analysis.explain import explain_rows, find_row
@@ -45,31 +46,25 @@ def test_two_rows_worked_out_by_hand(record, answers, right):
     assert (found["forced_despite"], found["clips_left_out"]) == ([], 0)
 
 
-def test_differing_settings_are_listed_and_equal_ones_named(record, answers, right):
-    record(answers, method="a", code="one", seed=1)
-    record(right, method="b", code="two", data="elsewhere", variant="x=1", sanity=True)
+def test_differing_settings_warnings_and_data_are_shown(record, answers, right):
+    dependent = "subject-dependent: the person who is tested is also trained on"
+    shared = {"warnings": [dependent], "synthetic": True}
+    record(answers, method="a", code="one", seed=1, **shared)
+    record(right, method="b", code="two", data="elsewhere", variant="x=1", sanity=True, **shared)
     found = explained(record)
-    agree = {each["what"]: each["agree"] for each in strictly(explanation_report(found, 10))["agreement"]}
+    report = explanation_report(found, 10)
+    agree = {each["what"]: each["agree"] for each in strictly(report)["agreement"]}
     equal = ["protocol", "split", "inputs", "selection", "libraries"]
     assert agree == dict.fromkeys(equal, True) | dict.fromkeys(["data", "method", "settings", "seeds"], False)
     assert set(facts(found)) == {"row", "runs", "ranked under", "data", "method", "settings", "seeds"}
     assert facts(found)["row"] == ["a on toy-data", "b (x=1) on elsewhere [sanity row]"]
     assert facts(found)["seeds"] == ["1", "0"]
-    (legend,) = explanation_report(found, 10).tables[0].legend
+    (legend,) = report.tables[0].legend
     assert all(name in legend for name in equal)
-
-
-def test_warnings_and_synthetic_data_are_shown(record, answers, right):
-    dependent = "subject-dependent: the person who is tested is also trained on"
-    for answered, method in ((answers, "a"), (right, "b")):
-        record(answered, method=method, warnings=[dependent], synthetic=True)
-    report = explanation_report(explained(record), 10)
     notes = [note.text for note in report.tables[0].notes]
-    for letter in "AB":
-        assert {f"{letter}: {dependent}", f"{letter}: synthetic data"} <= set(notes)
-    for row in (strictly(report)["one"], strictly(report)["two"]):
-        assert (row["protocol"], row["data"], row["synthetic"]) == ("toys", "toy-data", True)
-        assert row["warnings"] == [dependent]
+    assert {"A: synthetic data", *(f"{letter}: {dependent}" for letter in "AB")} <= set(notes)
+    for row, data in ((strictly(report)["one"], "toy-data"), (strictly(report)["two"], "elsewhere")):
+        assert (row["protocol"], row["data"], row["synthetic"], row["warnings"]) == ("toys", data, True, [dependent])
 
 
 def test_a_method_stands_for_all_its_seeds_and_a_run_for_one(record, answers, right, wrong):
@@ -97,27 +92,27 @@ def test_unknown_and_ambiguous_names_are_refused(record, answers, right):
     assert explained(record, "toy (epochs=5)", "other").one.label == "toy (epochs=5)"
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"admissions": ["transductive"]}, "transductive"),
-        ({"synthetic": True}, "synthetic"),
-        ({"protocol": "others"}, "toys and others"),
-        ({"folds": ["alpha/s1"]}, "b: seed 0 has 1 of 3 folds"),
-    ],
+CHANGES = (
+    ({"admissions": ["transductive"]}, "transductive"),
+    ({"synthetic": True}, "synthetic"),
+    ({"protocol": "others"}, "toys and others"),
+    ({"folds": ["alpha/s1"]}, "c: seed 0 has 1 of 3 folds"),
 )
-def test_rows_that_do_not_rank_together_need_force(record, answers, right, change, words):
+
+
+def test_rows_that_do_not_rank_together_need_force(record, answers, right):
     record(answers, method="a")
-    record(right, method="b", **change)
-    with pytest.raises(MerbenchError, match="--force") as refused:
-        explained(record)
-    assert words in str(refused.value)
-    found = explained(record, force=True)
-    assert words in " ".join(found.against)
-    assert words in " ".join(note.text for note in explanation_report(found, 10).tables[0].notes)
-    assert found.parts[0].difference.clips == (2 if "folds" in change else 7)
-    one, two = facts(found)["ranked under"]
-    assert (one == two) is ("folds" in change)
+    for other, (change, words) in zip("wxyc", each(CHANGES), strict=True):
+        record(right, method=other, **change)
+        with pytest.raises(MerbenchError, match="--force") as refused:
+            explained(record, "a", other)
+        assert words in str(refused.value)
+        found = explained(record, "a", other, force=True)
+        assert words in " ".join(found.against)
+        assert words in " ".join(note.text for note in explanation_report(found, 10).tables[0].notes)
+        assert found.parts[0].difference.clips == (2 if "folds" in change else 7)
+        one, two = facts(found)["ranked under"]
+        assert (one == two) is ("folds" in change)
 
 
 def test_forced_rows_are_compared_on_their_common_clips(record, answers, right):
@@ -127,26 +122,22 @@ def test_forced_rows_are_compared_on_their_common_clips(record, answers, right):
         explained(record)
     found = explained(record, force=True)
     assert (found.parts[0].difference.clips, found.excluded) == (5, 2)
-    assert any(
-        note.kind == "excluded" and "2 clips" in note.text for note in explanation_report(found, 10).tables[0].notes
-    )
-
-
-def test_rows_without_a_common_clip_are_never_compared(record, answers):
-    record(answers, method="a", folds=["alpha/s1"])
-    record(answers, method="b", folds=["alpha/s2"])
+    notes = explanation_report(found, 10).tables[0].notes
+    assert any(note.kind == "excluded" and "2 clips" in note.text for note in notes)
+    for method, fold in (("c", "alpha/s1"), ("d", "alpha/s2")):
+        record(answers, method=method, folds=[fold])
     with pytest.raises(MerbenchError, match="no clip in common"):
-        explained(record, force=True)
+        explained(record, "c", "d", force=True)
 
 
-@pytest.mark.parametrize("width", [80, 120, None])
-def test_an_explanation_fits_and_is_shortened_on_request(record, answers, wrong, width):
+def test_an_explanation_fits_and_is_shortened_on_request(record, answers, wrong):
     record(wrong, method="[bold]x")
     record(answers, method="b")
     report = explanation_report(explained(record, "[bold]x", "b"), 1)
-    text = printed(report, width)
-    assert width is None or max(map(len, text.splitlines())) <= width
-    assert "[bold]x" in text
+    for width in (80, 120, None):
+        text = printed(report, width)
+        assert width is None or max(map(len, text.splitlines())) <= width
+        assert "[bold]x" in text
     assert [len(texts(table)) for table in report.tables[-2:]] == [1, 1]
     assert "the 1 largest changes" in report.tables[-1].title
 

@@ -19,8 +19,6 @@ from merbench.records.predictions import check_clips
 from merbench.records.read import read_run
 from merbench.records.select import read_runs
 
-# --- the whole run --------------------------------------------------------------------------------------------------
-
 
 def swap_predictions(folder):
     """Other predictions, whole and readable, that the mark does not vouch for."""
@@ -103,14 +101,9 @@ def test_a_damaged_run_file_is_named_and_written_again(plan, whole):
         assert (state.complete, watcher.outcomes) == (True, []), damage
         assert read_run(copy).file.key == plan.file.key
         pd.testing.assert_frame_equal(read_run(copy).predictions, before)
-
-
-def test_a_run_file_that_lacks_a_fold_is_written_again(plan, runs, whole):
-    """Else the table would go on refusing the run while nothing is left to do for it."""
-    folder, before = whole
     edit(folder / "run.json", folds={fold: n for fold, n in plan.file.folds.items() if fold != FOLD})
-    assert read_run(folder).problems
-    go(plan, runs)
+    assert read_run(folder).problems  # a run file that lacks a fold is written again, too
+    go(plan, folder.parent)
     found = read_run(folder)
     assert (found.problems, found.file.folds) == ([], plan.file.folds)
     pd.testing.assert_frame_equal(found.predictions, before)
@@ -152,9 +145,6 @@ def test_folders_of_other_runs_and_copies_are_left_alone(plan, ststnet, runs, fi
     assert len(found.problems) == 1
 
 
-# --- what a record holds --------------------------------------------------------------------------------------------
-
-
 def test_a_fold_record_vouches_for_its_files_and_its_origin(plan, runs, whole):
     folder, _ = whole
     fold = folder / "folds" / "samm--006"
@@ -171,12 +161,8 @@ def test_a_fold_record_vouches_for_its_files_and_its_origin(plan, runs, whole):
     assert list(table.columns) == [*IDENTITY, "truth", "predicted", *(f"score_{name}" for name in CLASSES)]
     assert table["clip"].tolist() == ["006_1_1", "006_2_1", "006_3_1"]
     assert table.truth.tolist() == CLASSES
-
-
-def test_a_gpu_and_its_memory_are_recorded(plan, runs, whole):
-    folder, _ = whole
-    outcome = replace(run_fold(plan.task, FOLD), peak_gpu_memory_mb=1234.5)
-    record = RunFolder(folder).write_fold(replace(outcome, device="cuda:0"), plan.file)
+    outcome = replace(run_fold(plan.task, FOLD), peak_gpu_memory_mb=1234.5, device="cuda:0")
+    record = RunFolder(folder).write_fold(outcome, plan.file)
     assert (record.device, record.peak_gpu_memory_mb) == ("cuda:0", 1234.5)
     assert RunFolder(folder).read_record(FOLD, plan.key_digest) == record
     assert RunFolder(folder).read_record(LAST, plan.key_digest).peak_gpu_memory_mb is None
@@ -212,13 +198,11 @@ def test_a_folds_folder_stays_below_its_run(tmp_path):
 def test_predictions_are_held_against_the_split(plan):
     good = plan.task.split.truth()
     check_clips(good, good, "here")
+    other = good.truth.where(good.subject != "s11", "surprise")
     for changed, message in (
         (good.iloc[1:], "here has no prediction for samm/006/006_1_1"),
         (good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")), "here has foreign clips samm/006/006_7_7"),
-        (
-            good.assign(truth=good.truth.where(good.subject != "s11", "surprise")),
-            "another truth .* smic-hs/s11/s11_1_1",
-        ),
+        (good.assign(truth=other), "another truth .* smic-hs/s11/s11_1_1"),
         (good.assign(fold=good.fold.replace("samm/006", "samm/007")), "under another fold samm/006/006_1_1"),
     ):
         with pytest.raises(RecordError, match=message):

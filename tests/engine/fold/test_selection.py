@@ -239,7 +239,7 @@ def test_the_repeated_training_equals_the_run_up_to_that_epoch(task, short):
     whole = run_fold(task(method, config=config, keep_epochs=True), "samm/s03")
     found = run_fold(task(method, config=config, keep_epochs=True, selection="inner"), "samm/s03")
     assert found.inner.shape == (12,)
-    np.testing.assert_array_equal(found.epochs, whole.epochs[: found.inner.epoch])
+    np.testing.assert_array_equal(found.epochs, whole.epochs[: found.selected_epoch])
 
 
 def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task, short):
@@ -261,7 +261,7 @@ def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task, short):
     found = run_fold(task(Watched, config=config, selection="inner-keep"), "samm/s03")
     selected, kept = nets
     assert len(states[id(selected)]) == 12
-    np.testing.assert_array_equal(states[id(selected)][found.inner.epoch - 1], state(kept))
+    np.testing.assert_array_equal(states[id(selected)][found.selected_epoch - 1], state(kept))
 
 
 # --- what is out of reach --------------------------------------------------------------------------------------------
