@@ -28,23 +28,17 @@ Trial = tuple[str, str, dict[str, Any], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Line:
-    """One row as measured.
+    """One row as measured; rows with the same runs are equal.
 
     Attributes
     ----------
     group : str
         A group of the card's ablations; ``whole`` for the full method, ``beside`` for other methods, ``sanity`` for
         sanity rows, which are not compared with the full method.
-    name : str
-        The row's name on the card, or the method's.
-    changes : dict
-        The settings that the row changes.
-    run_ids : tuple of str
-        Its runs, one per seed; rows with the same runs are equal.
-    row : Row
-        Its scores over all clips.
-    shared : PartScore, optional
-        Its scores on the clips whose action units occur with several classes; None without such clips.
+    name, changes
+        The row's name on the card, or the method's; the settings that it changes.
+    row, shared
+        Its scores over all clips, and on the clips whose action units occur with several classes; None without.
     difference, shared_difference : Difference, optional
         To the full method, over all clips and over those; None where either lacks folds, and for the full method.
     decoupling : Decoupling, optional
@@ -71,18 +65,9 @@ class Line:
 class Ablation:
     """All rows, the full method first.
 
-    Attributes
-    ----------
-    shared_clips : int
-        Number of clips whose action units occur with several classes.
-    command : str
-        The command line that gives this table.
-    diagnosed : bool
-        Diagnostics were asked for.
-    folds : int
-        Number of folds of the protocol; rows have fewer under ``--folds``.
-    notes : list of Note
-        Diagnostics that are excluded.
+    `shared_clips` counts the clips whose action units occur with several classes; `command` is the command line that
+    gives this table; `diagnosed` whether diagnostics were asked for; `folds` the number of folds of the protocol, of
+    which rows have fewer under ``--folds``; `notes` name diagnostics that are excluded.
     """
 
     lines: list[Line]
@@ -169,19 +154,9 @@ def read_ablation(
 ) -> Ablation:
     """Read the runs of the rows, score them, and compare each with the full method, the first of `trials`.
 
-    Parameters
-    ----------
-    runs : Path
-        The folder of all runs.
-    clips, truth : DataFrame
-        The clip table of the protocol's clips, with their action units; the class of each, ``truth``, and the ``fold``
-        it is tested in, in the same order.
-    command : str
-        The command line that gives this table.
-    diagnosed : bool
-        Read diagnostics as well.
-    folds : collection of str
-        Compare over these folds only; all by default.
+    `runs` is the folder of all runs. `clips` is the clip table of the protocol's clips, with their action units;
+    `truth`, rows alike, the class of each, ``truth``, and the ``fold`` it is tested in. `command` is the command line
+    that gives this table; `diagnosed` reads diagnostics as well; `folds` are those to compare over, all by default.
     """
     asked = truth.fold.isin(folds).to_numpy() if folds else np.ones(len(clips), dtype=bool)
     shared = clips[same_units(clips, truth.truth.tolist()) & asked]

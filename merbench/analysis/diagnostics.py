@@ -22,19 +22,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Diagnostics:
     """The diagnostics of a run, as far as they verify.
 
-    Attributes
-    ----------
-    clips : DataFrame
-        The held-out clips of the folds that have diagnostics, fold after fold: ``dataset, subject, clip, fold, truth,
-        predicted`` and ``units``, a frozenset of the action units that are certain, None where they are not known.
-    arrays : dict of str to ndarray
-        What the contract of ``diagnose`` names (``gate/motion``, ``kept/0.25``), without the features; rows as `clips`.
-    folds : dict of str to dict of str to ndarray
-        Fold -> its arrays as stored, ``test/…`` and ``train/…``; each fold's features live in a net of its own.
-    decoupling : Decoupling, optional
-        How far the features keep apart, and how well action units are found.
-    problems : list of str
-        Diagnostics that do not verify or cannot be combined, and are excluded.
+    `clips` are the held-out clips of the folds that have diagnostics, fold after fold: ``dataset, subject, clip, fold,
+    truth, predicted`` and ``units``, a frozenset of the action units that are certain, None where they are not known.
+    `arrays` are what the contract of ``diagnose`` names (``gate/motion``, ``kept/0.25``), without the features, rows as
+    `clips`; `folds` the arrays of each as stored, ``test/…`` and ``train/…``: each fold's features live in a net of its
+    own. `decoupling` says how far the features keep apart, and how well action units are found; `problems` name
+    diagnostics that do not verify or cannot be combined, and are excluded.
     """
 
     clips: pd.DataFrame

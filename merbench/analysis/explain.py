@@ -49,22 +49,11 @@ class _ClassDifference:
 class Explanation:
     """How one row differs from another; differences are the first minus the second.
 
-    Attributes
-    ----------
-    titles : dict of str to str
-        The parts' titles.
-    agreement : dict of str to tuple of str
-        Protocol, data, settings and the like -> the values of both.
-    against : list of str
-        Reasons against comparing them, where the comparison was forced. Empty otherwise.
-    excluded : int
-        Clips that only one of them has, or that have another class there.
-    confusion : ndarray of float, shape (n_classes, n_classes)
-        Confusion of the first minus that of the second, each averaged over its seeds.
-    seeds : tuple of list of float
-        UF1 of each row's seeds.
-    subjects, clips : DataFrame
-        From :mod:`merbench.scoring.moves`.
+    `titles` are those of the parts; `agreement` gives protocol, data, settings and the like -> the values of both.
+    `against` are reasons against comparing them, where the comparison was forced; `excluded` counts the clips that only
+    one of them has, or that have another class there. `confusion`, (n_classes, n_classes), is that of the first minus
+    that of the second, each averaged over its seeds; `seeds` are UF1 of each row's seeds; `subjects` and `clips` are
+    from :mod:`merbench.scoring.moves`.
     """
 
     one: Row

@@ -17,16 +17,9 @@ from merbench.analysis.selection_rules import INNER, RULES, Picks, TrainingCours
 class Seed:
     """The kept epochs of one seed.
 
-    Attributes
-    ----------
-    predicted : ndarray of int, shape (n_clips, n_epochs)
-        The class of each clip after each epoch; after its last epoch a fold stays as it is.
-    ends : ndarray of int, shape (n_folds,)
-        Epochs that each fold was trained for; later ones can't be picked.
-    inner : ndarray of float, shape (n_folds, n_inner_epochs), optional
-        UF1 of the inner validation clips after each epoch, NaN after a fold's end.
-    recorded : mapping of str to ndarray of int, shape (n_clips,)
-        ``inner``, ``inner-keep`` -> the predicted classes of the run recorded under that selection.
+    `predicted`, (n_clips, n_epochs), is the class of each clip after each epoch; `ends` and `inner` are those of
+    :class:`merbench.analysis.selection_rules.TrainingCourse`. `recorded` are ``inner``, ``inner-keep`` -> the predicted
+    classes, (n_clips,), of the run recorded under that selection.
     """
 
     seed: int

@@ -34,22 +34,13 @@ FIELDS = (
 class Row:
     """One method configuration on one protocol and data, over its seeds; `label` is its name in tables.
 
-    Attributes
-    ----------
-    scores : dict of str to PartScore
-        By part; empty where nothing could be scored.
-    comparable : tuple
-        Rows with the same one rank together: task, meaning of the protocol, each clip's label and fold; synthetic
-        data, and methods with disclosures, are ranked separately.
-    status : str
-        ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed).
-    remarks : list of str
-        Notes for the reader: disclosures, missing folds, mixed packages.
-    p_best : float, optional
-        Of UF1 on all clips being equal to that of the best row it ranks with, see
-        :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank.
-    by_subject : ndarray, optional
-        Each subject's confusion matrix, see :func:`merbench.analysis.cache.row_scores`.
+    `scores` are by part, empty where nothing could be scored. Rows with the same `comparable` rank together: task,
+    meaning of the protocol, each clip's label and fold; synthetic data, and methods with disclosures, are ranked
+    separately. `status` is ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are
+    for the reader: disclosures, missing folds, mixed packages. `p_best` is of UF1 on all clips being equal to that of
+    the best row it ranks with, see :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for
+    one without rank. `by_subject` are each subject's confusion matrices, see
+    :func:`merbench.analysis.cache.row_scores`.
     """
 
     label: str

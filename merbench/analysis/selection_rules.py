@@ -26,14 +26,9 @@ LAST, INNER, INNER_KEEP = "last", "inner", "inner-keep"
 class TrainingCourse:
     """Confusion matrices and inner scores of one seed after every epoch.
 
-    Attributes
-    ----------
-    confusions : ndarray of int, shape (n_folds, n_epochs, n_classes, n_classes)
-        C[f, e]; after its last epoch a fold stays as it is.
-    ends : ndarray of int, shape (n_folds,)
-        Epochs that each fold was trained for.
-    inner : ndarray of float, shape (n_folds, n_inner_epochs), optional
-        UF1 of the inner validation clips, which are none of the test clips; NaN after a fold's end.
+    `confusions` are C[f, e], shape (n_folds, n_epochs, n_classes, n_classes); after its last epoch a fold stays as it
+    is. `ends`, (n_folds,), count the epochs that each fold was trained for; `inner`, (n_folds, n_inner_epochs), is UF1
+    of the inner validation clips, which are none of the test clips; NaN after a fold's end.
     """
 
     confusions: npt.NDArray[np.int64]
@@ -75,12 +70,10 @@ def fold_f1(confusion: Counts) -> Values:
 
 
 class SelectionRule(ABC):
-    """Picks an epoch for each fold.
+    """Picks an epoch for each fold; `name` as in the JSON, `title` in tables.
 
     Attributes
     ----------
-    name, title : str
-        As in the JSON, and in tables.
     sees_test_labels : bool
         It picks by the labels of the test clips.
     pools : bool

@@ -31,15 +31,9 @@ _CHALLENGE_NAMES = {"smic-hs": "smic"}
 class Log:
     """A log, compared with the protocol's official list.
 
-    Attributes
-    ----------
-    predictions, as_listed : DataFrame
-        ``dataset, subject, clip, truth, predicted``, the clips that are scored; with the log's own truth, and the
-        list's.
-    missing, foreign : list of str
-        Clips of the list without a prediction, and clips that are not in the list, which are not scored.
-    relabelled : list of str
-        Clips whose truth differs from the list, with both.
+    `predictions` are the clips that are scored, ``dataset, subject, clip, truth, predicted``, with the log's own truth,
+    and `as_listed` the same with the list's. `missing` are clips of the list without a prediction, `foreign` those not
+    in the list, which are not scored, `relabelled` those whose truth differs from the list, with both.
     """
 
     predictions: pd.DataFrame

@@ -20,14 +20,9 @@ class _File(BaseModel):
 class RunKey(BaseModel):
     """Everything that a prediction depends on, seed included; the fold is given by its folder.
 
-    Paths, workers and verbosity are not included. Packages and hardware are recorded with each fold.
-
-    Attributes
-    ----------
-    selection : str
-        Which epoch's predictions count: ``last``, ``inner`` or ``inner-keep``.
-    shuffled : bool
-        Labels of the training clips were shuffled: a sanity check, never a result.
+    Paths, workers and verbosity are not included. Packages and hardware are recorded with each fold. `selection` says
+    which epoch's predictions count: ``last``, ``inner`` or ``inner-keep``; `shuffled` that labels of the training clips
+    were shuffled: a sanity check, never a result.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
@@ -58,25 +53,14 @@ class RunKey(BaseModel):
 class RunFile(_File):
     """``run.json``: one method configuration, protocol, data, selection and seed.
 
-    Attributes
-    ----------
-    folds : dict of str to int
-        Fold name -> number of test clips, of the complete run.
-    parts : dict of str to str
-        Reporting parts of the protocol and their titles: ``full``, and datasets.
-    variant : str
-        Settings that differ from the named configuration, ``epochs=5``; and whether labels were shuffled.
-    sanity : bool
-        A sanity row: the method's card says so, or labels were shuffled.
-    prepared : dict of str to dict of str to str
-        Input -> database -> how the input was prepared, if the card does not determine it: the face detector.
-    disclosures, remark
-        Those of the method's card, such as "transductive"; rows with disclosures, stored as ``admissions``, rank apart.
-    warnings : list of str
-        Warnings shown with the protocol's figures in every table, such as "subject-dependent".
-    sequence : int, optional
-        Of two runs in one row of a table, the one with the higher number is newer, whatever the clock says. Not
-        written if None, as in rows committed before this field existed.
+    `folds` are those of the complete run -> number of test clips; `parts` the reporting parts of the protocol, ``full``
+    and datasets -> titles; `variant` are settings that differ from the named configuration, ``epochs=5``, and whether
+    labels were shuffled. A `sanity` row is one by its method's card, or of shuffled labels. `prepared` gives input ->
+    database -> how the input was prepared, if the card does not determine it: the face detector. `disclosures` of the
+    card, such as "transductive", let rows rank apart (stored as ``admissions``); its `remark` is shown with them, and
+    so are `warnings` with the protocol's figures in every table, such as "subject-dependent". Of two runs in one row of
+    a table, the one with the higher `sequence` is newer, whatever the clock says; it is not written if None, as in rows
+    committed before this field existed.
     """
 
     run_id: str
@@ -122,22 +106,12 @@ class Failure(BaseModel):
 class FoldRecord(_File):
     """``record.json``: the commit mark of a fold, written last. Files that it does not list do not count.
 
-    Attributes
-    ----------
-    selected_epoch : int, optional
-        The epoch that counts, from 1, if the run selects one within the training fold.
-    epochs, diagnostics : bool
-        Per-epoch predictions, and diagnostics, were requested; the former exist if the method reports epochs, the
-        latter unless the fold failed.
-    checksums : dict of str to str
-        Name of a file in the folder -> SHA-256.
-    seconds : dict of str to float
-        ``select`` if an epoch was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``.
-    peak_memory_mb, peak_gpu_memory_mb : float, optional
-        Peak resident memory of the process so far, and of torch's memory on the fold's GPU, in MiB; None on the CPU.
-    packed : int
-        Number of folds trained together in one program, this one included: times are then an equal share, peaks of
-        memory those of all of them.
+    `selected_epoch` counts from 1, if the run selects one within the training fold. `epochs` and `diagnostics` say that
+    per-epoch predictions and diagnostics were requested; the former exist if the method reports epochs, the latter
+    unless the fold failed. `checksums` are SHA-256 of files in the folder; `seconds` those of ``select`` if an epoch
+    was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``. Peaks, in MiB, are of resident memory
+    of the process so far, and of torch's memory on the fold's GPU (None on the CPU). `packed` folds were trained
+    together in one program, this one included: times are then an equal share, peaks of memory those of all of them.
     """
 
     run_id: str

@@ -14,26 +14,20 @@ from merbench.records.model import Failure
 class FoldOutcome:
     """The outcome of a fold: either predictions or a failure.
 
+    `packages`, `hardware` and peaks of memory are those of the process that ran the fold, which may differ from the one
+    that records it; `peak_gpu_memory_mb` is None on a CPU. `predictions` is a table of
+    :func:`merbench.records.predictions.prediction_table`; `packed` the number of folds trained together, this one
+    included; `epochs_asked` that predictions after each epoch were requested; `undiagnosed` the reason for missing
+    diagnostics.
+
     Attributes
     ----------
-    packages, hardware, peak_memory_mb
-        Those of the process that ran the fold, which may differ from the one that records it.
-    peak_gpu_memory_mb : float, optional
-        Peak on the fold's GPU; None on a CPU.
-    predictions : DataFrame, optional
-        See :func:`merbench.records.predictions.prediction_table`.
     epochs : ndarray, optional
         Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
         The last one is the end of training.
     inner : ndarray of float, shape (n_epochs,), optional
         Inner training, by which the epoch was selected if it was: UF1 in 0..1 of the clips held out within the
         training fold after each epoch, pooled over their subjects; for AU detection the mean F1 of the action units.
-    undiagnosed : str
-        Reason for missing diagnostics, if they were requested.
-    packed : int
-        Number of folds trained together, this one included.
-    epochs_asked : bool
-        Predictions after each epoch were requested.
     diagnostics : dict of str to ndarray, optional
         ``test/<name>``: arrays named as in :data:`merbench.contracts.diagnostics.DIAGNOSTIC_KINDS`, rows
         as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:

@@ -9,20 +9,11 @@ from merbench.contracts.notes import Note
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell.
+    """One cell: `text` is the value as printed, of one or several lines.
 
-    Attributes
-    ----------
-    text : str
-        The value as printed; may have several lines.
-    detail : str
-        The interval of a figure, or an explanation of a name: below the value, or in brackets.
-    place : int
-        1 for the best of a column (bold; also a difference whose interval excludes 0), 2 for the second best.
-    mark : str
-        A sign at the value, explained in the legend.
-    raw : object
-        The value for machines, where the text is not.
+    `detail` is the interval of a figure, or an explanation of a name: below the value, or in brackets. `place` is 1 for
+    the best of a column (bold; also a difference whose interval excludes 0), 2 for the second best. `mark` is a sign at
+    the value, explained in the legend; `raw` the value for machines, where the text is not.
     """
 
     text: str = ""
@@ -36,14 +27,8 @@ class Cell:
 class Column:
     """One column, headed by `title`, and by `group` if it shares that head with its neighbours.
 
-    Attributes
-    ----------
-    wraps : bool
-        Long texts may be broken to fit a terminal.
-    key : bool
-        Names the rows: repeated in every panel of a table that is too wide for a terminal.
-    in_papers : bool
-        Part of the LaTeX table.
+    Long texts of one that `wraps` may be broken to fit a terminal; a `key` names the rows, and is repeated in every
+    panel of a table that is too wide for a terminal; one not `in_papers` is no part of the LaTeX table.
     """
 
     title: str
@@ -87,16 +72,9 @@ class Table:
 class Report:
     """What a command prints.
 
-    Attributes
-    ----------
-    notes : sequence of Note
-        On all tables, such as runs that do not verify; on standard error where the format is not for people.
-    records : sequence of dict
-        The rows of CSV; by default those of the tables.
-    data : object
-        The value of JSON; by default the rows of CSV.
-    command : str
-        The command line that gives this report, where it is worth printing.
+    `notes` are on all tables, such as runs that do not verify; on standard error where the format is not for people.
+    `records` are the rows of CSV, by default those of the tables; `data` is the value of JSON, by default the rows of
+    CSV; `command` the command line that gives this report, where it is worth printing.
     """
 
     tables: Sequence[Table]

@@ -22,13 +22,8 @@ LEAST_CLIPS = 4
 class Alignment:
     """Linear CKA over held-out clips.
 
-    Attributes
-    ----------
-    cka : float
-        1: one feature is a rotation of the other, up to scale; near 0, of either sign: unrelated. Mean over seeds; NaN
-        if a feature does not vary.
-    folds, left_out : int
-        Number of folds used, and of those with fewer than four test clips, over all seeds.
+    1: one feature is a rotation of the other, up to scale; near 0, of either sign: unrelated. Mean over seeds; NaN if a
+    feature does not vary. `folds` were used, those `left_out` have fewer than four test clips; over all seeds.
     """
 
     cka: float

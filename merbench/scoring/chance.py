@@ -15,17 +15,11 @@ from merbench.scoring.metrics import confusion_matrix, unweighted_recall
 class ByChance:
     """The mean UAR of folds, and its distribution for predictions independent of the labels.
 
-    Attributes
-    ----------
-    uar : float
-        Mean over folds; for AU detection also over action units, of the recalls of shown and not shown.
-    chance, sd : float
-        Mean and standard deviation of `uar` if, fold by fold, the true classes are renamed at random (all renamings
-        equally likely), or, for AU detection, shown and not shown are exchanged for each action unit. This preserves
-        the dependence between predictions: similar clips are misclassified together, so shuffling the truth clip by
-        clip would underestimate the spread.
-    folds : int
-        Number of folds, over all shuffles.
+    `uar` is a mean over folds; for AU detection also over action units, of the recalls of shown and not shown. `chance`
+    and `sd` are its mean and standard deviation if, fold by fold, the true classes are renamed at random (all renamings
+    equally likely), or, for AU detection, shown and not shown are exchanged for each action unit. This preserves the
+    dependence between predictions: similar clips are misclassified together, so shuffling the truth clip by clip would
+    underestimate the spread. `folds` counts them over all shuffles.
     """
 
     uar: float

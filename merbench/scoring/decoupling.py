@@ -15,14 +15,8 @@ from merbench.scoring.unit_scores import UnitScores, au_detection, au_probe, nam
 class Decoupling:
     """All measures computed from the diagnostics of a method.
 
-    Attributes
-    ----------
-    alignment : Alignment, optional
-        For the two features, if there are exactly two.
-    probes : dict of str to UnitScores
-        Feature -> how well action units can be decoded from it.
-    detection : UnitScores, optional
-        For the method's own action unit scores, if it has any.
+    `alignment` of the two features, if there are exactly two; `probes` by feature, how well action units can be decoded
+    from it; `detection` by the method's own action unit scores, if it has any.
     """
 
     alignment: Alignment | None

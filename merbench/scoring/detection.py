@@ -17,17 +17,10 @@ from merbench.scoring.metrics import Counts, unweighted_recall
 
 
 def subject_unit_counts(seeds: Sequence[pd.DataFrame], units: Sequence[str]) -> tuple[Counts, list[str]]:
-    """Count the clips of each subject by truth and decision, for each action unit.
+    """Count the clips of each subject by truth and decision, for each action unit; and name their datasets.
 
-    Parameters
-    ----------
-    seeds : sequence of DataFrame
-        One prediction table per seed, with ``truth_<unit>`` (nullable) and ``score_<unit>``.
-
-    Returns
-    -------
-    ndarray of int, shape (n_seeds, n_units, n_subjects, 2, 2), list of str
-        ``[..., i, j]``: i shown in truth, j predicted as shown. The dataset of each subject; subjects are sorted.
+    `seeds` are prediction tables with ``truth_<unit>`` (nullable) and ``score_<unit>``. The counts have the shape
+    (n_seeds, n_units, n_subjects, 2, 2), ``[..., i, j]``: i shown in truth, j predicted as shown; subjects are sorted.
     """
     keys = [list(zip(table.dataset.tolist(), table.subject.tolist(), strict=True)) for table in seeds]
     subjects = sorted({key for seed in keys for key in seed})

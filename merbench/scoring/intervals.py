@@ -61,16 +61,9 @@ def resampled(
 ) -> npt.NDArray[np.float64]:
     """Compute a figure, averaged over seeds, in every draw of subjects; NaN for draws without a value.
 
-    Figures of the same subjects have the same draws, so their differences are paired.
-
-    Parameters
-    ----------
-    by_subject : ndarray of int, shape (n_seeds, n_subjects, n_classes, n_classes)
-        The confusion matrix of each subject, subjects ordered by dataset.
-    sizes : tuple of int
-        Subjects of each dataset, in that order.
-    figure : callable
-        Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
+    Figures of the same subjects have the same draws, so their differences are paired. `by_subject`, (n_seeds,
+    n_subjects, n_classes, n_classes), are confusion matrices, subjects ordered by dataset; `sizes` the subjects of each
+    dataset, in that order; `figure` maps (..., n_classes, n_classes) to (...), as in :mod:`merbench.scoring.metrics`.
     """
     return np.asarray(figure(drawn(by_subject, sizes)).mean(axis=1))
 

@@ -33,14 +33,9 @@ def confusion_matrix(truth: Any, predicted: Any, classes: list[str] | tuple[str,
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one confusion matrix.
+    """The scores of one confusion matrix, in 0..1; NaN without clips.
 
-    Attributes
-    ----------
-    uf1, uar, acc : float
-        In 0..1; NaN without clips.
-    classes_scored : int
-        Number of classes with clips, over which `uf1` and `uar` are means.
+    `uf1` and `uar` are means over the `classes_scored` classes with clips.
     """
 
     uf1: float

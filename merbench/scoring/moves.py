@@ -10,17 +10,10 @@ from merbench.contracts.clips import IDENTITY
 def moved_clips(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the clips that one row predicts correctly in a larger share of its seeds than the other.
 
-    Parameters
-    ----------
-    row, other : sequence of DataFrame
-        One prediction table per seed, at least one, over the same clips.
-
-    Returns
-    -------
-    DataFrame
-        ``dataset, subject, clip, truth``; ``right, other_right``, the number of seeds in which the clip is correct;
-        ``said, other_said``, its most frequent prediction; ``change``, the share of correct seeds of `row` minus that
-        of `other`. Largest changes first, gains before losses of the same size.
+    Rows are prediction tables over the same clips, one per seed. The columns are ``dataset, subject, clip, truth``;
+    ``right, other_right``, the number of seeds in which the clip is correct; ``said, other_said``, its most frequent
+    prediction; ``change``, the share of correct seeds of `row` minus that of `other`. Largest changes first, gains
+    before losses of the same size.
     """
     one, two = _answers(row), _answers(other).drop(columns="truth")
     both = one.merge(two.rename(columns=lambda name: name if name in IDENTITY else f"other_{name}"), on=IDENTITY)

@@ -25,14 +25,8 @@ Identity = tuple[str, str, str]
 class Difference:
     """The difference between two rows over the same clips.
 
-    Attributes
-    ----------
-    clips : int
-        Number of clips.
-    uf1, uar : float
-        Differences of the means over each row's seeds, in -1..1; NaN without any clip.
-    uf1_interval, uar_interval : Interval
-        95 %, by subject-level bootstrap, conditional on the trained models.
+    `uf1` and `uar` are differences of the means over each row's seeds, in -1..1; NaN without any clip. Intervals are 95
+    %, by subject-level bootstrap, conditional on the trained models.
     """
 
     clips: int
@@ -48,20 +42,11 @@ def paired_difference(
     classes: Sequence[str],
     only: Collection[Identity] | None = None,
 ) -> Difference:
-    """Subtract the figures of `other` from those of `row`.
+    """Subtract the figures of `other` from those of `row`, over the clips `only` if these are given.
 
-    Parameters
-    ----------
-    row, other : sequence of DataFrame
-        One prediction table per seed, at least one: ``dataset, subject, clip, truth, predicted, ...``. The rows may
-        have different numbers of seeds; those of a row are averaged, also within each draw of subjects.
-    only : collection of (dataset, subject, clip), optional
-        Restrict the predictions to these clips.
-
-    Raises
-    ------
-    MerbenchError
-        The tables differ in their clips or in the truth of a clip; names some of them.
+    Rows are prediction tables, ``dataset, subject, clip, truth, predicted, ...``, one per seed, at least one. They may
+    have different numbers of seeds; those of a row are averaged, also within each draw of subjects. Raises
+    MerbenchError if the tables differ in their clips or in the truth of a clip; names some of them.
     """
     tables = [*row, *other]
     for table in tables[1:]:

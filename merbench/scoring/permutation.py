@@ -36,20 +36,12 @@ def subject_swaps(subjects: int, resamples: int = RESAMPLES, seed: int = 0) -> n
 
 
 def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
-    """Test every pair of rows.
+    """Test every pair of rows; returns p-values, shape (n_rows, n_rows), symmetric, and 1 on the diagonal.
 
-    Parameters
-    ----------
-    rows : ndarray, shape (n_rows, n_subjects, n_classes, n_classes)
-        The confusion matrix of each subject under each row, averaged over the row's seeds, over the same clips.
-    figure : callable
-        Confusion matrices (..., n_classes, n_classes) -> values (...), as in :mod:`merbench.scoring.metrics`.
-
-    Returns
-    -------
-    ndarray of float, shape (n_rows, n_rows)
-        Two-sided p-values, ``(1 + resamples as far from 0 or further) / (1 + resamples)``, so never 0; symmetric, and 1
-        on the diagonal. They are not adjusted, see :func:`holm`.
+    `rows`, (n_rows, n_subjects, n_classes, n_classes), are the confusion matrices of each subject under each row,
+    averaged over the row's seeds, over the same clips; `figure` maps (..., n_classes, n_classes) to (...), as in
+    :mod:`merbench.scoring.metrics`. P-values are two-sided, ``(1 + resamples as far from 0 or further) / (1 +
+    resamples)``, so never 0; they are not adjusted, see :func:`holm`.
     """
     count, subjects, classes, _ = rows.shape
     flat = rows.reshape(count, subjects, -1).astype(np.float64)

@@ -19,19 +19,11 @@ from merbench.scoring.metrics import Counts, accuracy, confusion_matrix, scores,
 class PartScore:
     """One part of one row: the scores of a restriction of the pooled predictions.
 
-    Attributes
-    ----------
-    part : str
-        ``full`` or a dataset; for AU detection also ``mean``, over datasets.
-    clips, classes_scored : int
-        Number of predicted clips, and of classes with clips; for AU detection, of action units that clips show.
-    uf1, uar, acc : float
-        Means over seeds. For AU detection, means over action units of: F1 of "shown"; the mean recall of shown and not
-        shown; the share of correct decisions.
-    uf1_interval, uar_interval : Interval
-        By subject-level bootstrap, conditional on the trained models.
-    seed_sd : float
-        Standard deviation of UF1 over seeds (n - 1); NaN with one seed.
+    `part` is ``full`` or a dataset; for AU detection also ``mean``, over datasets. `classes_scored` are the classes
+    with clips; for AU detection, action units that clips show. `uf1`, `uar` and `acc` are means over seeds; for AU
+    detection, means over action units of: F1 of "shown"; the mean recall of shown and not shown; the share of correct
+    decisions. Intervals are by subject-level bootstrap, conditional on the trained models; `seed_sd` is the standard
+    deviation of UF1 over seeds (n - 1), NaN with one seed.
     """
 
     part: str
@@ -70,14 +62,8 @@ def part_scores(
 ) -> list[PartScore]:
     """Score the parts of one row, each a restriction of the pooled predictions.
 
-    Parameters
-    ----------
-    seeds : sequence of DataFrame
-        One prediction table per seed: ``dataset, subject, clip, truth, predicted, ...``.
-    classes : sequence of str
-        The protocol's class set; the action units of AU detection.
-    parts : mapping of str to str
-        ``full`` and datasets, with their titles.
+    `seeds` are prediction tables, ``dataset, subject, clip, truth, predicted, ...``; `classes` the protocol's class
+    set, or the action units of AU detection; `parts` are ``full`` and datasets, with their titles.
     """
     if task == "au-detection":
         return _detection_scores(seeds, classes, parts)

@@ -33,17 +33,10 @@ NOTHING = Interval(float("nan"), float("nan"))
 class UnitScore:
     """Detection of one action unit in held-out clips, pooled over folds.
 
-    Attributes
-    ----------
-    clips, shown : int
-        Clips that are annotated as showing it or not, and those that show it.
-    f1 : float
-        F1 of "shown", mean over seeds; NaN if no clip shows it.
-    floor : float
-        F1 of always predicting that it is shown, the best constant answer. (The opposite answer, which is mostly
-        correct, has an F1 of 0.)
-    interval : Interval
-        95 %, for `f1`, by subject-level bootstrap, conditional on the trained models.
+    Of the `clips` that are annotated as showing it or not, some are `shown`. `f1` is F1 of "shown", mean over seeds;
+    NaN if no clip shows it; `interval` is 95 %, by subject-level bootstrap, conditional on the trained models. `floor`
+    is F1 of always predicting that it is shown, the best constant answer. (The opposite, which is mostly correct, has
+    an F1 of 0.)
     """
 
     unit: int

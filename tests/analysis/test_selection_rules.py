@@ -302,16 +302,6 @@ def test_picking_by_test_labels_gives_the_lift_of_chance_alone():
     assert 0 < rows.uf1_lift["oracle-one-epoch"] < 4 * spread * np.sqrt(2)
 
 
-def test_epochs_that_are_all_alike_have_no_lift():
-    kept = coins()
-    (seed,) = kept.seeds
-    still = replace(seed, predicted=np.repeat(seed.predicted[:, -1:], 5, axis=1), ends=np.full(60, 5))
-    rows = full(selection_rows(replace(kept, seeds=(still,))))
-    pooled = rows[rows.pooled]
-    assert (pooled[["uf1_lift", "uf1_lift_low", "uf1_lift_high", "acc_lift"]] == 0).all(axis=None)
-    assert rows.uf1["fold-mean-last"] == rows.uf1["fold-mean-oracle"]
-
-
 @pytest.mark.slow
 def test_the_lift_of_a_blind_pick_has_an_interval_that_covers_0():
     """Another epoch's throws of the same coins: of 12 intervals of 95 %, fewer than 9 cover 0 only by mistake."""

@@ -40,7 +40,6 @@ from merbench.records.read import read_run
 
 DAMAGE = {
     "predictions truncated": (truncate("predictions.parquet"), CHANGED),
-    "predictions empty": (truncate("predictions.parquet", 0), CHANGED),
     "one byte changed": (flip("predictions.parquet"), CHANGED),
     "predictions gone": (lambda folder: (folder / "predictions.parquet").unlink(), "can't be read"),
     "no table at all": (
@@ -51,12 +50,6 @@ DAMAGE = {
         "not a readable Parquet",
     ),
     "column missing": (rewriting(lambda t: t.drop(columns="score_surprise")), "lacks the columns score_surprise"),
-    "truth missing": (rewriting(lambda t: t.drop(columns="truth")), "lacks the columns truth"),
-    "column too many": (rewriting(lambda t: t.assign(extra=1)), "has foreign columns extra"),
-    "clip twice": (
-        rewriting(lambda t: pd.concat([t.iloc[:2], t.iloc[:1]], ignore_index=True)),
-        "has a clip twice: samm/006/006_1_1",
-    ),
     "clip missing": (rewriting(lambda t: t.iloc[1:]), "has 2 clips, the fold has 3"),
     "clip too many": (
         rewriting(lambda t: pd.concat([t, t.iloc[:1].assign(clip="006_9_9")], ignore_index=True)),
@@ -66,14 +59,8 @@ DAMAGE = {
     "foreign subject": (cell("subject", "060"), "060"),
     "truth changed": (cell("truth", next_class), "truth"),
     "all truths changed": (rewriting(lambda t: t.assign(truth=t.truth.map(next_class))), "truth"),
-    "truth unknown": (cell("truth", "others"), "'others' is none of negative, positive, surprise"),
     "prediction unknown": (cell("predicted", "Negative"), "'Negative' is none of"),
-    "prediction empty": (cell("predicted", None), "is none of"),
-    "score NaN": (cell("score_positive", np.nan, float), "a score is missing or not finite for samm/006/006_2_1"),
-    "score infinite": (cell("score_positive", np.inf, float), "a score is missing or not finite"),
-    "score is text": (rewriting(lambda t: t.assign(score_positive="high")), "scores must be numbers"),
     "record truncated": (truncate("record.json"), "record.json is truncated or not valid JSON"),
-    "record empty": (truncate("record.json", 0), "record.json is truncated or not valid JSON"),
     "record is not an object": (
         lambda folder: (folder / "record.json").write_text("[1]"),
         "truncated or not valid JSON",

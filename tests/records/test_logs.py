@@ -51,18 +51,14 @@ def test_any_name_survives_logs_and_a_leaderboard_entry(record, tmp_path):
         assert (subject, clip) in {row[1:3] for row in rows_of(run.predictions)}
 
 
-def test_the_challenges_format_refuses_names_with_blanks(record):
+def test_challenge_logs_are_read_and_written_and_refuse_blanks(record, answers, tmp_path):
     for subject, clip in each((("s 1", "c1"), ("s1", "c 1"))):
         run = read_run(record(answers_with(subject, clip)))
         with pytest.raises(MerbenchError, match=f"{subject}|{clip}"):
             to_challenge(run.predictions, run.file.outputs)
-
-
-def test_a_log_that_was_read_and_written_is_the_same_log(record, answers, tmp_path):
     run = read_run(record(answers))
     spec = SPEC.model_copy(update={"datasets": dict.fromkeys(("alpha", "beta"), SPEC.datasets["alpha"])})
-    log = tmp_path / "log.txt"
-    log.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
-    again = read_log(log, spec, normalised).predictions
-    assert to_challenge(again, run.file.outputs) == log.read_text(encoding="utf-8")
-    assert log.read_text(encoding="utf-8").splitlines()[:3] == ["alpha s1", "c1 0 0", "c2 1 0"]
+    log, text = tmp_path / "log.txt", to_challenge(run.predictions, run.file.outputs)
+    log.write_text(text, encoding="utf-8")
+    assert to_challenge(read_log(log, spec, normalised).predictions, run.file.outputs) == text
+    assert text.splitlines()[:3] == ["alpha s1", "c1 0 0", "c2 1 0"]

@@ -32,17 +32,6 @@ def test_figures_equal_scikit_learns_over_classes_with_clips(outcome):
     assert found.classes_scored == len(set(truth))
 
 
-@given(outcomes(), st.randoms())
-def test_the_order_of_clips_and_classes_means_nothing(outcome, random):
-    classes, truth, predicted = outcome
-    pairs, others = list(zip(truth, predicted, strict=True)), list(classes)
-    random.shuffle(pairs)
-    random.shuffle(others)
-    turned = scores(confusion_matrix(*zip(*pairs, strict=True), others))
-    straight = scores(confusion_matrix(truth, predicted, classes))
-    assert (turned.uf1, turned.uar, turned.acc) == pytest.approx((straight.uf1, straight.uar, straight.acc), abs=1e-12)
-
-
 def test_a_stack_of_matrices_scores_like_each_of_them():
     rng = np.random.default_rng(3)
     stack = rng.integers(0, 6, (4, 5, 3, 3))

@@ -4,13 +4,12 @@ import re
 import sys
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgba
 from support.cases import each
 from support.recording import made_up_run
@@ -248,13 +247,12 @@ def test_separate_clusters_stay_separate_at_any_scale():
         np.testing.assert_allclose(points, embed(feature)[0], rtol=0.05, atol=0.05)
 
 
-@given(st.integers(1, FEWEST_FOR_TSNE - 1), st.integers(1, 40), st.sampled_from([0.0, 1e-20, 1.0, 1e15]))
-def test_any_feature_of_few_clips_can_be_drawn(count, width, scale):
-    feature = (scale * np.random.default_rng(count).normal(size=(count, width)) + scale).astype(np.float32)
-    points, how = embed(feature)
-    assert points.shape == (count, 2)
-    assert np.isfinite(points).all()
-    assert how == "PCA"
+def test_any_feature_of_few_clips_can_be_drawn():
+    for count, width, scale in each(product((1, 2, FEWEST_FOR_TSNE - 1), (1, 2, 40), (0.0, 1e-20, 1.0, 1e15))):
+        feature = (scale * np.random.default_rng(count).normal(size=(count, width)) + scale).astype(np.float32)
+        points, how = embed(feature)
+        assert (points.shape, how) == ((count, 2), "PCA")
+        assert np.isfinite(points).all()
 
 
 def test_constant_features_and_those_of_one_number_are_drawn():
