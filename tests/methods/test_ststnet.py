@@ -5,18 +5,21 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from support.recording import Silent
 from torch import nn
 from torch.testing import assert_close
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem
+from merbench.engine.execute.grid import execute
+from merbench.engine.execute.jobs import Executor
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
 from merbench.engine.plan.data import choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
+from merbench.records.read import read_run
 from merbench.records.select import read_leaderboard
 from merbench.scoring.table import part_scores
 from merbench.training.torch_method import TorchConfig
@@ -134,27 +137,42 @@ def plans(shared):
     return lambda **options: plan_runs(Request.named(("ststnet",), **options), [prepared])
 
 
-def test_the_authors_weights_give_their_figures_and_answers(shared, plans):
-    """By part and subject by subject, and other figures in BGR order; the authors' log does not name clips."""
+def test_the_authors_weights_give_their_figures_and_answers(shared, plans, tmp_path):
+    """Through folds, records and scores: by part and by subject, other figures in BGR order; the log names no clips."""
     data, (plan,) = shared / "data", plans()
-    flow = torch.from_numpy(plan.task.inputs["flow"].batch()).permute(0, 3, 1, 2).float()
     with np.load(data / "megc2019-flow28" / "ststnet_published_weights.npz", allow_pickle=False) as stored:
         weights = {name: torch.from_numpy(stored[name]) for name in stored.files}
 
-    def answered(flow):
-        answers = np.empty(442, dtype=object)
-        for fold in plan.task.split.folds:
-            mine, net = f"{fold.name.split('/')[1]}/", net_of().eval()
-            state = {name.removeprefix(mine): value for name, value in weights.items() if name.startswith(mine)}
-            net.load_state_dict(MODULE.from_authors_weights(state))
-            with torch.inference_mode():
-                answers[fold.test] = [PROBLEM.outputs[label] for label in net(flow[fold.test]).argmax(1).tolist()]
-        return pd.DataFrame(plan.task.split.truth().assign(predicted=answers))
+    class Published(STSTNET.cls):
+        """Is trained already: on all people but those whom the fold of a job holds out."""
 
-    table, swapped = answered(flow), answered(flow.flip(1))
+        subject, bgr = "", False
+
+        def fit(self, train, run):
+            self._device, self.net, mine = torch.device(run.device), self.module(), f"{self.subject}/"
+            state = {name.removeprefix(mine): value for name, value in weights.items() if name.startswith(mine)}
+            state = MODULE.from_authors_weights(state)
+            self.net.load_state_dict(state | {"conv.weight": state["conv.weight"].flip(1)} if self.bgr else state)
+
+    class WithWeights(Executor):
+        bgr = False
+
+        def __call__(self, jobs, observer):
+            for job in jobs:
+                method = type("Trained", (Published,), {"subject": job.fold.split("/")[1], "bgr": self.bgr})
+                yield job, run_fold(replace(job.task, method=method), job.fold)
+
+    def recorded(name, executor):
+        (state,) = execute([plan], tmp_path / name, Silent(), executor=executor)
+        assert state.complete
+        return read_run(tmp_path / name / plan.run_id).predictions
+
+    table, other = recorded("rgb", WithWeights()), WithWeights()
+    other.bgr = True
     rows = part_scores([table], PROBLEM.outputs, plan.file.parts)
     assert {row.part: (round(row.uf1, 4), round(row.uar, 4)) for row in rows} == EXPECTED
-    assert round(part_scores([swapped], PROBLEM.outputs, {"full": "Full"})[0].uf1, 4) != EXPECTED["full"][0]
+    swapped = part_scores([recorded("bgr", other)], PROBLEM.outputs, {"full": "Full"})
+    assert round(swapped[0].uf1, 4) != EXPECTED["full"][0]
     log = (data / "published-logs" / "ststnet_pytorch.txt").read_text()
     blocks = re.findall(r"Subject: *(\S+) *\nPredicted *: \[(.*)\] *\nGround Truth *: \[(.*)\]", log)
     assert len(blocks) == 68

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -158,3 +160,15 @@ def test_columns_of_a_group_stay_in_one_panel():
     assert len(heads) > 1
     assert all(head.count("left") == head.count("right") for head in heads)
     assert [line for one, line in pairwise(lines) if "Row" in one]
+
+
+def test_latex_compiles(wild, tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    (tmp_path / "page.tex").write_text(
+        head + write(wild, "latex").replace("\x1b", "") + "\\end{document}\n", encoding="utf-8"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert made.returncode == 0, made.stdout[-3000:]

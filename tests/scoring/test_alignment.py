@@ -2,6 +2,8 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from merbench.scoring.alignment import linear_cka, pooled_cka, unbiased_hsic
 
@@ -38,6 +40,13 @@ def test_both_estimates_ignore_rotation_and_need_variation():
         unbiased_hsic(np.ones((3, 2)), np.ones((3, 2)))
 
 
+def test_only_the_ordinary_estimate_is_biased():
+    rng = np.random.default_rng(1)
+    pairs = [(feature(rng), feature(rng)) for _ in range(60)]
+    assert np.mean([linear_cka(*pair) for pair in pairs]) == pytest.approx(0.2, abs=0.03)
+    assert np.mean([unbiased_cka(*pair) for pair in pairs]) == pytest.approx(0, abs=0.03)
+
+
 def test_the_ordinary_estimate_is_the_one_of_its_definition():
     """HSIC of centred Gram matrices, tr(K H L H), as Kornblith et al. define it."""
     rng = np.random.default_rng(2)
@@ -58,6 +67,18 @@ def test_the_unbiased_estimate_is_the_mean_over_quadruples():
     k, m = one @ one.T, two @ two.T
     terms = [k[a, b] * (m[a, b] + m[c, d] - 2 * m[a, c]) for a, b, c, d in permutations(range(6), 4)]
     assert unbiased_hsic(one, two) == pytest.approx(np.mean(terms), rel=1e-10)
+
+
+@given(st.integers(4, 20), st.integers(1, 6), st.integers(1, 6), st.integers(0, 1000))
+def test_cka_is_symmetric_and_invariant(clips, d, e, seed):
+    rng = np.random.default_rng(seed)
+    one, two = rng.normal(size=(clips, d)), rng.normal(size=(clips, e))
+    moved = 7 * one @ rotation(rng, d) - 100
+    assert linear_cka(two, one) == pytest.approx(linear_cka(one, two))
+    assert linear_cka(moved, two) == pytest.approx(linear_cka(one, two))
+    assert -1e-12 <= linear_cka(one, two) <= 1 + 1e-12
+    assert unbiased_hsic(two, one) == pytest.approx(unbiased_hsic(one, two), abs=1e-9)
+    assert unbiased_hsic(moved, two) == pytest.approx(49 * unbiased_hsic(one, two), abs=1e-9)
 
 
 def test_folds_are_summed_first_and_seeds_averaged():

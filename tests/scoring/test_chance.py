@@ -77,3 +77,12 @@ def test_chance_of_action_units_is_that_of_every_exchange():
     assert reached.uar == pytest.approx(np.mean([found[0] for found in each]))
     assert reached.chance == pytest.approx(np.mean(means)) == pytest.approx(0.5)
     assert reached.sd == pytest.approx(np.std(means))
+
+
+def test_constant_predictions_are_at_chance_without_spread():
+    table = fold_of_classes(np.random.default_rng(2)).assign(predicted="negative")
+
+    reached = by_chance(CLASSES, [table, table])
+
+    assert reached.uar == pytest.approx(1 / 3)
+    assert reached.sd == pytest.approx(0, abs=1e-12)

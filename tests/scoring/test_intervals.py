@@ -79,6 +79,12 @@ def test_an_interval_holds_its_figure_and_is_the_same_each_time(ordinary):
         assert bootstrap_interval(by_subject, sizes, figure) == found
 
 
+def test_subjects_that_are_all_alike_leave_nothing_open():
+    one = np.array([[3, 1, 0], [0, 2, 1], [1, 0, 4]])
+    found = bootstrap_interval(np.tile(one, (2, 6, 1, 1)), (4, 2), unweighted_f1)
+    assert (found.low, found.high) == pytest.approx((_plain_uf1(one.tolist()),) * 2, abs=1e-12)
+
+
 def test_one_subject_a_dataset_or_none_gives_no_interval(ordinary):
     none = np.zeros((2, 0, 3, 3), dtype=int)
     for by_subject, sizes in ((ordinary[0][:, :2], (1, 1)), (none, ())):
@@ -102,3 +108,10 @@ def test_all_seeds_of_a_subject_are_drawn_together():
     found, single = bootstrap_interval(both, (4,), accuracy), bootstrap_interval(both[:1], (4,), accuracy)
     assert (found.low, found.high) == (0.5, 0.5)
     assert single.low < 0.5 < single.high
+
+
+def test_more_subjects_make_a_narrower_interval(ordinary):
+    by_subject, sizes = ordinary
+    few = bootstrap_interval(by_subject, sizes, unweighted_f1)
+    many = bootstrap_interval(np.tile(by_subject, (1, 4, 1, 1)), (7, 5) * 4, unweighted_f1)
+    assert many.high - many.low < 0.7 * (few.high - few.low)

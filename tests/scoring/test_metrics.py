@@ -32,6 +32,17 @@ def test_figures_equal_scikit_learns_over_classes_with_clips(outcome):
     assert found.classes_scored == len(set(truth))
 
 
+@given(outcomes(), st.randoms())
+def test_the_order_of_clips_and_classes_means_nothing(outcome, random):
+    classes, truth, predicted = outcome
+    pairs, others = list(zip(truth, predicted, strict=True)), list(classes)
+    random.shuffle(pairs)
+    random.shuffle(others)
+    turned = scores(confusion_matrix(*zip(*pairs, strict=True), others))
+    straight = scores(confusion_matrix(truth, predicted, classes))
+    assert (turned.uf1, turned.uar, turned.acc) == pytest.approx((straight.uf1, straight.uar, straight.acc), abs=1e-12)
+
+
 def test_a_stack_of_matrices_scores_like_each_of_them():
     rng = np.random.default_rng(3)
     stack = rng.integers(0, 6, (4, 5, 3, 3))
@@ -92,3 +103,10 @@ def test_unknown_classes_and_missing_predictions_are_refused():
             confusion_matrix(truth, predicted, THREE)
     with pytest.raises(ValueError, match="2 true classes but 1 predicted"):
         confusion_matrix(["negative", "positive"], ["negative"], THREE)
+
+
+def test_always_negative_on_the_442_clips_of_megc_2019():
+    # 250 negative, 109 positive, 83 surprise: accuracy 250/442, UAR 1/3, UF1 (2*250 / (2*250 + 192)) / 3.
+    found = scores(np.array([[250, 0, 0], [109, 0, 0], [83, 0, 0]]))
+    assert (round(found.acc, 4), round(found.uar, 4), round(found.uf1, 4)) == (0.5656, 0.3333, 0.2408)
+    assert found.uf1 == pytest.approx(500 / 692 / 3)

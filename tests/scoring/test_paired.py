@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from merbench.contracts.errors import MerbenchError
 from merbench.scoring.intervals import subject_draws, tail
@@ -52,6 +54,19 @@ def test_the_interval_equals_a_loop_over_draws_of_subjects():
     )
 
 
+def test_a_planted_difference_has_an_interval_beyond_0():
+    found = paired_difference(made(0.75, 3), made(0.45, 4), CLASSES)
+    assert 0.1 < found.uf1_interval.low < found.uf1 < found.uf1_interval.high
+    assert 0.1 < found.uar_interval.low < found.uar < found.uar_interval.high
+
+
+def test_the_interval_of_equal_methods_mostly_covers_0():
+    pairs = [(made(0.5, 2 * i + 10), made(0.5, 2 * i + 11)) for i in range(40)]
+    found = [paired_difference(one, two, CLASSES).uf1_interval for one, two in pairs]
+    covering = sum(interval.low <= 0 <= interval.high for interval in found)
+    assert covering >= 34  # 38 are expected of 40; fewer than 34 have a chance below 2 %
+
+
 def test_a_row_minus_itself_is_0_and_reversal_changes_the_sign():
     one = made(0.6, 5, seeds=2)
     found = paired_difference(one, [table.sample(frac=1, random_state=1) for table in one], CLASSES)
@@ -62,6 +77,14 @@ def test_a_row_minus_itself_is_0_and_reversal_changes_the_sign():
     assert (back.uf1, back.uf1_interval.low, back.uf1_interval.high) == pytest.approx(
         (-there.uf1, -there.uf1_interval.high, -there.uf1_interval.low), abs=1e-12
     )
+
+
+def test_common_subject_effects_do_not_widen_the_interval():
+    one, two = made(0.5, 1, own=0.45, clips=20), made(0.5, 2, own=0.45, clips=20)
+    paired = paired_difference(one, two, CLASSES).uf1_interval
+    (first,), (second,) = (part_scores(tables, CLASSES, {"full": "Full"}) for tables in (one, two))
+    apart = np.hypot(*(part.uf1_interval.high - part.uf1_interval.low for part in (first, second)))
+    assert paired.high - paired.low < 0.8 * apart
 
 
 def test_a_restriction_scores_its_clips_alone():
@@ -88,3 +111,12 @@ def test_rows_with_different_clips_or_classes_are_refused():
     ):
         with pytest.raises(MerbenchError, match=message):
             paired_difference(rows, others, CLASSES)
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 10_000))
+def test_a_difference_and_its_interval_are_within_1(first, second, seed):
+    sizes = (3, 1, 2)
+    one, two = (made(0.5, seed + i, subjects=sizes, clips=4, seeds=n) for i, n in enumerate((first, second)))
+    found = paired_difference(one, two, CLASSES)
+    assert -1 <= found.uf1_interval.low <= found.uf1_interval.high <= 1
+    assert -1 <= found.uf1 <= 1

@@ -116,3 +116,13 @@ def test_the_best_row_is_adjusted_for_all_pairs(rows):
 def test_the_number_of_rows_that_can_be_tested():
     assert 32 * 31 / 2 / 10_001 < 0.05 < 33 * 32 / 2 / 10_001
     assert most_rows() == 32
+
+
+def test_equal_rows_differ_about_as_often_as_the_level_says(truth):
+    rng = np.random.default_rng(6)
+    found = [
+        permutation_tests(np.stack([made(rng, 0.5, truth), made(rng, 0.5, truth)]), unweighted_f1)[0, 1]
+        for _ in range(120)
+    ]
+    assert sum(p < 0.05 for p in found) <= 13  # 6 are expected; more than 13 have a chance below 1 in 300
+    assert sum(p < 0.5 for p in found) >= 40  # 60 are expected

@@ -45,6 +45,18 @@ def test_strain_is_the_formula_point_by_point(field):
     np.testing.assert_allclose(strain(field), expected, atol=1e-4, rtol=1e-4)
 
 
+@given(field=FIELDS, u=st.floats(-5, 5), v=st.floats(-5, 5), turn=st.floats(-0.1, 0.1))
+def test_moving_the_whole_head_adds_no_strain(field, u, v, turn):
+    rows, columns = np.indices(field.shape[:2])
+    moved = field + np.stack([u - turn * rows, v + turn * columns], axis=-1).astype(np.float32)
+    np.testing.assert_allclose(strain(moved), strain(field), atol=1e-3)
+
+
+def test_stretching_by_a_tenth_strains_by_a_tenth():
+    stretched = np.stack([0.1 * np.indices((SIZE, SIZE))[1], np.zeros((SIZE, SIZE))], axis=-1).astype(np.float32)
+    np.testing.assert_allclose(strain(stretched), 0.1, rtol=1e-3)
+
+
 def test_channels_come_in_the_order_asked_for():
     field = np.random.default_rng(0).normal(size=(9, 8, 2)).astype(np.float32)
     values = channels(field, ("magnitude", "v", "strain", "u"))

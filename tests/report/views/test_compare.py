@@ -5,7 +5,9 @@ import io
 from dataclasses import replace
 from itertools import cycle
 
+import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 from support.cases import each
 from support.damage import flip
 from support.recording import Recorder
@@ -13,6 +15,7 @@ from support.tables import notes_of, printed, strictly, texts
 
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import FIELDS, measured_rows, published_rows
+from merbench.records.read import read_run
 from merbench.records.select import read_leaderboard, read_runs
 from merbench.report.views.compare import best_two, comparison, groups, ranks
 from merbench.report.write import write
@@ -324,3 +327,26 @@ def test_the_committed_leaderboard_verifies():
     # always negative: F1 of negative is 2*250/(442 + 250), the two others 0; a third of the recalls is 1
     assert full["majority"]["uf1"] == pytest.approx(500 / 692 / 3, abs=1e-6)
     assert full["majority"]["uar"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+def test_figures_equal_those_of_scikit_learn(record):
+    rng = np.random.default_rng(1)
+    classes = ("negative", "positive", "surprise")
+    names = [f"{d}/s{s}/c{c}" for d in ("alpha", "beta") for s in range(5) for c in range(8)]
+    truth = {name: classes[rng.integers(3 if name.startswith("alpha") else 2)] for name in names}
+    tables = []
+    for seed in range(3):
+        folder = record({name: (truth[name], classes[rng.integers(3)]) for name in names}, seed=seed)
+        tables.append(read_run(folder).predictions)
+    for row in rows_of(record):
+        inside = [table if row["part"] == "full" else table[table.dataset == row["part"]] for table in tables]
+        present = sorted(set(inside[0].truth))
+        uf1 = [f1_score(t.truth, t.predicted, labels=present, average="macro", zero_division=0) for t in inside]
+        uar = [recall_score(t.truth, t.predicted, labels=present, average="macro", zero_division=0) for t in inside]
+        acc = [accuracy_score(table.truth, table.predicted) for table in inside]
+        found = [row[name] for name in ("uf1", "uar", "acc", "seed_sd")]
+        assert found == pytest.approx([np.mean(uf1), np.mean(uar), np.mean(acc), np.std(uf1, ddof=1)], abs=1e-6)
+        assert (row["seeds"], row["classes_scored"], row["clips"]) == (3, len(present), len(inside[0]))
+        assert row["uf1_low"] <= row["uf1"] <= row["uf1_high"]
+        assert row["uar_low"] <= row["uar"] <= row["uar_high"]
+    assert [row["classes_scored"] for row in rows_of(record)] == [3, 3, 2]
