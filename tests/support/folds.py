@@ -1,5 +1,7 @@
 """A split of six subjects with images of noise, and two methods on it."""
 
+import random
+
 import numpy as np
 import pandas as pd
 import torch
@@ -20,8 +22,8 @@ FOLDS = [f"{dataset}/{subject}" for dataset, subjects in PEOPLE.items() for subj
 TOTAL = CLIPS * len(FOLDS)
 
 
-def spec(**changes):
-    rules = {name: {"title": name, "classes": {}} for name in PEOPLE}
+def spec(people=PEOPLE, **changes):
+    rules = {name: {"title": name, "classes": {}} for name in people}
     content = {"name": "toy", "title": "Toy", "summary": "A toy.", "source": {"text": "tests"}, "classes": CLASSES}
     return ProtocolSpec.model_validate(content | {"datasets": rules, "folds": "leave-one-subject-out"} | changes)
 
@@ -107,10 +109,22 @@ def short(**settings):
     return STSTNET.resolve("quick", {"epochs": "3", "batch_size": "16", **settings})
 
 
-def kept_method(cls, kept):
-    class Kept(cls):
+def noting(fit=lambda *_: None, predict=lambda *_: None, base=Plain):
+    """Make a method that shows itself and what it is handed, before it works as `base` does."""
+
+    class Noting(base):
         def fit(self, train, run):
-            kept.append(self)
+            fit(self, train, run)
             super().fit(train, run)
 
-    return Kept
+        def predict(self, inputs):
+            predict(self, inputs)
+            return super().predict(inputs)
+
+    return Noting
+
+
+def random_states():
+    """Return the states of the global generators."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()

@@ -6,40 +6,25 @@ import numpy as np
 import pytest
 import torch
 from support.cases import each
+from support.folds import flow
+from support.nets import PackedNet, of_layers
 from torch import nn
 
-from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import Problem, Progress, RunContext, TrainingData
 from merbench.training.layers import FastDropout
 from merbench.training.packed import can_pack, fit_packed, grouped_by_steps, start_packed
-from merbench.training.torch_method import TorchConfig, TorchMethod
+from merbench.training.torch_method import TorchConfig
 
 PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
-
-
-def inputs(clips, seed):
-    pictures = np.random.default_rng(seed).standard_normal((clips, 9, 9, 3))
-    return Inputs({"flow": ArrayInput(Flow(), pictures)}, clips)
 
 
 def training(clips, seed):
     labels = np.random.default_rng(seed + 1).integers(0, 3, clips)
     people = np.array(["x/1"] * clips, dtype=object)
-    return TrainingData(inputs(clips, seed), labels, PROBLEM, people, people)
+    return TrainingData(flow(clips, seed=seed), labels, PROBLEM, people, people)
 
 
-class Net(TorchMethod):
-    """In double precision, in which what differs by rounding alone differs by next to nothing."""
-
-    packs = True
-
-    def module(self):
-        pictures = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), FastDropout()]
-        return nn.Sequential(*pictures, nn.Flatten(), FastDropout(), nn.Linear(196, 3)).double()
-
-    def tensors(self, inputs, rng=None):
-        return {"flow": torch.from_numpy(inputs["flow"].batch(rng=rng)).permute(0, 3, 1, 2).double()}
-
+class Net(PackedNet):
     def augment(self, batch, generator):
         flow = batch["flow"]
         return {"flow": flow + 0.1 * torch.randn(flow.shape, generator=generator, dtype=flow.dtype)}
@@ -68,6 +53,10 @@ class PartlyFrozen(Net):
         return net
 
 
+def seeded_runs(count):
+    return [RunContext(seed=place) for place in range(count)]
+
+
 def made(count, method=Net, **settings):
     return [method(TorchConfig(**settings), PROBLEM) for _ in range(count)]
 
@@ -76,11 +65,11 @@ def fit_together(methods, trains, runs):
     fit_packed([start_packed(*fold) for fold in zip(methods, trains, runs, strict=True)])
 
 
-def both(clips, method=Net, contexts=None, **settings):
+def both(clips, method=Net, contexts=None, trains=None, **settings):
     """Return methods fitted one by one and packed, on folds with so many clips."""
-    trains = [training(count, seed) for seed, count in enumerate(clips)]
-    contexts = contexts or (lambda: [RunContext(seed=seed) for seed in range(len(clips))])
-    alone, packed = made(len(clips), method, **settings), made(len(clips), method, **settings)
+    trains = trains or [training(count, seed) for seed, count in enumerate(clips)]
+    contexts = contexts or (lambda: seeded_runs(len(clips)))
+    alone, packed = (made(len(clips), method, **{"batch_size": 12} | settings) for _ in range(2))
     for one, train, run in zip(alone, trains, contexts(), strict=True):
         one.fit(train, run)
     fit_together(packed, trains, contexts())
@@ -95,66 +84,66 @@ def assert_same(alone, packed, tolerance=1e-11):
             torch.testing.assert_close(theirs[name], mine[name], rtol=tolerance, atol=tolerance, msg=name)
 
 
-SETTINGS = {
-    "plain": {"learning_rate": 0.01},
-    "in order": {"learning_rate": 0.01, "shuffle": False},
-    "cosine": {"learning_rate": 0.02, "schedule": "cosine", "warmup_epochs": 1.5},
-    "clipped": {"learning_rate": 0.02, "gradient_norm": 0.3},
-}
-
-
 def test_packed_folds_become_the_same_nets_as_alone():
-    for settings in each(SETTINGS.values()):
-        alone, packed = both([20, 17, 20, 22], epochs=3, batch_size=12, **settings)
+    for settings in each(
+        [
+            {"learning_rate": 0.01},
+            {"learning_rate": 0.01, "shuffle": False},
+            {"learning_rate": 0.02, "schedule": "cosine", "warmup_epochs": 1.5},
+            {"learning_rate": 0.02, "gradient_norm": 0.3},
+        ]
+    ):
+        alone, packed = both([20, 17, 20, 22], epochs=3, **settings)
         assert_same(alone, packed)
         weights = [method.net[0].weight for method in packed]
         assert not torch.allclose(weights[0], weights[2], atol=1e-3)  # folds of one size are still folds of their own
-    alone, packed = both([20, 17], ManyGroups, epochs=3, batch_size=12, learning_rate=0.01)
+    alone, packed = both([20, 17], ManyGroups, epochs=3, learning_rate=0.01)
     assert_same(alone, packed)  # groups of parameters keep their settings
-    test = inputs(7, seed=99)
+    test = flow(7, seed=99)
     for one, other in zip(alone, packed, strict=True):
         np.testing.assert_allclose(other.predict(test).scores, one.predict(test).scores, rtol=1e-10)
 
 
 def test_a_fold_becomes_the_same_net_in_any_pack():
-    one, _ = both([20, 17], epochs=2, batch_size=12)
-    _, packed = both([20, 17, 23, 24], epochs=2, batch_size=12)
+    one, _ = both([20, 17], epochs=2)
+    _, packed = both([20, 17, 23, 24], epochs=2)
     assert_same(one, packed[:2])
 
 
 def test_epoch_end_is_called_for_each_fold_and_may_stop_one():
-    told, done = [], []
+    reported, done = [], []
 
     def contexts():
-        told.append([])
+        reported.append([])
         done.append([Progress() for _ in range(3)])
 
         def watching(place):
             def on_epoch(epoch, method):
-                told[-1].append((place, epoch, method.epoch, method.predict(inputs(5, seed=50)).scores.sum().round(8)))
+                scores = method.predict(flow(5, seed=50)).scores.sum().round(8)
+                reported[-1].append((place, epoch, method.epoch, scores))
                 return place == 1 and epoch == 2
 
             return on_epoch
 
         return [RunContext(seed=place, on_epoch=watching(place), progress=done[-1][place]) for place in range(3)]
 
-    alone, packed = both([20, 17, 20], contexts=contexts, epochs=4, batch_size=12, learning_rate=0.01)
-    assert sorted(told[0]) == sorted(told[1])
-    assert len(told[1]) == 4 + 2 + 4
+    alone, packed = both([20, 17, 20], contexts=contexts, epochs=4, learning_rate=0.01)
+    assert sorted(reported[0]) == sorted(reported[1])
+    assert len(reported[1]) == 4 + 2 + 4
     assert [(each.done, each.total) for each in done[1]] == [(4, 4), (2, 4), (4, 4)]
     assert_same(alone, packed)
 
     ended = []
 
     def stopping():  # training ends when every fold has stopped
-        return [RunContext(seed=place, on_epoch=lambda epoch, _: ended.append(epoch) or True) for place in range(2)]
+        return [replace(run, on_epoch=lambda epoch, _: ended.append(epoch) or True) for run in seeded_runs(2)]
 
-    assert_same(*both([20, 17], contexts=stopping, epochs=5, batch_size=12))
+    assert_same(*both([20, 17], contexts=stopping, epochs=5))
     assert ended == [1, 1, 1, 1]
 
 
-def test_what_is_frozen_stays_as_it_is():
-    alone, packed = both([20, 17], method=PartlyFrozen, epochs=2, batch_size=12)
+def test_frozen_weights_stay_as_they_are():
+    alone, packed = both([20, 17], method=PartlyFrozen, epochs=2)
     assert_same(alone, packed)
     torch.manual_seed(RunContext(seed=0).stream_seed("torch"))
     first = made(1, PartlyFrozen)[0].module()
@@ -164,67 +153,43 @@ def test_what_is_frozen_stays_as_it_is():
 
 
 def test_nets_own_their_weights_in_the_end():
-    _, packed = both([20, 17], epochs=1, batch_size=12)
-    before = packed[1].net[0].weight.clone()
+    _, packed = both([20, 17], epochs=1)
+    mine, other = (method.net[0].weight for method in packed)
+    before = other.clone()
     with torch.no_grad():
-        packed[0].net[0].weight.zero_()
-    assert torch.equal(packed[1].net[0].weight, before)
-    assert packed[0].net[0].weight.untyped_storage().size() == 8 * packed[0].net[0].weight.numel()
+        mine.zero_()
+    assert torch.equal(other, before)
+    assert mine.untyped_storage().size() == 8 * mine.numel()
 
 
 def test_folds_with_as_many_steps_go_together():
-    methods = made(5, batch_size=10)
     # 31: a last clip alone joins the batch before
-    assert grouped_by_steps(methods[0], [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]
-    few = made(3, batch_size=10, epochs=1, least_steps=6)
-    assert grouped_by_steps(few[0], [20, 19, 30]) == [[0, 1], [2]]
+    assert grouped_by_steps(*made(1, batch_size=10), [30, 31, 32, 39, 40]) == [[0, 1], [2, 3, 4]]
+    assert grouped_by_steps(*made(1, batch_size=10, epochs=1, least_steps=6), [20, 19, 30]) == [[0, 1], [2]]
 
 
-def test_methods_that_do_not_pack_are_trained_alone():
-    class Alone(Net):
-        packs = False
-
-    class Own(Net):
-        def fit(self, train, run):
-            raise NotImplementedError
-
-    assert [can_pack(method) for method in (Net, Own)] == [True, False]
-    methods = made(2, Alone)
-    assert grouped_by_steps(methods[0], [20, 20]) == [[0], [1]]
-    with pytest.raises(ValueError, match="can't be trained together"):
-        fit_together(methods, [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
-
-
-def test_layers_that_can_not_be_stacked_are_refused():
-    class Plain(Net):
-        def module(self):
-            return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(243, 3)).double()
-
-    class Twice(Net):
-        def module(self):
-            layer = FastDropout()
-            return nn.Sequential(nn.Flatten(), layer, nn.Linear(243, 3), layer).double()
-
-    class Endless(Net):
-        def module(self):
-            return nn.Sequential(nn.BatchNorm2d(3, momentum=None), nn.Flatten(), nn.Linear(243, 3)).double()
-
-    for method, error, message in (
-        (Plain, RuntimeError, "random"),
-        (Twice, RuntimeError, "called twice"),
-        (Endless, ValueError, "momentum"),
+def test_methods_and_layers_that_can_not_be_packed_are_refused():
+    alone, own = type("Alone", (Net,), {"packs": False}), type("Own", (Net,), {"fit": None})
+    assert [can_pack(method) for method in (Net, own)] == [True, False]
+    assert grouped_by_steps(*made(1, alone), [20, 20]) == [[0], [1]]
+    shared = FastDropout()
+    linear = lambda: nn.Linear(28 * 28 * 3, 3)  # noqa: E731
+    for method, error, message in each(
+        [
+            (alone, ValueError, "can't be trained together"),
+            (of_layers(nn.Flatten, nn.Dropout, linear), RuntimeError, "random"),
+            (of_layers(nn.Flatten, lambda: shared, linear, lambda: shared), RuntimeError, "called twice"),
+            (of_layers(lambda: nn.BatchNorm2d(3, momentum=None), nn.Flatten, linear), ValueError, "momentum"),
+        ]
     ):
         with pytest.raises(error, match=message):
-            fit_together(made(2, method, epochs=1), [training(20, 0)] * 2, [RunContext(seed=0)] * 2)
+            fit_together(made(2, method, epochs=1), [training(20, 0)] * 2, seeded_runs(2))
 
 
 def test_batch_norms_of_all_kinds_are_padded():
-    class Odd(Net):
-        def module(self):
-            plain = nn.BatchNorm2d(3, affine=False)
-            return nn.Sequential(plain, nn.Flatten(), nn.Linear(243, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)).double()
-
-    assert_same(*both([20, 17, 18], Odd, epochs=3, batch_size=12, learning_rate=0.01), tolerance=1e-9)
+    norms = [lambda: nn.BatchNorm2d(3, affine=False), nn.Flatten, lambda: nn.Linear(28 * 28 * 3, 8)]
+    odd = of_layers(*norms, lambda: nn.BatchNorm1d(8), lambda: nn.Linear(8, 3))
+    assert_same(*both([20, 17, 18], odd, epochs=3, learning_rate=0.01), tolerance=1e-9)
 
 
 def test_padding_is_excluded_from_the_loss_of_action_units():
@@ -236,13 +201,8 @@ def test_padding_is_excluded_from_the_loss_of_action_units():
             )
             return (values * known).sum() / known.sum()
 
-    def of(clips, seed):
-        data = training(clips, seed)
-        return replace(data, labels=np.random.default_rng(seed).integers(0, 2, (clips, 3)).astype(float))
-
-    trains = [of(20, 0), of(17, 1)]
-    alone, packed = made(2, Units, epochs=2, batch_size=12), made(2, Units, epochs=2, batch_size=12)
-    for place, (one, train) in enumerate(zip(alone, trains, strict=True)):
-        one.fit(train, RunContext(seed=place))
-    fit_together(packed, trains, [RunContext(seed=place) for place in range(2)])
-    assert_same(alone, packed)
+    trains = [
+        replace(training(clips, seed), labels=np.random.default_rng(seed).integers(0, 2, (clips, 3)).astype(float))
+        for seed, clips in enumerate([20, 17])
+    ]
+    assert_same(*both([20, 17], Units, trains=trains, epochs=2))

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
@@ -27,6 +29,9 @@ ESTIMATORS = {
 }
 
 
+ALL = [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2, 1, 0, 0]
+
+
 def inputs(values):
     return Inputs({"values": ArrayInput(Flow(), values)}, len(values))
 
@@ -37,7 +42,10 @@ def clips(labels, seed=0):
     return values
 
 
-def method_of(estimator):
+TEST = clips(np.array([0, 1, 2] * 10), seed=5)
+
+
+def fitted(estimator, labels, seed=3):
     class Adapted(SklearnMethod):
         def features(self, given):
             return given["values"].batch()
@@ -45,45 +53,34 @@ def method_of(estimator):
         def estimator(self, seed):
             return estimator(seed)
 
-    return Adapted(MethodConfig(), PROBLEM)
-
-
-def fitted(estimator, labels, seed=3):
-    method = method_of(estimator)
-    labels = np.array(labels)
+    method, labels = Adapted(MethodConfig(), PROBLEM), np.array(labels)
     method.fit(TrainingData(inputs(clips(labels)), labels, PROBLEM, labels, labels), RunContext(seed=seed))
     return method
 
 
-ALL = [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2, 1, 0, 0]
-TEST = clips(np.array([0, 1, 2] * 10), seed=5)
+def predicted(method):
+    """Predict the test clips, and some of them alone: the answer must be the same."""
+    found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
+    for row in range(0, len(TEST), 5):
+        alone = method.predict(inputs(TEST[row : row + 1]))
+        np.testing.assert_allclose(alone.scores[0], found.scores[row], atol=1e-9)
+        assert alone.labels[0] == found.labels[row]
+    return found
 
 
 def test_labels_and_scores_are_the_estimators_own():
     seed = RunContext(seed=3).stream_seed("estimator") % 2**32
-    for make in each(ESTIMATORS.values()):
+    for _, make in each(ESTIMATORS.items()):
         bare = make(seed).fit(clips(np.array(ALL)), ALL)
-        found = fitted(make, ALL).predict(inputs(TEST)).check(len(TEST), PROBLEM)
+        found = predicted(fitted(make, ALL))
         assert found.labels.tolist() == bare.predict(TEST).tolist()
         expected = bare.predict_proba(TEST) if hasattr(bare, "predict_proba") else bare.decision_function(TEST)
         np.testing.assert_array_equal(found.scores, expected)
 
 
-def test_a_clips_prediction_is_the_same_alone_and_in_a_batch():
-    labels = [ALL, [0, 1] * 6, [2, 0] * 6] * 3
-    for (name, make), given in each(zip(ESTIMATORS.items(), labels, strict=False)):
-        method = fitted(make, given)
-        together = method.predict(inputs(TEST))
-        for row in range(0, len(TEST), 5):
-            alone = method.predict(inputs(TEST[row : row + 1]))
-            np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-9, err_msg=name)
-            assert alone.labels[0] == together.labels[row], name
-
-
 def test_a_class_without_training_clips_is_never_predicted():
-    for make, present in each(zip(ESTIMATORS.values(), [(0, 1), (0, 2), (1, 2)] * 3, strict=False)):
-        method = fitted(make, [present[n % 2] for n in range(12)])
-        found = method.predict(inputs(TEST)).check(len(TEST), PROBLEM)
+    for (_, make), present in each(zip(ESTIMATORS.items(), [(0, 1), (0, 2), (1, 2)] * 3, strict=False)):
+        found = predicted(fitted(make, [present[n % 2] for n in range(12)]))
         (absent,) = {0, 1, 2} - set(present)
         assert set(found.decisions()) <= set(present)
         assert (found.scores[:, [absent]] <= found.scores).all()
@@ -92,27 +89,21 @@ def test_a_class_without_training_clips_is_never_predicted():
         ahead = found.scores[:, first] - found.scores[:, second]
         sure = np.abs(ahead) > 1e-9
         assert (found.labels[sure] == np.where(ahead > 0, first, second)[sure]).all()
-    found = fitted(ESTIMATORS["dummy"], [1] * 5).predict(inputs(TEST)).check(len(TEST), PROBLEM)
+    found = predicted(fitted(ESTIMATORS["dummy"], [1] * 5))
     assert set(found.decisions()) == {1}
     assert (found.scores == [0, 1, 0]).all()
 
 
 def test_the_estimators_seed_comes_from_the_run():
     seeds = []
-
-    def seeing(seed):
-        seeds.append(seed)
-        return DummyClassifier()
-
     for seed in (3, 3, 4, 2**62):
-        fitted(seeing, ALL, seed)
+        fitted(lambda given: seeds.append(given) or DummyClassifier(), ALL, seed)
     assert seeds[0] == seeds[1] != seeds[2]
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
 def test_missing_definitions_are_named():
     method = SklearnMethod(MethodConfig(), PROBLEM)
-    with pytest.raises(NotImplementedError, match=r"SklearnMethod must define features\(inputs\)"):
-        method.features(inputs(TEST))
-    with pytest.raises(NotImplementedError, match=r"SklearnMethod must define estimator\(seed\)"):
-        method.estimator(1)
+    for call in ("features(inputs)", "estimator(seed)"):
+        with pytest.raises(NotImplementedError, match=re.escape(f"SklearnMethod must define {call}")):
+            getattr(method, call.partition("(")[0])(1)

@@ -32,17 +32,29 @@ class Linear(TorchMethod):
 
 
 class Recording(Linear):
-    """Keeps the clips of every step, by their first value, and the mode of the net."""
+    """Keeps the clips of every step, by their first value, the mode of the net and the type of its scores."""
 
     def __init__(self, config, problem):
         super().__init__(config, problem)
-        self.steps, self.modes, self.labels = [], [], []
+        self.steps, self.labels, self.scored = [], [], []
 
     def loss(self, module, batch, labels):
         self.steps.append(batch["values"][:, 7].tolist())
         self.labels.append(labels.tolist())
-        self.modes.append(module.training)
         return super().loss(module, batch, labels)
+
+    def scores(self, module, batch):
+        found = super().scores(module, batch)
+        self.scored.append((module.training, found.dtype))
+        return found
+
+
+def clips_of(data):
+    return data.inputs["values"].batch()[:, 7].tolist()
+
+
+def flat(steps):
+    return [clip for step in steps for clip in step]
 
 
 def fitted(method=Linear, clips=50, run=None, data=None, **settings):
@@ -52,46 +64,49 @@ def fitted(method=Linear, clips=50, run=None, data=None, **settings):
 
 
 def test_a_planted_signal_is_learnt():
-    net = fitted(clips=150, epochs=60, learning_rate=0.05)
     labels = np.random.default_rng(9).integers(0, 3, 200)
-    found = net.predict(inputs(200, labels, seed=8)).check(200, PROBLEM)
+    test = inputs(200, labels, seed=8)
+    found = fitted(clips=150, epochs=60, learning_rate=0.05).predict(test).check(200, PROBLEM)
     assert found.labels is None
     assert (found.decisions() == labels).mean() > 0.9
-    untrained = fitted(clips=150, epochs=1, learning_rate=1e-9).predict(inputs(200, labels, seed=8))
+    untrained = fitted(clips=150, epochs=1, learning_rate=1e-9).predict(test)
     assert (untrained.decisions() == labels).mean() < 0.7
-
-
-def test_every_clip_is_seen_once_an_epoch_with_its_label():
-    data = training(50)
-    method = fitted(Recording, data=data, epochs=3, batch_size=16)
-    assert [len(step) for step in method.steps] == [16, 16, 16, 2] * 3
-    values = data.inputs["values"].batch()[:, 7].tolist()
-    label_of = dict(zip(values, data.labels.tolist(), strict=True))
-    for epoch in range(3):
-        seen = [value for step in method.steps[4 * epoch : 4 * epoch + 4] for value in step]
-        assert sorted(seen) == sorted(values)
-    for step, labels in zip(method.steps, method.labels, strict=True):
-        assert labels == [label_of[value] for value in step]
 
 
 def test_the_seed_decides_the_order_of_each_epoch_and_the_net():
     one = fitted(Recording, epochs=2, batch_size=50)
-    first = one.steps
-    assert first[0] != first[1]
+    assert one.steps[0] != one.steps[1]
     torch.rand(5), np.random.random(5)  # noqa: NPY002 - other draws before it change nothing
     same, other = fitted(Recording, epochs=2, batch_size=50), fitted(Recording, epochs=2, run=RunContext(seed=2))
-    assert same.steps == first
-    assert other.steps != first
+    assert same.steps == one.steps
+    assert other.steps != one.steps
     states = [each.net.state_dict() for each in (one, same, other)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not torch.equal(states[0]["0.weight"], states[2]["0.weight"])
 
 
-def test_without_shuffling_the_clips_come_as_they_are():
-    data = training(20)
-    method = fitted(Recording, data=data, epochs=2, batch_size=8, shuffle=False)
-    values = data.inputs["values"].batch()[:, 7].tolist()
-    assert method.steps == [values[:8], values[8:16], values[16:]] * 2
+def test_every_clip_is_seen_once_an_epoch_with_its_label():
+    # A last clip alone joins the batch before.
+    sizes = {50: [8] * 6 + [2], 17: [8, 9], 16: [8, 8], 18: [8, 8, 2], 8: [8], 9: [9], 5: [5], 1: [1]}
+    for shuffle in each((True, False)):
+        for clips, expected in each(sizes.items()):
+            data = training(clips)
+            method = fitted(Recording, data=data, epochs=2, batch_size=8, shuffle=shuffle)
+            assert [len(step) for step in method.steps] == expected * 2
+            for epoch in (method.steps[: len(expected)], method.steps[len(expected) :]):
+                seen = flat(epoch)
+                assert sorted(seen) == sorted(clips_of(data)) if shuffle else seen == clips_of(data)
+            label_of = dict(zip(clips_of(data), data.labels.tolist(), strict=True))
+            assert flat(method.labels) == [label_of[clip] for clip in flat(method.steps)]
+
+
+def test_passes_are_added_where_steps_are_few():
+    for least, passes in each([(0, 3), (12, 3), (13, 4), (100, 25)]):
+        data, run = training(50), RunContext(seed=1)
+        method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
+        assert len(method.steps) == 4 * passes
+        assert (run.progress.done, run.progress.total) == (passes, passes)
+        assert sorted(flat(method.steps[-4:])) == sorted(clips_of(data))
 
 
 def test_it_trains_as_a_loop_written_out_does():
@@ -104,9 +119,7 @@ def test_it_trains_as_a_loop_written_out_does():
     values, labels = torch.from_numpy(data.inputs["values"].batch()), torch.from_numpy(data.labels)
     order = run.rng("shuffle")
     for _ in range(4):
-        rows = torch.from_numpy(order.permutation(50))
-        for start in range(0, 50, 16):
-            batch = rows[start : start + 16]
+        for batch in torch.split(torch.from_numpy(order.permutation(50)), 16):
             loss = nn.functional.cross_entropy(straight(values[batch]), labels[batch])
             optimiser.zero_grad()
             loss.backward()
@@ -115,18 +128,19 @@ def test_it_trains_as_a_loop_written_out_does():
 
 
 def test_epoch_end_is_called_each_epoch_and_may_stop():
-    told, test = [], inputs(5, seed=3)
+    reported, test = [], inputs(5, seed=3)
 
     def stop_at_three(epoch, method):
-        told.append((epoch, len(method.steps)))
+        reported.append((epoch, len(method.steps)))
         method.predict(test)
         return epoch == 3
 
     run = RunContext(seed=1, on_epoch=stop_at_three)
     method = fitted(Recording, epochs=10, batch_size=25, run=run)
-    assert told == [(1, 2), (2, 4), (3, 6)]
+    assert reported == [(1, 2), (2, 4), (3, 6)]
     assert len(method.steps) == 6
-    assert method.modes == [True] * 6  # in training mode at every step, although it predicted between
+    # In training mode at every step, although it predicted between.
+    assert [training for training, _ in method.scored] == [True, True, False] * 3
     assert (run.progress.done, run.progress.total) == (3, 10)
 
 
@@ -139,17 +153,32 @@ def test_predictions_are_made_in_eval_mode_and_batch_independent():
     method = fitted(Normed, epochs=2, batch_size=16)
     test = inputs(41, seed=4)
     together = method.predict(test).scores
-    assert together.shape == (41, 3)
-    assert together.dtype == np.float64
+    assert (together.shape, together.dtype) == ((41, 3), np.float64)
     np.testing.assert_array_equal(method.predict(test).scores, together)
-    for row in (0, 15, 16, 40):
-        alone = method.predict(test.take(np.array([row]))).scores
-        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
-    order = np.random.default_rng(0).permutation(41)
-    np.testing.assert_allclose(method.predict(test.take(order)).scores, together[order], atol=1e-5)
+    for rows in ([0], [15], [16], [40], np.random.default_rng(0).permutation(41)):
+        np.testing.assert_allclose(method.predict(test.take(np.array(rows))).scores, together[rows], atol=1e-5)
+    method.net.train()
+    seen = list(
+        method.evaluated(test, lambda net, batch: (net.training, torch.is_grad_enabled(), batch["values"].clone()))
+    )
+    assert [flags for *flags, _ in seen] == [[False, False]] * 3
+    assert [len(values) for *_, values in seen] == [16, 16, 9]
+    np.testing.assert_array_equal(torch.cat([values for *_, values in seen]), test["values"].batch())
 
 
-def test_a_method_without_a_net_is_named():
+def test_a_net_is_made_after_begin_and_a_method_without_one_is_named():
+    called = []
+
+    class Beginning(Linear):
+        def begin(self, train):
+            called.append(("begin", len(train)))
+
+        def module(self):
+            called.append("module")
+            return super().module()
+
+    fitted(Beginning, epochs=1)
+    assert called == [("begin", 50), "module"]
     with pytest.raises(NotImplementedError, match=r"TorchMethod must define module\(\)"):
         fitted(TorchMethod)
 
@@ -187,26 +216,6 @@ def test_the_learning_rate_follows_warmup_and_cosine():
     assert fitted(Watching, epochs=2, batch_size=25, learning_rate=0.5).rates == [[0.5, 0.05]] * 4
 
 
-def test_passes_are_added_where_steps_are_few():
-    for least, passes in each([(0, 3), (12, 3), (13, 4), (100, 25)]):
-        data, run = training(50), RunContext(seed=1)
-        method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
-        assert len(method.steps) == 4 * passes
-        assert (run.progress.done, run.progress.total) == (passes, passes)
-        values = sorted(data.inputs["values"].batch()[:, 7].tolist())
-        assert sorted(value for step in method.steps[-4:] for value in step) == values
-
-
-def test_a_last_clip_alone_joins_the_batch_before():
-    for shuffle in each((True, False)):
-        for clips, sizes in ((17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (8, [8]), (9, [9]), (5, [5]), (1, [1])):
-            data = training(clips)
-            method = fitted(Recording, data=data, epochs=1, batch_size=8, shuffle=shuffle)
-            assert [len(step) for step in method.steps] == sizes
-            seen = [value for step in method.steps for value in step]
-            assert sorted(seen) == sorted(data.inputs["values"].batch()[:, 7].tolist())
-
-
 def test_long_gradients_are_shortened_and_keep_their_direction():
     plain, clipped, free = (
         fitted(Watching, epochs=1, batch_size=50, gradient_norm=norm).gradients[0] for norm in (None, 0.01, 1e6)
@@ -217,140 +226,77 @@ def test_long_gradients_are_shortened_and_keep_their_direction():
     assert torch.equal(free, plain)
 
 
-def test_begin_is_called_before_the_net_is_made():
-    told = []
-
-    class Beginning(Linear):
-        def begin(self, train):
-            told.append(("begin", len(train)))
-
-        def module(self):
-            told.append("module")
-            return super().module()
-
-    fitted(Beginning, epochs=1)
-    assert told == [("begin", 50), "module"]
-
-
-def shifted(clips=20, versions=5):
-    """Return clips of an input with a jitter window: the first value is the clip, the second the version."""
-    values = np.zeros((clips, versions, 8), dtype=np.float32)
-    values[..., 0], values[..., 1] = np.arange(clips)[:, None], np.arange(versions)
-    spec = Flow(onset_jitter=2)
-    labels = np.arange(clips) % 3
-    return TrainingData(Inputs({"values": ArrayInput(spec, values)}, clips), labels, PROBLEM, labels, labels)
-
-
 class Versions(Linear):
-    def __init__(self, config, problem):
-        super().__init__(config, problem)
-        self.seen = []
+    """Keeps the version of every clip that is scored."""
 
     def scores(self, module, batch):
+        self.seen = getattr(self, "seen", [])
         self.seen.append({int(clip): int(version) for clip, version in batch["values"][:, :2].tolist()})
         return super().scores(module, batch)
 
 
 def test_jitter_is_drawn_for_each_epoch_and_never_at_test():
-    data = shifted()
+    values = np.zeros((20, 5, 8), dtype=np.float32)  # the first value is the clip, the second the version
+    values[..., 0], values[..., 1] = np.arange(20)[:, None], np.arange(5)
+    labels = np.arange(20) % 3
+    shifted = Inputs({"values": ArrayInput(Flow(onset_jitter=2), values)}, 20)
+    data = TrainingData(shifted, labels, PROBLEM, labels, labels)
     method = fitted(Versions, data=data, epochs=12, batch_size=20)
     drawn = [[seen[clip] for clip in range(20)] for seen in method.seen]
     assert len({tuple(each) for each in drawn}) == 12
     assert {version for each in drawn for version in each} == set(range(5))
     assert list(method.seen[0]) == RunContext(seed=1).rng("shuffle").permutation(20).tolist()
-    method.seen.clear()
-    method.predict(data.inputs)
-    assert method.seen == [dict.fromkeys(range(20), 0)]
+    method.predict(shifted)
+    assert method.seen[12:] == [dict.fromkeys(range(20), 0)]
     again = fitted(Versions, data=data, epochs=12, batch_size=7, learning_rate=0.5)
     assert {**again.seen[0], **again.seen[1], **again.seen[2]} == dict(enumerate(drawn[0]))  # a stream of its own
 
 
 class Noisy(Recording):
-    """Adds noise of its own stream to every batch; `wasteful` nets draw from torch's stream meanwhile."""
-
-    wasteful = False
+    """Adds noise of its own stream to every batch."""
 
     def augment(self, batch, generator):
         noise = torch.rand(batch["values"].shape, generator=generator, device=generator.device)
         return {"values": batch["values"] + noise}
 
-    def loss(self, module, batch, labels):
-        if self.wasteful:
-            torch.rand(len(self.steps) + 3)
-        return super().loss(module, batch, labels)
-
 
 class Wasteful(Noisy):
-    wasteful = True
+    def loss(self, module, batch, labels):
+        torch.rand(len(self.steps) + 3)  # of torch's stream
+        return super().loss(module, batch, labels)
 
 
 def test_augmentation_draws_from_a_stream_of_its_own():
     first = fitted(Noisy, epochs=3, batch_size=16)
     assert fitted(Wasteful, epochs=3, batch_size=16, learning_rate=0.5).steps == first.steps
     assert fitted(Noisy, epochs=3, batch_size=16, run=RunContext(seed=2)).steps != first.steps
-    plain = fitted(Recording, epochs=3, batch_size=16)
-    added = [b - a for one, two in zip(plain.steps, first.steps, strict=True) for a, b in zip(one, two, strict=True)]
-    assert len({round(value, 6) for value in added}) == 150  # drawn anew for each clip and step
-    assert min(added) >= -1e-6
-    assert max(added) <= 1 + 1e-6
-
-
-class Typed(Linear):
-    def __init__(self, config, problem):
-        super().__init__(config, problem)
-        self.types = []
-
-    def scores(self, module, batch):
-        found = super().scores(module, batch)
-        self.types.append((module.training, found.dtype))
-        return found
+    added = np.array(flat(first.steps)) - flat(fitted(Recording, epochs=3, batch_size=16).steps)
+    assert len(set(added.round(6))) == 150  # drawn anew for each clip and step
+    assert -1e-6 <= added.min() < added.max() <= 1 + 1e-6
 
 
 def test_mixed_precision_is_for_training_only():
     for precision, kind in each([("float32", torch.float32), ("bfloat16", torch.bfloat16)]):
-        method = fitted(Typed, epochs=2, precision=precision)
+        method = fitted(Recording, epochs=2, precision=precision)
         found = method.predict(inputs(5, seed=3))
-        assert method.types == [(True, kind)] * 4 + [(False, torch.float32)]
+        assert method.scored == [(True, kind)] * 4 + [(False, torch.float32)]
         assert all(p.dtype == torch.float32 for p in method.net.parameters())
         assert found.scores.dtype == np.float64
 
 
-def test_the_net_is_compiled_for_training_only_if_asked_for(monkeypatch):
-    for compiled in each([False, True]):
-        made = []
+def test_the_net_is_compiled_and_its_filters_channels_last_only_if_asked_for(monkeypatch):
+    class Filters(TorchMethod):
+        def module(self):
+            return nn.Sequential(nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 3, 2), nn.Flatten())
 
-        def compile_(net):
-            made.append(net)  # noqa: B023
-            return net
-
-        monkeypatch.setattr(torch, "compile", compile_)
-        settings = {"compiled": True} if compiled else {}
-        method = fitted(epochs=2, **settings)
-        assert made == ([method.net] if compiled else [])
-        assert TorchConfig().compiled is False
-
-
-def test_filters_are_channels_last_if_asked_for():
-    for channels_last in each([False, True]):
-
-        class Filters(TorchMethod):
-            def module(self):
-                return nn.Sequential(nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 3, 2), nn.Flatten())
-
-        weight = fitted(Filters, epochs=1, channels_last=channels_last).net[1].weight
-        assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
-
-
-def test_evaluated_gives_batches_in_eval_mode_without_gradients():
-    method = fitted(Normed, epochs=1, batch_size=16)
-    test = inputs(41, seed=4)
-    method.net.train()
-    seen = list(
-        method.evaluated(test, lambda net, batch: (net.training, torch.is_grad_enabled(), batch["values"].clone()))
-    )
-    assert [flags for *flags, _ in seen] == [[False, False]] * 3
-    assert [len(values) for *_, values in seen] == [16, 16, 9]
-    np.testing.assert_array_equal(torch.cat([values for *_, values in seen]), test["values"].batch())
+    made = []
+    monkeypatch.setattr(torch, "compile", lambda net: made.append(net) or net)
+    plain = fitted(Filters, epochs=1).net
+    assert made == []
+    compiled = fitted(Filters, epochs=2, compiled=True, channels_last=True).net
+    assert made == [compiled]
+    for net, channels_last in ((plain, False), (compiled, True)):
+        assert net[1].weight.is_contiguous(memory_format=torch.channels_last) is channels_last
 
 
 def test_invalid_settings_are_refused():

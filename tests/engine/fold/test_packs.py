@@ -8,77 +8,40 @@ import pandas as pd
 import pytest
 import torch
 from support.cases import each
+from support.folds import Plain, random_states, spec, table
+from support.nets import PackedNet, of_layers
 from torch import nn
 
-from merbench.contracts.clips import clip_table
 from merbench.contracts.errors import SetupError
-from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import MethodConfig, Progress
-from merbench.contracts.protocols import ProtocolSpec
+from merbench.contracts.methods import Progress
 from merbench.engine.execute.jobs import Executor, Job, JobQueue, pack_size
 from merbench.engine.fold.folds import can_pack, run_fold, run_folds
-from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import SELECTIONS
 from merbench.splits.split import make_split
-from merbench.training.layers import FastDropout
-from merbench.training.torch_method import TorchConfig, TorchMethod
+from merbench.training.torch_method import TorchConfig
 
 CLIPS = {"a": 9, "b": 6, "c": 8, "d": 7}
 FOLDS = [f"toy/{subject}" for subject in CLIPS]
 
 
-class Net(TorchMethod):
-    """Small, with batch norm and dropout; in double precision, in which rounding is not amplified to what matters."""
-
-    packs = True
-
-    def module(self):
-        pictures = [nn.Conv2d(3, 4, 5, stride=3), nn.ReLU(), nn.BatchNorm2d(4), FastDropout()]
-        return nn.Sequential(*pictures, nn.Flatten(), nn.Linear(256, 3)).double()
-
-    def tensors(self, inputs, rng=None):
-        return {"flow": torch.from_numpy(inputs["flow"].batch(rng=rng)).permute(0, 3, 1, 2).double() / 255}
-
+class Net(PackedNet):
     def diagnose(self, inputs):
-        return {
-            "feature/pixels": np.concatenate(
-                list(self.evaluated(inputs, lambda net, b: net[0](b["flow"]).mean((2, 3))))
-            )
-        }
+        features = self.evaluated(inputs, lambda net, batch: net[0](batch["flow"]).mean((2, 3)))
+        return {"feature/pixels": np.concatenate(list(features))}
 
 
 @pytest.fixture(scope="module")
 def split():
-    spec = ProtocolSpec.model_validate(
-        {
-            "name": "toy",
-            "title": "Toy",
-            "summary": "A toy.",
-            "source": {"text": "tests"},
-            "classes": ["negative", "positive", "surprise"],
-            "datasets": {"toy": {"title": "Toy", "classes": {}}},
-            "folds": "leave-one-subject-out",
-        }
-    )
-    rows = [
-        {"dataset": "toy", "subject": subject, "clip": f"c{n}", "emotion": spec.classes[n % 3]}
-        for subject, clips in CLIPS.items()
-        for n in range(clips)
-    ]
-    return make_split(spec, clip_table(pd.DataFrame(rows), "toy"))
-
-
-@pytest.fixture(scope="module")
-def inputs(split):
-    values = np.random.default_rng(1).integers(0, 256, (len(split.clips), 28, 28, 3), dtype=np.uint8)
-    return Inputs({"flow": ArrayInput(Flow(), values)}, len(values))
+    clips = table({"toy": tuple(CLIPS)}, max(CLIPS.values()))
+    clips = clips[clips.groupby("subject").cumcount() < clips.subject.map(CLIPS)]
+    return make_split(spec(["toy"]), clips.reset_index(drop=True))
 
 
 @pytest.fixture
-def task(split, inputs):
+def task(task):
     def make(method=Net, epochs=3, batch_size=15, **options):
         config = TorchConfig(epochs=epochs, batch_size=batch_size, learning_rate=0.01)
-        return FoldTask(method, config, split, inputs, 0, **options)
+        return task(method, config=config, **options)
 
     return make
 
@@ -96,9 +59,14 @@ def assert_same(one, other):
     pd.testing.assert_frame_equal(one.predictions, other.predictions, rtol=0, atol=1e-6)
 
 
+def assert_as_alone(task, outcomes):
+    for found in outcomes:
+        assert_same(run_fold(task, found.fold), found)
+
+
 def test_packed_folds_record_the_same_as_folds_alone(task):
-    asked = task(keep_epochs=True, diagnose=True)
-    outcomes, notes = together(asked)
+    asked, progress = task(keep_epochs=True, diagnose=True), Progress()
+    outcomes, notes = together(asked, progress=progress)
     assert notes == []
     assert [outcome.fold for outcome in outcomes] == FOLDS
     for found in outcomes:
@@ -113,6 +81,9 @@ def test_packed_folds_record_the_same_as_folds_alone(task):
                 np.testing.assert_allclose(found.diagnostics[name], values, atol=1e-6)
             else:
                 np.testing.assert_array_equal(found.diagnostics[name], values)
+        assert found.seconds["total"] >= found.seconds["fit"] + found.seconds["predict"]
+    assert len({outcome.seconds["fit"] for outcome in outcomes}) == 1
+    assert (progress.done, progress.total) == (3, 3)
 
 
 def test_a_fold_does_not_depend_on_its_pack(task):
@@ -121,41 +92,32 @@ def test_a_fold_does_not_depend_on_its_pack(task):
     assert_same(first, second)
 
 
-def test_times_of_packed_folds_add_up_and_progress_is_reported(task):
-    progress = Progress()
-    outcomes, _ = together(task(), progress=progress)
-    assert (progress.done, progress.total) == (3, 3)
-    assert len({outcome.seconds["fit"] for outcome in outcomes}) == 1
-    assert all(outcome.seconds["total"] >= outcome.seconds["fit"] + outcome.seconds["predict"] for outcome in outcomes)
-
-
-def test_each_method_gets_only_the_clips_of_its_own_fold(task, split, inputs):
+def test_each_method_gets_only_the_clips_of_its_own_fold(task, split, inputs, rows_of):
     seen = []
 
     class Looking(Net):
         def begin(self, train):
-            self.subjects = set(train.subjects)
-            self.given = [train.inputs["flow"].stored()]
+            self.subjects, self.given = set(train.subjects), [train.inputs]
             seen.append(self)
 
         def tensors(self, inputs, rng=None):
-            self.given.append(inputs["flow"].stored())
+            self.given.append(inputs)
             return super().tensors(inputs, rng)
 
     _, notes = together(task(Looking, keep_epochs=True))
     assert notes == []
-    whole = inputs["flow"].stored()
-    for fold, method in zip(FOLDS, seen, strict=True):
-        rows = split.fold(fold)
+    pictures = [[given["flow"].stored() for given in method.given] for method in seen]
+    for place, (fold, method) in enumerate(zip(FOLDS, seen, strict=True)):
+        train, test = (set(rows) for rows in (split.fold(fold).train, split.fold(fold).test))
         assert method.subjects == set(FOLDS) - {fold}
-        assert np.array_equal(method.given[0], whole[rows.train])
-        known = {whole[row].tobytes(): row for row in range(len(whole))}
-        for given in method.given:
-            assert {known[each.tobytes()] for each in given} in (set(rows.train), set(rows.test), {rows.test[0]}) or (
-                len(given) == 1 and known[given[0].tobytes()] in rows.test
-            )
-            assert not any(np.shares_memory(given, other) for one in seen if one is not method for other in one.given)
-            assert not np.shares_memory(given, whole)
+        assert rows_of(method.given[0]) == split.fold(fold).train.tolist()
+        for rows in map(set, map(rows_of, method.given)):
+            assert rows in (train, test) or (len(rows) == 1 and rows < test)
+        others = [
+            inputs["flow"].stored(),
+            *(each for other in pictures if other is not pictures[place] for each in other),
+        ]
+        assert not any(np.shares_memory(mine, other) for mine in pictures[place] for other in others)
 
 
 def test_each_packed_fold_has_its_own_random_state(task):
@@ -163,63 +125,52 @@ def test_each_packed_fold_has_its_own_random_state(task):
         def module(self):
             net = super().module()
             with torch.no_grad():
-                net[5].bias += np.random.random() + random.random()  # noqa: NPY002 - a method may
+                net[6].bias += np.random.random() + random.random()  # noqa: NPY002 - a method may
             return net
 
-    state = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    before = random_states()
     outcomes, _ = together(task(Drawing))
-    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
-    assert state[:2] == after[:2]
-    assert torch.equal(state[2], after[2])
-    for outcome in outcomes:
-        assert_same(run_fold(task(Drawing), outcome.fold), outcome)
+    assert random_states() == before
+    assert_as_alone(task(Drawing), outcomes)
 
 
 def test_folds_with_other_numbers_of_steps_are_trained_apart(task):
     outcomes, notes = together(task(batch_size=22))  # 21, 24, 22, 23 training clips: one step, or two
     assert notes == []
     assert [outcome.packed for outcome in outcomes] == [3, 1, 3, 3]  # a last clip alone joins the batch before
-    for outcome in outcomes:
-        assert_same(run_fold(task(batch_size=22), outcome.fold), outcome)
-
-
-class WithPlainDropout(Net):
-    """Says that it packs, and does not: torch's dropout would draw for all folds at once."""
-
-    def module(self):
-        return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(28 * 28 * 3, 3)).double()
+    assert_as_alone(task(batch_size=22), outcomes)
 
 
 def test_folds_that_can_not_be_packed_are_trained_alone(task):
-    outcomes, (note,) = together(task(WithPlainDropout))
+    # It says that it packs, and does not: torch's dropout would draw for all folds at once.
+    method = of_layers(nn.Flatten, nn.Dropout, lambda: nn.Linear(28 * 28 * 3, 3))
+    outcomes, (note,) = together(task(method))
     assert "4 folds could not be trained together and are run one at a time (RuntimeError: vmap" in note
     assert "\n" not in note
-    for outcome in outcomes:
-        assert outcome.packed == 1
-        assert_same(run_fold(task(WithPlainDropout), outcome.fold), outcome)
+    assert [outcome.packed for outcome in outcomes] == [1] * 4
+    assert_as_alone(task(method), outcomes)
+
+
+def refuse(*_):
+    raise ValueError("not b")
 
 
 def test_a_fold_that_fails_fails_alone(task):
     class InTraining(Net):
         def begin(self, train):
             if "toy/b" not in train.subjects:
-                raise ValueError("not b")
+                refuse()
 
     class InTest(Net):
         def predict(self, inputs):
-            if inputs.clips == CLIPS["b"]:
-                raise ValueError("not b")
-            return super().predict(inputs)
+            return refuse() if inputs.clips == CLIPS["b"] else super().predict(inputs)
 
-    class Never(Net):
-        def __init__(self, config, problem):
-            raise ValueError("not b")
-
-    for method, failed, notes in ((InTraining, "b", 1), (InTest, "b", 0), (Never, "abcd", 1)):
+    never = type("Never", (Net,), {"__init__": refuse})
+    for method, failed, notes in ((InTraining, "b", 1), (InTest, "b", 0), (never, "abcd", 1)):
         outcomes, said = together(task(method))
         failures = [outcome.failure and outcome.failure.message for outcome in outcomes]
         assert failures == ["not b" if name in failed else None for name in CLIPS], method
-        assert method is Never or len(said) == notes
+        assert method is never or len(said) == notes
         assert method is not InTest or {outcome.packed for outcome in outcomes} == {4}
 
 
@@ -234,18 +185,9 @@ def test_setup_errors_and_interrupts_pass_through(task):
             together(task(Stopping))
 
 
-class Plain:
-    Config = MethodConfig
-
-
 def test_only_nets_that_say_so_can_be_packed(task):
-    class Silent(Net):
-        packs = False
-
-    class Pretender(Plain):
-        packs = True
-
-    assert [can_pack(task(method)) for method in (Net, Silent, Pretender, Plain)] == [True, False, False, False]
+    silent, pretender = type("Silent", (Net,), {"packs": False}), type("Pretender", (Plain,), {"packs": True})
+    assert [can_pack(task(method)) for method in (Net, silent, pretender, Plain)] == [True, False, False, False]
     assert [can_pack(task(Net, selection=name)) for name in SELECTIONS] == [True, False, False]
 
 
@@ -255,21 +197,15 @@ def test_only_nets_that_say_so_can_be_packed(task):
 class Watcher:
     def __init__(self):
         self.notes, self.shown = [], []
-
-    def note(self, text):
-        self.notes.append(text)
+        self.note = self.notes.append
 
     def working(self, workers):
         self.shown += [at.shown for at in workers]
 
 
 def jobs(task, run="run", folds=FOLDS):
-    plan = SimpleNamespace(
-        run_id=run,
-        file=SimpleNamespace(
-            method="toy", key=SimpleNamespace(method="toy", config={}, input_digests={}, selection="last")
-        ),
-    )
+    key = SimpleNamespace(method="toy", config={}, input_digests={}, selection="last")
+    plan = SimpleNamespace(run_id=run, file=SimpleNamespace(method="toy", key=key))
     return [Job(plan, task, fold) for fold in folds]
 
 
@@ -287,13 +223,10 @@ def test_one_process_packs_folds_of_a_run_and_shows_the_first(task):
 
 
 def test_a_method_that_does_not_pack_is_noted_once(task):
-    class Alone(Net):
-        packs = False
-
     watcher, executor = Watcher(), Executor(pack=8)
+    alone = task(type("Alone", (Net,), {"packs": False}), epochs=1)
     for run in ("one", "two"):
-        found = list(executor(jobs(task(Alone, epochs=1), run), watcher))
-        assert [outcome.packed for _, outcome in found] == [1, 1, 1, 1]
+        assert [outcome.packed for _, outcome in executor(jobs(alone, run), watcher)] == [1, 1, 1, 1]
     assert watcher.notes == ["--pack 8: toy can't be packed, each fold is trained alone"]
 
 

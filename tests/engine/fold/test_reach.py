@@ -7,12 +7,11 @@ from collections import OrderedDict
 import numpy as np
 import torch
 from support.cases import each
-from support.folds import CLIPS, FOLDS, TOTAL, Plain, flow, outcome, spec, table
+from support.folds import CLIPS, FOLDS, TOTAL, flow, noting, outcome, spec, table
 from support.prying import findings, prying, reachable
 
-from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Inputs
-from merbench.contracts.methods import MethodConfig, RunContext
-from merbench.engine.fold.opening import FoldTask
+from merbench.contracts.inputs import ArrayInput, ClipFacts, Inputs
+from merbench.contracts.methods import RunContext
 from merbench.prepare.kinds.facts import clip_facts, database_code
 from merbench.splits.split import make_split
 
@@ -31,13 +30,8 @@ def closure(hidden):
     return lambda: hidden
 
 
-def generator(hidden):
-    yield hidden
-    yield hidden
-
-
 def started(hidden):
-    found = generator(hidden)
+    found = (hidden for _ in range(2))
     next(found)
     return found
 
@@ -71,9 +65,8 @@ def test_the_search_finds_names_tables_and_labels(split):
 
 
 def test_a_method_can_reach_no_identity_label_or_table(task):
-    for options in each(
-        ({}, {"keep_epochs": True}, {"transductive": True}, {"selection": "inner"}, {"selection": "inner-keep"})
-    ):
+    selections = [{"selection": "inner"}, {"selection": "inner-keep"}]
+    for options in each([{}, {"keep_epochs": True}, {"transductive": True}, *selections]):
         for fold in FOLDS[::2]:
             handed = []
             outcome(task(prying(handed), **options), fold)
@@ -81,28 +74,29 @@ def test_a_method_can_reach_no_identity_label_or_table(task):
             assert findings(handed, fold) == []
 
 
-def test_facts_of_clips_reveal_the_database_and_nothing_else(split, inputs):
-    fold = FOLDS[3]
-    spec = ClipFacts(facts=("database",))
-    facts = ArrayInput(spec, clip_facts(spec, split.clips))
+def test_facts_of_clips_reveal_the_database_and_nothing_else(task, split, inputs):
+    fold, spec = FOLDS[3], ClipFacts(facts=("database",))
+    both = Inputs({"flow": inputs["flow"], "facts": ArrayInput(spec, clip_facts(spec, split.clips))}, TOTAL)
     handed = []
-    both = Inputs({"flow": inputs["flow"], "facts": facts}, TOTAL)
-    outcome(FoldTask(prying(handed), MethodConfig(), split, both, 0), fold)
+    outcome(task(prying(handed), inputs=both), fold)
     tests = [item for each in handed for item in each if isinstance(item, Inputs)]
     assert findings(handed, fold) == []
     assert {code for test in tests for code in test["facts"].batch().ravel()} == {database_code(fold.split("/")[0])}
 
 
+def arrays_in(*roots):
+    return [item for item in reachable(*roots) if isinstance(item, np.ndarray)]
+
+
 def test_test_clips_are_out_of_reach_while_training_without_leave(task, inputs, split):
     reached, given = [], []
 
-    class Prying(Plain):
-        def fit(self, train, run):
-            given.append(train.unlabelled)
-            reached.append([i for i in reachable(self, train, run) if isinstance(i, np.ndarray) and i.ndim == 4])
+    def pry(method, train, run):
+        given.append(train.unlabelled)
+        reached.append([values for values in arrays_in(method, train, run) if values.ndim == 4])
 
-    outcome(task(Prying))
-    outcome(task(Prying, transductive=True))
+    for transductive in (False, True):
+        outcome(task(noting(pry), transductive=transductive))
     secret = sorted(values.tobytes() for values in inputs["flow"].batch(split.fold("samm/006").test))
     assert [len(values) for values in reached[0]] == [TOTAL - CLIPS]
     assert not set(secret) & {clip.tobytes() for values in reached[0] for clip in values}
@@ -110,47 +104,32 @@ def test_test_clips_are_out_of_reach_while_training_without_leave(task, inputs, 
     assert sorted(values.tobytes() for values in given[1]["flow"].batch()) == secret
 
 
-def test_labels_at_test_need_the_cards_disclosure(split, inputs):
-    for admitted in each([False, True]):
-        units = ActionUnits(vocabulary=(1, 4))
-        shown = np.arange(2.0 * TOTAL).reshape(TOTAL, 2)
-        both = Inputs({"flow": inputs["flow"], "units": ArrayInput(units, shown)}, TOTAL)
-        seen = {}
+def test_labels_at_test_need_the_cards_disclosure(task, split, with_units):
+    for disclosed in each([False, True]):
+        fitted, tested = [], []
 
-        class Looking(Plain):
-            def fit(self, train, run):
-                seen["train"] = train.inputs["units"].batch()  # noqa: B023
-                seen["unlabelled"] = sorted(train.unlabelled.names())  # noqa: B023
-                reached = [item for item in reachable(train, run) if isinstance(item, np.ndarray)]
-                seen["reached"] = sum(item.shape == (CLIPS, 2) for item in reached)  # noqa: B023
+        def pry(_, train, run):
+            of_test = [values for values in arrays_in(train, run) if values.shape == (CLIPS, 2)]
+            fitted.extend([train.inputs["units"].batch(), sorted(train.unlabelled.names()), len(of_test)])  # noqa: B023
 
-            def predict(self, inputs):
-                seen.setdefault("test", sorted(inputs.names()))  # noqa: B023
-                return super().predict(inputs)
-
-        task = FoldTask(Looking, MethodConfig(), split, both, 0, transductive=True, au_labels_at_test=admitted)
-        outcome(task)
-        np.testing.assert_array_equal(seen["train"], shown[split.fold("samm/006").train])
-        assert seen["test"] == seen["unlabelled"] == (["flow", "units"] if admitted else ["flow"])
-        assert seen["reached"] == admitted
+        method = noting(pry, lambda _, inputs: tested.append(sorted(inputs.names())))  # noqa: B023
+        outcome(task(method, inputs=with_units, transductive=True, au_labels_at_test=disclosed))
+        np.testing.assert_array_equal(fitted[0], with_units["units"].batch(split.fold("samm/006").train))
+        assert tested[0] == fitted[1] == (["flow", "units"] if disclosed else ["flow"])
+        assert fitted[2] == disclosed
 
 
-def test_the_held_out_person_is_excluded_under_every_dataset():
+def test_the_held_out_person_is_excluded_under_every_dataset(task):
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06", "s08"), "samm": ("s06",)}
-    protocol = spec(datasets={name: {"title": name, "classes": {}} for name in people})
     cameras = {"smic-hs": "smic", "smic-vis": "smic"}
-    split = make_split(protocol, table(people), same_people=cameras)
-    inputs = flow(len(split.clips), split.labels)
-    seen = {}
+    split = make_split(spec(people), table(people), same_people=cameras)
+    handed = []
+    method = noting(lambda _, train, run: handed.append(set(train.subjects)))
     for fold in split.folds:
-
-        class Looking(Plain):
-            def fit(self, train, run):
-                seen[fold.name] = set(train.subjects)  # noqa: B023 - called at once
-
-        outcome(FoldTask(Looking, MethodConfig(), split, inputs, 0, same_people=cameras), fold.name)
+        outcome(task(method, split=split, inputs=flow(len(split.clips), split.labels), same_people=cameras), fold.name)
     everyone = {f"{dataset}/{subject}" for dataset, subjects in people.items() for subject in subjects}
     both = {"smic-vis/s06", "smic-hs/s06"}
+    seen = {fold.name: subjects for fold, subjects in zip(split.folds, handed, strict=True)}
     assert seen == {name: everyone - (both if name in both else {name}) for name in everyone}
 
 
@@ -158,66 +137,60 @@ def test_pretraining_clips_exclude_the_held_out_person(task):
     # s06 of HS and of VIS are one person, and no other database's 06
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06",), "samm": ("006", "008"), "other": ("s06",)}
     clips = table(people, clips=9)
+    subjects = (clips.dataset + "/" + clips.subject).to_numpy(dtype=object)
     extra = (clips, flow(len(clips), seed=8))
     aliases = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic"}
     handed = []
     method = prying(handed)
     method.asked = ("extra",)
-    options = {"auxiliary": {"extra": extra}, "same_people": aliases}
-    for fold, allowed in {
-        "smic-hs/s06": {"smic-vis/s07", "samm/006", "samm/008", "other/s06"},
-        "samm/006": {"smic-vis/s06", "smic-vis/s07", "smic-hs/s06", "samm/008", "other/s06"},
-        "casme2/sub06": {"smic-vis/s06", "smic-vis/s07", "smic-hs/s06", "samm/006", "samm/008", "other/s06"},
+    for fold, absent in {
+        "smic-hs/s06": {"smic-vis/s06", "smic-hs/s06"},
+        "samm/006": {"samm/006"},
+        "casme2/sub06": set(),
     }.items():
         handed.clear()
-        outcome(task(method, **options), fold)
+        outcome(task(method, auxiliary={"extra": extra}, same_people=aliases), fold)
         data = next(item for item in handed if not isinstance(item, tuple))
-        assert set(data.subjects) == allowed
+        kept = ~np.isin(subjects, sorted(absent))
+        assert set(data.subjects) == set(subjects) - absent
         assert data.datasets.tolist() == [subject.split("/")[0] for subject in data.subjects]
-        kept = np.isin((clips.dataset + "/" + clips.subject).to_numpy(dtype=object), sorted(allowed))
         assert data.emotions.tolist() == clips.emotion[kept].tolist()
         assert data.inputs.clips == kept.sum()
         np.testing.assert_array_equal(data.inputs["flow"].batch(), extra[1]["flow"].batch(np.flatnonzero(kept)))
-        absent = {f"{d}/{s}" for d, subjects in people.items() for s in subjects} - allowed
         texts = [item for item in reachable(*handed) if isinstance(item, str)]
         assert not [text for text in texts for name in {*absent, fold} if name in text]
-        lengths = {len(item) for item in reachable(*handed) if isinstance(item, np.ndarray)}
+        lengths = {len(values) for values in arrays_in(*handed)}
         assert kept.sum() in lengths
         assert (len(clips) in lengths) is (not absent)
 
 
-def test_training_annotations_are_shuffled_with_the_labels(split, inputs):
-    units = ArrayInput(ActionUnits(vocabulary=(1, 4)), np.arange(2.0 * TOTAL).reshape(TOTAL, 2))
-    both = Inputs({"flow": inputs["flow"], "units": units}, TOTAL)
-    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
-    seen = {}
+def test_training_annotations_are_shuffled_for_each_fold_and_seed(task, split, with_units, rows_of):
+    def annotated(fold="samm/006", seed=0, shuffled=True):
+        """Return whose annotations the training clips are given, and the recorded truth of the test clips."""
+        handed = []
+        method = noting(lambda _, train, run: handed.append(train))
+        found = outcome(task(method, seed, inputs=with_units, shuffled=shuffled), fold)
+        rows = (handed[0].inputs["units"].batch()[:, 0] / 2).astype(int)
+        assert rows_of(handed[0].inputs) == sorted(rows) == split.fold(fold).train.tolist()  # pictures are their own
+        np.testing.assert_array_equal(handed[0].labels, split.labels[rows])
+        return rows, found.predictions["truth"].tolist()
 
-    class Looking(Plain):
-        def fit(self, train, run):
-            seen["pictures"] = [row_of[clip.tobytes()] for clip in train.inputs["flow"].batch()]
-            seen["units"] = (train.inputs["units"].batch()[:, 0] / 2).astype(int)
-            seen["labels"] = train.labels
-
-    outcome(FoldTask(Looking, MethodConfig(), split, both, 0, shuffled=True))
-    train = split.fold("samm/006").train
-    assert seen["pictures"] == train.tolist()
-    assert sorted(seen["units"]) == train.tolist()
-    assert (seen["units"] != train).mean() > 0.9
-    np.testing.assert_array_equal(seen["labels"], split.labels[seen["units"]])
+    own, truth = annotated(shuffled=False)
+    shuffled, same_truth = annotated()
+    assert truth == same_truth
+    np.testing.assert_array_equal(own, sorted(shuffled))
+    assert (shuffled != own).mean() > 0.9
+    np.testing.assert_array_equal(annotated()[0], shuffled)
+    for options in each([{"seed": 1}, {"fold": FOLDS[0]}]):
+        assert not np.array_equal(np.argsort(annotated(**options)[0]), np.argsort(shuffled))
 
 
-def test_the_order_of_test_clips_is_random(task, inputs, split):
-    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
+def test_the_order_of_test_clips_is_random(task, split, rows_of):
     orders = []
-
-    class Watching(Plain):
-        def predict(self, inputs):
-            orders.append([row_of[clip.tobytes()] for clip in inputs["flow"].batch()])
-            return super().predict(inputs)
-
+    method = noting(predict=lambda _, inputs: orders.append(rows_of(inputs)))
     for seed in range(40):
         for fold in FOLDS:
-            outcome(task(Watching, seed, transductive=True), fold)
+            outcome(task(method, seed, transductive=True), fold)
     assert len(orders) == 240
     places = np.arange(CLIPS)
     identity = [np.corrcoef(places, order)[0, 1] for order in orders]

@@ -1,44 +1,34 @@
 """An epoch selected within the training fold: who is held out, what is scored and trained, what is out of reach."""
 
+from functools import partial
+
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 from support.cases import each
+from support.folds import CLASSES, STSTNET, noting, outcome, scores, short, spec, table
 
-from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import persons
 from merbench.contracts.errors import MerbenchError, SetupError
-from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction, Problem
-from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
-from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.selection import inner_fold, inner_uf1
-from merbench.engine.plan.catalogue import METHODS
 from merbench.records.outcome import FoldOutcome
+from merbench.splits.folds import Fold
 from merbench.splits.split import make_split
 
-CLASSES = ("negative", "positive", "surprise")
 #: Subjects of each database; those of the first two are the same people.
 PEOPLE = {"smic-hs": 6, "smic-vis": 4, "samm": 10, "casme2": 1}
 ALIASES = {"smic-hs": "smic", "smic-vis": "smic"}
 CLIPS = 4  # of each subject
+FOLD = "samm/s03"
+INNER = ["inner", "inner-keep"]
 
 
 @pytest.fixture(scope="module")
 def split():
-    rng = np.random.default_rng(5)
-    rows = [
-        {"dataset": d, "subject": f"s{s:02d}", "clip": f"s{s:02d}_{n}", "emotion": CLASSES[rng.integers(3)]}
-        for d, subjects in PEOPLE.items()
-        for s in range(1, subjects + 1)
-        for n in range(CLIPS)
-    ]
-    rules = {name: {"title": name, "classes": {}} for name in PEOPLE}
-    content = {"name": "toy", "title": "Toy", "summary": "A toy.", "source": {"text": "tests"}, "classes": CLASSES}
-    spec = content | {"datasets": rules, "folds": "leave-one-subject-out"}
-    return make_split(ProtocolSpec.model_validate(spec), clip_table(pd.DataFrame(rows), "toy"))
+    subjects = {database: [f"s{n:02d}" for n in range(1, count + 1)] for database, count in PEOPLE.items()}
+    return make_split(spec(PEOPLE), table(subjects, CLIPS))
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +36,9 @@ def people(split):
     return persons(split.clips, ALIASES)
 
 
-@pytest.fixture(scope="module")
-def inputs(split):
-    values = np.random.default_rng(7).integers(0, 256, (len(split.clips), 28, 28, 3), dtype=np.uint8)
-    return Inputs({"flow": ArrayInput(Flow(), values)}, len(values))
-
-
 @pytest.fixture
-def task(split, inputs):
-    def make(method, seed=0, **options):
-        config = options.pop("config", None) or method.Config()
-        return FoldTask(method, config, split, inputs, seed, same_people=ALIASES, **options)
-
-    return make
+def task(task):
+    return partial(task, same_people=ALIASES)
 
 
 # --- who is held out -------------------------------------------------------------------------------------------------
@@ -66,7 +46,7 @@ def task(split, inputs):
 
 def test_a_fifth_of_each_databases_people_is_held_out(split, people):
     for seed in each(range(4)):
-        fold = split.fold("samm/s03")
+        fold = split.fold(FOLD)
         inner = inner_fold(split, fold, people, seed)
         assert sorted([*inner.train, *inner.test]) == sorted(fold.train)
         assert not set(people[inner.train]) & set(people[inner.test])
@@ -80,34 +60,22 @@ def test_a_fifth_of_each_databases_people_is_held_out(split, people):
         assert not [person for person in held_out if person.startswith("casme2/")]
 
 
-def test_a_tested_person_is_never_held_out(split, people):
-    tested = split.fold("samm/s03").test[:1]  # one of the person's clips, as of a fold of one video
-    rows = np.setdiff1d(np.flatnonzero(split.datasets == "samm"), tested)
-    fold = type(split.folds[0])("samm/s03/s03_0", rows, tested)
-    for seed in range(40):
-        assert "samm/s03" not in set(people[inner_fold(split, fold, people, seed).test])
-
-
-def test_one_of_two_people_is_held_out_of_each_database(split, people):
-    smic = np.flatnonzero(np.isin(split.subjects, ["smic-hs/s05", "smic-hs/s01", "smic-vis/s01"]))
-    fold = type(split.folds[0])("samm/s03", smic, split.fold("samm/s03").test)
-    for seed in range(10):
-        inner = inner_fold(split, fold, people, seed)
+def test_who_can_be_held_out(split, people):
+    fold = split.fold(FOLD)
+    tested = fold.test[:1]  # one of the person's clips, as of a fold of one video
+    of_person = Fold(f"{FOLD}/s03_0", np.setdiff1d(np.flatnonzero(split.datasets == "samm"), tested), tested)
+    two = np.flatnonzero(np.isin(split.subjects, ["smic-hs/s05", "smic-hs/s01", "smic-vis/s01"]))
+    found = []
+    for seed in (*range(40), 0):
+        assert FOLD not in set(people[inner_fold(split, of_person, people, seed).test])
+        inner = inner_fold(split, Fold(FOLD, two, fold.test), people, seed)  # one of a database's two people
         assert len(set(people[inner.test])) == len(set(people[inner.train])) == 1
-
-
-def test_the_people_held_out_depend_on_the_seed(split, people):
-    fold = split.fold("samm/s03")
-    found = [tuple(inner_fold(split, fold, people, seed).test) for seed in (*range(20), 0)]
+        found.append(tuple(inner_fold(split, fold, people, seed).test))
     assert found[0] == found[-1]
-    assert len(set(found)) > 10
-
-
-def test_one_person_of_each_database_is_too_few_to_select(split, people):
+    assert len(set(found)) > 20
     rows = np.flatnonzero(np.isin(split.subjects, ["samm/s01", "casme2/s01"]))
-    fold = type(split.folds[0])("samm/s03", rows, split.fold("samm/s03").test)
     with pytest.raises(MerbenchError, match=r"fold samm/s03 trains on 2 subjects: none can be held out .*last"):
-        inner_fold(split, fold, people, 0)
+        inner_fold(split, Fold(FOLD, rows, fold.test), people, 0)
 
 
 # --- what is scored --------------------------------------------------------------------------------------------------
@@ -138,127 +106,91 @@ def test_the_first_of_the_best_epochs_counts():
 # --- what is trained -------------------------------------------------------------------------------------------------
 
 
-def ripening(log, best=3, epochs=6):
-    """Make a method that knows the labels of all clips, and is right after one epoch only; it logs what it is given."""
+@pytest.fixture
+def knowing(split, rows_of):
+    """Make a method that knows the labels of all clips, and is right after one epoch only; it logs itself."""
 
-    class Ripening:
-        Config = MethodConfig
-        answers: dict[bytes, int]
+    def make(log=None, best=3, epochs=6):
+        class Knowing:
+            Config = MethodConfig
 
-        def __init__(self, config, problem):
-            self.epoch, self.heard = 0, []
-            log.append(self)
+            def __init__(self, config, problem):
+                self.epoch, self.heard = 0, []
+                (log if log is not None else []).append(self)
 
-        def fit(self, train, run):
-            self.clips, self.draw, self.total = (
-                train.inputs["flow"].batch(),
-                run.rng("any").random(),
-                np.random.random(),  # noqa: NPY002 - what a method should not do, and some do
-            )
-            self.labels = train.labels
-            for self.epoch in range(1, epochs + 1):
-                self.heard.append(run.epoch_end(self.epoch, self))
-                if self.heard[-1]:
-                    return
+            def fit(self, train, run):
+                self.rows, self.labels, self.subjects = rows_of(train.inputs), train.labels, set(train.subjects)
+                self.drawn = run.rng("any").random(), np.random.random()  # noqa: NPY002 - as some methods draw
+                for self.epoch in range(1, epochs + 1):
+                    self.heard.append(run.epoch_end(self.epoch, self))
+                    if self.heard[-1]:
+                        return
 
-        def predict(self, inputs):
-            labels = np.array([self.answers[clip.tobytes()] for clip in inputs["flow"].batch()])
-            wrong = (labels + 1) % 3
-            return Prediction(np.eye(3)[labels if self.epoch == best else wrong])
+            def predict(self, inputs):
+                labels = split.labels[rows_of(inputs)]
+                return Prediction(np.eye(3)[labels if self.epoch == best else (labels + 1) % 3])
 
-    return Ripening
+        return Knowing
+
+    return make
 
 
-def knowing(log, split, inputs, **options):
-    method = ripening(log, **options)
-    keys = (clip.tobytes() for clip in inputs["flow"].batch())
-    method.answers = dict(zip(keys, split.labels.tolist(), strict=True))
-    return method
-
-
-def rows_of(clips, inputs):
-    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
-    return [row_of[clip.tobytes()] for clip in clips]
-
-
-def test_training_is_repeated_up_to_the_selected_epoch(task, split, inputs, people):
-    for selection in each(["inner", "inner-keep"]):
+def test_training_is_repeated_up_to_the_selected_epoch(task, split, people, knowing):
+    for selection in each(INNER):
         log = []
-        found = run_fold(task(knowing(log, split, inputs), selection=selection), "samm/s03")
-        assert found.failure is None, found.failure.traceback
-        fold, (first, second) = split.fold("samm/s03"), log
-        held_out = set(fold.train) - set(rows_of(first.clips, inputs))
-        assert len(set(people[sorted(held_out)])) in (3, 4)
+        found = outcome(task(knowing(log), selection=selection, keep_epochs=True), FOLD)
+        train, (first, second) = split.fold(FOLD).train.tolist(), log
+        assert len(set(people[sorted(set(train) - set(first.rows))])) in (3, 4)
         assert first.heard == [False] * 6
         assert second.heard == [False, False, True]
-        assert rows_of(second.clips, inputs) == (
-            fold.train.tolist() if selection == "inner" else rows_of(first.clips, inputs)
-        )
-        assert (first.draw, first.total) == (second.draw, second.total)  # the same random streams
+        assert second.rows == (train if selection == "inner" else first.rows)
+        assert first.drawn == second.drawn  # the same random streams
         assert found.selected_epoch == 3
         np.testing.assert_allclose(found.inner, [0, 0, 1, 0, 0, 0])
         assert (found.predictions.truth == found.predictions.predicted).all()
+        assert found.epochs.shape == (3, CLIPS, 3)
+        np.testing.assert_array_equal(found.epochs[-1], scores(found.predictions))
         assert set(found.seconds) == {"select", "fit", "predict", "total"}
+        assert outcome(task(knowing(best=4), selection=selection), FOLD).epochs is None
 
-
-def test_the_last_epoch_counts_unless_another_is_selected(task, split, inputs):
-    log = []
-    found = run_fold(task(knowing(log, split, inputs)), "samm/s03")
+    log = []  # the last epoch counts unless another is selected
+    found = outcome(task(knowing(log)), FOLD)
     assert (len(log), log[0].heard, found.inner) == (1, [False] * 6, None)
     assert not (found.predictions.truth == found.predictions.predicted).any()
 
 
-def test_epochs_that_are_kept_end_with_the_one_that_counts(task, split, inputs):
-    for selection in each(["inner", "inner-keep"]):
-        found = run_fold(task(knowing([], split, inputs, best=4), selection=selection, keep_epochs=True), "samm/s03")
-        assert found.epochs.shape == (4, CLIPS, 3)
-        scores = found.predictions[[f"score_{name}" for name in CLASSES]]
-        np.testing.assert_array_equal(found.epochs[-1], scores)
-
-
-def test_shuffled_labels_are_shuffled_for_held_out_clips_too(task, split, inputs):
+def test_shuffled_labels_are_shuffled_for_held_out_clips_too(task, split, knowing):
     log = []
-    found = run_fold(task(knowing(log, split, inputs), selection="inner", shuffled=True), "samm/s03")
-    fold, (first, second) = split.fold("samm/s03"), log
-    shuffled = dict(zip(fold.train.tolist(), second.labels.tolist(), strict=True))
-    assert [shuffled[row] for row in rows_of(first.clips, inputs)] == first.labels.tolist()
-    rows = sorted(set(fold.train) - set(rows_of(first.clips, inputs)))
+    found = outcome(task(knowing(log), selection="inner", shuffled=True), FOLD)
+    first, second = log
+    shuffled = dict(zip(second.rows, second.labels.tolist(), strict=True))
+    assert [shuffled[row] for row in first.rows] == first.labels.tolist()
+    rows = sorted(set(second.rows) - set(first.rows))
     truth, said = np.array([shuffled[row] for row in rows]), split.labels[rows]
     assert (truth != said).any()
     assert found.inner[2] == pytest.approx(f1_score(truth, said, labels=sorted(set(truth)), average="macro"))
 
 
-@pytest.fixture(scope="module")
-def short():
-    method = METHODS.get("ststnet")
-    return method.cls, method.resolve("quick", {"epochs": "12", "batch_size": "16", "learning_rate": "0.001"})
+SHORT = {"config": short(epochs="12", learning_rate="0.001"), "keep_epochs": True}
 
 
-def test_the_repeated_training_equals_the_run_up_to_that_epoch(task, short):
-    method, config = short
-    whole = run_fold(task(method, config=config, keep_epochs=True), "samm/s03")
-    found = run_fold(task(method, config=config, keep_epochs=True, selection="inner"), "samm/s03")
+def test_the_repeated_training_equals_the_run_up_to_that_epoch(task):
+    whole = outcome(task(STSTNET.cls, **SHORT), FOLD)
+    found = outcome(task(STSTNET.cls, selection="inner", **SHORT), FOLD)
     assert found.inner.shape == (12,)
     np.testing.assert_array_equal(found.epochs, whole.epochs[: found.selected_epoch])
 
 
-def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task, short):
-    method, config = short
+def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task):
     nets, states = [], {}
 
     def state(net):
         return np.concatenate([values.numpy().ravel().astype(float) for values in net.net.state_dict().values()])
 
-    class Watched(method):
-        def fit(self, train, run):
-            nets.append(self)
-            super().fit(train, run)
-
-        def predict(self, inputs):
-            states.setdefault(id(self), []).append(state(self))
-            return super().predict(inputs)
-
-    found = run_fold(task(Watched, config=config, selection="inner-keep"), "samm/s03")
+    watched = noting(
+        lambda net, *_: nets.append(net), lambda net, _: states.setdefault(id(net), []).append(state(net)), STSTNET.cls
+    )
+    found = outcome(task(watched, config=SHORT["config"], selection="inner-keep"), FOLD)
     selected, kept = nets
     assert len(states[id(selected)]) == 12
     np.testing.assert_array_equal(states[id(selected)][found.selected_epoch - 1], state(kept))
@@ -267,50 +199,33 @@ def test_inner_keep_keeps_the_selected_weights_bit_for_bit(task, short):
 # --- what is out of reach --------------------------------------------------------------------------------------------
 
 
-def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, people):
-    for selection in each(["inner", "inner-keep"]):
-        extra = (split.clips, inputs)
-        handed, trained = [], []
-
-        class Asking(ripening([])):
-            def fit(self, train, run):
-                handed.append(set(run.auxiliary("extra").subjects))  # noqa: B023
-                trained.append(set(train.subjects))  # noqa: B023
-                super().fit(train, run)
-
-            def predict(self, inputs):
-                return Prediction(np.eye(3)[np.zeros(inputs.clips, dtype=int)])
-
-        found = run_fold(task(Asking, selection=selection, auxiliary={"extra": extra}), "samm/s03")
-        assert found.failure is None, found.failure.traceback
-        everyone = set(split.subjects)
-        person = dict(zip(split.subjects, people, strict=True))
-        for subjects, given in zip(trained, handed, strict=True):
-            allowed = {person[subject] for subject in subjects}
-            assert given == {subject for subject in everyone if person[subject] in allowed}
+def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, people, knowing):
+    person = dict(zip(split.subjects, people, strict=True))
+    for selection in each(INNER):
+        log, handed = [], []
+        method = noting(lambda _, train, run: handed.append(set(run.auxiliary("extra").subjects)), base=knowing(log))  # noqa: B023
+        outcome(task(method, selection=selection, auxiliary={"extra": (split.clips, inputs)}), FOLD)
+        for fitted, given in zip(log, handed, strict=True):
+            allowed = {person[subject] for subject in fitted.subjects}
+            assert given == {subject for subject in split.subjects if person[subject] in allowed}
         assert len(handed[0]) < len(handed[1]) if selection == "inner" else handed[0] == handed[1]
 
 
-def test_a_method_without_epochs_stops_the_run_and_says_so(task):
-    class Silent(ripening([], epochs=0)):
-        pass
+def test_mistakes_with_selected_epochs_fail_the_fold(task, knowing):
+    with pytest.raises(SetupError, match=r"Knowing does not report epochs.*--select last"):  # so would every fold
+        run_fold(task(knowing(epochs=0), selection="inner"), FOLD)
 
-    with pytest.raises(SetupError, match=r"Silent does not report epochs.*--select last"):
-        run_fold(task(Silent, selection="inner"), "samm/s03")
-
-
-def test_mistakes_with_selected_epochs_fail_the_fold(task, split, inputs):
-    class Deaf(knowing([], split, inputs)):
+    class Deaf(knowing()):
         def fit(self, train, run):
             for self.epoch in range(1, 7):
                 run.epoch_end(self.epoch, self)
 
-    class Early(knowing([], split, inputs, best=5)):
+    class Early(knowing(best=5)):
         def fit(self, train, run):
             for self.epoch in range(1, 7 if len(train) < 70 else 3):
                 run.epoch_end(self.epoch, self)
 
-    class Wrong(ripening([])):
+    class Wrong(knowing()):
         def predict(self, inputs):
             return Prediction(np.full((inputs.clips, 3), np.nan))
 
@@ -319,5 +234,4 @@ def test_mistakes_with_selected_epochs_fail_the_fold(task, split, inputs):
         (Early, "fit ended after epoch 2, though epoch 5 was selected"),
         (Wrong, "NaN"),
     ):
-        found = run_fold(task(method, selection="inner"), "samm/s03")
-        assert message in found.failure.message
+        assert message in run_fold(task(method, selection="inner"), FOLD).failure.message

@@ -9,12 +9,10 @@ import pandas as pd
 import pytest
 import torch
 from support.cases import each
-from support.folds import FOLDS, STSTNET, Plain, PlainNet, outcome, scores, short
+from support.folds import FOLDS, STSTNET, Plain, PlainNet, noting, outcome, random_states, scores, short
 
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.engine.fold.folds import run_fold
-
-# --- random streams -------------------------------------------------------------------------------------------------
 
 
 class FromTheRun(Plain):
@@ -37,77 +35,50 @@ class FromGlobals(FromTheRun):
             self.shift = np.array([random.random(), np.random.random() + self.first, torch.rand(()).item()])  # noqa: NPY002
 
 
-RANDOM = {"run": (FromTheRun, None), "globals": (FromGlobals, None), "ststnet": (STSTNET.cls, short(epochs="2"))}
-
-
 def test_predictions_depend_on_the_seed_and_on_nothing_else_run(task):
-    for name in each(RANDOM):
-        method, config = RANDOM[name]
+    for method, config in each([(FromTheRun, None), (FromGlobals, None), (STSTNET.cls, short(epochs="2"))]):
         folds = FOLDS[:3]
         forward = {fold: outcome(task(method, 3, config), fold).predictions for fold in folds}
         torch.rand(7), np.random.random(7), random.random()  # noqa: NPY002
         backward = {fold: outcome(task(method, 3, config), fold).predictions for fold in reversed(folds)}
         alone = {folds[1]: outcome(task(method, 3, config, keep_epochs=True), folds[1]).predictions}
-        for again in (backward, alone):
-            for fold, predictions in again.items():
-                pd.testing.assert_frame_equal(predictions, forward[fold], check_exact=True)
+        for fold, predictions in [*backward.items(), *alone.items()]:
+            pd.testing.assert_frame_equal(predictions, forward[fold], check_exact=True)
         other = outcome(task(method, 4, config), folds[0]).predictions
         assert not np.array_equal(scores(other), scores(forward[folds[0]]))
 
 
 def test_folds_draw_differently(task):
     for method in each([FromTheRun, FromGlobals]):
-        shifts = [
-            scores(outcome(task(method), fold).predictions) - scores(outcome(task(Plain), fold).predictions)
-            for fold in FOLDS
-        ]
-        assert len({round(float(shift[0, 0]), 9) for shift in shifts}) == len(FOLDS)
+        both = [[scores(outcome(task(one), fold).predictions)[0, 0] for one in (method, Plain)] for fold in FOLDS]
+        assert len({round(float(shifted - plain), 9) for shifted, plain in both}) == len(FOLDS)
 
 
 def test_streams_are_paired_between_methods_and_configurations(task):
-    seeds, orders = [], []
-
     class Sized(MethodConfig):
         size: int = 1
 
-    class One(Plain):
-        def fit(self, train, run):
-            seeds.append(run.seed)
-
-        def predict(self, inputs):
-            orders.append(inputs["flow"].batch().tobytes())
-            return super().predict(inputs)
-
-    class Two(One):
-        Config = Sized
-
-    for method, config in ((One, MethodConfig()), (Two, Sized(size=1)), (Two, Sized(size=2))):
+    seeds, orders = [], []
+    for config in (MethodConfig(), Sized(size=1), Sized(size=2)):
+        method = noting(
+            lambda _, train, run: seeds.append(run.seed),
+            lambda _, inputs: orders.append(inputs["flow"].batch().tobytes()),
+        )
         outcome(task(method, 5, config, transductive=True))
     assert len(seeds) == len(orders) == 3
     assert len(set(seeds)) == len(set(orders)) == 1
 
 
-def test_seeds_and_orders_are_those_of_recorded_results(inputs, task):
+def test_seeds_and_orders_are_those_of_recorded_results(rows_of, task):
     """Whoever changes them on purpose counts ``merbench.engine.CODE_VERSION`` up."""
-    row_of = {clip.tobytes(): row for row, clip in enumerate(inputs["flow"].batch())}
-    seen = {}
-
-    class Noting(Plain):
-        def fit(self, train, run):
-            seen["seed"], seen["drawn"] = run.seed, np.random.random()  # noqa: NPY002
-
-        def predict(self, inputs):
-            seen.setdefault("order", [row_of[clip.tobytes()] for clip in inputs["flow"].batch()])
-            return super().predict(inputs)
-
-    outcome(task(Noting, seed=3), "samm/006")
+    seen = []
+    method = noting(
+        lambda _, train, run: seen.extend([run.seed, np.random.random()]),  # noqa: NPY002
+        lambda _, inputs: seen.append(rows_of(inputs)),
+    )
+    outcome(task(method, seed=3))
     order = [25, 26, 27, 32, 35, 33, 29, 34, 31, 28, 24, 30]
-    assert seen == {"seed": 803611222450718832, "drawn": 0.41108934964848554, "order": order}
-
-
-def states():
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+    assert seen[:3] == [803611222450718832, 0.41108934964848554, order]
 
 
 class FailingAfterDraws(FromGlobals):
@@ -118,34 +89,24 @@ class FailingAfterDraws(FromGlobals):
 
 def test_global_generators_are_as_they_were_after_a_fold(task):
     for method in each([FromGlobals, FailingAfterDraws, PlainNet]):
-        before = states()
-        assert (run_fold(task(method, keep_epochs=True), "samm/006").failure is None) is (
-            method is not FailingAfterDraws
-        )
-        assert states() == before
+        before = random_states()
+        failure = run_fold(task(method, keep_epochs=True), "samm/006").failure
+        assert (failure is not None) is (method is FailingAfterDraws)
+        assert random_states() == before
 
 
 def test_a_fold_computes_with_its_number_of_threads(task):
-    for threads in each([1, 2]):
-        counts = []
-
-        class Counting(PlainNet):
-            def fit(self, train, run):
-                counts.append(torch.get_num_threads())  # noqa: B023
-                super().fit(train, run)
-
-            def predict(self, inputs):
-                counts.append(torch.get_num_threads())  # noqa: B023
-                return super().predict(inputs)
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(3)
-        try:
-            outcome(task(Counting, threads=threads))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for threads in each([1, 2]):
+            counts = []
+            notes = [lambda *_: counts.append(torch.get_num_threads())] * 2  # noqa: B023
+            outcome(task(noting(*notes, PlainNet), threads=threads))
             assert set(counts) == {threads}
             assert torch.get_num_threads() == 3
-        finally:
-            torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)
 
 
 LATE = """
