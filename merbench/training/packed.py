@@ -188,25 +188,22 @@ class _Stack:
 
     def __init__(self, folds: Sequence[_PackedFold]) -> None:
         self._method = folds[0].method
-        self._nets = [fold.method.net for fold in folds]
+        self._nets = nets = [fold.method.net for fold in folds]
         self._generators = [fold.generator for fold in folds]
-        self.parameters = {
-            name: nn.Parameter(
-                torch.stack([net.get_parameter(name).detach() for net in self._nets]), requires_grad=one.requires_grad
-            )
-            for name, one in self._nets[0].named_parameters()
-        }
-        self.buffers = {
-            name: torch.stack([net.get_buffer(name) for net in self._nets]) for name, _ in self._nets[0].named_buffers()
-        }
-        for place, net in enumerate(self._nets):
+        self.parameters, self.buffers = {}, {}
+        for name, one in nets[0].named_parameters():
+            stacked = torch.stack([net.get_parameter(name).detach() for net in nets])
+            self.parameters[name] = nn.Parameter(stacked, requires_grad=one.requires_grad)
+        for name, _ in nets[0].named_buffers():
+            self.buffers[name] = torch.stack([net.get_buffer(name) for net in nets])
+        for place, net in enumerate(nets):
             for name, values in net.named_parameters():
                 values.data = self.parameters[name].data[place]
             for name, buffer in net.named_buffers():
                 buffer.data = self.buffers[name][place]
         # The first net gives the shape of the computation; its weights are replaced.
         self._losses = {padded: self._mapped(_Losing(self._method, padded)) for padded in (False, True)}
-        self._norms = [name for name, module in self._nets[0].named_modules() if _learns_statistics(module)]
+        self._norms = [name for name, module in nets[0].named_modules() if _learns_statistics(module)]
         self._dropped: dict[int, dict[str, torch.Size]] = {}
 
     def _mapped(self, one: "_Losing") -> Any:
@@ -219,7 +216,7 @@ class _Stack:
         return torch.compile(mapped) if self._method.config.compiled else mapped
 
     def optimiser(self, method: TorchMethod) -> torch.optim.Optimizer:
-        """Return the method's optimiser, with the same groups and settings, of the stacked parameters."""
+        """Return the method's optimiser, with its groups and settings, of the stacked parameters."""
         names = {id(values): name for name, values in method.net.named_parameters()}
         alone = method.optimiser(method.net)
         groups = [
@@ -236,16 +233,13 @@ class _Stack:
         if longest not in self._dropped:
             self._dropped[longest] = _dropped(self._method, batch, step.labels)
         shares = [size / longest for size in step.sizes]
-        given = {
-            f"{name}.mask": packed_masks(shape, shares, self._generators)
-            for name, shape in self._dropped[longest].items()
-        }
+        dropped = self._dropped[longest].items()
+        given = {f"{name}.mask": packed_masks(shape, shares, self._generators) for name, shape in dropped}
         if step.own is not None:
             given |= {f"{name}.own": step.own for name in self._norms}
-        losses: Tensor = self._losses[step.own is not None](
-            self.parameters, self.buffers, given, batch, step.labels
-        ).sum()
-        return losses
+        mapped = self._losses[step.own is not None]
+        losses: Tensor = mapped(self.parameters, self.buffers, given, batch, step.labels)
+        return losses.sum()
 
     def shorten_gradients(self, longest: float) -> None:
         """Shorten each fold's gradient to a norm."""

@@ -1,14 +1,12 @@
 """Weights that a library downloads: a failed download is reported in one line."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from merbench.contracts.errors import SetupError
 
-Made = TypeVar("Made")
 
-
-def downloaded(name: str, instead: str, make: Callable[[], Made]) -> Made:
+def downloaded(name: str, instead: str, make: Callable[[], Any]) -> Any:
     """Make a model whose weights are downloaded, for example by timm; a failure is a `SetupError` in one line.
 
     `name` is the model's in the library, `instead` the setting that needs no download.

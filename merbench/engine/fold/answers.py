@@ -76,14 +76,13 @@ def diagnosed(task: FoldTask, fold: Fold, method: Method, opened: Opened) -> dic
         return {"undiagnosed": f"{type(error).__name__}: {readable(str, error)}"}
 
 
-def _looked_inside(task: FoldTask, fold: Fold, method: Method, opened: Opened) -> dict[str, npt.NDArray[Any]]:
+def _looked_inside(task: FoldTask, fold: Fold, method: Any, opened: Opened) -> dict[str, npt.NDArray[Any]]:
     """Ask a fitted method for its diagnostics: all of the test clips, only features of the training clips."""
     train, test, test_rows = opened
     trained = train.inputs if task.au_labels_at_test else train.inputs.without_labels()
-    asked: Any = method  # not every method has diagnose
     with preserved_random_state(), preserved_method(method):
-        of_test = check_diagnostics(asked.diagnose(test), test.clips)
-        of_train = check_diagnostics(asked.diagnose(trained), trained.clips)
+        of_test = check_diagnostics(method.diagnose(test), test.clips)
+        of_train = check_diagnostics(method.diagnose(trained), trained.clips)
     order = np.argsort(test_rows)
     found = {f"test/{name}": values[order] for name, values in of_test.items()}
     found |= {f"train/{name}": values for name, values in of_train.items() if name.startswith("feature/")}

@@ -1,8 +1,4 @@
-"""Folds: the only place where a method meets data, and the boundary that no test label crosses.
-
-The method gets copies: its training clips, and its test clips without labels or names and in random order. Its
-predictions are joined with the truth outside it (:mod:`merbench.engine.fold.answers`).
-"""
+"""Train and test folds, one at a time or packed: methods get what is opened for them, answers are joined outside."""
 
 import sys
 import time
@@ -149,7 +145,6 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
         text = readable(lambda raised: "".join(traceback.format_exception(raised)), error)
         result = {"failure": Failure(type=type(error).__name__, message=readable(str, error), traceback=text)}
     seconds["total"] = time.perf_counter() - started
-    gpu_memory = environment.peak_gpu_memory_mb(task.device)
     return FoldOutcome(
         fold=fold.name,
         clips=len(fold.test),
@@ -158,7 +153,7 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
         packages=environment.packages(),
         hardware=environment.hardware(),
         peak_memory_mb=environment.peak_memory_mb(),
-        peak_gpu_memory_mb=gpu_memory,
+        peak_gpu_memory_mb=environment.peak_gpu_memory_mb(task.device),
         threads=task.threads,
         device=task.device,
         epochs_asked=task.keep_epochs,

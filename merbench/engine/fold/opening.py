@@ -41,8 +41,6 @@ class FoldTask:
         Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
     keep_epochs, diagnose : bool
         Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
-    auxiliary : mapping
-        Declared pretraining data.
     same_people : mapping
         Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
     """

@@ -3,7 +3,7 @@
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,18 +14,14 @@ import numpy as np
 def preserved_random_state() -> Iterator[None]:
     """Restore the global generators of Python, NumPy and, if it is loaded, torch at the end."""
     torch: Any = sys.modules.get("torch")
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    cpu = torch.get_rng_state() if torch else None
-    devices = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_initialized() else None
-    try:
+    with ExitStack() as restore:
+        restore.callback(random.setstate, random.getstate())
+        restore.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
+        if torch:
+            restore.callback(torch.set_rng_state, torch.get_rng_state())
+        if torch and torch.cuda.is_initialized():
+            restore.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
         yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        if torch and cpu is not None:
-            torch.set_rng_state(cpu)
-        if torch and devices is not None:
-            torch.cuda.set_rng_state_all(devices)
 
 
 @contextmanager
@@ -49,12 +45,10 @@ def preserved_method(method: object) -> Iterator[None]:
     torch: Any = sys.modules.get("torch")
     kinds = (np.random.Generator, np.random.RandomState, random.Random)
     kinds += (torch.nn.Module, torch.Generator) if torch else ()
-    restore = [_restoring(held, torch) for held in _held(method, kinds, set())]
-    try:
+    with ExitStack() as restore:
+        for held in _held(method, kinds, set()):
+            restore.callback(_restoring(held, torch))
         yield
-    finally:
-        for undo in restore:
-            undo()
 
 
 def _restoring(held: Any, torch: Any) -> Callable[[], object]:
