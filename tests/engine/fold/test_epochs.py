@@ -1,8 +1,6 @@
 """Predictions per epoch and diagnostics of a fold."""
 
-import dataclasses
 import random
-import types
 
 import numpy as np
 import pandas as pd
@@ -36,73 +34,37 @@ def keeping(base, kept):
     return noting(lambda method, *_: kept.append(method), base=base)
 
 
+class Drawing(Plain):
+    """Draws from the global generators, in training and whenever it predicts."""
+
+    def fit(self, train, run):
+        self.drawn = np.zeros(3)
+        for epoch in range(1, 4):
+            self.drawn += [random.random(), np.random.random(), torch.rand(()).item()]  # noqa: NPY002
+            run.epoch_end(epoch, self)
+
+    def predict(self, inputs):
+        random.random(), np.random.random(), torch.rand(3)  # noqa: NPY002
+        return Prediction(np.tile(self.drawn, (inputs.clips, 1)))
+
+
 def test_predictions_per_epoch_do_not_change_the_training(task):
-    nets = []
-    without, watched = (
-        outcome(task(keeping(STSTNET.cls, nets), config=short(), keep_epochs=keep)) for keep in (False, True)
-    )
-    pd.testing.assert_frame_equal(without.predictions, watched.predictions, check_exact=True)
-    states = [net.net.state_dict() for net in nets]
+    # `PlainNet` sets its mode once, at the start of its training.
+    for base, config in each([(Drawing, None), (PlainNet, None), (STSTNET.cls, short())]):
+        methods = []
+        without, watched = (
+            outcome(task(keeping(base, methods), config=config, keep_epochs=keep)) for keep in (False, True)
+        )
+        pd.testing.assert_frame_equal(without.predictions, watched.predictions, check_exact=True)
+        assert without.epochs is None
+        assert watched.epochs.shape == (3, CLIPS, 3)
+        assert not np.array_equal(watched.epochs[0], watched.epochs[1])
+    states = [method.net.state_dict() for method in methods]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert without.epochs is None
-    assert watched.epochs.shape == (3, CLIPS, 3)
-    assert not np.array_equal(watched.epochs[0], watched.epochs[1])
-    assert outcome(task(Plain, keep_epochs=True)).epochs is None  # a method without epochs has none to keep
     for epochs in (1, 2, 3):  # each epoch's scores are those of a shorter training
         alone = outcome(task(STSTNET.cls, config=short(epochs=str(epochs))))
         np.testing.assert_array_equal(watched.epochs[epochs - 1], scores(alone.predictions).astype(np.float32))
-
-
-HELD = {
-    "attribute": (lambda net: net, lambda held: held),
-    "list": (lambda net: [net], lambda held: held[0]),
-    "dict of dicts": (lambda net: {"main": {"net": net}}, lambda held: held["main"]["net"]),
-    "other object": (lambda net: types.SimpleNamespace(net=net), lambda held: held.net),
-}
-
-
-def test_the_train_mode_is_restored_wherever_the_net_is_held(task):
-    for _, (hold, reach) in each(HELD.items()):
-        modes = []
-
-        class Holding(PlainNet):
-            net = property(
-                lambda self: reach(self.held),  # noqa: B023
-                lambda self, net: setattr(self, "held", hold(net)),  # noqa: B023
-            )
-
-            def fit(self, train, run):
-                def watched(epoch, method):
-                    stop = run.epoch_end(epoch, method)
-                    modes.append([module.training for module in self.net.modules()])  # noqa: B023
-                    return stop
-
-                super().fit(train, dataclasses.replace(run, on_epoch=watched))  # noqa: B023
-
-        without = outcome(task(Holding))
-        modes.clear()
-        watched = outcome(task(Holding, keep_epochs=True))
-        assert len(modes) == 3
-        assert np.all(modes)
-        pd.testing.assert_frame_equal(without.predictions, watched.predictions, check_exact=True)
-
-
-def test_random_predictions_leave_the_draws_of_training_alone(task):
-    class Drawing(Plain):
-        def fit(self, train, run):
-            self.drawn = np.zeros(3)
-            for epoch in range(1, 6):
-                self.drawn += [random.random(), np.random.random(), torch.rand(()).item()]  # noqa: NPY002
-                run.epoch_end(epoch, self)
-
-        def predict(self, inputs):
-            random.random(), np.random.random(), torch.rand(3)  # noqa: NPY002
-            return Prediction(np.tile(self.drawn, (inputs.clips, 1)))
-
-    without = outcome(task(Drawing)).predictions
-    watched = outcome(task(Drawing, keep_epochs=True))
-    pd.testing.assert_frame_equal(without, watched.predictions, check_exact=True)
-    assert watched.epochs.shape == (5, CLIPS, 3)
+    assert outcome(task(Plain, keep_epochs=True)).epochs is None  # a method without epochs has none to keep
 
 
 # --- diagnostics ----------------------------------------------------------------------------------------------------

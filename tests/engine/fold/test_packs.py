@@ -86,12 +86,6 @@ def test_packed_folds_record_the_same_as_folds_alone(task):
     assert (progress.done, progress.total) == (3, 3)
 
 
-def test_a_fold_does_not_depend_on_its_pack(task):
-    (first, *_), _ = together(task())
-    (_, second), _ = together(task(), ["toy/d", "toy/a"])
-    assert_same(first, second)
-
-
 def test_each_method_gets_only_the_clips_of_its_own_fold(task, split, inputs, rows_of):
     seen = []
 

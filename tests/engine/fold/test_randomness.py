@@ -1,4 +1,5 @@
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,57 +45,43 @@ def test_a_seed_decides_every_global_generator():
         assert [draws(), draws()] == [found[3][0], after]
 
 
-class Holder:
-    def __init__(self):
-        self.net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2)))
-        self.other = nn.Dropout()
-        self.count = 3
-
-
-def modes(*nets):
-    return [module.training for net in nets for module in net.modules()]
-
-
 class Slotted:
     __slots__ = ("net",)
 
-
-def test_modes_of_modules_are_restored_also_after_an_error():
-    holder, slotted, method = Holder(), Slotted(), nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
-    holder.net[1][0].eval()
-    holder.other.eval()
-    before = modes(holder.net, holder.other)
-    assert {*before} == {True, False}
-    with pytest.raises(ValueError, match="no"), preserved_method(holder):  # noqa: PT012
-        holder.net.eval()
-        holder.other.train()
-        raise ValueError("no")
-    assert modes(holder.net, holder.other) == before
-    with preserved_method(slotted):
-        slotted.net = nn.Dropout()
-    with preserved_method(slotted), preserved_method(method):
-        slotted.net.eval()
-        method.eval()
-    assert modes(slotted.net, method) == [True] * 4
+    def __init__(self, net):
+        self.net = net
 
 
-def test_a_generator_that_the_method_holds_is_restored():
-    for make, draw, place in each(
-        [
-            (np.random.default_rng, lambda made: made.random(), "attribute"),
-            (np.random.RandomState, lambda made: made.random_sample(), "list"),
-            (random.Random, lambda made: made.random(), "net"),
-            (
-                lambda seed: torch.Generator().manual_seed(seed),
-                lambda made: torch.rand(9, generator=made).sum(),
-                "list",
-            ),
-        ]
-    ):
-        made, holder = make(5), Holder()
-        draw(made)
-        (holder.net if place == "net" else holder).noise = [made] if place == "list" else made
-        with preserved_method(holder):
-            first = draw(made)
-            assert draw(made) != first
-        assert draw(made) == first
+HELD = {
+    "itself": lambda held: held,
+    "attribute": lambda held: SimpleNamespace(held=held, count=3),
+    "slot": Slotted,
+    "list": lambda held: SimpleNamespace(held=[held]),
+    "dict of dicts": lambda held: SimpleNamespace(held={"main": {"held": held}}),
+    "other object": lambda held: SimpleNamespace(other=SimpleNamespace(held=held)),
+    "net": lambda held: setattr(net := nn.Dropout(), "noise", held) or net,
+}
+GENERATORS = [
+    (np.random.default_rng, lambda made: made.random()),
+    (np.random.RandomState, lambda made: made.random_sample()),
+    (random.Random, lambda made: made.random()),
+    (lambda seed: torch.Generator().manual_seed(seed), lambda made: torch.rand((), generator=made).item()),
+]
+
+
+def test_modes_and_generators_are_restored_wherever_they_are_held_also_after_an_error():
+    for _, hold in each(HELD.items()):
+        net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2)))
+        net[1][0].eval()
+        with pytest.raises(ValueError, match="no"), preserved_method(hold(net)):  # noqa: PT012
+            net.eval()
+            net[1][0].train()
+            raise ValueError("no")
+        assert [module.training for module in net.modules()] == [True, True, True, False, True]
+        for make, draw in GENERATORS:
+            made = make(5)
+            draw(made)
+            with preserved_method(hold(made)):
+                first = draw(made)
+                assert draw(made) != first
+            assert draw(made) == first
