@@ -1,18 +1,13 @@
-"""A split of six subjects with images of noise, and two methods on it."""
-
-import random
+"""A split of six subjects with images of noise, and methods on it; without torch."""
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
 from merbench.contracts.clips import clip_table
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
-from merbench.engine.plan.catalogue import METHODS
 
 FLOW = Flow()
 CLASSES = ("negative", "positive", "surprise")
@@ -62,34 +57,6 @@ class Plain:
         return Prediction(inputs["flow"].batch().mean(axis=(1, 2)) / 255)
 
 
-class PlainNet(Plain):
-    """A net with batch norm and dropout, trained by a loop of its own, which sets the mode once at the start."""
-
-    def fit(self, train, run):
-        torch.manual_seed(run.stream_seed("torch"))
-        self.net = nn.Sequential(
-            nn.Conv2d(3, 4, 5, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.LazyLinear(3)
-        )
-        values, labels = self.tensor(train.inputs), torch.from_numpy(train.labels)
-        self.net(values[:2])
-        optimiser = torch.optim.Adam(self.net.parameters(), lr=0.01)
-        self.net.train()
-        for epoch in range(1, 4):
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(self.net(values), labels).backward()
-            optimiser.step()
-            run.epoch_end(epoch, self)
-
-    @staticmethod
-    def tensor(inputs):
-        return torch.from_numpy(inputs["flow"].batch()).permute(0, 3, 1, 2).float() / 255
-
-    def predict(self, inputs):
-        self.net.eval()
-        with torch.no_grad():
-            return Prediction(self.net(self.tensor(inputs)).numpy())
-
-
 def outcome(task, fold="samm/006"):
     found = run_fold(task, fold)
     assert found.failure is None, found.failure.traceback
@@ -98,15 +65,6 @@ def outcome(task, fold="samm/006"):
 
 def scores(predictions):
     return predictions[[f"score_{name}" for name in CLASSES]].to_numpy()
-
-
-# --- predictions per epoch ------------------------------------------------------------------------------------------
-
-STSTNET = METHODS.get("ststnet")
-
-
-def short(**settings):
-    return STSTNET.resolve("quick", {"epochs": "3", "batch_size": "16", **settings})
 
 
 def noting(fit=lambda *_: None, predict=lambda *_: None, base=Plain):
@@ -122,9 +80,3 @@ def noting(fit=lambda *_: None, predict=lambda *_: None, base=Plain):
             return super().predict(inputs)
 
     return Noting
-
-
-def random_states():
-    """Return the states of the global generators."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()

@@ -1,5 +1,7 @@
 """The loop that all nets share."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -86,27 +88,19 @@ def test_the_seed_decides_the_order_of_each_epoch_and_the_net():
 
 
 def test_every_clip_is_seen_once_an_epoch_with_its_label():
-    # A last clip alone joins the batch before.
+    """A last clip alone joins the batch before; passes are added where the steps are too few."""
     sizes = {50: [8] * 6 + [2], 17: [8, 9], 16: [8, 8], 18: [8, 8, 2], 8: [8], 9: [9], 5: [5], 1: [1]}
-    for shuffle in each((True, False)):
-        for clips, expected in each(sizes.items()):
-            data = training(clips)
-            method = fitted(Recording, data=data, epochs=2, batch_size=8, shuffle=shuffle)
-            assert [len(step) for step in method.steps] == expected * 2
-            for epoch in (method.steps[: len(expected)], method.steps[len(expected) :]):
-                seen = flat(epoch)
-                assert sorted(seen) == sorted(clips_of(data)) if shuffle else seen == clips_of(data)
-            label_of = dict(zip(clips_of(data), data.labels.tolist(), strict=True))
-            assert flat(method.labels) == [label_of[clip] for clip in flat(method.steps)]
-
-
-def test_passes_are_added_where_steps_are_few():
-    for least, passes in each([(0, 3), (12, 3), (13, 4), (100, 25)]):
-        data, run = training(50), RunContext(seed=1)
-        method = fitted(Recording, data=data, epochs=3, least_steps=least, batch_size=13, run=run)
-        assert len(method.steps) == 4 * passes
+    cases = [(clips, 0, 2) for clips in sizes] + [(50, 14, 2), (50, 15, 3), (50, 100, 15)]
+    for (clips, least, passes), shuffle in each(itertools.product(cases, (True, False))):
+        data, run = training(clips), RunContext(seed=1)
+        method = fitted(Recording, data=data, run=run, epochs=2, least_steps=least, batch_size=8, shuffle=shuffle)
+        assert [len(step) for step in method.steps] == sizes[clips] * passes
         assert (run.progress.done, run.progress.total) == (passes, passes)
-        assert sorted(flat(method.steps[-4:])) == sorted(clips_of(data))
+        epochs = np.reshape(flat(method.steps), (passes, clips))
+        for seen in epochs.tolist():
+            assert sorted(seen) == sorted(clips_of(data)) if shuffle else seen == clips_of(data)
+        label_of = dict(zip(clips_of(data), data.labels.tolist(), strict=True))
+        assert flat(method.labels) == [label_of[clip] for clip in flat(method.steps)]
 
 
 def test_it_trains_as_a_loop_written_out_does():

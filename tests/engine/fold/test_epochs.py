@@ -6,21 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 from support.cases import each
-from support.folds import (
-    CLASSES,
-    CLIPS,
-    FOLDS,
-    STSTNET,
-    TOTAL,
-    Plain,
-    PlainNet,
-    noting,
-    outcome,
-    scores,
-    short,
-    spec,
-    table,
-)
+from support.folds import CLASSES, CLIPS, FOLDS, TOTAL, Plain, noting, outcome, scores, spec, table
+from support.nets import STSTNET, PlainNet, short
 from support.prying import findings
 
 from merbench.contracts.action_units import read_coding

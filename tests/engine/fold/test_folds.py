@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 from support.cases import each
-from support.folds import CLASSES, CLIPS, FOLDS, TOTAL, Plain, PlainNet, noting, outcome, scores
+from support.folds import CLASSES, CLIPS, FOLDS, TOTAL, Plain, noting, outcome, scores
+from support.nets import PlainNet
 from support.prying import reachable
 
 from merbench.contracts.clips import IDENTITY

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 from support.cases import each
-from support.folds import Plain, random_states, spec, table
-from support.nets import PackedNet, of_layers
+from support.folds import Plain, spec, table
+from support.nets import PackedNet, of_layers, random_states
 from torch import nn
 
 from merbench.contracts.errors import SetupError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from support.cases import each
-from support.folds import random_states
+from support.nets import random_states
 from torch import nn
 
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
@@ -46,7 +46,7 @@ def test_a_seed_decides_every_global_generator():
 
 
 class Slotted:
-    __slots__ = ("net",)
+    __slots__ = ("net", "unset")
 
     def __init__(self, net):
         self.net = net

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 from support.cases import each
-from support.folds import CLASSES, STSTNET, noting, outcome, scores, short, spec, table
+from support.folds import CLASSES, noting, outcome, scores, spec, table
+from support.nets import STSTNET, short
 
 from merbench.contracts.databases import persons
 from merbench.contracts.errors import MerbenchError, SetupError

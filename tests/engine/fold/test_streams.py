@@ -3,13 +3,15 @@
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from support.cases import each
-from support.folds import FOLDS, STSTNET, Plain, PlainNet, noting, outcome, random_states, scores, short
+from support.folds import FOLDS, Plain, noting, outcome, scores
+from support.nets import STSTNET, PlainNet, random_states, short
 
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.engine.fold.folds import run_fold
@@ -54,31 +56,22 @@ def test_folds_draw_differently(task):
         assert len({round(float(shifted - plain), 9) for shifted, plain in both}) == len(FOLDS)
 
 
-def test_streams_are_paired_between_methods_and_configurations(task):
+def test_streams_are_those_of_recorded_results_for_every_method_and_configuration(rows_of, task):
+    """Whoever changes them on purpose counts ``merbench.engine.CODE_VERSION`` up."""
+
     class Sized(MethodConfig):
         size: int = 1
 
-    seeds, orders = [], []
-    for config in (MethodConfig(), Sized(size=1), Sized(size=2)):
-        method = noting(
-            lambda _, train, run: seeds.append(run.seed),
-            lambda _, inputs: orders.append(inputs["flow"].batch().tobytes()),
-        )
-        outcome(task(method, 5, config, transductive=True))
-    assert len(seeds) == len(orders) == 3
-    assert len(set(seeds)) == len(set(orders)) == 1
-
-
-def test_seeds_and_orders_are_those_of_recorded_results(rows_of, task):
-    """Whoever changes them on purpose counts ``merbench.engine.CODE_VERSION`` up."""
-    seen = []
-    method = noting(
-        lambda _, train, run: seen.extend([run.seed, np.random.random()]),  # noqa: NPY002
-        lambda _, inputs: seen.append(rows_of(inputs)),
-    )
-    outcome(task(method, seed=3))
     order = [25, 26, 27, 32, 35, 33, 29, 34, 31, 28, 24, 30]
-    assert seen[:3] == [803611222450718832, 0.41108934964848554, order]
+    for config, base in each([(MethodConfig(), Plain), (Sized(size=1), PlainNet), (Sized(size=2), PlainNet)]):
+        seen = []
+        method = noting(
+            lambda _, train, run: seen.extend([run.seed, np.random.random()]),  # noqa: B023, NPY002
+            lambda _, inputs: seen.append(rows_of(inputs)),  # noqa: B023
+            base,
+        )
+        outcome(task(method, 3, config, transductive=True))
+        assert seen == [803611222450718832, 0.41108934964848554, order]
 
 
 class FailingAfterDraws(FromGlobals):
@@ -111,38 +104,30 @@ def test_a_fold_computes_with_its_number_of_threads(task):
 
 LATE = """
 import sys
-import numpy as np, pandas as pd
-from merbench.contracts.clips import clip_table
-from merbench.contracts.inputs import Inputs
+import numpy as np
+from support.folds import Plain, flow, outcome, scores, spec, table
 from merbench.contracts.methods import MethodConfig, Prediction
-from merbench.contracts.protocols import ProtocolSpec
-from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask
 from merbench.splits.split import make_split
 
-class Late:
-    Config = MethodConfig
-    def __init__(self, config, problem): pass
+class Late(Plain):
     def fit(self, train, run):
-        import torch  # what a lazy import in a library does
-        self.shift, self.threads = torch.rand(3).tolist(), torch.get_num_threads()
+        import torch  # as a lazy import in a library does
+        self.drawn = [*torch.rand(2).tolist(), torch.get_num_threads()]
     def predict(self, inputs):
-        return Prediction(np.tile([*self.shift[:2], self.threads], (inputs.clips, 1)))
+        return Prediction(np.tile(self.drawn, (inputs.clips, 1)))
 
 assert "torch" not in sys.modules
-spec = ProtocolSpec(name="late", title="Toy", summary="A toy.", source={"text": "tests"}, classes=("a", "b", "c"),
-                    datasets={"d": {"title": "Toy", "classes": {}}}, folds="leave-one-subject-out")
-rows = pd.DataFrame({"dataset": "d", "subject": ["1", "2"], "clip": "x", "emotion": "a"})
-task = FoldTask(Late, MethodConfig(), make_split(spec, clip_table(rows, "")), Inputs({}, 2), 0)
+split = make_split(spec(), table())
 for time in range(2):
-    found = run_fold(task, "d/1").predictions
-    print(*found[["score_a", "score_b", "score_c"]].iloc[0])
+    print(*scores(outcome(FoldTask(Late, MethodConfig(), split, flow(len(split.clips)), 0)).predictions)[0])
 """
 
 
 @pytest.mark.slow
 def test_torch_imported_by_a_fold_is_seeded_in_that_fold_too():
-    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    tests = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True, cwd=tests)
     first, second = (line.split() for line in done.stdout.splitlines())
-    assert first[:2] == second[:2]
-    assert first[2] == second[2] == "1.0"
+    assert first == second
+    assert first[2] == "1.0"
