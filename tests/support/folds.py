@@ -5,7 +5,7 @@ import pandas as pd
 
 from merbench.contracts.clips import clip_table
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import MethodConfig, Prediction
+from merbench.contracts.methods import MethodConfig, Prediction, Problem, TrainingData
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
 
@@ -13,6 +13,7 @@ FLOW = Flow()
 CLASSES = ("negative", "positive", "surprise")
 PEOPLE = {"casme2": ("sub06", "sub07"), "samm": ("006", "007"), "smic-hs": ("s06", "s07")}
 CLIPS = 12  # of each subject; no other sequence that a method is handed has this length
+PROBLEM = Problem("classification", CLASSES)
 FOLDS = [f"{dataset}/{subject}" for dataset, subjects in PEOPLE.items() for subject in subjects]
 TOTAL = CLIPS * len(FOLDS)
 
@@ -40,6 +41,12 @@ def flow(clips, labels=None, seed=7):
     for row, label in enumerate([] if labels is None else labels):
         values[row, :14, :, label] += 90
     return Inputs({"flow": ArrayInput(FLOW, values)}, clips)
+
+
+def training_data(inputs, labels):
+    """Return training clips, all of one person."""
+    people = np.array(["x/1"] * inputs.clips, dtype=object)
+    return TrainingData(inputs, np.asarray(labels), PROBLEM, people, people)
 
 
 class Plain:

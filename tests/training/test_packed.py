@@ -6,22 +6,18 @@ import numpy as np
 import pytest
 import torch
 from support.cases import each
-from support.folds import flow
+from support.folds import PROBLEM, flow, training_data
 from support.nets import PackedNet, of_layers
 from torch import nn
 
-from merbench.contracts.methods import Problem, Progress, RunContext, TrainingData
+from merbench.contracts.methods import Progress, RunContext
 from merbench.training.layers import FastDropout
 from merbench.training.packed import can_pack, fit_packed, grouped_by_steps, start_packed
 from merbench.training.torch_method import TorchConfig
 
-PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
-
 
 def training(clips, seed):
-    labels = np.random.default_rng(seed + 1).integers(0, 3, clips)
-    people = np.array(["x/1"] * clips, dtype=object)
-    return TrainingData(flow(clips, seed=seed), labels, PROBLEM, people, people)
+    return training_data(flow(clips, seed=seed), np.random.default_rng(seed + 1).integers(0, 3, clips))
 
 
 class Net(PackedNet):
@@ -99,15 +95,17 @@ def test_packed_folds_become_the_same_nets_as_alone():
         assert not torch.allclose(weights[0], weights[2], atol=1e-3)  # folds of one size are still folds of their own
     alone, packed = both([20, 17], ManyGroups, epochs=3, learning_rate=0.01)
     assert_same(alone, packed)  # groups of parameters keep their settings
+    _, larger = both([20, 17, 23, 24], ManyGroups, epochs=3, learning_rate=0.01)
+    assert_same(alone, larger[:2])  # in any pack
     test = flow(7, seed=99)
     for one, other in zip(alone, packed, strict=True):
         np.testing.assert_allclose(other.predict(test).scores, one.predict(test).scores, rtol=1e-10)
-
-
-def test_a_fold_becomes_the_same_net_in_any_pack():
-    one, _ = both([20, 17], epochs=2)
-    _, packed = both([20, 17, 23, 24], epochs=2)
-    assert_same(one, packed[:2])
+    mine, other = (method.net[0].weight for method in packed)  # nets own their weights in the end
+    before = other.clone()
+    with torch.no_grad():
+        mine.zero_()
+    assert torch.equal(other, before)
+    assert mine.untyped_storage().size() == 8 * mine.numel()
 
 
 def test_epoch_end_is_called_for_each_fold_and_may_stop_one():
@@ -150,16 +148,6 @@ def test_frozen_weights_stay_as_they_are():
     assert torch.equal(packed[0].net[0].weight, first[0].weight)
     assert packed[0].net[2].num_batches_tracked == 0
     assert not torch.equal(packed[0].net[2].weight, first[2].weight)
-
-
-def test_nets_own_their_weights_in_the_end():
-    _, packed = both([20, 17], epochs=1)
-    mine, other = (method.net[0].weight for method in packed)
-    before = other.clone()
-    with torch.no_grad():
-        mine.zero_()
-    assert torch.equal(other, before)
-    assert mine.untyped_storage().size() == 8 * mine.numel()
 
 
 def test_folds_with_as_many_steps_go_together():

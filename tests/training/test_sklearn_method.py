@@ -10,12 +10,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from support.cases import each
+from support.folds import PROBLEM, training_data
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import MethodConfig, Problem, RunContext, TrainingData
+from merbench.contracts.methods import MethodConfig, RunContext
 from merbench.training.sklearn_method import SklearnMethod
-
-PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
 
 ESTIMATORS = {
     "probabilities": lambda seed: LogisticRegression(),
@@ -53,8 +52,8 @@ def fitted(estimator, labels, seed=3):
         def estimator(self, seed):
             return estimator(seed)
 
-    method, labels = Adapted(MethodConfig(), PROBLEM), np.array(labels)
-    method.fit(TrainingData(inputs(clips(labels)), labels, PROBLEM, labels, labels), RunContext(seed=seed))
+    method = Adapted(MethodConfig(), PROBLEM)
+    method.fit(training_data(inputs(clips(labels)), labels), RunContext(seed=seed))
     return method
 
 

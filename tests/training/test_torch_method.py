@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 from support.cases import each
+from support.folds import PROBLEM, training_data
 from torch import nn
 
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import Problem, RunContext, TrainingData
+from merbench.contracts.methods import RunContext
 from merbench.training.torch_method import TorchConfig, TorchMethod
-
-PROBLEM = Problem("classification", ("negative", "positive", "surprise"))
 
 
 def inputs(clips, labels=None, seed=0):
@@ -24,8 +23,7 @@ def inputs(clips, labels=None, seed=0):
 
 def training(clips=50, seed=0):
     labels = np.random.default_rng(seed + 1).integers(0, 3, clips)
-    people = np.array(["x/1"] * clips, dtype=object)
-    return TrainingData(inputs(clips, labels, seed), labels, PROBLEM, people, people)
+    return training_data(inputs(clips, labels, seed), labels)
 
 
 class Linear(TorchMethod):
@@ -232,9 +230,8 @@ class Versions(Linear):
 def test_jitter_is_drawn_for_each_epoch_and_never_at_test():
     values = np.zeros((20, 5, 8), dtype=np.float32)  # the first value is the clip, the second the version
     values[..., 0], values[..., 1] = np.arange(20)[:, None], np.arange(5)
-    labels = np.arange(20) % 3
     shifted = Inputs({"values": ArrayInput(Flow(onset_jitter=2), values)}, 20)
-    data = TrainingData(shifted, labels, PROBLEM, labels, labels)
+    data = training_data(shifted, np.arange(20) % 3)
     method = fitted(Versions, data=data, epochs=12, batch_size=20)
     drawn = [[seen[clip] for clip in range(20)] for seen in method.seen]
     assert len({tuple(each) for each in drawn}) == 12
