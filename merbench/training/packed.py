@@ -1,7 +1,6 @@
-"""Packed folds: the nets of many folds, stacked along a new first axis and trained step by step in one program.
+"""Packed folds: the nets of many folds trained in one program, since one small net leaves a GPU idle.
 
-Leave-one-subject-out trains the same small net once a subject, and a GPU is idle most of the time while one of them
-trains. Here parameters and buffers of all folds are stacked, the loss is mapped over the stack
+Parameters and buffers of all folds are stacked along a new first axis, the loss is mapped over the stack
 (:func:`torch.func.vmap`), and one optimiser, which works element by element, steps them all. Each fold keeps its own
 clips, order, initial weights and draws, so its net is that of training alone, up to rounding.
 
