@@ -227,7 +227,7 @@ def scratch(folder: Path) -> Path:
                 shutil.copymode(path, here / path.name)
             elif part == packages and path.name != "__pycache__":  # a shared cache could bring another copy's mapping
                 (here / path.name).symlink_to(path)
-    code = "import merbench.engine.store, merbench.methods as m; print(merbench.__file__, m.__file__)"
+    code = "import merbench.scoring.metrics, merbench.methods as m; print(merbench.__file__, m.__file__)"
     whole = (tree / "merbench/__init__.py").read_text(encoding="utf-8")
     for text, places in (("raise SystemError", 0), (whole, 2)):  # is it this copy that is imported?
         put(tree / "merbench/__init__.py", text)

@@ -89,7 +89,7 @@ def read_audit(
     said = [f"{older} older runs of other code or data are not audited"] if older else []
     said += _excluded(asked, chosen, unfit, wanted)
     if len({tuple(run.file.folds) for run in chosen}) > 1:
-        raise MerbenchError(f"the seeds of {wanted.method} differ in their folds: {wanted.first} --existing redo")
+        raise MerbenchError(f"seeds of {wanted.method} differ in folds; repeat them: {wanted.first} --existing redo")
     with _repaired_by(chosen[0], wanted):
         clips = chosen[0].clips()
     inner = _of_selections(fitting, chosen)
@@ -119,7 +119,7 @@ def _unfit(run: RecordedRun) -> str:
 def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: _Wanted, committed: bool) -> MerbenchError:
     """Return the error that says why no run can be audited, with the next step."""
     if not recorded:
-        return MerbenchError(f"no run of {wanted.asked} is recorded: {wanted.first}")
+        return MerbenchError(f"no recorded run of {wanted.asked}; record one: {wanted.first}")
     for run in recorded:
         record = run.first_record()
         if record and record.epochs and not record.failure and EPOCHS not in record.checksums:
@@ -131,10 +131,10 @@ def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: _Wanted, commit
     begun = [run for run in recorded if unfit[run.file.run_id] != _NO_EPOCHS]
     if begun:
         file = begun[0].file
-        why = f"{file.run_id} can't be audited, only complete runs can: {unfit[file.run_id]}"
+        why = f"{file.run_id} is incomplete and can't be audited: {unfit[file.run_id]}"
         return MerbenchError(f"{why}: {wanted.again(file)}{instead}")
     return MerbenchError(
-        f"no run of {wanted.asked} kept predictions after each epoch; if the method has epochs: {wanted.first}{instead}"
+        f"no run of {wanted.asked} kept its epochs; if the method reports epochs: {wanted.first}{instead}"
     )
 
 
@@ -230,11 +230,11 @@ def _inner_notes(kept: Kept, file: RunFile, wanted: _Wanted) -> list[str]:
         notes.append(f"{which} recorded with inner selection: {command}")
     for seed in kept.seeds:
         if INNER in seed.recorded and seed.inner is None:
-            notes.append(f"seed {seed.seed}: the inner run has no scores of its inner clips, so its picks are unknown")
+            notes.append(f"seed {seed.seed}: inner selection was recorded without its scores: the epochs are unknown")
         if differing := disagreeing(kept, seed):
             notes.append(
-                f"seed {seed.seed}: {differing} of {len(kept.clips)} clips of the inner run differ from the run of the "
-                "last epoch at the picked epochs, although both start from the same random streams: different machine "
-                "types or packages"
+                f"seed {seed.seed}: the predictions for {differing} of {len(kept.clips)} clips differ between "
+                "the runs of inner selection and of the last epoch at the selected epochs, although both use the same "
+                "random streams: machine types or packages differ"
             )
     return notes

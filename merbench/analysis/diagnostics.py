@@ -75,7 +75,8 @@ def check_fold(fold: str, diagnostics: Diagnostics, run: RecordedRun) -> None:
     if fold not in run.file.folds:
         raise MerbenchError(f"{run.file.run_id} has no fold {fold!r}{suggestion(fold, run.file.folds)}")
     if fold not in diagnostics.folds:
-        raise MerbenchError(f"fold {fold!r} of {run.file.run_id} has no diagnostics: merbench run … --diagnose")
+        line = f"fold {fold!r} of {run.file.run_id} has no diagnostics"
+        raise MerbenchError(f"{line}; record them: merbench run … --diagnose")
 
 
 def gathered(folds: Mapping[str, Arrays], predictions: pd.DataFrame, problems: list[str]) -> Diagnostics:
@@ -122,7 +123,7 @@ def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.N
             continue
         shapes = {arrays[name].shape[1:] if name in arrays else None for arrays in folds.values()}
         if len(shapes) > 1:
-            problems.append(f"{name.removeprefix('test/')} differs between folds or is missing in some: excluded")
+            problems.append(f"{name.removeprefix('test/')} differs in shape or is missing in some folds: excluded")
             continue
         pooled[name.removeprefix("test/")] = np.concatenate([arrays[name] for arrays in folds.values()])
     return pooled

@@ -127,7 +127,7 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
     for row, file in zip((one, two), files, strict=True):
         if file.task != "classification":
             raise MerbenchError(
-                f"{row.label} is AU detection, and explain compares classes: use merbench compare --protocol "
+                f"{row.label} is for AU detection, explain compares classes: use merbench compare --protocol "
                 f"{file.protocol}, or merbench show {row.runs[0].file.run_id} for each action unit"
             )
     against = differing(*files)
@@ -140,7 +140,7 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
     tables = [[run.predictions for run in row.runs if len(run.predictions)] for row in (one, two)]
     common, excluded = _common([*tables[0], *tables[1]]) if all(tables) else (set(), 0)
     if not common:
-        raise MerbenchError(f"{one.label} and {two.label} have no clip in common")
+        raise MerbenchError(f"{one.label} and {two.label} have no clips in common")
     first, second = ([restricted(table, common) for table in row] for row in tables)
     classes = list(dict.fromkeys([*files[0].outputs, *files[1].outputs]))
     counts, _ = subject_confusions([*first, *second], classes)

@@ -180,7 +180,7 @@ def differing(one: RunFile, two: RunFile) -> list[str]:
         f"clips, labels or folds differ (split {key.split_digest[:8]} of {clips} clips in {len(one.folds)} folds and "
         f"{other.split_digest[:8]} of {more} in {len(two.folds)})": key.split_digest != other.split_digest,
         "one is on synthetic data": one.synthetic != two.synthetic,
-        f"one card discloses more than the other ({', '.join([*one.disclosures, *two.disclosures])})": (
+        f"only one card has disclosures ({', '.join([*one.disclosures, *two.disclosures])})": (
             bool(one.disclosures) != bool(two.disclosures)
         ),
     }
@@ -227,7 +227,7 @@ def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:
         means = ", ".join(f"{number} of {every} in {title}" for title, number in found.items())
         return [f"UF1 and UAR are means over the classes that have clips: {means}"]
     lacking = ", ".join(f"{every - number} of {every} in {title}" for title, number in found.items())
-    return [f"action units that no clip shows count 0 in F1 and nothing in UAR: {lacking}"]
+    return [f"action units that no clip shows count as 0 in F1 and are excluded from UAR: {lacking}"]
 
 
 def _remarks(group: list[RecordedRun]) -> list[str]:
@@ -247,7 +247,7 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
 def _hole(run: RecordedRun) -> str:
     total = len(run.asked_folds)
     return f"seed {run.file.key.seed} " + (
-        f"has {run.folds} of {total} folds" if run.folds < total else "is not put together"
+        f"has {run.folds} of {total} folds" if run.folds < total else "is not yet merged"
     )
 
 

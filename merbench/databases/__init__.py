@@ -16,13 +16,13 @@ _BUILTIN = {
 
 def _database(entry: Entry, found: object) -> Database:
     if not isinstance(found, Database) or not isinstance(found.card, DatabaseCard):
-        raise MerbenchError(f"database {entry.name!r} of {entry.origin}: {entry.target} lacks card, recognises or read")
+        raise MerbenchError(f"database {entry.name!r} of {entry.origin}: {entry.target} needs card, recognises, read")
     if found.card.name != entry.name:
         raise MerbenchError(f"database {entry.name!r} of {entry.origin} calls itself {found.card.name!r}")
     kind, what = (FrameDatabase, "frames") if found.card.offers is None else (Release, "arrays")
     if not isinstance(found, kind):
         ready = "offers no ready-made inputs" if kind is FrameDatabase else "offers ready-made inputs"
-        raise MerbenchError(f"database {entry.name!r} of {entry.origin}: its card {ready}, but {what} is lacking")
+        raise MerbenchError(f"database {entry.name!r} of {entry.origin}: its card {ready}, but it has no {what}")
     return found
 
 

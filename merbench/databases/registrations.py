@@ -116,12 +116,12 @@ def recognise(folder: Path) -> str:
     databases, _ = DATABASES.load_all()
     found = []
     for name, database in databases.items():
-        with blaming(f"asking {name} whether it knows {folder}"):
+        with blaming(f"recognising {folder} as {name}"):
             found += [name] if database.recognises(folder) else []
     held = {name: set(databases[name].card.datasets) for name in found}
     # The parts of a synthetic database look like copies of the real ones.
     whole = [name for name in found if all(held[name] >= other for other in held.values())]
     if len(whole) != 1:
         what = f"several databases ({', '.join(found)})" if found else "none of the known databases"
-        raise DataError(f"{folder} looks like {what}: use merbench data add NAME PATH{suggestion('', databases)}")
+        raise DataError(f"{folder} looks like {what}: use merbench data add DATABASE PATH{suggestion('', databases)}")
     return whole[0]

@@ -53,6 +53,6 @@ class ClipFrames:
         if image is None:
             raise DataError(f"{path}, a frame of {self.name}, is not a readable picture; copy it again")
         if image.dtype != np.uint8:
-            found = "16 bits a channel, with an unknown range"
+            found = "16 bits per channel, with an unknown range"
             raise DataError(f"{path}, a frame of {self.name}, has {found}; convert the frames to 8 bits")
         return np.asarray(image, dtype=np.uint8)

@@ -91,7 +91,7 @@ class _Entry:
         mark = read_json(self.path / "complete.json", CompleteFile)
         verified_bytes(self.path / PREDICTIONS, mark.sha256)
         if mark.key_digest != file.key.digest():
-            raise RecordError(f"{self.path} has changed since it was recorded: complete.json is that of another key")
+            raise RecordError(f"{self.path} has changed since it was recorded: complete.json is of a different key")
         return mark
 
     def predictions(self, file: RunFile) -> pd.DataFrame:

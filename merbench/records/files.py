@@ -55,8 +55,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _unwritable(path: Path, error: OSError) -> MerbenchError:
     return MerbenchError(
-        f"{path} can't be written ({error.strerror or error}): free some space or choose another folder; "
-        "what is recorded so far is kept, and the same command goes on from there"
+        f"{path} can't be written ({error.strerror or error}): free some space or choose another place; "
+        "what is recorded so far is kept; run the same command to resume"
     )
 
 
@@ -91,7 +91,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
         )
     if problem is not None:
         where = ".".join(str(part) for part in problem["loc"])
-        raise RecordError(f"{path} does not verify: {where}: {problem['msg']}")
+        raise RecordError(f"{path} is not valid: {where}: {problem['msg']}")
     assert found is not None
     return found
 

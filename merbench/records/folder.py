@@ -100,7 +100,7 @@ class RunFolder:
                 note = f"{error}; it is written again"
             else:
                 if found.key != run.key:
-                    raise RecordError(f"{path} belongs to another run than {run.run_id}: move that folder away")
+                    raise RecordError(f"{path} belongs to a run other than {run.run_id}: move that folder away")
                 begun = ("created", "sequence", "merbench", "git_commit")
                 run = run.model_copy(update={name: getattr(found, name) for name in begun})
                 if found == run:
@@ -162,7 +162,7 @@ class RunFolder:
         path = self.fold_path(fold) / "record.json"
         record = read_json(path, FoldRecord)
         if (record.fold, record.key_digest) != (fold, key_digest):
-            raise RecordError(f"{path} belongs to fold {record.fold} of another run or fold than {fold}")
+            raise RecordError(f"{path} belongs to another run or to fold {record.fold}, not to fold {fold} of this run")
         return record
 
     def read_fold(self, fold: str, run: RunFile) -> tuple[FoldRecord, pd.DataFrame | None]:

@@ -60,7 +60,7 @@ def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
     read = _from_csv if "," in first else _from_challenge
     table = read(text, path, protocol, normalised)
     if table.empty:
-        raise DataError(f"{path} has no prediction")
+        raise DataError(f"{path} has no predictions")
     twice = table[IDENTITY].duplicated()
     if twice.any():
         raise DataError(f"{path} has a clip twice: {listed(clip_names(table[twice]))}")
@@ -75,7 +75,7 @@ def _from_csv(text: str, path: Path, protocol: ProtocolSpec, normalised: Normali
         raise DataError(f"{path} can't be read as CSV: {error}") from error
     lacking = [column for column in CSV_COLUMNS if column not in table.columns]
     if lacking:
-        raise DataError(f"{path} lacks the columns {listed(lacking)}: a log has {','.join(CSV_COLUMNS)}")
+        raise DataError(f"{path} lacks the columns {listed(lacking)}: a log needs {','.join(CSV_COLUMNS)}")
     rows = []
     for line, row in enumerate(table[CSV_COLUMNS].itertuples(index=False), start=2):
         where = f"{path}, line {line}"
@@ -133,10 +133,12 @@ def _against_list(table: pd.DataFrame, path: Path, protocol: ProtocolSpec) -> Lo
     found = both[both["_merge"] == "both"].reset_index(drop=True)
     foreign, missing = both[both["_merge"] == "right_only"], both[both["_merge"] == "left_only"]
     if found.empty:
-        raise DataError(f"{path} has no clip of protocol {protocol.name}: its list lacks {listed(clip_names(foreign))}")
+        unlisted = listed(clip_names(foreign))
+        raise DataError(f"{path} has no clip of protocol {protocol.name}: the official list lacks {unlisted}")
     other = found["class"] != found.truth
     if other.mean() > SWAPPED and (found["class"] != found.predicted).mean() < SWAPPED:
-        raise DataError(f"{path} has truth and prediction swapped: its predictions are the official list's classes")
+        why = "its predictions are the official list's classes"
+        raise DataError(f"{path} has truth and prediction swapped: {why}; swap them back")
     said = zip(clip_names(found[other]), found.truth[other], found["class"][other], strict=True)
     return Log(
         found[CSV_COLUMNS],

@@ -78,7 +78,7 @@ def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.
     missing = [column for column in expected if column not in table.columns]
     extra = [column for column in table.columns if column not in expected]
     if missing or extra:
-        lacks = f"lacks the columns {listed(missing)}" if missing else f"has foreign columns {listed(extra)}"
+        lacks = f"lacks the columns {listed(missing)}" if missing else f"has unknown columns {listed(extra)}"
         raise RecordError(f"{origin} {lacks}")
     identities = list(zip(*(table[column].tolist() for column in IDENTITY), strict=True))
     if len(set(identities)) < len(identities):
@@ -86,7 +86,7 @@ def check_predictions(table: pd.DataFrame, problem: Problem, origin: str) -> pd.
     for column in ("truth", "predicted") if problem.task == "classification" else ():
         strange = set(table[column].tolist()) - set(problem.outputs)
         if strange:
-            raise RecordError(f"{origin}: {column} {strange.pop()!r} is none of {', '.join(problem.outputs)}")
+            raise RecordError(f"{origin}: {column} {strange.pop()!r} is not one of {', '.join(problem.outputs)}")
     scores = table[[f"score_{name}" for name in problem.outputs]]
     if not all(pd.api.types.is_numeric_dtype(kind) for kind in scores.dtypes):
         raise RecordError(f"{origin}: scores must be numbers")
@@ -105,13 +105,13 @@ def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> Non
     :meth:`merbench.splits.split.Split.truth`, for one fold or for all. Raises RecordError for foreign or missing clips,
     a clip under another fold, or a truth that differs; names them.
     """
-    told = with_truth(table)[[*IDENTITY, "truth", "fold"]]
-    both = expected.merge(told, on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side")
+    recorded = with_truth(table)[[*IDENTITY, "truth", "fold"]]
+    both = expected.merge(recorded, on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side")
     wrong = {
-        "foreign clips": both.side == "right_only",
+        "clips that are not in the protocol:": both.side == "right_only",
         "no prediction for": both.side == "left_only",
-        "another truth than the protocol for": (both.side == "both") & (both.truth != both.truth_expected),
-        "under another fold": (both.side == "both") & (both.fold != both.fold_expected),
+        "a truth that differs from the protocol for": (both.side == "both") & (both.truth != both.truth_expected),
+        "the wrong fold for": (both.side == "both") & (both.fold != both.fold_expected),
     }
     for what, rows in wrong.items():
         if rows.any():

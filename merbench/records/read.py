@@ -265,7 +265,7 @@ class _OwnFolder:
     def _clips_of(self, fold: str, file: RunFile) -> pd.DataFrame:
         _, table = self._records.read_fold(fold, file)
         if table is None:
-            raise RecordError(f"{self._records.fold_path(fold)} failed, but the run counts as whole")
+            raise RecordError(f"{self._records.fold_path(fold)} failed, but the run is marked complete")
         return table[IDENTITY]
 
 

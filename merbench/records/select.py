@@ -131,7 +131,7 @@ def run_folder(results: Path, name: str) -> Path:
     """Find the folder of the run whose id is `name` or begins with it; MerbenchError if there is none, or several."""
     known = sorted(path.parent.name for path in (results / "runs").glob("*/run.json"))
     if not known:
-        raise MerbenchError(f"no runs in {results / 'runs'}; record one: merbench run METHOD --protocol P")
+        raise MerbenchError(f"no runs in {results / 'runs'}; record one: merbench run METHOD --protocol PROTOCOL")
     found = the_one(known, name)
     if found is None:
         raise MerbenchError(f"unknown run {name!r}{suggestion(name, known)}")

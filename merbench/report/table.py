@@ -28,7 +28,7 @@ class Column:
     """One column, headed by `title`, and by `group` if it shares that head with its neighbours.
 
     Long texts of one that `wraps` may be broken to fit a terminal; a `key` names the rows, and is repeated in every
-    panel of a table that is too wide for a terminal; one not `in_papers` is no part of the LaTeX table.
+    panel of a table that is too wide for a terminal; one not `in_papers` is not in the LaTeX table.
     """
 
     title: str

@@ -26,7 +26,7 @@ def confusion_matrix(truth: Any, predicted: Any, classes: list[str] | tuple[str,
         rows = np.fromiter((index[name] for name in truth), dtype=np.int64, count=len(truth))
         columns = np.fromiter((index[name] for name in predicted), dtype=np.int64, count=len(predicted))
     except KeyError as error:
-        raise ValueError(f"class {error} is none of {', '.join(classes)}") from None
+        raise ValueError(f"class {error} is not one of {', '.join(classes)}") from None
     size = len(classes)
     return np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
 

@@ -46,14 +46,14 @@ def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame) -> list[str]:
     if len(missing):
         said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
     if len(extra):
-        step = "the list selects nothing, left_out takes clips out"
+        step = "to exclude clips, name them under left_out"
         said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))} ({step})")
     if len(other):
         names = [
             f"{n} ({a}, listed {b})"
             for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
         ]
-        said.append(f"{len(other)} labelled otherwise: {listed(names, most=len(names))}")
+        said.append(f"{len(other)} labelled differently: {listed(names, most=len(names))}")
     return said
 
 

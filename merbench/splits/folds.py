@@ -41,7 +41,7 @@ def folds_of(
     for fold, before in zip(folds, whole, strict=True):
         if not len(fold.train) or not len(fold.test):
             side = "tested" if len(fold.train) else "trained on"
-            why = ": all the others are of people who are tested" if len(before.train) > len(fold.train) else ""
+            why = ": all others are of tested people" if len(before.train) > len(fold.train) else ""
             raise DataError(f"protocol {protocol.name}: fold {fold.name} has no clip to be {side}{why}")
     return folds
 

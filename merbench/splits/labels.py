@@ -35,7 +35,7 @@ def labels_of(protocol: ProtocolSpec, kept: pd.DataFrame) -> npt.NDArray[Any]:
     labels = _unit_labels(protocol, kept)
     for dataset in protocol.datasets:
         if np.isnan(labels[(kept.dataset == dataset).to_numpy()]).all():
-            raise DataError(f"protocol {protocol.name} needs action units, and no clip of {dataset} has any")
+            raise DataError(f"protocol {protocol.name} needs action units, but no clip of {dataset} has any")
     return labels
 
 

@@ -116,15 +116,15 @@ def crossed(name: str) -> ProtocolSpec:
     sides = [side.split("+") for side in rest.split("->")]
     if len(sides) != (2 if kind == "cross" else 1) or not all(name for side in sides for name in side):
         form = "cross:SOURCE+SOURCE->TARGET" if kind == "cross" else "lodo:DATABASE+DATABASE"
-        raise MerbenchError(f"protocol {name!r}: write {form}, in quotes, with the names of datasets")
+        raise MerbenchError(f"protocol {name!r}: write {form}, in quotes, with the names of databases")
     names = [each for side in sides for each in side]
     databases, _ = DATABASES.load_all()
     titles = {name: title for database in databases.values() for name, title in database.card.datasets.items()}
     for each in names:
         if each not in titles:
-            raise MerbenchError(f"protocol {name!r}: no known database has {each!r}{suggestion(each, titles)}")
+            raise MerbenchError(f"protocol {name!r}: unknown database {each!r}{suggestion(each, titles)}")
         if names.count(each) > 1:
-            raise MerbenchError(f"protocol {name!r} names {each!r} twice: training and test datasets must differ")
+            raise MerbenchError(f"protocol {name!r} names {each!r} twice: name each database once")
     joined = [".".join(sorted(side)) for side in sides]
     folds: dict[str, Any] = {"rule": "leave-one-database-out"}
     if kind == "cross":
@@ -143,7 +143,8 @@ def crossed(name: str) -> ProtocolSpec:
         "folds": folds,
         "notes": (
             "Emotions of SMIC-HS, CASME II and SAMM are mapped as in MEGC 2019, others likewise: negative is "
-            "repression, anger, contempt, disgust, fear, sadness. People in both are excluded from training."
+            "repression, anger, contempt, disgust, fear, sadness. People in both training and test are excluded from "
+            "training."
         ),
     }
     return validated(ProtocolSpec, content, f"protocol {name!r}").coming_from(name)

@@ -119,7 +119,7 @@ def check_datasets(protocol: ProtocolSpec, clips: pd.DataFrame, kept: pd.DataFra
     """
     absent = sorted(set(protocol.datasets) - set(clips.dataset))
     if absent:
-        raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, and the data has none")
+        raise DataError(f"protocol {protocol.name} needs clips of {listed(absent)}, but the data has none")
     emptied = [dataset for dataset in protocol.datasets if not (kept.dataset == dataset).any()]
     if emptied:
         fewer = "map a word of it" if protocol.task == "classification" else "leave fewer of its clips out"

@@ -78,7 +78,7 @@ def _variant(settings: SyntheticSettings) -> str:
 
 SMALL_DATABASE = _SyntheticDatabase("small", "Synthetic data for first runs", "100 clips of 12 subjects")
 FULL_DATABASE = _SyntheticDatabase(
-    "full", "Synthetic data with the counts of MEGC 2019", "442 clips of 68 subjects, 164/145/133 a database"
+    "full", "Synthetic data with the counts of MEGC 2019", "442 clips of 68 subjects, 164/145/133 per database"
 )
 
 SMALL = SMALL_DATABASE.card.name

@@ -219,7 +219,7 @@ def test_data_configuration_and_command_are_shown(trial, read, clips):
     # no clips share their action units: no columns for these
     assert (ablation.records()[1]["same_units_uf1"], ablation.records()[1]["same_units_clips"]) == (None, 0)
     assert "same AUs" not in {column.group for column in report.tables[0].columns}
-    assert "share its action units" in notes_of(report)
+    assert "share their action units" in notes_of(report)
 
 
 def test_differences_whose_interval_excludes_0_are_bold(trial, read):

@@ -112,7 +112,7 @@ def test_inner_runs_are_compared_with_the_last_epoch(record):
     record(at(), epochs=AFTER, protocol="other")
     record(at(), selection="inner", inner=curves(1.0, 0.0, 0.0), protocol="other")  # of the third epoch, not the first
     (note,) = notes(audited(record, protocol="other"))
-    assert note.startswith("seed 0: 4 of 7 clips")
+    assert note.startswith("seed 0: the predictions for 4 of 7 clips")
 
 
 def test_inner_keep_is_a_row_of_its_own(record):
@@ -140,10 +140,10 @@ def test_missing_inner_runs_are_reported_with_their_command(record):
 
 
 def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
-    assert refusal(record) == "no run of toy under toys is recorded: merbench run toy --protocol toys --keep-epochs"
+    assert refusal(record) == "no recorded run of toy under toys; record one: merbench run toy --protocol toys --keep-epochs"
     record(at())
     said = refusal(record, results="else where")
-    assert said.startswith("no run of toy under toys kept predictions after each epoch")
+    assert said.startswith("no run of toy under toys kept its epochs")
     assert said.endswith(": merbench run toy --protocol toys --keep-epochs --results 'else where'")
     holes = record(at(), epochs=AFTER, protocol="holes", folds=FOLDS[:2])
     said = refusal(record, protocol="holes")
@@ -219,7 +219,7 @@ def test_one_of_several_configurations_must_be_chosen(record):
     assert audited(record, config={"variant": "epochs=3"}).file.variant == "epochs=3"
     assert "with data other" in refusal(record, data="other")
     record(at(), epochs=AFTER, protocol="shuffled", shuffled=True)
-    assert refusal(record, protocol="shuffled").startswith("no run of toy under shuffled is recorded")
+    assert refusal(record, protocol="shuffled").startswith("no recorded run of toy under shuffled")
 
 
 def test_all_formats_show_the_same_rows(record):

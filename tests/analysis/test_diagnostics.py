@@ -101,7 +101,7 @@ def test_what_cannot_be_combined_is_excluded(made):
         folds["alpha/s01"] |= {} if spoilt is None else {"test/kept/0.5": spoilt}
         found = gathered(folds, made.run.predictions, [])
         (problem,) = found.problems
-        assert problem.startswith("kept/0.5 differs between folds")
+        assert problem.startswith("kept/0.5 differs in shape")
         assert list(found.of_kind("kept")) == ["0.25", "0.75"]
         assert set(found.folds) == set(made.folds)
     there = made.run.predictions[made.run.predictions.subject != "s02"]
@@ -143,7 +143,7 @@ def test_a_fold_that_cannot_be_drawn_is_refused(made):
     some = {fold: arrays for fold, arrays in made.folds.items() if fold != "alpha/s02"}
     found = gathered(some, made.run.predictions, [])
     check_fold("alpha/s01", found, made.run)
-    with pytest.raises(MerbenchError, match=r"'alpha/s02' of two-branch-megc2019-s0 has no diagnostics: .*--diagnose"):
+    with pytest.raises(MerbenchError, match=r"'alpha/s02' of two-branch-megc2019-s0 has no diagnostics; .*--diagnose"):
         check_fold("alpha/s02", found, made.run)
     with pytest.raises(MerbenchError, match=r"no fold 'alpha/s2' \(did you mean 'alpha/s02'"):
         check_fold("alpha/s2", found, made.run)

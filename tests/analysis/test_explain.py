@@ -126,7 +126,7 @@ def test_forced_rows_are_compared_on_their_common_clips(record, answers, right):
     assert any(note.kind == "excluded" and "2 clips" in note.text for note in notes)
     for method, fold in (("c", "alpha/s1"), ("d", "alpha/s2")):
         record(answers, method=method, folds=[fold])
-    with pytest.raises(MerbenchError, match="no clip in common"):
+    with pytest.raises(MerbenchError, match="no clips in common"):
         explained(record, "c", "d", force=True)
 
 

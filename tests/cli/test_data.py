@@ -129,7 +129,7 @@ def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
 
 
 def test_preparing_needs_a_database_of_frames(refused, registered):
-    assert "no database of frames is registered: merbench data add NAME PATH" in refused("data", "prepare")
+    assert "no database of frames is registered: merbench data add DATABASE PATH" in refused("data", "prepare")
     assert "release of ready-made arrays" in refused("data", "prepare", "megc2019-flow28")
 
 

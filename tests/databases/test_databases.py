@@ -52,10 +52,10 @@ def test_unfit_databases_are_refused_and_harm_no_other(plugin):
     whole = WHOLE.format(name="mine")
     for module, code, expected in (
         ("renamed", WHOLE.format(name="yours"), "calls itself 'yours'"),
-        ("number", "DATABASE = 3\n", "lacks card, recognises or read"),
-        ("frameless", whole.replace("def frames", "def pictures"), "but frames is"),
-        ("arrayless", whole.replace('"here"', '"here", offers=()'), "but arrays is"),
-        ("cardless", f"{whole}Mine.card = None\n", "lacks card, recognises or read"),
+        ("number", "DATABASE = 3\n", "needs card, recognises, read"),
+        ("frameless", whole.replace("def frames", "def pictures"), "has no frames"),
+        ("arrayless", whole.replace('"here"', '"here", offers=()'), "has no arrays"),
+        ("cardless", f"{whole}Mine.card = None\n", "needs card, recognises, read"),
     ):
         plugin(f"merbench_test_{module}", code)
         line = refusal(DATABASES.get, "mine", case=module)

@@ -101,7 +101,7 @@ def test_a_copy_is_recognised_if_one_database_knows_it(small_release, miniature,
     assert recognise(small_release) == NAME
     (tmp_path / "empty").mkdir()
     line = refusal(recognise, tmp_path / "empty", error=DataError)
-    assert all(text in line for text in ("merbench data add NAME PATH", NAME))
+    assert all(text in line for text in ("merbench data add DATABASE PATH", NAME))
     miniature.write_casme2(tmp_path / "all" / "c")
     assert recognise(tmp_path / "all") == "casme2"
     miniature.write_samm(tmp_path / "all" / "s")

@@ -59,7 +59,7 @@ DAMAGE = {
     "foreign subject": (cell("subject", "060"), "060"),
     "truth changed": (cell("truth", next_class), "truth"),
     "all truths changed": (rewriting(lambda t: t.assign(truth=t.truth.map(next_class))), "truth"),
-    "prediction unknown": (cell("predicted", "Negative"), "'Negative' is none of"),
+    "prediction unknown": (cell("predicted", "Negative"), "'Negative' is not one of"),
     "record truncated": (truncate("record.json"), "record.json is truncated or not valid JSON"),
     "record is not an object": (
         lambda folder: (folder / "record.json").write_text("[1]"),
@@ -69,7 +69,7 @@ DAMAGE = {
         lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"),
         "truncated or not valid JSON",
     ),
-    "record lacks a field": (without("checksums", "status"), "record.json does not verify: status"),
+    "record lacks a field": (without("checksums", "status"), "record.json is not valid: status"),
     "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "does not verify: clips"),
     "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "does not verify: mood"),
     "record of the future": (lambda f: edit(f / "record.json", schema_version=2), "schema version 2"),
@@ -77,8 +77,8 @@ DAMAGE = {
         lambda f: edit(f / "record.json", schema_version=7, mood="good"),
         "schema version 7.*update merbench",
     ),
-    "record of another fold": (copy_record, "belongs to fold samm/007"),
-    "folder of another fold": (copy_fold, "belongs to fold samm/007"),
+    "record of another fold": (copy_record, "to fold samm/007, not to"),
+    "folder of another fold": (copy_fold, "to fold samm/007, not to"),
     "folder of another fold, renamed": (copy_fold_under_this_name, "samm/007/007_1_1"),
     "record of another run": (lambda f: edit(f / "record.json", key_digest="0" * 64), "belongs to .*another run"),
     "record vouches for nothing": (vouch_for_nothing, "predictions.parquet"),
@@ -182,7 +182,7 @@ UNTOLD = {
     "pickled objects": (vouch_for("diagnostics.npz", npz(np.array([{}], dtype=object))), NO_ARRAYS),
     "archive cut short": (vouch_for("diagnostics.npz", npz(np.zeros(99))[:-30]), NO_ARRAYS),
     "record truncated": (truncate("record.json"), "record.json is truncated"),
-    "record of another fold": (copy_record, "belongs to fold samm/007"),
+    "record of another fold": (copy_record, "to fold samm/007, not to"),
 }
 
 

@@ -136,7 +136,7 @@ def test_folders_of_other_runs_and_copies_are_left_alone(plan, ststnet, runs, fi
     content = json.loads((folder / "run.json").read_text())
     content["key"]["seed"] = 5
     (folder / "run.json").write_text(json.dumps(content))
-    with pytest.raises(RecordError, match="belongs to another run than"):
+    with pytest.raises(RecordError, match="belongs to a run other than"):
         go(plan, runs)
     assert json.loads((folder / "run.json").read_text()) == content
     truncate("run.json")(folder)  # a damaged run harms no other
@@ -201,9 +201,9 @@ def test_predictions_are_held_against_the_split(plan):
     other = good.truth.where(good.subject != "s11", "surprise")
     for changed, message in (
         (good.iloc[1:], "here has no prediction for samm/006/006_1_1"),
-        (good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")), "here has foreign clips samm/006/006_7_7"),
-        (good.assign(truth=other), "another truth .* smic-hs/s11/s11_1_1"),
-        (good.assign(fold=good.fold.replace("samm/006", "samm/007")), "under another fold samm/006/006_1_1"),
+        (good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")), "here has clips that are not in the protocol: samm/006/006_7_7"),
+        (good.assign(truth=other), "a truth that differs .* smic-hs/s11/s11_1_1"),
+        (good.assign(fold=good.fold.replace("samm/006", "samm/007")), "the wrong fold for samm/006/006_1_1"),
     ):
         with pytest.raises(RecordError, match=message):
             check_clips(changed, good, "here")

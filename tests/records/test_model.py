@@ -66,11 +66,11 @@ def test_tables_as_they_are_written_pass_the_check(classified, detected):
 HERE = "samm/006/006_1_3$"
 DAMAGED = [
     (lambda t: t.drop(columns=["truth", "score_negative"]), "lacks the columns truth, score_negative"),
-    (lambda t: t.assign(score_fear=1.0), "has foreign columns score_fear"),
+    (lambda t: t.assign(score_fear=1.0), "has unknown columns score_fear"),
     (lambda t: pd.concat([t, t.iloc[[1]]]), "has a clip twice: samm/006/006_1_3"),
-    (lambda t: t.assign(truth=["positive", "fear", "positive"]), "truth .fear. is none of negative, positive, sur"),
-    (lambda t: t.assign(predicted=["positive", None, "positive"]), "predicted .* is none of"),
-    (lambda t: t.assign(predicted=0), "predicted .*0.* is none of"),
+    (lambda t: t.assign(truth=["positive", "fear", "positive"]), "truth .fear. is not one of negative, positive, sur"),
+    (lambda t: t.assign(predicted=["positive", None, "positive"]), "predicted .* is not one of"),
+    (lambda t: t.assign(predicted=0), "predicted .*0.* is not one of"),
     (lambda t: t.assign(score_negative=[0.1, float("nan"), 0.2]), f"a score .* not finite for {HERE}"),
     (lambda t: t.assign(score_positive=[0.1, float("inf"), 0.3]), f"a score .* not finite for {HERE}"),
     (lambda t: t.assign(score_positive=pd.array([0.1, None, 0.2], dtype="Float64")), f"a score is missing .*{HERE}"),
@@ -78,7 +78,7 @@ DAMAGED = [
 ]  # fmt: skip
 DAMAGED_UNITS = [
     (lambda t: t.drop(columns=["truth_4"]), "lacks the columns truth_4"),
-    (lambda t: t.assign(predicted="1"), "has foreign columns predicted"),
+    (lambda t: t.assign(predicted="1"), "has unknown columns predicted"),
     (lambda t: t.assign(score_4=[1.0, float("nan"), 2.0]), f"a score .*{HERE}"),
 ]
 

@@ -99,7 +99,7 @@ def test_without_clips_there_is_no_figure():
 
 def test_unknown_classes_and_missing_predictions_are_refused():
     for truth, predicted in ((["fear"], ["negative"]), (["negative"], ["fear"])):
-        with pytest.raises(ValueError, match="class 'fear' is none of negative, positive, surprise"):
+        with pytest.raises(ValueError, match="class 'fear' is not one of negative, positive, surprise"):
             confusion_matrix(truth, predicted, THREE)
     with pytest.raises(ValueError, match="2 true classes but 1 predicted"):
         confusion_matrix(["negative", "positive"], ["negative"], THREE)

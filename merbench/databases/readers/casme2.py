@@ -22,7 +22,7 @@ DATABASE = SheetDatabase(
         name="casme2",
         title="CASME II",
         datasets={"casme2": "CASME II"},
-        holds="255 or 256 clips of 26 subjects, after the sheet of 2014 or a later one",
+        holds="255 or 256 clips of 26 subjects, according to the sheet of 2014 or a later one",
         licence="apply with a signed licence agreement, for academic research",
         source="http://fu.psych.ac.cn/CASME/casme2-en.php",
     ),

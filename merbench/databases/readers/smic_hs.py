@@ -37,7 +37,7 @@ class _SmicHs(FramedDatabase):
             emotion = _CLASSES[clip.split("_")[1]]
             if path.parent.name.lower() != emotion:
                 name, place = f"{self.dataset}/{subject}/{clip}", path.relative_to(folder).as_posix()
-                text = "the folder is of another class than the clip's name: using the name"
+                text = "the folder names a different class than the clip does: using the clip's name"
                 notes.append(Note("note", text, name, place))
             numbers = list(frames_and_strays(path)[0]) or [0]  # an empty folder is reported later
             annotations.append(

@@ -170,14 +170,14 @@ class FramedDatabase(ABC):
             raise _ExcludedError("the sheet has no emotion", said.where("emotion"))
         notes: list[Note] = []
         if strays:
-            notes.append(Note("note", "pictures with other names than the frames are ignored", name, listed(strays)))
+            notes.append(Note("note", "pictures that are not named like frames are ignored", name, listed(strays)))
         annotated = {"onset": said.onset, "apex": said.apex, "offset": said.offset}
         numbers = {column: value if isinstance(value, int) else None for column, value in annotated.items()}
         apex_source = said.apex_source
         if corrections:
             for known in corrections_for((self.dataset, said.subject, said.clip), numbers, frames):
                 was = _shown(annotated[known.column])
-                detail = f"{known.column} {known.value} instead of {was}, after {known.source}"
+                detail = f"{known.column} {known.value} instead of {was}, according to {known.source}"
                 notes.append(Note("corrected", known.reason, name, detail))
                 numbers[known.column] = known.value
                 apex_source = "corrected" if known.column == "apex" else apex_source
@@ -198,7 +198,7 @@ class FramedDatabase(ABC):
     def _labels(self, name: str, said: Annotation, notes: list[Note]) -> dict[str, object]:
         """Read emotion, action units and objective class; values that are not readable become None, with a note."""
         if said.emotion not in self.emotions:
-            notes.append(Note("note", "the emotion is not a known one of this database", name, repr(said.emotion)))
+            notes.append(Note("note", "the emotion is not one known for this database", name, repr(said.emotion)))
         aus = None
         try:
             aus = read_coding(said.aus)
@@ -220,7 +220,7 @@ def settled_apex(onset: int, apex: int | None, offset: int) -> tuple[int, str]:
     """
     if apex is not None and onset <= apex <= offset:
         return apex, ""
-    why = "the sheet has no apex" if apex is None else "the apex is outside onset to offset"
+    why = "the sheet has no apex" if apex is None else "the apex is not between onset and offset"
     return (onset + offset) // 2, f"{why}: using the midpoint"
 
 

@@ -66,7 +66,7 @@ class SheetDatabase(FramedDatabase):
             try:
                 key = self.identity(written[0].lower(), self.tree.spelled(written[1]))
             except DataError as error:
-                notes.append(Note(kind, "the row names no clip", sheet.where(row), str(error)))
+                notes.append(Note(kind, "the row does not name a clip", sheet.where(row), str(error)))
                 continue
             if key in rows:
                 both = f"rows {rows[key][0]} and {row} are both {'/'.join((self.dataset, *key))}"

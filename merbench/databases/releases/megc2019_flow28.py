@@ -47,7 +47,7 @@ class _Megc2019Flow28:
         title="MEGC 2019 flow images, 28x28 (public release of STSTNet's and HTNet's authors)",
         datasets={"smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"},
         holds="442 clips of 68 subjects",
-        licence="public, in a repository that states no licence; the videos behind it need each database's own",
+        licence="public, in a repository that states no licence; its videos need the licence of each database",
         source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
         offers=(FLOW,),
         labels={

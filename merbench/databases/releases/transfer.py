@@ -127,7 +127,7 @@ def _reason(error: Exception) -> str:
 
 
 def _slow(url: str, download: _Download) -> FileError:
-    text = f"{url} does not answer, or is slower than {download.seconds:.0f} seconds a file"
+    text = f"{url} does not answer, or takes more than {download.seconds:.0f} seconds for a file"
     return FileError(text, passing=True, everywhere=True)
 
 

@@ -140,7 +140,7 @@ class JobQueue:
     """Waiting jobs. The longest is taken next, so that no long job remains for the end.
 
     The duration of a job is estimated per training clip from completed ones of its kind, otherwise from recorded folds.
-    Jobs of unknown duration come first, those with most clips before the others. Jobs of which `pack` says that several
+    Jobs of unknown duration come first, those with most clips before the others. Jobs where `pack` says that several
     are trained together are taken together, whatever their duration.
     """
 

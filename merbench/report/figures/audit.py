@@ -65,18 +65,18 @@ def audit_figure(audit: Audit) -> "Figure":
     curves.legend(loc="best", handlelength=4.2)
     for axes, name in zip(strips, picking, strict=True):
         _picked(axes, audit, name)
-    strips[0].set_title("share of folds and seeds that pick an epoch; the line is the median", loc="left", fontsize=7)
+    strips[0].set_title("share of folds and seeds that select an epoch; line: median", loc="left", fontsize=7)
     curves.set_xscale("log")
     curves.set_xlim(_LEFT, max(audit.epochs * 1.03, audit.epochs + 0.5))  # the last bar ends half an epoch later
     ticks = [*(tick for tick in _TICKS if tick < audit.epochs / 1.3), audit.epochs]
     strips[-1].set_xticks(ticks, [str(tick) for tick in ticks])
     strips[-1].minorticks_off()
-    strips[-1].set_xlabel("epochs (above: UF1 under each rule, had training ended there)")
+    strips[-1].set_xlabel("epoch (above: UF1 under each rule if training had ended there)")
     file, seeds = audit.file, ", ".join(str(seed.seed) for seed in audit.kept.seeds)
     data = f"{file.data} (synthetic data)" if file.synthetic else file.data
     title(
         figure,
-        "What picking an epoch adds: the last epoch and inner subjects look at no test label, the others do",
+        "What selecting an epoch adds: the last epoch and inner subjects use no test labels, the others do",
         f"{audit.row.label} under {file.protocol} on {data}, {len(audit.kept.clips)} clips, "
         f"{len(audit.kept.folds)} folds; mean over seeds {seeds}, shaded from lowest to highest",
     )

@@ -138,7 +138,7 @@ def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
             _case(axes, diagnostics, place, None if rate is None else maps[rate][place])
             axes.set_title(_how_many_right(group.clips, diagnostics.clips.truth[place]))
     veiled = "" if rate is None else f"; dark: not kept at sparsity {label(rate, 8)}"
-    count = f"one clip a class of {counted(run, len(diagnostics.clips), len(diagnostics.folds))}{veiled}"
+    count = f"one clip per class, out of {counted(run, len(diagnostics.clips), len(diagnostics.folds))}{veiled}"
     title(figure, "Same action units, different emotions", count, about(run))
     return figure
 

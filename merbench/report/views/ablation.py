@@ -107,7 +107,7 @@ def _legend(ablation: Ablation) -> list[str]:
     said = [
         f"{INTERVALS} ±: standard deviation of UF1 over seeds.",
         "Difference: UF1 of the row minus UF1 of the full method on the same clips, paired over subjects; bold where "
-        "the interval excludes 0, which happens to one row in twenty by chance.",
+        "the interval excludes 0, which happens by chance in one row in twenty.",
     ]
     if ablation.shared_clips:
         said.append(
@@ -115,7 +115,9 @@ def _legend(ablation: Ablation) -> list[str]:
             "in their database; action units alone cannot separate these."
         )
     else:
-        said.append("No clip is known to share its action units with a clip of another class: no columns for these.")
+        said.append(
+            "No clips of different classes are known to share their action units: the columns for these are excluded."
+        )
     said += _decoupling_legend(ablation) if ablation.diagnosed else []
     return said + [SANITY_LEGEND] * any(line.group == SANITY for line in ablation.lines)
 
@@ -141,8 +143,8 @@ def _decoupling_legend(ablation: Ablation) -> Iterator[str]:
 
 def _mean_over(scores: UnitScores) -> str:
     return (
-        f"Mean over the action units that at least {LEAST_SHOWN} clips show ({scores.counted} in the first row with "
-        f"any); always predicting a unit as shown gives {number(scores.floor)}."
+        f"Mean over the action units that at least {LEAST_SHOWN} clips show (in the first row with a score: "
+        f"{scores.counted}); predicting every unit as shown gives {number(scores.floor)}."
     )
 
 

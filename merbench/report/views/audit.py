@@ -13,7 +13,7 @@ from merbench.scoring.intervals import Interval
 
 FIGURES = {"uf1": "UF1", "uar": "UAR", "acc": "Acc"}
 LEGEND = (
-    "Lift: difference to the last epoch of the same seeds, bold where its interval excludes 0. 95 % intervals: "
+    "Lift: difference from the last epoch of the same seeds, bold where its interval excludes 0. 95 % intervals: "
     "subject-level bootstrap, conditional on the trained models and the selected epochs; paired for lifts.",
     "UF1, UAR and Acc are pooled over folds, except for the means over folds, which are not comparable with pooled "
     "figures. The F1 of a fold is the mean over the classes among its labels or predictions.",

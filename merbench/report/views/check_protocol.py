@@ -50,7 +50,7 @@ def _folds(found: Examined) -> Iterator[Note]:
     unused = [len(found.clips) - len(fold.test) - len(fold.train) for fold in found.folds]
     if any(unused):
         per_fold = " per fold" * (len(unused) > 1)
-        text = f"excluded from training, other clips of the people who are tested: {range_text(unused)}{per_fold}"
+        text = f"other clips of tested people, excluded from training: {range_text(unused)}{per_fold}"
         yield Note("excluded", text)
 
 
@@ -61,13 +61,13 @@ def _people(found: Examined) -> Iterator[Note]:
                 "note", f"{len(names)} subject{'s have' if len(names) > 1 else ' has'} {content}: {listed(names)}"
             )
     if found.shared:
-        yield Note("warning", f"{len(found.shared)} people are in training and test: {listed(found.shared)}")
+        yield Note("warning", f"{len(found.shared)} people are in both training and test: {listed(found.shared)}")
 
 
 def _compared(spec: ProtocolSpec, differences: Sequence[str], synthetic: bool) -> Iterator[Note]:
     """Name the references of the comparison: the protocol's counts, and its list, which holds real clips."""
     for difference in differences:
-        yield Note("warning", f"differs, not binding on synthetic data: {difference}")
+        yield Note("warning", f"differs, as synthetic data may: {difference}")
     counted = [name for name, count in spec.expected or () if count not in (None, {})]
     against = [f"the protocol's counts of {listed(counted)}"] if counted else []
     if spec.official_list and not synthetic:

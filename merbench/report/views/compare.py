@@ -19,7 +19,8 @@ UNIT_FIGURES = {"uf1": "F1", "uar": "UAR"}
 BELOW = "†"
 SANITY = "Sanity rows, not ranked"
 SANITY_LEGEND = (
-    f"{SANITY}: motion-blind methods, and methods trained on shuffled labels. Only a score above theirs is evidence."
+    f"{SANITY}: motion-blind methods, and methods trained on shuffled labels. Only a score above theirs is evidence "
+    "that a method recognises motion."
 )
 PUBLISHED = "Published figures of the same protocol: not reproduced here, not ranked; see notes"
 
@@ -126,7 +127,7 @@ def _tested(rows: Sequence[Row], ranked: int) -> str:
     if rows[0].runs[0].file.task != "classification":
         return "Significance is not tested for action units."
     if ranked > most_rows():
-        return f"Significance is not tested for {ranked} rows: name at most {most_rows()} methods."
+        return f"Significance is tested among at most {most_rows()} rows, not {ranked}: name fewer methods."
     found = f"{BELOW}: UF1" if any(map(_is_below, rows)) else "No UF1 is"
     test = f"paired permutation test over subjects, Holm-adjusted over all pairs of {ranked} rows"
     return f"{found} significantly below that of the best row ({test}, p < {number(SIGNIFICANT, 2)})."

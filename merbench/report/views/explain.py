@@ -34,7 +34,7 @@ def _row_table(found: Explanation) -> Table:
     notes += [Note("warning", f"forced although {why}") for why in found.against]
     if found.excluded:
         clips = f"{found.excluded} clip{'s' * (found.excluded > 1)}"
-        notes.append(Note("excluded", f"excluded, missing from one row or labelled differently there: {clips}"))
+        notes.append(Note("excluded", f"excluded, since missing from one row or labelled differently: {clips}"))
     lines = [text_cells(name, *values) for name, values in facts.items()]
     columns = [name_column("", wraps=False), *(Column(letter, align="left", wraps=True) for letter in rows)]
     return Table("", columns, [Section(lines)], [f"Equal: {', '.join(same) or 'nothing'}."], notes)

@@ -197,7 +197,7 @@ def test_known_errors_are_corrected_on_request(tmp_path):
     assert spans(reading) == [[60, 96, 123, "corrected"]]
     (note,) = reading.notes
     assert (note.kind, note.about) == ("corrected", "casme2/sub05/EP09_05f")
-    assert note.detail == "apex 96 instead of 60, after github.com/MELABIPCAS/FED-PsyAU"
+    assert note.detail == "apex 96 instead of 60, according to github.com/MELABIPCAS/FED-PsyAU"
     reading = CASME2.read(folder, corrections=False)
     assert spans(reading) == [[60, 60, 123, "annotated"]]
     assert clip_notes(reading, "corrected") == []
