@@ -140,14 +140,15 @@ def test_missing_inner_runs_are_reported_with_their_command(record):
 
 
 def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
-    assert refusal(record) == "no recorded run of toy under toys; record one: merbench run toy --protocol toys --keep-epochs"
+    command = "merbench run toy --protocol toys --keep-epochs"
+    assert refusal(record) == f"no recorded run of toy under toys; record one: {command}"
     record(at())
     said = refusal(record, results="else where")
     assert said.startswith("no run of toy under toys kept its epochs")
     assert said.endswith(": merbench run toy --protocol toys --keep-epochs --results 'else where'")
     holes = record(at(), epochs=AFTER, protocol="holes", folds=FOLDS[:2])
     said = refusal(record, protocol="holes")
-    assert said.startswith(f"{holes.name} can't be audited")
+    assert said.startswith(f"{holes.name} is incomplete and can't be audited")
     assert said.endswith(f": 2 of 4 folds are not recorded: {AGAIN}")
     without = record(at(), epochs={}, protocol="without")
     assert without.name in refusal(record, protocol="without")

@@ -70,8 +70,8 @@ DAMAGE = {
         "truncated or not valid JSON",
     ),
     "record lacks a field": (without("checksums", "status"), "record.json is not valid: status"),
-    "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "does not verify: clips"),
-    "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "does not verify: mood"),
+    "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "is not valid: clips"),
+    "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "is not valid: mood"),
     "record of the future": (lambda f: edit(f / "record.json", schema_version=2), "schema version 2"),
     "record of the future with other fields": (
         lambda f: edit(f / "record.json", schema_version=7, mood="good"),

@@ -201,7 +201,10 @@ def test_predictions_are_held_against_the_split(plan):
     other = good.truth.where(good.subject != "s11", "surprise")
     for changed, message in (
         (good.iloc[1:], "here has no prediction for samm/006/006_1_1"),
-        (good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")), "here has clips that are not in the protocol: samm/006/006_7_7"),
+        (
+            good.assign(clip=good["clip"].replace("006_1_1", "006_7_7")),
+            "here has clips that are not in the protocol: samm/006/006_7_7",
+        ),
         (good.assign(truth=other), "a truth that differs .* smic-hs/s11/s11_1_1"),
         (good.assign(fold=good.fold.replace("samm/006", "samm/007")), "the wrong fold for samm/006/006_1_1"),
     ):
