@@ -131,7 +131,7 @@ def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: _Wanted, commit
     begun = [run for run in recorded if unfit[run.file.run_id] != _NO_EPOCHS]
     if begun:
         file = begun[0].file
-        why = f"{file.run_id} is incomplete and can't be audited: {unfit[file.run_id]}"
+        why = f"{file.run_id} can't be audited: {unfit[file.run_id]}"
         return MerbenchError(f"{why}: {wanted.again(file)}{instead}")
     return MerbenchError(
         f"no run of {wanted.asked} kept its epochs; if the method reports epochs: {wanted.first}{instead}"

@@ -148,7 +148,7 @@ def test_runs_that_can_not_be_audited_are_refused_with_a_command(record):
     assert said.endswith(": merbench run toy --protocol toys --keep-epochs --results 'else where'")
     holes = record(at(), epochs=AFTER, protocol="holes", folds=FOLDS[:2])
     said = refusal(record, protocol="holes")
-    assert said.startswith(f"{holes.name} is incomplete and can't be audited")
+    assert said.startswith(f"{holes.name} can't be audited")
     assert said.endswith(f": 2 of 4 folds are not recorded: {AGAIN}")
     without = record(at(), epochs={}, protocol="without")
     assert without.name in refusal(record, protocol="without")
