@@ -23,6 +23,7 @@ from support.faults import (
     FOLD,
     FOLDS,
     GRID,
+    MAJORITY,
     STORE,
     by_themselves,
     check_marks,
@@ -73,8 +74,7 @@ def test_a_killed_grid_loses_and_repeats_no_fold(world, least):
         world.check_whole(folder)
         grids += 1
         folder = world.place(f"killed-{least}-{grids}")
-    said = world.run(folder, *GRID, home=str(folder / "home"))
-    assert (said.code, said.err) == (0, ""), said
+    world.done(folder, *GRID, home=str(folder / "home"))
     world.check_whole(folder)
     assert least < 60 or min(hit.values()) >= 3, hit
 
@@ -110,7 +110,7 @@ def test_the_real_command_is_killed_too(world):
 @pytest.mark.slow
 def test_a_killed_redo_leaves_no_table_without_its_folds(world):
     folder = world.place("redone")
-    assert world.run(folder, *GRID).code == 0
+    world.done(folder, *GRID)
     draw = random.Random(4)
     for _ in range(6):
         kill = {"at": FOLD, "number": draw.randint(1, 40), "after": 0}
@@ -119,7 +119,7 @@ def test_a_killed_redo_leaves_no_table_without_its_folds(world):
         check_marks(folder)
         rows = [row for row in world.compared(folder) if row["status"] == "complete"]
         assert all(row in by_themselves(world.table) for row in by_themselves(rows))
-    assert world.run(folder, *GRID).code == 0
+    world.done(folder, *GRID)
     world.check_whole(folder)
 
 
@@ -163,27 +163,26 @@ def test_a_killed_driver_leaves_no_worker_and_another_takes_over(world):
 
 # --- disks ----------------------------------------------------------------------------------------------------------
 
-ERRORS = {
-    "full": (errno.ENOSPC, "No space left on device"),
-    "quota": (errno.EDQUOT, "Disk quota exceeded"),
-    "read-only": (errno.EROFS, "Read-only file system"),
-    "forbidden": (errno.EACCES, "Permission denied"),
-    "broken": (errno.EIO, "Input/output error"),
-}
+ERRORS = (
+    ("results", errno.ENOSPC, "No space left on device"),
+    ("results", errno.EROFS, "Read-only file system"),
+    ("store", errno.EDQUOT, "Disk quota exceeded"),
+    ("store", errno.EACCES, "Permission denied"),
+    ("store", errno.EIO, "Input/output error"),
+)
 
 
 @pytest.mark.slow
 def test_a_disk_that_fails_at_any_change_is_reported(world):
     """The disk fails at the first change that the command makes there and at all later ones; then at the second, ...;
     each time the same command is given again."""
-    for place, error in each(
-        [("results", "full"), ("results", "read-only"), ("store", "quota"), ("store", "forbidden"), ("store", "broken")]
-    ):
-        number, reason = ERRORS[error]
-        folder = world.place(f"{place}-{error}")
-        where = {"results": folder / "results", "store": folder / "home" / "store"}[place]
-        home = world.run.home if place == "results" else folder / "home"
-        grid = ("run", *{"results": ("majority",), "store": ("near",)}[place], "--protocol", "mini.yaml")
+    for place, number, reason in each(ERRORS):
+        folder = world.place(f"{place}-{number}")
+        home, where, method = {
+            "results": (world.run.home, folder / "results", "majority"),
+            "store": (folder / "home", folder / "home" / "store", "near"),
+        }[place]
+        grid = ("run", method, "--protocol", "mini.yaml")
         for allowed in range(50):
             before = recorded(folder)
             fault = {"at": f"^{re.escape(str(where))}", "number": 1 + 4 * allowed, "errno": number}
@@ -198,8 +197,7 @@ def test_a_disk_that_fails_at_any_change_is_reported(world):
         assert allowed > 3
         assert said.err == ""
         assert not list(where.rglob("*.tmp"))
-        kept = next(folder.glob("results/runs/*/predictions.parquet"))
-        assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
+        world.check_same(folder)
 
 
 def test_a_home_that_fails_keeps_its_registrations(world):
@@ -254,8 +252,7 @@ def test_a_full_or_read_only_disk_is_reported_once(world, mounted):
     for name, reason in (("full", "No space left on device"), ("read-only", "Read-only file system")):
         (line,) = (folder / name).read_text().splitlines()
         assert f"can't be written ({reason})" in line
-    rows = json.loads((folder / "table").read_text())
-    assert {row["method"] for row in rows} == {"near"}
+    assert {row["method"] for row in json.loads((folder / "table").read_text())} == {"near"}
     (kept,) = (folder / "kept").iterdir()
     same = world.undisturbed / "results" / "runs" / kept.name / "predictions.parquet"
     assert (kept / "predictions.parquet").read_bytes() == same.read_bytes()
@@ -278,27 +275,24 @@ def test_a_fold_changed_during_its_run_is_reported_and_run_again(world):
         folder = world.place(change)
         command = ["sh", "-ec", f"cd results/runs/majority-*/folds; {CHANGES[change]}"]
         meanwhile = {"at": r"/folds/smic-hs--s06/\.record", "number": 1, "command": command}
-        grid = ("run", "majority", "--protocol", "mini.yaml")
-        said = world.run(folder, *grid, meanwhile=meanwhile)
+        said = world.run(folder, *MAJORITY, meanwhile=meanwhile)
         assert (said.code, said.err) == (1, ""), said
         assert "is incomplete: " in said.out.splitlines()[-1]
         assert "smic-hs" in said.out.splitlines()[-1]
         assert not list(folder.glob("results/runs/*/complete.json"))
-        said = world.run(folder, *grid)
-        assert (said.code, said.err) == (0, ""), said
-        (kept,) = folder.glob("results/runs/*/predictions.parquet")
-        assert kept.read_bytes() == (world.undisturbed / kept.relative_to(folder)).read_bytes()
+        world.done(folder, *MAJORITY)
+        world.check_same(folder)
 
 
 YEAR = 365 * 24 * 3600.0
+NEWER = {"merbench.engine:CODE_VERSION": 99}
 
 
 @pytest.mark.slow
 def test_a_jumping_clock_changes_no_figure_and_no_duration(world):
     for errors in each(((YEAR, -YEAR, 0.0), (-30 * YEAR,), (50 * YEAR,))):
         folder = world.place(f"clock{errors[0]}")
-        said = world.run(folder, *GRID, clock=errors)
-        assert (said.code, said.err) == (0, ""), said
+        world.done(folder, *GRID, clock=errors)
         world.check_whole(folder)
         for mark in folder.glob("results/runs/*/folds/*/record.json"):
             assert all(0 <= value < 1000 for value in json.loads(mark.read_bytes())["seconds"].values())
@@ -307,11 +301,9 @@ def test_a_jumping_clock_changes_no_figure_and_no_duration(world):
 def test_a_later_run_is_shown_although_the_clock_was_put_back(world):
     for first in each((0.0, 50 * YEAR)):
         folder = world.place(f"later{first}")
-        grid = ("run", "majority", "--protocol", "mini.yaml")
-        assert world.run(folder, *grid, clock=[first]).code == 0
+        world.done(folder, *MAJORITY, clock=[first])
         (old,) = (folder / "results" / "runs").iterdir()
-        said = world.run(folder, *grid, clock=[first - 10 * YEAR], values={"merbench.engine:CODE_VERSION": 99})
-        assert (said.code, said.err) == (0, ""), said
+        said = world.done(folder, *MAJORITY, clock=[first - 10 * YEAR], values=NEWER)
         assert "the system clock" in said.out
         (new,) = set((folder / "results" / "runs").iterdir()) - {old}
         assert f"{new.name} counts as the newest" in said.out
@@ -336,22 +328,15 @@ def test_another_version_records_a_new_run_and_says_so(world):
     """The older one's records stay as they are, and count again for it."""
     folder = world.place("versions")
     grid = ("run", "majority", "near", "--protocol", "mini.yaml")
-    assert world.run(folder, *grid).code == 0
+    world.done(folder, *grid)
     before = recorded(folder)
     old = {path.name for path in (folder / "results" / "runs").iterdir()}
-    newer = {"merbench.engine:CODE_VERSION": 99}
-    dry = world.run(folder, *grid, "--dry-run", values=newer)
+    dry = world.run(folder, *grid, "--dry-run", values=NEWER)
     assert f"{2 * FOLDS} of {2 * FOLDS} folds would run" in dry.out
     for run_id in old:
-        method = run_id.partition("-")[0]
-        told = (
-            f"{method}: recorded before, not counted and left as it is: {run_id}; changed since: merbench's engine code"
-        )
-        assert told in dry.out
-    said = world.run(folder, *grid, values=newer)
-    assert (said.code, said.err) == (0, ""), said
-    assert "not counted and left as it is" in said.out
-    assert "nothing to do" in world.run(folder, *grid, values=newer).out
+        assert f"not counted and left as it is: {run_id}; changed since: merbench's engine code" in dry.out
+    assert "not counted and left as it is" in world.done(folder, *grid, values=NEWER).out
+    assert "nothing to do" in world.run(folder, *grid, values=NEWER).out
     assert recorded(folder).items() >= before.items()
     shown = world.run(folder, "compare", "--format", "json")
     ids = {run for row in json.loads(shown.out) for run in row["run_ids"]}
@@ -363,12 +348,11 @@ def test_another_version_records_a_new_run_and_says_so(world):
 
 def test_a_run_of_a_later_merbench_is_refused(world):
     folder = world.place("future")
-    grid = ("run", "majority", "--protocol", "mini.yaml")
-    assert world.run(folder, *grid).code == 0
+    world.done(folder, *MAJORITY)
     (file,) = folder.glob("results/runs/*/run.json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 2}))
     before = {path: path.read_bytes() for path in folder.glob("results/**/*") if path.is_file()}
-    assert "schema version 2, this merbench reads up to 1: update merbench" in refused(world.run(folder, *grid))
+    assert "schema version 2, this merbench reads up to 1: update merbench" in refused(world.run(folder, *MAJORITY))
     said = world.run(folder, "compare", "--format", "json")
     assert (said.code, json.loads(said.out)) == (0, [])
     assert "update merbench" in said.err

@@ -14,6 +14,7 @@ ARRAYS = 2 * 3 * FOLDS
 #: majority has one seed, the two methods of the tests three each
 RUNS = 7
 GRID = ("run", "majority", "near", "far", "--protocol", "mini.yaml", "--seeds", "0-2")
+MAJORITY = ("run", "majority", "--protocol", "mini.yaml")
 STORE = r"/store/.*\.tmp$"
 FOLD = r"/folds/[^/]+/"
 COMPACTION = r"/runs/[^/]+/\.?(predictions\.parquet|complete\.json)"
@@ -67,8 +68,7 @@ class World:
     def __init__(self, root, commands):
         self.root, self.run = root, commands
         self.undisturbed = self.place("undisturbed")
-        said = self.run(self.undisturbed, *GRID, home=str(self.undisturbed / "home"))
-        assert (said.code, said.err) == (0, ""), said
+        said = self.done(self.undisturbed, *GRID, home=str(self.undisturbed / "home"))
         assert "the system clock" not in said.out
         self.life = said.seconds
         self.table = self.compared(self.undisturbed)
@@ -82,21 +82,27 @@ class World:
         (folder / "home" / "databases.json").write_bytes(registered)
         return folder
 
+    def done(self, folder, *words, **options):
+        """Run a command, which must succeed without a word on standard error."""
+        said = self.run(folder, *words, **options)
+        assert (said.code, said.err) == (0, ""), said
+        return said
+
     def compared(self, folder):
         """Return the table's rows as they are printed."""
-        said = self.run(folder, "compare", "--format", "json")
-        assert (said.code, said.err) == (0, ""), said
-        return json.loads(said.out)
+        return json.loads(self.done(folder, "compare", "--format", "json").out)
+
+    def check_same(self, folder, runs=1):
+        """See that the predictions of a place's whole runs are those of the undisturbed one."""
+        kept = list(folder.glob("results/runs/*/predictions.parquet"))
+        assert len(kept) == runs
+        assert all(path.read_bytes() == (self.undisturbed / path.relative_to(folder)).read_bytes() for path in kept)
 
     def check_whole(self, folder):
         """See that a place holds what the undisturbed one does: the table, and every prediction bit for bit."""
         assert self.compared(folder) == self.table
-        found, expected = (
-            {path.relative_to(place): path.read_bytes() for path in place.glob("results/runs/*/predictions.parquet")}
-            for place in (folder, self.undisturbed)
-        )
-        assert len(expected) == RUNS
-        assert found == expected
+        assert len(list(self.undisturbed.glob("results/runs/*/predictions.parquet"))) == RUNS
+        self.check_same(folder, RUNS)
 
 
 def by_themselves(rows):
@@ -116,45 +122,40 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def vouched(mark, files):
-    """Read a commit mark and what it vouches for: path -> bytes, age and inode; nothing where any of it is not whole.
+def state(path):
+    """Return bytes, age and inode of a file."""
+    return path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino
 
-    Told without merbench's own readers, which are on trial too.
+
+def vouched(mark):
+    """Read a commit mark and what it vouches for: path -> state; nothing where any of it is not whole.
+
+    Not by merbench's own readers, which are on trial too.
     """
-    found = {}
     try:
         content = json.loads(mark.read_bytes())
-        for path, expected in files(content).items():
-            if sha256(path.read_bytes()) != expected:
-                return {}
+        sums = content["checksums"] if mark.name == "record.json" else {content["predictions"]: content["sha256"]}
+        if any(sha256(mark.with_name(name).read_bytes()) != expected for name, expected in sums.items()):
+            return {}
     except (FileNotFoundError, ValueError, KeyError):
         return {}
-    for path in (mark, *files(content)):
-        status = path.stat()
-        found[path] = (path.read_bytes(), status.st_mtime_ns, status.st_ino)
-    return found
+    return {path: state(path) for path in (mark, *map(mark.with_name, sums))}
 
 
 def recorded(folder):
     """Return all folds that are recorded, and the arrays of the store, by path."""
-    found = {}
+    arrays = folder.glob("home/store/*/*/*-*.npy")
+    found = {path: state(path) for path in arrays if sha256(path.read_bytes())[:16] == path.stem.partition("-")[2]}
     for mark in folder.glob("results/runs/*/folds/*/record.json"):
-        found |= vouched(
-            mark, lambda told, mark=mark: {mark.with_name(name): sha for name, sha in told["checksums"].items()}
-        )
-    for array in folder.glob("home/store/*/*/*-*.npy"):
-        if sha256(array.read_bytes())[:16] == array.stem.partition("-")[2]:
-            found[array] = (array.read_bytes(), array.stat().st_mtime_ns, array.stat().st_ino)
+        found |= vouched(mark)
     return found
 
 
 def check_marks(folder):
     """See that what a commit mark vouches for is there, and that a whole run's mark stands on all of its folds."""
-    for mark in folder.glob("results/runs/*/folds/*/record.json"):
-        assert vouched(mark, lambda told, mark=mark: {mark.with_name(n): sha for n, sha in told["checksums"].items()})
+    assert all(vouched(mark) for mark in folder.glob("results/runs/*/folds/*/record.json"))
     for mark in folder.glob("results/runs/*/complete.json"):
-        whole = vouched(mark, lambda told, mark=mark: {mark.with_name(told["predictions"]): told["sha256"]})
-        assert whole
+        assert vouched(mark)
         assert len(list(mark.parent.glob("folds/*/record.json"))) == FOLDS
 
 

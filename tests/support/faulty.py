@@ -33,12 +33,12 @@ def registered(cls, folder=HERE, package="", **card):
 
 
 class Sound:
-    """The nearest mean."""
+    """The nearest mean; `spoil` is called after each training."""
 
     Config = MethodConfig
 
     def __init__(self, config, problem):
-        self.problem = problem
+        self.config, self.problem = config, problem
 
     def fit(self, train, run):
         x = self.values(train.inputs)
@@ -47,20 +47,29 @@ class Sound:
         else:
             self.means = np.array([x[unit == 1].mean(axis=0) - x[unit == 0].mean(axis=0) for unit in train.labels.T])
             self.middle = x.mean(axis=0)
+        self.spoil(train, run)
+
+    def spoil(self, train, run):
+        """Do nothing: the faulty ones do."""
+
+    def blur(self, rng):
+        self.means = self.means + rng.normal(size=self.means.shape) * 1e-2
 
     def predict(self, inputs):
-        x = self.values(inputs)
+        return Prediction(self.scores(self.values(inputs)))
+
+    def scores(self, x):
         if self.problem.task == "au-detection":
-            return Prediction((x - self.middle) @ self.means.T)
-        return Prediction(-np.linalg.norm(x[:, None] - self.means, axis=2))
+            return (x - self.middle) @ self.means.T
+        return -np.linalg.norm(x[:, None] - self.means, axis=2)
 
     def values(self, inputs):
         return inputs["flow"].batch().reshape(inputs.clips, -1).astype(float) / 255
 
 
 class WrongShape(Sound):
-    def predict(self, inputs):
-        return Prediction(super().predict(inputs).scores[:, :2])
+    def scores(self, x):
+        return super().scores(x)[:, :2]
 
 
 class NotAPrediction(Sound):
@@ -69,9 +78,8 @@ class NotAPrediction(Sound):
 
 
 class BatchStatistics(Sound):
-    def values(self, inputs):
-        x = super().values(inputs)
-        return x - x.mean(axis=0)
+    def scores(self, x):
+        return super().scores(x - x.mean(axis=0))
 
 
 class FittedAtTest(Sound):
@@ -79,26 +87,9 @@ class FittedAtTest(Sound):
 
     shift = None
 
-    def predict(self, inputs):
-        if self.shift is None:
-            self.shift = self.values(inputs).mean(axis=0)
-        return Prediction(-np.linalg.norm((self.values(inputs) - self.shift)[:, None] - self.means, axis=2))
-
-
-class KeptBehindALock(FittedAtTest):
-    """The same, of what can't be copied."""
-
-    def fit(self, train, run):
-        super().fit(train, run)
-        self.lock = threading.Lock()
-
-
-class NeverTheSameBehindALock(KeptBehindALock):
-    """Its fits differ too, so that none tells of another."""
-
-    def fit(self, train, run):
-        super().fit(train, run)
-        self.means = self.means + np.random.default_rng().normal(size=self.means.shape) * 1e-2
+    def scores(self, x):
+        self.shift = x.mean(axis=0) if self.shift is None else self.shift
+        return super().scores(x - self.shift)
 
 
 class ItsOwnCopy(FittedAtTest):
@@ -107,42 +98,49 @@ class ItsOwnCopy(FittedAtTest):
 
 
 class SoundBehindALock(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         self.lock = threading.Lock()
+
+
+class KeptBehindALock(SoundBehindALock, FittedAtTest):
+    """Can't be copied."""
+
+
+class NeverTheSameBehindALock(KeptBehindALock):
+    """Its fits differ too, so that none tells of another."""
+
+    def spoil(self, train, run):
+        super().spoil(train, run)
+        self.blur(np.random.default_rng())
 
 
 class KeptInAModule(Sound):
     """Keeps answers, by weights and clip, which it first gives from the batch: copies share them."""
 
-    def predict(self, inputs):
-        x, weights = self.values(inputs), self.means.tobytes()
+    def scores(self, x):
+        weights = self.means.tobytes()
         new = [n for n, clip in enumerate(x) if (weights, clip.tobytes()) not in ANSWERS]
         for n in new:
             shifted = x[n] - x[new].mean(axis=0) + self.means.mean(axis=0)
             ANSWERS[weights, x[n].tobytes()] = -np.linalg.norm(shifted - self.means, axis=1)
-        return Prediction(np.array([ANSWERS[weights, clip.tobytes()] for clip in x]))
+        return np.array([ANSWERS[weights, clip.tobytes()] for clip in x])
 
 
 class InOneFold(Sound):
     """Takes statistics of the batch in a single fold, neither the first nor the last."""
 
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         self.here = "trial-one/s2" not in train.subjects
 
-    def values(self, inputs):
-        x = super().values(inputs)
-        return x - x.mean(axis=0) if getattr(self, "here", False) else x
+    def scores(self, x):
+        return super().scores(x - x.mean(axis=0) if self.here else x)
 
 
 class InLargeBatches(Sound):
     """Takes statistics of batches that are larger than the folds here."""
 
-    def predict(self, inputs):
-        x = self.values(inputs)
-        shift = x.mean(axis=0) - self.means.mean(axis=0) if len(x) > 10 else 0
-        return Prediction(-np.linalg.norm((x - shift)[:, None] - self.means, axis=2))
+    def scores(self, x):
+        return super().scores(x - (x.mean(axis=0) - self.means.mean(axis=0) if len(x) > 10 else 0))
 
 
 class ChangedByPredicting(Sound):
@@ -155,34 +153,31 @@ class ChangedByPredicting(Sound):
             self.means = self.means + 0.01 * self.asked
             run.epoch_end(epoch, self)
 
-    def predict(self, inputs):
+    def scores(self, x):
         self.asked += 1
-        return super().predict(inputs)
+        return super().scores(x)
 
 
 class OneClipFails(Sound):
-    def predict(self, inputs):
-        if inputs.clips == 1:
+    def scores(self, x):
+        if len(x) == 1:
             raise ValueError("expected more than 1 value per channel")
-        return super().predict(inputs)
+        return super().scores(x)
 
 
 class ByPosition(Sound):
-    def predict(self, inputs):
-        found = super().predict(inputs)
-        return Prediction(found.scores + np.arange(inputs.clips)[:, None] * 1e-3)
+    def scores(self, x):
+        return super().scores(x) + np.arange(len(x))[:, None] * 1e-3
 
 
 class FromTheClock(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         np.random.seed(time.time_ns() % 2**32)  # noqa: NPY002
-        self.means = self.means + np.random.normal(size=self.means.shape) * 1e-2  # noqa: NPY002
+        self.blur(np.random)
 
 
 class FromAConstant(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         torch.manual_seed(42)
         self.means = self.means + torch.randn(self.means.shape).numpy() * 1e-2
 
@@ -190,15 +185,13 @@ class FromAConstant(Sound):
 class Random(Sound):
     """Draws as it should; whether its card says so is the card's matter."""
 
-    def fit(self, train, run):
-        super().fit(train, run)
-        self.means = self.means + run.rng("noise").normal(size=self.means.shape) * 1e-2
+    def spoil(self, train, run):
+        self.blur(run.rng("noise"))
 
 
 class ByEntropy(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
-        self.means = self.means + np.random.default_rng().normal(size=self.means.shape) * 1e-2
+    def spoil(self, train, run):
+        self.blur(np.random.default_rng())
 
 
 class KeepsState(Sound):
@@ -206,15 +199,13 @@ class KeepsState(Sound):
 
     warm = False
 
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         self.means = self.means + (0.01 if self.warm else 0)
         type(self).warm = True
 
 
 class ChangesLabels(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         train.labels[:] = train.labels[::-1].copy()
 
 
@@ -229,21 +220,18 @@ class KnowsTheAnswers(Sound):
     """Has the labels of the synthetic clips from elsewhere: a band that is bright."""
 
     def predict(self, inputs):
-        values = inputs["flow"].batch().astype(float)
-        outputs = len(self.problem.outputs)
-        scores = np.stack([band.mean(axis=(1, 2, 3)) for band in np.array_split(values, outputs, axis=1)], axis=1)
+        bands = np.array_split(inputs["flow"].batch().astype(float), len(self.problem.outputs), axis=1)
+        scores = np.stack([band.mean(axis=(1, 2, 3)) for band in bands], axis=1)
         return Prediction(scores - (125 if self.problem.task == "au-detection" else 0))
 
 
 class ReadsLabels(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         (HERE.parents[1] / "protocols" / "megc2019.yaml").read_text()
 
 
 class GoesOutside(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         list(HERE.parent.iterdir())
         Path("notes.txt").write_text("seen")
         Path("here").mkdir()
@@ -277,23 +265,17 @@ class LoadsCodeFromElsewhere(Sound):
 
     Config = Elsewhere
 
-    def __init__(self, config, problem):
-        super().__init__(config, problem)
-        self.elsewhere = config.folder
-
-    def fit(self, train, run):
-        super().fit(train, run)
-        sys.path.insert(0, self.elsewhere)
+    def spoil(self, train, run):
+        sys.path.insert(0, self.config.folder)
         import_module("helper_of_mine")
-        Path(self.elsewhere, "labels.py").read_text()
+        Path(self.config.folder, "labels.py").read_text()
         import_module("library_with_a_cache").cached()
 
 
 class KeepsToItself(Sound):
     """Uses a library that reads a cache while it is imported, and files in the temporary folder."""
 
-    def fit(self, train, run):
-        super().fit(train, run)
+    def spoil(self, train, run):
         import_module("library_with_a_cache")
         with tempfile.TemporaryDirectory() as folder:
             inside = Path(folder, "parts", "more")
@@ -305,10 +287,9 @@ class KeepsToItself(Sound):
 
 
 class Transductive(Sound):
-    def fit(self, train, run):
-        super().fit(train, run)
-        self.shift = self.values(train.unlabelled).mean(axis=0) - self.values(train.inputs).mean(axis=0)
-        self.means = self.means + self.shift
+    def spoil(self, train, run):
+        shift = self.values(train.unlabelled).mean(axis=0) - self.values(train.inputs).mean(axis=0)
+        self.means = self.means + shift
 
 
 class UsesUnits(Sound):

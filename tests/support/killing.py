@@ -36,7 +36,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 ENVIRONMENT = {
@@ -83,9 +82,7 @@ class Commands:
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=self.environment)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.communicate()
 
@@ -96,17 +93,12 @@ class Commands:
 
     def __call__(self, cwd: Path, *words: object, **options: Any) -> Ended:
         """Run a command to its end."""
-        (ended,) = self._ask([self._job(cwd, words, options)])
-        return ended
+        return self.together(cwd, words, **options)[0]
 
     def together(self, cwd: Path, *commands: Sequence[object], **options: Any) -> list[Ended]:
         """Run commands side by side to their ends."""
-        return self._ask([self._job(cwd, words, options) for words in commands])
-
-    def _job(self, cwd: Path, words: Sequence[object], options: dict[str, Any]) -> dict[str, Any]:
-        return {"argv": [str(word) for word in words], "cwd": str(cwd), "home": str(self.home), **options}
-
-    def _ask(self, jobs: list[dict[str, Any]]) -> list[Ended]:
+        about = {"cwd": str(cwd), "home": str(self.home), **options}
+        jobs = [{"argv": [str(word) for word in words], **about} for words in commands]
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(jobs) + "\n")
@@ -123,19 +115,12 @@ def serve() -> None:
     """Answer lines of jobs until there are no more."""
     for name in (*MODULES, *sys.argv[1:]):
         importlib.import_module(name)
-    alone()
+    # Other threads, and what they hold, would be missing in children; Arrow's allocator ends its own for a fork.
+    names = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
+    assert len(names - {"jemalloc_bg_thd"}) <= 1, names
     for line in sys.stdin:
         started = [Child(job, number) for number, job in enumerate(json.loads(line))]
         print(json.dumps([child.end() for child in started]), flush=True)
-
-
-def alone() -> None:
-    """See that this process has one thread: others would be missing in its children, with whatever they hold.
-
-    Arrow's memory allocator has one of its own, which it takes down for a fork.
-    """
-    names = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
-    assert len(names - {"jemalloc_bg_thd"}) <= 1, names
 
 
 class Child:
@@ -155,7 +140,11 @@ class Child:
     def end(self) -> dict[str, Any]:
         """Wait for its end, or bring that about."""
         kill = self._job.get("kill")
-        if kill and ("at" not in kill or self._tells(None)) and not self._is_over(kill["after"]):
+        if (
+            kill
+            and ("at" not in kill or (self._wait(None) and os.read(self._told, 1)))
+            and not self._wait(kill["after"])
+        ):
             os.killpg(self._pid, signal.SIGKILL)
         _, status = os.waitpid(self._pid, 0)
         os.close(self._told)
@@ -163,15 +152,9 @@ class Child:
         code = os.waitstatus_to_exitcode(status)
         return {"code": code, "out": out, "err": err, "seconds": time.monotonic() - self._began}
 
-    def _tells(self, seconds: float | None) -> bool:
-        """Wait for a word of the child; False if it ends before."""
-        ready, _, _ = select.select([self._told], [], [], seconds)
-        return bool(ready) and os.read(self._told, 1) != b""
-
-    def _is_over(self, seconds: float) -> bool:
-        """Wait so long for the child's end, which closes the pipe."""
-        ready, _, _ = select.select([self._told], [], [], seconds)
-        return bool(ready)
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait so long for a word of the child, or for its end, which closes the pipe: then nothing can be read."""
+        return bool(select.select([self._told], [], [], seconds)[0])
 
 
 def play(job: dict[str, Any], files: list[Path], tell: Callable[[], object]) -> None:
@@ -197,22 +180,15 @@ def play(job: dict[str, Any], files: list[Path], tell: Callable[[], object]) -> 
         if "clock" in job:
             set_clock(job["clock"])
         sys.argv = ["merbench", *job["argv"]]
-        code = run_main()
+        from merbench.cli import main
+
+        main()
+    except SystemExit as error:
+        code = int(error.code or 0)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def run_main() -> int:
-    """Call the command line's own ``main``, and return what it exits with."""
-    from merbench.cli import main
-
-    try:
-        main()
-    except SystemExit as error:
-        return int(error.code or 0)
-    raise AssertionError("main exits")
 
 
 def at_change(pattern: str, first: int, act: Callable[[int], object]) -> None:
@@ -221,14 +197,9 @@ def at_change(pattern: str, first: int, act: Callable[[int], object]) -> None:
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal seen
-        if event == "open":
-            path, _, flags = args
-            if not flags & _WRITING:
-                return
-        elif event in _CHANGES:
-            path = args[1] if event == "os.rename" else args[0]
-        else:
+        if event not in _CHANGES and not (event == "open" and args[2] & _WRITING):
             return
+        path = args[event == "os.rename"]
         if isinstance(path, str | os.PathLike) and re.search(pattern, os.path.abspath(path)):  # noqa: PTH100
             seen += 1
             if seen >= first:

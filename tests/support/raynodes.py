@@ -28,9 +28,8 @@ class Nodes:
 
     def start(self, *words):
         first = 20000 + os.getpid() % 100 * 400 + 100 * len(self.started)
-        ports = [f"--min-worker-port={first}", f"--max-worker-port={first + 99}"]
+        command = [RAY, "start", "--block", f"--min-worker-port={first}", f"--max-worker-port={first + 99}", *words]
         with (self.folder / "log").open("a") as log:
-            command = [RAY, "start", "--block", *ports, *words]
             self.started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
         return self.started[-1]
 

@@ -66,14 +66,10 @@ def look() -> Callable[[TrackingServer], dict[str, Shown]]:
         client = connect(server)
         ids = [experiment.experiment_id for experiment in client.search_experiments()]
         runs = client.search_runs(ids, max_results=1000)
-        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
         found: dict[str, Shown] = {}
-        for parent in parents:
+        for parent in (run for run in runs if "mlflow.parentRunId" not in run.data.tags):
             children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-            names = [child.info.run_name for child in children]
-            assert len(set(names)) == len(names)
-            assert parent.data.tags["run"] not in found
-            found[parent.data.tags["run"]] = Shown(parent, dict(zip(names, children, strict=True)))
+            found[parent.data.tags["run"]] = Shown(parent, {child.info.run_name: child for child in children})
         assert len(runs) == sum(1 + len(one.folds) for one in found.values())
         return found
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+from functools import partialmethod
+from pathlib import Path
 
 import pytest
 from support.mirrored import synced
@@ -24,20 +26,15 @@ def files(server, run):
 
 def plain(found):
     """Return what MLflow shows without what differs from server to server."""
-    ids = {"merbench.mirrored"}
-    return {
-        name: (
-            shown.run.info.status,
-            {key: value for key, value in shown.tags.items() if key not in ids},
-            shown.run.data.params,
-            shown.metrics,
-            {
-                fold: (run.info.status, run.info.start_time, run.info.end_time, run.data.metrics)
-                for fold, run in shown.folds.items()
-            },
-        )
-        for name, shown in found.items()
-    }
+
+    def one(shown):
+        tags = {key: value for key, value in shown.tags.items() if key != "merbench.mirrored"}
+        infos = {name: run.info for name, run in shown.folds.items()}
+        times = {name: (info.status, info.start_time, info.end_time) for name, info in infos.items()}
+        metrics = {name: run.data.metrics for name, run in shown.folds.items()}
+        return shown.run.info.status, tags, shown.run.data.params, shown.metrics, times, metrics
+
+    return {name: one(shown) for name, shown in found.items()}
 
 
 def test_a_second_pass_only_restores_what_was_deleted(record, answers, server, empty, look):
@@ -75,6 +72,12 @@ def test_a_run_has_no_figures_until_it_is_complete(record, answers, server, look
     assert (whole.run.info.status, whole.tags["status"], set(whole.folds)) == ("FINISHED", "complete", FOLDS)
     assert whole.folds["alpha/s1"].info.run_id == shown.folds["alpha/s1"].info.run_id
     assert whole.metrics["acc"] == pytest.approx(5 / 7)
+    (folder / "complete.json").unlink()
+    (folder / "folds" / "beta--t1" / "record.json").unlink()
+    synced(server, folder)
+    (shown,) = look(server).values()  # no longer complete
+    assert (shown.run.info.status, set(shown.folds)) == ("RUNNING", FOLDS - {"beta/t1"})
+    assert math.isnan(shown.metrics["uf1"])
 
 
 def test_a_failed_fold_is_shown_and_replaced_later(record, answers, server, look):
@@ -92,19 +95,7 @@ def test_a_failed_fold_is_shown_and_replaced_later(record, answers, server, look
     assert (again.run.info.status, again.folds["beta/t1"].info.status) == ("FINISHED", "FINISHED")
 
 
-def test_a_run_that_is_no_longer_complete_loses_its_figures(record, answers, server, look):
-    folder = record(answers)
-    synced(server, folder)
-    (folder / "complete.json").unlink()
-    (folder / "folds" / "beta--t1" / "record.json").unlink()
-    synced(server, folder)
-    (shown,) = look(server).values()
-    assert shown.run.info.status == "RUNNING"
-    assert set(shown.folds) == FOLDS - {"beta/t1"}
-    assert math.isnan(shown.metrics["uf1"])
-
-
-def test_a_record_that_does_not_verify_is_reported_each_time(record, answers, server, look):
+def test_files_that_do_not_verify_are_reported_each_time(record, answers, server, look):
     folder = record(answers, folds=["alpha/s1", "alpha/s2"])
     path = folder / "folds" / "alpha--s2" / "predictions.parquet"
     content = path.read_bytes()
@@ -116,15 +107,12 @@ def test_a_record_that_does_not_verify_is_reported_each_time(record, answers, se
     path.write_bytes(content)
     assert counts(synced(server, folder)) == (0, 1, 0, [], [])
     assert set(next(iter(look(server).values())).folds) == {"alpha/s1", "alpha/s2"}
-
-
-def test_a_run_file_that_does_not_verify_is_reported(record, answers, server, look):
-    broken, fine = record(answers), record(answers, seed=1)
+    broken, fine = record(answers, seed=1), record(answers, seed=2)
     (broken / "run.json").write_text("{", encoding="utf-8")
     found = synced(server, broken, fine)
     assert found.added == 1
     assert "run.json is truncated" in found.problems[0]
-    assert set(look(server)) == {fine.name}
+    assert set(look(server)) == {folder.name, fine.name}
 
 
 def test_an_unwritable_database_is_named(record, answers, server):
@@ -148,29 +136,23 @@ def test_an_interrupted_pass_is_completed_by_the_next(record, answers, server, l
     expected = plain(look(server))[other.name]
     left = [allowed]
 
-    def counted(name):
-        write = getattr(MlflowClient, name)
-
-        def until_cut(self, *given, **named):
-            left[0] -= 1
-            if left[0] < 0:
-                raise ConnectionError("cut")
-            done = write(self, *given, **named)
-            if left[0] == 0 and name == "create_run":
-                raise ConnectionError("the answer got lost")
-            return done
-
-        return until_cut
+    def until_cut(client, write, *given, **named):
+        left[0] -= 1
+        if left[0] < 0:
+            raise ConnectionError("cut")
+        done = write(client, *given, **named)
+        if left[0] == 0 and write.__name__ == "create_run":
+            raise ConnectionError("the answer got lost")
+        return done
 
     with monkeypatch.context() as patched:
         for name in WRITES:
-            patched.setattr(MlflowClient, name, counted(name))
+            patched.setattr(MlflowClient, name, partialmethod(until_cut, getattr(MlflowClient, name)))
         with pytest.raises(MerbenchError, match="the connection was lost"):
             synced(server, folder)
     assert synced(server, folder).problems == []
-    status, _, params, metrics, folds = plain(look(server))[folder.name]
-    assert (status, params, metrics) == (expected[0], expected[2], expected[3])
-    assert {name: fold[3] for name, fold in folds.items()} == {name: fold[3] for name, fold in expected[4].items()}
+    status, _, params, metrics, _, folds = plain(look(server))[folder.name]
+    assert (status, params, metrics, folds) == (expected[0], *expected[2:4], expected[5])
     assert files(server, look(server)[folder.name].run) == {"confusion.png", "predictions.csv", "run.json"}
 
 
@@ -200,9 +182,8 @@ def test_odd_names_and_too_long_settings_are_cut(record, server, look):
     (setting,) = shown.run.data.params.values()
     assert len(setting) == 6000
     assert setting.endswith("…")
-    path = connect(server).download_artifacts(shown.run.info.run_id, "run.json")
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123 - MLflow gives text
-        assert json.load(file)["key"]["config"]["variant"] == "long " * 3000
+    path = Path(connect(server).download_artifacts(shown.run.info.run_id, "run.json"))
+    assert json.loads(path.read_text(encoding="utf-8"))["key"]["config"]["variant"] == "long " * 3000
     assert counts(synced(server, folder)) == (0, 0, 1, [], [])
 
 
@@ -218,13 +199,9 @@ def test_a_part_without_clips_has_no_figures(record, answers, server, look):
 @pytest.mark.slow
 def test_figures_after_a_clock_step_replace_earlier_ones(record, answers, server, look, monkeypatch):
     """MLflow shows the figure with the latest time."""
-    clock = {"now": 4_000_000_000.0}
-    monkeypatch.setattr("merbench.tracking.sync.time.time", lambda: clock["now"])
-    folder = record(answers, folds=["alpha/s1"])
-    synced(server, folder)
-    clock["now"] = 1_000_000_000.0
-    record(answers)
-    synced(server, folder)
+    for now, folds in ((4_000_000_000.0, ["alpha/s1"]), (1_000_000_000.0, ())):
+        monkeypatch.setattr("merbench.tracking.sync.time.time", lambda now=now: now)
+        synced(server, record(answers, folds=folds))
     (shown,) = look(server).values()
     assert shown.metrics["folds"] == 3
     assert not math.isnan(shown.metrics["uf1"])
