@@ -16,10 +16,9 @@ def plugin(tmp_path, monkeypatch):
     def install(module: str, code: str):
         (tmp_path / f"{module}.py").write_text(code)
         monkeypatch.syspath_prepend(tmp_path)
-        point = SimpleNamespace(
-            name="mine", value=f"{module}:DATABASE", dist=SimpleNamespace(name="plugin", version="1")
-        )
-        monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "merbench.databases" else [])
+        package = SimpleNamespace(name="plugin", version="1")
+        points = {"merbench.databases": [SimpleNamespace(name="mine", value=f"{module}:DATABASE", dist=package)]}
+        monkeypatch.setattr(registry, "entry_points", lambda group: points.get(group, []))
         forget()
 
     yield install
@@ -39,17 +38,14 @@ DATABASE = Mine()
 """
 
 
-def test_every_database_loads_under_its_name(plugin):
-    plugin("merbench_test_whole", WHOLE.format(name="mine"))
+def test_databases_load_under_their_names_and_unfit_ones_are_refused(plugin):
+    whole = WHOLE.format(name="mine")
+    plugin("merbench_test_whole", whole)
     assert DATABASES.get("mine").card.title == "Mine"
     items, problems = DATABASES.load_all()
     assert set(items) >= {"casme2", "megc2019-flow28", "mine", "samm", "smic-hs"}
     assert problems == []
     assert all(isinstance(database, Database) and database.card.name == name for name, database in items.items())
-
-
-def test_unfit_databases_are_refused_and_harm_no_other(plugin):
-    whole = WHOLE.format(name="mine")
     for module, code, expected in (
         ("renamed", WHOLE.format(name="yours"), "calls itself 'yours'"),
         ("number", "DATABASE = 3\n", "needs card, recognises, read"),

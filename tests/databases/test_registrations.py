@@ -49,13 +49,10 @@ def test_a_registered_copy_is_found_and_read_again(small_release, tmp_path, monk
     again = open_registered(NAME)
     assert (again.database, again.folder, len(again.clips)) == (DATABASE, small_release, 24)
     assert again.clips.equals(source.clips)
-
-
-def test_a_second_registration_replaces_the_first(small_release, home):
     # The format of earlier versions: the folder alone.
-    (home / "databases.json").write_text(json.dumps({"other": "somewhere", NAME: str(small_release)}))
+    (tmp_path / "a/b/databases.json").write_text(json.dumps({"other": "somewhere", NAME: str(small_release)}))
     assert len(open_registered(NAME).clips) == 24
-    register(NAME, small_release, corrections=False)
+    register(NAME, small_release, corrections=False)  # replaces it
     assert folders() == {"other": Path("somewhere"), NAME: small_release}
     assert not registered()[NAME].corrections
 
@@ -68,7 +65,7 @@ def test_concurrent_registrations_are_all_kept(small_release, many):
     assert sorted(registered()) == names
 
 
-def test_missing_and_incomplete_copies_and_names_are_reported(small_release, tmp_path, home):
+def test_unusable_copies_names_and_registrations_are_reported(small_release, tmp_path, home, monkeypatch):
     for call in (register, open_source):
         assert str(tmp_path / "absent") in refusal(call, NAME, tmp_path / "absent", error=DataError)
     for name, command in {"casme2": "add casme2 PATH", NAME: f"fetch {NAME}, or merbench data add {NAME} PATH"}.items():
@@ -80,21 +77,19 @@ def test_missing_and_incomplete_copies_and_names_are_reported(small_release, tmp
     for call, *given in ((open_registered,), (register, moved)):
         line = refusal(call, "megc2019-flow", *given)
         assert f"unknown database 'megc2019-flow' (did you mean '{NAME}'?)" in line
-    (moved / LIST).unlink()
+    lost = (moved / LIST).rename(tmp_path / "lost")
     assert "incomplete" in refusal(register, NAME, moved, error=DataError)
     assert folders() == {NAME: small_release}
-
-
-def test_damaged_and_unwritable_registrations_are_reported(small_release, home, tmp_path, monkeypatch):
+    lost.rename(moved / LIST)
     path = home / "databases.json"
     for content in (b"", b"{", b"[]", b"null", b'{"a": 3}', b'{"a": null}', b'"x"', b"\xff\xfe"):
         path.write_bytes(content)
-        for call, *given in ((registered,), (open_registered, NAME), (register, NAME, small_release)):
+        for call, *given in ((registered,), (open_registered, NAME), (register, NAME, moved)):
             assert "databases.json is damaged" in refusal(call, *given, case=content)
         assert path.read_bytes() == content
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file" / "home"))
-    assert "databases.json can't be written" in refusal(register, NAME, small_release)
+    assert "databases.json can't be written" in refusal(register, NAME, moved)
 
 
 def test_a_copy_is_recognised_if_one_database_knows_it(small_release, miniature, tmp_path, many):

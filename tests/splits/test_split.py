@@ -2,13 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from merbench.protocols import megc2019
-from pydantic import TypeAdapter
 from support.refusals import refusal
 
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_names, clip_table
 from merbench.contracts.errors import DataError
-from merbench.contracts.fold_rules import FoldRule, fold_rule
 from merbench.contracts.methods import Problem
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
@@ -17,14 +15,13 @@ from merbench.splits.labels import output_counts, selected
 from merbench.splits.split import make_split
 
 
-def folded(spec, name, **settings):
-    """Return a protocol with another fold rule."""
-    rule = TypeAdapter(FoldRule).validate_python(fold_rule({"rule": name, **settings}))
-    return spec.model_copy(update={"folds": rule})
-
-
 def changed(spec, **content):
     return ProtocolSpec.model_validate(spec.model_dump() | content)
+
+
+def folded(spec, name, **settings):
+    """Return a protocol with another fold rule."""
+    return spec.model_copy(update={"folds": changed(spec, folds={"rule": name, **settings}).folds})
 
 
 @pytest.fixture
@@ -84,7 +81,12 @@ def refused(spec, table, *said, **options):
     return line
 
 
-def test_subjects_of_megc2019_are_held_out_as_a_loop_does_it(protocol, clips):
+def held_out(split):
+    """Return the subjects of each fold's test clips."""
+    return [set(split.subjects[fold.test]) for fold in split.folds]
+
+
+def test_subjects_of_megc2019_are_held_out_as_a_loop_does_it(protocol, clips, small):
     split = make_split(protocol, clips)
     plain = plain_folds(clips, lambda name: name.rpartition("/")[0])
     assert len(plain) == 68
@@ -97,14 +99,15 @@ def test_subjects_of_megc2019_are_held_out_as_a_loop_does_it(protocol, clips):
     assert split.datasets.tolist() == truth.dataset.tolist()
     by_database = make_split(folded(protocol, "leave-one-database-out"), clips)
     assert as_names(by_database) == plain_folds(clips, lambda name: name.partition("/")[0])
-    assert [fold.name for fold in by_database.folds] == ["casme2", "samm", "smic-hs"]
-    assert [len(fold.test) for fold in by_database.folds] == [145, 133, 164]
-
-
-def test_subjects_of_one_name_in_two_datasets_are_two_folds(small):
+    assert [(fold.name, len(fold.test)) for fold in by_database.folds] == [
+        ("casme2", 145),
+        ("samm", 133),
+        ("smic-hs", 164),
+    ]
+    # Subjects of one name in two datasets are two folds.
     split = make_split(small, table_of("casme2/6/1 disgust", "samm/6/1 anger", "smic-hs/6/1 negative"))
-    assert [fold.name for fold in split.folds] == ["casme2/6", "samm/6", "smic-hs/6"]
-    assert [fold.test.tolist() for fold in split.folds] == [[0], [1], [2]]
+    found = [(fold.name, fold.test.tolist()) for fold in split.folds]
+    assert found == [("casme2/6", [0]), ("samm/6", [1]), ("smic-hs/6", [2])]
     assert split.fold("samm/6").test.tolist() == [1]
     with pytest.raises(KeyError):
         split.fold("samm/7")
@@ -143,15 +146,13 @@ def test_emotions_are_mapped_per_dataset_and_own_names_count(small, protocol, cl
         refused(small, table, "samm/006/006_1_1")
     refused(small.model_copy(update={"labels": "objective_class"}), table_of(*SMALL), "objective classes", "6 clips")
     refused(protocol, clips.assign(emotion="tense"), "'tense'", synthetic=True)
-
-
-def test_datasets_without_clips_are_named_and_others_ignored(small):
+    # Datasets without clips are named, and others ignored.
     refused(small, table_of(*SMALL[:2]), "protocol small needs clips of samm, smic-hs, ")
     table = table_of(*SMALL, "mmew/S01/1 tense")
     assert clip_names(make_split(small, table).clips) == clip_names(table_of(*SMALL))
 
 
-def test_exclusions_hold_for_their_own_dataset_only(small):
+def test_exclusions_hold_for_their_dataset_and_leave_some_of_it(small):
     entry = {"dataset": "casme2", "emotions": ["others", "sadness"], "clips": ["sub08/1", "sub99/1"], "reason": "why"}
     spec = changed(small, left_out=[entry, {"dataset": "samm", "clips": ["006/006_1_1"], "reason": "why"}])
     more = ("casme2/sub08/1 disgust", "casme2/sub08/2 disgust", "casme2/sub09/1 others", "casme2/sub09/2 sadness")
@@ -161,6 +162,24 @@ def test_exclusions_hold_for_their_own_dataset_only(small):
     assert clip_names(split.clips) == [name for name in clip_names(table) if name not in gone]
     assert "casme2/sub09" not in [fold.name for fold in split.folds]
     assert clips_not_found(spec, table) == ["casme2/sub99/1"]
+    # Datasets whose clips are all excluded are refused.
+    gone = {"dataset": "smic-hs", "clips": ["s06/s06_ne_01", "s06/s06_po_01"], "reason": "why"}
+    for rule in (
+        *({"rule": f"leave-one-{what}-out"} for what in ("database", "subject", "video")),
+        {"rule": "subject-k-fold", "k": 2},
+        {"rule": "hold-out", "train": ["casme2", "smic-hs"], "test": ["samm"]},
+        {"rule": "hold-out", "train": ["casme2"], "test": ["smic-hs", "samm"]},
+    ):
+        spec = changed(small, left_out=[gone], folds=rule)
+        refused(spec, table_of(*SMALL), "every clip of smic-hs: take it out of the protocol, or map")
+    spec = changed(
+        small,
+        classes=["negative", "none"],
+        datasets={"casme2": {"title": "CASME II", "classes": {"negative": ["fear"], "none": ["calm"]}}},
+        left_out=[{"dataset": "casme2", "emotions": ["disgust", "others"], "reason": "why"}],
+    )
+    table = table_of("casme2/a/1 disgust", "casme2/b/1 others")
+    assert refused(spec, table).endswith("every clip of casme2: map a word of it")
 
 
 @pytest.fixture
@@ -194,9 +213,7 @@ def test_differences_from_list_and_counts_are_named(protocol, damaged, clips):
     assert split.differences[0] == "432 clips instead of 442"
     assert not any("missing" in said for said in split.differences)  # the official list has real clips
     assert make_split(protocol, clips, synthetic=True).differences == []
-
-
-def test_one_database_is_compared_with_its_part_of_a_protocol(protocol, clips):
+    # One database is compared with its part of the protocol.
     part = clips[clips.dataset == "casme2"]
     kept = selected(protocol, part.iloc[1:])
     assert set(kept["class"]) == {"negative", "positive", "surprise"}
@@ -213,36 +230,30 @@ def test_releases_have_the_folds_of_their_subjects(shared, protocol, clips, smal
     assert [fold.name for fold in split.folds][::3] == ["casme2/sub06", "samm/006", "smic-hs/s06"]
 
 
-def test_leave_one_video_out_keeps_other_clips_of_the_person(small):
-    split = make_split(folded(small, "leave-one-video-out"), table_of(*SMALL))
-    names = clip_names(table_of(*SMALL))
-    assert as_names(split) == {name: ([other for other in names if other != name], [name]) for name in sorted(names)}
-    assert split.truth().fold.tolist() == names
-
-
 def test_subject_k_fold_keeps_people_together(protocol, clips, small):
     split = make_split(folded(protocol, "subject-k-fold", k=5), clips)
-    tested = [set(split.subjects[fold.test]) for fold in split.folds]
     assert [fold.name for fold in split.folds] == [f"fold-0{number}" for number in range(1, 6)]
-    assert sorted(map(len, tested)) == [13, 13, 14, 14, 14]
-    assert set().union(*tested) == set(split.subjects)
-    assert all(not people & set(split.subjects[fold.train]) for people, fold in zip(tested, split.folds, strict=True))
+    assert sorted(map(len, held_out(split))) == [13, 13, 14, 14, 14]
+    assert set().union(*held_out(split)) == set(split.subjects)
+    assert not any(set(split.subjects[f.test]) & set(split.subjects[f.train]) for f in split.folds)
     turned = clips.sample(frac=1, random_state=1)
     assert make_split(folded(protocol, "subject-k-fold", k=5), turned).digest() == split.digest()
     assert make_split(folded(protocol, "subject-k-fold", k=5, seed=2), clips).digest() != split.digest()
     people = ("casme2/a/1 disgust", "samm/a/1 anger", "casme2/b/1 disgust", "samm/b/1 anger", "smic-hs/c/1 negative")
     alias = {"casme2": "lab", "samm": "lab"}
     split = make_split(folded(small, "subject-k-fold", k=3), table_of(*people), same_people=alias)
-    tested = [sorted(set(split.subjects[fold.test])) for fold in split.folds]
-    assert sorted(tested) == [["casme2/a", "samm/a"], ["casme2/b", "samm/b"], ["smic-hs/c"]]
+    assert sorted(map(sorted, held_out(split))) == [["casme2/a", "samm/a"], ["casme2/b", "samm/b"], ["smic-hs/c"]]
     assert len(make_split(folded(small, "subject-k-fold", k=5), table_of(*SMALL)).folds) == 5
     refused(folded(small, "subject-k-fold", k=6), table_of(*SMALL), "subject-k-fold: 5 people", "6 folds")
 
 
-def test_hold_out_never_tests_the_source(small):
+def test_videos_and_whole_databases_are_held_out(small):
+    names = clip_names(table_of(*SMALL))
+    split = make_split(folded(small, "leave-one-video-out"), table_of(*SMALL))
+    assert as_names(split) == plain_folds(table_of(*SMALL), str)  # keeps other clips of the person
+    assert split.truth().fold.tolist() == names
     spec = folded(small, "hold-out", train=("casme2", "samm"), test=("smic-hs",))
     split = make_split(spec, table_of(*SMALL))
-    names = clip_names(table_of(*SMALL))
     assert as_names(split) == {"smic-hs": (names[:4], names[4:])}
     assert clip_names(split.truth()) == names[4:]
     assert split.truth().fold.tolist() == ["smic-hs"] * 2
@@ -269,28 +280,6 @@ def test_tested_people_are_not_trained_on_under_another_dataset(small):
     one = small.model_copy(update={"datasets": {"samm": small.datasets["samm"]}})
     said = refused(one, table_of("samm/a/1 anger", "samm/a/2 anger"), "samm/a has no clip to be trained on")
     assert said.endswith("trained on")  # no others were removed
-
-
-def test_datasets_whose_clips_are_all_excluded_are_refused(small):
-    gone = {"dataset": "smic-hs", "clips": ["s06/s06_ne_01", "s06/s06_po_01"], "reason": "why"}
-    for rule in (
-        {"rule": "leave-one-database-out"},
-        {"rule": "leave-one-subject-out"},
-        {"rule": "leave-one-video-out"},
-        {"rule": "subject-k-fold", "k": 2},
-        {"rule": "hold-out", "train": ["casme2", "smic-hs"], "test": ["samm"]},
-        {"rule": "hold-out", "train": ["casme2"], "test": ["smic-hs", "samm"]},
-    ):
-        spec = changed(small, left_out=[gone], folds=rule)
-        refused(spec, table_of(*SMALL), "every clip of smic-hs: take it out of the protocol, or map")
-    spec = changed(
-        small,
-        classes=["negative", "none"],
-        datasets={"casme2": {"title": "CASME II", "classes": {"negative": ["fear"], "none": ["calm"]}}},
-        left_out=[{"dataset": "casme2", "emotions": ["disgust", "others"], "reason": "why"}],
-    )
-    table = table_of("casme2/a/1 disgust", "casme2/b/1 others")
-    assert refused(spec, table).endswith("every clip of casme2: map a word of it")
 
 
 def test_action_units_are_shown_not_shown_or_unknown():

@@ -10,6 +10,7 @@ import pandas as pd
 from merbench.contracts.digests import bytes_digest
 from merbench.engine.execute.grid import execute
 from merbench.engine.plan.runs import Request, plan_runs
+from support.recording import Silent
 from support.toy import CLASSES, prepared
 
 FOLDS = ["samm/006", "samm/007", "samm/011", "smic-hs/s11"]
@@ -20,20 +21,15 @@ def plans_of(method, **request):
     return plan_runs(Request.named((method,), **request), [prepared(*FOLDS)])
 
 
-class Watcher:
+class Watcher(Silent):
+    """Keeps the notes, and the names of finished folds."""
+
     def __init__(self):
         self.notes, self.outcomes = [], []
-
-    def note(self, text):
-        self.notes.append(text)
+        self.note = self.notes.append
 
     def fold_finished(self, plan, outcome):
         self.outcomes.append(outcome.fold)
-
-    def ignore(self, *args):
-        pass
-
-    run_started = run_finished = working = waiting = ignore
 
 
 def go(plan, runs, *args, **options):
@@ -45,6 +41,15 @@ def go(plan, runs, *args, **options):
 def edit(path, **changes):
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | changes))
+
+
+def vouch_for(name, content):
+    def change(folder):
+        (folder / name).write_bytes(content)
+        checksums = json.loads((folder / "record.json").read_text())["checksums"]
+        edit(folder / "record.json", checksums=checksums | {name: bytes_digest(content)})
+
+    return change
 
 
 def rewrite(folder, change):
@@ -66,21 +71,20 @@ def cell(column, value, kind=None):
     return rewriting(change)
 
 
-def truncate(name, keep=0.5):
-    def change(folder):
-        content = (folder / name).read_bytes()
-        (folder / name).write_bytes(content[: int(len(content) * keep)])
+def changing(name, change):
+    return lambda folder: (folder / name).write_bytes(change((folder / name).read_bytes()))
 
-    return change
+
+def truncate(name, keep=0.5):
+    return changing(name, lambda content: content[: int(len(content) * keep)])
 
 
 def flip(name):
-    def change(folder):
-        content = bytearray((folder / name).read_bytes())
-        content[len(content) // 2] ^= 1
-        (folder / name).write_bytes(content)
+    def flipped(content):
+        middle = len(content) // 2
+        return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
-    return change
+    return changing(name, flipped)
 
 
 def next_class(name):
@@ -106,11 +110,8 @@ def vouch_for_nothing(folder):
 
 
 def without(*names):
-    def change(folder):
-        content = json.loads((folder / "record.json").read_text())
-        (folder / "record.json").write_text(json.dumps({k: v for k, v in content.items() if k not in names}))
-
-    return change
+    left = lambda content: {k: v for k, v in json.loads(content).items() if k not in names}  # noqa: E731
+    return changing("record.json", lambda content: json.dumps(left(content)).encode())
 
 
 CHANGED = "has changed since it was recorded"
@@ -120,15 +121,6 @@ def copies(folder, cases):
     """Yield each case with a copy of a run's folder of its own, in a folder of runs of its own."""
     for number, name in enumerate(cases):
         yield name, shutil.copytree(folder, folder.parents[1] / f"copy{number}" / folder.name)
-
-
-def vouch_for(name, content):
-    def change(folder):
-        (folder / name).write_bytes(content)
-        checksums = json.loads((folder / "record.json").read_text())["checksums"]
-        edit(folder / "record.json", checksums=checksums | {name: bytes_digest(content)})
-
-    return change
 
 
 def npy(values, **options):

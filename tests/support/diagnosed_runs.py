@@ -91,17 +91,14 @@ def _features(rng: np.random.Generator, clips: pd.DataFrame, shown: np.ndarray) 
 
 
 def _faces(rng: np.random.Generator, clips: pd.DataFrame) -> np.ndarray:
-    """Draw a face a subject: an oval with brows, eyes, nose and mouth, in its own place and tone."""
+    """Draw a face a subject: an oval with eyes and mouth, in its own place and tone."""
     y, x = np.mgrid[-1 : 1 : FACE * 1j, -1 : 1 : FACE * 1j]
     drawn = {}
     for subject in dict.fromkeys(clips.fold):
-        dx, dy, tone = rng.normal(0, 0.04), rng.normal(0, 0.05), rng.uniform(150, 210)
-        u, v = x - dx, y - dy
-        picture = np.where((u / 0.8) ** 2 + (v / 1.0) ** 2 < 1, tone - 50 * u**2, 70.0)
-        for place, height, width, depth in ((-0.35, 0.06, 0.16, 90), (-0.55, 0.04, 0.2, 70), (0.55, 0.06, 0.3, 80)):
-            for side in (-0.36, 0.36) if place < 0 else (0.0,):
-                picture -= depth * np.exp(-(((u - side) / width) ** 2) - ((v - place) / height) ** 2)
-        picture -= 30 * np.exp(-((u / 0.09) ** 2) - ((v - 0.15) / 0.12) ** 2)
+        u, v, tone = x - rng.normal(0, 0.04), y - rng.normal(0, 0.05), rng.uniform(150, 210)
+        picture = np.where((u / 0.8) ** 2 + v**2 < 1, tone - 50 * u**2, 70.0)
+        for side, place, width in ((-0.36, -0.35, 0.16), (0.36, -0.35, 0.16), (0.0, 0.55, 0.3)):
+            picture -= 90 * np.exp(-(((u - side) / width) ** 2) - ((v - place) / 0.06) ** 2)
         drawn[subject] = picture
     noisy = [drawn[subject] + rng.normal(0, 4, (FACE, FACE)) for subject in clips.fold]
     return np.clip(noisy, 0, 255).astype(np.uint8)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.engine.execute.grid import execute
-from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.runs import Request, plan_runs
 from merbench.records.read import read_run
+from support.folds import outcome
 from support.toy import prepared
 
 SUBJECTS = "abcdef"
@@ -56,7 +56,8 @@ class Watcher:
     """Keeps all that the driver tells."""
 
     def __init__(self):
-        self.notes, self.started, self.outcomes, self.finished, self.waited, self.steps = [], [], [], [], [], []
+        self.notes, self.started, self.outcomes, self.finished, self.waited, self.steps = ([] for _ in range(6))
+        self.note = self.notes.append
 
     def run_started(self, plan, recorded, pending):
         self.started.append((plan.task.seed, recorded, tuple(pending)))
@@ -75,9 +76,6 @@ class Watcher:
     def waiting(self, plan):
         self.waited.append(plan.task.seed)
 
-    def note(self, text):
-        self.notes.append(text)
-
 
 def go(plans, runs, *args, **options):
     watcher = Watcher()
@@ -94,12 +92,7 @@ def predictions(plan, runs):
 
 def undisturbed(plan):
     """Return what the folds give, one after the other, without driver or records."""
-    found = []
-    for fold in plan.file.folds:
-        outcome = run_fold(plan.task, fold)
-        assert outcome.failure is None, outcome.failure.traceback
-        found.append(outcome.predictions)
-    return pd.concat(found, ignore_index=True)
+    return pd.concat([outcome(plan.task, fold).predictions for fold in plan.file.folds], ignore_index=True)
 
 
 def same(found, expected):

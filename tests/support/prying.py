@@ -13,8 +13,6 @@ from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 from support.folds import CLIPS, TOTAL, Plain
 
-# --- what a method can find in what it is handed --------------------------------------------------------------------
-
 
 def reachable(*roots):
     """Give everything that can be reached from objects, by whatever way, save through modules and classes."""

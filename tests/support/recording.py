@@ -75,9 +75,8 @@ class Recorder:
     ) -> Path:
         """Record a run and return its folder; `folds` are all by default, `failing` are folds and their messages.
 
-        `diagnostics` are arrays by fold, as the engine would store them; `epochs` are a clip's classes after each
-        epoch: none for any clip are those of a method without epochs that was asked to keep them. `inner` are the
-        scores by which a fold's epoch was selected.
+        `diagnostics` are arrays by fold; `epochs` a clip's classes after each epoch, none for any clip those of a
+        method without epochs that was asked to keep them; `inner` the scores by which a fold's epoch was selected.
         """
         failing, diagnostics = failing or {}, diagnostics or {}
         identities = [name.split("/") for name in answers]
@@ -137,7 +136,6 @@ class Recorder:
         return rows, runs.problems + notes
 
     def compared(self, older: bool = False) -> Report:
-        """Compare everything that is recorded."""
         rows, notes = self.rows(older)
         return comparison(rows, notes=notes)
 

@@ -1,6 +1,7 @@
 """The size of the house, counted from its syntax trees: ``python tests/support/size.py`` prints it."""
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ("merbench", "methods")
+_DESCRIBED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def trees(*tops: str, root: Path = ROOT) -> Iterator[tuple[Path, str, ast.Module]]:
@@ -29,16 +31,11 @@ def code_lines(*tops: str, root: Path = ROOT) -> int:
     for _, text, tree in trees(*tops, root=root):
         described: set[int] = set()
         for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            first = body[0] if isinstance(body, list) and body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
+            if isinstance(node, _DESCRIBED) and ast.get_docstring(node) is not None:
+                first = node.body[0]
                 described.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
         for number, line in enumerate(text.splitlines(), start=1):
-            count += bool(line.strip()) and not line.strip().startswith("#") and number not in described
+            count += number not in described and bool(re.match(r"\s*[^#\s]", line))
     return count
 
 
@@ -49,13 +46,13 @@ def long_files(limit: int, root: Path = ROOT) -> list[str]:
 
 def long_functions(limit: int, root: Path = ROOT) -> list[str]:
     """Name the functions with more lines than `limit`."""
-    found = []
-    for path, _, tree in trees(*SOURCE, root=root):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                length = (node.end_lineno or node.lineno) - node.lineno + 1
-                found += [f"{path}: {node.name}: {length}"] if length > limit else []
-    return found
+    return [
+        f"{path}: {node.name}: {length}"
+        for path, _, tree in trees(*SOURCE, root=root)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > limit
+    ]
 
 
 def public_classes(root: Path = ROOT) -> list[str]:

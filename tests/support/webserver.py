@@ -3,6 +3,7 @@
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from urllib.parse import unquote
 
 from merbench.databases.releases import transfer
@@ -100,14 +101,18 @@ def silent(handler, content):
     handler.server.over.wait(60)
 
 
+def drip(handler, pieces, seconds):
+    for piece in pieces:
+        handler.wfile.write(piece)
+        if handler.server.over.wait(seconds):
+            break
+
+
 def dripping(pieces, seconds):
     def answer(handler, content):
         size = -(-len(content) // pieces)
         reply(handler, b"", Content_Length=len(content))
-        for start in range(0, len(content), size):
-            handler.wfile.write(content[start : start + size])
-            if handler.server.over.wait(seconds):
-                break
+        drip(handler, (content[start : start + size] for start in range(0, len(content), size)), seconds)
 
     return answer
 
@@ -116,8 +121,7 @@ def endless(handler, content):
     handler.close_connection = True
     handler.send_response(200)
     handler.end_headers()
-    while not handler.server.over.is_set():
-        handler.wfile.write(b"x" * 65536)
+    drip(handler, repeat(b"x" * 65536), 0)
 
 
 def publish(server, root, folder, monkeypatch):

@@ -72,9 +72,7 @@ def test_sizes_have_their_subjects_and_classes():
     assert (len(real), len({(clip.dataset, clip.subject) for clip in small})) == (68, 12)
     assert 95 <= len(small) <= 105
     assert len({(clip.dataset, clip.label) for clip in small}) == 9
-
-
-def test_names_are_valid_unique_and_not_of_real_clips():
+    # Names are valid, unique, and not of real clips.
     for seed in range(3):
         names = [normalised(c.dataset, c.subject, c.clip) for c in plan(SyntheticSettings(size="full", seed=seed))]
         assert len(set(names)) == 442, seed
@@ -170,8 +168,6 @@ def test_streams_and_digest_depend_on_settings_and_code(monkeypatch, tmp_path):
     path.write_text(table.replace('"ambiguous": 0.6', '"ambiguous": 0.61'))
     assert generator_digest(SyntheticSettings()) != before
 
-
-def test_invalid_settings_are_refused():
     for wrong in ({"size": "large"}, {"strength": 1.5}, {"pixels": 8}, {"colour": "blue"}, {"seed": -1}, {"speed": 1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             SyntheticSettings(**wrong)

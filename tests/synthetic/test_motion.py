@@ -13,38 +13,33 @@ X, Y = np.meshgrid(np.linspace(-1.6, 1.6, 161, dtype=np.float32), np.linspace(-1
 LATENESS = st.floats(-3, 3)
 
 
-def _units(*numbers, side=""):
-    return tuple(ActionUnit(number, side, "B") for number in numbers)
-
-
 def _at(field, x, y):
     """Return the movement of the point (x, y): to the right, and down."""
     row, column = np.unravel_index(np.argmin((x - X) ** 2 + (y - Y) ** 2), X.shape)
     return field[:, row, column]
 
 
-def _both(*numbers):
-    return sum(motion.fields(FACE, _units(*numbers), X, Y))
+def _fields(*units):
+    """Return the movements on the left and on the right of the picture."""
+    return motion.fields(FACE, tuple(ActionUnit(*unit) for unit in units), X, Y)
 
 
 def test_action_units_move_the_face_by_1_on_both_sides():
     drawn = {int(number) for units in SETS for number in units.split("+")}
     assert drawn | {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25} <= set(motion.MOVES)
     for number in sorted(motion.MOVES):
-        length = np.sqrt((_both(number) ** 2).sum(axis=0))
+        left, right = _fields((number, "", "B"))
+        length = np.hypot(*(left + right))
         assert length.max() == pytest.approx(1, abs=1e-5), number
         row, column = np.unravel_index(length.argmax(), length.shape)
         assert abs(X[row, column]) < FACE.width, number
         assert -0.9 < Y[row, column] < FACE.chin, number
-        left, right = motion.fields(FACE, _units(number), X, Y)
         np.testing.assert_allclose(right, left[:, :, ::-1] * np.array([-1, 1])[:, None, None], atol=1e-6)
     for side, own, other in (("L", 1, -1), ("R", -1, 1)):  # the person's left is the picture's right
-        field = sum(motion.fields(FACE, _units(12, side=side), X, Y))
+        field = sum(_fields((12, side, "B")))
         assert np.hypot(*_at(field, own * 0.32, 0.9)) > 0.9
         assert np.hypot(*_at(field, other * 0.32, 0.9)) < 0.01
-    weak, even = (
-        sum(motion.fields(FACE, (ActionUnit(1, "", intensity), ActionUnit(12, "", "C")), X, Y)) for intensity in "AC"
-    )
+    weak, even = (sum(_fields((1, "", intensity), (12, "", "C"))) for intensity in "AC")
     assert abs(_at(weak, 0.21, -0.26)[1]) < 0.8 * abs(_at(even, 0.21, -0.26)[1])
 
 
@@ -66,13 +61,10 @@ def test_action_units_move_the_way_facs_says():
         (24, (0.1, 0.85), 0, 1),  # upper lip down on the lower one
         (25, (0.07, 0.96), 0, 1),  # lower lip down,
     ):
-        right, below = _at(_both(number), *place)
+        right, below = _at(sum(_fields((number, "", "B"))), *place)
         assert np.hypot(right, below) > 0.3, (number, place, across, down)
         for moved, direction in ((right, across), (below, down)):
-            if direction:
-                assert moved * direction > 0.2, (number, place, across, down)
-            else:
-                assert abs(moved) < 0.4, (number, place, across, down)
+            assert moved * direction > 0.2 if direction else abs(moved) < 0.4, (number, place, across, down)
 
 
 @given(LATENESS, LATENESS)
@@ -117,22 +109,17 @@ def test_strength_scales_means_and_draws_no_more_numbers():
         assert strong.flicker / weak.flicker == pytest.approx(1 + cue.flicker), emotion
         weak_courses.add(weak)
     assert len(weak_courses) == 1
-
-
-def test_which_side_lags_is_drawn_at_random():
+    # The side that lags is drawn at random.
     lags = [np.subtract(*motion.draw_course(np.random.default_rng(n), "surprise", 1.0, 0.5).rise) for n in range(60)]
     assert 15 < sum(lag > 0 for lag in lags) < 45
     assert np.mean(np.abs(lags)) == pytest.approx(motion.CUES["surprise"].lag, abs=0.2)
 
 
-def test_the_head_wanders_from_its_place_at_onset():
+def test_the_head_wanders_and_a_blink_moves_the_upper_lid_only():
     for frames in (5, 40, 120):
         path = np.array([motion.walk(np.random.default_rng(n), frames, 2) for n in range(50)])
         assert not path[:, 2].any(), frames
         assert 0.2 < np.abs(path[:, -1]).mean() < 2, frames
-
-
-def test_a_blink_moves_the_upper_lid_only():
     lids = motion.lids(FACE, X, Y)
     assert _at(lids[None], 0.41, 0.0)[0] > FACE.eye_size[1]
     assert not lids[Y > 0.2].any()

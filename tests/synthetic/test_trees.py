@@ -25,11 +25,10 @@ READERS = {"casme2": casme2.DATABASE, "samm": samm.DATABASE, "smic-hs": smic_hs.
 
 def _few(settings):
     """Return the two shortest clips of the most frequent subject of each database."""
-    chosen = []
+    clips, chosen = plan(settings), []
     for dataset in READERS:
-        clips = [clip for clip in plan(settings) if clip.dataset == dataset]
-        subject, _ = Counter(clip.subject for clip in clips).most_common(1)[0]
-        own = [clip for clip in clips if clip.subject == subject]
+        subject = Counter(clip.subject for clip in clips if clip.dataset == dataset).most_common(1)[0][0]
+        own = [clip for clip in clips if (clip.dataset, clip.subject) == (dataset, subject)]
         chosen += sorted(own, key=lambda clip: clip.last - clip.first)[:2]
     return chosen
 
@@ -203,7 +202,7 @@ def test_a_killed_write_is_completed_by_the_next_one(tmp_path, few, whole):
     assert _bytes(folder) == whole
 
 
-def test_a_finished_database_is_not_written_again(tmp_path, few):
+def test_finished_databases_and_other_folders_are_not_written_into(tmp_path, few, monkeypatch):
     calls = []
     for _ in range(2):
         write(TINY, tmp_path, lambda done, total: calls.append((done, total)), workers=2)
@@ -214,9 +213,6 @@ def test_a_finished_database_is_not_written_again(tmp_path, few):
         other = TINY.model_copy(update={"seed": 1})
         assert "other settings or another version" in refusal(write, other, tmp_path, error=DataError)
         assert _bytes(tmp_path) == kept, manifest
-
-
-def test_folders_that_cannot_be_written_are_refused(tmp_path, few, monkeypatch):
     other, damaged = tmp_path / "other", tmp_path / "damaged"
     other.mkdir()
     (other / "thesis.tex").write_text("mine")

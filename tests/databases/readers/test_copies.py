@@ -123,7 +123,7 @@ def test_the_apex_must_be_between_onset_and_offset():
         assert (found, why == "") == (settled, annotated)
 
 
-def test_sheets_are_found_in_and_beside_the_tree(tmp_path):
+def test_sheets_are_found_and_choices_among_them_reported(tmp_path):
     for number, sheet in enumerate([*SHEETS, f"CASME2-RAW/{SHEETS[0]}", f"docs/2014/{SHEETS[2]}"]):
         reading = CASME2.read(miniature.write_casme2(tmp_path / str(number), sheet=sheet))
         assert len(reading.clips) == 6
@@ -132,17 +132,13 @@ def test_sheets_are_found_in_and_beside_the_tree(tmp_path):
         reading = CASME2.read(tmp_path / place / "CASME2-RAW")
         assert (len(reading.clips), reading.clips.path[0]) == (6, "sub01/EP21_01f")
         assert reading.layout.startswith("raw frames in CASME2-RAW, ")
-
-
-def test_choices_among_trees_and_sheets_are_reported(tmp_path):
-    miniature.write_casme2(tmp_path, tree="Cropped", prefix="reg_img")
-    miniature.write_casme2(tmp_path, tree="CASME2_RAW_selected")
-    reading = CASME2.read(tmp_path)
+    miniature.write_casme2(tmp_path / "trees", tree="Cropped", prefix="reg_img")
+    reading = CASME2.read(miniature.write_casme2(tmp_path / "trees", tree="CASME2_RAW_selected"))
     assert (reading.cropped, reading.clips.path[0]) == (False, "CASME2_RAW_selected/sub01/EP21_01f")
     (note,) = copy_notes(reading)
     assert "CASME2_RAW_selected (raw selected), not of Cropped (cropped)" in note
-    miniature.write_casme2(tmp_path, tree="raw/CASME2-RAW")
-    assert CASME2.read(tmp_path).clips.path[0].startswith("raw/CASME2-RAW/")
+    miniature.write_casme2(tmp_path / "trees", tree="raw/CASME2-RAW")
+    assert CASME2.read(tmp_path / "trees").clips.path[0].startswith("raw/CASME2-RAW/")
     for sheet in SHEETS:
         miniature.write_casme2(tmp_path / "sheets", sheet=sheet)
     reading = CASME2.read(tmp_path / "sheets")
@@ -162,10 +158,8 @@ def test_objective_classes_are_joined_by_name(tmp_path):
     reading = CASME2.read(tmp_path)
     assert reading.clips.objective_class.tolist() == ["III", None, None, "VI", None, None]
     assert [n.detail for n in reading.notes if n.about == "casme2/sub01/EP21_02"] == ["'8'"]
-    grid = [
-        [int(row[0]) if row and str(row[0]).isdigit() else (row or [None])[0], *row[1:10]]
-        for row in miniature.samm_grid()
-    ]
+    number = lambda cells: [int(cell) if str(cell).isdigit() else cell for cell in cells]  # noqa: E731
+    grid = [number(row[:1]) + row[1:10] for row in miniature.samm_grid()]
     miniature.write_samm(tmp_path / "samm", sheet=None)
     miniature.write_sheet(tmp_path / "samm" / "SAMM_Micro_FACS_Codes_v2.xlsx", grid)
     clips = SAMM.read(tmp_path / "samm").clips  # subjects as numbers, without objective classes
@@ -226,7 +220,11 @@ def test_the_slower_cameras_of_smic_are_another_database(tmp_path):
     assert SMIC.read(folder / "SMIC_all_cropped" / "HS").cropped  # by the frames' names
 
 
-def test_smic_clips_are_their_folders_with_notes(tmp_path):
+def test_clips_in_folders_of_others_are_reported(tmp_path):
+    tree = miniature.write_samm(tmp_path / "samm") / "SAMM"
+    (tree / "006" / "006_8_1").rename(tree / "011" / "006_8_1")
+    excluded = {note.about for note in SAMM.read(tmp_path / "samm").notes if note.kind == "excluded"}
+    assert {"SAMM/011/006_8_1", "samm/006/006_8_1"} <= excluded
     place = miniature.write_smic(tmp_path) / "HS"
     (place / "s1/micro/negative/s1_ne_51").rename(place / "s1/micro/positive/s1_ne_51")
     (place / "s1/micro/positive/s1_ne_51/image000103.bmp").unlink()
@@ -248,10 +246,3 @@ def test_smic_clips_are_their_folders_with_notes(tmp_path):
     for image in miniature.write_smic(tmp_path / "empty").rglob("*.bmp"):
         image.unlink()
     assert "no frames (5 of 5 excluded)" in refusal(SMIC.read, tmp_path / "empty", error=DataError)
-
-
-def test_a_samm_clip_in_another_subjects_folder_is_reported(tmp_path):
-    tree = miniature.write_samm(tmp_path) / "SAMM"
-    (tree / "006" / "006_8_1").rename(tree / "011" / "006_8_1")
-    excluded = {note.about for note in SAMM.read(tmp_path).notes if note.kind == "excluded"}
-    assert {"SAMM/011/006_8_1", "samm/006/006_8_1"} <= excluded

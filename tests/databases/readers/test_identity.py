@@ -19,14 +19,10 @@ def test_an_unknown_dataset_keeps_its_text(spelling):
 @given(numbers, numbers, widths, widths, st.sampled_from(["", " ", "\t"]))
 def test_padding_and_blanks_do_not_matter(number, index, width, other, blank):
     padded, further, inner = f"{number:0{width}d}", f"{number:0{other}d}", f"{index:0{width}d}"
+    smic = ("smic-hs", f"s{number:02d}", f"s{number:02d}_po_{index:02d}")
     for dataset, subject, clip, expected in (
-        (
-            "SMIC",
-            f"s{padded}",
-            f"s{further}_po_{inner}",
-            ("smic-hs", f"s{number:02d}", f"s{number:02d}_po_{index:02d}"),
-        ),
-        ("smic-hs", further, f"s{number}_po_{index}", ("smic-hs", f"s{number:02d}", f"s{number:02d}_po_{index:02d}")),
+        ("SMIC", f"s{padded}", f"s{further}_po_{inner}", smic),
+        ("smic-hs", further, f"s{number}_po_{index}", smic),
         ("samm", further, f"{padded}_1_{index}", ("samm", f"{number:03d}", f"{number:03d}_1_{index}")),
         ("CASME II", padded, f"EP{inner}_1f", ("casme2", f"sub{number:02d}", f"EP{inner}_1f")),
         ("casme_ii", f"sub{further}", f"EP{inner}", ("casme2", f"sub{number:02d}", f"EP{inner}")),
@@ -35,27 +31,18 @@ def test_padding_and_blanks_do_not_matter(number, index, width, other, blank):
         assert normalised(*expected) == expected
 
 
-def test_the_forms_that_lists_and_logs_write():
+def test_the_forms_of_lists_and_logs_are_read_and_others_refused():
     for name in ("smic", "SMIC", "smic-hs", " Smic_HS ", "hs"):
         assert dataset_name(name) == "smic-hs", name
     assert normalised("smic", "3", "s3_ne_1") == ("smic-hs", "s03", "s03_ne_01")
     assert normalised("samm", "6", "006_1_2") == ("samm", "006", "006_1_2")
     assert normalised("CASMEII", "6", "EP02_01f") == ("casme2", "sub06", "EP02_01f")
-
-
-def test_names_of_another_form_are_refused():
     for dataset, subject, clip in (
-        ("casme2", "sub01", "006_1_2"),
+        *(("casme2", "sub01", clip) for clip in ("006_1_2", "ep02_01f", "")),
+        *(("samm", "006", clip) for clip in ("007_1_2", "006_1", "006_006_1_2")),
+        *(("smic", "s03", clip) for clip in ("s04_ne_01", "s03_an_01", "03_ne_01")),
         ("casme2", "s01", "EP02_01f"),
-        ("casme2", "sub01", "ep02_01f"),
-        ("casme2", "sub01", ""),
-        ("samm", "006", "007_1_2"),
         ("samm", "sub06", "006_1_2"),
-        ("samm", "006", "006_1"),
-        ("samm", "006", "006_006_1_2"),
-        ("smic", "s03", "s04_ne_01"),
-        ("smic", "s03", "s03_an_01"),
-        ("smic", "s03", "03_ne_01"),
         ("smic", "", "s03_ne_01"),
     ):
         line = refusal(normalised, dataset, subject, clip, error=DataError)

@@ -22,16 +22,12 @@ def numbered(folder):
     return {number: path.name for number, path in frames_and_strays(folder)[0].items()}
 
 
-def test_frames_are_numbered_by_the_last_digits(tmp_path):
+def test_frames_are_numbered_by_the_last_digits_and_others_strays(tmp_path):
     names = {9: "006_1_9.bmp", 10: "006_1_10.png", 11: "006_1_11.jpeg", 123: "006_1_00123.jpg", 124: "006_1_0124.JPG"}
     touch(tmp_path, *sorted(names.values()))
     assert list(numbered(tmp_path).items()) == list(names.items())
-
-
-def test_pictures_of_another_name_are_strays(tmp_path):
-    for number, shape in enumerate(
-        ("{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png")
-    ):
+    shapes = ("{}.jpg", "img{}.jpg", "reg_image{:06d}.bmp", "006_{:05d}.jpg", "frame {} (a).png")
+    for number, shape in enumerate(shapes):
         names = [shape.format(number) for number in (46, 47, 48)]
         strays = ["apex1.jpg", "cover.png", f"{names[0][:-4]} (2).jpg", "x_y99.bmp"]
         folder = touch(tmp_path / str(number), *names, *strays, "notes7.txt")
@@ -54,11 +50,9 @@ def test_ambiguous_and_unreadable_folders_are_refused(tmp_path, monkeypatch):
     for target in (".", "..", "loop", "../../.."):
         folder = touch(tmp_path / "links" / target.replace(".", "x") / "b", "img1.jpg")
         (folder / "loop").symlink_to(target)
-        for call, place in (
-            (frames_and_strays, folder),
-            (lambda top: list(survey(top, lambda _: False)), folder.parent),
-        ):
-            assert "b/loop is a link" in refusal(call, place, case=target, error=DataError)
+        assert "b/loop is a link" in refusal(frames_and_strays, folder, case=target, error=DataError)
+        surveyed = lambda top: list(survey(top, lambda _: False))  # noqa: E731
+        assert "b/loop is a link" in refusal(surveyed, folder.parent, case=target, error=DataError)
     links = touch(tmp_path / "two")
     (links / "a").symlink_to("b")
     (links / "b").symlink_to("a")
@@ -72,7 +66,7 @@ def test_ambiguous_and_unreadable_folders_are_refused(tmp_path, monkeypatch):
     assert "can't be read (Permission denied)" in refusal(frames_and_strays, tmp_path, error=DataError)
 
 
-def test_other_links_count_as_their_targets(tmp_path):
+def test_other_links_count_as_targets_and_system_files_not(tmp_path):
     touch(tmp_path / "elsewhere" / "clip", "img1.jpg")
     here = touch(tmp_path / "here")
     (here / "clip").symlink_to(tmp_path / "elsewhere" / "clip")
@@ -80,16 +74,12 @@ def test_other_links_count_as_their_targets(tmp_path):
     (here / "nowhere").symlink_to(tmp_path / "away")
     assert FolderContent.of(here) == FolderContent(here, ("clip",), ("img2.jpg",))
     assert (list(numbered(here)), list(numbered(here / "clip"))) == ([2], [1])
-
-
-def test_files_of_operating_systems_are_ignored(tmp_path):
-    touch(
-        tmp_path, "a.xlsx", "img1.jpg", "img2.jpg.lnk", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx"
-    )
+    strays = ("img2.jpg.lnk", "sub01.lnk", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx")
+    full = touch(tmp_path / "full", "a.xlsx", "img1.jpg", *strays)
     for name in ("__MACOSX", "img6.jpg"):
-        (tmp_path / name).mkdir()
-    assert FolderContent.of(tmp_path) == FolderContent(tmp_path, ("img6.jpg",), ("a.xlsx", "img1.jpg"))
-    assert list(numbered(tmp_path)) == [1]
+        (full / name).mkdir()
+    assert FolderContent.of(full) == FolderContent(full, ("img6.jpg",), ("a.xlsx", "img1.jpg"))
+    assert list(numbered(full)) == [1]
 
 
 def test_a_survey_goes_three_levels_down(tmp_path):

@@ -1,6 +1,5 @@
 import re
 
-import pytest
 from support.refusals import refusal
 
 from merbench.contracts.errors import DataError
@@ -11,19 +10,7 @@ DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # o
 HEADER = "path,bytes,sha256\n"
 
 
-@pytest.fixture
-def listed(tmp_path):
-    """Return what writes a list of these rows."""
-
-    def write(*rows):
-        path = tmp_path / "list.csv"
-        path.write_text(HEADER + "".join(f"{row}\n" for row in rows), encoding="utf-8")
-        return path
-
-    return write
-
-
-def test_a_list_has_the_given_files_and_folders(tmp_path):
+def test_lists_have_files_of_folders_and_their_sizes_and_digests(tmp_path):
     (tmp_path / "images" / "deep").mkdir(parents=True)
     for name in ("list.csv", "other.csv", "images/a, b .png", "images/deep/c.png", "images/.DS_Store"):
         (tmp_path / name).write_bytes(b"hello")
@@ -33,9 +20,6 @@ def test_a_list_has_the_given_files_and_folders(tmp_path):
     files = read_checksums(tmp_path / "made.csv")
     assert [file.path for file in files] == ["list.csv", "images/a, b .png", "images/deep/c.png"]
     assert all(file.is_in(tmp_path) for file in files)
-
-
-def test_a_file_is_in_a_copy_only_if_size_and_digest_agree(tmp_path):
     file = PublishedFile(path="a", bytes=5, sha256=DIGEST)
     assert not file.is_in(tmp_path)
     for content, same in ((b"hello", True), (b"hellO", False), (b"hell", False), (b"hello\n", False), (b"", False)):
@@ -46,12 +30,15 @@ def test_a_file_is_in_a_copy_only_if_size_and_digest_agree(tmp_path):
     assert not file.is_in(tmp_path)
 
 
-def test_lists_of_anything_but_files_are_refused(listed, tmp_path):
+def test_lists_of_anything_but_files_are_refused(tmp_path):
+    def refused(*rows):
+        (tmp_path / "list.csv").write_text("\n".join([HEADER.strip(), *rows]), encoding="utf-8")
+        return refusal(read_checksums, tmp_path / "list.csv", case=rows, error=DataError)
+
     for path in (
         "../a", "a/../../b", "/etc/passwd", "a//b", "./a", "a/.", "a/", "", "..", r"..\a", r"C:\a", "C:a", "a\x1b[31m"
     ):  # fmt: skip
-        line = refusal(read_checksums, listed(f"fine,5,{DIGEST}", f"{path},5,{DIGEST}"), case=path, error=DataError)
-        assert "list.csv, line 3: path: " in line, path
+        assert "list.csv, line 3: path: " in refused(f"fine,5,{DIGEST}", f"{path},5,{DIGEST}"), path
     for rows, expected in (
         ([f"a,-1,{DIGEST}"], "line 2: bytes: "),
         ([f"a,many,{DIGEST}"], "line 2: bytes: "),
@@ -62,14 +49,14 @@ def test_lists_of_anything_but_files_are_refused(listed, tmp_path):
         ([f"a,5,{DIGEST}", f"A,5,{DIGEST}"], "line 3: duplicate path A"),
         ([], "lists no file"),
     ):
-        assert expected in refusal(read_checksums, listed(*rows), case=rows, error=DataError)
+        assert expected in refused(*rows)
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     for name in ("absent.csv", "bytes.csv"):
         line = refusal(read_checksums, tmp_path / name, error=DataError)
         assert re.search(f"{name} can't be read: .*; install merbench again", line)
 
 
-def test_the_command_prints_a_list_or_names_the_missing(tmp_path, capsys):
+def test_the_command_prints_lists_and_the_packaged_one_is_real(tmp_path, capsys, shared):
     (tmp_path / "a").write_bytes(b"hello")
     assert main([str(tmp_path), "a"]) == 0
     assert capsys.readouterr().out == f"{HEADER}a,5,{DIGEST}\n"
@@ -77,9 +64,6 @@ def test_the_command_prints_a_list_or_names_the_missing(tmp_path, capsys):
     assert capsys.readouterr().err == f"error: {tmp_path / 'b'} is neither a file nor a folder with files\n"
     assert main([str(tmp_path)]) == 2
     assert "error: give FOLDER NAME" in capsys.readouterr().err
-
-
-def test_the_packaged_list_is_that_of_the_real_copy(shared, capsys):
     files = [file.path for file in read_checksums(DATABASE.card.download.checksums)]
     assert (len(files), files[0]) == (443, LIST)
     assert all(re.fullmatch(rf"{IMAGES}/[A-Za-z0-9_]+ \.png", path) for path in files[1:])
