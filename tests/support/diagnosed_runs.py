@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merbench.contracts.digests import digest
-from merbench.records.model import RunFile, RunKey
 from merbench.records.read import RecordedRun
-from support.recording import made_up_run
+from support.recording import CLASSES, made_up_run, run_file, run_key
 
-CLASSES = ("negative", "positive", "surprise")
 #: Dataset -> clips and subjects, as MEGC 2019 has them; the first has no action units.
 DATASETS = {"smic-hs": (164, 16), "casme2": (145, 24), "samm": (133, 28)}
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 24)
@@ -106,36 +103,20 @@ def _faces(rng: np.random.Generator, clips: pd.DataFrame) -> np.ndarray:
 
 def _kept(rng: np.random.Generator, shown: np.ndarray, rates: Sequence[float]) -> list[np.ndarray]:
     """Keep the locations that change most: where the clip's action units are, give or take."""
-    upper = np.array([unit < 10 for unit in UNITS])
-    brows = np.exp(-((np.mgrid[:GRID, :GRID][0] - 1.5) ** 2) / 2)
-    mouth = np.exp(-((np.mgrid[:GRID, :GRID][0] - 5.0) ** 2) / 2 - (np.mgrid[:GRID, :GRID][1] - 3.0) ** 2 / 4)
+    upper, (y, x) = np.array(UNITS) < 10, np.mgrid[:GRID, :GRID]
+    brows, mouth = np.exp(-((y - 1.5) ** 2) / 2), np.exp(-((y - 5.0) ** 2) / 2 - (x - 3.0) ** 2 / 4)
     change = shown[:, upper].any(1)[:, None, None] * brows + shown[:, ~upper].any(1)[:, None, None] * mouth
     order = (change + rng.normal(0, 0.35, change.shape)).reshape(len(shown), -1).argsort(axis=1)[:, ::-1]
-    maps = []
-    for rate in rates:
-        kept = np.zeros(order.shape, dtype=bool)
-        stays = GRID * GRID - int(rate * GRID * GRID + 1e-9)
-        np.put_along_axis(kept, order[:, :stays], values=True, axis=1)
-        maps.append(kept.reshape(change.shape))
-    return maps
+    stay = [GRID * GRID - int(rate * GRID * GRID + 1e-9) for rate in rates]
+    return [(order.argsort(axis=1) < count).reshape(change.shape) for count in stay]
 
 
 def _run(clips: pd.DataFrame, fields: dict[str, Any]) -> RecordedRun:
     predictions = clips[["dataset", "subject", "clip", "truth", "predicted"]].copy()
     for name in CLASSES:
         predictions[f"score_{name}"] = (predictions.predicted == name).astype(float)
-    key = RunKey(
-        method="two-branch", config={}, code_digest=digest("code"), code_versions={}, spec_digest=digest("spec"),
-        split_digest=digest("split"), data_digest=digest("data"), input_digests={}, selection="last",
-        transductive=False, au_labels_at_test=False, seed=0,
-    )  # fmt: skip
     folds = clips.groupby("fold", sort=False).size().to_dict()
     parts = {"full": "Full", **{name: name.upper() for name in dict.fromkeys(clips.dataset)}}
-    about = {
-        "run_id": "two-branch-megc2019-s0", "key": key, "method": "two-branch", "config_name": "small", "variant": "",
-        "protocol": "megc2019", "parts": parts,
-        "task": "classification", "outputs": list(CLASSES), "data": "synthetic-full", "synthetic": True,
-        "deterministic": False, "admissions": [], "remark": "", "folds": folds,
-        "created": "2026-01-01T00:00:00+00:00", "merbench": "0", "git_commit": None,
-    }  # fmt: skip
-    return made_up_run(RunFile(**about | fields), predictions.reset_index(drop=True))
+    about = {"run_id": "two-branch-megc2019-s0", "key": run_key("two-branch"), "protocol": "megc2019", "parts": parts}
+    about |= {"config_name": "small", "data": "synthetic-full", "synthetic": True, "folds": folds}
+    return made_up_run(run_file(**about | fields), predictions.reset_index(drop=True))

@@ -10,6 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import openpyxl
+import xlwt
 
 Grid = list[list[Any]]
 
@@ -47,13 +49,11 @@ def write_casme2(
     classes: str | None = "CASME2-ObjectiveClasses.xlsx",
     tree: str = "CASME2-RAW",
     prefix: str = "img",
-    margin: int = 2,
-    side: int = 8,
 ) -> Path:
-    """Write a copy of CASME II and return `folder`; `margin` frames lie before onset and after offset."""
+    """Write a copy of CASME II and return `folder`; each clip has two frames before onset and after offset."""
     for subject, clip, onset, _, offset, *_ in rows:
-        place = folder / tree / f"sub{int(subject):02d}" / clip
-        write_frames(place, range(max(onset - margin, 1), offset + margin + 1), prefix + "{}.jpg", side)
+        numbers = range(max(onset - 2, 1), offset + 3)
+        write_frames(folder / tree / f"sub{int(subject):02d}" / clip, numbers, prefix + "{}.jpg")
     if sheet:
         write_sheet(folder / sheet, casme2_grid(rows))
     if classes:
@@ -75,12 +75,11 @@ def write_samm(
     sheet: str | None = "SAMM_Micro_FACS_Codes_v2.xlsx",
     tree: str = "SAMM",
     preamble: int = 13,
-    side: int = 8,
 ) -> Path:
     """Write a copy of SAMM and return `folder`; `preamble` rows stand above the sheet's header."""
     for subject, clip, onset, _, offset, *_, digits in rows:
         place = folder / tree / f"{int(subject):03d}" / clip
-        write_frames(place, range(onset, offset + 1), f"{int(subject):03d}_{{:0{digits}d}}.jpg", side)
+        write_frames(place, range(onset, offset + 1), f"{int(subject):03d}_{{:0{digits}d}}.jpg")
     if sheet:
         write_sheet(folder / sheet, samm_grid(rows, preamble), titles=("MICRO_ONLY",))
     return folder
@@ -125,8 +124,6 @@ def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Shee
     """Write cells to the first sheet of an Excel file, by its extension .xlsx or .xls; the other sheets are empty."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".xls":
-        import xlwt
-
         book = xlwt.Workbook()
         sheets = [book.add_sheet(title) for title in titles]
         for number, row in enumerate(grid):
@@ -134,8 +131,6 @@ def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Shee
                 if cell is not None:
                     sheets[0].write(number, place, cell)
     else:
-        import openpyxl
-
         book = openpyxl.Workbook(write_only=True)
         sheets = [book.create_sheet(title) for title in titles]
         for row in grid:
@@ -144,9 +139,9 @@ def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Shee
     return path
 
 
-def clip_notes(reading: Any, kind: str | None = None) -> list[tuple[str, str, str]]:
-    """Return clip, kind and text of a reading's notes on clips, sorted; those of one kind if it is given."""
-    return sorted((n.about, n.kind, n.text) for n in reading.notes if n.about and kind in (None, n.kind))
+def clip_notes(reading: Any) -> list[tuple[str, str, str]]:
+    """Return clip, kind and text of a reading's notes on clips, sorted."""
+    return sorted((note.about, note.kind, note.text) for note in reading.notes if note.about)
 
 
 def copy_notes(reading: Any) -> list[str]:

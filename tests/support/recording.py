@@ -31,6 +31,24 @@ from merbench.splits.split import make_split
 CLASSES = ("negative", "positive", "surprise")
 
 
+def run_key(method: str, **fields: Any) -> RunKey:
+    """Make the key of a run, with digests of names unless `fields` give others."""
+    digests = {f"{name}_digest": digest(name) for name in ("code", "spec", "split", "data")}
+    plain = {"config": {}, "code_versions": {}, "input_digests": {}, "selection": "last", "seed": 0}
+    flags = {"transductive": False, "au_labels_at_test": False}
+    return RunKey(method=method, **digests | plain | flags | fields)
+
+
+def run_file(run_id: str, key: RunKey, **fields: Any) -> RunFile:
+    """Describe a run of a classification."""
+    about = {
+        "method": key.method, "config_name": "default", "variant": "", "task": "classification", "synthetic": False,
+        "outputs": list(CLASSES), "deterministic": False, "admissions": [], "remark": "", "merbench": "0",
+        "created": "2026-01-01T00:00:00+00:00", "git_commit": None,
+    }  # fmt: skip
+    return RunFile(run_id=run_id, key=key, **about | fields)
+
+
 class Silent:
     """Hears what the driver tells and says nothing."""
 
@@ -104,19 +122,14 @@ class Recorder:
             sizes = len(fold.test), len(fold.train)
             return FoldOutcome(name, *sizes, {"total": 0.1}, packages=environment.packages(), **told)
 
-        key = RunKey(
-            method=method, config={"variant": fields.get("variant", "")}, code_digest=digest(code), code_versions={},
-            spec_digest=spec.spec_digest(), split_digest=split.digest(), input_digests={}, selection=selection,
-            data_digest=digest(fields.get("data", "toy-data")), transductive=False, au_labels_at_test=False,
-            shuffled=fields.pop("shuffled", False), seed=seed,
+        key = run_key(
+            method, config={"variant": fields.get("variant", "")}, code_digest=digest(code), selection=selection,
+            spec_digest=spec.spec_digest(), split_digest=split.digest(), seed=seed,
+            data_digest=digest(fields.get("data", "toy-data")), shuffled=fields.pop("shuffled", False),
         )  # fmt: skip
-        about = {
-            "method": method, "config_name": "default", "variant": "", "protocol": spec.name, "parts": spec.parts,
-            "task": "classification", "outputs": list(CLASSES), "data": "toy-data", "synthetic": False,
-            "deterministic": False, "admissions": [], "remark": "", "created": "2026-01-01T00:00:00+00:00",
-            "merbench": "0", "git_commit": None, "folds": {fold.name: len(fold.test) for fold in split.folds},
-        }  # fmt: skip
-        file = RunFile(run_id=f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key=key, **about | fields)
+        folds_of = {fold.name: len(fold.test) for fold in split.folds}
+        about = {"protocol": spec.name, "parts": spec.parts, "data": "toy-data", "folds": folds_of, **fields}
+        file = run_file(f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key, **about)
         inputs = Inputs({}, len(rows))
         task = FoldTask(object, MethodConfig(), split, inputs, seed, keep_epochs=epochs is not None)  # type: ignore[arg-type]
         execute([RunPlan(file, task)], self.results / "runs", Silent(), folds, executor=Answering(outcome))

@@ -194,7 +194,7 @@ def test_known_errors_are_corrected_on_request(tmp_path):
     assert note.detail == "apex 96 instead of 60, according to github.com/MELABIPCAS/FED-PsyAU"
     reading = CASME2.read(folder, corrections=False)
     assert spans(reading) == [[60, 60, 123, "annotated"]]
-    assert clip_notes(reading, "corrected") == []
+    assert "corrected" not in [kind for _, kind, _ in clip_notes(reading)]
     other = miniature.write_casme2(tmp_path / "lacking", [["05", "EP09_05f", 6, 8, 12, "4", "disgust", 3]])
     reading = CASME2.read(other)  # without the frame of the correction
     assert (spans(reading), reading.notes) == ([[6, 8, 12, "annotated"]], [])
