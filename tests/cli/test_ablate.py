@@ -1,9 +1,9 @@
 """``merbench ablate``: rows of a card, run by the ordinary engine, and one table."""
 
 import json
-import re
 
 import pytest
+from support.cases import matches, says
 
 CARD = """
 remark: a toy
@@ -65,7 +65,7 @@ def ablated(merbench, small):
     return call
 
 
-def test_every_row_of_the_card_is_run_once_and_compared(net, ablated, tmp_path):
+def test_every_row_of_the_card_is_run_once_and_compared(net, ablated, done, small, tmp_path):
     net()
     rows = ablated("--seeds", "0-1")
     assert list(rows) == ROWS
@@ -80,15 +80,12 @@ def test_every_row_of_the_card_is_run_once_and_compared(net, ablated, tmp_path):
     recorded = {path.name for path in (tmp_path / "results" / "runs").iterdir()}
     assert recorded == {run_id for row in rows.values() for run_id in row["run_ids"]}
     assert len(recorded) == 8
-
-
-def test_rows_are_ordinary_runs_that_are_not_run_again(net, done, small):
-    net()
-    assert "nothing to do" not in done("ablate", "toy-net", *small)
-    said = done("ablate", "toy-net", *small)
-    assert said.count("recorded before") == 4
+    assert done("ablate", "toy-net", *small, "--seeds", "0-1").count("recorded before") == 8
     assert "toy-net (blind=True)" in done("compare", "toy-net")
     assert "nothing to do" in done("run", "toy-net", *small, "--set", "blind=true")
+    # Groups and rows may be chosen.
+    assert list(ablated("--only", "power")) == ["toy-net", "one", "two"]
+    assert list(ablated("--only", "branch/blind", "--only", "power/two")) == ["toy-net", "blind", "two"]
 
 
 def test_settings_apply_to_all_rows_unless_a_row_changes_them(net, ablated):
@@ -101,20 +98,14 @@ def test_settings_apply_to_all_rows_unless_a_row_changes_them(net, ablated):
     assert [name for name, row in rows.items() if row["as_whole"]] == ["toy-net", "blind"]
 
 
-def test_only_some_groups_or_rows(net, ablated):
-    net()
-    assert list(ablated("--only", "power")) == ["toy-net", "one", "two"]
-    assert list(ablated("--only", "branch/blind", "--only", "power/two")) == ["toy-net", "blind", "two"]
-
-
 def test_other_methods_run_in_their_own_configurations(net, ablated):
     net()
     words = ("--set", "blind=true", "--only", "power", "--seeds", "0-1", "--diagnose")
     rows = ablated("--beside", "majority", "--beside", "toy-net:slow", *words)
     assert list(rows) == ["toy-net", "one", "two", "majority", "toy-net:slow"]
-    assert (rows["majority"]["group"], rows["majority"]["seeds"], rows["majority"]["variant"]) == ("beside", 1, "")
-    beside = rows["toy-net:slow"]
-    assert (beside["group"], beside["config"], beside["variant"], beside["seeds"]) == ("beside", "slow", "", 2)
+    fields = ("group", "config", "variant", "seeds")
+    assert [rows["majority"][field] for field in fields] == ["beside", "default", "", 1]
+    assert [rows["toy-net:slow"][field] for field in fields] == ["beside", "slow", "", 2]
     assert rows["majority"]["difference"] is not None
 
 
@@ -127,38 +118,26 @@ def test_diagnostics_are_recorded_on_request(net, ablated, tmp_path):
     assert {"cka", "au_probe_light", "au_probe_light_floor", "au_detection"} <= rows["toy-net"].keys()
 
 
-def test_the_table_is_printed_with_the_command(net, done, small):
+def test_the_table_is_printed_with_the_command(net, done, merbench, small):
     net()
-    said = done("ablate", "toy-net", *small, "--only", "branch", "--seeds", "0-1", "--diagnose", "--beside", "majority")
-    assert said.splitlines()[0].startswith("data: megc2019-flow28, ")
-    assert "method majority has no diagnostics" in said
-    for line in (
-        r" toy-net +1\.0000 ",
-        r" branch *$",
-        r" blind +\.\d{4} .*-\.\d{4}",
-        r" beside *$",
-        r" majority +\.1818 ",
-    ):
-        assert re.search(f"^{line}", said, re.MULTILINE), line
-    assert "toy-net: a toy" in said
+    words = ("--only", "branch", "--seeds", "0-1")
+    said = done("ablate", "toy-net", *small, *words, "--diagnose", "--beside", "majority")
+    assert said.startswith("data: megc2019-flow28, ")
+    says(said, "method majority has no diagnostics | toy-net: a toy")
+    rows = (r"toy-net +1\.0000 ", "branch *$", r"blind +\.\d{4} .*-\.\d{4}", "beside *$", r"majority +\.1818 ")
+    matches(said, *(f"^ {row}" for row in rows))
     command = f"merbench ablate toy-net --protocol {small[1]} --seeds 0-1 --only branch --beside majority --diagnose"
     assert said.rstrip().endswith(command)
-
-
-def test_other_formats_stand_alone_on_standard_output(net, merbench, small):
-    net()
     for kind, start in (("md", "**Ablations of toy-net: "), ("csv", "group,row,settings,")):
-        said = merbench("ablate", "toy-net", *small, "--only", "power", "--format", kind)
-        assert said.code == 0
-        assert said.out.startswith(start)
-        assert "data: megc2019-flow28" in said.err
+        said = merbench("ablate", "toy-net", *small, *words, "--format", kind)
+        assert (said.code, said.out.startswith(start)) == (0, True)
+        assert "data: megc2019-flow28" in said.err  # the table stands alone on standard output
 
 
 def test_a_dry_run_lists_rows_and_runs_and_writes_nothing(net, done, small, tmp_path):
     net()
     said = done("ablate", "toy-net", *small, "--dry-run")
-    assert re.search(r"^branch/blind: toy-net-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
-    assert "36 of 36 folds would run" in said
+    matches(said, r"^branch/blind: toy-net-small-s0-[0-9a-f]{10}$", "36 of 36 folds would run")
     assert not (tmp_path / "results").exists()
 
 
@@ -169,8 +148,8 @@ def test_folds_that_fail_leave_holes_and_exit_code_1(net, merbench, ablated, sma
     assert "the light went out" in " ".join(rows["out"]["remarks"])
     said = merbench("ablate", "toy-net", *small, "--only", "light")
     assert said.code == 1
-    assert re.search("1 fold failed; toy-net-small-s0-[0-9a-f]{10}: samm/006", said.out)
-    assert "light/out: not ranked: seed 0 has 8 of 9 folds" in said.out
+    failed = "1 fold failed; toy-net-small-s0-[0-9a-f]{10}: samm/006"
+    matches(said.out, failed, "light/out: not ranked: seed 0 has 8 of 9 folds")
 
 
 WRONG = """toy-nte | majority | toy-net --only branhc | toy-net --only xyzzy | toy-net --only power/too |
@@ -185,34 +164,24 @@ def test_wrong_arguments_of_ablate_are_refused_first(net, all_refused, tmp_path,
     assert not list(home.iterdir())
 
 
-def test_rows_without_inputs_are_named_before_training(net, refused, ablated, small, tmp_path):
-    net("  inputs:\n    frames: {frames: true}\n")
-    for words in ([], ["--only", "power", "--only", "inputs/frames"]):
-        said = refused("ablate", "toy-net", *small, *words)
-        for phrase in ("ablation inputs/frames: ", "'frames'", "megc2019-flow28", "--only GROUP"):
-            assert phrase in said
-        assert not (tmp_path / "results").exists()
+def test_rows_that_can_not_run_are_named_before_training(net, all_refused, ablated, small, tmp_path):
+    net("  inputs:\n    frames: {frames: true}\n  typing:\n    error: {powr: 2}\n")
+    lines = "--only inputs | --only power --only inputs/frames | --only typing | --only power --folds samm/066"
+    all_refused("|".join(f"ablate toy-net {words}" for words in lines.split("|")), *small)
+    assert not (tmp_path / "results").exists()
     assert ablated("--only", "power")["two"]["status"] == "complete"
-
-
-def test_unknown_folds_and_settings_of_a_row_are_named(net, refused, small):
-    net("  typing:\n    error: {powr: 2}\n")
-    said = refused("ablate", "toy-net", *small)
-    assert "ablation typing/error: settings of toy-net: unknown key 'powr' (did you mean 'power'?)" in said
-    words = ("--only", "power", "--folds", "samm/066")
-    assert "unknown fold 'samm/066' (did you mean 'samm/006'" in refused("ablate", "toy-net", *small, *words)
 
 
 def test_sanity_rows_are_a_group_without_differences(net, ablated, merbench, small):
     net()
-    rows = ablated("--only", "branch/blind", "--sanity", "--seeds", "0-1")
-    assert [name for name, row in rows.items() if row["sanity"]] == [
-        "majority", "stratified-random", "database-only", "database-only balanced", "toy-net labels shuffled",
-    ]  # fmt: skip
-    assert {row["group"] for row in rows.values() if row["sanity"]} == {"sanity"}
-    assert {row["difference"] for row in rows.values() if row["sanity"]} == {None}
+    words = ("--seeds", "0-1", "--only", "branch/blind", "--sanity")
+    rows = ablated(*words)
+    sanity = {name: row for name, row in rows.items() if row["sanity"]}
+    floors = ["majority", "stratified-random", "database-only", "database-only balanced"]
+    assert list(sanity) == [*floors, "toy-net labels shuffled"]
+    assert {(row["group"], row["difference"]) for row in sanity.values()} == {("sanity", None)}
     assert rows["blind"]["difference"] is not None
     assert rows["toy-net labels shuffled"]["seeds"] == 2
-    said = merbench("ablate", "toy-net", *small, "--only", "branch/blind", "--sanity", "--seeds", "0-1").out
+    said = merbench("ablate", "toy-net", *small, *words).out
     assert "Sanity rows, not ranked" in said
     assert said.rstrip().endswith(" --only branch/blind --sanity")

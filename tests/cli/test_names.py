@@ -4,6 +4,7 @@ import re
 
 import pytest
 from markdown_it import MarkdownIt
+from support.cases import each, matches, says
 
 WILD = "[red]<b>|_%\\[/]"
 PROTOCOL = f"""\
@@ -58,48 +59,32 @@ def odd(offer, tmp_path, monkeypatch):
 
 
 def test_names_of_databases_and_protocols_are_printed_as_they_are(done, odd, tmp_path):
-    said = done("data", "add", "odd", "copy")
-    assert f"odd: layout {WILD}, 8 clips" in said
-    assert f"note: noted {WILD}" in said
+    says(done("data", "add", "odd", "copy"), f"odd: layout {WILD}, 8 clips", f"note: noted {WILD}")
     assert done("data", "list").count(WILD) == 3
-    said = done("data", "verify", "odd")
-    assert f"layout {WILD}" in said
-    assert f"clips of {WILD}, two" in said
-    said = done("protocols", tmp_path / "odd.yaml")
-    assert f"title: '{WILD}'" in said
-    assert f"Sums up {WILD}" in said
+    says(done("data", "verify", "odd"), f"layout {WILD}", f"clips of {WILD}, two")
+    says(done("protocols", tmp_path / "odd.yaml"), f"title: '{WILD}'", f"Sums up {WILD}")
 
 
-def test_names_of_folds_are_printed_as_they_are(done, refused, odd):
-    assert "seed 0 has 1 of 4 folds" in done("run", "svm-flow", *odd, "--folds", f"odd_one/{WILD}0")
-    said = done("run", "svm-flow", *odd, "--dry-run")
-    assert f" odd_one/{WILD}1, odd_two/{WILD}0, odd_two/{WILD}1\n" in said
-    fold = f"odd_one/[bold]{WILD}"
-    assert f"unknown fold '{fold}'".replace("\\", "\\\\") in refused("run", "svm-flow", *odd, "--folds", fold)
-
-
-def test_names_of_subjects_and_logs_are_printed_as_they_are(done, odd):
-    done("run", "svm-flow", *odd)
-    said = done("show", "svm-flow")
-    for name in [f"{dataset}/{WILD}{subject}" for dataset in ("odd_one", "odd_two") for subject in "01"]:
-        assert re.search(rf"^ {re.escape(name)} +2/2 +1/1 +1/1 *$", said, re.MULTILINE)
+def test_names_of_folds_subjects_and_logs_are_printed_as_they_are(done, refused, odd):
+    run = ("run", "svm-flow", *odd)
+    assert "seed 0 has 1 of 4 folds" in done(*run, "--folds", f"odd_one/{WILD}0")
+    assert f" odd_one/{WILD}1, odd_two/{WILD}0, odd_two/{WILD}1\n" in done(*run, "--dry-run")
+    refused(*run, "--folds", f"odd_one/[bold]{WILD}")
+    done(*run)
+    names = [f"{dataset}/{WILD}{subject}" for dataset in ("odd_one", "odd_two") for subject in "01"]
+    matches(done("show", "svm-flow"), *(rf"^ {re.escape(name)} +2/2 +1/1 +1/1 *$" for name in names))
     for kind in ("csv", "challenge"):
         done("export", "svm-flow", "--format", kind, "--out", f"log.{kind}")
-        said = done("score", f"log.{kind}", "--protocol", "odd.yaml")
-        for part in ("Full", re.escape(WILD), re.escape(f"{WILD}2")):
-            assert re.search(rf"^ {part} +1\.0000 ", said, re.MULTILINE)
+        parts = ("Full", re.escape(WILD), re.escape(f"{WILD}2"))
+        matches(done("score", f"log.{kind}", "--protocol", "odd.yaml"), *(rf"^ {part} +1\.0000 " for part in parts))
 
 
-def test_names_of_files_and_of_what_is_unknown_are_printed_as_they_are(done, refused, tmp_path):
-    for name in ("[red]<b>|_%.csv", "a\\[].csv", "a\\", "[[.csv"):
+def test_names_of_files_clips_and_unknown_things_are_printed_as_they_are(done, refused, tmp_path):
+    for name in each(("[red]<b>|_%.csv", "a\\[].csv", "a\\", "[[.csv")):
         (tmp_path / name).write_text("samm 006\n006_1_2 0 0\n", encoding="utf-8")
-        said = [line.strip() for line in done("score", name, "--protocol", "megc2019").splitlines()]
-        assert f"{name} under megc2019: 1 of 442 clips" in said
+        assert f"{name} under megc2019: 1 of 442 clips" in done("score", name, "--protocol", "megc2019")
     for words in (("methods",), ("protocols",), ("data", "verify")):
-        assert repr("[red]<b>|_%[/]") in refused(*words, "[red]<b>|_%[/]")
-
-
-def test_clips_of_a_log_are_named_without_control_characters(done, tmp_path):
+        refused(*words, "[red]<b>|_%[/]")
     for subject, shown in ((WILD, WILD), ("\x1b[31mred\x1b[2J\x07", r"\x1b[31mred\x1b[2J\x07")):
         lines = "samm,006,006_1_2,negative,negative", f"mmew,{subject},c{WILD},negative,positive"
         text = "\n".join(["dataset,subject,clip,truth,predicted", *lines, ""])
@@ -109,12 +94,9 @@ def test_clips_of_a_log_are_named_without_control_characters(done, tmp_path):
         assert "\x1b" not in said
 
 
-def test_control_characters_in_errors_do_not_reach_the_terminal(merbench, small, monkeypatch):
-    def fails(self, inputs):
-        raise ValueError("\x1b[31mred\x1b[2J\x07")
-
-    monkeypatch.setattr("merbench.methods.floors.majority.method.Majority.features", fails)
-    said = merbench("run", "majority", *small)
+def test_control_characters_in_errors_do_not_reach_the_terminal(merbench, small, toy):
+    toy(body=r"def fit(self, train, run): raise ValueError('\x1b[31mred\x1b[2J\x07')")
+    said = merbench("run", "toy", *small)
     assert (said.code, "red" in said.out, "\x1b" in said.out, "\x07" in said.out) == (1, True, False, False)
 
 
@@ -126,7 +108,7 @@ def cells_of(markdown):
     return ["".join(texts) for texts in read], {child.type for children in inline for child in children}
 
 
-def test_such_names_are_read_from_papers_formats_as_they_are(done, odd, offer):
+def test_such_names_are_read_from_papers_formats_as_they_are(done, odd, offer, small, toy):
     code = "from pathlib import Path\nPROTOCOL = Path(__file__).parent / 'odd.yaml'\n"
     offer("[merbench.protocols]\nodd_one-out = MODULE:PROTOCOL\n", {"__init__.py": code, "odd.yaml": PROTOCOL})
     done("run", "svm-flow", "majority", *odd)
@@ -135,13 +117,11 @@ def test_such_names_are_read_from_papers_formats_as_they_are(done, odd, offer):
     own = {"strong_open", "strong_close", "em_open", "em_close", "softbreak"}  # the legend has two lines
     assert kinds <= {"text", "text_special", *own}
     table = done("compare", "--format", "latex", "--published")
-    assert r"{[red]\textless{}b\textgreater{}" in table
-    assert r"odd\_one-out on odd" in table
-
-
-def test_a_setting_is_read_from_markdown_as_it_is(done, small, toy):
-    word = " ".join([WILD, "~~x~~", "&lt;", "`x`", "*x*", "__x__", "![x](y)", "a | b", "\\", "$x$", "#"])
+    says(table, r"{[red]\textless{}b\textgreater{}", r"odd\_one-out on odd")
+    marks = ["~~x~~", "&lt;", "`x`", "*x*", "__x__", "![x](y)", "a | b", "\\", "$x$", "#", "50 %", "[/red] c:\\d"]
+    word = " ".join([WILD, *marks])
     toy(card="deterministic: true\n")
-    done("run", "toy", *small, "--set", f"word='{word}'")
-    texts, _ = cells_of(done("compare", "--format", "md"))
-    assert f"toy (word={word})" in texts
+    run = ("run", "toy", *small, "--set", f"word='{word}'")
+    assert f"toy (word={word})" in done(*run)
+    assert "toy" in done(*run, "--dry-run")
+    assert f"toy (word={word})" in cells_of(done("compare", "--format", "md"))[0]

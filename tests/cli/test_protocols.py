@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.cases import says
 
 from merbench.engine.plan.catalogue import PROTOCOLS
 
@@ -25,62 +26,8 @@ def mine(small_protocol):
 
 
 FOLDS = "folds: leave-one-subject-out"
+LODO = "folds: leave-one-database-out"
 SAMM = "fear, sadness], positive: [happiness]"  # of the line of its classes
-
-
-def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
-    lines = done("protocols").splitlines()
-    names = [line.split()[0] for line in lines if line.strip()]
-    assert names.count("cdmer-*") == 1
-    assert {name for name in PROTOCOLS.names() if not name.startswith("cdmer-")} < set(names)
-    (family,) = (line for line in lines if line.startswith(" cdmer-*"))
-    assert "24 protocols" in family
-    assert "such as cdmer-" in family
-    (apart,) = (place for place, line in enumerate(lines) if line.startswith(" No reader"))
-    assert any(line.startswith(" samm-3") for line in lines[:apart])
-    assert any(line.startswith(" dfme-7") for line in lines[apart:])
-
-
-def test_a_protocol_is_printed_with_all_that_it_says(done):
-    said = done("protocols", "cdmer-h-v")
-    for part in ("1812.07742", "@article{zong2018cdmer", "rule: hold-out", "smic-hs: 164", "no_reader_yet"):
-        assert part in said
-    assert "warnings:\n- 'people are shared between training and test: VIS and NIR are" in said
-    said = done("protocols", "casme2-3")
-    assert "its apex is '/' in the annotation sheet" in said
-    assert "clips: 145" in said
-    assert "warnings" not in said
-    assert "- smic-hs\n" in done("protocols", "cross:casme2+samm->smic-hs")
-
-
-def test_a_protocol_without_reader_is_refused_in_a_line(refused):
-    said = refused("run", "svm-flow", "-p", "dfme-7")
-    assert said.startswith("error: no reader for dfme yet: protocol dfme-7 can be printed")
-    refused("run", "svm-flow", "-p", "cdmer-c-v", "--data", "synthetic-small")
-
-
-def test_check_protocol_shows_clips_classes_folds_and_singletons(registered, mine, done):
-    said = done("check-protocol", mine(more="expected: {clips: 24, subjects: 9}\n"))
-    assert "data: megc2019-flow28" in said
-    assert [line.split() for line in said.splitlines() if line.strip().startswith(("casme2 ", "all "))] == [
-        ["casme2", "8", "3", "3", "3", "2"],
-        ["all", "24", "9", "9", "9", "6"],
-    ]
-    assert "9 folds: 2 to 3 test clips" in said
-    assert said.splitlines()[-1] == "agrees with the protocol's counts of clips, subjects"
-
-
-def test_check_protocol_prints_every_column_into_a_pipe(registered, mine, done, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    path = mine(("surprise]", "surprise, " + ", ".join(f"a-class-with-a-long-name-{n}" for n in range(9)) + "]"))
-    text = Path(path).read_text()
-    Path(path).write_text(re.sub(r"classes: \{.*\}", "classes: {}", text))  # all classes by their names
-    lines = done("check-protocol", path).splitlines()
-    (heads,) = (line.split() for line in lines if "Subjects" in line)
-    assert heads[:4] == ["Dataset", "Clips", "Subjects", "negative"]
-    assert heads[-1] == "a-class-with-a-long-name-8"
-    (counts,) = (line.split() for line in lines if line.startswith(" all "))
-    assert counts == ["all", "24", "9", "9", "9", "6", *["0"] * 9]
 
 
 MADE = """
@@ -93,6 +40,63 @@ MADE = """
     """
 
 
+def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
+    lines = done("protocols").splitlines()
+    names = [line.split()[0] for line in lines if line.strip()]
+    assert names.count("cdmer-*") == 1
+    assert {name for name in PROTOCOLS.names() if not name.startswith("cdmer-")} < set(names)
+    (family,) = (line for line in lines if line.startswith(" cdmer-*"))
+    says(family, "24 protocols | such as cdmer-")
+    (apart,) = (place for place, line in enumerate(lines) if line.startswith(" No reader"))
+    assert any(line.startswith(" samm-3") for line in lines[:apart])
+    assert any(line.startswith(" dfme-7") for line in lines[apart:])
+    # The synthetic databases hold two of the family's four databases.
+    assert "cdmer-* (4 of" in " ".join(done("data", "list").split())
+
+
+def test_a_protocol_is_printed_with_all_that_it_says(done):
+    said = done("protocols", "cdmer-h-v")
+    says(said, "1812.07742 | @article{zong2018cdmer | rule: hold-out | smic-hs: 164 | no_reader_yet")
+    says(said, "warnings:\n- 'people are shared between training and test: VIS and NIR are")
+    said = done("protocols", "casme2-3")
+    assert "warnings" not in said
+    says(said, "its apex is '/' in the annotation sheet | clips: 145")
+    assert "- smic-hs\n" in done("protocols", "cross:casme2+samm->smic-hs")
+
+
+def test_protocols_without_reader_and_with_mistakes_are_one_line(all_refused, refused, mine, done):
+    all_refused("run svm-flow -p dfme-7 | run svm-flow -p cdmer-c-v --data synthetic-small")
+    refused("run", "majority", "-p", "cross:samm+samm->casme2")
+    said = refused("run", "majority", "-p", mine(("  samm:", "  sam:")))
+    look = said.partition("(merbench ")[2].partition(")")[0]
+    assert done(*look.split()).startswith("name: small\n")
+    refused("run", "majority", "-p", mine(("  sam:", "  smic-vis:")))  # a protocol of the library names it: no slip
+    refused("check-protocol", mine((SAMM, SAMM.replace("[happiness]", "[happiness, anger]"))))
+
+
+def test_check_protocol_shows_clips_classes_folds_and_singletons(registered, mine, done):
+    said = done("check-protocol", mine(more="expected: {clips: 24, subjects: 9}\n"))
+    says(said, "data: megc2019-flow28 | 9 folds: 2 to 3 test clips")
+    assert [line.split() for line in said.splitlines() if line.strip().startswith(("casme2 ", "all "))] == [
+        ["casme2", "8", "3", "3", "3", "2"],
+        ["all", "24", "9", "9", "9", "6"],
+    ]
+    assert said.splitlines()[-1] == "agrees with the protocol's counts of clips, subjects"
+    assert "1 fold: 8 test clips, 16 training clips" in done("check-protocol", "cross:casme2+samm->smic-hs")
+
+
+def test_check_protocol_prints_every_column_into_a_pipe(registered, mine, done, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    path = mine(("surprise]", "surprise, " + ", ".join(f"a-class-with-a-long-name-{n}" for n in range(9)) + "]"))
+    text = Path(path).read_text()
+    Path(path).write_text(re.sub(r"classes: \{.*\}", "classes: {}", text))  # all classes by their names
+    heads, *_, counts = [
+        line.split() for line in done("check-protocol", path).splitlines() if re.search(" Subj|^ all ", line)
+    ]
+    assert (heads[:4], heads[-1]) == (["Dataset", "Clips", "Subjects", "negative"], "a-class-with-a-long-name-8")
+    assert counts == ["all", "24", "9", "9", "9", "6", *["0"] * 9]
+
+
 def test_check_protocol_says_what_was_held_against_what(registered, mine, tmp_path, done, offer):
     rows = done("check-protocol", mine(), "--clips").splitlines()
     listing = [row.replace("/", ",").replace(" ", ",") for row in rows if row.count("/") == 2 and row.count(" ") == 1]
@@ -101,10 +105,12 @@ def test_check_protocol_says_what_was_held_against_what(registered, mine, tmp_pa
     assert done("check-protocol", path).splitlines()[-1] == "agrees with every clip and class of list.csv"
     offer("[merbench.databases]\nmade-flow = MODULE:DATABASE\n", {"__init__.py": MADE})
     done("data", "add", "made-flow", registered)
-    path = mine(more="expected: {clips: 0}\n")
-    *_, differs, last = done("check-protocol", path, "--data", "made-flow").splitlines()
-    assert differs == "differs, not binding on synthetic data: 24 clips instead of 0"
-    assert last == "not compared with list.csv: it lists real clips, the data is synthetic"
+    said = done("check-protocol", mine(more="expected: {clips: 0}\n"), "--data", "made-flow")
+    assert said.count("data: made-flow") == 1
+    assert said.splitlines()[-2:] == [
+        "differs, not binding on synthetic data: 24 clips instead of 0",
+        "not compared with list.csv: it lists real clips, the data is synthetic",
+    ]
 
 
 def test_check_protocol_names_exclusions_and_lone_subjects(registered, mine, done):
@@ -114,16 +120,20 @@ def test_check_protocol_names_exclusions_and_lone_subjects(registered, mine, don
     )
     said = done("check-protocol", mine(more=more), "--clips")
     each = "011/011_1_1 (1), 006/006_2_1 (1), 006/006_3_1 (1), 006/006_9_9 (0)"
-    assert f"excluded (3): samm {each}: why\nexcluded (0): samm other: no valence\n" in said
-    assert "2 subjects have one clip: samm/006, samm/011" in said
-    assert "2 subjects have clips of one class only: samm/006, samm/011" in said
+    says(said, f"excluded (3): samm {each}: why\nexcluded (0): samm other: no valence\n")
+    says(said, *(f"2 subjects have {what}: samm/006, samm/011" for what in ("one clip", "clips of one class only")))
     taken = said.partition(" folds: ")[2]
     assert "samm/006/006_1_1 negative" in taken
     assert "samm/011/011_1_1" not in taken
     assert said.splitlines()[-1] == "the protocol expects no counts: nothing was compared"
+    note = "note: left_out of small names clips that the data does not have: samm/006/006_9_9\n"
+    run = ("run", "majority", "-p", mine(), "--dry-run")
+    assert note in done(*run)
+    mine(more="expected: {clips: 21}\n")
+    assert note not in done(*run)
 
 
-def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, merbench):
+def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, merbench, refused):
     path = mine(more="expected: {clips: 25, classes: {surprise: 7}}\n")
     said = merbench("check-protocol", path)
     assert said.code == 2
@@ -133,91 +143,47 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
     )
     assert "9 folds" in said.out  # the rest is shown all the same
     assert merbench("check-protocol", path, "--clips").err.endswith("class surprise instead of 7\n")
-    step = f"merbench check-protocol {path} --clips lists the selected and the excluded clips"
-    assert merbench("run", "majority", "-p", path).err == (
-        "error: the data differs from protocol small: 24 clips instead of 25; 6 clips of class surprise instead of 7; "
-        f"{step}\n"
-    )
+    refused("run", "majority", "-p", path)
 
 
-def test_exclusions_without_a_clip_are_noted(registered, mine, done):
-    clips = "left_out: [{dataset: samm, clips: [006/006_1_1, 006/006_9_9], emotions: [other], reason: why}]\n"
-    path = mine(more=clips)
-    note = "note: left_out of small names clips that the data does not have: samm/006/006_9_9\n"
-    assert note in done("run", "majority", "-p", path, "--dry-run")
-    assert note not in done("run", "majority", "-p", mine(more="expected: {clips: 23}\n"), "--dry-run")
-
-
-def test_unknown_datasets_are_named_with_close_ones(mine, refused, done):
-    path = mine(("  samm:", "  sam:"))
-    said = refused("run", "majority", "-p", path)
-    assert said.startswith("error: no reader for sam yet (did you mean 'samm'?): protocol small can be printed (merb")
-    look = said.partition("(merbench ")[2].partition(")")[0]
-    assert done(*look.split()).startswith("name: small\n")
-    path = mine(("  sam:", "  smic-vis:"))  # a protocol of the library names it: no slip
-    assert refused("run", "majority", "-p", path).startswith("error: no reader for smic-vis yet: protocol small can")
-
-
-def test_databases_that_serve_part_of_a_family_are_listed_so(done):
-    said = " ".join(done("data", "list").split())
-    assert "cdmer-* (4 of" in said  # the stand-ins hold two of its four databases
-
-
-def test_excluding_a_whole_dataset_is_refused(registered, mine, merbench):
+def test_excluding_a_whole_dataset_is_refused(registered, mine, merbench, refused):
     clips = [f"{s}/{s}_{c}_01" for s in ("s06", "s07", "s11") for c in ("ne", "po", "sur")]
     more = f"left_out: [{{dataset: smic-hs, clips: [{', '.join(clips)}], reason: why}}]\n"
-    path = mine((FOLDS, "folds: leave-one-database-out"), more=more)
-    gone = "protocol small leaves out every clip of smic-hs: take it out of the protocol, or map a word of it\n"
+    path = mine((FOLDS, LODO), more=more)
     said = merbench("check-protocol", path)
-    assert (said.code, said.err) == (2, f"error: protocol small would not run: {gone}")
-    assert "excluded (8): smic-hs" in said.out  # the rest is shown all the same
-    said = merbench("run", "majority", "-p", path)
-    assert (said.code, said.err) == (2, f"error: {gone}")
-
-
-def test_a_mistake_in_the_file_is_one_line_with_its_place(mine, refused):
-    swap = (SAMM, SAMM.replace("[happiness]", "[happiness, anger]"))
-    assert "line 15: datasets.samm maps the emotion 'anger' to" in refused("check-protocol", mine(swap))
+    assert (said.code, "excluded (8): smic-hs" in said.out) == (2, True)  # the rest is shown all the same
+    assert said.err.startswith("error: protocol small would not run: protocol small leaves out every clip of smic-hs")
+    refused("run", "majority", "-p", path)
 
 
 def test_subject_dependent_results_say_so_in_every_table(registered, mine, done):
-    path = mine((FOLDS, "folds: leave-one-video-out"))
-    said = done("run", "majority", "--protocol", path)
-    assert "warning: small: subject-dependent: other clips of the tested person are in training" in said
-    assert "small on megc2019-flow28, subject-dependent (protocol" in said
+    why = "subject-dependent: other clips of the tested person are in training"
+    said = done("run", "majority", "--protocol", mine((FOLDS, "folds: leave-one-video-out")))
+    says(said, f"warning: small: {why}", "small on megc2019-flow28, subject-dependent (protocol")
     for kind in ("table", "md", "latex"):
-        shown = done("compare", "--format", kind)
-        assert "subject-dependent (protocol" in shown
-        assert "subject-dependent: other clips of the tested" in shown
+        says(done("compare", "--format", kind), "subject-dependent (protocol | subject-dependent: other clips of the")
     assert all(row["warnings"] for row in json.loads(done("compare", "--format", "json")))
     assert "subject-dependent" in done("compare", "--format", "csv")
     assert "warning: subject-dependent" in done("show", "majority")
 
 
 def test_a_source_and_a_target_are_run_by_name(registered, done):
-    said = done("run", "majority", "svm-flow", "-p", "cross:casme2+samm->smic-hs")
-    assert "cross-casme2.samm-to-smic-hs on megc2019-flow28" in said
+    run = ("run", "majority", "svm-flow", "-p", "cross:casme2+samm->smic-hs")
+    assert "cross-casme2.samm-to-smic-hs on megc2019-flow28" in done(*run)
     (row, _) = json.loads(done("compare", "-p", "cross:samm+casme2->smic-hs", "--format", "json"))
     assert (row["part"], row["folds"], row["clips"]) == ("full", 1, 8)
-    assert "nothing to do" in done("run", "majority", "svm-flow", "-p", "cross:casme2+samm->smic-hs")
-
-
-def test_a_pattern_that_makes_no_sense_is_one_line(refused):
-    assert "names 'samm' twice" in refused("run", "majority", "-p", "cross:samm+samm->casme2")
+    assert "nothing to do" in done(*run)
 
 
 def test_transductive_methods_need_a_transductive_protocol(registered, mine, refused, done, toy, offer):
     toy("peeker", card="transductive: true\n")
-    assert "method peeker is transductive: it trains on the test clips" in refused("run", "peeker", "-p", mine())
+    refused("run", "peeker", "-p", mine())
     assert "9/9 folds" in done("run", "peeker", "-p", mine(more="transductive: true\n"))
     offer("[merbench.databases]\nmade-flow = MODULE:DATABASE\n", {"__init__.py": MADE})
     done("data", "add", "made-flow", registered)
     on = ("--data", "made-flow", "--dry-run")
-    assert refused("run", "peeker", "-p", "cdmer-c-h", *on).endswith("use cdmer-c-h-transductive")
+    refused("run", "peeker", "-p", "cdmer-c-h", *on)
     done("run", "peeker", "-p", "cdmer-c-h-transductive", *on)
-
-
-LODO = "folds: leave-one-database-out"
 
 
 def test_check_protocol_counts_clips_removed_from_training(registered, mine, done, monkeypatch):
@@ -232,5 +198,5 @@ def test_check_protocol_counts_clips_removed_from_training(registered, mine, don
     monkeypatch.setattr("merbench.splits.examine.persons", same)
     said = done("check-protocol", path)
     assert "3 folds: 8 test clips (" not in said
-    assert "3 folds: 8 test clips, 13 to 16 training clips" in said
+    says(said, "3 folds: 8 test clips, 13 to 16 training clips")
     assert "other clips of the people who are tested: 0 to 3 per fold\n" in said

@@ -51,8 +51,7 @@ def test_several_gpus_are_used_unless_an_option_says_otherwise(monkeypatch):
 def test_where_nothing_is_to_do_ray_is_not_started(merbench, done, recorded, small, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "ray"]:
         monkeypatch.delitem(sys.modules, name)
-    said = done("run", "majority", "svm-flow", *small, "--workers", "2")
-    assert "nothing to do" in said
+    assert "nothing to do" in done("run", "majority", "svm-flow", *small, "--workers", "2")
     assert "ray" not in sys.modules
 
 

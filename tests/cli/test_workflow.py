@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from support.cases import each, matches, says
 
 from merbench.contracts.errors import RecordError
 from merbench.contracts.protocols import load_protocol
@@ -23,18 +24,20 @@ from merbench.records.logs import read_log
 from merbench.records.select import find_run
 from merbench.scoring.table import part_scores
 
-MEGC_COUNTS = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM"
+RELEASE = "megc2019-flow28"
 
 
 def everything_below(folder):
     return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def figures(predictions, spec):
-    return {
-        score.part: (score.clips, score.uf1, score.uar)
-        for score in part_scores([predictions], spec.classes, spec.parts)
-    }
+    scores = part_scores([predictions], spec.classes, spec.parts)
+    return {score.part: (score.clips, score.uf1, score.uar) for score in scores}
 
 
 def printed_scores(text):
@@ -43,58 +46,54 @@ def printed_scores(text):
     return sorted(line.split()[-7:] for line in table.splitlines()[2:] if line.strip())
 
 
+def found_run(folder, name):
+    """Return a run as it is read, and its folder."""
+    run = find_run(folder / "results", name)
+    return run, RunFolder(folder / "results" / "runs" / run.file.run_id)
+
+
+@pytest.fixture
+def compared(done):
+    """Return what runs ``compare`` and gives the rows of its JSON."""
+    return lambda *words: json.loads(done("compare", *words, "--format", "json"))
+
+
 def test_a_copy_is_added_and_listed(done, small_release, home):
+    says(done("data", "list"), "not registered | merbench data fetch megc2019-flow28")
+    assert "HTNet's flat layout, 24 clips, 9 subjects" in done("data", "add", RELEASE, small_release)
+    kept = json.loads((home / "databases.json").read_text())
+    assert kept == {RELEASE: {"folder": str(small_release.resolve()), "corrections": True}}
     said = done("data", "list")
-    assert "not registered" in said
-    assert "merbench data fetch megc2019-flow28" in said
-    said = done("data", "add", "megc2019-flow28", small_release)
-    assert "HTNet's flat layout, 24 clips, 9 subjects" in said
-    assert json.loads((home / "databases.json").read_text()) == {
-        "megc2019-flow28": {"folder": str(small_release.resolve()), "corrections": True}
-    }
-    said = done("data", "list")
-    assert "24 clips, 9 subjects" in said
     assert "merbench data fetch megc2019-flow28" not in said
-    assert "megc2019\n" in re.sub(" +", "\n", said)
+    says(said, "24 clips, 9 subjects")
+    assert "megc2019" in said.split()
     small_release.rename(small_release.with_name("moved"))
     assert "broken: " in done("data", "list")
 
 
-def test_the_whole_release_has_the_counts_of_the_organisers(done, shared):
-    done("data", "add", "megc2019-flow28", shared / "data" / "megc2019-flow28")
-    said = done("data", "verify", "megc2019-flow28")
-    assert MEGC_COUNTS in said
-    assert "250/109/83 negative/positive/surprise" in said
-    assert "equal to the organisers' list" in said
-
-
-def test_verify_names_missing_extra_and_relabelled_clips(merbench, registered):
-    said = merbench("data", "verify", "megc2019-flow28")
+def test_verify_counts_a_whole_release_and_names_differences(done, merbench, registered, shared):
+    said = merbench("data", "verify", RELEASE)
     assert said.code == 2
-    assert "8/8/8 clips of SMIC, CASME II, SAMM" in said.out
-    assert "436 missing: casme2/sub01/EP02_01f, " in said.out
-    assert "18 not in the official list: casme2/sub06/EP01_01f, " in said.out
-    assert "2 labelled otherwise: samm/007/007_3_1 (surprise, listed negative), " in said.out
+    says(said.out, "8/8/8 clips of SMIC, CASME II, SAMM | 436 missing: casme2/sub01/EP02_01f, ")
+    says(said.out, "18 not in the official list: casme2/sub06/EP01_01f, ")
+    says(said.out, "2 labelled otherwise: samm/007/007_3_1 (surprise, listed negative), ")
+    done("data", "add", RELEASE, shared / "data" / RELEASE)
+    counts = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM | 250/109/83 negative/positive/surprise"
+    says(done("data", "verify", RELEASE), counts, "equal to the organisers' list")
 
 
 def test_a_run_says_which_data_and_why_then_prints_the_table(done, small):
-    said = done("run", "svm-flow", "majority", *small)
-    assert said.splitlines()[0] == ("data: megc2019-flow28, the registered release that holds casme2, samm, smic-hs")
-    assert re.search(r"^ 1 +svm-flow +1\.0000 ", said, re.MULTILINE)
-    assert re.search(r"^ 2 +majority +†\.1818 +\.3333 ", said, re.MULTILINE)
+    said = done("run", "svm-flow", "majority", *small, "--set", "svm-flow:C=2", "--config", "majority:default")
+    assert said.startswith("data: megc2019-flow28, the registered release that holds casme2, samm, smic-hs\n")
+    matches(said, r"^ 1 +svm-flow \(C=2\.0\) +1\.0000 ", r"^ 2 +majority +†\.1818 +\.3333 ")
 
 
 def test_running_again_does_nothing_and_says_so(done, small, recorded):
     before = everything_below(recorded)
-    said = done("run", "svm-flow", "majority", *small)
+    said = done("run", "svm-flow", "majority", *small, "--data", RELEASE)
     assert "nothing to do: all 18 folds of 2 runs are recorded" in said
-    assert re.search(r"^ 1 +svm-flow ", said, re.MULTILINE)
+    matches(said, "^ 1 +svm-flow ")
     assert everything_below(recorded) == before
-
-
-def test_settings_and_configurations_can_be_scoped_to_a_method(done, small):
-    said = done("run", "svm-flow", "majority", *small, "--set", "svm-flow:C=2", "--config", "majority:default")
-    assert "svm-flow (C=2.0)" in said
 
 
 CARD = """
@@ -119,7 +118,7 @@ def diagnose(self, inputs):
 
 @pytest.fixture
 def teller(toy):
-    """Install a method that tells of itself, and runs in a configuration of its own where there is no GPU."""
+    """Install a method with diagnostics that runs in a configuration of its own where there is no GPU."""
     toy("teller", BODY, CARD)
 
 
@@ -131,10 +130,8 @@ def test_diagnostics_are_kept_on_request(done, small, teller, tmp_path):
     assert said.splitlines().count("method stratified-random has no diagnostics") == 1
     assert "method teller" not in said
     assert "stratified-random seed 1: 9/9 folds, recorded before" in said
-    kept = list(tmp_path.rglob("diagnostics.npz"))
-    assert len(kept) == 18
-    run = find_run(tmp_path / "results", "teller-small-s1")
-    records = RunFolder(tmp_path / "results" / "runs" / run.file.run_id)
+    assert len(list(tmp_path.rglob("diagnostics.npz"))) == 18
+    run, records = found_run(tmp_path, "teller-small-s1")
     found = records.read_diagnostics("samm/006", run.file)
     inside = run.predictions[run.predictions.subject == "006"]
     assert found["test/clip"].tolist() == inside["clip"].tolist()
@@ -152,10 +149,10 @@ def test_the_method_of_the_guide_runs_with_diagnostics(done, small, offer, tmp_p
     code, diagnose, test = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     module = f"{code}\n{diagnose}"
     offer("[merbench.methods]\nmy-method = MODULE.method:MyMethod\n", {"card.yaml": card, "method.py": module})
-    said = done("run", "my-method", *small, "--config", "my-method:quick", "--diagnose")
-    assert "my-method quick seed 0: 9/9 folds" in said
-    run = find_run(tmp_path / "results", "my-method")
-    folder = RunFolder(tmp_path / "results" / "runs" / run.file.run_id)
+    assert "my-method quick seed 0: 9/9 folds" in done(
+        "run", "my-method", *small, "--config", "my-method:quick", "--diagnose"
+    )
+    run, folder = found_run(tmp_path, "my-method")
     for fold, clips in run.file.folds.items():
         found = folder.read_diagnostics(fold, run.file)
         assert found["test/feature/hidden"].shape == (clips, 32)
@@ -165,21 +162,19 @@ def test_the_method_of_the_guide_runs_with_diagnostics(done, small, offer, tmp_p
     own["test_my_method_passes_all_checks"]()
 
 
-def test_the_cpu_configuration_is_noted_and_named_in_tables(done, small, teller):
+def test_the_cpu_configuration_is_noted_and_named_in_tables(done, small, teller, compared):
     said = done("run", "teller", *small)
     line = "configuration teller:small, no GPU found; --config teller:full is for GPUs"
     assert said.splitlines().count(line) == 1
-    assert "teller small seed 0: 9/9 folds" in said
-    assert re.search(r"^ +1 +teller \(small\) ", said, re.MULTILINE)
+    matches(said, "teller small seed 0: 9/9 folds", r"^ +1 +teller \(small\) ")
     assert "nothing to do" in done("run", "teller", *small, "--config", "teller:small")
     said = done("run", "teller", *small, "--config", "full")
     assert "configuration" not in said
     assert "teller full seed 0: 9/9 folds" in said
-    rows = json.loads(done("compare", "--format", "json"))
-    assert {row["config"] for row in rows} == {"small", "full"}
+    assert {row["config"] for row in compared()} == {"small", "full"}
 
 
-def test_a_printed_card_has_configurations_and_ablations(done, teller):
+def test_a_card_is_printed_with_all_that_it_says(done, teller):
     card = yaml.safe_load(done("methods", "teller"))
     own = "the method's own settings"
     assert card["configurations"] == {"full": "power=3", "small": "power=2, word=a long one", "glance": own}
@@ -190,6 +185,14 @@ def test_a_printed_card_has_configurations_and_ablations(done, teller):
     assert card["settings"]["power"] == 3
     assert {"default", "cpu", "quick"} & card.keys() == set()
     assert {"configurations", "runs", "ablations"} & yaml.safe_load(done("methods", "majority")).keys() == set()
+    text = done("methods", "ststnet")
+    card = yaml.safe_load(text)
+    assert (card["name"], card["origin"], card["paper"]["year"]) == ("ststnet", "merbench", 2019)
+    assert {"default", "quick"} <= set(card["configurations"])
+    assert card["inputs"] == {"flow": "flow(onset-apex, 28, u/v/strain, tvl1, clip)"}
+    assert card["settings"]["epochs"] == 800
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines[lines.index("@inproceedings{liong2019shallow,") :][6] == "}"
 
 
 def test_the_results_folder_is_an_option_or_a_variable(done, small, tmp_path, monkeypatch):
@@ -201,40 +204,28 @@ def test_the_results_folder_is_an_option_or_a_variable(done, small, tmp_path, mo
     assert "majority" in done("compare")
 
 
-def test_compare_prints_each_format(done, recorded):
+def test_compare_shows_what_is_asked_for_in_each_format(done, recorded, compared):
     title = "small on megc2019-flow28 (protocol "
     starts = {"table": title, "md": f"**{title}", "latex": r"% needs \usepackage{booktabs}", "csv": "method,config,var"}
-    for kind, start in starts.items():
+    for kind, start in each(starts.items()):
         said = done("compare", "--format", kind)
         assert said.startswith(start)
         assert said.index("svm-flow") < said.index("majority")
+    assert {row["method"] for row in compared("majority")} == {"majority"}
+    assert compared("--protocol", "megc2019") == compared("--data", "other") == []
+    assert len(compared("--data", RELEASE, "--protocol", "small")) == 8
 
 
-def test_compare_shows_only_what_is_asked_for(done, recorded, small):
-    methods = [row["method"] for row in json.loads(done("compare", "majority", "--format", "json"))]
-    assert set(methods) == {"majority"}
-    assert json.loads(done("compare", "--protocol", "megc2019", "--format", "json")) == []
-    assert len(json.loads(done("compare", "--data", "megc2019-flow28", "--protocol", "small", "--format", "json"))) == 8
-    assert json.loads(done("compare", "--data", "other", "--format", "json")) == []
-
-
-def test_published_figures_are_added_on_request(done, recorded):
-    assert {row["origin"] for row in json.loads(done("compare", "--format", "json"))} == {"measured"}
+def test_published_figures_are_added_on_request(done, recorded, compared):
+    megc = ("--protocol", "megc2019")
+    assert {row["origin"] for row in compared()} == {"measured"}
     assert "published" not in done("compare", "--protocol", "small", "--format", "csv")
-    rows = json.loads(done("compare", "--protocol", "megc2019", "--format", "json", "--published"))
+    rows = compared(*megc, "--published")
     assert {row["origin"] for row in rows} == {"published"}
     assert all(row["source"] and row["run_ids"] == [] for row in rows)
-    assert "STSTNet" in done("compare", "--protocol", "megc2019")
-    assert "STSTNet" in done("compare", "--protocol", "megc2019", "--format", "md")
-    assert "STSTNet" in done("compare", "--protocol", "megc2019", "--format", "latex", "--published")
-
-
-def test_show_takes_the_beginning_of_an_id(done, recorded):
-    said = done("show", "svm")
-    assert re.search(r"^ run +svm-flow-small-s0-[0-9a-f]{10}$", said, re.MULTILINE)
-    assert re.search(r"^ recorded +9 of 9 folds", said, re.MULTILINE)
-    assert re.search(r"^ negative +9 +0 +0 +9 +1\.0000 +1\.0000 +1\.0000", said, re.MULTILINE)
-    assert re.search(r"^ samm/011 +2/2 +1/1 +1/1", said, re.MULTILINE)
+    for words in ([], ["--format", "md"], ["--format", "latex", "--published"]):
+        assert "STSTNet" in done("compare", *megc, *words)
+    assert compared(*megc, "--no-published") == []
 
 
 @pytest.mark.parametrize("format", ["csv", "challenge"])
@@ -250,7 +241,14 @@ def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_
     assert printed_scores(done("score", log, *small)) == shown
 
 
-def test_an_exported_log_lists_every_clip(done, recorded):
+def test_a_run_is_shown_by_the_beginning_of_its_id_and_exported_whole(done, recorded):
+    matches(
+        done("show", "svm"),
+        r"^ run +svm-flow-small-s0-[0-9a-f]{10}$",
+        "^ recorded +9 of 9 folds",
+        r"^ negative +9 +0 +0 +9 +1\.0000 +1\.0000 +1\.0000",
+        "^ samm/011 +2/2 +1/1 +1/1",
+    )
     table = pd.read_csv(io.StringIO(done("export", "svm-flow")), dtype=str)
     assert list(table.columns[:5]) == ["dataset", "subject", "clip", "truth", "predicted"]
     assert len(table) == 24
@@ -264,10 +262,9 @@ def test_an_exported_log_lists_every_clip(done, recorded):
 def test_incomplete_runs_are_exported_with_a_note_and_not_submitted(merbench, done, refused, small, tmp_path):
     done("run", "majority", *small, "--folds", "samm/006")
     said = merbench("export", "majority")
-    assert said.code == 0
+    assert (said.code, len(said.out.splitlines())) == (0, 4)
     assert "1 of 9 folds" in said.err
-    assert len(said.out.splitlines()) == 4
-    assert "1 of 9 folds" in refused("submit", "majority", "--to", tmp_path / "leaderboard")
+    refused("submit", "majority", "--to", tmp_path / "leaderboard")
     assert not (tmp_path / "leaderboard").exists()
 
 
@@ -275,6 +272,8 @@ def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
     said = done("submit", "svm-flow", "--to", tmp_path / "leaderboard")
     (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
     assert said.strip() == f"written: {entry}"
+    done("submit", "svm-flow", "--to", tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(tmp_path / "leaderboard")
     run, back = find_run(tmp_path / "results", "svm-flow"), read_entry(entry)
     assert (back.origin, back.file, back.folds, back.complete) == ("leaderboard", run.file, 9, True)
     columns = ["dataset", "subject", "clip", "truth", "predicted"]
@@ -298,89 +297,49 @@ def test_a_submitted_run_reads_back_whole(done, recorded, tmp_path):
 
 
 @pytest.mark.slow
-def test_submitted_runs_keep_the_classes_of_every_epoch(merbench, done, small, tmp_path):
-    settings = "--set", "epochs=3", "--set", "batch_size=8", "--keep-epochs"
-    done("run", "ststnet", *small, *settings, "--results", tmp_path / "kept")
-    done("submit", "ststnet", "--to", tmp_path / "leaderboard", "--results", tmp_path / "kept")
-    (entry,) = (tmp_path / "leaderboard" / "small").iterdir()
-    back = read_entry(entry)
-    found, _ = back.epochs()
-    names = np.array(back.file.outputs)
-    assert found.shape == (len(back.predictions), 3)
-    assert (names[found[:, -1]] == back.predictions.predicted).all()
-    for row, clip in enumerate(back.predictions.itertuples()):  # against the scores themselves, clip by clip
-        folder = tmp_path / "kept" / "runs" / entry.name / "folds" / f"{clip.dataset}--{clip.subject}"
-        table = pd.read_parquet(folder / "predictions.parquet")
-        with np.load(folder / "epochs.npz") as stored:
-            scores = stored["scores"][:, list(table["clip"]).index(clip.clip)]
-        assert list(found[row]) == [list(epoch).index(max(epoch)) for epoch in scores]
+def test_epochs_and_selections_are_submitted_and_are_rows_of_their_own(done, small, compared, tmp_path):
+    settings, results = ("--set", "epochs=5", "--set", "batch_size=8"), ("--results", tmp_path / "results")
+    kept = {}
+    for selection in ("last", "inner", "inner-keep"):
+        done("run", "ststnet", *small, *settings, *results, "--select", selection, "--keep-epochs")
+    rows = [row for row in compared(*results) if row["part"] == "full"]
+    assert {row["selection"] for row in rows} == {"last", "inner", "inner-keep"}
+    assert "inner epoch)" in " ".join(done("compare", *results).split())
+    for row in rows:
+        (run_id,) = row["run_ids"]
+        done("submit", run_id, "--to", tmp_path / "leaderboard", *results)
+        back = read_entry(tmp_path / "leaderboard" / row["protocol"] / run_id)
+        curves, (labels, _) = back.inner(), back.epochs()
+        kept[row["selection"]] = curves, labels
+        assert labels.shape == (len(back.predictions), 5)
+        picked = np.full(9, 5) if curves is None else curves.argmax(axis=1) + 1
+        for (fold, clips), epoch in zip(back.predictions.groupby(["dataset", "subject"]), picked, strict=True):
+            folder = tmp_path / "results" / "runs" / run_id / "folds" / "--".join(fold)
+            assert (json.loads((folder / "record.json").read_text())["selected_epoch"] or 5) == epoch
+            assert (np.array(back.file.outputs)[labels[clips.index, epoch - 1]] == clips.predicted).all()
+            names = list(pd.read_parquet(folder / "predictions.parquet")["clip"])
+            with np.load(folder / "epochs.npz") as stored:  # against the scores themselves, of every epoch
+                scores = stored["scores"][:epoch, [names.index(clip) for clip in clips["clip"]]]
+            np.testing.assert_array_equal(labels[clips.index, :epoch].T, scores.argmax(axis=2))
+            if row["selection"] != "inner-keep":
+                np.testing.assert_array_equal(labels[clips.index, :epoch], kept["last"][1][clips.index, :epoch])
+        if curves is not None:
+            said = " ".join(done("show", run_id, "--no-figures", *results).split())
+            assert f"{row['selection']} (epochs {picked.min()} to {picked.max()} of 5, median " in said
+    assert kept["last"][0] is None
+    np.testing.assert_array_equal(kept["inner"][0], kept["inner-keep"][0])  # they select alike, and train other clips
+    entry = tmp_path / "leaderboard" / "small" / run_id
     (entry / "epochs.npz").write_bytes((entry / "epochs.npz").read_bytes()[:-1])
     with pytest.raises(RecordError, match="changed since it was recorded"):
         read_entry(entry)
 
 
-@pytest.mark.slow
-def test_runs_with_inner_selection_are_rows_of_their_own(merbench, done, small, tmp_path):
-    settings, results = ("--set", "epochs=5", "--set", "batch_size=8"), ("--results", tmp_path / "selected")
-    kept = {}
-    for selection in ("last", "inner", "inner-keep"):
-        done("run", "ststnet", *small, *settings, *results, "--select", selection, "--keep-epochs")
-    rows = json.loads(done("compare", "--format", "json", *results))
-    assert {row["selection"] for row in rows} == {"last", "inner", "inner-keep"}
-    table = done("compare", *results)
-    assert "inner epoch)" in " ".join(table.split())
-    for row in (row for row in rows if row["part"] == "full"):
-        done("submit", row["run_ids"][0], "--to", tmp_path / "leaderboard", *results)
-        entry = tmp_path / "leaderboard" / row["protocol"] / row["run_ids"][0]
-        back = read_entry(entry)
-        curves, (labels, _) = back.inner(), back.epochs()
-        kept[row["selection"]] = curves, labels
-        if row["selection"] == "last":
-            assert curves is None
-            continue
-        assert curves.shape == (len(back.file.folds), 5)
-        fold = (back.predictions.dataset + "/" + back.predictions.subject).to_numpy()
-        names = np.array(back.file.outputs)
-        for number, name in enumerate(back.file.folds):
-            picked = int(np.argmax(curves[number]))
-            record = json.loads((tmp_path / "selected" / "runs" / entry.name / "folds" / name.replace("/", "--") /
-                                 "record.json").read_text())  # fmt: skip
-            assert record["selected_epoch"] == picked + 1
-            assert (
-                back.predictions.predicted[fold == name].tolist() == names[labels[fold == name][:, picked:]].T
-            ).all()
-        said = done("show", row["run_ids"][0], "--no-figures", *results)
-        picked = curves.argmax(axis=1) + 1
-        assert f"{row['selection']} (epochs {picked.min()} to {picked.max()} of 5, median " in " ".join(said.split())
-    np.testing.assert_array_equal(kept["inner"][0], kept["inner-keep"][0])  # they select alike, and train other clips
-    for number, name in enumerate(back.file.folds):
-        picked = int(kept["inner"][0][number].argmax()) + 1
-        np.testing.assert_array_equal(
-            kept["inner"][1][fold == name][:, :picked], kept["last"][1][fold == name][:, :picked]
-        )
-
-
-def test_the_list_of_methods_names_each_with_a_line(done):
+def test_methods_and_protocols_are_listed_each_with_a_line(done):
     lines = done("methods").splitlines()
     assert len(lines) <= 24
     assert all(len(line) <= 100 for line in lines)
     names = {line.split()[0] for line in lines if line.strip()}
     assert names >= {"majority", "stratified-random", "svm-flow", "ststnet"}
-
-
-def test_a_methods_card_has_its_paper_settings_and_origin(done):
-    text = done("methods", "ststnet")
-    card = yaml.safe_load(text)
-    assert (card["name"], card["origin"], card["paper"]["year"]) == ("ststnet", "merbench", 2019)
-    assert {"default", "quick"} <= set(card["configurations"])
-    assert card["inputs"] == {"flow": "flow(onset-apex, 28, u/v/strain, tvl1, clip)"}
-    assert card["settings"]["epochs"] == 800
-    lines = [line.strip() for line in text.splitlines()]
-    assert lines[lines.index("@inproceedings{liong2019shallow,") :][6] == "}"
-
-
-def test_a_protocols_page_has_its_source_bibtex_and_digest(done):
-    assert "\n megc2019  " in done("protocols")
     page = yaml.safe_load(done("protocols", "megc2019"))
     assert page["source"]["bibtex"].startswith("@inproceedings{see2019megc,\n")
     assert page["classes"] == ["negative", "positive", "surprise"]
@@ -389,9 +348,12 @@ def test_a_protocols_page_has_its_source_bibtex_and_digest(done):
 
 def test_doctor_lists_versions_folders_and_databases(done, merbench, registered, home):
     said = done("doctor")
-    assert re.search(rf"^merbench +{re.escape(version('merbench'))}$", said, re.MULTILINE)
-    assert re.search(rf"^MERBENCH_HOME +{re.escape(str(home))}$", said, re.MULTILINE)
-    assert re.search(rf"^megc2019-flow28 +{re.escape(str(registered))}, 24 clips$", said, re.MULTILINE)
+    for name, value in (
+        ("merbench", version("merbench")),
+        ("MERBENCH_HOME", home),
+        (RELEASE, f"{registered}, 24 clips"),
+    ):
+        matches(said, rf"^{name} +{re.escape(str(value))}$")
     assert said.endswith("no problems found\n")
     registered.rename(registered.with_name("moved"))
     said = merbench("doctor")

@@ -2,6 +2,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from support.cases import says
 from support.refusals import refusal
 
 from merbench.contracts import registry as registry_module
@@ -68,9 +69,11 @@ def test_entries_that_cannot_be_loaded_are_reported(installed, tmp_path, monkeyp
         ("merbench_test_failing:thing", "division by zero"),
     ):
         installed[:] = [_point("broken", target)]
-        line = refusal(_registry().get, "broken", case=target)
-        assert f"'broken' of plugin 1.2 can't be loaded from {target}: " in line
-        assert cause in line
+        says(
+            refusal(_registry().get, "broken", case=target),
+            f"'broken' of plugin 1.2 can't be loaded from {target}: ",
+            cause,
+        )
     installed[:] = [_point("../loads", "json:loads")]
     assert re.search(r"'\.\./loads' must be lower-case .*plugin 1\.2", refusal(_registry().get, "../loads"))
     installed[:] = [_point("loads", "json:loads", dist="")]
