@@ -8,34 +8,16 @@ from merbench.contracts.yamlfiles import validated
 MINIMAL = {"name": "mine", "title": "Mine", "summary": "A method.", "implementation": "method:Mine"}
 
 
-def test_an_ordinary_card_has_no_disclosures_and_one_configuration():
+def test_disclosures_and_defaults_of_a_card():
     card = Card(**MINIMAL)
     assert card.disclosures(transductive=True) == []
     assert card.configurations == {"default": {}}
     assert (card.default, card.cpu, card.quick, card.deterministic) == ("default", None, None, False)
-
-
-def test_disclosures_are_listed():
-    card = Card(
-        **MINIMAL,
-        transductive=True,
-        au_labels_at_test=True,
-        data_seen=("imagenet", "casme2"),
-        auxiliary=("samm-lv",),
-        remark="reconstruction",  # shown with the name, not a disclosure
-    )
-    assert card.disclosures(transductive=True) == [
-        "transductive",
-        "AU labels at test",
-        "weights have seen imagenet, casme2",
-        "pretrained on samm-lv",
-    ]
+    data = {"data_seen": ("imagenet", "casme2"), "auxiliary": ("samm-lv",)}
+    card = Card(**MINIMAL, transductive=True, au_labels_at_test=True, remark="shown with the name", **data)
+    seen = ["weights have seen imagenet, casme2", "pretrained on samm-lv"]
+    assert card.disclosures(transductive=True) == ["transductive", "AU labels at test", *seen]
     assert "transductive" not in card.disclosures(transductive=False)  # the protocol does not allow it
-
-
-def test_inputs_are_read_by_their_kind():
-    card = Card(**MINIMAL, inputs={"flow": {"kind": "flow", "size": 56, "channels": ["u", "v"]}})
-    assert card.inputs == {"flow": Flow(size=56, channels=("u", "v"))}
 
 
 def test_wrong_cards_are_refused_with_the_key():
@@ -69,13 +51,12 @@ def test_wrong_cards_are_refused_with_the_key():
             validated(Card, {k: v for k, v in MINIMAL.items() if k != key}, "card.yaml")
 
 
-def test_configurations_for_cases_are_names_of_the_card():
+def test_configurations_inputs_and_ablations_are_read():
+    rows = {"dense": {"rates": [0.0]}, "random": {"score": "random"}}
+    inputs = {"flow": {"kind": "flow", "size": 56, "channels": ["u", "v"]}}
+    card = Card(**MINIMAL, ablations={"sparsity": rows}, inputs=inputs)
+    assert (card.ablations, card.inputs) == ({"sparsity": rows}, {"flow": Flow(size=56, channels=("u", "v"))})
     for field in ("default", "cpu", "quick"):
         card = Card(**MINIMAL, configurations={"default": {}, "fast": {"epochs": 2}}, **{field: "fast"})
         assert getattr(card, field) == "fast"
     assert Card(**MINIMAL, configurations={"full": {}, "small": {}}, default="full").default == "full"
-
-
-def test_ablations_are_groups_of_rows_of_settings():
-    rows = {"dense": {"rates": [0.0]}, "random": {"score": "random"}}
-    assert Card(**MINIMAL, ablations={"sparsity": rows}).ablations == {"sparsity": rows}

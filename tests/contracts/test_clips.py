@@ -8,15 +8,12 @@ from merbench.contracts.errors import DataError
 
 @pytest.fixture
 def rows() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "dataset": ["samm", "casme2", "casme2"],
-            "subject": ["006", "sub02", "sub01"],
-            "clip": ["006_1_2", "EP01_01f", "EP02_01f"],
-            "emotion": ["anger", "happiness", "disgust"],
-            "onset": [10, 20, 30],
-        }
-    )
+    rows = [
+        ("samm", "006", "006_1_2", "anger", 10),
+        ("casme2", "sub02", "EP01_01f", "happiness", 20),
+        ("casme2", "sub01", "EP02_01f", "disgust", 30),
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "subject", "clip", "emotion", "onset"])
 
 
 def test_a_table_has_all_columns_and_is_sorted(rows):

@@ -22,21 +22,15 @@ def examples(clips=3):
 
 
 def test_every_kind_is_taken_floats_as_float32():
-    found, checked = examples(), check_diagnostics(examples(), 3)
+    found = examples()
+    checked = check_diagnostics(found, 3)
     assert list(checked) == list(found)
     for name, values in checked.items():
         expected = np.float32 if found[name].dtype.kind == "f" else found[name].dtype
         assert values.dtype == expected
         np.testing.assert_array_equal(values, found[name].astype(expected))
+        assert not np.shares_memory(values, found[name])
     assert check_diagnostics({}, 3) == {}
-
-
-def test_checked_arrays_are_copies():
-    found = {"gate/a": np.zeros(2, np.float32), "face": np.zeros((2, 1, 1), np.uint8), "au/1": np.zeros(2, np.float32)}
-    checked = check_diagnostics(found, 2)
-    for values in found.values():
-        values[...] = 1
-    assert not any(values.any() for values in checked.values())
 
 
 def test_diagnostics_must_be_a_dict_of_known_names():
@@ -88,8 +82,6 @@ def test_an_array_must_match_its_name():
             check_diagnostics(examples() | {name: array}, 3)
         assert str(raised.value).startswith(f"diagnose: {name} ")
         assert "\n" not in str(raised.value)
-
-
-def test_a_gate_may_exceed_its_bounds_by_rounding():
+    # A gate may exceed its bounds by rounding.
     checked = check_diagnostics({"gate/motion": np.array([-1e-7, 0.5, 1 + 1e-6])}, 3)
     np.testing.assert_allclose(checked["gate/motion"], [0, 0.5, 1], atol=0)

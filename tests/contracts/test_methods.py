@@ -26,9 +26,6 @@ def test_scores_of_wrong_shape_or_type_are_refused():
     for scores in (np.array(GOOD, dtype=str), np.array(GOOD, dtype=object), GOOD > 0.5, GOOD.astype(complex)):
         with pytest.raises(PredictionError, match=f"scores are {scores.dtype}, expected real numbers"):
             Prediction(scores).check(2, THREE)
-
-
-def test_nonfinite_scores_are_counted_by_clip():
     for value in (float("nan"), float("inf"), -float("inf")):
         scores = GOOD.copy()
         scores[1, :2] = value
@@ -36,23 +33,17 @@ def test_nonfinite_scores_are_counted_by_clip():
             Prediction(scores).check(2, THREE)
 
 
-def test_labels_that_are_not_classes_are_refused():
+def test_labels_are_classes_and_decide_before_the_first_maximum():
     for labels in ([0, 3], [-1, 0]):
         with pytest.raises(PredictionError, match=r"labels must be 0\.\.2 .*surprise"):
             Prediction(GOOD, np.array(labels)).check(2, THREE)
     for labels in ([0], [[0, 1]], [0.0, 1.0], ["0", "1"], GOOD):
         with pytest.raises(PredictionError, match=r"labels are .*, expected integers of shape"):
             Prediction(GOOD, np.array(labels)).check(2, THREE)
-
-
-def test_labels_are_for_classification_only():
     scores = np.array([[1.0, -1.0]])
     assert Prediction(scores).check(1, UNITS).scores.tolist() == scores.tolist()
     with pytest.raises(PredictionError, match="AU detection"):
         Prediction(scores, np.array([0])).check(1, UNITS)
-
-
-def test_decision_is_the_label_or_the_first_maximum():
     assert Prediction(GOOD).decisions().tolist() == [1, 0]
     assert Prediction(GOOD, np.array([2, 1])).decisions().tolist() == [2, 1]
 
@@ -74,9 +65,6 @@ def test_epochs_and_progress_reach_the_harness():
     run.progress(1, 5)
     run.progress(2, 5)
     assert (run.progress.done, run.progress.total) == (2, 5)
-
-
-def test_undeclared_auxiliary_data_is_refused():
     with pytest.raises(LookupError, match=r"'samm-lv'.*not declared"):
         RunContext(seed=0).auxiliary("samm-lv")
 
