@@ -95,7 +95,7 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done, refu
     assert figures["svm-flow-aus", "full"]["uf1"] > floor + 0.2
     text = done("compare", "--format", "md")
     says(text, "Full F1 | Mean of databases F1 | CASME II F1 | small-au on coded-flow")
-    says(text, "action units that no clip shows count 0 in F1 and nothing in UAR: 1 of 4 in Full")
+    says(text, "action units that no clip shows count as 0 in F1 and are excluded from UAR: 1 of 4 in Full")
     says(text, "Significance is not tested for action units.")
     refused("explain", "svm-flow-aus", "always-shown")
 

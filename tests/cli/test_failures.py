@@ -49,7 +49,7 @@ def test_a_failing_fold_exits_with_1_and_keeps_all_others(merbench, done, failin
     matches(
         done("run", "toy", *small, "--dry-run"),
         r"^ toy-small-s0-[0-9a-f]{10} +9 +8 +1 +1 *$",
-        "^would run.* samm/006$",
+        "^folds of toy-small-s0-[0-9a-f]{10} to run: samm/006$",
     )
     ages = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/runs/toy-*/folds/*/record.json")}
     (tmp_path / "fixed").touch()
