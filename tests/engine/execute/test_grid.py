@@ -15,8 +15,6 @@ from merbench.engine.execute.state import failures, run_state
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
 
-# --- all is done once -----------------------------------------------------------------------------------------------
-
 
 def test_every_fold_is_run_once_and_a_second_call_runs_none(tmp_path, method):
     plans = toy_plans(method, seeds=(0, 1))
@@ -125,13 +123,13 @@ def test_epochs_asked_for_later_are_run_and_kept_once(tmp_path, method):
 
 @pytest.fixture
 def telling(method):
-    """Return a method that also tells of itself, unless it is told to fail in that."""
+    """Return a method with diagnostics, which fail if it is `broken`."""
 
     class Telling(method):
         broken = False
 
         def diagnose(self, inputs):
-            if type(self).broken:
+            if self.broken:
                 raise ZeroDivisionError("in the middle of telling")
             return {"gate/only": self.predict(inputs).scores[:, 0] / 2 + 0.5}
 
@@ -189,22 +187,16 @@ def test_epochs_and_diagnostics_do_not_cost_each_other(tmp_path, method, telling
         assert kept_beside(one, runs) == {"epochs.npz", "diagnostics.npz"}
         for again in (one, other):
             assert go([again], runs)[1].started == [(0, 6, ())]
+        folder = RunFolder(runs / plan.run_id)
+        (folder.path / "complete.json").unlink()
+        (folder.fold_path("toy/c") / "predictions.parquet").unlink()  # a damaged fold gets them back
+        (state,), watcher = go([plan], runs)
+        assert (state.complete, watcher.started) == (True, [(0, 5, ("toy/c",))])
+        assert kept_beside(one, runs) == {"epochs.npz", "diagnostics.npz"}
         go([plan], runs, existing="redo")
         assert kept_beside(plan, runs) == set()
-        assert RunFolder(runs / plan.run_id).read_diagnostics("toy/c", plan.file) == {}
-    assert len(method.trained) == 36
-
-
-def test_a_damaged_fold_gets_its_diagnostics_back(tmp_path, telling):
-    (plan,), (asked,) = toy_plans(telling), toy_plans(telling, diagnose=True)
-    go([asked], tmp_path)
-    folder = RunFolder(tmp_path / plan.run_id)
-    (folder.path / "complete.json").unlink()
-    (folder.fold_path("toy/c") / "predictions.parquet").unlink()
-    (state,), watcher = go([plan], tmp_path)
-    assert watcher.started == [(0, 5, ("toy/c",))]
-    assert state.complete
-    assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
+        assert folder.read_diagnostics("toy/c", plan.file) == {}
+    assert len(method.trained) == 38
 
 
 def test_failed_diagnostics_are_reported_and_cost_no_prediction(tmp_path, telling):

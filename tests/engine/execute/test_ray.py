@@ -23,15 +23,15 @@ from merbench.records.folder import RunFolder
 
 
 class Watcher:
-    """Keeps all that the driver tells."""
+    """Keeps all that the driver reports."""
 
     def __init__(self):
         self.notes, self.outcomes, self.workers, self.steps = [], [], set(), set()
+        self.note = self.notes.append
 
-    def ignore(self, *args):
-        pass
+    def run_started(self, *args): ...
 
-    run_started = run_finished = waiting = ignore
+    run_finished = waiting = run_started
 
     def working(self, workers):
         self.workers |= {at.worker for at in workers}
@@ -39,9 +39,6 @@ class Watcher:
 
     def fold_finished(self, plan, outcome):
         self.outcomes.append(outcome)
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def go(plans, runs, executor=None):
@@ -56,9 +53,6 @@ def record_of(plan, runs, fold):
 def same(plans, one, other):
     for plan in plans:
         pd.testing.assert_frame_equal(predictions(plan, one), predictions(plan, other), check_exact=True)
-
-
-# --- the same as one ------------------------------------------------------------------------------------------------
 
 
 PACKING = """
@@ -87,7 +81,7 @@ class Failing(Linear):
 
 @pytest.mark.slow
 def test_a_worker_trains_packs_and_passes_on_its_notes(tmp_path, executor, monkeypatch):
-    (tmp_path / "packing_nets.py").write_text(PACKING)
+    (tmp_path / "packing_nets.py").write_text(PACKING)  # workers find it where the driver does
     monkeypatch.syspath_prepend(tmp_path)
     import packing_nets
 
@@ -97,7 +91,8 @@ def test_a_worker_trains_packs_and_passes_on_its_notes(tmp_path, executor, monke
     assert watcher.notes == []
     assert sorted(outcome.packed for outcome in watcher.outcomes) == [2, 2, 4, 4, 4, 4]
     go([plan], tmp_path / "alone")
-    assert_same_up_to_rounding(plan, tmp_path / "alone", tmp_path / "packed")
+    alone, packed = (predictions(plan, tmp_path / name) for name in ("alone", "packed"))
+    pd.testing.assert_frame_equal(alone, packed, rtol=1e-6)  # the same up to rounding
 
     (plan,) = toy_plans(packing_nets.Failing)
     _, watcher = go([plan], tmp_path / "failing", packing)
@@ -105,10 +100,6 @@ def test_a_worker_trains_packs_and_passes_on_its_notes(tmp_path, executor, monke
     assert len(watcher.notes) == 2
     assert watcher.notes[0].startswith("worker 1: 4 folds could not be trained together")
     assert predictions(plan, tmp_path / "failing") is not None
-
-
-def assert_same_up_to_rounding(plan, one, other):
-    pd.testing.assert_frame_equal(predictions(plan, one), predictions(plan, other), rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -155,22 +146,6 @@ def test_two_workers_run_a_class_that_only_the_driver_has(tmp_path, two_workers)
 
 
 @pytest.mark.slow
-def test_modules_are_found_where_the_driver_finds_them(tmp_path, monkeypatch, executor):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "found_elsewhere.py").write_text("WEIGHT = 3.0\n")
-    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
-
-    class Elsewhere(Counted):
-        def fit(self, train, run):
-            from found_elsewhere import WEIGHT
-
-            self.weights = np.eye(3) * WEIGHT
-
-    (state,), _ = go(toy_plans(Elsewhere), tmp_path, executor(workers=1))
-    assert state.complete
-
-
-@pytest.mark.slow
 def test_a_setup_error_ends_the_run_and_a_failing_fold_does_not(tmp_path, two_workers):
     class Failing(Counted):
         def predict(self, inputs):
@@ -190,9 +165,6 @@ def test_a_setup_error_ends_the_run_and_a_failing_fold_does_not(tmp_path, two_wo
     assert "in predict" in failure.traceback
     with pytest.raises(SetupError, match=r"^float16 needs a GPU$"):
         go(toy_plans(Unmet), tmp_path / "unmet", two_workers)
-
-
-# --- workers that die -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -252,9 +224,9 @@ def test_the_folds_of_a_lost_machine_run_elsewhere(tmp_path, nodes, joined, exec
     assert len(list(begun.iterdir())) == 1
     assert any("is run again" in note for note in watcher.notes)
     assert any("(" in name for name in watcher.workers)  # it is named with its machine
-    same_as_here = toy_plans(Counted)
-    go(same_as_here, tmp_path / "serial")
-    same(same_as_here, tmp_path / "runs", tmp_path / "serial")
+    here_alone = toy_plans(Counted)
+    go(here_alone, tmp_path / "serial")
+    same(here_alone, tmp_path / "runs", tmp_path / "serial")
     until(lambda: joined.cluster_resources().get("CPU") == 2, 120)  # as other tests expect it
 
 
@@ -277,9 +249,6 @@ def test_a_stopped_driver_keeps_records_and_frees_its_workers(tmp_path, two_work
     assert run_state(plan, tmp_path).recorded == tuple(FOLDS[:4])
     (state,), _ = go(toy_plans(Counted), tmp_path, two_workers)
     assert state.complete
-
-
-# --- GPUs, as Ray counts them ---------------------------------------------------------------------------------------
 
 
 class OnGpu(Counted):
@@ -309,7 +278,7 @@ class OnGpu(Counted):
         mine.unlink()
 
 
-def told(folder):
+def seen_by_folds(folder):
     lines = [line.split() for line in (folder / "log").read_text().splitlines()]
     assert {(device, visible) for _, device, visible, _ in lines} == {("cuda:0", "0")}
     return [(fold, int(at_once)) for fold, _, _, at_once in lines]
@@ -324,7 +293,7 @@ def test_as_many_folds_share_a_gpu_as_fit(tmp_path, executor):
     (plan,) = toy_plans(Fitting, device="cuda:0")
     (state,), _ = go([plan], tmp_path / "runs", executor())
     assert state.complete
-    seen = told(tmp_path)
+    seen = seen_by_folds(tmp_path)
     first = seen[0][0]
     assert {at_once for fold, at_once in seen if fold == first} == {1}
     assert max(at_once for _, at_once in seen) == 2
@@ -352,11 +321,8 @@ def test_after_running_out_of_memory_fewer_folds_share_a_gpu(tmp_path, executor)
     assert len(state.recorded) == 5
     assert record_of(plan, tmp_path / "runs", "toy/c").failure.type == "OutOfMemoryError"
     assert watcher.notes == ["2 folds of stratified-random exceed the memory of a GPU: continuing with 1"]
-    after_both_failed = told(tmp_path)[2:]
+    after_both_failed = seen_by_folds(tmp_path)[2:]
     assert {at_once for _, at_once in after_both_failed} == {1}
-
-
-# --- addresses ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -370,15 +336,13 @@ def test_the_command_line_joins_a_cluster_with_its_token_only(tmp_path, nodes, e
         started[name] = subprocess.Popen(
             [*command, "--results", tmp_path / name], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-    said = {name: process.communicate(timeout=240) for name, process in started.items()}
-    out, err = said["right"]
-    assert (started["right"].returncode, err) == (0, "")
-    assert f"joining the Ray cluster at {nodes.address}" in out
-    assert "9/9 folds" in out
+    said = {name: (*process.communicate(timeout=240), process.returncode) for name, process in started.items()}
+    assert said["right"][1:] == ("", 0)
+    assert f"joining the Ray cluster at {nodes.address}" in said["right"][0]
+    assert "9/9 folds" in said["right"][0]
     for name in ("wrong", "none"):
-        assert started[name].returncode == 2, said[name]
-        assert said[name][1] == (
+        assert said[name][1:] == (
             f"error: Ray at {nodes.address} refused the connection (authentication): set RAY_AUTH_MODE=token, and "
-            "RAY_AUTH_TOKEN as on the cluster\n"
-        )
+            "RAY_AUTH_TOKEN as on the cluster\n", 2,
+        )  # fmt: skip
         assert not list(tmp_path.glob(f"{name}/runs/*/folds/*/record.json"))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import cv2
 import pytest
+from support.cases import each
 from support.toy_package import NUMBERS, plug_in, swap
 
 import merbench.training
@@ -14,6 +15,8 @@ from merbench.contracts.protocols import load_protocol
 from merbench.databases.releases.megc2019_flow28 import IMAGES, LIST
 from merbench.engine.plan.data import Data, choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
+
+CLIP = "sub07,EP02_01f"
 
 
 def add_list(release, protocol):
@@ -28,18 +31,13 @@ def drop_clip(release, protocol):
     (release / LIST).write_text("\n".join(line for line in lines if ",EP02_01f,1," not in line or "sub07" not in line))
 
 
-def relabel_clip(release, protocol):
-    swap(release / LIST, "casme2,sub07,EP02_01f,1,", "casme2,sub07,EP02_01f,2,")
+def rename_clip(subject, clip, new_subject, new_clip):
+    def change(release, protocol):
+        swap(release / LIST, f"casme2,{subject},{clip},1,", f"casme2,{new_subject},{new_clip},1,")
+        images = release / IMAGES
+        (images / f"{subject}_{clip} .png").rename(images / f"{new_subject}_{new_clip} .png")
 
-
-def rename_clip(release, protocol):
-    swap(release / LIST, "casme2,sub07,EP02_01f,1,", "casme2,sub07,EP04_01f,1,")
-    (release / IMAGES / "sub07_EP02_01f .png").rename(release / IMAGES / "sub07_EP04_01f .png")
-
-
-def move_clip_to_another_subject(release, protocol):
-    swap(release / LIST, "casme2,sub11,EP02_01f,1,", "casme2,sub12,EP02_01f,1,")
-    (release / IMAGES / "sub11_EP02_01f .png").rename(release / IMAGES / "sub12_EP02_01f .png")
+    return change
 
 
 def change_pixel(release, protocol):
@@ -49,21 +47,25 @@ def change_pixel(release, protocol):
     cv2.imwrite(str(path), image)
 
 
+def swapped(old, new):
+    return lambda release, protocol: swap(protocol, old, new)
+
+
+def added(text):
+    return lambda release, protocol: protocol.write_text(protocol.read_text() + text)
+
+
 DATA_CHANGES = {
-    "mapping": lambda release, protocol: swap(protocol, "[disgust, repression]", "[disgust, repression, fear]"),
-    "left out": lambda release, protocol: protocol.write_text(
-        protocol.read_text() + "left_out: [{dataset: samm, emotions: [other], reason: none}]\n"
-    ),
-    "fold rule": lambda release, protocol: swap(protocol, "leave-one-subject-out", "leave-one-database-out"),
-    "transductive": lambda release, protocol: protocol.write_text(protocol.read_text() + "transductive: true\n"),
-    "class order": lambda release, protocol: swap(
-        protocol, "classes: [negative, positive, surprise]", "classes: [positive, negative, surprise]"
-    ),
+    "mapping": swapped("[disgust, repression]", "[disgust, repression, fear]"),
+    "excluded": added("left_out: [{dataset: samm, emotions: [other], reason: none}]\n"),
+    "fold rule": swapped("leave-one-subject-out", "leave-one-database-out"),
+    "transductive": added("transductive: true\n"),
+    "class order": swapped("classes: [negative, positive, surprise]", "classes: [positive, negative, surprise]"),
     "official list": add_list,
     "clip less": drop_clip,
-    "label": relabel_clip,
-    "clip name": rename_clip,
-    "subject": move_clip_to_another_subject,
+    "label": lambda release, protocol: swap(release / LIST, f"casme2,{CLIP},1,", f"casme2,{CLIP},2,"),
+    "clip name": rename_clip("sub07", "EP02_01f", "sub07", "EP04_01f"),
+    "subject": rename_clip("sub11", "EP02_01f", "sub12", "EP02_01f"),
     "pixel": change_pixel,
 }
 
@@ -122,33 +124,21 @@ def test_the_same_clips_and_meaning_are_the_same_run(plan_one, changed, tmp_path
 
 
 def test_expected_counts_and_file_names_are_not_in_the_key(plan_one, small_protocol, tmp_path):
-    before = plan_one("majority").file.key
-    copy = tmp_path / "other" / "name.yaml"
-    copy.parent.mkdir()
+    copy = tmp_path / "name.yaml"
     copy.write_text(small_protocol.read_text() + "expected: {clips: 24, subjects: 9}\n")
-    assert plan_one("majority", protocol=copy).file.key == before
-
-
-REQUESTS = {
-    "seed": {"seeds": (1,)},
-    "configuration": {"config": "long"},
-    "method's configuration": {"configs": {"toy": "long"}},
-    "setting": {"settings": {"rate": "0.25"}},
-    "method's setting": {"settings": {"toy:layers": "[4, 3]"}},
-    "selection": {"selection": "inner"},
-}
+    assert plan_one("majority", protocol=copy).file.key == plan_one("majority").file.key
 
 
 def test_seed_configuration_settings_and_selection_are_in_the_key(plan_one, toy):
     before = plan_one()
-    for request in REQUESTS.values():
+    for request in each((
+        {"seeds": (1,)}, {"config": "long"}, {"configs": {"toy": "long"}}, {"settings": {"rate": "0.25"}},
+        {"settings": {"toy:layers": "[4, 3]"}}, {"selection": "inner"},
+    )):  # fmt: skip
         after = plan_one(**request)
         assert after.key_digest != before.key_digest
         assert after.run_id != before.run_id
-
-
-def test_equal_settings_are_the_same_run(plan_one, toy):
-    assert plan_one(settings={"rate": "5e-1", "epochs": "3"}).run_id == plan_one().run_id
+    assert plan_one(settings={"rate": "5e-1", "epochs": "3"}).run_id == before.run_id
     assert plan_one(config="long").run_id == plan_one(settings={"epochs": "9"}).run_id
 
 
@@ -163,6 +153,7 @@ def test_infinite_settings_are_refused_or_distinguished(plan_one, toy):
 
 
 def test_epochs_and_diagnostics_are_not_in_the_key(plan_one, toy):
+    assert not plan_one("majority", diagnose=True).task.diagnose  # it has none
     swap(toy / "method.py", "    def predict", "    def diagnose(self, inputs):\n        return {}\n\n    def predict")
     for what in ("keep_epochs", "diagnose"):
         assert plan_one(**{what: True}).file.key == plan_one().file.key
@@ -170,25 +161,25 @@ def test_epochs_and_diagnostics_are_not_in_the_key(plan_one, toy):
         assert not getattr(plan_one().task, what)
 
 
-def test_methods_without_diagnostics_are_not_diagnosed(plan_one, toy):
-    assert not plan_one(diagnose=True).task.diagnose
+def swap_in(file, old, new):
+    return lambda home: swap(home / file, old, new)
 
 
 CHANGES = {
-    "statement": lambda home: swap(home / "method.py", "axis=(1, 2)", "axis=(2, 1)"),
-    "default": lambda home: swap(home / "method.py", "rate: float = 0.5", "rate: float = 0.25"),
-    "imported file": lambda home: swap(home / "share.py", "1.0", "1.5"),
+    "statement": swap_in("method.py", "axis=(1, 2)", "axis=(2, 1)"),
+    "default": swap_in("method.py", "rate: float = 0.5", "rate: float = 0.25"),
+    "imported file": swap_in("share.py", "1.0", "1.5"),
     "new file": lambda home: (home / "more.py").write_text("X = 1\n"),
     "weights": lambda home: (home / "weights.bin").write_bytes(b"\0"),
-    "input": lambda home: swap(home / "card.yaml", "flow: {kind: flow}", "image: {kind: flow}"),
-    "another input": lambda home: swap(home / "card.yaml", "inputs:", "inputs:\n  second: {kind: flow}"),
-    "configuration": lambda home: swap(home / "card.yaml", "default: {}", "default: {rate: 0.125}"),
+    "input": swap_in("card.yaml", "flow: {kind: flow}", "image: {kind: flow}"),
+    "another input": swap_in("card.yaml", "inputs:", "inputs:\n  second: {kind: flow}"),
+    "configuration": swap_in("card.yaml", "default: {}", "default: {rate: 0.125}"),
 }
 NO_CHANGES = {
-    "comment": lambda home: swap(home / "method.py", "# the mean", "# the mean of each channel"),
-    "docstring": lambda home: swap(home / "method.py", "Answers the mean of each channel.", "Answers."),
-    "layout": lambda home: swap(home / "method.py", "(4, 2)", "(\n        4,\n        2,\n    )"),
-    "card's text": lambda home: swap(home / "card.yaml", "For the tests.", "Of no use."),
+    "comment": swap_in("method.py", "# the mean", "# the mean of each channel"),
+    "docstring": swap_in("method.py", "Answers the mean of each channel.", "Answers."),
+    "layout": swap_in("method.py", "(4, 2)", "(\n        4,\n        2,\n    )"),
+    "card's text": swap_in("card.yaml", "For the tests.", "Of no use."),
     "notes": lambda home: (home / "NOTES.md").write_text("notes"),
 }
 
@@ -206,34 +197,28 @@ def test_code_and_what_the_card_decides_are_in_the_key(plan_one, toy):
         assert seen[-1] not in seen[:-1], name
 
 
-def test_a_card_that_turns_transductive_is_another_run(plan_one, toy, small_protocol):
+def test_a_card_that_turns_transductive_needs_a_protocol_and_is_another_run(plan_one, toy, small_protocol):
     """What is handed to `fit` differs, so the result does."""
-    small_protocol.write_text(small_protocol.read_text() + "transductive: true\n")
+    text = small_protocol.read_text()
+    small_protocol.write_text(text + "transductive: true\n")
     before = plan_one()
     swap(toy / "card.yaml", "inputs:", "transductive: true\ninputs:")
     after = plan_one()
     assert (before.task.transductive, after.task.transductive) == (False, True)
     assert after.run_id != before.run_id
-
-
-def test_transductive_methods_need_a_transductive_protocol(plan_one, toy):
-    swap(toy / "card.yaml", "inputs:", "transductive: true\ninputs:")
+    small_protocol.write_text(text)
     with pytest.raises(MerbenchError, match=r"method \S+ is transductive: .* which protocol small does not allow"):
         plan_one()
 
 
-def test_the_code_versions_of_shared_rooms_are_in_the_key(plan_one, toy, monkeypatch):
-    seen = {plan_one().run_id}
-    for room in ("engine", "prepare", "training"):
-        monkeypatch.setattr(f"merbench.{room}.CODE_VERSION", merbench.training.CODE_VERSION + 100)
-        seen.add(plan_one().run_id)
-    assert len(seen) == 4
-
-
-def test_two_methods_do_not_share_a_run(plan_one, toy, tmp_path, monkeypatch):
+def test_the_method_and_the_code_versions_of_shared_rooms_are_in_the_key(plan_one, toy, tmp_path, monkeypatch):
     plug_in(tmp_path, monkeypatch, name="tin")
     assert plan_one("tin").file.key.code_digest == plan_one("toy").file.key.code_digest
-    assert plan_one("tin").key_digest != plan_one("toy").key_digest
+    seen = {plan_one("tin").key_digest, plan_one().key_digest}
+    for room in ("engine", "prepare", "training"):
+        monkeypatch.setattr(f"merbench.{room}.CODE_VERSION", merbench.training.CODE_VERSION + 100)
+        seen.add(plan_one().key_digest)
+    assert len(seen) == 5
 
 
 def other_data(prepared, clips=None, **card):
