@@ -30,17 +30,10 @@ def execute(
 ) -> list[RunState]:
     """Run the missing folds of every run and record them; the states come in the order of `plans`.
 
-    A run that another process holds is deferred to the end, and then usually complete. A state's `failed` has the folds
-    that failed in this call. A record that cannot be written (disk full, not writable) raises a `MerbenchError`.
-
-    Parameters
-    ----------
-    folds : sequence of str
-        Only these; all by default.
-    existing : str
-        ``redo`` repeats recorded folds.
-    executor : Executor, optional
-        Trains and tests; by default this process, fold by fold.
+    Only the given `folds` are run, all by default; with ``redo`` recorded ones are repeated. The executor is by default
+    this process, fold by fold. A run that another process holds is deferred to the end, and then usually complete. A
+    state's `failed` has the folds that failed in this call. A record that cannot be written (disk full, not writable)
+    raises a `MerbenchError`.
     """
     check_folds([fold for plan in plans for fold in plan.file.folds], folds)
     executor = executor or Executor()

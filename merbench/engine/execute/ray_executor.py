@@ -42,17 +42,10 @@ MOST_FOLDS_PER_GPU = 32
 _OUT_OF_MEMORY = re.compile(r"out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
-def out_of_gpu_memory(failure: Failure) -> bool:
-    """Say whether a fold failed because the GPU's memory was full."""
+def _out_of_gpu_memory(failure: Failure) -> bool:
     return failure.type == "OutOfMemoryError" or (
         "cu" in failure.message.lower() and _OUT_OF_MEMORY.search(failure.message) is not None
     )
-
-
-def folds_that_fit(peak_mb: float, gpu_mb: float) -> int:
-    """Return how many folds fit on a GPU, from the peak memory of one and all the memory of the GPU."""
-    fit = int(gpu_mb * USABLE_SHARE_OF_GPU / (peak_mb * PEAK_SLACK + CONTEXT_MB))
-    return min(max(fit, 1), MOST_FOLDS_PER_GPU)
 
 
 @dataclass(eq=False)
@@ -73,14 +66,9 @@ class _Hired:
 class RayExecutor(Executor):
     """Execute jobs on workers of the Ray cluster that this process is connected to.
 
-    Parameters
-    ----------
-    workers, gpus : int, optional
-        Maximum number of jobs at a time, and of GPUs to use; by default that of CPUs, and all GPUs.
-    folds_per_gpu : int, optional
-        By default as many as fit, given the memory of the first of a kind alone. Packed folds count as one.
-    pack : int, optional
-        Number of folds that a worker trains together, see :func:`merbench.engine.execute.jobs.pack_size`.
+    There are at most `workers` jobs at a time, by default one a CPU, on at most `gpus` GPUs, by default all. By default
+    as many folds share a GPU as fit, given the memory of the first of a kind alone; packed folds count as one. A worker
+    trains `pack` folds together, see :func:`merbench.engine.execute.jobs.pack_size`.
     """
 
     runs_at_once = 200
@@ -342,7 +330,7 @@ class RayExecutor(Executor):
 
     def _too_many(self, job: Job, outcome: FoldOutcome, worker: _Hired, observer: Observer) -> bool:
         """Say whether a fold ran out of memory beside others: it is then run again, with fewer beside it."""
-        if worker.share <= 1 or not outcome.failure or not out_of_gpu_memory(outcome.failure):
+        if worker.share <= 1 or not outcome.failure or not _out_of_gpu_memory(outcome.failure):
             return False
         fewer = worker.share // 2
         if fewer < self._fitting.get(job.kind, worker.share):
@@ -357,7 +345,8 @@ class RayExecutor(Executor):
         peaks = [outcome.peak_gpu_memory_mb for outcome in outcomes if not outcome.failure]
         known = [peak for peak in peaks if peak is not None]
         if job.kind not in self._fitting and known and gpu_mb is not None:
-            self._fitting[job.kind] = folds_that_fit(max(known), gpu_mb)
+            fit = int(gpu_mb * USABLE_SHARE_OF_GPU / (max(known) * PEAK_SLACK + CONTEXT_MB))
+            self._fitting[job.kind] = min(max(fit, 1), MOST_FOLDS_PER_GPU)
 
 
 def _shown(name: str, place: Any, driver: str) -> str:

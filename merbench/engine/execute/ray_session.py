@@ -33,13 +33,9 @@ def ray_workers(
 ) -> Iterator[Executor]:
     """Yield an executor that starts Ray on this machine, or joins the cluster at ``host:port``, with its first jobs.
 
-    The other arguments are those of `RayExecutor`. The connection to Ray is closed at the end of the ``with`` block.
-
-    Raises
-    ------
-    MerbenchError
-        No service or a service other than Ray answers at the address. On the first call of the executor: Ray cannot be
-        started, refuses the connection, or has fewer GPUs than requested.
+    The other arguments are those of `RayExecutor`. The connection to Ray is closed at the end of the ``with`` block. A
+    `MerbenchError` says that no service or a service other than Ray answers at the address or, on the first call of the
+    executor, that Ray cannot be started, refuses the connection, or has fewer GPUs than requested.
     """
     if address is not None:
         _check_reachable(address)

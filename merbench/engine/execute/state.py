@@ -16,16 +16,9 @@ Existing = Literal["keep", "redo"]
 
 @dataclass(frozen=True)
 class RunState:
-    """The state of a run.
+    """The state of a run: folds with verified predictions, folds to run, and those of these whose last try failed.
 
-    Attributes
-    ----------
-    recorded, pending, failed : tuple of str
-        Folds with verified predictions, folds to run, and those of the pending ones whose last try failed.
-    damaged : tuple of str
-        Sentences on what did not verify.
-    complete : bool
-        The run is compacted and verifies.
+    `damaged` has sentences on what did not verify; a `complete` run is compacted and verifies.
     """
 
     recorded: tuple[str, ...]

@@ -59,14 +59,8 @@ class RegisteredMethod:
 class Configured:
     """A method in one of its configurations, resolved: what a run is made of.
 
-    Attributes
-    ----------
-    settings : dict of str to str
-        Those that the user changed, as given to ``--set``.
-    named : bool
-        The user named the configuration.
-    why : str
-        Why this one and how to have the other; empty where it was named or is the card's default.
+    `settings` are those that the user changed, as given to ``--set``; `named` says that the user named the
+    configuration; `why` explains one that is neither named nor the card's default, and how to have the other.
     """
 
     method: RegisteredMethod
@@ -190,8 +184,8 @@ def _check_own_card(entry: Entry) -> None:
 
 
 def _forget_cards() -> None:
-    _read_card.cache_clear()
-    method_card.cache_clear()
+    for read in (_read_card, method_card):
+        read.cache_clear()
 
 
 METHODS: Registry[RegisteredMethod] = Registry(

@@ -14,14 +14,9 @@ def code_digest(folder: Path, package: str | None = None) -> str:
     """Digest a method's folder: the syntax trees of its Python files, and the bytes of data files such as weights.
 
     `package` is the name of the package that the folder is (``merbench.methods.ststnet``), empty where it is none; with
-    None imports are not looked at.
-
-    Raises
-    ------
-    MerbenchError
-        Names file and line of Python that does not parse, or that imports what is outside the folder and is neither
-        Python's own, nor merbench's, nor an installed package, so that its changes would go unnoticed; or names a link
-        to a folder, whose files are elsewhere.
+    None imports are not looked at. A `MerbenchError` names file and line of Python that does not parse, or that imports
+    what is outside the folder and is neither Python's own, nor merbench's, nor an installed package, so that its
+    changes would go unnoticed; or it names a link to a folder, whose files are elsewhere.
     """
     places = [] if package is None else [folder, *map(Path, library_folders())]
     known = frozenset(places + [each.resolve() for each in places])
@@ -76,7 +71,7 @@ def _imported(node: ast.AST, below: tuple[str, ...], package: str) -> list[tuple
 
 
 def _outside(name: str, module: str, package: str, known: frozenset[Path]) -> str:
-    """Name a module that is outside a method's folder and not an installed package; None for others."""
+    """Name a module that is outside a method's folder and not an installed package; empty for others."""
     root = package.partition(".")[0]
     own = "merbench.methods" if root == "merbench" else root  # of merbench, all but other methods is versioned by room
     if name.startswith(".") or (package and _within(name, own)):

@@ -52,13 +52,9 @@ class Data:
 def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher | None = None) -> Data:
     """Settle ``--data`` for all protocols of a grid; `watcher` receives the progress of generating synthetic data.
 
-    `request` is ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one.
-
-    Raises
-    ------
-    MerbenchError
-        Unknown or unregistered data, data that lacks a dataset, a dataset that no known database holds, or, under
-        ``auto``, nothing registered that serves.
+    `request` is ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one. Unknown or
+    unregistered data, data that lacks a dataset, a dataset that no known database holds, and, under ``auto``, nothing
+    registered that serves raise a `MerbenchError`.
     """
     needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
     known = known_datasets()
@@ -93,7 +89,7 @@ def known_datasets() -> set[str]:
 
 
 def serves(card: DatabaseCard, protocol: ProtocolSpec) -> bool:
-    """Say whether a database holds all datasets of a protocol, and labels clips by what the protocol goes by."""
+    """Say whether a database holds all datasets of a protocol, with fitting labels."""
     return set(protocol.datasets) <= set(card.datasets) and labels_fit(card, protocol)
 
 

@@ -58,21 +58,11 @@ class Request:
         settings: Mapping[str, str] | None = None,
         **how: Any,
     ) -> "Request":
-        """Resolve methods, configurations and settings from their names.
+        """Resolve methods, configurations and settings from their names; `how` has the other attributes.
 
-        Parameters
-        ----------
-        config : str, optional
-            A configuration's name, for every method that `configs` does not give another.
-        settings : mapping of str to str
-            Single settings; ``method:key`` is for that method and wins over ``key``, which is for every method.
-        **how
-            The other attributes.
-
-        Raises
-        ------
-        MerbenchError
-            An unknown method, configuration or setting, or one for a method that is not part of the run.
+        `config` is for every method that `configs` does not give another. Of the single `settings`, ``method:key`` is
+        for that method and wins over ``key``, which is for every method. An unknown name, or one of a method that is
+        not part of the run, raises a `MerbenchError`.
         """
         configs, settings = configs or {}, settings or {}
         scoped = [(key.rpartition(":")[0], key.rpartition(":")[2], value) for key, value in settings.items()]
