@@ -36,13 +36,16 @@ def _moved(image, turn=0.0, scale=1.0, shift=(0, 0)):
 
 def _land(alignment, points, size=SIZE):
     """Return where points of a picture land in the prepared face, found by drawing them: no formula of the code."""
-    landed = []
-    rows, columns = np.arange(600), np.arange(1100)
+    landed, (rows, columns) = [], (np.arange(600), np.arange(1100))
     for x, y in points:
         dot = 255 * np.outer(np.exp(-((rows - y) ** 2) / 18), np.exp(-((columns - x) ** 2) / 18))
         face = FaceAlignment(alignment.matrix).apply(dot.astype(np.uint8), size).astype(float)
         landed.append([(place * face).sum() / face.sum() for place in np.indices(face.shape)[::-1]])
     return np.array(landed)
+
+
+def _landed(picture, way, points=MARKED):
+    return _land(find_face(picture, way, WHERE), points)
 
 
 @with_dlib
@@ -62,38 +65,25 @@ def test_landmarks_are_found_and_level_the_eyes(astronaut):
 
 
 @both_ways
-def test_any_move_of_the_face_is_undone(astronaut, way):
-    still = _land(find_face(astronaut, way, WHERE), MARKED)
+def test_a_face_that_is_moved_darkened_or_beside_a_smaller_one_lands_at_the_same_place(astronaut, way):
     turns = ({"turn": 6}, {"turn": -10}, {"turn": 8, "scale": 0.8, "shift": (-30, 20)}) if way == "landmarks" else ()
-    for move in ({"shift": (70, 55)}, {"scale": 1.5}, *turns):
-        moved, matrix = _moved(astronaut, **move)
-        landed = _land(find_face(moved, way, WHERE), MARKED @ matrix[:, :2].T + matrix[:, 2])
-        assert np.linalg.norm(landed - still, axis=1).max() < (0.04 if way == "landmarks" else 0.06) * SIZE, move
+    moves = [_moved(astronaut, **move) for move in ({"shift": (70, 55)}, {"scale": 1.5}, *turns)]
+    cases = [(picture, MARKED @ m[:, :2].T + m[:, 2], 0.04 if turns else 0.06) for picture, m in moves]
+    both = np.full((300, 800, 3), 128, dtype=np.uint8)
+    both[:, :512] = astronaut[:300]
+    both[100:250, 530:786] = cv2.resize(astronaut[:300], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    cases += [((astronaut * 0.25).astype(np.uint8), MARKED, 0.05), (both, MARKED, 0.04)]
+    still = _landed(astronaut, way)
+    for number, (picture, points, limit) in enumerate(cases):
+        assert np.linalg.norm(_landed(picture, way, points) - still, axis=1).max() < limit * SIZE, number
 
 
 def test_haar_does_not_turn_the_face(astronaut):
     alignment = find_face(astronaut, "haar", WHERE)
     assert alignment.landmarks is None
     np.testing.assert_allclose(alignment.matrix[:, :2], alignment.matrix[0, 0] * np.eye(2))
-    assert ((landed := _land(alignment, MARKED)) > 0.2 * SIZE).all()
-    assert (landed < 0.8 * SIZE).all()
-
-
-@both_ways
-def test_a_face_in_poor_light_is_found_at_the_same_place(astronaut, way):
-    bright = _land(find_face(astronaut, way, WHERE), MARKED)
-    dark = _land(find_face((astronaut * 0.25).astype(np.uint8), way, WHERE), MARKED)
-    assert np.linalg.norm(dark - bright, axis=1).max() < 0.05 * SIZE
-
-
-@both_ways
-def test_the_much_larger_of_two_faces_is_taken(astronaut, way):
-    small = cv2.resize(astronaut[:300], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    both = np.full((300, 800, 3), 128, dtype=np.uint8)
-    both[:, :512] = astronaut[:300]
-    both[100:250, 530:786] = small
-    landed = _land(find_face(both, way, WHERE), MARKED)
-    assert np.linalg.norm(landed - _land(find_face(astronaut, way, WHERE), MARKED), axis=1).max() < 0.04 * SIZE
+    landed = _land(alignment, MARKED)
+    assert ((landed > 0.2 * SIZE) & (landed < 0.8 * SIZE)).all()
 
 
 @both_ways
@@ -120,37 +110,26 @@ def test_a_face_mostly_outside_the_picture_is_refused(astronaut, monkeypatch):
             assert (face[:, -1] == faces.BORDER).all()
 
 
-def test_a_sure_find_outweighs_a_doubtful_one():
+def test_the_one_face_is_the_surest_and_its_points_are_eyes_nose_tip_and_mouth_corners():
     assert faces._the_one([(0.3, 90), (1.2, 90)], WHERE) == 1
     assert faces._the_one([(1.2, 50), (0.3, 90)], WHERE) == 0
-
-
-def test_five_points_are_eyes_nose_tip_and_mouth_corners():
     points = np.random.default_rng(0).normal(size=(68, 2))
     eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
     np.testing.assert_allclose(five_points(points), [*eyes, *points[[30, 48, 54]]])
 
 
-def test_delivered_takes_the_whole_picture(astronaut):
+def test_delivered_takes_the_whole_picture_stretched_to_a_square_by_averages(astronaut):
     square = np.ascontiguousarray(astronaut[:128, 100:228])
     alignment = find_face(square, "delivered", WHERE)
     assert alignment.landmarks is None
     np.testing.assert_array_equal(alignment.apply(square, 128), square)
-
-
-def test_a_delivered_picture_is_stretched_to_a_square():
     wide = np.zeros((60, 200, 3), dtype=np.uint8)
     wide[:, 100:] = 255  # the right half
     wide[45:, :, 1] = 77  # the lowest quarter
     face = find_face(wide, "delivered", WHERE).apply(wide, 40)
     assert face.shape == (40, 40, 3)
-    assert (face[:, 21:, 0] == 255).all()
-    assert (face[:, :19, 0] == 0).all()
-    assert (face[31:, :, 1] == 77).all()
-    assert (face[:29, :19, 1] == 0).all()
-
-
-def test_shrinking_averages_pixels():
+    assert [np.unique(part).tolist() for part in (face[:, 21:, 0], face[:, :19, 0])] == [[255], [0]]
+    assert [np.unique(part).tolist() for part in (face[31:, :, 1], face[:29, :19, 1])] == [[77], [0]]
     noise = np.random.default_rng(0).normal(128, 40, (512, 512, 1)).clip(0, 255).astype(np.uint8).repeat(3, axis=2)
     face = find_face(noise, "delivered", WHERE).apply(noise, 64)
     assert face.std() == pytest.approx(noise.std() / 8, rel=0.15)  # 64 pixels make one
@@ -165,14 +144,10 @@ def test_threads_find_the_same_faces(astronaut, way):
     np.testing.assert_array_equal(together, alone * 2)
 
 
-def test_landmarks_without_dlib_say_how_to_install_it(astronaut, monkeypatch):
+def test_dlib_is_imported_only_where_it_is_used_and_its_lack_says_how_to_install_it(astronaut, monkeypatch):
+    code = "import merbench.prepare.kinds.build, sys; sys.exit('dlib' in sys.modules or 'pkg_resources' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     monkeypatch.setattr(faces, "find_spec", lambda name: None)
     faces._load_predictor.cache_clear()
     line = refusal(find_face, astronaut, "landmarks", WHERE)
-    assert "uv sync --extra faces" in line
-    assert "pip install 'merbench[faces]'" in line
-
-
-def test_dlib_is_imported_only_where_it_is_used():
-    code = "import merbench.prepare.kinds.build, sys; sys.exit('dlib' in sys.modules or 'pkg_resources' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert ("uv sync --extra faces" in line, "pip install 'merbench[faces]'" in line) == (True, True)

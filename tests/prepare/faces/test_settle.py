@@ -31,9 +31,6 @@ def test_auto_is_settled_by_crop_and_dlib(dlib):
     assert settled(spec, cropped=True) == spec.model_copy(update={"faces": "delivered"})
     assert settled(ActionUnits(), cropped=False) == ActionUnits()
     assert ("uv sync --extra faces" in faces_text(Flow(faces="haar"))) is not dlib
-
-
-def test_a_mask_needs_landmarks():
     with pytest.raises(ValidationError, match="needs landmarks"):
         Flow(mask="face", faces="haar")
     with pytest.raises(ValidationError):
