@@ -41,7 +41,7 @@ def test_unreadable_frames_are_refused_with_their_clip(clip_of):
         ("1.png", b"", "is not a readable picture"),
         ("1.jpg", b"no picture at all", "is not a readable picture"),
         ("1.png", encoded(".png", PICTURE)[:200], "is not a readable picture"),
-        ("1.png", encoded(".png", PICTURE.astype(np.uint16) * 4), "has 16 bits a channel"),
+        ("1.png", encoded(".png", PICTURE.astype(np.uint16) * 4), "has 16 bits per channel"),
     ):
         with pytest.raises(DataError, match=rf"{name}, a frame of samm/006/006_1_2, {expected}"):
             clip_of(name, content).image(1)
