@@ -85,11 +85,9 @@ def best_epochs(kept, seed, score, later):
 
 
 def macro(truth, given, *_):
-    f1 = []
-    for name in set(truth) | set(given):
-        hits = sum(a == b == name for a, b in zip(truth, given, strict=True))
-        f1.append(2 * hits / (list(truth).count(name) + list(given).count(name)))
-    return sum(f1) / len(f1)
+    there = set(truth) | set(given)
+    hits = {name: sum(a == b == name for a, b in zip(truth, given, strict=True)) for name in there}
+    return np.mean([2 * hits[name] / (list(truth).count(name) + list(given).count(name)) for name in there])
 
 
 def right(truth, given, *_):
@@ -101,19 +99,22 @@ def reported(kept, seed, epochs):
     return [seed.predicted[i, epochs[kept.folds.index(fold)]] for i, fold in enumerate(kept.clips.fold)]
 
 
+def said_at(kept, hand, name):
+    """Return what each seed says of the clips at the epochs that a rule picks."""
+    return [np.array(reported(kept, seed, each[name])) for seed, each in zip(kept.seeds, hand, strict=True)]
+
+
 def by_hand(kept, seed):
     """Return the epochs that each rule picks in each fold, counted from 0."""
     every = [[min(epoch, end - 1) for end in seed.ends] for epoch in range(seed.predicted.shape[1])]
     one = int(np.argmax([scored(kept.truth, reported(kept, seed, epochs))[0] for epochs in every]))
-    return {
-        "last": [end - 1 for end in seed.ends],
-        "inner": best_epochs(kept, seed, lambda truth, given, index, epoch: seed.inner[index, epoch], later=False),
-        "oracle-acc-first": best_epochs(kept, seed, right, later=False),
-        "oracle-acc-last": best_epochs(kept, seed, right, later=True),
-        "oracle-f1-first": best_epochs(kept, seed, macro, later=False),
-        "oracle-f1-last": best_epochs(kept, seed, macro, later=True),
-        "oracle-one-epoch": [min(one, end - 1) for end in seed.ends],
+    inner = best_epochs(kept, seed, lambda truth, given, index, epoch: seed.inner[index, epoch], later=False)
+    oracles = {
+        f"oracle-{name}-{which}": best_epochs(kept, seed, score, later=which == "last")
+        for name, score in (("acc", right), ("f1", macro))
+        for which in ("first", "last")
     }
+    return {"last": [end - 1 for end in seed.ends], "inner": inner, "oracle-one-epoch": every[one]} | oracles
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +138,7 @@ def test_rules_pick_and_score_as_a_loop_over_epochs(kept, hand, rows):
     for seed, epochs in zip(kept.seeds, hand, strict=True):
         assert {name: each[:, -1].tolist() for name, each in picks(kept, seed).items()} == epochs
     for name in hand[0]:
-        pairs = zip(kept.seeds, hand, strict=True)
-        each = [scored(kept.truth, reported(kept, seed, epochs[name])) for seed, epochs in pairs]
+        each = [scored(kept.truth, said) for said in said_at(kept, hand, name)]
         assert rows.loc[name, ["uf1", "uar", "acc"]].tolist() == pytest.approx(np.mean(each, axis=0))
         assert rows.seed_sd[name] == pytest.approx(np.std([uf1 for uf1, _, _ in each], ddof=1))
         from_1 = [epoch + 1 for epochs in hand for epoch in epochs[name]]
@@ -152,11 +152,12 @@ def test_mixed_figures_and_fold_means(kept, hand, rows):
     assert rows.acc["oracle-mixed"] == rows.acc["oracle-acc-first"] >= rows.acc["oracle-f1-first"]
     assert rows.loc["oracle-mixed", ["uar", "epoch_median"]].isna().all()
     for name, of in (("fold-mean-last", "last"), ("fold-mean-oracle", "oracle-f1-first")):
-        values = []
-        for seed, epochs in zip(kept.seeds, hand, strict=True):
-            given = np.array(reported(kept, seed, epochs[of]))
-            inside = [(kept.clips.fold == fold).to_numpy() for fold in kept.folds]
-            values += [macro(kept.truth[fold].tolist(), given[fold].tolist()) for fold in inside]
+        inside = [(kept.clips.fold == fold).to_numpy() for fold in kept.folds]
+        values = [
+            macro(kept.truth[fold].tolist(), given[fold].tolist())
+            for given in said_at(kept, hand, of)
+            for fold in inside
+        ]
         assert rows.uf1[name] == pytest.approx(np.mean(values))
         assert rows.loc[name, ["uar", "acc"]].isna().all()
         assert rows.epoch_median[name] == rows.epoch_median[of]
@@ -173,18 +174,15 @@ def test_curves_are_the_figures_of_shorter_training(kept):
                 assert curves[name, seed.seed, epochs] == pytest.approx(expected)
 
 
-def tables(kept, classes):
+def tables(kept, hand, name):
     columns = kept.clips[["dataset", "subject", "clip", "truth"]]
-    return [columns.assign(predicted=[CLASSES[number] for number in each]) for each in classes]
+    return [columns.assign(predicted=np.array(CLASSES)[said]) for said in said_at(kept, hand, name)]
 
 
 def test_intervals_are_those_of_tables_and_paired_differences(kept, hand):
-    rows = selection_rows(kept, ["full", "alpha", "beta"]).set_index(["part", "selection"])
     parts = dict.fromkeys(("full", "alpha", "beta"), "")
-    last, best = (
-        tables(kept, [reported(kept, *each) for each in zip(kept.seeds, [h[name] for h in hand], strict=True)])
-        for name in ("last", "oracle-acc-first")
-    )
+    rows = selection_rows(kept, list(parts)).set_index(["part", "selection"])
+    last, best = tables(kept, hand, "last"), tables(kept, hand, "oracle-acc-first")
     for score in part_scores(best, CLASSES, parts):
         row = rows.loc[score.part, "oracle-acc-first"]
         inside = [[t[t.dataset.eq(score.part) | (score.part == "full")] for t in each] for each in (best, last)]
@@ -199,20 +197,18 @@ def test_intervals_are_those_of_tables_and_paired_differences(kept, hand):
 def test_the_interval_of_a_fold_mean_draws_whole_subjects(kept, hand, rows):
     """A fold counts as often as its subjects are drawn; the clips drawn are scored anew."""
     sizes = tuple(kept.clips.groupby("dataset").subject.nunique())
-    answers = [np.array(reported(kept, seed, each["last"])) for seed, each in zip(kept.seeds, hand, strict=True)]
     values = []
     for times in subject_draws(sizes):
         each = []
-        for given in answers:
-            total, weights = 0.0, 0.0
+        for given in said_at(kept, hand, "last"):
+            found, weights = [], []
             for number in range(len(kept.folds)):
                 inside = np.flatnonzero(kept.fold_of == number)
                 often = np.repeat(inside, times[kept.subject_of[inside]].astype(int))
                 if len(often):
-                    weight = times[sorted(set(kept.subject_of[inside]))].mean()
-                    total += weight * macro(kept.truth[often].tolist(), given[often].tolist())
-                    weights += weight
-            each.append(total / weights)
+                    weights.append(times[sorted(set(kept.subject_of[inside]))].mean())
+                    found.append(macro(kept.truth[often].tolist(), given[often].tolist()))
+            each.append(np.average(found, weights=weights))
         values.append(np.mean(each))
     expected = interval_of(np.array(values), sizes)
     row = rows.loc["fold-mean-last"]
@@ -253,25 +249,15 @@ def test_inner_is_compared_with_the_last_epoch_of_its_own_seeds():
         curve = np.full((len(kept.folds), epochs), 0.2)
         curve[:, 1] = 0.5
         assert picks(kept, replace(first, inner=curve))["inner"][:, -1].tolist() == [1] * len(kept.folds)
-
-
-def test_clips_of_a_refit_that_differ_are_counted():
-    kept = made(seeds=1)
-    (seed,) = kept.seeds
-    assert disagreeing(kept, seed) == 0
-    given = seed.recorded["inner"].copy()
+    given = first.recorded["inner"].copy()  # clips of a refit that differ are counted
     given[:2] = (given[:2] + 1) % 3
-    assert disagreeing(kept, replace(seed, recorded={"inner": given})) == 2
-    assert disagreeing(kept, replace(seed, recorded={})) is None
+    found = [disagreeing(kept, replace(first, recorded=said)) for said in (first.recorded, {"inner": given}, {})]
+    assert found == [0, 2, None]
 
 
 def test_rules_say_whether_they_see_test_labels_and_pool():
-    assert [rule.name for rule in RULES if not rule.sees_test_labels] == [
-        "last",
-        "inner",
-        "inner-keep",
-        "fold-mean-last",
-    ]
+    blind = ["last", "inner", "inner-keep", "fold-mean-last"]
+    assert [rule.name for rule in RULES if not rule.sees_test_labels] == blind
     assert [rule.name for rule in RULES if not rule.pools] == ["fold-mean-last", "fold-mean-oracle"]
     assert len({rule.name for rule in RULES}) == len({rule.title for rule in RULES}) == len(RULES) == 11
 

@@ -7,86 +7,54 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from support.damage import (
-    CHANGED,
-    FOLD,
-    FOLDS,
-    LAST,
-    cell,
-    copies,
-    copy_fold,
-    copy_fold_under_this_name,
-    copy_record,
-    edit,
-    flip,
-    go,
-    next_class,
-    npy,
-    npz,
-    rewriting,
-    truncate,
-    vouch_for,
-    vouch_for_nothing,
-    without,
-)
+from support import damage as make
+from support.damage import CHANGED, FOLD, FOLDS, LAST, copies, go
 from support.toy import CLASSES
 
-from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import RecordError
 from merbench.engine.execute.state import run_state
 from merbench.engine.fold.folds import run_fold
 from merbench.records.folder import RunFolder
 from merbench.records.read import read_run
 
+TABLE, RECORD = "predictions.parquet", "record.json"
+NOT_JSON = "record.json is truncated or not valid JSON"
 DAMAGE = {
-    "predictions truncated": (truncate("predictions.parquet"), CHANGED),
-    "one byte changed": (flip("predictions.parquet"), CHANGED),
-    "predictions gone": (lambda folder: (folder / "predictions.parquet").unlink(), "can't be read"),
-    "no table at all": (
-        lambda folder: (
-            (folder / "predictions.parquet").write_bytes(b"PAR1 nothing"),
-            edit(folder / "record.json", checksums={"predictions.parquet": bytes_digest(b"PAR1 nothing")}),
-        ),
-        "not a readable Parquet",
-    ),
-    "column missing": (rewriting(lambda t: t.drop(columns="score_surprise")), "lacks the columns score_surprise"),
-    "clip missing": (rewriting(lambda t: t.iloc[1:]), "has 2 clips, the fold has 3"),
+    "predictions truncated": (make.truncate(TABLE), CHANGED),
+    "one byte changed": (make.flip(TABLE), CHANGED),
+    "predictions gone": (make.gone(TABLE), "can't be read"),
+    "no table at all": (make.vouch_for(TABLE, b"PAR1 nothing"), "not a readable Parquet"),
+    "column missing": (make.rewriting(lambda t: t.drop(columns="score_surprise")), "lacks the columns score_surprise"),
+    "clip missing": (make.rewriting(lambda t: t.iloc[1:]), "has 2 clips, the fold has 3"),
     "clip too many": (
-        rewriting(lambda t: pd.concat([t, t.iloc[:1].assign(clip="006_9_9")], ignore_index=True)),
+        make.rewriting(lambda t: pd.concat([t, t.iloc[:1].assign(clip="006_9_9")], ignore_index=True)),
         "has 4 clips, the fold has 3",
     ),
-    "foreign clip": (cell("clip", "006_9_9"), "006_9_9"),
-    "foreign subject": (cell("subject", "060"), "060"),
-    "truth changed": (cell("truth", next_class), "truth"),
-    "all truths changed": (rewriting(lambda t: t.assign(truth=t.truth.map(next_class))), "truth"),
-    "prediction unknown": (cell("predicted", "Negative"), "'Negative' is not one of"),
-    "record truncated": (truncate("record.json"), "record.json is truncated or not valid JSON"),
-    "record is not an object": (
-        lambda folder: (folder / "record.json").write_text("[1]"),
-        "truncated or not valid JSON",
-    ),
-    "record is not text": (
-        lambda folder: (folder / "record.json").write_bytes(b"\xff\xfe{"),
-        "truncated or not valid JSON",
-    ),
-    "record lacks a field": (without("checksums", "status"), "record.json is not valid: status"),
-    "record with a wrong value": (lambda f: edit(f / "record.json", clips="many"), "is not valid: clips"),
-    "record with a field too many": (lambda f: edit(f / "record.json", mood="good"), "is not valid: mood"),
-    "record of the future": (lambda f: edit(f / "record.json", schema_version=2), "schema version 2"),
-    "record of the future with other fields": (
-        lambda f: edit(f / "record.json", schema_version=7, mood="good"),
-        "schema version 7.*update merbench",
-    ),
-    "record of another fold": (copy_record, "to fold samm/007, not to"),
-    "folder of another fold": (copy_fold, "to fold samm/007, not to"),
-    "folder of another fold, renamed": (copy_fold_under_this_name, "samm/007/007_1_1"),
-    "record of another run": (lambda f: edit(f / "record.json", key_digest="0" * 64), "belongs to .*another run"),
-    "record vouches for nothing": (vouch_for_nothing, "predictions.parquet"),
+    "foreign clip": (make.cell("clip", "006_9_9"), "006_9_9"),
+    "foreign subject": (make.cell("subject", "060"), "060"),
+    "truth changed": (make.cell("truth", make.next_class), "truth"),
+    "all truths changed": (make.rewriting(lambda t: t.assign(truth=t.truth.map(make.next_class))), "truth"),
+    "prediction unknown": (make.cell("predicted", "Negative"), "'Negative' is not one of"),
+    "record truncated": (make.truncate(RECORD), NOT_JSON),
+    "record is not an object": (lambda folder: (folder / RECORD).write_text("[1]"), NOT_JSON),
+    "record is not text": (lambda folder: (folder / RECORD).write_bytes(b"\xff\xfe{"), NOT_JSON),
+    "record lacks a field": (make.without("checksums", "status"), "record.json is not valid: status"),
+    "record with a wrong value": (make.editing(clips="many"), "is not valid: clips"),
+    "record with a field too many": (make.editing(mood="good"), "is not valid: mood"),
+    "record of the future": (make.editing(schema_version=2), "schema version 2"),
+    "record of a later future": (make.editing(schema_version=7, mood="good"), "version 7.*update merbench"),
+    "record of another fold": (make.copy_record, "to fold samm/007, not to"),
+    "folder of another fold": (make.copy_fold, "to fold samm/007, not to"),
+    "folder of another fold, renamed": (make.copy_fold_under_this_name, "samm/007/007_1_1"),
+    "record of another run": (make.editing(key_digest="0" * 64), "belongs to .*another run"),
+    "record vouches for nothing": (make.editing(checksums={}), TABLE),
 }
-
-
 #: Damage that only whoever knows the protocol's clips can see.
 FOREIGN = ("foreign clip", "foreign subject", "truth changed", "all truths changed", "folder of another fold, renamed")
+
+
+def there(found):
+    return set(found.predictions.dataset + "/" + found.predictions.subject)
 
 
 def test_every_damage_to_a_fold_is_named_and_not_counted(plan, part):
@@ -96,7 +64,7 @@ def test_every_damage_to_a_fold_is_named_and_not_counted(plan, part):
         found, state = read_run(copy), run_state(plan, copy.parent)
         assert not found.complete, damage
         if damage not in FOREIGN:
-            assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1]), damage
+            assert there(found) == set(FOLDS[1:-1]), damage
             assert (found.folds, len(found.problems)) == (2, 1), damage
             assert re.search(message, found.problems[0]), (damage, found.problems)
         assert (state.pending, len(state.damaged)) == ((FOLD, LAST), 1), damage
@@ -107,13 +75,12 @@ def test_every_damage_to_a_fold_is_named_and_not_counted(plan, part):
 def test_a_damaged_fold_is_run_again(plan, part):
     expected = pd.concat([run_fold(plan.task, fold).predictions for fold in FOLDS], ignore_index=True)
     repaired = {name: DAMAGE[name][0] for name in ("one byte changed", "record truncated", "truth changed")}
-    repaired["without mark"] = lambda fold: (fold / "record.json").unlink()
+    repaired["without mark"] = make.gone(RECORD)
     for damage, copy in copies(part, repaired):
         repaired[damage](copy / "folds" / "samm--006")
         if damage == "without mark":
             found = read_run(copy)
-            assert set(found.predictions.dataset + "/" + found.predictions.subject) == set(FOLDS[1:-1])
-            assert found.folds == 2
+            assert (there(found), found.folds) == (set(FOLDS[1:-1]), 2)
         state, watcher = go(plan, copy.parent)
         notes = int(damage != "without mark")
         assert (watcher.outcomes, len(watcher.notes), state.complete) == ([FOLD, LAST], notes, True), damage
@@ -126,9 +93,8 @@ def test_damaged_epoch_predictions_are_named_and_made_again(ststnet, runs, finis
     folder = shutil.copytree(finished / ststnet.run_id, runs / ststnet.run_id)
     before = RunFolder(folder).read_epochs(FOLD, ststnet.file)
     assert before.shape == (2, 3, 3)
-    gone = (lambda fold: (fold / "epochs.npz").unlink(), "can't be read")
-    for change, message in ((flip("epochs.npz"), CHANGED), (truncate("epochs.npz"), CHANGED), gone):
-        change(folder / "folds" / "samm--006")
+    for damage, message in ((make.flip, CHANGED), (make.truncate, CHANGED), (make.gone, "can't be read")):
+        damage("epochs.npz")(folder / "folds" / "samm--006")
         state = run_state(ststnet, runs)
         assert (state.pending, len(state.damaged)) == ((FOLD,), 1)
         assert message in state.damaged[0]
@@ -171,18 +137,18 @@ def test_diagnostics_are_read_back_as_they_were(plan, told):
     assert told.read_diagnostics(LAST, plan.file) == {}
 
 
-NO_ARRAYS = "is not a readable file of arrays"
+TOLD, NO_ARRAYS = "diagnostics.npz", "is not a readable file of arrays"
 UNTOLD = {
-    "changed": (flip("diagnostics.npz"), CHANGED),
-    "truncated": (truncate("diagnostics.npz"), CHANGED),
-    "gone": (lambda folder: (folder / "diagnostics.npz").unlink(), "can't be read"),
-    "no archive": (vouch_for("diagnostics.npz", b"PK nothing"), NO_ARRAYS),
-    "empty": (vouch_for("diagnostics.npz", b""), NO_ARRAYS),
-    "one bare array": (vouch_for("diagnostics.npz", npy(np.zeros(3))), NO_ARRAYS),
-    "pickled objects": (vouch_for("diagnostics.npz", npz(np.array([{}], dtype=object))), NO_ARRAYS),
-    "archive cut short": (vouch_for("diagnostics.npz", npz(np.zeros(99))[:-30]), NO_ARRAYS),
-    "record truncated": (truncate("record.json"), "record.json is truncated"),
-    "record of another fold": (copy_record, "to fold samm/007, not to"),
+    "changed": (make.flip(TOLD), CHANGED),
+    "truncated": (make.truncate(TOLD), CHANGED),
+    "gone": (make.gone(TOLD), "can't be read"),
+    "no archive": (make.vouch_for(TOLD, b"PK nothing"), NO_ARRAYS),
+    "empty": (make.vouch_for(TOLD, b""), NO_ARRAYS),
+    "one bare array": (make.vouch_for(TOLD, make.npy(np.zeros(3))), NO_ARRAYS),
+    "pickled objects": (make.vouch_for(TOLD, make.npz(np.array([{}], dtype=object))), NO_ARRAYS),
+    "archive cut short": (make.vouch_for(TOLD, make.npz(np.zeros(99))[:-30]), NO_ARRAYS),
+    "record truncated": (make.truncate(RECORD), "record.json is truncated"),
+    "record of another fold": (make.copy_record, "to fold samm/007, not to"),
 }
 
 
@@ -193,8 +159,7 @@ def test_damaged_diagnostics_are_named_and_made_again(plan, told):
         change(copy / "folds" / "samm--006")
         with pytest.raises(RecordError, match=message) as raised:
             read_run(copy).diagnostics(FOLD)
-        assert "samm--006" in str(raised.value), damage
-        assert "\n" not in str(raised.value), damage
+        assert ("samm--006" in str(raised.value), "\n" in str(raised.value)) == (True, False), damage
         if damage in ("changed", "truncated", "gone"):
             state = run_state(asked, copy.parent, [FOLD])
             assert state.pending == (FOLD,), damage

@@ -2,9 +2,9 @@
 
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
+from support.coded_clips import answered, coded_clips
 from support.tables import printed
 
 from merbench.analysis.ablation import read_ablation
@@ -19,35 +19,14 @@ from merbench.report.views.compare import comparison
 from merbench.report.views.explain import explanation_report
 from merbench.report.write import write
 
-CLASSES = ("negative", "positive", "surprise")
-PEOPLE = [("alpha", f"s{i}") for i in range(4)] + [("beta", f"t{i}") for i in range(3)]
-
-
-def clips():
-    """Return the clip table of 7 people with 8 clips each, and their classes; clips of t2 have no action units."""
-    rng = np.random.default_rng(0)
-    rows = [(d, s, f"c{i}") for d, s in PEOPLE for i in range(8)]
-    table = pd.DataFrame(rows, columns=["dataset", "subject", "clip"])
-    table["aus"] = np.where(table.subject == "t2", "", rng.choice(["4", "12", "1+2", "R4+7"], len(table)))
-    return table, [CLASSES[i % 3] if aus != "1+2" else "surprise" for i, aus in enumerate(table.aus)]
-
-
-def answered(right, seed=0):
-    """Return truth and prediction of the clips, a share of them right."""
-    table, classes = clips()
-    rng = np.random.default_rng([seed, int(100 * right)])
-    said = np.where(rng.random(len(table)) < right, classes, rng.choice(CLASSES, len(table)))
-    names = table[["dataset", "subject", "clip"]].agg("/".join, axis=1)
-    return dict(zip(names, zip(classes, said.tolist(), strict=True), strict=True))
-
 
 def runs_of(record):
     for seed in (0, 1):
         record(answered(0.8, seed), method="net", seed=seed, variant="epochs=5", remark="a reconstruction")
-    record(answered(0.3), method="floor", failing={})
-    record(answered(0.9), method="holey", folds=["alpha/s0", "beta/t1"])
-    record(answered(0.35), method="blind", sanity=True)
-    record(answered(0.85), method="seen", admissions=["transductive"])
+    record(answered(0.3, 0), method="floor", failing={})
+    record(answered(0.9, 0), method="holey", folds=["alpha/s0", "beta/t1"])
+    record(answered(0.35, 0), method="blind", sanity=True)
+    record(answered(0.85, 0), method="seen", admissions=["transductive"])
 
 
 def compared(record):
@@ -67,7 +46,7 @@ def ablated(record):
         ids = [record(answered(right, s), method="net", seed=s, variant=setting_text(changes)).name for s in (0, 1)]
         return group, name, changes, tuple(ids)
 
-    table, classes = clips()
+    table, classes = coded_clips()
     truth = pd.DataFrame({"truth": classes, "fold": table.dataset + "/" + table.subject})
     whole = trial("whole", "net", {}, 0.8)
     trials = [whole, trial("fusion", "add", {"fusion": "add", "rates": [0.25, 0.5]}, 0.3),

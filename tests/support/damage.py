@@ -52,14 +52,18 @@ def vouch_for(name, content):
     return change
 
 
-def rewrite(folder, change):
-    """Change a prediction table and make the commit mark vouch for it."""
-    content = change(pd.read_parquet(folder / "predictions.parquet")).to_parquet(index=False)
-    vouch_for("predictions.parquet", content)(folder)
+def editing(name="record.json", **changes):
+    return lambda folder: edit(folder / name, **changes)
 
 
 def rewriting(change):
-    return lambda folder: rewrite(folder, change)
+    """Return what changes a prediction table and makes the commit mark vouch for it."""
+    table = "predictions.parquet"
+    return lambda folder: vouch_for(table, change(pd.read_parquet(folder / table)).to_parquet(index=False))(folder)
+
+
+def gone(name):
+    return lambda folder: (folder / name).unlink()
 
 
 def cell(column, value, kind=None):
@@ -103,10 +107,6 @@ def copy_fold(folder):
 def copy_fold_under_this_name(folder):
     copy_fold(folder)
     edit(folder / "record.json", fold=FOLD)
-
-
-def vouch_for_nothing(folder):
-    edit(folder / "record.json", checksums={})
 
 
 def without(*names):

@@ -25,6 +25,11 @@ def rows_of(record, **options):
     return strictly(record.compared(**options))
 
 
+def full_of(record, **options):
+    """Return the rows of all parts together, by method."""
+    return {row["method"]: row for row in rows_of(record, **options) if row["part"] == "full"}
+
+
 def lines_of(record):
     """Return the texts of all rows of all tables."""
     return [line for table in record.compared().tables for line in texts(table)]
@@ -82,23 +87,17 @@ def test_a_small_table_computed_by_hand(record, answers):
 def test_seeds_are_averaged_with_their_spread(record, answers, right):
     record(answers, seed=0)
     record(right, seed=3)
-    (full, *_) = rows_of(record)
-    # UF1 25/36 and 1: mean 61/72, and the standard deviation of two values is their difference over the root of two
-    assert full["uf1"] == pytest.approx(61 / 72, abs=1e-6)
-    assert full["seed_sd"] == pytest.approx(11 / 36 / 2**0.5, abs=1e-6)
-    assert full["acc"] == pytest.approx(6 / 7, abs=1e-6)
-    assert (full["seeds"], full["clips"], len(full["run_ids"])) == (2, 7, 2)
+    full = full_of(record)["toy"]
+    # UF1 25/36 and 1: mean 61/72, and the standard deviation of two values is their difference over the root of two;
     # the same subjects are drawn for both seeds: (4/9 + 1)/2 and (53/63 + 1)/2
-    assert (full["uf1_low"], full["uf1_high"]) == pytest.approx((13 / 18, 58 / 63), abs=1e-6)
+    found = [full[name] for name in ("uf1", "seed_sd", "acc", "uf1_low", "uf1_high")]
+    assert found == pytest.approx([61 / 72, 11 / 36 / 2**0.5, 6 / 7, 13 / 18, 58 / 63], abs=1e-6)
+    assert (full["seeds"], full["clips"], len(full["run_ids"])) == (2, 7, 2)
     assert lines_of(record)[0][-1] == "2 ±.216"
-
-
-def test_a_deterministic_method_counts_one_complete_seed(record, answers):
-    record(answers, seed=0, deterministic=True, folds=["alpha/s1"])
-    whole = [record(answers, seed=seed, deterministic=True).name for seed in (1, 2)]
-    (full, *_) = rows_of(record)
-    assert (full["status"], full["seeds"]) == ("complete", 1)
-    assert full["run_ids"][0] in whole
+    record(answers, method="sure", seed=0, deterministic=True, folds=["alpha/s1"])
+    whole = [record(answers, method="sure", seed=seed, deterministic=True).name for seed in (1, 2)]
+    sure = full_of(record)["sure"]  # of a deterministic method one complete seed counts
+    assert (sure["status"], sure["seeds"], sure["run_ids"][0] in whole) == ("complete", 1, True)
 
 
 def test_rows_are_ranked_by_uf1_and_the_best_two_marked(record, answers, right, wrong):
@@ -124,18 +123,16 @@ def test_values_that_print_alike_share_a_place(record, answers):
         replace(row, scores=row.scores | {"full": replace(row.scores["full"], uf1=values[row.label])})
         for row in record.rows()[0]
     ]
-    assert best_two(rows, "full", "uf1") == [".7000", ".6999"]
-    assert best_two(rows[:1], "full", "uf1") == [".7000"]
+    assert (best_two(rows, "full", "uf1"), best_two(rows[:1], "full", "uf1")) == ([".7000", ".6999"], [".7000"])
     (table,) = comparison(rows).tables
     assert [(row[2].text, row[2].place) for row in table.sections[0].rows] == [
         (".7000", 1), (".7000", 1), (".6999", 2), (".6998", 0), (".5000", 0)
     ]  # fmt: skip
 
 
-def test_missing_folds_are_visible_and_take_the_rank(record, answers, right):
+def test_missing_and_failed_folds_are_visible_and_take_the_rank(record, answers, right):
     record(answers, folds=["alpha/s1", "beta/t1"])
-    rows = rows_of(record)
-    assert {(row["part"], row["status"], row["folds"], row["clips"]) for row in rows} == {
+    assert {(row["part"], row["status"], row["folds"], row["clips"]) for row in rows_of(record)} == {
         ("full", "partial", 2, 5), ("alpha", "partial", 2, 2), ("beta", "partial", 2, 3)
     }  # fmt: skip
     (line,) = lines_of(record)
@@ -143,18 +140,15 @@ def test_missing_folds_are_visible_and_take_the_rank(record, answers, right):
     assert "toy: not ranked: seed 0 has 2 of 3 folds" in notes_of(record.compared())
     record(right, seed=1, method="other")
     record(right, seed=2, method="other", folds=["alpha/s1"])
-    (full, *_) = [row for row in rows_of(record) if row["method"] == "other"]
+    full = full_of(record)["other"]
     assert (full["status"], full["seeds"], full["folds"], full["clips"]) == ("partial", 2, 1, 2)
     assert ranks(record.rows()[0]) == {}
-
-
-def test_parts_without_predictions_and_failed_folds_are_shown(record, answers):
-    record(answers, folds=["alpha/s1"])
-    beta = rows_of(record)[2]
-    assert (beta["part"], beta["clips"], beta["classes_scored"]) == ("beta", 0, 0)
+    record(answers, method="less", folds=["alpha/s1"])
+    (beta,) = [row for row in rows_of(record) if (row["method"], row["part"]) == ("less", "beta")]
+    assert (beta["clips"], beta["classes_scored"]) == (0, 0)
     undefined = ("uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc", "seed_sd")
-    assert [beta[name] for name in undefined] == [None] * 8
-    assert lines_of(record)[0][6:8] == ["–", "–"]
+    assert {beta[name] for name in undefined} == {None}
+    assert [line[6:8] for line in lines_of(record) if line[1] == "less"] == [["–", "–"]]
     record(answers, method="failing", failing={"alpha/s2": "no face", "beta/t1": "no face either"})
     found = [(row["status"], row["folds"]) for row in rows_of(record) if row["method"] == "failing"]
     assert set(found) == {("failed", 1)}
@@ -164,22 +158,20 @@ def test_parts_without_predictions_and_failed_folds_are_shown(record, answers):
 def test_damaged_files_are_named_and_not_counted(record, answers, right):
     partial = record(right, method="partial", folds=["alpha/s1", "alpha/s2"])
     whole, gone = record(answers, method="whole"), record(right, method="gone")
-    before = {row["method"]: row for row in rows_of(record) if row["part"] == "full"}
+    before = full_of(record)
     flip("predictions.parquet")(partial / "folds" / "alpha--s2")
     flip("predictions.parquet")(whole)
     (gone / "run.json").write_text("{", encoding="utf-8")
-    found = {row["method"]: row for row in rows_of(record) if row["part"] == "full"}
-    assert [(found["partial"][name]) for name in ("status", "folds", "clips")] == ["partial", 1, 2]
+    found = full_of(record)
+    assert [found["partial"][name] for name in ("status", "folds", "clips")] == ["partial", 1, 2]
     assert found["whole"] | {"status": "complete", "p_best": None} == before["whole"] | {"p_best": None}
-    assert "gone" not in found
-    assert ranks(record.rows()[0]) == {}
+    assert (set(found), ranks(record.rows()[0])) == ({"partial", "whole"}, {})
     text = printed(record.compared())
     for path in ("alpha--s2/predictions.parquet", f"{whole.name}/predictions.parquet", f"{gone.name}/run.json"):
         assert path in text
     mark = whole / "folds" / "beta--t1" / "record.json"
     mark.write_bytes(mark.read_bytes()[:-2])
-    (full,) = [row for row in rows_of(record) if (row["method"], row["part"]) == ("whole", "full")]
-    assert (full["status"], full["folds"]) == ("partial", 2)
+    assert [full_of(record)["whole"][name] for name in ("status", "folds")] == ["partial", 2]
     assert str(mark) in printed(record.compared())
 
 
@@ -191,22 +183,20 @@ def test_folds_computed_with_different_packages_are_flagged(record, answers, mon
 
 
 CHANGES = (
-    ({"data": "another copy", "fewer": True}, True, "of 6 in 3"),
-    ({"relabelled": True}, True, "split"),
-    ({"protocol": "others"}, True, ""),
-    ({"synthetic": True, "data": "synthetic-small"}, True, "synthetic data"),
-    ({"admissions": ["transductive"]}, True, "transductive"),
-    ({"remark": "a reconstruction"}, False, "b: a reconstruction"),
+    ({"data": "another copy"}, -1, {}, True, "of 6 in 3"),
+    ({}, None, {"beta/t1/c2": ("positive", "positive")}, True, "split"),
+    ({"protocol": "others"}, None, {}, True, ""),
+    ({"synthetic": True, "data": "synthetic-small"}, None, {}, True, "synthetic data"),
+    ({"admissions": ["transductive"]}, None, {}, True, "transductive"),
+    ({"remark": "a reconstruction"}, None, {}, False, "b: a reconstruction"),
 )
 
 
 def test_rows_rank_together_only_if_they_are_comparable(tmp_path, answers, right):
-    for number, (change, apart, words) in enumerate(each(CHANGES)):
-        record, fields = Recorder(tmp_path / str(number)), dict(change)
+    for number, (fields, most, relabelled, apart, words) in enumerate(each(CHANGES)):
+        record = Recorder(tmp_path / str(number))
         record(answers, method="a")
-        given = dict(list(right.items())[: -1 if fields.pop("fewer", False) else None])
-        given |= {"beta/t1/c2": ("positive", "positive")} if fields.pop("relabelled", False) else {}
-        record(given, method="b", **fields)
+        record(dict(list(right.items())[:most]) | relabelled, method="b", **fields)
         found = sorted(sorted(row.label for row in group) for group in groups(record.rows()[0]))
         assert found == ([["a"], ["b"]] if apart else [["a", "b"]])
         assert [line[0] for line in lines_of(record)] == (["1", "1"] if apart else ["1", "2"])
@@ -229,13 +219,11 @@ def test_rows_of_older_code_are_hidden_and_never_averaged(record, answers, right
     new = record(answers, code="new", created="2026-02-01T00:00:00+00:00")
     assert [row["run_ids"] for row in rows_of(record)] == [[new.name]] * 3
     (note,) = record.compared().notes
-    assert "toy" in note.text
-    assert "--older" in note.text
+    assert ("toy" in note.text, "--older" in note.text) == (True, True)
     assert [row["run_ids"] for row in rows_of(record, older=True)] == [[old.name]] * 3 + [[new.name]] * 3
     assert record.compared(older=True).notes == []
     record(right, seed=1, code="old", created="2026-03-01T00:00:00+00:00")
-    (full, *_) = rows_of(record)
-    assert (full["seeds"], full["uf1"]) == (2, 1.0)
+    assert [full_of(record)["toy"][name] for name in ("seeds", "uf1")] == [2, 1.0]
     assert [row["seeds"] for row in rows_of(record, older=True) if row["part"] == "full"] == [2, 1]
 
 
@@ -258,9 +246,7 @@ def test_published_figures_come_last_with_sources_and_remarks(record, answers):
     assert all(len(line) <= 80 for line in printed(report, 80).splitlines())
 
 
-@pytest.fixture
-def told_apart(record):
-    """Record four rows on 12 subjects: all right, almost right, all wrong, and all right in one fold only."""
+def test_rows_significantly_below_the_best_are_marked(record):
     people = [*(f"alpha/s{s}" for s in range(9)), *(f"beta/t{s}" for s in range(3))]
     truth = {f"{name}/c{c}": ("negative", "positive", "surprise")[c % 3] for name in people for c in range(6)}
     turned = {"negative": "positive", "positive": "surprise", "surprise": "negative"}
@@ -270,22 +256,16 @@ def told_apart(record):
     for seed in (0, 1):
         record({name: (each, turned[each]) for name, each in truth.items()}, method="far", seed=seed)
     record(best, method="incomplete", folds=["alpha/s1"])
-    return record
-
-
-def test_rows_significantly_below_the_best_are_marked(told_apart):
-    p = {row.label: row.p_best for row in told_apart.rows()[0]}
-    assert (p["best"], p["incomplete"]) == (None, None)
+    p = {row.label: row.p_best for row in record.rows()[0]}
     # only one subject tells best and close apart, so that no swap gives less than what was seen
-    assert p["close"] == 1
+    assert (p["best"], p["incomplete"], p["close"]) == (None, None, 1)
     # two of the 2**12 ways to swap differ as much as best and far; times three pairs
     assert 3 / 10_001 <= p["far"] < 0.01
-    report = told_apart.compared()
+    report = record.compared()
     assert {row[1].text: row[2].mark for row in report.tables[0].sections[0].rows if row[2].mark} == {"far": "†"}
     assert report.tables[0].legend[1].startswith("†: UF1 significantly below")
-    found = strictly(report)
-    assert {row["p_best"] for row in found if row["part"] == "alpha"} == {None}
-    assert {row["method"]: row["p_best"] for row in found if row["part"] == "full"} == p
+    assert {row["p_best"] for row in strictly(report) if row["part"] == "alpha"} == {None}
+    assert {name: row["p_best"] for name, row in full_of(record).items()} == p
 
 
 def test_more_than_32_rows_are_not_tested(record, answers, right):
@@ -313,7 +293,7 @@ def test_sanity_rows_come_last_without_rank_place_or_test(record, answers, right
     assert [section.title for section in table.sections] == ["", "Sanity rows, not ranked"]
     (line,) = table.sections[1].rows
     assert (line[0].text, {(cell.place, cell.mark) for cell in line}) == ("–", {(0, "")})
-    assert [row["sanity"] for row in rows_of(record) if row["part"] == "full"] == [False, False, True]
+    assert [row["sanity"] for row in full_of(record).values()] == [False, False, True]
 
 
 def test_the_committed_leaderboard_verifies():
