@@ -46,7 +46,7 @@ class _Check:
         return Finding(self.name, self.holds, checked.task, result, shown(" ".join(evidence.split())))
 
 
-_NOT_RUN: _Verdict = ("not applicable", "the method does not run, see contract")
+_NOT_RUN: _Verdict = ("not applicable", "the method does not run, see the check contract")
 #: In the order in which they are reported.
 CHECKS: list[_Check] = []
 
@@ -91,7 +91,7 @@ def _batch(checked: CheckedMethod) -> _Verdict:
     how = "predicted one by one and in halves"
     if any(seen.refitted for seen in checked.plain):
         if not checked.reproducible:
-            why = "the method can't be copied before it predicts, and the same seed gives another result"
+            why = "the method can't be copied before it predicts, and the same seed gives a different result"
             return "failed", f"{why}, so this can't be checked: let copy.deepcopy copy it, see __deepcopy__"
         how = "the method can't be copied; another fit predicted one by one"
     return _asked_again(f"{how}, also in a fresh process" if checked.batch_alone else how, checked.batch)
@@ -110,14 +110,14 @@ def _epochs(checked: CheckedMethod) -> _Verdict:
         if run_fold(checked.fold_task, checked.folds[-1]).failure:
             return "not applicable", "folds fail in either case, see the other checks"
         why = outcome.failure and outcome.failure.message
-        return "failed", f"the fold fails if it is predicted after each epoch: {why}"
+        return "failed", f"the fold fails if its test clips are predicted after each epoch: {why}"
     if outcome.epochs is None:
         return "not applicable", "the method does not report epochs"
     again = predicted(outcome.predictions, checked.fold_task.split.problem)
     first = checked.plain[-1].prediction
     assert first is not None  # it runs
     most = difference(first, again)
-    return _asked_again(f"predicted after each of {len(outcome.epochs)} epochs, or at the end only", (most, ""))
+    return _asked_again(f"predicted after each of {len(outcome.epochs)} epochs, and at the end only", (most, ""))
 
 
 @_check("same seed twice", "the same seed gives the same result again")
@@ -126,13 +126,13 @@ def _same_seed(checked: CheckedMethod) -> _Verdict:
     if checked.reproducible:
         return "passed", "bitwise the same" if most == 0 else f"the same within tolerance: {_differing(most)}"
     others = _differing(_spread(checked))
-    return "failed", f"the same seed gives another result: {_differing(most)}; other seeds: {others}"
+    return "failed", f"the same seed gives a different result: {_differing(most)}; other seeds: {others}"
 
 
 @_check("card: deterministic", "results differ between seeds unless the card says deterministic")
 def _deterministic(checked: CheckedMethod) -> _Verdict:
     if not checked.reproducible:
-        return "not applicable", "the same seed gives another result"
+        return "not applicable", "the same seed gives a different result"
     spread = _spread(checked)
     same, said = spread <= BATCH_TOLERANCE, f"{SEEDS} seeds: {_differing(spread)}"
     if checked.method.card.deterministic:
@@ -149,7 +149,7 @@ def _generators(checked: CheckedMethod) -> _Verdict:
         if again.began[name] == again.ended[name]:
             fine.append(f"{name} unused")
         elif first.ended.get(name) != again.ended[name] and first.began.get(name) == again.began[name]:
-            state = "another state for the same seed: it is seeded by the clock"
+            state = "a different state for the same seed: it is seeded by the clock"
             return "failed", f"{name}'s global generator ends in {state}"
         elif all(seen.ended.get(name) == again.ended[name] for seen in others):
             state = "the same state for every seed: it is seeded by a constant"
@@ -234,7 +234,7 @@ def _inputs_read(checked: CheckedMethod) -> _Verdict:
     return "passed", f"reads {listed(sorted(declared - set(unread))) or 'no input, and declares none'}{hint}"
 
 
-@_check("card: transductive", "test clips are used exactly if the card says so")
+@_check("card: transductive", "test clips are used if and only if the card says so")
 def _transductive(checked: CheckedMethod) -> _Verdict:
     used = sorted({name for seen in checked.plain for name in seen.read_of_test})
     depends = checked.batch[0] > BATCH_TOLERANCE
@@ -246,7 +246,7 @@ def _transductive(checked: CheckedMethod) -> _Verdict:
     return "passed", "the card says inductive; no test clips in training, and predictions are independent"
 
 
-@_check("card: AU labels at test", "AU labels are used at test exactly if the card says so")
+@_check("card: AU labels at test", "AU labels are used at test if and only if the card says so")
 def _labels_at_test(checked: CheckedMethod) -> _Verdict:
     inputs = checked.fold_task.inputs
     labels = {name for name in inputs.names() if inputs[name].spec.training_only}
@@ -256,7 +256,7 @@ def _labels_at_test(checked: CheckedMethod) -> _Verdict:
     return _verdict(bool(used), f"the card says AU labels at test; read: {listed(used) or 'none'}")
 
 
-@_check("card: data seen", "files such as weights are read only if the card names the data that they have seen")
+@_check("card: data seen", "files such as weights are read only if the card names their training data")
 def _data_seen(checked: CheckedMethod) -> _Verdict:
     read, seen = checked.alone.files, checked.method.card.data_seen
     if read and not seen:

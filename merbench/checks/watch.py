@@ -97,7 +97,7 @@ class _Watch:
         elif event == "socket.connect":
             self._add(f"connected to {arguments[1]!r}")
         elif event == "socket.getaddrinfo":
-            self._add(f"asked for the address of {arguments[0]!r}")
+            self._add(f"looked up the address of {arguments[0]!r}")
         elif event in _PROCESSES and not self._a_library_is_imported():
             self._started(event, arguments)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @taking(AblateOptions)
 def ablate(options: AblateOptions) -> None:
-    """Run a method whole and with the changes that its card lists; print what each is worth.
+    """Run the full method and the ablations on its card; print the difference that each makes.
 
     The runs are ordinary ones: recorded folds are kept. Exit code 1 if folds failed.
     """
@@ -44,8 +44,8 @@ def ablate(options: AblateOptions) -> None:
     with PreparationDisplay(console) as watcher:
         (prepared,) = prepared_grid([whole, *others], [options.protocol], options.data, options.folds, watcher)
         if prepared.spec.task != "classification":
-            given = f"protocol {prepared.spec.name} is {prepared.spec.task}"
-            raise MerbenchError(f"ablate needs classification, and {given}")
+            given = f"protocol {prepared.spec.name} is for {prepared.spec.task}"
+            raise MerbenchError(f"{given}: merbench ablate supports classification only")
         trials, plans = _planned(rows, whole, others, prepared, watcher)
         if options.sanity:
             sanity = planned_sanity([whole, *others], plans, [prepared], watcher)
@@ -173,4 +173,4 @@ def _naming(row: _Row) -> Iterator[None]:
             raise
         if row.group == BESIDE:
             raise MerbenchError(f"--beside {row.name}: {error}") from error
-        raise MerbenchError(f"ablation {row.group}/{row.name}: {error}; --only GROUP runs others without it") from error
+        raise MerbenchError(f"ablation {row.group}/{row.name}: {error}; --only GROUP runs other ablations") from error

@@ -27,14 +27,14 @@ _ORDER = (
 #: Those that change no figure of a table.
 _NO_FIGURE = frozenset(_ORDER[_ORDER.index("existing") : _ORDER.index("results")])
 
-_SETTING = "A setting of the methods, or of one method; repeatable."
+_SETTING = "A setting for all methods, or for one (METHOD:KEY=VALUE); repeatable."
 _SELECT = (
-    "The epoch that is tested: last; inner, the best on subjects held out within the training fold, then retrained on "
-    "all; inner-keep, the same without retraining."
+    "The epoch that is tested: last; inner, the best on subjects held out within the training fold, after retraining "
+    "on all; inner-keep, the same without retraining."
 )
-_WORKERS = "Folds in parallel (default: 1; with Ray or several GPUs, one a CPU)."
-_PACK = "Folds trained together in one program, for methods that support it (default: 1)."
-_MLFLOW = "MLflow that mirrors the records, or none (default: MLFLOW_TRACKING_URI, else files in --results)."
+_WORKERS = "Folds in parallel (default: 1; with Ray or several GPUs, one per CPU)."
+_PACK = "Folds trained together in one process, for methods that support it (default: 1)."
+_MLFLOW = "MLflow server that mirrors the records, or none (default: MLFLOW_TRACKING_URI, else files in --results)."
 TrackingUri = Annotated[str | None, option("--tracking-uri", _MLFLOW, "URI")]
 
 
@@ -46,7 +46,7 @@ class _GridOptions:
 
     data: Data = "auto"
     settings: Annotated[list[str], option("--set", _SETTING, "[METHOD:]KEY=VALUE")] = field(default_factory=list)
-    seeds: Annotated[str, option("--seeds", "0-4 or 0,2,7; a deterministic method uses the first.", "N-N")] = "0"
+    seeds: Annotated[str, option("--seeds", "Such as 0-4 or 0,2,7; deterministic methods use the first.", "N-N")] = "0"
     folds: Annotated[list[str], option("--folds", "Only this fold, such as casme2/sub01; repeatable.", "FOLD")] = field(
         default_factory=list
     )
@@ -61,14 +61,15 @@ class _GridOptions:
     ] = None
     pack: Annotated[int | None, option("--pack", _PACK, "N", min=1)] = None
     executor: Annotated[
-        str | None, option("--executor", "Default: ray for more than one worker or GPU.", "serial|ray")
+        str | None,
+        option("--executor", "How folds are run (default: ray for more than one worker or GPU).", "serial|ray"),
     ] = None
     ray_address: Annotated[
         str | None, option("--ray-address", "A running Ray cluster; see docs/many-workers.md.", "HOST:PORT")
     ] = None
-    dry_run: Annotated[
-        bool, flag("--dry-run", "List the runs, recorded and missing; prepares the data, trains nothing.")
-    ] = False
+    dry_run: Annotated[bool, flag("--dry-run", "List recorded and missing folds; prepare the data, train nothing.")] = (
+        False
+    )
     tracking_uri: TrackingUri = None
     results: Results = None
 
@@ -101,7 +102,7 @@ class RunOptions(_GridOptions):
     protocol: Annotated[list[str], protocol_option("A protocol's name, or a path ending in .yaml; repeatable.")]
     config: Annotated[
         list[str],
-        option("--config", "A configuration of the methods' cards, or of one method; repeatable.", "[METHOD:]NAME"),
+        option("--config", "A configuration for all methods, or for one; repeatable.", "[METHOD:]NAME"),
     ] = field(default_factory=list)
     select: Annotated[str, option("--select", _SELECT, "last|inner|inner-keep")] = "last"
     keep_epochs: Annotated[bool, flag("--keep-epochs", "Store the predictions after each epoch.")] = False

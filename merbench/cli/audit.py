@@ -24,14 +24,14 @@ def audit(
         list[str] | None, option("--set", "Only runs with this setting; repeatable.", "KEY=VALUE")
     ] = None,
     format: Format = "table",
-    json: Annotated[bool, flag("--json", "The same as --format json: with the epochs selected in every fold.")] = False,
+    json: Annotated[bool, flag("--json", "As --format json, which also has the epoch selected in every fold.")] = False,
     out: Annotated[
-        Path | None, option("--out", "Folder for audit.json, .csv, .md, and .png: UF1 against epochs.", "DIR")
+        Path | None, option("--out", "Folder for audit.json, .csv, .md, and .png (UF1 over epochs).", "DIR")
     ] = None,
     shipped: Annotated[bool, flag("--leaderboard", "Read the committed leaderboard only.")] = False,
     results: Results = None,
 ) -> None:
-    """Compare the last epoch with inner selection, and with epochs that are selected by test labels.
+    """Compare the last epoch with inner selection, and with epochs that are selected on test labels.
 
     Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
     """

@@ -13,14 +13,14 @@ from merbench.cli.options import key_values
 def check_method(
     methods: Annotated[list[str], argument("Methods; merbench methods lists them.", "METHOD")],
     config: Annotated[
-        list[str] | None, option("--config", "A configuration of the methods' cards; repeatable.", "[METHOD:]NAME")
+        list[str] | None, option("--config", "A configuration for all methods, or one; repeatable.", "[METHOD:]NAME")
     ] = None,
     settings: Annotated[list[str] | None, option("--set", "A setting; repeatable.", "[METHOD:]KEY=VALUE")] = None,
     json: Annotated[bool, flag("--json", "Print the findings as JSON.")] = False,
 ) -> None:
     """Run the conformance checks on methods: leaks, state, randomness, files, and whether the card is correct.
 
-    On synthetic clips, on the CPU, without any data; one line per check and task of the card. Exit code 1 if a check
+    The checks use synthetic clips on the CPU and need no database; one line per check and task. Exit code 1 if a check
     failed. The output of methods goes to standard error.
     """
     import sys

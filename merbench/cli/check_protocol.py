@@ -12,7 +12,7 @@ def check_protocol(
     data: Data = "auto",
     clips: Annotated[bool, flag("--clips", "List every included clip with its class.")] = False,
 ) -> None:
-    """Apply a protocol to the data: clips, classes, folds, singletons, and deviations from its expected counts.
+    """Apply a protocol to the data: clips, classes, folds, singletons, and differences from its expected counts.
 
     Exit code 2 if a run would be refused.
     """

@@ -51,7 +51,7 @@ def compare(
         figures, titles = _published([protocol] if protocol else sorted({run.file.protocol for run in fitting}), rows)
     if not rows and not figures and format != "json":
         found = f"none of the {len(runs)} runs in {folder} matches" if runs else f"no runs in {folder}"
-        raise MerbenchError(f"{found}: nothing to compare; record some: merbench run METHOD --protocol P")
+        raise MerbenchError(f"{found}: nothing to compare; record one: merbench run METHOD --protocol PROTOCOL")
     if format == "table" and not rows:
         typer.echo(f"no run in {folder} matches; published figures only")
     hint = runs_hint(rows) if format == "table" else []

@@ -17,16 +17,16 @@ def explain(
     protocol: Protocol = None,
     data: OnlyData = None,
     force: Annotated[
-        bool, flag("--force", "Compare over common clips rows that do not rank together or are incomplete.")
+        bool, flag("--force", "Compare rows that are incomplete or not ranked together, on common clips.")
     ] = False,
-    most: Annotated[int, option("--most", "Subjects and clips that are listed; JSON has all.", "N", min=0)] = 10,
+    most: Annotated[int, option("--most", "Number of subjects and of clips to list; JSON has all.", "N", min=0)] = 10,
     format: Format = "table",
     leaderboard: Leaderboard = False,
     results: Results = None,
 ) -> None:
     """Compare A with B: differences with intervals and paired tests; classes, subjects and clips that changed.
 
-    Refused where protocol, clips, labels or folds differ, or folds are missing; --force compares and notes these.
+    Rows that differ in protocol, clips, labels or folds, or lack folds, are refused; --force compares and notes them.
     """
     from merbench.analysis.explain import explain_rows, find_row
     from merbench.contracts.errors import MerbenchError
@@ -40,7 +40,9 @@ def explain(
     known = read_runs(folder, leaderboard)
     runs = known.where(protocol=protocol, data=data)
     if not runs:
-        raise MerbenchError(f"no run in {folder} fits: merbench run METHOD --protocol PROTOCOL, or --leaderboard")
+        raise MerbenchError(
+            f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
+        )
     found = explain_rows(find_row(runs, one), find_row(runs, two), force)
     for problem in known.problems:
         typer.echo(problem, err=True)

@@ -12,7 +12,7 @@ from merbench.cli.options import Results, Run, one_of, results_folder
 def export(
     run: Run,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="The MEGC challenge has a format of its own.", metavar="csv|challenge")
+        str, typer.Option("--format", "-f", help="merbench's CSV, or the MEGC format.", metavar="csv|challenge")
     ] = "csv",
     out: Annotated[Path | None, option("--out", "The file to write (default: standard output).", "FILE")] = None,
     results: Results = None,
@@ -28,12 +28,12 @@ def export(
     for problem in found.problems:
         typer.echo(problem, err=True)
     if found.predictions.empty:
-        raise MerbenchError(f"{found.file.run_id} has no prediction yet")
+        raise MerbenchError(f"{found.file.run_id} has no predictions yet")
     if not found.complete:
         recorded = f"{found.folds} of {len(found.file.folds)} folds"
         typer.echo(f"{found.file.run_id} has {recorded}: the log is incomplete", err=True)
     if format == "challenge" and found.file.task != "classification":
-        raise MerbenchError(f"the challenge's format has classes, this run is {found.file.task}: --format csv")
+        raise MerbenchError(f"the challenge format has classes, this run is {found.file.task}: use --format csv")
     text = to_csv(found.predictions) if format == "csv" else to_challenge(found.predictions, found.file.outputs)
     if out is None:
         typer.echo(text, nl=False)

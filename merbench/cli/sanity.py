@@ -34,7 +34,7 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
         asked = [row for row in group if not row.sanity and row.runs[0].file.method not in FLOORS.values()]
         asked = asked or [row for row in group if not row.sanity]
         gone = {row.label: why for row in asked if (why := _not_here(row.runs[0].file.method))}
-        said += [f"whether {label} lacks sanity rows is not known: {why}" for label, why in gone.items()]
+        said += [f"{label}: missing sanity rows can't be determined: {why}" for label, why in gone.items()]
         if present := [row for row in asked if row.label not in gone]:
             said += _missing(present, {_name(row.runs[0].file) for row in group}, results)
     return said
@@ -90,7 +90,7 @@ def _impossible(names: Sequence[str], file: RunFile) -> dict[str, str]:
     for name in names:
         method = METHODS.get(name.partition(":")[0])
         if file.task not in method.card.tasks:
-            found[name] = f"it does {' and '.join(method.card.tasks)}, not {file.task}"
+            found[name] = f"it is for {' and '.join(method.card.tasks)}, not {file.task}"
         elif why := missing_inputs(sources, declared_inputs(method.cls, method.card.inputs, method.resolve())):
             found[name] = "; ".join(why)
     return found

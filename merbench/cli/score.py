@@ -12,7 +12,7 @@ def score(
     log: Annotated[Path, argument("merbench's CSV, or the MEGC challenge's format.", "FILE")],
     protocol: OneProtocol,
 ) -> None:
-    """Score a prediction log; missing clips, and labels that differ from the official list, are named."""
+    """Score a prediction log; name missing clips and labels that differ from the official list."""
     from merbench.contracts.errors import MerbenchError
     from merbench.databases.readers.identity import normalised
     from merbench.engine.plan.catalogue import protocol as find_protocol
@@ -21,5 +21,5 @@ def score(
 
     spec = find_protocol(protocol)
     if spec.task != "classification":
-        raise MerbenchError(f"a log has one class per clip; protocol {spec.name} is {spec.task}")
+        raise MerbenchError(f"protocol {spec.name} is for {spec.task}: merbench score supports classification only")
     print_as(log_report(read_log(log, spec, normalised), spec, log.name), "table")

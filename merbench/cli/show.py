@@ -17,14 +17,14 @@ def show(
         Path | None, option("--figures", "Folder of the figures (default: figures/RUN in the results folder).", "DIR")
     ] = None,
     no_figures: Annotated[bool, flag("--no-figures", "Print only.")] = False,
-    fold: Annotated[str | None, option("--fold", "The fold of the drawn features (default: the largest).", "FOLD")] = (
+    fold: Annotated[str | None, option("--fold", "The fold whose features to draw (default: largest).", "FOLD")] = (
         None
     ),
     results: Results = None,
 ) -> None:
     """Show a run: settings, scores, confusion, recall per class, results per subject, and figures.
 
-    For a run with --diagnose also the method's diagnostics: action units, features, gates, token maps.
+    For a run with --diagnose, also show the method's diagnostics: action units, features, gates, token maps.
     """
     from merbench.analysis.diagnostics import check_fold, read_diagnostics
     from merbench.contracts.errors import MerbenchError

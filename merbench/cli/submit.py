@@ -16,10 +16,10 @@ def submit(
     ),
     results: Results = None,
 ) -> None:
-    """Write a whole run in the form that the leaderboard takes, ready to be committed.
+    """Write a complete run in the form that the leaderboard takes, ready to be committed.
 
-    If every fold kept its epochs, the class that each clip was given after each of them goes with it; and what an epoch
-    was selected by, where it was.
+    If every fold kept its epochs, the predicted class of each clip after each epoch is written too; if epochs were
+    selected, so are the scores by which they were.
     """
     from merbench.records.entries import write_entry
     from merbench.records.select import find_run

@@ -40,12 +40,12 @@ def mlflow(
     folder = results_folder(results)
     server = settle(tracking_uri, folder)
     if server is None:
-        raise MerbenchError("tracking is turned off (none): name the MLflow to update with --tracking-uri")
+        raise MerbenchError("tracking is turned off (none): give the address of the MLflow to update as --tracking-uri")
     found = [run_folder(folder, run) for run in runs or []]
     found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
     console = Console(highlight=False)
     if not found:
-        raise MerbenchError(f"no run in {folder / 'runs'}: merbench run METHOD --protocol PROTOCOL")
+        raise MerbenchError(f"no runs in {folder / 'runs'}; record one: merbench run METHOD --protocol PROTOCOL")
     columns = (TextColumn("mirroring runs"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         line = bar.add_task("runs", total=len(found))

@@ -84,7 +84,7 @@ def fold_rule(value: Any) -> Any:
     """Expand the name of a rule; ValueError without a name, or for a rule that splits clips at random."""
     value = {"rule": value} if isinstance(value, str) else value
     if not isinstance(value, BaseModel | dict) or (isinstance(value, dict) and not value.get("rule")):
-        raise ValueError("name a rule: leave-one-subject-out, or {rule: subject-k-fold, k: 5}")
+        raise ValueError("must name a rule, like leave-one-subject-out or {rule: subject-k-fold, k: 5}")
     rule = str(value["rule"]) if isinstance(value, dict) else ""
     if _RANDOM.search(rule) and not _BY_PEOPLE.search(rule):
         raise ValueError(

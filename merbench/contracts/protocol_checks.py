@@ -37,7 +37,7 @@ def _check_classes(spec: "ProtocolSpec") -> None:
     if not spec.classes:
         raise keyed_error("'classes' is missing")
     if spec.units:
-        raise keyed_error("units is for task: au-detection", "units")
+        raise keyed_error("units needs task: au-detection; classification has classes", "units")
     for dataset, rule in spec.datasets.items():
         path = ("datasets", dataset, "classes")
         _check_known(rule.classes, spec.classes, f"datasets.{dataset} maps to", *path)
@@ -89,6 +89,6 @@ def _check_folds(spec: "ProtocolSpec") -> None:
         if unused := sorted(set(spec.datasets) - {*rule.train, *rule.test}):
             raise keyed_error(f"folds: {unused[0]!r} is in neither train nor test", "datasets", unused[0])
     if rule.rule == "leave-one-database-out" and len(spec.datasets) < 2:
-        raise keyed_error("folds: leave-one-database-out needs two datasets", "folds")
+        raise keyed_error("folds: leave-one-database-out needs at least two databases", "folds")
     if spec.shares_people and rule.rule not in ("hold-out", "leave-one-database-out"):
         raise keyed_error("shares_people is for the rules hold-out and leave-one-database-out", "shares_people")

@@ -179,8 +179,9 @@ def _first_problem(model: type[BaseModel], error: ValidationError, content: Any)
 
 #: Type of a pydantic error -> a message in plain words.
 _MESSAGES = {
-    "int_type": "must be a whole number in plain decimals",
-    "int_parsing": "must be a whole number in plain decimals",
+    "int_type": "must be a whole number, like 10",
+    "int_parsing": "must be a whole number, like 10",
+    "int_from_float": "must be a whole number, like 10",
     "float_parsing": "must be a number",
     "tuple_type": "must be a list, like [1, 2]",
     "list_type": "must be a list, like [1, 2]",

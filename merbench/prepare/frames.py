@@ -39,7 +39,7 @@ class ClipFrames:
     def image(self, number: int) -> Image:
         """Read a frame, BGR, shape (height, width, 3).
 
-        DataError names the file and the clip if it is not a readable picture with 8 bits a channel.
+        DataError names the file and the clip if it is not a readable picture with 8 bits per channel.
         """
         path = self.files[number]
         try:

@@ -262,7 +262,7 @@ def _dropped(method: TorchMethod, batch: Batch, labels: Tensor) -> dict[str, tor
     def looking(name: str) -> Any:
         def look(_: nn.Module, inputs: tuple[Tensor]) -> None:
             if name in found:
-                raise RuntimeError(f"the FastDropout {name} is called twice a step: packed folds need one call")
+                raise RuntimeError(f"the FastDropout {name} is called twice per step: packed folds need one call")
             found[name] = inputs[0].shape
 
         return look

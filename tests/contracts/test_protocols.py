@@ -165,7 +165,10 @@ def test_wrong_fold_rules_are_named(base, refused):
     for folds, *said in (
         ("leave-one-actor-out", "folds: unknown 'leave-one-actor-out'", "'leave-one-subject-out'"),
         ({"rule": "leave-one-subject-out", "k": 3}, "'folds.k'"),
-        *((value, "folds: name a rule: .*subject-k-fold, k: 5}") for value in ({}, None, 5, ["leave-one-subject-out"])),
+        *(
+            (value, "folds: must name a rule, like .*subject-k-fold, k: 5}")
+            for value in ({}, None, 5, ["leave-one-subject-out"])
+        ),
         ({"rule": rule}, "'folds.k' is missing"),
         ({"rule": rule, "k": 1}, "folds.k: .*, not 1"),
         ({"rule": rule, "k": 2, "seed": 2**32}, "folds.*seed: .*4294967295"),
@@ -200,7 +203,7 @@ def test_au_detection_and_classification_do_not_mix(base, refused):
         (AUS | {"official_list": "x.csv"}, "classes.*classification"),
         (AUS | {"expected": {"classes": {"a": 1}}}, "classes.*classification"),
         (AUS | {"labels": "objective_class"}, "labels .*classes"),
-        (AUS | {"folds": "leave-one-database-out"}, "leave-one-database-out .*two datasets"),
+        (AUS | {"folds": "leave-one-database-out"}, "leave-one-database-out .*two databases"),
     ):
         refused(merged(base, change), *said)
 
@@ -219,7 +222,7 @@ def test_numbers_are_plain_decimals(base, loaded, refused):
         text = yaml.safe_dump(content)
         loaded(text + change.replace("VALUE", "3"))
         for value in ("010", "0x1F", "1_0", "1:30", "true", "yes", "'3'", "3.0"):
-            refused(text + change.replace("VALUE", value), rf"line \d+: {where}.*plain decimals")
+            refused(text + change.replace("VALUE", value), rf"line \d+: {where}.*whole number, like 10")
 
 
 WRONG = """\

@@ -315,7 +315,7 @@ def test_crossed_databases_have_the_folds_of_their_names_or_are_refused(clips):
         ("cross:->samm", "write cross:"),
         ("cross:casme2->casme2", "'casme2' twice"),
         ("cross:casme2->smic", "'smic' (did you mean 'smic-hs'"),
-        ("lodo:casme2", "leave-one-database-out needs two datasets"),
+        ("lodo:casme2", "leave-one-database-out needs at least two databases"),
         ("lodo:casme2->samm", "write lodo:DATABASE+DATABASE"),
         ("cdmer-c-x", "unknown protocol 'cdmer-c-x' (did you mean 'cdmer-"),
     ):

@@ -11,7 +11,7 @@ from merbench.cli.declare import argument, flag
 
 def add(
     name: Annotated[str, argument("A database; merbench data list names them.", "DATABASE")],
-    path: Annotated[Path, argument("The folder of your copy.", "DIR")],
+    path: Annotated[Path, argument("The folder of your copy.", "PATH")],
     corrections: Annotated[
         bool, flag("--corrections/--no-corrections", "Correct known errors of the annotation sheet.")
     ] = True,

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from merbench.contracts.databases import Source
 
 
-_MIRROR = "A mirror, by http or https: the publisher's files, or the folder of a copy; checksums are the same."
+_MIRROR = "A mirror (http or https) of the publisher's files or of a copy; files must have the same checksums."
 
 
 def fetch(
     name: Annotated[str, argument("A public database; merbench data list names them.", "DATABASE")],
     address: Annotated[str | None, option("--from", _MIRROR, "URL")] = None,
 ) -> None:
-    """Download a public database into MERBENCH_HOME, every file verified, and register it.
+    """Download a public database into MERBENCH_HOME, verify every file, and register the database.
 
     Complete files are not downloaded again: after an error or Ctrl-C, run the same command to resume.
     """
@@ -44,7 +44,7 @@ def fetch(
     typer.echo(f"{name}: {what}; all {files} have the published checksums")
     typer.echo(f"{name}: {found.reading.layout}, {counts(found)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != found.folder:
-        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add registers that again")
+        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add restores that copy")
     print_notes(found, each=False)
     for work in source.cite:
         typer.echo(f"cite: {work}")

@@ -21,7 +21,7 @@ def prepare(
     ] = None,
     workers: Annotated[int | None, option("--workers", "Clips in parallel (default: all cores).", "N", min=1)] = None,
 ) -> None:
-    """Prepare the inputs of methods and keep them in the store; run does so where they are missing.
+    """Prepare the inputs of methods and keep them in the store; merbench run prepares missing ones.
 
     Prepared clips are not computed again: after an interruption, run the same command to resume.
     """
@@ -67,7 +67,8 @@ def _sources(names: list[str]) -> "list[Source]":
         if source.database.card.offers is not None:
             raise MerbenchError(f"{source.name} is a release of ready-made arrays: nothing to prepare")
     if not sources:
-        raise MerbenchError("no database of frames is registered: merbench data add NAME PATH, or data synthesize")
+        hint = "merbench data add DATABASE PATH, or merbench data synthesize"
+        raise MerbenchError(f"no database of frames is registered: {hint}")
     return sources
 
 

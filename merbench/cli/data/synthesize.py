@@ -16,7 +16,7 @@ def synthesize(
     size: Annotated[str, argument("small (12 subjects) or full (the counts of MEGC 2019).", "small|full")] = "small",
     table: Annotated[str, option("--table", _TABLE, "default|ambiguous")] = "default",
     strength: Annotated[
-        float, option("--strength", "Emotion in the time course, beyond the action units.", "X", min=0.0, max=1.0)
+        float, option("--strength", "Effect of emotion, beyond action units, on timing.", "X", min=0.0, max=1.0)
     ] = 1.0,
     seed: Annotated[int, option("--seed", "Seed of people and clips.", "N", min=0)] = 0,
     pixels: Annotated[int | None, option("--pixels", "Width and height of a frame.", "N", min=96, max=1024)] = None,
@@ -25,9 +25,9 @@ def synthesize(
         Path | None, option("--out", "Folder for merbench run --data DIR (default: in MERBENCH_HOME).", "DIR")
     ] = None,
 ) -> None:
-    """Make a synthetic database: procedural faces, in the folders and annotation sheets of the real databases.
+    """Make a synthetic database: procedural faces, in the folder layouts and sheet formats of the real databases.
 
-    Results on it do not apply to people. Without --out it becomes the registered synthetic-small or synthetic-full.
+    Results on it do not apply to people. Without --out it is stored as synthetic-small or synthetic-full.
     """
     from rich.console import Console
 
@@ -42,7 +42,7 @@ def synthesize(
     given: dict[str, Any] = {"size": size, "table": table, "strength": strength, "seed": seed, "colour": colour}
     settings = SyntheticSettings(**given | ({} if pixels is None else {"pixels": pixels}))
     if out is None and settings != SyntheticSettings(size=settings.size):
-        raise MerbenchError("only default settings are stored under this name: add --out FOLDER")
+        raise MerbenchError(f"synthetic-{size} is for the default settings: to use other settings, add --out DIR")
     with PreparationDisplay(Console(highlight=False)) as watcher:
         name = f"synthetic-{size}"
         source = (

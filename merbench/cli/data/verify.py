@@ -63,10 +63,11 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     held = [dataset for dataset in protocol.datasets if dataset in source.database.card.datasets]
     said = source.clips[source.clips.dataset.isin(held)]["aus" if protocol.units else protocol.labels]
     if said.isna().all():
-        typer.echo(f"{protocol.name}: not served, no clip has {'action units' if protocol.units else protocol.labels}")
+        lacking = "action units" if protocol.units else f"an {protocol.labels.replace('_', ' ')}"
+        typer.echo(f"{protocol.name}: not served, no clip has {lacking}")
         return False
     if not labels_fit(source.database.card, protocol):
-        typer.echo(f"{protocol.name}: not served, it makes other classes of the emotions than the release")
+        typer.echo(f"{protocol.name}: not served, it maps emotions to other classes than the release does")
         return False
     try:
         clips = selected(protocol, source.clips)
@@ -84,6 +85,6 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     elif protocol.official_list and not synthetic:
         agrees = ", equal to the organisers' list"
     else:
-        agrees = ", with the counts it expects" if protocol.expected else ", which expects no particular counts"
+        agrees = ", with the counts it expects" if protocol.expected else ", no counts are expected"
     typer.echo(f"{line}{agrees}")
     return bool(differences) and protocol.official_list is not None  # counts go by the version of a sheet

@@ -135,7 +135,7 @@ class _HeldRun:
         state = _compact(self.plan, self.folder, recorded, failed)
         if self._undiagnosed:
             folds = f"{len(self._undiagnosed)} fold{'s' * (len(self._undiagnosed) > 1)}"
-            why = f"no diagnostics of {folds}, whose predictions are valid ({self._undiagnosed[0]})"
+            why = f"{folds} without diagnostics, but with valid predictions ({self._undiagnosed[0]})"
             state = replace(state, damaged=(*state.damaged, f"{self.plan.run_id}: {why}"))
         observer.run_finished(self.plan, state)
         self._lock.close()
@@ -165,7 +165,7 @@ def _compact(plan: RunPlan, folder: RunFolder, recorded: tuple[str, ...], failed
     gone = [fold for fold in absent if fold in recorded]
     again = "run the same command to repeat these folds"
     if gone:
-        why = f"{plan.run_id} is incomplete: removed from {folder.path} after recording: {listed(gone)}; {again}"
+        why = f"{plan.run_id} is incomplete: recorded folds are gone from {folder.path}: {listed(gone)}; {again}"
         return RunState(recorded, failed, failed, (why,))
     if failed or absent:
         return RunState(recorded, failed, failed)

@@ -100,7 +100,7 @@ def note_unpacked(jobs: Sequence[Job], most: int | None, observer: Observer, not
     alone = [] if most in (None, 1) else [job.plan.file.method for job in jobs if pack_size(job, most) == 1]
     for name in dict.fromkeys(alone):
         if name not in noted:
-            observer.note(f"--pack {most}: {name} can't be packed, each fold is trained alone")
+            observer.note(f"--pack {most}: {name} can't be packed: each fold is trained alone")
     noted.update(alone)
 
 

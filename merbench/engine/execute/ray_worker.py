@@ -140,7 +140,7 @@ class _Worker:
         if here != driver:
             differing = [name for name in driver if here.get(name) != driver[name]]
             other = ", ".join(f"{name} {here.get(name)}, not {driver[name]}" for name in differing)
-            raise SetupError(f"{platform.node()} runs another merbench ({other}): install the same on every machine")
+            raise SetupError(f"merbench on {platform.node()} differs ({other}): install the same on every machine")
         gpus = tuple(str(number) for number in ray.get_gpu_ids())
         return platform.node(), ray.get_runtime_context().get_node_id(), gpus
 

@@ -45,7 +45,7 @@ def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: 
         count = len(set(clips))
         raise MerbenchError(
             f"fold {fold.name} trains on {count} subject{'s' * (count > 1)}: none can be held out to select an "
-            "epoch (two untested people of one database are needed); use --select last"
+            "epoch (this needs two people of one database who are not tested); use --select last"
         )
     outside = np.isin(clips, sorted(held_out))
     return Fold(fold.name, fold.train[~outside], fold.train[outside])

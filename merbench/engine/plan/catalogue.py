@@ -229,7 +229,7 @@ def protocol(name: str) -> ProtocolSpec:
     check_own_name(spec, name)
     registered = PROTOCOLS.get(spec.name) if spec.name in PROTOCOLS.names() else spec
     if registered.spec_digest() != spec.spec_digest():
-        raise MerbenchError(f"{name} calls itself {spec.name!r}, a registered protocol with another meaning: rename it")
+        raise MerbenchError(f"{name} calls itself {spec.name!r}, a registered protocol different in meaning: rename it")
     if registered.expected != spec.expected:
         raise MerbenchError(
             f"{name} calls itself {spec.name!r} but expects other counts: rename it, or use the counts of "

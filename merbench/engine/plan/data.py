@@ -112,10 +112,12 @@ def _check_datasets(name: str, cards: Sequence[DatabaseCard], needed: Sequence[s
     held = [dataset for card in cards for dataset in card.datasets]
     lacking = sorted(set(needed) - set(held))
     if lacking:
-        raise MerbenchError(f"data {name!r} has no clips of {listed(lacking)}; it holds {listed(sorted(set(held)))}")
+        held_now = listed(sorted(set(held)))
+        line = f"data {name!r} has no clips of {listed(lacking)}; it holds {held_now}"
+        raise MerbenchError(f"{line}: name all databases that the protocol needs, as in --data A+B")
     twice = sorted({dataset for dataset in held if held.count(dataset) > 1})
     if twice:
-        raise MerbenchError(f"data {name!r} has {listed(twice)} twice; name each dataset's source once")
+        raise MerbenchError(f"data {name!r} has {listed(twice)} twice: name only one source of each database")
 
 
 def _releases(cards: Iterable[DatabaseCard], protocols: Sequence[ProtocolSpec]) -> list[DatabaseCard]:
@@ -167,6 +169,6 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Pr
         return _data(why, [open_named(SMALL, watcher)])
     serving = _releases([database.card for database in databases.values()], protocols)
     partly = f" (registered: {listed(there)})" if there else ""
-    hint = f": {serving[0].commands}, a release that serves all of them" if serving else ": merbench data add NAME PATH"
+    hint = f": {serving[0].commands} (a release of all of them)" if serving else ": merbench data add DATABASE PATH"
     instead = f", or use synthetic data: --data {SMALL}" if there else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")

@@ -68,7 +68,8 @@ class Request:
         scoped = [(key.rpartition(":")[0], key.rpartition(":")[2], value) for key, value in settings.items()]
         for name in [*configs, *(owner for owner, _, _ in scoped if owner)]:
             if name not in methods:
-                raise MerbenchError(f"method {name!r} is not part of this run{suggestion(name, methods)}")
+                hint = suggestion(name, methods)
+                raise MerbenchError(f"--config or --set: method {name!r} is not part of this run{hint}")
         found = []
         for name in dict.fromkeys(methods):
             own = {key: value for scope in ("", name) for owner, key, value in scoped if owner == scope}
@@ -163,14 +164,14 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
 def _check_fits(card: Card, protocol: PreparedProtocol) -> None:
     spec, task = protocol.spec, protocol.split.problem.task
     if task not in card.tasks:
-        raise MerbenchError(f"method {card.name} does {listed(card.tasks)}, protocol {spec.name} is {task}")
+        raise MerbenchError(f"method {card.name} is for {listed(card.tasks)}, protocol {spec.name} is for {task}")
     if card.au_labels_at_test and task == "au-detection":
         raise MerbenchError(
-            f"method {card.name} takes the action units of the test clips as an input, and protocol {spec.name} asks "
-            "for these"
+            f"method {card.name} takes the action units of the test clips as an input, but protocol {spec.name} asks "
+            "methods to predict them"
         )
     if card.transductive and not spec.transductive:
-        sibling, own = f"{spec.name}{TRANSDUCTIVE}", "a protocol of your own with transductive: true would"
+        sibling, own = f"{spec.name}{TRANSDUCTIVE}", "write a protocol of your own with transductive: true"
         does = f"use {sibling}" if sibling in PROTOCOLS.names() else own
         raise MerbenchError(
             f"method {card.name} is transductive: it trains on the test clips without labels, which protocol "

@@ -17,9 +17,9 @@ _CHANGED = {
     "code_digest": "the method's code",
     "config": "what the configuration sets",
     "data_digest": "the data",
-    "input_digests": "the inputs made from it",
+    "input_digests": "the prepared inputs",
     "spec_digest": "the protocol",
-    "split_digest": "its clips or folds",
+    "split_digest": "the clips or folds of the protocol",
 }
 
 
@@ -85,7 +85,7 @@ def superseded(plans: Sequence[RunPlan], runs: Path) -> list[str]:
             if run.file.key != plan.file.key:
                 found.setdefault((plan.file.method, _differing(run.file, plan.file)), []).append(run.file.run_id)
     return [
-        f"{method}: recorded before, not counted and left as it is: {listed(run_ids, most=3)}; changed since: {what}"
+        f"{method}: earlier runs are kept but do not count: {listed(run_ids, most=3)}; changed since: {what}"
         for (method, what), run_ids in found.items()
     ]
 

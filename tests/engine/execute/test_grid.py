@@ -205,7 +205,7 @@ def test_failed_diagnostics_are_reported_and_cost_no_prediction(tmp_path, tellin
     (state,), watcher = go([asked], tmp_path)
     assert (state.failed, state.complete) == ((), True)
     (told,) = state.damaged
-    assert f"no diagnostics of {len(FOLDS)} folds, whose predictions are valid" in told
+    assert f"{len(FOLDS)} folds without diagnostics, but with valid predictions" in told
     assert "in the middle of telling" in told
     assert told in failures([asked], [state])
     same(predictions(plan, tmp_path), undisturbed(plan))

@@ -215,7 +215,7 @@ def test_a_method_that_does_not_pack_is_noted_once(task):
     alone = task(type("Alone", (Net,), {"packs": False}), epochs=1)
     for run in ("one", "two"):
         assert [outcome.packed for _, outcome in executor(jobs(alone, run), watcher)] == [1, 1, 1, 1]
-    assert watcher.notes == ["--pack 8: toy can't be packed, each fold is trained alone"]
+    assert watcher.notes == ["--pack 8: toy can't be packed: each fold is trained alone"]
 
 
 def test_a_worker_takes_a_pack_of_one_run_however_long_it_lasts(task):

@@ -73,7 +73,7 @@ def test_wrong_requests_are_named(prepared, toy):
     for old, new, message in each((
         ("flow: {kind: flow}", "faces: {kind: frames, count: 8}",
          r"toy can't run on megc2019-flow28: input 'faces', frames\(.*has only flow"),
-        ("inputs:", "tasks: [au-detection]\ninputs:", "toy does au-detection, protocol small is classification"),
+        ("inputs:", "tasks: [au-detection]\ninputs:", "toy is for au-detection, protocol small is for classification"),
         ("inputs:", "auxiliary: [nowhere]\ninputs:", "nowhere"),  # pretraining data
     )):  # fmt: skip
         swap(toy / "card.yaml", old, new)
@@ -193,7 +193,7 @@ def test_every_built_in_method_is_planned_or_refused_by_name(plan_one):
         except MerbenchError as error:
             tasks = method_card(entry).tasks
             lacks = f"method {entry.name} can't run on megc2019-flow28: input"
-            other = f"method {entry.name} does au-detection, protocol small is classification"
+            other = f"method {entry.name} is for au-detection, protocol small is for classification"
             assert (lacks if "classification" in tasks else other) in str(error)  # noqa: PT017
     assert {"majority", "stratified-random", "svm-flow", "ststnet"} <= planned.keys()
     assert len(set(planned.values())) == len(planned)

@@ -68,7 +68,7 @@ def test_action_units_have_the_rows_that_apply(prepared, tmp_path, miniature):
         "always-shown default labels shuffled 0",
     ]  # fmt: skip
     assert [str(note) for note in notes] == [
-        f"sanity row {name} is not available: method {name} does classification, protocol units is au-detection"
+        f"sanity row {name} is not available: method {name} is for classification, protocol units is for au-detection"
         for name in ("duration-only", "onset-frame-only")
     ]
     for plan in sanity:
