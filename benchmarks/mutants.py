@@ -525,7 +525,7 @@ def main() -> None:
         for name in names:
             one.add_argument(f"--{name}", type=lambda text: Path(text).resolve(), required=True)
     for verb, name, kind, default, reported in (
-        (sample, "--number", int, 160, "how many mutants"),
+        (sample, "--number", int, 260, "how many mutants"),
         (cover, "--jobs", int, 2, "how many processes"),
         (run, "--jobs", int, 2, "how many processes"),
         (run, "--budget", float, 40.0, "seconds of tests, as cover saw them, of a mutant"),
