@@ -154,7 +154,7 @@ def test_slow_files_are_accepted_up_to_a_limit(publisher, monkeypatch):
     monkeypatch.setattr(transfer, "PATIENCE", 1.0)
     monkeypatch.setattr(transfer, "PAUSES", ())
     publisher.always(web.ONE, web.dripping(500, 0.1))  # never silent for long, and would take a minute
-    assert "slower than" in refused()
+    assert "takes more than" in refused()
     assert web.complete_but(web.ONE)
 
 
