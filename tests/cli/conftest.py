@@ -98,7 +98,7 @@ def refused(merbench: Callable[..., Said], golden_message: Callable[[str], None]
 
 @pytest.fixture
 def all_refused(refused: Callable[..., str]) -> Callable[..., None]:
-    """Return what runs the command lines of a text, joined by ``|``, each of which must be refused."""
+    """Return what runs the command lines of a text, joined by ``|``, all to be refused."""
 
     def call(lines: str, *more: object) -> None:
         for line in lines.split("|"):

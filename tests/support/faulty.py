@@ -107,7 +107,7 @@ class KeptBehindALock(SoundBehindALock, FittedAtTest):
 
 
 class NeverTheSameBehindALock(KeptBehindALock):
-    """Its fits differ too, so that none tells of another."""
+    """Its fits differ too, so that none reveals another."""
 
     def spoil(self, train, run):
         super().spoil(train, run)

@@ -173,7 +173,7 @@ def spoilt(value, row=0):
 
 
 EXITS = SystemExit("this library wants to end the program")
-UNPRINTABLE = FileNotFoundError("no such file: face\udcff.png")  # how Python writes a file name that is no UTF-8
+UNPRINTABLE = FileNotFoundError("no such file: face\udcff.png")  # how Python writes a file name that is not UTF-8
 MISTAKES = {
     "raises in fit": (noting(raising(ZeroDivisionError("deep"))), "ZeroDivisionError", "deep"),
     "raises when built": (type("Unbuilt", (Plain,), {"__init__": raising(OSError("deep"))}), "OSError", "deep"),

@@ -305,7 +305,7 @@ def test_groups_share_action_units_and_show_clips_right_and_wrong():
     said = [("negative", "positive"), ("negative", "negative"), ("negative", "negative"), ("positive", "positive"),
             ("positive", "surprise"), ("surprise", "negative")]  # fmt: skip
     (group,) = groups_of(*(("a", {4}, *each) for each in said))
-    assert group.chosen == [1, 4, 5]  # the first right one, the first wrong one; of surprise there is no right one
+    assert group.chosen == [1, 4, 5]  # the first right one, the first wrong one; surprise has no right one
     many = {"anger": 2, "contempt": 1, "disgust": 1, "fear": 3, "happiness": 2}  # the four with most clips are shown
     rows = [("a", {4}, name, name) for name, count in many.items() for _ in range(count)]
     (group,) = groups_of(*rows, classes=list(many))
