@@ -1,6 +1,7 @@
-"""The dynamic image of a clip."""
+"""The dynamic image of a clip: its frames summed by weights."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +9,10 @@ import numpy.typing as npt
 from merbench.prepare.frames import Image
 from merbench.prepare.kinds.flow import to_bytes
 
+Weights = npt.NDArray[np.float64]
 
-def rank_weights(count: int) -> npt.NDArray[np.float64]:
+
+def rank_weights(count: int) -> Weights:
     """Return the weight of each of `count` frames in approximate rank pooling (Bilen et al., CVPR 2016).
 
     Of the running mean at time i the weight is ``2 i - T - 1``, so frame t of T, counted from 1, has in all::
@@ -20,13 +23,44 @@ def rank_weights(count: int) -> npt.NDArray[np.float64]:
     return np.cumsum(((2 * time - count - 1) / time)[::-1])[::-1]
 
 
-def dynamic_image(frames: Iterable[Image], count: int) -> Image:
-    """Sum the `count` frames of a clip by their rank weights, scaled to 0..255 over all channels together.
+def lab_weights(count: int) -> Weights:
+    """Return the weights in the code of LEARNet (Verma et al., TIP 2020), which sum to T, not to 0.
 
-    Frames are read one by one, not kept in memory. One frame, or identical frames, give a black picture.
+    So the pooled clip holds its face T times. Frame t of T, counted from 1, has::
+
+        sum over i from t to T of (2 i - T) / i
     """
-    first, pooled = None, np.zeros(())
-    for weight, frame in zip(rank_weights(count), frames, strict=True):
+    time = np.arange(1, count + 1)
+    return np.cumsum(((2 * time - count) / time)[::-1])[::-1]
+
+
+def active_weights(count: int) -> Weights:
+    """Return the weights in the code of OrigiNet's active image (Verma et al., IJCNN 2020), which sum to 0.
+
+    Frame m of N, counted from 0, has ``max(m - 1, 0) - max(N - 2 - m, 0)``.
+    """
+    place = np.arange(count, dtype=np.float64)
+    return np.maximum(place - 1, 0) - np.maximum(count - 2 - place, 0)
+
+
+_WEIGHTS: dict[str, Callable[[int], Weights]] = {"exact": rank_weights, "lab": lab_weights, "active": active_weights}
+
+
+def pooled(frames: Iterable[Image], count: int, weights: Literal["exact", "lab", "active"]) -> npt.NDArray[np.float64]:
+    """Return the weighted sum of the `count` frames of a clip, which are read one by one, not kept in memory."""
+    first, total = None, np.zeros(())
+    for weight, frame in zip(_WEIGHTS[weights](count), frames, strict=True):
         first = frame.astype(np.float64) if first is None else first
-        pooled = pooled + weight * (frame - first)  # the weights sum to 0: a clip without movement is exactly 0
-    return to_bytes(pooled.reshape(-1, 1, 1)).reshape(pooled.shape)
+        total = total + weight * (frame - first)  # of weights that sum to 0: a clip without movement is exactly 0
+    return total if weights != "lab" or first is None else total + count * first
+
+
+def dynamic_image(frames: Iterable[Image], count: int, weights: Literal["exact", "lab", "active"] = "exact") -> Image:
+    """Sum the `count` frames of a clip, scaled to 0..255 over all channels together; ``active``: cut to 0..255.
+
+    One frame, or identical frames, give a black picture; with ``lab``, a face.
+    """
+    total = pooled(frames, count, weights)
+    if weights == "active":
+        return np.clip(np.rint(total), 0, 255).astype(np.uint8)
+    return to_bytes(total.reshape(-1, 1, 1)).reshape(total.shape)
