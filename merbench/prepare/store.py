@@ -11,15 +11,15 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -30,8 +30,7 @@ from merbench.databases.registrations import home
 from merbench.prepare import CODE_VERSION
 from merbench.prepare.faces.find import dlib_version
 from merbench.prepare.frames import ClipFrames
-
-Array = npt.NDArray[Any]
+from merbench.prepare.pools import Array, Build, in_parallel
 
 _CHECKSUM_DIGITS = 16
 _SHELF = re.compile(r"[a-z-]+-[0-9a-f]{12}")  # other folders are not part of the store
@@ -132,11 +131,12 @@ class Shelf:
     def provide(
         self,
         clips: Sequence[ClipFrames],
-        build: Callable[[ClipFrames], Array],
+        build: Build,
         watcher: PreparationWatcher,
         workers: int | None = None,
+        processes: bool = False,
     ) -> list[Path]:
-        """Build the missing `clips`, in parallel, and return the file of each.
+        """Build the missing `clips`, in parallel, and return the file of each; `processes` for what holds the lock.
 
         Of two processes at the same time, the second waits and uses the files of the first. Memory does not grow with
         the number of clips. DataError names all clips that can't be built, and the others are kept; MerbenchError if
@@ -149,7 +149,8 @@ class Shelf:
                 there = self.arrays()
                 missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in there}
                 if missing:
-                    self._build(missing, len(clips), build, watcher, workers)
+                    with closing(in_parallel(missing, build, workers, processes)) as results:
+                        self._build(missing, len(clips), results, watcher)
                 there = self.arrays()
         return [there[key] for key in keys]
 
@@ -167,24 +168,29 @@ class Shelf:
         self,
         missing: Mapping[str, ClipFrames],
         total: int,
-        build: Callable[[ClipFrames], Array],
+        results: Iterable[tuple[str, Future[Array]]],
         watcher: PreparationWatcher,
-        workers: int | None,
     ) -> None:
         assert self.file is not None
         what, done = f"{self.file.database}: {self.file.spec}", total - len(missing)
         watcher.preparing(what, done, total)
         failed = []
-        for key, future in _in_parallel(missing, build, workers):
-            try:
-                self._write(key, future.result())
-            except DataError as error:
-                failed.append(str(error))
-            except cv2.error as error:
-                failed.append(f"{missing[key].name}: OpenCV failed: {error}")
-            else:
-                done += 1
-                watcher.preparing(what, done, total)
+        try:
+            for key, future in results:
+                try:
+                    self._write(key, future.result())
+                except DataError as error:
+                    failed.append(str(error))
+                except cv2.error as error:
+                    failed.append(f"{missing[key].name}: OpenCV failed: {error}")
+                else:
+                    done += 1
+                    watcher.preparing(what, done, total)
+        except BrokenProcessPool as error:
+            raise MerbenchError(
+                f"{what}: a process ended unexpectedly, perhaps for lack of memory; built clips are kept: run the same "
+                "command again, or first merbench data prepare with fewer --workers"
+            ) from error
         if failed:
             count = f"{len(failed)} clip{'s' * (len(failed) > 1)} can't be prepared"
             raise DataError(f"{what}: {count} (the others are kept): {'; '.join(sorted(failed))}")
@@ -223,34 +229,6 @@ class Shelf:
             yield
         finally:
             lock.release()
-
-
-def _in_parallel(
-    work: Mapping[str, ClipFrames], build: Callable[[ClipFrames], Array], workers: int | None
-) -> Iterator[tuple[str, Future[Array]]]:
-    """Run `build` over `work` in threads and yield the results; few are in flight, so memory stays flat.
-
-    OpenCV releases the interpreter lock (dlib does not: landmarks are found one clip at a time). Its own threads are
-    switched off meanwhile: clips in parallel scale better than the loops within one.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = workers or cores or 1
-    own_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    pool = ThreadPoolExecutor(count)
-    flying: dict[Future[Array], str] = {}
-    try:
-        for key, clip in work.items():
-            flying[pool.submit(build, clip)] = key
-            while len(flying) >= 2 * count:
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    yield flying.pop(future), future
-        while flying:
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                yield flying.pop(future), future
-    finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(own_threads)
 
 
 @contextmanager

@@ -65,6 +65,15 @@ class FaceAlignment:
     matrix: npt.NDArray[np.float64]
     landmarks: Points | None = None
 
+    @classmethod
+    def of(cls, array: npt.NDArray[np.float64]) -> "FaceAlignment":
+        """Return the alignment that :meth:`array` gave."""
+        return cls(np.ascontiguousarray(array[:3].T), np.ascontiguousarray(array[3:]) if len(array) > 3 else None)
+
+    def array(self) -> npt.NDArray[np.float64]:
+        """Return the transposed matrix, and below it the landmarks if there are any: shape (3, 2) or (71, 2)."""
+        return np.concatenate([self.matrix.T, *([] if self.landmarks is None else [self.landmarks])])
+
     def apply(self, image: Image, size: int) -> Image:
         """Return the face, `size` x `size`: one bilinear warp, averaged where it shrinks to less than half."""
         shrinking = 1 / max(np.linalg.norm(size * self.matrix[:, :2], axis=0))
