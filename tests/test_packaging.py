@@ -12,6 +12,9 @@ import pytest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 MAPPED = ("methods", "protocols", "results")
+#: Files of methods' folders that are packed, and others that are not.
+FILES = ("medn/weights/net.safetensors", "medn/weights/deep/er/mean.npz", "medn/table.csv", "floors/majority/a.json")
+HIDDEN = ("medn/.cache/hub/x.json", "medn/.hidden", ".DS_Store", "medn/__pycache__/x.cpython-311.pyc")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,10 @@ def wheel(tracked, tmp_path_factory):
         target = folder / "source" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, target)
+    for name in (*FILES, *HIDDEN):
+        path = folder / "source" / "methods" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"weights")
     # Never to be packed, wherever the wheel is built.
     (folder / "source" / "results" / "runs" / "a-run").mkdir(parents=True)
     (folder / "source" / "results" / "runs" / "a-run" / "run.json").write_text("{}", encoding="utf-8")
@@ -57,6 +64,7 @@ def test_the_wheel_has_the_files_of_the_tree_and_no_others(tracked, packed):
     ours = [path for path in tracked if path.startswith(("merbench/", *(f"{top}/" for top in MAPPED)))]
     assert {"methods/ststnet/card.yaml", "protocols/lists/megc2019.csv", "results/published/figures.csv"} <= set(ours)
     expected = {path if path.startswith("merbench/") else f"merbench/{path}" for path in ours}
+    expected |= {f"merbench/methods/{name}" for name in FILES}
     assert expected == packed
     assert not [name for name in packed if name.startswith("merbench/results/runs")]
 
