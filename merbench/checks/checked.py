@@ -66,6 +66,11 @@ class CheckedMethod:
         return [observe(task, fold) for task in tasks for fold in self.folds]
 
     @cached_property
+    def epoch_by_epoch(self) -> Observation:
+        """The last fold, its test clips predicted after each epoch."""
+        return observe(replace(self.fold_task, keep_epochs=True), self.folds[-1])
+
+    @cached_property
     def one_by_one(self) -> Observation:
         """The last fold in a fresh process, in which each clip is first predicted alone."""
         return self._alone(one_by_one=True)

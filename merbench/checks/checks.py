@@ -2,13 +2,13 @@
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from merbench.checks.checked import SEEDS, CheckedMethod
-from merbench.checks.observation import Difference, apart, difference, predicted, worst
+from merbench.checks.observation import Difference, apart, worst
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.names import shown
@@ -105,19 +105,15 @@ def _order(checked: CheckedMethod) -> _Verdict:
 @_check("epoch predictions", "predictions after each epoch do not affect training")
 def _epochs(checked: CheckedMethod) -> _Verdict:
     """Compare a fold that is predicted after each epoch with the same fold that is not."""
-    outcome = run_fold(replace(checked.fold_task, keep_epochs=True), checked.folds[-1])
-    if outcome.failure or outcome.predictions is None:
+    found = checked.epoch_by_epoch
+    if found.failure:
         if run_fold(checked.fold_task, checked.folds[-1]).failure:
             return "not applicable", "folds fail in either case, see the other checks"
-        why = outcome.failure and outcome.failure.message
-        return "failed", f"the fold fails if its test clips are predicted after each epoch: {why}"
-    if outcome.epochs is None:
+        return "failed", f"the fold fails if its test clips are predicted after each epoch: {found.failure}"
+    if found.epochs is None:
         return "not applicable", "the method does not report epochs"
-    again = predicted(outcome.predictions, checked.fold_task.split.problem)
-    first = checked.plain[-1].prediction
-    assert first is not None  # it runs
-    most = difference(first, again)
-    return _asked_again(f"predicted after each of {len(outcome.epochs)} epochs, and at the end only", (most, ""))
+    most, _ = apart(checked.plain[-1], found)
+    return _asked_again(f"predicted after each of {found.epochs} epochs, and at the end only", (most, ""))
 
 
 @_check("same seed twice", "the same seed gives the same result again")
@@ -224,14 +220,28 @@ def _complete(checked: CheckedMethod) -> _Verdict:
     return "passed", "; ".join(said)
 
 
+@_check("card: epochs", "epochs are reported if and only if the card says so")
+def _epochs_told(checked: CheckedMethod) -> _Verdict:
+    if checked.epoch_by_epoch.failure:
+        return "not applicable", "the fold fails if its test clips are predicted after each epoch"
+    reported, said = checked.epoch_by_epoch.epochs, checked.method.card.epochs
+    found = "reports none" if reported is None else f"reports {reported}"
+    if said is not None:
+        says = "has epochs" if said else "has no epochs"
+        return _verdict(said is (reported is not None), f"the card says that the method {says}; it {found}")
+    hint = "; epochs: false on the card would let --select inner be refused at once" if reported is None else ""
+    return "passed", f"the card does not say whether the method has epochs; it {found}{hint}"
+
+
 @_check("card: inputs", "the declared inputs are the inputs read")
 def _inputs_read(checked: CheckedMethod) -> _Verdict:
     declared = set(checked.fold_task.inputs.names())
     unread = sorted(declared - {name for seen in checked.plain for name in seen.read | seen.read_at_test})
-    if unread and len(checked.method.card.tasks) == 1:
-        return "failed", f"declared and never read: {listed(unread)}"
-    hint = f"; not under this task: {listed(unread)}" if unread else ""
-    return "passed", f"reads {listed(sorted(declared - set(unread))) or 'no input, and declares none'}{hint}"
+    if unread:
+        several = len(checked.method.card.tasks) > 1
+        hint = f" under {checked.task}; declare_inputs(config, task) may declare fewer" if several else ""
+        return "failed", f"declared and never read: {listed(unread)}{hint}"
+    return "passed", f"reads {listed(sorted(declared)) or 'no input, and declares none'}"
 
 
 @_check("card: transductive", "test clips are used if and only if the card says so")

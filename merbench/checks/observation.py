@@ -40,6 +40,7 @@ class Observation:
     #: that statistics kept from the first call are visible, and once, like the engine, by the method itself. If clips
     #: were first predicted one by one: how those in large batches differ.
     batch: Difference | None = None
+    epochs: int | None = None  #: epochs that were reported, if test clips were predicted after each
     order: Difference | None = None  #: how they differ in other orders
     refitted: bool = False  #: another instance, fitted with the same draws, predicted: the method cannot be copied
     read: set[str] = field(default_factory=set)  #: inputs that were read
@@ -71,6 +72,8 @@ def observe(task: FoldTask, fold: str, ask_again: bool = False, one_by_one: bool
         found.failure = f"{outcome.failure.type}: {lines[0] if lines else ''}"
     if outcome.predictions is not None:
         found.table, found.prediction = outcome.predictions, predicted(outcome.predictions, task.split.problem)
+    if outcome.epochs is not None:
+        found.epochs = len(outcome.epochs)
     if found.refitted and not found.failure:
         found.batch = worst([found.batch, apart(found, observe(task, fold, one_by_one=True))])
     return found

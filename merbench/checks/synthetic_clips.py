@@ -26,7 +26,7 @@ from merbench.contracts.inputs import (
     InputSpec,
     Landmarks,
 )
-from merbench.contracts.methods import MethodConfig, Problem, declared_inputs
+from merbench.contracts.methods import MethodConfig, Problem
 from merbench.engine.fold.opening import Auxiliary, FoldTask
 from merbench.engine.plan.catalogue import RegisteredMethod
 from merbench.splits.folds import Fold
@@ -43,7 +43,7 @@ _RAGGED = (5, 6, 7)  # frames of a clip, for inputs without a fixed number of fr
 
 def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
     """Return the task of running `method` on the synthetic clips, leave-one-subject-out, on the CPU."""
-    card, specs = method.card, declared_inputs(method.cls, method.card.inputs, config)
+    card, specs = method.card, method.inputs(config, task)
     units = next((spec.vocabulary for spec in specs.values() if isinstance(spec, ActionUnits)), VOCABULARY)
     split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
     return FoldTask(
@@ -54,6 +54,7 @@ def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -
         seed=0,
         transductive=card.transductive,
         au_labels_at_test=card.au_labels_at_test,
+        requires=card.required_packages(),
         auxiliary={name: _auxiliary(name, specs) for name in card.auxiliary},
     )
 

@@ -1,6 +1,13 @@
 """Lists and cards, as ``merbench methods`` and ``merbench protocols`` print them."""
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from merbench.contracts.notes import Note
 
 
 def origin(origin: str) -> str:
@@ -8,10 +15,10 @@ def origin(origin: str) -> str:
     return "" if origin == "merbench" else f" [{origin}]"
 
 
-def report_broken(problems: list[str]) -> None:
-    """Name broken entries on standard error."""
+def report_broken(problems: "Sequence[Note]") -> None:
+    """Name entries that are broken or not installed on standard error."""
     for problem in problems:
-        typer.echo(f"broken: {problem}", err=True)
+        typer.echo(problem.text, err=True)
 
 
 def print_card(content: dict[str, object]) -> None:

@@ -8,7 +8,10 @@ from merbench.cli.options import Results, results_folder
 
 
 def doctor(results: Results = None) -> None:
-    """Print versions, hardware, folders and plug-ins; exit code 1 if something is broken."""
+    """Print versions, hardware, folders and plug-ins; exit code 1 if something is broken.
+
+    A method whose required packages are not installed is named, and is not a problem.
+    """
     from merbench.databases import DATABASES
     from merbench.databases.registrations import home
     from merbench.engine import environment
@@ -17,20 +20,25 @@ def doctor(results: Results = None) -> None:
 
     facts = {**environment.packages(), **environment.hardware()}
     facts |= {"GPUs": ", ".join(gpus()) or "none", "commit": environment.git_commit() or "not a checkout"}
-    problems = []
+    problems: list[str] = []
+    absent: list[str] = []
     for title, folder in (("MERBENCH_HOME", home()), ("results", results_folder(results))):
         facts[title] = f"{folder}{'' if folder.exists() else ' (created when needed)'}"
-        problems += _unwritable(title, folder)
+        problems += [f"broken: {line}" for line in _unwritable(title, folder)]
     for registry in (METHODS, PROTOCOLS, DATABASES):
-        items, broken = registry.load_all()
+        items, notes = registry.load_all()
         facts[f"{registry.kind}s"] = ", ".join(items)
-        problems += broken
+        for note in notes:
+            (problems if note.kind == "problem" else absent).append(note.text)
     copies, broken = registered_copies()
     for title, fact in (facts | copies).items():
         typer.echo(f"{title:<32} {fact}")
-    for problem in problems + broken:
-        typer.echo(f"broken: {problem}", err=True)
-    if problems or broken:
+    for line in absent:
+        typer.echo(line)
+    problems += [f"broken: {line}" for line in broken]
+    for line in problems:
+        typer.echo(line, err=True)
+    if problems:
         raise typer.Exit(1)
     typer.echo("no problems found")
 

@@ -18,26 +18,18 @@ def methods(
 ) -> None:
     """List the methods, or print one's card with its paper and BibTeX."""
     from merbench.contracts.errors import MerbenchError
-    from merbench.contracts.methods import declared_inputs
-    from merbench.engine.plan.catalogue import METHODS, method_card
+    from merbench.engine.plan.catalogue import METHODS, check_installed, method_card
     from merbench.report.views.listings import methods_report
 
     if name is not None:
-        method = METHODS.get(name)
-        apart = {"configurations", "default", "cpu", "quick", "ablations"}
-        content = method.card.model_dump(mode="json", exclude_defaults=True, exclude=apart)
-        content |= _configurations(method.card)
-        config = method.resolve()
-        inputs = declared_inputs(method.cls, method.card.inputs, config)
-        content["inputs"] = {key: str(spec) for key, spec in inputs.items()} or "none"
-        content["settings"] = config.model_dump(mode="json") or "none"
-        print_card(content | {"origin": method.origin})
+        print_card(_whole_card(name))
         return
     lines, problems = [], []
     for known in METHODS.names():
         try:
             entry = METHODS.entry(known)
             card = method_card(entry)
+            check_installed(entry)
             if entry.origin != "merbench":  # the cards of our own are tested, and torch need not be imported
                 METHODS.get(known)
         except MerbenchError as error:
@@ -49,6 +41,33 @@ def methods(
             lines.append((card.name, year, _kind(card), kinds, f"{card.title}{origin(entry.origin)}"))
     print_as(methods_report(sorted(lines, key=lambda line: _KINDS.index(line[2]))), "table")
     report_broken(problems)
+
+
+def _whole_card(name: str) -> dict[str, object]:
+    """Return the card of a method, with its settings and inputs unless the method is not installed."""
+    from merbench.contracts.errors import SetupError
+    from merbench.engine.plan.catalogue import METHODS, method_card
+
+    entry = METHODS.entry(name)
+    try:
+        method = METHODS.get(name)
+    except SetupError as error:
+        command = str(error).partition("not installed: ")[2]
+        return _described(method_card(entry)) | {"origin": entry.origin, "not installed": command}
+    card, config = method.card, method.resolve()
+    content = _described(card)
+    by_task = {}
+    for task in card.tasks:
+        by_task[task] = {key: str(spec) for key, spec in method.inputs(config, task).items()} or "none"
+    alike = len(set(map(str, by_task.values()))) == 1
+    content["inputs"] = by_task[card.tasks[0]] if alike else by_task
+    content["settings"] = config.model_dump(mode="json") or "none"
+    return content | {"origin": method.origin}
+
+
+def _described(card: "Card") -> dict[str, object]:
+    apart = {"configurations", "default", "cpu", "quick", "ablations"}
+    return card.model_dump(mode="json", exclude_defaults=True, exclude=apart) | _configurations(card)
 
 
 def _kind(card: "Card") -> str:

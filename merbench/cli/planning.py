@@ -59,13 +59,16 @@ def prepared_grid(
 def planned(
     request: "Request", prepared: "Sequence[PreparedProtocol]", watcher: "PreparationWatcher"
 ) -> "list[RunPlan]":
-    """Plan the runs of a request; note the methods without diagnostics where these are requested."""
+    """Plan the runs of a request; note the methods without the epochs or diagnostics that are requested."""
     from merbench.engine.plan.runs import plan_runs
 
     plans = plan_runs(request, prepared)
     for plan in plans:
         if request.diagnose and not plan.task.diagnose:
             watcher.note(f"method {plan.file.method} has no diagnostics")
+    for each in request.methods if request.keep_epochs else ():
+        if each.method.card.epochs is False:
+            watcher.note(f"method {each.method.card.name} has no epochs, so --keep-epochs stores none")
     return plans
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from merbench.analysis.rows import Row
 from merbench.cli.asked import RunOptions, seeds_text
 from merbench.contracts.errors import MerbenchError
-from merbench.contracts.methods import declared_inputs
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
 from merbench.engine.plan.catalogue import METHODS, protocol_argument
@@ -91,7 +90,7 @@ def _impossible(names: Sequence[str], file: RunFile) -> dict[str, str]:
         method = METHODS.get(name.partition(":")[0])
         if file.task not in method.card.tasks:
             found[name] = f"it is for {' and '.join(method.card.tasks)}, not {file.task}"
-        elif why := missing_inputs(sources, declared_inputs(method.cls, method.card.inputs, method.resolve())):
+        elif why := missing_inputs(sources, method.inputs(method.resolve(), file.task)):
             found[name] = "; ".join(why)
     return found
 

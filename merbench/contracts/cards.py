@@ -48,6 +48,9 @@ class Card(BaseModel):
     ablations: dict[str, dict[str, Settings]] = {}
     deterministic: bool = False  #: no random stream is used, so that one seed is all there is
     transductive: bool = False  #: test clips (without labels) are used in training
+    #: Whether it reports epochs, by which ``--select inner`` picks one; None if the card does not say.
+    epochs: bool | None = None
+    requires: tuple[str, ...] = ()  #: packages beyond merbench's own, such as ``timm>=1.0``; recorded with every fold
     auxiliary: tuple[str, ...] = ()  #: registered databases for pretraining, always without the held-out subjects
     data_seen: tuple[str, ...] = ()  #: data that its pretrained weights have seen
     au_labels_at_test: bool = False  #: action-unit labels of the test clips are an input
@@ -69,6 +72,15 @@ class Card(BaseModel):
     def _configurations(cls, value: dict[str, Settings]) -> dict[str, Settings]:
         return {checked_name(name, "configuration"): settings for name, settings in value.items()}
 
+    @field_validator("requires")
+    @classmethod
+    def _requires(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:  # the library that reads requirements takes a moment to import
+            from merbench.contracts.requirements import checked_requirement
+
+            return tuple(map(checked_requirement, value))
+        return value
+
     @field_validator("ablations")
     @classmethod
     def _ablations(cls, value: dict[str, dict[str, Settings]]) -> dict[str, dict[str, Settings]]:
@@ -88,6 +100,14 @@ class Card(BaseModel):
                 known = ", ".join(self.configurations)
                 raise ValueError(f"{field} names {name!r}, which is not a configuration of the card: {known}")
         return self
+
+    def required_packages(self) -> tuple[str, ...]:
+        """Return the names of the packages that the method requires."""
+        if self.requires:
+            from merbench.contracts.requirements import required_packages
+
+            return required_packages(self.requires)
+        return ()
 
     def disclosures(self, transductive: bool) -> list[str]:
         """Return in a few words each the facts that a reader of a table should know; empty for an ordinary method.

@@ -25,7 +25,7 @@ class RecordError(MerbenchError):
 
 
 class SetupError(MerbenchError):
-    """Settings that this machine cannot satisfy in any fold: the run ends, rather than failing in every fold."""
+    """Settings or packages that this machine lacks in every fold: the run ends, rather than failing in each of them."""
 
 
 class PredictionError(ValueError):

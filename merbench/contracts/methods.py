@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -165,9 +166,9 @@ class Method(Protocol):
     """A method of micro-expression recognition. One instance is used for one fold.
 
     It is built as ``cls(config, problem)``, where ``cls.Config``, a `MethodConfig`, is the class of its settings. If
-    its inputs depend on the configuration, it has a class method ``declare_inputs(config)``; else the card's apply.
-    The prediction for a clip must not depend on the other clips in the batch (within 1e-5), unless the card says
-    transductive.
+    its inputs depend on the configuration, it has a class method ``declare_inputs(config)``, or
+    ``declare_inputs(config, task)`` if they depend on the task, too; else the card's apply. The prediction for a clip
+    must not depend on the other clips in the batch (within 1e-5), unless the card says transductive.
 
     A method may also define ``diagnose(inputs) -> dict of str to ndarray``, for figures and probes. It is called after
     `predict`, only on request, with inputs of the same form for any clips. The first axis of every array is the clips;
@@ -185,8 +186,13 @@ class Method(Protocol):
 
 
 def declared_inputs(
-    method: type[Method], card_inputs: Mapping[str, InputSpec], config: MethodConfig
+    method: type[Method], card_inputs: Mapping[str, InputSpec], config: MethodConfig, task: Task
 ) -> dict[str, InputSpec]:
-    """Return the inputs of `method` under `config`: from ``declare_inputs`` if defined, else from its card."""
+    """Return the inputs of `method` under `config` and `task`: from ``declare_inputs`` if defined, else from its card.
+
+    Its second parameter, if it has one, is the task.
+    """
     declare = getattr(method, "declare_inputs", None)
-    return dict(declare(config) if declare else card_inputs)
+    if declare is None:
+        return dict(card_inputs)
+    return dict(declare(config, task) if len(signature(declare).parameters) > 1 else declare(config))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from merbench.contracts.errors import MerbenchError, suggestion
+from merbench.contracts.errors import MerbenchError, SetupError, suggestion
 from merbench.contracts.names import checked_name
+from merbench.contracts.notes import Note
 
 Item = TypeVar("Item")
 
@@ -26,7 +27,10 @@ class Entry:
         return self.target.partition(":")[0]
 
     def load(self) -> object:
-        """Import the target; MerbenchError names the entry, its origin and why it can't be loaded."""
+        """Import the target; MerbenchError names the entry, its origin and why it can't be loaded.
+
+        A `SetupError` names packages that the origin requires and that are not installed, where the import fails.
+        """
         try:
             found: object = importlib.import_module(self.module)
             for attribute in self.target.partition(":")[2].split("."):
@@ -34,8 +38,16 @@ class Entry:
         except (Exception, SystemExit) as error:  # a plug-in's import may raise anything
             syntax = isinstance(error, SyntaxError)
             why = f"{error.filename}, line {error.lineno}: {error.msg}" if syntax else repr(error)  # type: ignore[union-attr]
+            if isinstance(error, ImportError) and (command := self._lacking()):
+                raise SetupError(f"{self.name!r} of {self.origin} is not installed: {command}; {why}") from error
             raise MerbenchError(f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {why}") from error
         return found
+
+    def _lacking(self) -> str:
+        """Return the command that installs what the package that registered it lacks; empty if it lacks nothing."""
+        from merbench.contracts.requirements import lacking_of
+
+        return lacking_of(self.origin.rpartition(" ")[0] or self.origin)
 
 
 @dataclass(eq=False)
@@ -96,10 +108,10 @@ class Registry(Generic[Item]):
         self._items[name] = self.convert(entry, entry.load())
         return self._items[name]
 
-    def load_all(self) -> tuple[dict[str, Item], list[str]]:
-        """Load everything; return the items by name, and a line for each that can't be loaded."""
+    def load_all(self) -> tuple[dict[str, Item], list[Note]]:
+        """Load everything; return the items by name, and the `problem` of each that can't be loaded."""
         items: dict[str, Item] = {}
-        problems: list[str] = []
+        problems: list[Note] = []
         for name in self.names():
             try:
                 items[name] = self.get(name)
@@ -107,9 +119,11 @@ class Registry(Generic[Item]):
                 problems.append(self.problem(name, error))
         return items, problems
 
-    def problem(self, name: str, error: MerbenchError) -> str:
-        """Describe an entry's error in a line that names the entry."""
+    def problem(self, name: str, error: MerbenchError) -> Note:
+        """Describe an entry's error in a line that names the entry: broken, or a mere note if it is not installed."""
         text = str(error)
         if repr(name) not in text:
-            return f"{self.kind} {name!r}: {text}"
-        return text if text.startswith(self.kind) else f"{self.kind} {text}"
+            text = f"{self.kind} {name!r}: {text}"
+        elif not text.startswith(self.kind):
+            text = f"{self.kind} {text}"
+        return Note("note", text) if isinstance(error, SetupError) else Note("problem", f"broken: {text}")

@@ -18,10 +18,10 @@ PACKAGES = (
 
 
 @cache
-def packages() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on."""
+def packages(required: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the versions of Python, of the packages that results depend on, and of those that a method requires."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in PACKAGES + required:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

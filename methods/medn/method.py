@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from merbench.contracts.cards import Task
 from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import TrainingData
@@ -96,9 +97,13 @@ class MEDN(TorchMethod):
         return self.problem.task == "au-detection"
 
     @classmethod
-    def declare_inputs(cls, config: Settings) -> dict[str, InputSpec]:
-        """Return the inputs of `config`: flow, action units and faces, as far as its branches use them."""
-        return config.inputs()
+    def declare_inputs(cls, config: Settings, task: Task = "classification") -> dict[str, InputSpec]:
+        """Return the inputs of `config`: flow, action units and faces, as far as its branches use them.
+
+        AU detection takes the flow alone: its labels are the action units.
+        """
+        inputs = config.inputs()
+        return inputs if task == "classification" else {name: inputs[name] for name in ("flow",) if name in inputs}
 
     def begin(self, train: TrainingData) -> None:
         """Weigh classes and action units by the training clips."""

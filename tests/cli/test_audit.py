@@ -8,7 +8,8 @@ from support.cases import says
 def kept(done, small):
     """Run a net that keeps its epochs, for three epochs, and a method that has none."""
     done("run", "ststnet", *small, "--config", "quick", "--set", "epochs=3", "--keep-epochs")
-    done("run", "majority", *small, "--keep-epochs")
+    said = done("run", "majority", *small, "--keep-epochs").splitlines()
+    assert said.count("method majority has no epochs, so --keep-epochs stores none") == 1
     return small
 
 

@@ -1,6 +1,8 @@
 """Broken entries of installed packages are reported by name, and everything else keeps working."""
 
+import json
 import re
+from importlib.metadata import version
 
 from support.cases import each, says
 
@@ -49,3 +51,22 @@ def test_broken_entries_are_named_and_the_others_are_listed(merbench, refused, r
     said = merbench("data", "list")
     assert (said.code, "'odd'" in said.out + said.err, "24 clips, 9 subjects" in said.out) == (0, True, True)
     refused("data", "add", "odd", registered)
+
+
+def test_methods_that_lack_a_package_are_not_installed_and_others_work(merbench, refused, done, small, toy, tmp_path):
+    toy("toy-0", card="requires: [no-such-package>=2]\n", **{"method.py": "import no_such_package\n"})
+    toy("toy-1", card="requires: [MODULE>=2]\n")
+    toy("toy-2", card="requires: [typer]\n")
+    for words in ("run toy-0", "run majority toy-1", "ablate toy-1", "ablate medn --beside toy-0"):
+        refused(*words.split(), *small)
+    refused("check-method", "toy-0")
+    said = merbench("methods")
+    assert (said.code, OURS | {"toy-2"} <= listed(said.out), "toy-0" in said.out) == (0, True, False)
+    lines = said.err.splitlines()
+    assert [("broken" in line, "is not installed: pip install '" in line) for line in lines] == [(False, True)] * 2
+    assert "\nnot installed: pip install 'no-such-package>=2'\n" in done("methods", "toy-0")
+    found = done("doctor")
+    assert lines == [line for line in found.splitlines() if "not installed" in line]
+    done("run", "toy-2", *small)
+    for path in (tmp_path / "results" / "runs").glob("toy-2-*/folds/*/record.json"):
+        assert json.loads(path.read_bytes())["packages"]["typer"] == version("typer")

@@ -33,6 +33,10 @@ def test_wrong_cards_are_refused_with_the_key():
         ),
         ({"configurations": {"default": {}, "a/b": {}}}, "'a/b'"),
         ({"tasks": ["detection"]}, "tasks.0: .*'detection'"),
+        ({"requires": "timm"}, r"requires: must be a list, like \[1, 2\], not 'timm'"),
+        ({"requires": ["timm=>1"]}, "requires: 'timm=>1' is not a package and its versions, like timm>=1.0"),
+        ({"requires": ["timm @ https://example.org/timm.whl"]}, "requires: 'timm @ "),
+        ({"epochs": "none"}, "epochs: .*'none'"),
         ({"deterministc": True}, "'deterministc' .*'deterministic'"),
         ({"without_gpu": "default"}, "unknown key 'without_gpu' .*'cpu'"),
         ({"short": "default"}, "unknown key 'short' .*'quick'"),
@@ -56,6 +60,8 @@ def test_configurations_inputs_and_ablations_are_read():
     inputs = {"flow": {"kind": "flow", "size": 56, "channels": ["u", "v"]}}
     card = Card(**MINIMAL, ablations={"sparsity": rows}, inputs=inputs)
     assert (card.ablations, card.inputs) == ({"sparsity": rows}, {"flow": Flow(size=56, channels=("u", "v"))})
+    assert Card(**MINIMAL, requires=["Face_Net>=1.0,<2"]).required_packages() == ("face-net",)
+    assert (Card(**MINIMAL).required_packages(), Card(**MINIMAL).epochs) == ((), None)
     for field in ("default", "cpu", "quick"):
         card = Card(**MINIMAL, configurations={"default": {}, "fast": {"epochs": 2}}, **{field: "fast"})
         assert getattr(card, field) == "fast"

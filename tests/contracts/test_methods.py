@@ -78,10 +78,18 @@ def test_inputs_are_those_of_the_method_or_its_card():
         def declare_inputs(cls, config):
             return {"flow": Flow(size=config.size)}
 
+    class OfTasks(Sized):
+        @classmethod
+        def declare_inputs(cls, config, task):
+            return super().declare_inputs(config) if task == "classification" else {}
+
     class Config(MethodConfig):
         size: int = 56
 
-    assert declared_inputs(Plain, {"flow": Flow()}, MethodConfig()) == {"flow": Flow()}
-    assert declared_inputs(Sized, {"flow": Flow()}, Config()) == {"flow": Flow(size=56)}
+    card = {"flow": Flow()}
+    for task, sized in (("classification", {"flow": Flow(size=56)}), ("au-detection", {})):
+        assert declared_inputs(Plain, card, MethodConfig(), task) == card
+        assert declared_inputs(Sized, card, Config(), task) == {"flow": Flow(size=56)}  # it does not know the task
+        assert declared_inputs(OfTasks, card, Config(), task) == sized
     with pytest.raises(ValueError, match="size must be a number, not true"):
         Config(size=True)

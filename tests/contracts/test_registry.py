@@ -7,6 +7,7 @@ from support.refusals import refusal
 
 from merbench.contracts import registry as registry_module
 from merbench.contracts.errors import MerbenchError
+from merbench.contracts.notes import Note
 from merbench.contracts.registry import Registry
 
 BUILTIN = {"dumps": "json:dumps", "decode": "json:JSONDecoder.decode"}
@@ -88,8 +89,9 @@ def test_a_broken_plugin_harms_no_other(installed):
     assert list(items) == ["decode"]
     assert len(problems) == 3
     for name in ("broken", "Bad", "dumps"):
-        assert sum(f"'{name}'" in problem for problem in problems) == 1
-    assert all(problem.startswith("thing ") and "plugin 1.2" in problem for problem in problems)
+        assert sum(f"'{name}'" in problem.text for problem in problems) == 1
+    assert all(p.text.startswith("broken: thing ") and "plugin 1.2" in p.text for p in problems)
+    assert {problem.kind for problem in problems} == {"problem"}
 
 
 def test_a_loaded_object_is_checked_with_its_entry(installed):
@@ -100,7 +102,7 @@ def test_a_loaded_object_is_checked_with_its_entry(installed):
 
     items, problems = _registry(convert=convert).load_all()
     assert [item[0] for item in items.values()] == ["dumps"]
-    assert problems == ["thing 'decode': decode of merbench does not fit"]
+    assert problems == [Note("problem", "broken: thing 'decode': decode of merbench does not fit")]
 
 
 def test_packages_are_scanned_once_until_forgotten(installed):

@@ -60,4 +60,4 @@ def test_databases_load_under_their_names_and_unfit_ones_are_refused(plugin):
     items, (problem,) = DATABASES.load_all()
     assert "megc2019-flow28" in items
     assert "mine" not in items
-    assert "'mine' of plugin 1" in problem
+    assert "'mine' of plugin 1" in problem.text

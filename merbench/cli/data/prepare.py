@@ -9,6 +9,7 @@ from merbench.cli.declare import argument, option
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
     from merbench.contracts.inputs import InputSpec
+    from merbench.prepare.store import PreparationWatcher
 
 
 def prepare(
@@ -33,7 +34,7 @@ def prepare(
 
     with PreparationDisplay(Console(highlight=False)) as watcher:
         sources = _sources(names or [])
-        specs = _declared(methods or [])
+        specs = _declared(methods or [], watcher)
         lacking: list[str] = []
         failed: list[str] = []
         for source in sources:
@@ -72,16 +73,24 @@ def _sources(names: list[str]) -> "list[Source]":
     return sources
 
 
-def _declared(methods: list[str]) -> "dict[InputSpec, str]":
-    """Return the inputs that methods declare, each once, with the first method that declares it."""
-    from merbench.contracts.methods import declared_inputs
+def _declared(methods: list[str], watcher: "PreparationWatcher") -> "dict[InputSpec, str]":
+    """Return the inputs that methods declare for their tasks, each once, with the first method that declares it.
+
+    Without names these are all methods that can be loaded.
+    """
     from merbench.engine.plan.catalogue import METHODS
 
     specs: dict[InputSpec, str] = {}
-    for wanted in methods or METHODS.names():
+    if not methods:
+        found, problems = METHODS.load_all()
+        methods = list(found)
+        for problem in problems:
+            watcher.note(problem.text)
+    for wanted in methods:
         name, _, config = wanted.partition(":")
         method = METHODS.get(name)
         resolved = method.resolve(config or method.usual_config)
-        for spec in declared_inputs(method.cls, method.card.inputs, resolved).values():
-            specs.setdefault(spec, name)
+        for task in method.card.tasks:
+            for spec in method.inputs(resolved, task).values():
+                specs.setdefault(spec, name)
     return specs

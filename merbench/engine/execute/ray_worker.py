@@ -81,6 +81,8 @@ class _SentTask:
     def _check_code(self) -> None:
         try:
             found = METHODS.get(self.method)
+        except SetupError:
+            raise  # a required package is missing here
         except MerbenchError:
             return  # not installed here: the class was sent with the task
         if found.cls is self.task.method and code_digest(found.folder, found.package) != self.code_digest:

@@ -150,7 +150,7 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
         clips=len(fold.test),
         train_clips=len(fold.train),
         seconds=seconds,
-        packages=environment.packages(),
+        packages=environment.packages(task.requires),
         hardware=environment.hardware(),
         peak_memory_mb=environment.peak_memory_mb(),
         peak_gpu_memory_mb=environment.peak_gpu_memory_mb(task.device),

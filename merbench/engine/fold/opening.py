@@ -41,6 +41,8 @@ class FoldTask:
         Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
     keep_epochs, diagnose : bool
         Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
+    requires : tuple of str
+        Packages that the method's card requires, whose versions are recorded.
     same_people : mapping
         Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
     """
@@ -58,6 +60,7 @@ class FoldTask:
     diagnose: bool = False
     device: str = "cpu"
     threads: int = 1
+    requires: tuple[str, ...] = ()
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
     same_people: Mapping[str, str] = field(default_factory=dict)
 

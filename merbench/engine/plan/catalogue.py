@@ -1,14 +1,17 @@
 """The registries of methods and protocols."""
 
+import sys
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from merbench.contracts.cards import Card
-from merbench.contracts.errors import MerbenchError, suggestion
-from merbench.contracts.methods import Method, MethodConfig
+from merbench.contracts.cards import Card, Task
+from merbench.contracts.errors import MerbenchError, SetupError, suggestion
+from merbench.contracts.inputs import InputSpec
+from merbench.contracts.methods import Method, MethodConfig, declared_inputs
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
@@ -40,6 +43,10 @@ class RegisteredMethod:
         """Name of the configuration that runs on this machine where none is named."""
         card = self.card
         return card.cpu if card.cpu is not None and self.device == "cpu" else card.default
+
+    def inputs(self, config: MethodConfig, task: Task) -> dict[str, InputSpec]:
+        """Return the inputs that the method declares under a configuration and a task."""
+        return declared_inputs(self.cls, self.card.inputs, config, task)
 
     def resolve(self, configuration: str | None = None, settings: dict[str, str] | None = None) -> MethodConfig:
         """Make the settings of a named configuration (the card's `default` if None), with single ones changed.
@@ -99,12 +106,28 @@ def method_folder(entry: Entry) -> tuple[Path, str]:
     """Find the folder of a method's module, and its name as a package, without running the module."""
     missing = f"{_named(entry)}: no module {entry.module}"
     try:
-        spec = find_spec(entry.module)
+        spec = _located(entry.module) or find_spec(entry.module)
     except (Exception, SystemExit) as error:  # importing a plug-in's parent package may do anything
         raise MerbenchError(f"{missing}: {error!r}") from error
     if spec is None or spec.origin is None:
         raise MerbenchError(missing)
     return Path(spec.origin).parent, spec.parent or ""
+
+
+def _located(module: str) -> ModuleSpec | None:
+    """Find a module without importing the packages around it, which may need packages that are not installed."""
+    parts, path, spec = module.split("."), None, None
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        found = (finder.find_spec(name, path) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next(filter(None, found), None)
+        if spec is None:
+            return None
+        try:
+            path = list(spec.submodule_search_locations or [])
+        except KeyError:  # a namespace within a package that is not imported
+            return None
+    return spec
 
 
 @cache
@@ -177,10 +200,13 @@ def family_of(name: str) -> str | None:
     return None if found in ("", name) else found
 
 
-def _check_own_card(entry: Entry) -> None:
-    """Read the card of a built-in method first: where it is broken, its implementation is unknown."""
-    if entry.origin == "merbench":
-        method_card(entry)
+def check_installed(entry: Entry) -> None:
+    """Read the card of a method; SetupError with the command that installs required packages that are missing."""
+    if required := method_card(entry).requires:
+        from merbench.contracts.requirements import installation
+
+        if command := installation(required):
+            raise SetupError(f"{_named(entry)} is not installed: {command}")
 
 
 def _forget_cards() -> None:
@@ -189,7 +215,7 @@ def _forget_cards() -> None:
 
 
 METHODS: Registry[RegisteredMethod] = Registry(
-    "method", "merbench.methods", _builtin_methods, _method, _check_own_card, _forget_cards
+    "method", "merbench.methods", _builtin_methods, _method, check_installed, _forget_cards
 )
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 

@@ -12,7 +12,6 @@ from merbench.contracts.databases import persons, same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
-from merbench.contracts.methods import declared_inputs
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import open_registered
@@ -40,6 +39,7 @@ class Request:
 
     A deterministic method uses the first seed only. `keep_epochs` and `diagnose` store predictions after each epoch and
     the method's diagnostics in addition, and are in no key; `shuffled` shuffles the labels of the training clips.
+    Methods whose cards say that they have no epochs raise a `MerbenchError` with a `selection` other than ``last``.
     """
 
     methods: tuple[Configured, ...]
@@ -48,6 +48,12 @@ class Request:
     keep_epochs: bool = False
     diagnose: bool = False
     shuffled: bool = False
+
+    def __post_init__(self) -> None:
+        epochless = [each.method.card.name for each in self.methods if each.method.card.epochs is False]
+        if self.selection != "last" and epochless:
+            has = f"method {epochless[0]} has" if len(epochless) == 1 else f"methods {listed(epochless)} have"
+            raise MerbenchError(f"{has} no epochs, so --select {self.selection} is not possible: use --select last")
 
     @classmethod
     def named(
@@ -185,7 +191,7 @@ def _task_and_key(
     """Make the task and the key that all seeds of a method on a protocol share, with seed 0 to be replaced."""
     method, card, split, data = configured.method, configured.method.card, protocol.split, protocol.data
     _check_fits(card, protocol)
-    specs = declared_inputs(method.cls, card.inputs, configured.config)
+    specs = method.inputs(configured.config, split.problem.task)
     lacking = missing_inputs(data.sources, specs)
     if lacking:
         raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}")
@@ -206,6 +212,7 @@ def _task_and_key(
         keep_epochs=request.keep_epochs,
         diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
         device=method.device,
+        requires=card.required_packages(),
         auxiliary=auxiliary,
         same_people=same_people([*data.sources, *others]),
     )

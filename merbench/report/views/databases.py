@@ -6,7 +6,7 @@ from merbench.contracts.notes import Note
 from merbench.report.table import Column, Report, Section, Table, name_column, text_cells
 
 
-def databases_report(databases: Mapping[str, Sequence[str]], problems: Sequence[str]) -> Report:
+def databases_report(databases: Mapping[str, Sequence[str]], problems: Sequence[Note]) -> Report:
     """Build the list of databases: contents, place, protocols that each serves, source.
 
     `problems` are broken databases and protocols.
@@ -14,7 +14,7 @@ def databases_report(databases: Mapping[str, Sequence[str]], problems: Sequence[
     columns = [name_column("Database")]
     columns += [Column(title, align="left", wraps=True) for title in ("Here", "Serves", "Source")]
     sections = [Section([text_cells(*texts)]) for texts in databases.values()]
-    return Report([Table("", columns, sections)], [Note("warning", f"broken: {problem}") for problem in problems])
+    return Report([Table("", columns, sections)], list(problems))
 
 
 def store_report(shelves: Sequence[Sequence[object]], notes: Sequence[str]) -> Report:

@@ -4,14 +4,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from pydantic import Field
 from support.cases import each
+from support.refusals import refusal
 from support.toy_package import plug_in
 
 from merbench.contracts.cards import Card
-from merbench.contracts.errors import MerbenchError
+from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.methods import MethodConfig
+from merbench.contracts.notes import Note
 from merbench.contracts.registry import Entry
 from merbench.contracts.yamlfiles import load_yaml_model as load
 from merbench.engine.plan import catalogue
@@ -195,7 +198,7 @@ BROKEN_METHODS = (
     ({"code": CODE.replace("= MethodConfig", "= dict")}, "MethodConfig"),
     ({"code": CODE + "Mine = Mine(None, None)\n"}, "'mine' of {} 1.0"),
     ({"code": "1 / 0\n"}, "'mine' of {} 1.0 .*division by zero"),
-    ({"target": "absent:Mine"}, "'mine' of {} 1.0 .*absent"),
+    ({"target": "absent:Mine"}, "'mine' of {} 1.0: .*absent"),
 )
 BROKEN_PROTOCOLS = (
     ({"code": "PROTOCOL = 3\n"}, "'mine' of {} 1.0"),
@@ -217,6 +220,34 @@ def test_broken_plug_ins_are_named_and_affect_no_other(plugin):
                 assert other in items
                 assert "mine" not in items
                 assert len(problems) == 1
+
+
+def test_required_packages_are_checked_before_anything_is_imported(plugin):
+    for requires, said in each((
+        ("no-such-package>=2", "pip install 'no-such-package>=2'"),
+        ("numpy>=99", f"pip install 'numpy>=99' (numpy {np.__version__} is installed)"),
+    )):  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            folder = plugin(card=f"{CARD}requires: [{requires}]\n", patch=patch)
+            for file in ("__init__.py", "method.py"):
+                (folder / file).write_text("import no_such_package\n")
+            line = refusal(METHODS.get, "mine", error=SetupError)
+            assert line == f"method 'mine' of {folder.name} 1.0 is not installed: {said}"
+            assert folder.name not in sys.modules
+            items, problems = METHODS.load_all()
+            assert ("majority" in items, problems) == (True, [Note("note", line)])  # it is not broken
+    plugin(card=f"{CARD}requires: [numpy>=1]\n")
+    assert METHODS.get("mine").card.requires == ("numpy>=1",)
+
+
+def test_a_package_that_lacks_what_it_requires_itself_is_not_installed(plugin):
+    folder = plugin(code="import no_such_package\n")
+    assert "can't be loaded from" in refusal(METHODS.get, "mine")  # nobody said that it is required
+    (metadata,) = folder.parent.glob("*.dist-info/METADATA")
+    metadata.write_text(metadata.read_text() + "Requires-Dist: no-such-package>=2\nRequires-Dist: numpy\n")
+    line = refusal(METHODS.get, "mine", error=SetupError)
+    said = f"'mine' of {folder.name} 1.0 is not installed: pip install 'no-such-package>=2'; ModuleNotFoundError("
+    assert line.startswith(said)
 
 
 def test_plug_in_protocols_are_files_but_not_of_a_patterns_name(plugin, small_protocol):
@@ -243,7 +274,7 @@ def test_damaged_cards_of_built_in_methods_are_named(tmp_path, monkeypatch):
     for name in list(cards)[1:]:
         with pytest.raises(MerbenchError, match=name):
             METHODS.get(name)
-        assert any(name in problem for problem in problems)
+        assert any(name in problem.text for problem in problems)
     METHODS.forget()
 
 

@@ -64,6 +64,8 @@ def test_inputs_follow_from_the_settings(tiny):
         "action_units": ActionUnits(vocabulary=(1, 4, 12)),
         "faces": Frames(count=5, size=24, span="onset-offset", sampling="phase", colour="grey", align="frame"),
     }
+    assert MEDN.inputs(config, "classification") == MEDN.cls.declare_inputs(config)
+    assert MEDN.inputs(config, "au-detection") == {"flow": config.inputs()["flow"]}  # no faces are prepared
     assert tiny(motion_input="uvs").inputs()["flow"].channels == ("u", "v", "strain")
     assert tiny(flow_algorithm="farneback").inputs()["flow"].algorithm == "farneback"
     assert set(tiny(branches="motion").inputs()) == {"flow", "action_units"}
