@@ -15,20 +15,12 @@ import pandas as pd
 from merbench.contracts.cards import Task
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import derived_seed
-from merbench.contracts.inputs import (
-    ActionUnits,
-    ArrayInput,
-    ClipFacts,
-    DynamicImage,
-    Flow,
-    Frames,
-    Inputs,
-    InputSpec,
-    Landmarks,
-)
+from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, Problem
 from merbench.engine.fold.opening import Auxiliary, FoldTask
 from merbench.engine.plan.catalogue import RegisteredMethod
+from merbench.prepare.jitter import is_jittered
+from merbench.prepare.kinds.kind import kind_of
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 
@@ -38,13 +30,12 @@ CLASSES = ("negative", "positive", "surprise")
 VOCABULARY = (1, 4, 12)
 _PEOPLE = {"trial-one": ("s1", "s2", "s3"), "trial-two": ("s1", "s2", "s3")}
 _SHIFTED = 3  # versions of a clip, for inputs declared with jitter
-_RAGGED = (5, 6, 7)  # frames of a clip, for inputs without a fixed number of frames
 
 
 def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
     """Return the task of running `method` on the synthetic clips, leave-one-subject-out, on the CPU."""
     card, specs = method.card, method.inputs(config, task)
-    units = next((spec.vocabulary for spec in specs.values() if isinstance(spec, ActionUnits)), VOCABULARY)
+    units = next((spec.vocabulary for spec in specs.values() if hasattr(spec, "vocabulary")), VOCABULARY)
     split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
     return FoldTask(
         method=method.cls,
@@ -110,79 +101,18 @@ def _auxiliary(name: str, specs: Mapping[str, InputSpec]) -> Auxiliary:
 
 def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
     """Make the inputs of clips; each input contains the label of its clip."""
-    classes = split.problem.task == "classification"
-    marks = np.eye(len(split.problem.outputs))[split.labels] if classes else np.nan_to_num(split.labels)
+    classes, outputs = split.problem.task == "classification", split.problem.outputs
+    shown = np.eye(len(outputs))[split.labels] if classes else np.nan_to_num(split.labels)
+    marks = pd.DataFrame(shown, index=split.datasets, columns=list(outputs))
     arrays = {}
     for name, spec in specs.items():
         rng = np.random.default_rng(derived_seed(0, f"trial/{name}"))
-        values = _facts(spec, marks, split) if isinstance(spec, ClipFacts) else _values(spec, marks, split.problem, rng)
-        arrays[name] = ArrayInput(spec, values)
+        arrays[name] = ArrayInput(spec, _values(spec, marks, rng))
     return Inputs(arrays, len(split.clips))
 
 
-def _facts(spec: ClipFacts, marks: Array, split: Split) -> Array:
-    """Return the database of each clip, and a duration that depends on its label."""
-    place = {name: number for number, name in enumerate(sorted(set(split.datasets)))}
-    facts = {
-        "database": np.array([place[name] for name in split.datasets], dtype=np.float64),
-        "seconds": 0.1 + marks @ 2.0 ** np.arange(marks.shape[1]) / 20,
-    }
-    return np.stack([facts[name] for name in spec.facts], axis=1)
-
-
-def _values(
-    spec: Flow | Frames | DynamicImage | Landmarks | ActionUnits,
-    marks: Array,
-    problem: Problem,
-    rng: np.random.Generator,
-) -> Array:
-    if isinstance(spec, ActionUnits):
-        return _units(spec, marks, problem)
-    if isinstance(spec, Landmarks):
-        points = rng.normal(spec.size / 2, spec.size / 20, (len(marks), spec.points, 2))
-        return (points + _bands(marks, spec.points)[:, :, None] * spec.size / 10).astype(np.float32)
-    if isinstance(spec, Frames) and spec.count is None:
-        found = np.empty(len(marks), dtype=object)
-        for row in range(len(marks)):
-            found[row] = _frames(marks[row : row + 1], _RAGGED[row % len(_RAGGED)], spec, rng)[0]
-        return found
-    versions = _SHIFTED if getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0) else 0
-    made = [_images(spec, marks, rng) for _ in range(max(versions, 1))]
-    return np.stack(made, axis=1) if versions else made[0]
-
-
-def _images(spec: Flow | Frames | DynamicImage, marks: Array, rng: np.random.Generator) -> Array:
-    if isinstance(spec, Frames):
-        assert spec.count is not None
-        return _frames(marks, spec.count, spec, rng)
-    if isinstance(spec, DynamicImage) or spec.normalise == "hsv":
-        return _image(marks, spec.size, 3, rng)
-    values = _image(marks, spec.size, len(spec.channels), rng)
-    return values if spec.normalise == "clip" else (values.astype(np.float32) - 128) / 64
-
-
-def _frames(marks: Array, count: int, spec: Frames, rng: np.random.Generator) -> Array:
-    """Make frames in which the marks increase."""
-    channels = 3 if spec.colour == "rgb" else 1
-    return np.stack([_image(marks * at, spec.size, channels, rng) for at in np.linspace(0, 1, count)], axis=1)
-
-
-def _image(marks: Array, size: int, channels: int, rng: np.random.Generator) -> Array:
-    """Make images of noise in which each mark brightens a band."""
-    noise = rng.integers(0, 100, (len(marks), size, size, channels))
-    found: Array = (noise + 150 * _bands(marks, size)[:, :, None, None]).astype(np.uint8)
-    return found
-
-
-def _bands(marks: Array, size: int) -> Array:
-    """Spread marks, one per output, over an axis of `size`."""
-    return marks[:, np.arange(size) * marks.shape[1] // size]
-
-
-def _units(spec: ActionUnits, marks: Array, problem: Problem) -> Array:
-    """Return which action units are shown; unknown for the last clip."""
-    place = {name: index for index, name in enumerate(problem.outputs)}
-    shown = [place.get(str(unit), index % len(place)) for index, unit in enumerate(spec.vocabulary)]
-    values = marks[:, shown].astype(np.float32)
-    values[-1] = np.nan
-    return values
+def _values(spec: InputSpec, marks: pd.DataFrame, rng: np.random.Generator) -> Array:
+    kind = kind_of(spec)
+    if not is_jittered(spec):
+        return kind.synthetic(spec, marks, rng)
+    return np.stack([kind.synthetic(spec, marks, rng) for _ in range(_SHIFTED)], axis=1)

@@ -12,6 +12,7 @@ def doctor(results: Results = None) -> None:
 
     A method whose required packages are not installed is named, and is not a problem.
     """
+    from merbench.contracts.specifications import KINDS
     from merbench.databases import DATABASES
     from merbench.databases.registrations import home
     from merbench.engine import environment
@@ -25,7 +26,7 @@ def doctor(results: Results = None) -> None:
     for title, folder in (("MERBENCH_HOME", home()), ("results", results_folder(results))):
         facts[title] = f"{folder}{'' if folder.exists() else ' (created when needed)'}"
         problems += [f"broken: {line}" for line in _unwritable(title, folder)]
-    for registry in (METHODS, PROTOCOLS, DATABASES):
+    for registry in (METHODS, PROTOCOLS, DATABASES, KINDS):
         items, notes = registry.load_all()
         facts[f"{registry.kind}s"] = ", ".join(items)
         for note in notes:

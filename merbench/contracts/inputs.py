@@ -4,45 +4,17 @@ A method declares named inputs and never reads files. A specification covers eve
 digest is part of the resume key.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
+
+from merbench.contracts.specifications import FaceSpecification, Specification, read_specification
 
 Span = Literal["onset-apex", "onset-offset", "clip"]
 FrameSpan = Literal["onset", "onset-apex", "onset-offset", "clip"]
-
-
-class _Specification(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    #: Labels, not pictures: never given with test clips, unless the card discloses it.
-    training_only: ClassVar[bool] = False
-    #: Settings that are always shown in the name; others are shown if they differ from the default.
-    named_by: ClassVar[tuple[str, ...]] = ()
-
-    def __str__(self) -> str:
-        """Name the kind and its settings: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
-        values = {name: "/".join(map(str, v)) if isinstance(v, tuple) else v for name, v in self if name != "kind"}
-        words = [str(values.pop(name)) for name in self.named_by]
-        fields = type(self).model_fields
-        words += [f"{name}={value}" for name, value in values.items() if getattr(self, name) != fields[name].default]
-        return f"{fields['kind'].default}({', '.join(words)})"
-
-
-class _Picture(_Specification):
-    """The common settings of inputs that are made of face pictures.
-
-    ``faces`` finds the face in a whole frame: by 68 landmarks (dlib, the extra ``faces``), by OpenCV's Haar cascade,
-    or uses the pictures as delivered; ``auto`` uses cropped trees as delivered and whole frames by landmarks if dlib is
-    installed, else by Haar, and is settled and shown before anything is built. ``align="onset"`` warps every frame of a
-    clip by the onset frame's transform, ``"frame"`` each by its own, which adds the detector's jitter.
-    """
-
-    faces: Literal["auto", "landmarks", "haar", "delivered"] = "auto"
-    align: Literal["onset", "frame"] = "onset"
 
 
 def _check_jitter(spec: "Flow | Frames", apex_is_used: bool) -> None:
@@ -50,7 +22,7 @@ def _check_jitter(spec: "Flow | Frames", apex_is_used: bool) -> None:
         raise ValueError(f"the span {spec.span} does not begin or end at the jittered frame: remove the jitter")
 
 
-class Flow(_Picture):
+class Flow(FaceSpecification):
     """Optical flow between the first and the last frame of a span: ``(size, size, channels)`` a clip.
 
     The flow is computed on grey faces of ``face_size`` pixels, in these pixels, and averaged to ``size``.
@@ -87,7 +59,7 @@ class Flow(_Picture):
         return self
 
 
-class Frames(_Picture):
+class Frames(FaceSpecification):
     """Face frames: ``(count, size, size, channels)`` a clip, uint8; ``count=None`` gives every frame (ragged).
 
     ``span="onset"`` is the onset frame alone, with ``count=1``: a face without movement.
@@ -122,7 +94,7 @@ class Frames(_Picture):
         return self
 
 
-class DynamicImage(_Picture):
+class DynamicImage(FaceSpecification):
     """The whole clip in one picture by approximate rank pooling: ``(size, size, 3)`` a clip, uint8, RGB."""
 
     named_by: ClassVar[tuple[str, ...]] = ("span", "size")
@@ -132,7 +104,7 @@ class DynamicImage(_Picture):
     size: int = Field(112, ge=8)
 
 
-class Landmarks(_Picture):
+class Landmarks(FaceSpecification):
     """Facial landmarks of the onset frame: ``(points, 2)`` a clip, float32, x and y in pixels of the prepared face."""
 
     named_by: ClassVar[tuple[str, ...]] = ("points", "size")
@@ -143,7 +115,7 @@ class Landmarks(_Picture):
     size: int = Field(112, ge=8)
 
 
-class ActionUnits(_Specification):
+class ActionUnits(Specification):
     """Action units, for training only: ``(len(vocabulary),)`` a clip, 1 shown, 0 not, NaN without a label."""
 
     training_only: ClassVar[bool] = True
@@ -153,7 +125,7 @@ class ActionUnits(_Specification):
     vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
 
 
-class ClipFacts(_Specification):
+class ClipFacts(Specification):
     """Facts of a clip from the clip table: ``(len(facts),)`` a clip, float64.
 
     ``database`` is a number for the clip's database: the same for all its clips, different for any other, without
@@ -167,9 +139,19 @@ class ClipFacts(_Specification):
     facts: tuple[Literal["database", "seconds"], ...] = Field(min_length=1)
 
 
-InputSpec = Annotated[Flow | Frames | DynamicImage | Landmarks | ActionUnits | ClipFacts, Field(discriminator="kind")]
-#: Inputs from the clip table, which are neither prepared nor stored.
-FromTable = ActionUnits | ClipFacts
+_BUILTIN: dict[str, type[Specification]] = {
+    cls.model_fields["kind"].default: cls for cls in (Flow, Frames, DynamicImage, Landmarks, ActionUnits, ClipFacts)
+}
+
+
+def _read(value: Any, check: Callable[[Any], Specification]) -> Specification:
+    if isinstance(value, Mapping):
+        return read_specification(value, _BUILTIN)
+    return value if isinstance(value, Specification) else check(value)  # check refuses it
+
+
+#: A specification of any kind, built in or offered by a package; in a card, ``kind`` says which.
+InputSpec = Annotated[SerializeAsAny[Specification], WrapValidator(_read)]
 
 Rows = npt.NDArray[np.intp] | slice
 

@@ -1,4 +1,4 @@
-"""One registry class for methods, protocols and databases: built-in names, and those of installed plug-ins."""
+"""One registry class for methods, protocols, databases, input kinds: built-in names, and those of plug-ins."""
 
 import importlib
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class Entry:
 class Registry(Generic[Item]):
     """Names of one kind. Packages are scanned once a process, and an item that was loaded is kept: see `forget`."""
 
-    kind: str  #: ``method``, ``protocol`` or ``database``, for messages
+    kind: str  #: ``method``, ``protocol``, ``database`` or ``input kind``, for messages
     group: str  #: entry-point group in which installed packages offer theirs
     builtin: Callable[[], dict[str, str]]  #: gives name -> target of those that come with merbench
     convert: Callable[[Entry, object], Item]  #: checks a loaded object and makes the item; errors name what is wrong

@@ -163,7 +163,8 @@ def _first_problem(model: type[BaseModel], error: ValidationError, content: Any)
     where = ".".join(filter(None, [where, str(problem["loc"][-1])])) if missing else where
     if problem["type"] == "extra_forbidden":
         *parents, key = problem["loc"]
-        return f"unknown key {where!r}{suggestion(str(key), _keys_at(model, parents))}", keys
+        known = problem.get("ctx", {}).get("known") or _keys_at(model, parents)
+        return f"unknown key {where!r}{suggestion(str(key), known)}", keys
     if problem["type"] == "union_tag_invalid":
         tag, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"].replace("'", "").split(", ")
         return f"{where}: unknown {tag!r}{suggestion(tag, known)}", keys

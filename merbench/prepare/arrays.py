@@ -8,16 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.contracts.action_units import Coding
-from merbench.contracts.clips import clip_name
+from merbench.contracts.clips import clip_name, clip_names
 from merbench.contracts.databases import FrameDatabase, Release, Source
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
-from merbench.contracts.inputs import ActionUnits, ArrayInput, ClipFacts, Frames, FromTable, Inputs, InputSpec
+from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
-from merbench.prepare.kinds.facts import clip_facts, unknown_facts
+from merbench.prepare.kinds.kind import kind_of
 from merbench.prepare.store import SILENT, PreparationWatcher, Shelf, ShelfFile, remove_file
 
 Array = npt.NDArray[Any]
@@ -29,10 +28,10 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
     for source in sources:
         offers = source.database.card.offers
         for name, spec in specs.items():
-            if isinstance(spec, ClipFacts):
-                lacking = unknown_facts(spec, source.clips)
-            elif offers is None:
-                lacking = lacking_for(settled(spec, source.reading.cropped))
+            kind = kind_of(spec)
+            if offers is None or kind.from_table:
+                asked = settled(spec, source.reading.cropped)
+                lacking = kind.lacking(asked, source) or lacking_for(asked)
             else:
                 lacking = None if spec in offers else f"has only {'; '.join(map(str, offers))}"
             if lacking is not None:
@@ -104,14 +103,15 @@ def _values(sources: Sequence[Source], clips: pd.DataFrame, spec: InputSpec, wat
 
 
 def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: PreparationWatcher) -> Array:
-    if isinstance(spec, ClipFacts):
-        return clip_facts(spec, clips)
+    kind = kind_of(spec)
+    if kind.from_table:
+        taken = zip(kind.take(spec, clips), clip_names(clips), strict=True)
+        return np.stack([kind.checked(spec, values, clip) for values, clip in taken])
     if isinstance(source.database, Release):
         return source.database.arrays(source.folder, clips, spec)
     spec = settled(spec, source.reading.cropped)
-    if isinstance(spec, ActionUnits):  # labels from the clip table, not stored
-        return np.stack([build(spec, clip) for clip in clip_frames(source, clips)])
-    watcher.note(f"{source.name}: {spec}, faces {faces_text(spec)}")
+    faces = faces_text(spec)
+    watcher.note(f"{source.name}: {spec}{faces and f', faces {faces}'}")
     shelf = Shelf(ShelfFile.of(source.name, spec))
     wanted = clip_frames(source, clips)
     arrays = []
@@ -122,7 +122,7 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
             watcher.note(f"{error}: {clip.name} is built again")
             remove_file(path)
             arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), SILENT)[0]))
-    if not (isinstance(spec, Frames) and spec.count is None):
+    if not kind.is_ragged(spec):
         return np.stack(arrays)
     values = np.empty(len(arrays), dtype=object)
     for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows
@@ -137,7 +137,7 @@ def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, wor
     """
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
-    if not isinstance(spec, FromTable):
+    if not kind_of(spec).from_table:
         Shelf(ShelfFile.of(source.name, spec)).provide(clips, partial(build, spec), watcher, workers)
     return len(clips)
 
@@ -151,8 +151,7 @@ def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
         files = source.database.frames(source.folder, str(row.path))
         if not files:
             raise DataError(f"{source.folder / str(row.path)} has no frame of {clip_name(row)}; copy it again")
-        coding = row.aus if isinstance(row.aus, Coding) else None
-        found.append(ClipFrames(clip_name(row), onset, apex, offset, files, source.reading.cropped, coding))
+        found.append(ClipFrames(clip_name(row), onset, apex, offset, files, source.reading.cropped))
     return found
 
 
@@ -183,6 +182,8 @@ def input_digests(inputs: Inputs) -> dict[str, str]:
         spec = inputs[name].spec
         # Without defaults, so that a setting of a later version does not change the digests of all inputs.
         settings = {"kind": spec.kind} | spec.model_dump(mode="json", exclude_defaults=True)
+        version = kind_of(spec).version
+        settings |= {"kind_version": version} if version > 1 else {}
         described = [settings, str(values.dtype), list(values.shape)]
         if values.dtype == object:
             content = digest([[str(v.dtype), list(v.shape), _digest(v)] for v in values])

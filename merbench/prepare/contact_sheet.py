@@ -5,7 +5,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.clips import clip_name, clip_names
@@ -16,10 +15,9 @@ from merbench.prepare.arrays import clip_frames
 from merbench.prepare.faces.settle import settled
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
+from merbench.prepare.kinds.kind import kind_of
+from merbench.prepare.pictures import SIDE, Picture, grey
 
-Picture = npt.NDArray[np.uint8]
-
-SIDE = 144
 #: Clips on a sheet if none is named.
 MOST_CLIPS = 12
 #: The change from onset to apex is amplified by this factor, around grey.
@@ -88,23 +86,15 @@ def _prepared(clip: ClipFrames, cropped: bool) -> list[tuple[str, Picture]]:
     )
     frames, flow, strain = (build(settled(spec, cropped), clip) for spec in specs)
     change = 128 + EXAGGERATED * (frames[2].astype(float) - frames[0]).mean(axis=-1)
-    return list(zip(_TITLES, [*frames, _grey(change), flow, _grey(strain[:, :, 0])], strict=True))
+    return list(zip(_TITLES, [*frames, grey(change), flow, grey(strain[:, :, 0])], strict=True))
 
 
 def _released(source: Source, clip: pd.DataFrame) -> list[tuple[str, Picture]]:
     assert isinstance(source.database, Release)
-    pictures: list[tuple[str, Picture]] = []
+    found: list[tuple[str, Picture]] = []
     for spec in source.database.card.offers or ():
-        values = source.database.arrays(source.folder, clip, spec)[0]
-        names = spec.channels if isinstance(spec, Flow) else [spec.kind] * values.shape[-1]
-        for index, name in enumerate(names):
-            large = cv2.resize(values[:, :, index], (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
-            pictures.append((name, _grey(large)))
-    return pictures
-
-
-def _grey(values: npt.NDArray[Any]) -> Picture:
-    return np.repeat(np.clip(np.rint(values), 0, 255).astype(np.uint8)[:, :, None], 3, axis=-1)
+        found += kind_of(spec).pictures(spec, source.database.arrays(source.folder, clip, spec)[0])
+    return found
 
 
 def _row(caption: str, pictures: list[tuple[str, Picture]]) -> Picture:

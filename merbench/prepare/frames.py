@@ -9,19 +9,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from merbench.contracts.action_units import Coding
 from merbench.contracts.errors import DataError
+from merbench.contracts.inputs import FrameSpan
+from merbench.prepare import sampling
 
 Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class ClipFrames:
-    """One clip as inputs are built from it: annotated frame numbers, files and action units.
+    """One clip as inputs are built from it: annotated frame numbers and files.
 
     The name is like ``casme2/sub01/EP02_01f``. Frames are counted as the database does; a missing one is replaced by
     the nearest on disk. There is at least one file, in order of number. `cropped`: the pictures are cropped faces.
-    `aus` is None if action units are not annotated.
     """
 
     name: str
@@ -30,11 +30,14 @@ class ClipFrames:
     offset: int
     files: Mapping[int, Path]
     cropped: bool = False
-    aus: Coding | None = None
 
     def nearest(self, number: float) -> int:
         """Return the number of the frame nearest to `number`; of two, the earlier."""
         return min(self.files, key=lambda known: (abs(known - number), known))
+
+    def ends(self, span: FrameSpan) -> tuple[int, int]:
+        """Return the first and the last frame number of a span."""
+        return sampling.ends(span, self.onset, self.apex, self.offset, list(self.files))
 
     def image(self, number: int) -> Image:
         """Read a frame, BGR, shape (height, width, 3).
@@ -56,3 +59,13 @@ class ClipFrames:
             found = "16 bits per channel, with an unknown range"
             raise DataError(f"{path}, a frame of {self.name}, has {found}; convert the frames to 8 bits")
         return np.asarray(image, dtype=np.uint8)
+
+
+def rgb(image: Image) -> Image:
+    """Return a BGR picture as RGB."""
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def grey(image: Image) -> Image:
+    """Return a BGR picture in grey, shape (height, width, 1)."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))[:, :, None]

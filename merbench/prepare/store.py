@@ -30,10 +30,11 @@ from merbench.databases.registrations import home
 from merbench.prepare import CODE_VERSION
 from merbench.prepare.faces.find import dlib_version
 from merbench.prepare.frames import ClipFrames
+from merbench.prepare.kinds.kind import kind_of
 from merbench.prepare.pools import Array, Build, in_parallel
 
 _CHECKSUM_DIGITS = 16
-_SHELF = re.compile(r"[a-z-]+-[0-9a-f]{12}")  # other folders are not part of the store
+_SHELF = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}")  # other folders are not part of the store
 
 
 class PreparationWatcher(Protocol):
@@ -58,7 +59,8 @@ SILENT: PreparationWatcher = _Silent()
 class ShelfFile(BaseModel):
     """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
-    The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces.
+    The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces; that of the input kind
+    is absent from the name while it is 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,12 +70,25 @@ class ShelfFile(BaseModel):
     code_version: int = CODE_VERSION
     opencv: str = cv2.__version__
     dlib: str = ""
+    kind_version: int = 1
 
     @classmethod
     def of(cls, database: str, spec: InputSpec) -> "ShelfFile":
         """Describe the shelf that this installation would build for a settled `spec`."""
         needs_dlib = getattr(spec, "faces", "") == "landmarks"
-        return cls(database=database, spec=spec, dlib=dlib_version() if needs_dlib else "")
+        dlib = dlib_version() if needs_dlib else ""
+        return cls(database=database, spec=spec, dlib=dlib, kind_version=kind_of(spec).version)
+
+    @property
+    def name(self) -> str:
+        """The name of the shelf's folder; later additions at their defaults are not part of it."""
+        content, spec = self.model_dump(mode="json"), self.spec
+        for setting in spec.added_later:
+            if getattr(spec, setting) == type(spec).model_fields[setting].default:
+                del content["spec"][setting]
+        if self.kind_version == 1:
+            del content["kind_version"]
+        return f"{spec.kind}-{digest(content)[:12]}"
 
     @property
     def is_current(self) -> bool:
@@ -106,7 +121,7 @@ class Shelf:
         self.file = file
         if folder is None:
             assert file is not None
-            folder = store_folder() / file.database / f"{file.spec.kind}-{digest(file.model_dump(mode='json'))[:12]}"
+            folder = store_folder() / file.database / file.name
         self.folder = folder
 
     def arrays(self) -> dict[str, Path]:

@@ -1,1 +1,1 @@
-"""Input kinds: how each is built from the frames of a clip."""
+"""Input kinds, a file each: how an input is built, checked, drawn and derived. `kind.py` and `build.py` serve them."""

@@ -6,8 +6,13 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from merbench.prepare.frames import Image
+from merbench.contracts import inputs
+from merbench.prepare import marked, pictures, sampling
+from merbench.prepare.faces.aligned import Faces
+from merbench.prepare.frames import ClipFrames, Image, grey
+from merbench.prepare.kinds.kind import Form, Kind
 
 Field = npt.NDArray[np.float32]
 Algorithm = Literal["tvl1", "farneback"]
@@ -118,3 +123,49 @@ def colour(field: Field, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArr
         outside = picture[~mask]
         picture[~mask] = np.minimum(outside, OUTSIDE * outside.mean()).astype(np.uint8)
     return picture
+
+
+class _FlowKind(Kind[inputs.Flow]):
+    spec = inputs.Flow
+
+    def form(self, spec: inputs.Flow) -> Form:
+        count = 3 if spec.normalise == "hsv" else len(spec.channels)
+        return np.float32 if spec.normalise == "none" else np.uint8, (spec.size, spec.size, count)
+
+    def needs_landmarks(self, spec: inputs.Flow) -> bool:
+        return spec.mask == "face"
+
+    def build(self, spec: inputs.Flow, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
+        """Build the flow, which is computed once for each pair of frames."""
+        first, last = sampling.nearest(faces.numbers, clip.ends(spec.span))
+        key = ("flow", first, last, spec.algorithm, spec.face_size)
+        values = channels(faces.once(key, lambda: _of_pair(spec, faces, first, last)), spec.channels)
+        mask = None
+        if spec.mask == "face":
+            values = damp_outside(values, face_mask(faces.points(spec.face_size), spec.face_size))
+            mask = face_mask(faces.points(spec.size), spec.size)
+        values = resize(values, spec.size)
+        if spec.normalise == "hsv":
+            return colour(values, mask)
+        return to_bytes(values) if spec.normalise == "clip" else values
+
+    def synthetic(self, spec: inputs.Flow, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
+        dtype, (_, _, count) = self.form(spec)
+        assert count is not None
+        values = marked.images(marks.to_numpy(), spec.size, count, rng)
+        return values if dtype is np.uint8 else (values.astype(np.float32) - 128) / 64
+
+    def pictures(self, spec: inputs.Flow, values: npt.NDArray[Any]) -> list[tuple[str, pictures.Picture]]:
+        """Draw each channel, or the coloured flow."""
+        if spec.normalise == "hsv":
+            return [("flow", pictures.fitted(values))]
+        shown = to_bytes(values) if spec.normalise == "none" else values
+        return [(name, pictures.fitted(pictures.grey(shown[:, :, index]))) for index, name in enumerate(spec.channels)]
+
+
+def _of_pair(spec: inputs.Flow, faces: Faces, first: int, last: int) -> Field:
+    before, after = (grey(faces.face(number, spec.face_size))[:, :, 0] for number in (first, last))
+    return flow(before, after, spec.algorithm)
+
+
+KIND = _FlowKind()

@@ -12,7 +12,7 @@ from support.prying import findings, prying, reachable
 
 from merbench.contracts.inputs import ArrayInput, ClipFacts, Inputs
 from merbench.contracts.methods import RunContext
-from merbench.prepare.kinds.facts import clip_facts, database_code
+from merbench.prepare.kinds.clip_facts import clip_facts, database_code
 from merbench.splits.split import make_split
 
 

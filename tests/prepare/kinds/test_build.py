@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 import skimage.data
 
-from merbench.contracts.action_units import ActionUnit, Coding
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
 from merbench.prepare.faces.find import find_face, landmarks_installed
 from merbench.prepare.frames import ClipFrames
+from merbench.prepare.jitter import shifted, variants
 from merbench.prepare.kinds import flow
-from merbench.prepare.kinds.build import build, shifted, variants
-from merbench.prepare.kinds.pictures import dynamic_image
+from merbench.prepare.kinds.build import build
+from merbench.prepare.kinds.dynamic_image import dynamic_image
 
 ONSET, APEX, OFFSET = 12, 16, 21
 NUMBERS = [number for number in range(10, 25) if number != 18]  # one frame is missing
@@ -143,13 +143,6 @@ def test_frames_are_aligned_by_the_onset_or_each_alone(moving):
     followed = build(Flow(align="frame", **settings), moving)
     assert np.median(moved) > 4  # 10 pixels, in a face of 115, brought to 64
     assert abs(np.median(followed)) < 1
-
-
-def test_action_units_are_nan_without_a_coding(clip):
-    spec = ActionUnits(vocabulary=(1, 4, 12))
-    coded = ClipFrames(clip.name, ONSET, APEX, OFFSET, clip.files, aus=Coding(((ActionUnit(4, "L"),),)))
-    np.testing.assert_array_equal(build(spec, coded), np.array([0, 1, 0], dtype=np.float32))
-    np.testing.assert_array_equal(build(spec, clip), np.full(3, np.nan, dtype=np.float32))
 
 
 def test_variants_are_all_shifts_and_the_first_is_none(clip):

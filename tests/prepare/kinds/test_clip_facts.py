@@ -10,7 +10,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ClipFacts, Frames
 from merbench.databases.registrations import open_source
 from merbench.prepare.arrays import missing_inputs, prepare_input
-from merbench.prepare.kinds.facts import clip_facts, database_code
+from merbench.prepare.kinds.clip_facts import clip_facts, database_code
 
 BOTH = ClipFacts(facts=("database", "seconds"))
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.prepare.kinds.pictures import active_weights, dynamic_image, lab_weights, pooled, rank_weights
+from merbench.prepare.kinds.dynamic_image import active_weights, dynamic_image, lab_weights, pooled, rank_weights
 
 
 @given(count=st.integers(1, 60))

@@ -1,13 +1,18 @@
 """The dynamic image of a clip: its frames summed by weights."""
 
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from merbench.prepare.frames import Image
+from merbench.contracts.inputs import DynamicImage
+from merbench.prepare import marked, sampling
+from merbench.prepare.faces.aligned import Faces
+from merbench.prepare.frames import ClipFrames, Image, rgb
 from merbench.prepare.kinds.flow import to_bytes
+from merbench.prepare.kinds.kind import Form, Kind
 
 Weights = npt.NDArray[np.float64]
 
@@ -64,3 +69,20 @@ def dynamic_image(frames: Iterable[Image], count: int, weights: Literal["exact",
     if weights == "active":
         return np.clip(np.rint(total), 0, 255).astype(np.uint8)
     return to_bytes(total.reshape(-1, 1, 1)).reshape(total.shape)
+
+
+class _DynamicImageKind(Kind[DynamicImage]):
+    spec = DynamicImage
+
+    def form(self, spec: DynamicImage) -> Form:
+        return np.uint8, (spec.size, spec.size, 3)
+
+    def build(self, spec: DynamicImage, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
+        numbers = sampling.within(faces.numbers, *clip.ends(spec.span))
+        return dynamic_image((rgb(faces.aligned(number, spec.size)) for number in numbers), len(numbers))
+
+    def synthetic(self, spec: DynamicImage, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
+        return marked.images(marks.to_numpy(), spec.size, 3, rng)
+
+
+KIND = _DynamicImageKind()

@@ -1,0 +1,111 @@
+"""The base class of input kinds; see ``docs/adding-an-input.md``."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench.contracts.databases import Source
+from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.specifications import KINDS, Specification
+from merbench.prepare import marked, pictures
+from merbench.prepare.faces.aligned import Faces
+from merbench.prepare.frames import ClipFrames
+
+Array = npt.NDArray[Any]
+Spec = TypeVar("Spec", bound=Specification)
+#: Type of the values, and the shape of one clip's array; None is the length of an axis that differs from clip to clip.
+Form = tuple[type[np.generic], tuple[int | None, ...]]
+
+
+class Kind(Generic[Spec]):
+    """An input kind: everything that merbench knows of the inputs of one specification class.
+
+    A kind defines `spec`, :meth:`form`, and either :meth:`build` or, with `from_table`, :meth:`take`.
+    """
+
+    spec: type[Spec]  #: its specification class; its field ``kind`` has the name of the kind
+    #: Increment when the same specification gives other values: arrays in the store are built again, and results that
+    #: depend on them have other keys.
+    version = 1
+    from_table = False  #: taken from the clip table, and neither prepared nor stored
+    with_unknown = False  #: NaN stands for unknown values; elsewhere it is an error
+
+    def form(self, spec: Spec) -> Form:
+        """Return type and shape of the array of one clip, without jitter."""
+        raise NotImplementedError
+
+    def build(self, spec: Spec, clip: ClipFrames, faces: Faces) -> Array:
+        """Build the array of one clip from its frames.
+
+        `spec` has no ``faces: auto``. With jitter, onset and apex of `clip` are shifted, and `faces` stay as annotated.
+        """
+        raise NotImplementedError
+
+    def take(self, spec: Spec, clips: pd.DataFrame) -> Array:
+        """Return the arrays of `clips`, shape (n_clips, ...), from the clip table."""
+        raise NotImplementedError
+
+    def lacking(self, spec: Spec, source: Source) -> str | None:
+        """Return what a database or this machine lacks to serve `spec`, as the tail of a line: ``has no onset``.
+
+        Landmarks need not be considered, see :meth:`needs_landmarks`.
+        """
+        return None
+
+    def needs_landmarks(self, spec: Spec) -> bool:
+        """Return whether 68 landmarks are needed, however the face is found."""
+        return False
+
+    def derive(self, spec: Spec, offered: Spec) -> Callable[[Array], Array] | None:
+        """Return how `spec` is computed from the arrays of another specification, shape (n_clips, ...); None: not.
+
+        Releases of ready-made arrays then serve `spec` too.
+        """
+        return None
+
+    def synthetic(self, spec: Spec, marks: pd.DataFrame, rng: np.random.Generator) -> Array:
+        """Make arrays of the synthetic clips on which methods are checked, shape (n_clips, ...), without jitter.
+
+        `marks` has a row per clip, indexed by its dataset, and a column per output: 1 for the outputs of the clip,
+        which a method must be able to learn from the arrays, else 0.
+        """
+        return marked.arrays(*self.form(spec), marks.to_numpy(), rng)
+
+    def pictures(self, spec: Spec, values: Array) -> list[tuple[str, pictures.Picture]]:
+        """Draw the array of one clip for a contact sheet: titles and RGB pictures; empty if it can't be shown."""
+        return pictures.drawn(self.spec.model_fields["kind"].default, values)
+
+    def is_ragged(self, spec: Spec) -> bool:
+        """Return whether clips have arrays of different shapes."""
+        return None in self.form(spec)[1]
+
+    def checked(self, spec: Spec, values: Array, clip: str) -> Array:
+        """Return the array of one clip; an error names kind, specification and clip if it has another form, or NaN."""
+        dtype, shape = self.form(spec)
+        fits = len(values.shape) == len(shape) and all(
+            size in (None, found) for size, found in zip(shape, values.shape, strict=True)
+        )
+        if values.dtype != dtype or not fits:
+            sizes = ", ".join("any" if size is None else str(size) for size in shape)
+            expected = f"{np.dtype(dtype)} ({sizes}{',' if len(shape) == 1 else ''})"
+            raise MerbenchError(
+                f"input kind {spec.kind!r} built {values.dtype} {values.shape} for {spec} of {clip}, not {expected}"
+            )
+        if not self.with_unknown and np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
+            raise DataError(f"input kind {spec.kind!r} built NaN or infinite values for {spec} of {clip}")
+        return values
+
+
+def kind_of(spec: Specification) -> Kind[Any]:
+    """Return the kind of a specification; raises the errors of the registry, and MerbenchError for an object of another
+    class than :class:`Kind`, or a specification that is not of the kind's class.
+    """  # noqa: D205
+    found = KINDS.get(spec.kind)
+    if not isinstance(found, Kind):
+        raise MerbenchError(f"input kind {spec.kind!r} of {KINDS.entry(spec.kind).origin} is not an object of a Kind")
+    if not isinstance(spec, found.spec):
+        raise MerbenchError(f"{spec} is a {type(spec).__name__}, but the input kind {spec.kind!r} has {found.spec}")
+    return found
