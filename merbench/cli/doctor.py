@@ -19,7 +19,8 @@ def doctor(results: Results = None) -> None:
     from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
     from merbench.training.devices import gpus
 
-    facts = {**environment.packages(), **environment.hardware()}
+    required = {name for method in METHODS.load_all()[0].values() for name in method.card.required_packages()}
+    facts = {**environment.packages(tuple(sorted(required))), **environment.hardware()}
     facts |= {"GPUs": ", ".join(gpus()) or "none", "commit": environment.git_commit() or "not a checkout"}
     problems: list[str] = []
     absent: list[str] = []

@@ -67,6 +67,7 @@ def test_methods_that_lack_a_package_are_not_installed_and_others_work(merbench,
     assert "\nnot installed: pip install 'no-such-package>=2'\n" in done("methods", "toy-0")
     found = done("doctor")
     assert lines == [line for line in found.splitlines() if "not installed" in line]
+    assert re.search(f"^timm +{re.escape(version('timm'))}$", found, re.MULTILINE)  # which the card of medn requires
     done("run", "toy-2", *small)
     for path in (tmp_path / "results" / "runs").glob("toy-2-*/folds/*/record.json"):
         assert json.loads(path.read_bytes())["packages"]["typer"] == version("typer")

@@ -55,6 +55,18 @@ def same(plans, one, other):
         pd.testing.assert_frame_equal(predictions(plan, one), predictions(plan, other), check_exact=True)
 
 
+def test_a_worker_that_lacks_a_required_package_refuses_the_method(monkeypatch):
+    from merbench.engine.execute import ray_worker
+
+    def get(name):
+        raise SetupError(f"{name} is not installed")
+
+    (plan,) = toy_plans(Counted)
+    monkeypatch.setattr(ray_worker.METHODS, "get", get)
+    with pytest.raises(SetupError, match="is not installed"):
+        ray_worker.sent_task(plan, plan.task, put=lambda array: array).rebuild()
+
+
 PACKING = """
 import torch
 from torch import nn
