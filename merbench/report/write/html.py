@@ -21,6 +21,7 @@ thead th.group { text-align: center; border-bottom: 1px solid #999; }
 tbody + tbody { border-top: 1px solid #999; }
 tbody th { text-align: left; font-style: italic; font-weight: normal; }
 td small { display: block; color: #555; }
+sup { position: absolute; line-height: 1; }
 td.best b, td.second u { text-decoration-thickness: 1px; }
 figcaption, ul { color: #444; font-size: 13px; }
 li.warning, li.problem { color: #8a3b00; }
