@@ -179,9 +179,7 @@ def _repaired_by(run: RecordedRun, wanted: _Wanted) -> Iterator[None]:
     try:
         yield
     except RecordError as error:
-        selection = run.file.key.selection
-        repair = wanted.again(run.file, selection)
-        raise MerbenchError(f"{error}: {repair}") from error
+        raise MerbenchError(f"{error}: {wanted.again(run.file, run.file.key.selection)}") from error
 
 
 def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: _Wanted) -> Seed:

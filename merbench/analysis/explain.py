@@ -1,6 +1,5 @@
 """Two rows compared: differences, their significance, and reasons against the comparison."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.analysis.rows import Row, differing, measured_rows, scored, unscored_rows
+from merbench.analysis.rows import Row, differing, finite, measured_rows, scored, unscored_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.records.read import RecordedRun
@@ -83,7 +82,7 @@ class Explanation:
             "parts": [_part(part) for part in self.parts],
             "classes": [
                 {"class": name, "clips": found.clips}
-                | {f"{figure}_{which}": _finite(getattr(found, figure)[i])
+                | {f"{figure}_{which}": finite(getattr(found, figure)[i])
                    for figure in ("recall", "f1") for i, which in enumerate(("one", "two"))}
                 for name, found in self.classes.items()
             ],
@@ -235,15 +234,11 @@ def _part(part: _PartDifference) -> dict[str, Any]:
     for name in ("uf1", "uar"):
         interval = getattr(part.difference, f"{name}_interval")
         record |= {
-            f"{name}_one": _finite(getattr(part, name)[0]),
-            f"{name}_two": _finite(getattr(part, name)[1]),
-            f"{name}_difference": _finite(getattr(part.difference, name)),
-            f"{name}_low": _finite(interval.low),
-            f"{name}_high": _finite(interval.high),
+            f"{name}_one": finite(getattr(part, name)[0]),
+            f"{name}_two": finite(getattr(part, name)[1]),
+            f"{name}_difference": finite(getattr(part.difference, name)),
+            f"{name}_low": finite(interval.low),
+            f"{name}_high": finite(interval.high),
             f"{name}_p": getattr(part, f"{name}_p"),
         }
     return record
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value

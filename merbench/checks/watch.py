@@ -81,8 +81,9 @@ class _Watch:
         """Examine one event."""
         if not self._on or event not in _WATCHED:
             return  # many other events occur, even when a frame is examined
-        if event != "shutil.rmtree" and _removes_a_tree(sys._getframe(1)):
-            return
+        code = sys._getframe(1).f_code
+        if event != "shutil.rmtree" and code.co_filename == shutil.__file__ and "rmtree" in code.co_name:
+            return  # a step of ``shutil.rmtree``, which reported the whole tree; its paths are relative to it
         if event == "open":
             self._opened(*arguments)
         elif event == "import" and arguments[1]:
@@ -204,8 +205,3 @@ def _source(path: str) -> str:
         return source_from_cache(path)
     except ValueError:  # not in a cache
         return path
-
-
-def _removes_a_tree(frame: FrameType) -> bool:
-    """Return whether this is a step of ``shutil.rmtree``, which reported the whole tree; paths are relative to it."""
-    return frame.f_code.co_filename == shutil.__file__ and "rmtree" in frame.f_code.co_name

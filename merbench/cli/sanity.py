@@ -50,8 +50,11 @@ def _not_here(method: str) -> str:
 
 
 def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | None) -> list[str]:
-    file = asked[0].runs[0].file
-    lacking = [name for name in motionless(file.task) if _motionless(name) not in there]
+    file, lacking = asked[0].runs[0].file, []
+    for name in motionless(file.task):
+        method, _, config = name.partition(":")
+        if (method, config or METHODS.get(method).card.default, "", "last") not in there:
+            lacking.append(name)
     impossible = _impossible(lacking, file)
     alone = [row for row in asked if _shuffled(row.runs[0].file) not in there]
     missing = [name for name in lacking if name not in impossible]
@@ -68,11 +71,6 @@ def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | 
 
 def _name(file: RunFile) -> tuple[str, ...]:
     return file.method, file.config_name, file.variant, file.key.selection
-
-
-def _motionless(name: str) -> tuple[str, ...]:
-    method, _, config = name.partition(":")
-    return method, config or METHODS.get(method).card.default, "", "last"
 
 
 def _shuffled(file: RunFile) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError
@@ -56,13 +56,11 @@ class _Silent(PreparationWatcher):
 SILENT: PreparationWatcher = _Silent()
 
 
-class ShelfFile(BaseModel):
+class ShelfFile(BaseModel, extra="forbid", frozen=True):
     """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
     The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     database: str
     spec: InputSpec

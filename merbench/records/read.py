@@ -145,15 +145,10 @@ class RecordedRun:
     def epochs(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
         """Read the predicted class of each clip after each epoch, of a complete run of classification.
 
-        Returns
-        -------
-        predicted : ndarray of uint8, shape (n_clips, n_epochs)
-            Clips as in `predictions`; indices of the outputs with the highest score. A fold that was trained for fewer
-            epochs keeps the classes of its last one.
-        ends : ndarray of int, shape (n_folds,)
-            Number of epochs of each fold, as far as recorded; folds as in ``file.folds``.
-
-        None if a fold did not keep its epochs; RecordError if a file does not verify.
+        Returns indices of the outputs with the highest score, (n_clips, n_epochs), clips as in `predictions`, where a
+        fold that was trained for fewer epochs keeps the classes of its last one; and the number of epochs of each fold,
+        (n_folds,), as far as recorded, folds as in ``file.folds``. None if a fold did not keep its epochs; RecordError
+        if a file does not verify.
         """
         return self.place.epochs(self)
 

@@ -87,13 +87,8 @@ def make_split(
 
     Clips that are `synthetic` are not compared with the official list, and their differences from expected counts are
     only reported. `same_people` gives datasets with the same people (SMIC's cameras) a common name: tested people are
-    not in training under any dataset.
-
-    Raises
-    ------
-    DataError
-        A clip's emotion is neither mapped nor excluded; a dataset has no clip; or the real clips differ from the
-        official list or the expected counts. Names each clip.
+    not in training under any dataset. DataError, with each clip, if a clip's emotion is neither mapped nor excluded, a
+    dataset has no clip, or the real clips differ from the official list or the expected counts.
     """
     kept = selected(protocol, clips)
     check_datasets(protocol, clips, kept)

@@ -46,14 +46,9 @@ def sync(
     """Bring MLflow in line with the records of some runs.
 
     Returns how many were added, updated or kept as they were, problems of records that do not verify, and a warning for
-    each run that MLflow refused. A `MerbenchError` where the server can't be written at all; the next pass continues.
-
-    Parameters
-    ----------
-    done : callable
-        Called with the folder of each run that is in line.
-    wait : callable
-        Called before waiting for another process that is writing to the same server.
+    each run that MLflow refused. `done` is called with the folder of each run that is in line, `wait` before waiting
+    for another process that is writing to the same server. A `MerbenchError` where the server can't be written at all;
+    the next pass continues.
     """
     counts: Counter[Done] = Counter()
     notes: list[Note] = []

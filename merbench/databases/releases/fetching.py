@@ -68,13 +68,8 @@ def fetch(
 
     `address` is a mirror instead of the publisher, http or https, with the publisher's folders or those of a copy.
     ``progress(done, total)`` counts files; `note` receives other lines for the user. Returns the registered copy, the
-    number of its files, and of those downloaded this time.
-
-    Raises
-    ------
-    MerbenchError
-        Not downloadable, an invalid address, files that could not be fetched, or a folder that can't be written.
-        Verified files are kept.
+    number of its files, and of those downloaded this time. MerbenchError if it is not downloadable, for an invalid
+    address, files that could not be fetched, or a folder that can't be written; verified files are kept.
     """
     download = downloadable(name)[1]
     base = download.address if address is None else _checked(address)

@@ -20,7 +20,6 @@ from merbench.report.figures.style import (
     WRONG,
     about,
     counted,
-    grid_of,
     label,
     new_figure,
     no_frame,
@@ -43,7 +42,7 @@ def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     face = diagnostics.arrays.get("face")
     panel = min(1.45, (PAGE - 1.3) / len(maps), 8.0 / len(groups))
     figure = new_figure(panel * len(maps) + 1.3, panel * len(groups) + 0.95, pictures=True)
-    panels = grid_of(figure, len(groups), len(maps))
+    panels = figure.subplots(len(groups), len(maps), squeeze=False)
     for row, (name, rows) in enumerate(groups.items()):
         for column, kept in enumerate(maps.values()):
             axes = panels[row, column]
@@ -128,7 +127,7 @@ def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     rate = list(maps)[len(maps) // 2] if maps else None
     columns = max(len(group.chosen) for group in groups)
     figure = new_figure(max(COLUMN, 1.35 * columns + 0.5), 2.17 * len(groups) + 0.85, pictures=True)
-    panels = grid_of(figure, len(groups), columns)
+    panels = figure.subplots(len(groups), columns, squeeze=False)
     for row, group in enumerate(groups):
         for axes in panels[row]:
             no_frame(axes)

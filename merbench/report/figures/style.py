@@ -5,7 +5,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from merbench.contracts.names import shown
 from merbench.records.read import RecordedRun
@@ -109,12 +109,5 @@ def class_colours(classes: Sequence[str]) -> dict[str, str]:
 
 def no_frame(axes: "Axes") -> None:
     """Take ticks and frame from a panel that shows a picture."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def grid_of(figure: "Figure", rows: int, columns: int) -> Any:
-    """Return panels as an array of rows and columns."""
-    return figure.subplots(rows, columns, squeeze=False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)

@@ -13,6 +13,7 @@ from merbench.report.table import Cell, Column, Report, Section, Table, name_col
 from merbench.report.views.compare import SANITY_LEGEND, score_cell
 from merbench.report.views.rows import INTERVALS, as_notes, counts, named, title_of
 from merbench.scoring.alignment import LEAST_CLIPS
+from merbench.scoring.decoupling import Decoupling
 from merbench.scoring.paired import Difference
 from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScores
 
@@ -77,13 +78,16 @@ def _decoupling_columns(ablation: Ablation) -> list[_Filled]:
     if not ablation.diagnosed:
         return []
 
+    def found(line: Line) -> Decoupling:
+        return line.decoupling or Decoupling(None, {}, None)
+
     def probe(name: str) -> Callable[[Line], Cell]:
-        return lambda line: _unit_cell(line.decoupling.probes.get(name) if line.decoupling else None)
+        return lambda line: _unit_cell(found(line).probes.get(name))
 
     return [
-        (Column("CKA"), _cka),
+        (Column("CKA"), lambda line: Cell(number(aligned.cka if (aligned := found(line).alignment) else None, 2))),
         *((Column(name, group="AU probe"), probe(name)) for name in ablation.features),
-        (Column("AU F1"), lambda line: _unit_cell(line.decoupling.detection if line.decoupling else None)),
+        (Column("AU F1"), lambda line: _unit_cell(found(line).detection)),
     ]
 
 
@@ -96,11 +100,6 @@ def _difference(found: Difference | None) -> Cell:
 
 def _unit_cell(scores: UnitScores | None) -> Cell:
     return Cell(NONE) if scores is None else Cell(number(scores.f1), interval_text(scores.interval))
-
-
-def _cka(line: Line) -> Cell:
-    aligned = line.decoupling.alignment if line.decoupling else None
-    return Cell(number(aligned.cka if aligned else None, 2))
 
 
 def _legend(ablation: Ablation) -> list[str]:
@@ -154,13 +153,10 @@ def _row_notes(ablation: Ablation) -> list[Note]:
     for line in ablation.lines:
         file = line.row.runs[0].file
         general = {*file.disclosures, file.remark, "synthetic data"}
+        place = line.name if line.group in (WHOLE, BESIDE, SANITY) else f"{line.group}/{line.name}"
         for note in as_notes(line.row.remarks):
-            found += named(file.method if note.text in general else _place(line), [note])
+            found += named(file.method if note.text in general else place, [note])
     return list(dict.fromkeys(found))
-
-
-def _place(line: Line) -> str:
-    return line.name if line.group in (WHOLE, BESIDE, SANITY) else f"{line.group}/{line.name}"
 
 
 def _ran_on(ablation: Ablation) -> str:

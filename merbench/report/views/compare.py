@@ -138,7 +138,7 @@ def _published(published: Sequence[dict[str, Any]], titles: Mapping[str, str]) -
     parts = list(dict.fromkeys(row["part"] for row in published))
     sources = list(dict.fromkeys(row["source"] for row in published))
     meaning = {code: text for row in published for code, text in row["remarks"].items()}
-    letters = {code: _letter(index) for index, code in enumerate(meaning)}
+    letters = {code: chr(ord("a") + index % 26) * (index // 26 + 1) for index, code in enumerate(meaning)}
     by_method: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
     for row in published:
         by_method.setdefault((row["kind"], row["method"], row["year"], row["source"]), {})[row["part"]] = row
@@ -154,7 +154,3 @@ def _published(published: Sequence[dict[str, Any]], titles: Mapping[str, str]) -
     notes = [f"[{index}] {text}" for index, text in enumerate(sources, start=1)]
     notes += [f"{letters[code]}: {text}" for code, text in meaning.items()]
     return Table(PUBLISHED, [*columns, Column("Notes", align="left")], [Section(lines)], notes=as_notes(notes))
-
-
-def _letter(index: int) -> str:
-    return chr(ord("a") + index % 26) * (index // 26 + 1)

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from merbench.contracts.names import shown
+from merbench.contracts.names import shown_lines
 from merbench.report.table import Column, Report
 
 if TYPE_CHECKING:
@@ -106,14 +106,9 @@ def _environment() -> "Environment":
     from jinja2 import Environment, StrictUndefined
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["shown"] = _shown
+    made.filters["shown"] = shown_lines
     made.filters["spans"] = _spans
     return made
-
-
-def _shown(text: str) -> str:
-    """Write control characters as escapes, but for line breaks."""
-    return "\n".join(map(shown, text.split("\n")))
 
 
 def _spans(columns: list[Column]) -> list[tuple[str, int]]:

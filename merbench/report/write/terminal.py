@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from merbench.contracts.names import shown
+from merbench.contracts.names import shown, shown_lines
 from merbench.contracts.notes import Note
 from merbench.report.table import Cell, Column, Report, Table
 
@@ -111,17 +111,12 @@ def _grid(table: Table, places: Sequence[int], title: str, widest: int | None = 
 
 
 def _add_column(grid: Grid, column: Column, widest: int | None) -> None:
-    head = _lines(f"{column.group}\n{column.title}" if column.group else column.title)
+    head = shown_lines(f"{column.group}\n{column.title}" if column.group else column.title)
     limit = widest if column.wraps else None
     grid.add_column(Text(head), justify=column.align, no_wrap=not column.wraps, overflow="fold", max_width=limit)
 
 
 def _text(cell: Cell) -> Text:
-    below = (("\n" + _lines(cell.detail), "dim"),) if cell.detail else ()
+    below = (("\n" + shown_lines(cell.detail), "dim"),) if cell.detail else ()
     style = ("", "bold", "underline")[cell.place]
-    return Text.assemble(cell.mark, (_lines(cell.text), style), *below)  # the mark moves no decimal point
-
-
-def _lines(text: str) -> str:
-    """Write text for a terminal, line by line."""
-    return "\n".join(map(shown, text.split("\n")))
+    return Text.assemble(cell.mark, (shown_lines(cell.text), style), *below)  # the mark moves no decimal point
