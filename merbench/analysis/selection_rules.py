@@ -75,9 +75,7 @@ class SelectionRule(ABC):
     name: ClassVar[str]  #: as in the JSON
     title: ClassVar[str]  #: in tables
     sees_test_labels: ClassVar[bool] = False  #: it picks by the labels of the test clips
-    pools: ClassVar[bool] = (
-        True  #: its figures come from one confusion matrix; else means over folds (UF1 only)
-    )
+    pools: ClassVar[bool] = True  #: its figures come from one confusion matrix; else means over folds (UF1 only)
     #: The selection under which its predictions were recorded in a run of their own, or empty: then they are those of
     #: the run of the last epoch, at the epochs picked.
     recorded: ClassVar[str] = ""

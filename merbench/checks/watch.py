@@ -91,8 +91,9 @@ class _Watch:
         elif event in ("os.listdir", "os.scandir"):
             self._listed(arguments[0])
         elif event in _CHANGES:
-            for place in _CHANGES[event]:
-                self._changed(event, arguments[place])
+            for path in (arguments[place] for place in _CHANGES[event]):
+                if not isinstance(path, int) and not self._may_change(_text(path)):
+                    self._add(f"{event} {_text(path)}")
         elif event == "sqlite3.connect" and arguments[0] != ":memory:":
             self._add(f"opened the database {_text(arguments[0])}")
         elif event == "socket.connect":
@@ -132,10 +133,6 @@ class _Watch:
         text = _text(path if path is not None else ".")
         if not self._may_read(text):
             self._add(f"listed {text}")
-
-    def _changed(self, event: str, path: Any) -> None:
-        if not isinstance(path, int) and not self._may_change(_text(path)):
-            self._add(f"{event} {_text(path)}")
 
     def _started(self, event: str, arguments: tuple[Any, ...]) -> None:
         words = arguments[1] if event == "subprocess.Popen" else arguments[0] if arguments else event

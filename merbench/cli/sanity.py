@@ -36,7 +36,11 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
         gone = {row.label: why for row in asked if (why := _not_here(row.runs[0].file.method))}
         said += [f"{label}: missing sanity rows can't be determined: {why}" for label, why in gone.items()]
         if present := [row for row in asked if row.label not in gone]:
-            said += _missing(present, {_name(row.runs[0].file) for row in group}, results)
+            files = [row.runs[0].file for row in group]
+            there: set[tuple[str, ...]] = {
+                (file.method, file.config_name, file.variant, file.key.selection) for file in files
+            }
+            said += _missing(present, there, results)
     return said
 
 
@@ -67,10 +71,6 @@ def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | 
         said.append(f"{file.protocol}: sanity rows not recorded: {'; '.join(missing)}: {_command(rows, results)}")
         missing = []
     return said
-
-
-def _name(file: RunFile) -> tuple[str, ...]:
-    return file.method, file.config_name, file.variant, file.key.selection
 
 
 def _shuffled(file: RunFile) -> tuple[str, ...]:

@@ -139,8 +139,6 @@ class RayExecutor(Executor):
         for worker in list(self._hired):
             self._dismiss(worker)
 
-    # --- resources ----------------------------------------------------------------------------------------------
-
     def _look_at_machines(self, observer: Observer) -> None:
         """Count CPUs and GPUs now and then: machines join and leave."""
         if self._looked is not None and time.monotonic() - self._looked < MACHINES_SECONDS:
@@ -171,8 +169,6 @@ class RayExecutor(Executor):
 
     def _most_workers(self) -> int:
         return int(min(self._cpus, self._asked_workers or self._cpus))
-
-    # --- workers ----------------------------------------------------------------------------------------------------
 
     def _hire(self, queue: JobQueue) -> None:
         """Start workers for waiting jobs that no idle worker suits; those on a GPU come first."""
@@ -209,8 +205,6 @@ class RayExecutor(Executor):
     def _dismiss(self, worker: _Hired) -> None:
         self._hired.remove(worker)
         self._ray.kill(worker.actor)
-
-    # --- jobs ------------------------------------------------------------------------------------------------------
 
     def _hand_out(self, queue: JobQueue) -> None:
         for worker in self._hired:
@@ -325,8 +319,6 @@ class RayExecutor(Executor):
             failure = Failure(type="WorkerDied", message=message, traceback=str(error))
             clips = len(job.task.split.fold(job.fold).test)
             yield job, FoldOutcome(job.fold, clips, job.train_clips, {"total": 0.0}, failure=failure)
-
-    # --- memory of GPUs ---------------------------------------------------------------------------------------------
 
     def _too_many(self, job: Job, outcome: FoldOutcome, worker: _Hired, observer: Observer) -> bool:
         """Say whether a fold ran out of memory beside others: it is then run again, with fewer beside it."""

@@ -59,9 +59,7 @@ def _drawings(run: RecordedRun, diagnostics: Diagnostics, fold: str | None) -> I
     """List the figures: file name, caption, function that draws it."""
     if len(run.predictions) and run.file.task == "classification":
         yield "confusion.png", "confusion by part, pooled over folds", lambda: confusion_figure(run)
-    if not diagnostics.folds:
-        return
-    if run.file.task != "classification":
+    if not diagnostics.folds or run.file.task != "classification":
         return  # the others are drawn by class
     fold = fold or diagnostics.telling_fold
     for name in diagnostics.features:

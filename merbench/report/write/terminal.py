@@ -11,7 +11,7 @@ from rich.text import Text
 
 from merbench.contracts.names import shown, shown_lines
 from merbench.contracts.notes import Note
-from merbench.report.table import Cell, Column, Report, Table
+from merbench.report.table import Cell, Report, Table
 
 STYLES = {"warning": "yellow", "problem": "red", "excluded": "yellow", "corrected": "yellow"}
 #: A text that may be broken gets at least this much room before a table is split into panels.
@@ -23,25 +23,17 @@ def print_report(report: Report, console: Console) -> None:
     for table in report.tables:
         for grid in _grids(table, console):
             _print_grid(grid, console)
-        for line in table.legend:
-            print_note(Note("note", line), console)
-        print_notes(table.notes, console)
+        print_notes([*(Note("note", line) for line in table.legend), *table.notes], console)
         if len(report.tables) > 1 and (table.legend or table.notes):
             console.print()
-    if report.command:
-        print_note(Note("note", report.command), console)
-    print_notes(report.notes, console)
+    command = [Note("note", report.command)] if report.command else []
+    print_notes([*command, *report.notes], console)
 
 
 def print_notes(notes: Sequence[Note], console: Console) -> None:
     """Print notes, a line each, in the colour of their kind."""
     for note in notes:
-        print_note(note, console)
-
-
-def print_note(note: Note, console: Console) -> None:
-    """Print one note."""
-    console.print(Text(shown(note.text), style=STYLES.get(note.kind, "dim")), soft_wrap=not console.is_terminal)
+        console.print(Text(shown(note.text), style=STYLES.get(note.kind, "dim")), soft_wrap=not console.is_terminal)
 
 
 def _print_grid(grid: Grid, console: Console) -> None:
@@ -91,14 +83,15 @@ def _panels(table: Table, names: int, console: Console) -> list[list[int]]:
 
 def _grid(table: Table, places: Sequence[int], title: str, widest: int | None = None) -> Grid:
     """Lay some columns out; texts that may be broken are, where they are longer than `widest`."""
-    columns = [table.columns[place] for place in places]
     headless = not any(column.title or column.group for column in table.columns)
     grid = Grid(
         title=Text(shown(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
         padding=(0, 1), show_header=not headless,
     )  # fmt: skip
-    for column in columns:
-        _add_column(grid, column, widest)
+    for column in (table.columns[place] for place in places):
+        head = shown_lines(f"{column.group}\n{column.title}" if column.group else column.title)
+        limit = widest if column.wraps else None
+        grid.add_column(Text(head), justify=column.align, no_wrap=not column.wraps, overflow="fold", max_width=limit)
     titled = table.titled if table.titled in places else places[0]
     for section in table.sections:
         grid.add_section()
@@ -108,12 +101,6 @@ def _grid(table: Table, places: Sequence[int], title: str, widest: int | None = 
         for row in section.rows:
             grid.add_row(*(_text(row[place]) for place in places))
     return grid
-
-
-def _add_column(grid: Grid, column: Column, widest: int | None) -> None:
-    head = shown_lines(f"{column.group}\n{column.title}" if column.group else column.title)
-    limit = widest if column.wraps else None
-    grid.add_column(Text(head), justify=column.align, no_wrap=not column.wraps, overflow="fold", max_width=limit)
 
 
 def _text(cell: Cell) -> Text:
