@@ -112,16 +112,7 @@ def _field(name: str) -> TextColumn:
     return TextColumn(f"{{task.{name}}}", markup=False)
 
 
-class _Entered:
-    """A context that needs no care at its end."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-
-class PreparationDisplay(_Entered):
+class PreparationDisplay:
     """Progress of clips, inputs and files: a line each, live on a terminal."""
 
     def __init__(self, console: Console, unit: str = "clips") -> None:
@@ -158,7 +149,7 @@ class PreparationDisplay(_Entered):
             self._bars.console.print(shown(text), markup=False, soft_wrap=True)
 
 
-class PlainDisplay(_Entered):
+class PlainDisplay:
     """Plain lines: a run's start, its pace now and then, failures at once, its end."""
 
     def __init__(self, console: Console) -> None:
@@ -167,6 +158,11 @@ class PlainDisplay(_Entered):
         self._open: dict[str, _Pace] = {}
         self._closed: list[_Pace] = []
         self._spoken = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Begin counting."""

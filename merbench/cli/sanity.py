@@ -1,7 +1,7 @@
 """Which sanity rows a table lacks, and the command that records them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -37,9 +37,7 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
         said += [f"{label}: missing sanity rows can't be determined: {why}" for label, why in gone.items()]
         if present := [row for row in asked if row.label not in gone]:
             files = [row.runs[0].file for row in group]
-            there: set[tuple[str, ...]] = {
-                (file.method, file.config_name, file.variant, file.key.selection) for file in files
-            }
+            there = {(file.method, file.config_name, file.variant, file.key.selection) for file in files}
             said += _missing(present, there, results)
     return said
 
@@ -53,7 +51,7 @@ def _not_here(method: str) -> str:
     return ""
 
 
-def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | None) -> list[str]:
+def _missing(asked: Sequence[Row], there: Collection[tuple[str, ...]], results: Path | None) -> list[str]:
     file, lacking = asked[0].runs[0].file, []
     for name in motionless(file.task):
         method, _, config = name.partition(":")

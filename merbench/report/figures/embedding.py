@@ -10,17 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from merbench.analysis.diagnostics import Arrays, units_of
 from merbench.records.read import RecordedRun
-from merbench.report.figures.style import (
-    GREY,
-    PAGE,
-    PALE,
-    UNIT_COLOURS,
-    about,
-    class_colours,
-    label,
-    new_figure,
-    title,
-)
+from merbench.report.figures.style import GREY, PAGE, PALE, UNIT_COLOURS, about, class_colours, label, new_figure, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -135,17 +135,13 @@ def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
         panels[row, 0].set_ylabel(f"{label(group.dataset)}\nAU {'+'.join(map(str, group.units))}")
         for axes, place in zip(panels[row], group.chosen, strict=False):
             _case(axes, diagnostics, place, None if rate is None else maps[rate][place])
-            axes.set_title(_how_many_right(group.clips, diagnostics.clips.truth[place]))
+            of_class = group.clips[group.clips.truth == diagnostics.clips.truth[place]]
+            right = f"{(of_class.truth == of_class.predicted).sum()} of {len(of_class)} right"
+            axes.set_title(f"{label(diagnostics.clips.truth[place])}\n{right}")
     veiled = "" if rate is None else f"; dark: not kept at sparsity {label(rate, 8)}"
     count = f"one clip per class, out of {counted(run, len(diagnostics.clips), len(diagnostics.folds))}{veiled}"
     title(figure, "Same action units, different emotions", count, about(run))
     return figure
-
-
-def _how_many_right(clips: pd.DataFrame, name: str) -> str:
-    """Name a class, with the number of its clips in the group that are predicted right."""
-    of_class = clips[clips.truth == name]
-    return f"{label(name)}\n{(of_class.truth == of_class.predicted).sum()} of {len(of_class)} right"
 
 
 def _case(axes: "Axes", diagnostics: Diagnostics, place: int, kept: npt.NDArray[np.bool_] | None) -> None:
