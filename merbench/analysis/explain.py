@@ -11,6 +11,7 @@ import pandas as pd
 from merbench.analysis.rows import Row, differing, finite, measured_rows, scored, unscored_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.yamlfiles import settings_text
 from merbench.records.read import RecordedRun
 from merbench.records.select import the_one
 from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
@@ -165,6 +166,7 @@ def _common(tables: Sequence[pd.DataFrame]) -> tuple[set[Identity], int]:
 def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
     def facts(row: Row) -> dict[str, str]:
         file, key = row.runs[0].file, row.runs[0].file.key
+        config, versions = dict(sorted(key.config.items())), sorted(key.code_versions.items())
         return {
             "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
             "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
@@ -172,11 +174,8 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
             "inputs": ", ".join(f"{name} {value[:8]}" for name, value in sorted(key.input_digests.items())) or "none",
             "selection": key.selection,
             "method": f"{file.method}, code {key.code_digest[:8]}",
-            "settings": ", ".join(
-                [f"{name}={value}" for name, value in sorted(key.config.items())] + ["labels shuffled"] * key.shuffled
-            )
-            or "none",
-            "libraries": ", ".join(f"{name} {value}" for name, value in sorted(key.code_versions.items())) or "none",
+            "settings": ", ".join(filter(None, [settings_text(config), "labels shuffled" * key.shuffled])) or "none",
+            "merbench code": ", ".join(f"{name} version {value}" for name, value in versions) or "none",
             "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
         }
 

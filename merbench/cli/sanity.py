@@ -1,6 +1,5 @@
 """Which sanity rows a table lacks, and the command that records them."""
 
-import json
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,6 +8,7 @@ from merbench.analysis.rows import Row
 from merbench.cli.asked import RunOptions, seeds_text
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import declared_inputs
+from merbench.contracts.yamlfiles import settings_text
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
 from merbench.engine.plan.catalogue import METHODS, protocol_argument
@@ -103,7 +103,7 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
         config += [f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)
         named = method.resolve(file.config_name).model_dump(mode="json")
         changed = {setting: value for setting, value in file.key.config.items() if named.get(setting, value) != value}
-        settings += [f"{name}:{setting}={json.dumps(value)}" for setting, value in changed.items()]
+        settings += [settings_text({f"{name}:{setting}": value}) for setting, value in changed.items()]
     options = RunOptions(
         methods=list(reversed(files)),
         protocol=[protocol],

@@ -43,6 +43,8 @@ class FoldTask:
         Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
     same_people : mapping
         Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
+    label : str
+        What messages call the method.
     """
 
     method: type[Method]
@@ -60,6 +62,7 @@ class FoldTask:
     threads: int = 1
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
     same_people: Mapping[str, str] = field(default_factory=dict)
+    label: str = "the method"
 
 
 def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> Opened:

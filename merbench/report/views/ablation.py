@@ -1,13 +1,12 @@
 """An ablation: a method, its changed settings and other methods, with paired differences and diagnostics."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from merbench.analysis.ablation import BESIDE, SANITY, WHOLE, Ablation, Line
 from merbench.contracts.notes import Note
+from merbench.contracts.yamlfiles import settings_text
 from merbench.report.numbers import NONE, excludes_zero, interval_text, number, signed, signed_interval
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column
 from merbench.report.views.compare import SANITY_LEGEND, score_cell
@@ -18,12 +17,6 @@ from merbench.scoring.paired import Difference
 from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScores
 
 _Filled = tuple[Column, Callable[[Line], Cell]]
-
-
-def setting_text(changes: dict[str, Any]) -> str:
-    """Write settings as ``--set`` takes them: ``fusion=add rates=[0.25, 0.5]``."""
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in changes.items()}
-    return " ".join(f"{name}={text}" for name, text in texts.items())
 
 
 def ablation_report(ablation: Ablation) -> Report:
@@ -45,13 +38,13 @@ def ablation_report(ablation: Ablation) -> Report:
         [*_row_notes(ablation), *as_notes(ablation.notes), Note("note", _ran_on(ablation))],
     )
     records = ablation.records()
-    as_text = [record | {"settings": setting_text(record["settings"])} for record in records]
+    as_text = [record | {"settings": settings_text(record["settings"], " ")} for record in records]
     return Report([table], records=as_text, data=records, command=ablation.command)
 
 
 def _name(ablation: Ablation, line: Line) -> Cell:
     """Return the name of a row and its changed settings."""
-    changed = setting_text(line.changes)
+    changed = settings_text(line.changes, " ")
     if line is ablation.whole:
         changed = "the full method"
     elif ablation.is_whole(line):

@@ -1,6 +1,8 @@
-"""Reports on a terminal: whole where they fit, else in panels below one another; as wide as needed in a pipe."""
+"""Reports on a terminal: whole where they fit, else in panels; in a pipe as wide as needed, or ``COLUMNS``."""
 
 import io
+import os
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -36,11 +38,17 @@ def print_notes(notes: Sequence[Note], console: Console) -> None:
         console.print(Text(shown(note.text), style=STYLES.get(note.kind, "dim")), soft_wrap=not console.is_terminal)
 
 
+def _limited(console: Console) -> bool:
+    """Return whether tables have a width: a terminal's, or that of ``COLUMNS``."""
+    return console.is_terminal or os.environ.get("COLUMNS", "").isdecimal()
+
+
 def _print_grid(grid: Grid, console: Console) -> None:
     if console.is_terminal:
         console.print(grid)
         return
-    page = Console(file=io.StringIO(), width=max(_width(grid, console), 1), highlight=False)
+    width = min(_width(grid, console), console.width if _limited(console) else sys.maxsize)
+    page = Console(file=io.StringIO(), width=max(width, 1), highlight=False)
     with page.capture() as captured:
         page.print(grid)
     console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
@@ -54,7 +62,7 @@ def _width(grid: Grid, console: Console) -> int:
 def _grids(table: Table, console: Console) -> list[Grid]:
     """Return a table whole where it fits, its long texts broken if need be; else in panels."""
     every = list(range(len(table.columns)))
-    if not console.is_terminal or _fits(table, every, _LEAST, console):
+    if not _limited(console) or _fits(table, every, _LEAST, console):
         return [_grid(table, every, table.title)]
     names = max(8, console.width // 3)
     titles = [table.title, f"{table.title}, continued" if table.title else ""]
