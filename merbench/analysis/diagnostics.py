@@ -129,10 +129,7 @@ def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.N
 
 
 def unit_series(diagnostics: Diagnostics) -> dict[str, UnitScores]:
-    """Return the sources of action unit scores: the method itself, and a linear probe of each of its features.
-
-    Empty if no held-out clip shows any.
-    """
+    """Return unit scores of the method, and of a linear probe of each feature; empty if no held-out clip shows any."""
     found = diagnostics.decoupling
     if found is None:
         return {}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
-from merbench.records.folder import EPOCHS, RunFolder
+from merbench.records.folder import DIAGNOSTICS, EPOCHS, RunFolder
 from merbench.records.model import CompleteFile, FoldRecord, RunFile
 from merbench.records.predictions import no_predictions, problem_of
 
@@ -218,7 +218,7 @@ class _OwnFolder:
     def epochs(self, run: RecordedRun) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
         tables, labels = [], []
         for fold in run.file.folds:
-            scores = self._records.read_epochs(fold, run.file)
+            scores = self._records.read_arrays(fold, run.file, EPOCHS).get("scores")
             if scores is None:
                 return None
             tables.append(self._clips_of(fold, run.file))
@@ -234,7 +234,7 @@ class _OwnFolder:
         return [fold for fold in file.folds if EPOCHS not in self._records.read_record(fold, digest).checksums]
 
     def inner(self, run: RecordedRun) -> npt.NDArray[np.float64] | None:
-        found = [self._records.read_inner(fold, run.file) for fold in run.file.folds]
+        found = [self._records.read_arrays(fold, run.file, EPOCHS).get("inner_uf1") for fold in run.file.folds]
         curves = [curve for curve in found if curve is not None]
         if len(curves) < len(found):
             return None
@@ -242,7 +242,7 @@ class _OwnFolder:
         return np.array([np.pad(curve, (0, longest - len(curve)), constant_values=np.nan) for curve in curves])
 
     def diagnostics(self, file: RunFile, fold: str) -> Arrays:
-        return self._records.read_diagnostics(fold, file)
+        return self._records.read_arrays(fold, file, DIAGNOSTICS)
 
     def first_record(self, file: RunFile) -> FoldRecord | None:
         for fold in file.folds:

@@ -23,10 +23,7 @@ ELSEWHERE = "set MERBENCH_HOME to a folder on another disk"
 
 
 class FileError(Exception):
-    """Why a file was not downloaded.
-
-    `passing`: the error may be temporary; `everywhere`: it concerns all files; `absent`: the server has no such file.
-    """
+    """Why a file was not downloaded: perhaps `passing`, for all files (`everywhere`), or `absent` on the server."""
 
     def __init__(self, text: str, passing: bool = False, everywhere: bool = False, absent: bool = False) -> None:
         super().__init__(text)

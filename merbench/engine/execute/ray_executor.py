@@ -105,10 +105,7 @@ class RayExecutor(Executor):
         self._noted_no_cpu, self._stillborn = False, 0
 
     def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
-        """Execute jobs, longest first.
-
-        A `SetupError` is a setting that a worker's machine cannot satisfy, or a different merbench there.
-        """
+        """Execute jobs, longest first; SetupError if a worker can't satisfy a setting, or has a different merbench."""
         self._look_at_machines(observer)
         note_unpacked(jobs, self._pack, observer, self._noted)
         queue = JobQueue([self._for_device(job) for job in jobs], lambda job: pack_size(job, self._pack))
