@@ -261,15 +261,12 @@ class _LiveDisplay(PlainDisplay):
         with_line = {at.worker: at for at in at_work[: self._console.height]}
         for gone in self._workers.keys() - with_line.keys():
             self._worker_bars.remove_task(self._workers.pop(gone))
-        for at in with_line.values():
-            self._show_worker(at)
-
-    def _show_worker(self, at: Working) -> None:
-        if at.worker not in self._workers:
-            self._workers[at.worker] = self._worker_bars.add_task(at.worker, text="", inner=at.progress)
-        text = shown(f"{_label(at.job.plan)}, {at.shown}")
-        done, total = at.progress.done, at.progress.total or None
-        self._worker_bars.update(self._workers[at.worker], completed=done, total=total, text=text, inner=at.progress)
+        for name, at in with_line.items():
+            if name not in self._workers:
+                self._workers[name] = self._worker_bars.add_task(name, text="", inner=at.progress)
+            text = shown(f"{_label(at.job.plan)}, {at.shown}")
+            done, total = at.progress.done, at.progress.total or None
+            self._worker_bars.update(self._workers[name], completed=done, total=total, text=text, inner=at.progress)
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Move the bar; print failures above the lines."""

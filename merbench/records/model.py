@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from merbench.contracts.cards import Task
 from merbench.contracts.digests import digest
@@ -11,9 +11,7 @@ from merbench.contracts.digests import digest
 SCHEMA_VERSION = 1
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
-
+class _File(BaseModel, extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True):
     schema_version: int = SCHEMA_VERSION
 
 

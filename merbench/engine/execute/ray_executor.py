@@ -276,7 +276,9 @@ class RayExecutor(Executor):
             return
         if not jobs:
             self._stillborn = 0
-            worker.shown = _shown(worker.name, answer, self._here)
+            machine, node, gpus = answer
+            where = [machine] * (node != self._here) + [f"GPU {number}" for number in gpus]
+            worker.shown = f"{worker.name} ({', '.join(where)})" if where else worker.name
             return
         outcomes, gpu_memory_mb, notes = answer
         for note in notes:
@@ -336,13 +338,6 @@ class RayExecutor(Executor):
         if job.kind not in self._fitting and known and gpu_mb is not None:
             fit = int(gpu_mb * USABLE_SHARE_OF_GPU / (max(known) * PEAK_SLACK + CONTEXT_MB))
             self._fitting[job.kind] = min(max(fit, 1), MOST_FOLDS_PER_GPU)
-
-
-def _shown(name: str, place: Any, driver: str) -> str:
-    """Name a worker for people: its machine where that is not the driver's, its GPU where it has one."""
-    machine, node, gpus = place
-    where = [machine] * (node != driver) + [f"GPU {number}" for number in gpus]
-    return f"{name} ({', '.join(where)})" if where else name
 
 
 def _reason(error: Exception) -> str:

@@ -52,18 +52,13 @@ def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
                 _shade(axes, face[rows].mean(axis=0))
         panels[row, 0].set_ylabel(f"{label(name)}\n{rows.sum()} clips")
     for column, (rate, kept) in enumerate(maps.items()):
-        panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{_stays(kept)}")
+        counts = kept.sum(axis=(1, 2))  # of kept locations: one where all clips agree, else the mean
+        stays = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
+        panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{stays} of {kept[0].size} kept")
     figure.colorbar(image, ax=panels, label="share of clips in which a location is kept", fraction=0.04, aspect=35)
-    counts = counted(run, len(clips), len(diagnostics.folds))
-    title(figure, f"Kept locations{', over the mean face' * (face is not None)}: {counts}", about(run))
+    drawn = counted(run, len(clips), len(diagnostics.folds))
+    title(figure, f"Kept locations{', over the mean face' * (face is not None)}: {drawn}", about(run))
     return figure
-
-
-def _stays(kept: npt.NDArray[np.bool_]) -> str:
-    """Return the number of kept locations: a count where all clips agree, else the mean."""
-    counts = kept.sum(axis=(1, 2))
-    mean = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
-    return f"{mean} of {kept[0].size} kept"
 
 
 def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:

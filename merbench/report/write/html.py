@@ -1,6 +1,7 @@
 """Reports as one HTML page that needs nothing else and opens offline; everything from outside is escaped."""
 
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from merbench.contracts.names import shown_lines
@@ -113,8 +114,5 @@ def _environment() -> "Environment":
 
 def _spans(columns: list[Column]) -> list[tuple[str, int]]:
     """Return the heads that neighbouring columns share, and how many share each; nothing where there are none."""
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        same = spans and spans[-1][0] == column.group
-        spans[-1:] = [(column.group, spans[-1][1] + 1)] if same else [*spans[-1:], (column.group, 1)]
+    spans = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
     return spans if any(group for group, _ in spans) else []
