@@ -121,10 +121,7 @@ class RecordedRun:
 
     @property
     def complete(self) -> bool:
-        """Whether every requested fold is recorded.
-
-        Without restriction: whether it is merged and verified against the protocol, as its commit mark says.
-        """
+        """Whether all requested folds are recorded; of a whole run, whether it is merged and verified, by its mark."""
         return self.folds == len(self.asked) if self.asked else self.mark is not None
 
     @cached_property

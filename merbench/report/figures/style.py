@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 #: Width of a page's text and of one of two columns, in inches.
 PAGE, COLUMN = 7.1, 3.45
-DOTS_PER_INCH = 200
 
 #: Classes, in the order of the class set (Okabe and Ito's palette without the two colours below).
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442", "#999999")
@@ -34,7 +33,7 @@ _STYLE = {
     "ytick.labelsize": 7, "legend.fontsize": 6.5, "figure.titlesize": 7.5, "axes.linewidth": 0.6,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.handletextpad": 0.3,
-    "savefig.dpi": DOTS_PER_INCH, "savefig.bbox": "tight", "savefig.pad_inches": 0.04,
+    "savefig.dpi": 200, "savefig.bbox": "tight", "savefig.pad_inches": 0.04,
     "text.parse_math": False,  # a name with dollar signs is not a formula
     "text.usetex": False,
 }  # fmt: skip

@@ -116,10 +116,8 @@ def _is_below(row: Row) -> bool:
 
 def _legend(rows: Sequence[Row], f1: str) -> list[str]:
     """Explain the intervals, the spread over seeds, the mark and the sanity rows."""
-    said = [f"{INTERVALS} ±: standard deviation of {f1} over seeds."]
-    ranked = len(ranks(rows))
-    if ranked >= 2:
-        said.append(_tested(rows, ranked))
+    said, ranked = [f"{INTERVALS} ±: standard deviation of {f1} over seeds."], len(ranks(rows))
+    said += [_tested(rows, ranked)] if ranked >= 2 else []
     return said + [SANITY_LEGEND] * any(row.sanity for row in rows)
 
 
