@@ -1,6 +1,5 @@
 """An ablation: the full method, rows that change some of its settings, and other methods for comparison."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merbench.analysis.rows import Row, measured_rows
+from merbench.analysis.rows import Row, finite, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
 from merbench.contracts.notes import Note
@@ -30,30 +29,20 @@ Trial = tuple[str, str, dict[str, Any], tuple[str, ...]]
 class Line:
     """One row as measured; rows with the same runs are equal.
 
-    Attributes
-    ----------
-    group : str
-        A group of the card's ablations; ``whole`` for the full method, ``beside`` for other methods, ``sanity`` for
-        sanity rows, which are not compared with the full method.
-    name, changes
-        The row's name on the card, or the method's; the settings that it changes.
-    row, shared
-        Its scores over all clips, and on the clips whose action units occur with several classes; None without.
-    difference, shared_difference : Difference, optional
-        To the full method, over all clips and over those; None where either lacks folds, and for the full method.
-    decoupling : Decoupling, optional
-        Computed from its diagnostics, where they were asked for and every fold has some.
+    `group` is one of the card's ablations; ``whole`` for the full method, ``beside`` for other methods, ``sanity`` for
+    sanity rows, which are not compared with the full method. Differences are to the full method; None where either
+    lacks folds, and for the full method.
     """
 
     group: str
-    name: str
-    changes: dict[str, Any]
+    name: str  #: on the card, or the method's
+    changes: dict[str, Any]  #: the settings that it changes
     run_ids: tuple[str, ...]
-    row: Row
-    shared: PartScore | None
+    row: Row  #: its scores over all clips
+    shared: PartScore | None  #: those on the clips whose action units occur with several classes; None without
     difference: Difference | None = None
-    shared_difference: Difference | None = None
-    decoupling: Decoupling | None = None
+    shared_difference: Difference | None = None  #: over the same clips as `shared`
+    decoupling: Decoupling | None = None  #: from its diagnostics, where they were asked for and every fold has some
 
     @property
     def complete(self) -> bool:
@@ -112,17 +101,17 @@ class Ablation:
         return record | {"run_ids": list(line.run_ids)}
 
     def _decoupling(self, found: Decoupling) -> dict[str, Any]:
-        record = {"cka": _finite(found.alignment.cka) if found.alignment else None}
+        record = {"cka": finite(found.alignment.cka) if found.alignment else None}
         scores = {f"au_probe_{name}": found.probes.get(name) for name in self.features}
         for name, each in (scores | {"au_detection": found.detection}).items():
-            record |= _figure(name, each, "f1", "interval") | {f"{name}_floor": _finite(each.floor) if each else None}
+            record |= _figure(name, each, "f1", "interval") | {f"{name}_floor": finite(each.floor) if each else None}
         return record
 
 
 def _scores(prefix: str, found: PartScore | None) -> dict[str, Any]:
     uf1 = _figure(f"{prefix}uf1", found, "uf1", "uf1_interval")
     uar = _figure(f"{prefix}uar", found, "uar", "uar_interval")
-    return uf1 | uar | {f"{prefix}seed_sd": _finite(found.seed_sd) if found else None}
+    return uf1 | uar | {f"{prefix}seed_sd": finite(found.seed_sd) if found else None}
 
 
 def _differences(prefix: str, found: Difference | None) -> dict[str, Any]:
@@ -136,11 +125,7 @@ def _figure(name: str, found: object, value: str, interval: str) -> dict[str, fl
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     ends = getattr(found, interval)
     figures = {name: getattr(found, value), f"{name}_low": ends.low, f"{name}_high": ends.high}
-    return {each: _finite(figure) for each, figure in figures.items()}
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return {each: finite(figure) for each, figure in figures.items()}
 
 
 def read_ablation(

@@ -57,14 +57,11 @@ def selection_rows(kept: Kept, parts: Sequence[str] = ("full",)) -> pd.DataFrame
     A rule that not all seeds were recorded under (``inner``) is compared with the last epoch of the same seeds. `parts`
     are ``full`` and datasets: restrictions of the predictions picked over all clips.
 
-    Returns
-    -------
-    DataFrame
-        ``part, selection, oracle, pooled, seeds, clips``; of each figure in ``uf1``, ``uar`` and ``acc`` the value (a
-        mean over seeds), the ends of its interval, the lift over the last epoch and the ends of the lift's interval;
-        the spread of UF1 over seeds, ``seed_sd``; and ``epoch_median, epoch_first, epoch_last`` of the picks of all
-        folds and seeds. NaN where a rule has none. Intervals are 95 % over subjects, given the trained folds
-        and the picks; the lifts' are paired.
+    The columns are ``part, selection, oracle, pooled, seeds, clips``; of each figure in ``uf1``, ``uar`` and ``acc``
+    the value (a mean over seeds), the ends of its interval, the lift over the last epoch and the ends of the lift's
+    interval; the spread of UF1 over seeds, ``seed_sd``; and ``epoch_median, epoch_first, epoch_last`` of the picks of
+    all folds and seeds. NaN where a rule has none. Intervals are 95 % over subjects, given the trained folds and the
+    picks; the lifts' are paired.
     """
     courses = {seed.seed: kept.course(seed) for seed in kept.seeds}
     rows = []

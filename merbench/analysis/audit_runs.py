@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.analysis.audit import Audit
-from merbench.analysis.kept_epochs import Kept, Seed, disagreeing
+from merbench.analysis.kept_epochs import Kept, Seed, disagreeing, places
 from merbench.analysis.rows import measured_rows
 from merbench.analysis.selection_rules import INNER, INNER_KEEP, LAST
 from merbench.contracts.clips import IDENTITY
@@ -179,9 +179,7 @@ def _repaired_by(run: RecordedRun, wanted: _Wanted) -> Iterator[None]:
     try:
         yield
     except RecordError as error:
-        selection = run.file.key.selection
-        repair = wanted.again(run.file, selection)
-        raise MerbenchError(f"{error}: {repair}") from error
+        raise MerbenchError(f"{error}: {wanted.again(run.file, run.file.key.selection)}") from error
 
 
 def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], wanted: _Wanted) -> Seed:
@@ -191,14 +189,15 @@ def _seed(run: RecordedRun, clips: pd.DataFrame, inner: dict[str, RecordedRun], 
     if kept is None:
         raise MerbenchError(f"some folds of {run.file.run_id} kept no epochs: {wanted.first}")
     epochs, ends = kept
-    if others := int((epochs[:, -1] != _classes(run)).sum()):
+    if others := int((epochs[:, -1] != places(run.predictions.predicted, run.file.outputs)).sum()):
         raise MerbenchError(
             f"{run.file.run_id}: the recorded class of {others} of {len(epochs)} clips is not the one with the highest "
             "score after the last epoch, so this run can't be audited"
         )
     recorded, curve = {}, None
     for selection, other in inner.items():
-        recorded[selection] = _classes(other)[_rows(clips, other.predictions)]
+        classes = places(other.predictions.predicted, other.file.outputs)
+        recorded[selection] = classes[_rows(clips, other.predictions)]
         with _repaired_by(other, wanted):
             found = other.inner()
         curve = found if curve is None else curve
@@ -212,11 +211,6 @@ def _rows(clips: pd.DataFrame, table: pd.DataFrame) -> npt.NDArray[np.intp]:
     rows = pd.MultiIndex.from_frame(table[IDENTITY]).get_indexer(pd.MultiIndex.from_frame(clips[IDENTITY]))
     assert (rows >= 0).all()  # the same split digest: the same clips
     return np.asarray(rows)
-
-
-def _classes(run: RecordedRun) -> npt.NDArray[np.int64]:
-    number = {name: index for index, name in enumerate(run.file.outputs)}
-    return np.array([number[name] for name in run.predictions.predicted], dtype=np.int64)
 
 
 def _inner_notes(kept: Kept, file: RunFile, wanted: _Wanted) -> list[str]:

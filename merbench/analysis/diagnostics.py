@@ -13,7 +13,7 @@ from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import DataError, MerbenchError, RecordError, suggestion
 from merbench.records.read import RecordedRun
 from merbench.scoring.decoupling import Decoupling, decoupling
-from merbench.scoring.unit_scores import UnitScores
+from merbench.scoring.unit_scores import UnitScores, names_of
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -44,8 +44,7 @@ class Diagnostics:
     @property
     def features(self) -> list[str]:
         """Names of the features that every fold has."""
-        named = [{name for name in arrays if name.startswith("test/feature/")} for arrays in self.folds.values()]
-        return sorted(name.removeprefix("test/feature/") for name in set.intersection(*named)) if named else []
+        return names_of([list(self.folds.values())], "test/feature/")
 
     @property
     def telling_fold(self) -> str:
@@ -130,10 +129,7 @@ def _pooled(folds: Mapping[str, Arrays], problems: list[str]) -> dict[str, npt.N
 
 
 def unit_series(diagnostics: Diagnostics) -> dict[str, UnitScores]:
-    """Return the sources of action unit scores: the method itself, and a linear probe of each of its features.
-
-    Empty if no held-out clip shows any.
-    """
+    """Return unit scores of the method, and of a linear probe of each feature; empty if no held-out clip shows any."""
     found = diagnostics.decoupling
     if found is None:
         return {}

@@ -1,6 +1,5 @@
 """Two rows compared: differences, their significance, and reasons against the comparison."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.analysis.rows import Row, differing, measured_rows, scored, unscored_rows
+from merbench.analysis.rows import Row, differing, finite, measured_rows, scored, unscored_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.yamlfiles import settings_text
 from merbench.records.read import RecordedRun
 from merbench.records.select import the_one
 from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
@@ -83,7 +83,7 @@ class Explanation:
             "parts": [_part(part) for part in self.parts],
             "classes": [
                 {"class": name, "clips": found.clips}
-                | {f"{figure}_{which}": _finite(getattr(found, figure)[i])
+                | {f"{figure}_{which}": finite(getattr(found, figure)[i])
                    for figure in ("recall", "f1") for i, which in enumerate(("one", "two"))}
                 for name, found in self.classes.items()
             ],
@@ -166,6 +166,7 @@ def _common(tables: Sequence[pd.DataFrame]) -> tuple[set[Identity], int]:
 def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
     def facts(row: Row) -> dict[str, str]:
         file, key = row.runs[0].file, row.runs[0].file.key
+        config, versions = dict(sorted(key.config.items())), sorted(key.code_versions.items())
         return {
             "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
             "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
@@ -173,11 +174,8 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
             "inputs": ", ".join(f"{name} {value[:8]}" for name, value in sorted(key.input_digests.items())) or "none",
             "selection": key.selection,
             "method": f"{file.method}, code {key.code_digest[:8]}",
-            "settings": ", ".join(
-                [f"{name}={value}" for name, value in sorted(key.config.items())] + ["labels shuffled"] * key.shuffled
-            )
-            or "none",
-            "libraries": ", ".join(f"{name} {value}" for name, value in sorted(key.code_versions.items())) or "none",
+            "settings": ", ".join(filter(None, [settings_text(config), "labels shuffled" * key.shuffled])) or "none",
+            "merbench code": ", ".join(f"{name} version {value}" for name, value in versions) or "none",
             "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
         }
 
@@ -235,15 +233,11 @@ def _part(part: _PartDifference) -> dict[str, Any]:
     for name in ("uf1", "uar"):
         interval = getattr(part.difference, f"{name}_interval")
         record |= {
-            f"{name}_one": _finite(getattr(part, name)[0]),
-            f"{name}_two": _finite(getattr(part, name)[1]),
-            f"{name}_difference": _finite(getattr(part.difference, name)),
-            f"{name}_low": _finite(interval.low),
-            f"{name}_high": _finite(interval.high),
+            f"{name}_one": finite(getattr(part, name)[0]),
+            f"{name}_two": finite(getattr(part, name)[1]),
+            f"{name}_difference": finite(getattr(part.difference, name)),
+            f"{name}_low": finite(interval.low),
+            f"{name}_high": finite(interval.high),
             f"{name}_p": getattr(part, f"{name}_p"),
         }
     return record
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -1,7 +1,7 @@
 """The predictions that runs kept of every epoch, as arrays: selection rules pick from them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -45,12 +45,12 @@ class Kept:
     @cached_property
     def truth(self) -> npt.NDArray[np.int64]:
         """The number of each clip's class."""
-        return _places(self.clips.truth.tolist(), self.classes)
+        return places(self.clips.truth, self.classes)
 
     @cached_property
     def fold_of(self) -> npt.NDArray[np.int64]:
         """The number of each clip's fold."""
-        return _places(self.clips.fold.tolist(), self.folds)
+        return places(self.clips.fold, self.folds)
 
     @cached_property
     def subjects(self) -> list[tuple[str, str]]:
@@ -60,7 +60,7 @@ class Kept:
     @cached_property
     def subject_of(self) -> npt.NDArray[np.int64]:
         """The number of each clip's subject."""
-        return _places(list(zip(self.clips.dataset, self.clips.subject, strict=True)), self.subjects)
+        return places(zip(self.clips.dataset, self.clips.subject, strict=True), self.subjects)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -98,7 +98,8 @@ class Kept:
         return seed.predicted[rows, of_clip].astype(np.int64)
 
 
-def _places(names: Sequence[Any], order: Sequence[Any]) -> npt.NDArray[np.int64]:
+def places(names: Iterable[Any], order: Sequence[Any]) -> npt.NDArray[np.int64]:
+    """Return the place of each name in an order."""
     place = {name: index for index, name in enumerate(order)}
     return np.array([place[name] for name in names], dtype=np.int64)
 

@@ -94,8 +94,13 @@ def _figures(score: PartScore | None) -> dict[str, Any]:
     figures = {name: getattr(score, name) for name in ("uf1", "uar", "acc", "seed_sd")}
     for name, interval in (("uf1", score.uf1_interval), ("uar", score.uar_interval)):
         figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    finite = {name: None if math.isnan(value) else value for name, value in figures.items()}
-    return {"clips": score.clips, "classes_scored": score.classes_scored} | finite
+    known = {name: finite(value) for name, value in figures.items()}
+    return {"clips": score.clips, "classes_scored": score.classes_scored} | known
+
+
+def finite(value: float) -> float | None:
+    """Return a figure for JSON: None for NaN."""
+    return None if math.isnan(value) else value
 
 
 def measured_rows(
@@ -213,7 +218,8 @@ def _row(group: list[RecordedRun]) -> Row:
         group = [max(group, key=lambda run: (run.complete, run.folds))]
     apart = ["synthetic"] * file.synthetic + ["disclosures"] * bool(file.disclosures)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
-    return Row(_label(file), group, {}, comparable, "not scored", 0)
+    label = file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
+    return Row(label, group, {}, comparable, "not scored", 0)
 
 
 def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:
@@ -249,10 +255,6 @@ def _hole(run: RecordedRun) -> str:
     return f"seed {run.file.key.seed} " + (
         f"has {run.folds} of {total} folds" if run.folds < total else "is not yet merged"
     )
-
-
-def _label(file: RunFile) -> str:
-    return file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
 
 
 def published_rows(protocol: str) -> list[dict[str, Any]]:

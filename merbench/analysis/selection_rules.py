@@ -70,27 +70,16 @@ def fold_f1(confusion: Counts) -> Values:
 
 
 class SelectionRule(ABC):
-    """Picks an epoch for each fold; `name` as in the JSON, `title` in tables.
+    """Picks an epoch for each fold."""
 
-    Attributes
-    ----------
-    sees_test_labels : bool
-        It picks by the labels of the test clips.
-    pools : bool
-        Its figures come from one confusion matrix; else they are means over folds (UF1 only).
-    recorded : str
-        The selection under which its predictions were recorded in a run of their own, or empty: then they are those of
-        the run of the last epoch, at the epochs picked.
-    own_picks : bool
-        It picks other epochs than the rules before it.
-    """
-
-    name: ClassVar[str]
-    title: ClassVar[str]
-    sees_test_labels: ClassVar[bool] = False
-    pools: ClassVar[bool] = True
+    name: ClassVar[str]  #: as in the JSON
+    title: ClassVar[str]  #: in tables
+    sees_test_labels: ClassVar[bool] = False  #: it picks by the labels of the test clips
+    pools: ClassVar[bool] = True  #: its figures come from one confusion matrix; else means over folds (UF1 only)
+    #: The selection under which its predictions were recorded in a run of their own, or empty: then they are those of
+    #: the run of the last epoch, at the epochs picked.
     recorded: ClassVar[str] = ""
-    own_picks: ClassVar[bool] = True
+    own_picks: ClassVar[bool] = True  #: it picks other epochs than the rules before it
 
     @abstractmethod
     def pick(self, course: TrainingCourse) -> Picks | None:

@@ -242,11 +242,9 @@ def _bare(inputs: Inputs) -> Inputs:
 def _generators() -> dict[str, str]:
     """Digest the states of the global generators of Python, NumPy and, if it is loaded, torch."""
     torch: Any = sys.modules.get("torch")
-    found = {"python": repr(random.getstate()), "numpy": repr(_plain(np.random.get_state()))}  # noqa: NPY002
+    state: Any = np.random.get_state()  # noqa: NPY002
+    plain = [part.tolist() if isinstance(part, np.ndarray) else part for part in state]
+    found = {"python": repr(random.getstate()), "numpy": repr(plain)}
     if torch:
         found["torch"] = repr(torch.get_rng_state().tolist())
     return {name: bytes_digest(state.encode()) for name, state in found.items()}
-
-
-def _plain(state: Any) -> list[Any]:
-    return [part.tolist() if isinstance(part, np.ndarray) else part for part in state]

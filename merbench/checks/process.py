@@ -43,10 +43,13 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
         temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         hidden = {name: str(Path(place, "nothing")) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")}
         path = os.pathsep.join(filter(None, sys.path))
+        # The folders of merbench and of its data: lists, results, registered databases.
+        own = [os.environ.get(name) for name in hidden]
+        refused = [*_folders("merbench", "merbench.protocols", "merbench.results"), *filter(None, own)]
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "merbench.checks.process", answer],
-                input=pickle.dumps((package, str(folder), _refused(), fold, one_by_one, content)),
+                input=pickle.dumps((package, str(folder), refused, fold, one_by_one, content)),
                 cwd=empty,
                 env={**os.environ, **hidden, **temporary, "PYTHONPATH": path},
                 capture_output=True,
@@ -59,12 +62,6 @@ def run_alone(task: FoldTask, fold: str, folder: Path, package: str, one_by_one:
             *_, line = ["no message", *done.stderr.decode(errors="replace").strip().splitlines()]
             return Observation(failure=f"the process ended with exit code {done.returncode}: {line}")
         return _read(json.loads(answer.read_text(encoding="utf-8")))
-
-
-def _refused() -> list[str]:
-    """Return the folders of merbench and of its data: lists, results, registered databases."""
-    named = [os.environ.get(name) for name in ("MERBENCH_HOME", "MERBENCH_RESULTS")]
-    return [*_folders("merbench", "merbench.protocols", "merbench.results"), *filter(None, named)]
 
 
 def _folders(*packages: str) -> list[str]:

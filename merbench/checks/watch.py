@@ -81,8 +81,9 @@ class _Watch:
         """Examine one event."""
         if not self._on or event not in _WATCHED:
             return  # many other events occur, even when a frame is examined
-        if event != "shutil.rmtree" and _removes_a_tree(sys._getframe(1)):
-            return
+        code = sys._getframe(1).f_code
+        if event != "shutil.rmtree" and code.co_filename == shutil.__file__ and "rmtree" in code.co_name:
+            return  # a step of ``shutil.rmtree``, which reported the whole tree; its paths are relative to it
         if event == "open":
             self._opened(*arguments)
         elif event == "import" and arguments[1]:
@@ -90,8 +91,9 @@ class _Watch:
         elif event in ("os.listdir", "os.scandir"):
             self._listed(arguments[0])
         elif event in _CHANGES:
-            for place in _CHANGES[event]:
-                self._changed(event, arguments[place])
+            for path in (arguments[place] for place in _CHANGES[event]):
+                if not isinstance(path, int) and not self._may_change(_text(path)):
+                    self._add(f"{event} {_text(path)}")
         elif event == "sqlite3.connect" and arguments[0] != ":memory:":
             self._add(f"opened the database {_text(arguments[0])}")
         elif event == "socket.connect":
@@ -131,10 +133,6 @@ class _Watch:
         text = _text(path if path is not None else ".")
         if not self._may_read(text):
             self._add(f"listed {text}")
-
-    def _changed(self, event: str, path: Any) -> None:
-        if not isinstance(path, int) and not self._may_change(_text(path)):
-            self._add(f"{event} {_text(path)}")
 
     def _started(self, event: str, arguments: tuple[Any, ...]) -> None:
         words = arguments[1] if event == "subprocess.Popen" else arguments[0] if arguments else event
@@ -204,8 +202,3 @@ def _source(path: str) -> str:
         return source_from_cache(path)
     except ValueError:  # not in a cache
         return path
-
-
-def _removes_a_tree(frame: FrameType) -> bool:
-    """Return whether this is a step of ``shutil.rmtree``, which reported the whole tree; paths are relative to it."""
-    return frame.f_code.co_filename == shutil.__file__ and "rmtree" in frame.f_code.co_name

@@ -78,6 +78,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a question mark for characters that the terminal lacks
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    runs_folds = arguments[:1] in (["run"], ["ablate"])
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         code = app(args=arguments, standalone_mode=False)
@@ -87,6 +88,9 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "merbench"
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        if wrong := getattr(error.__cause__, "errors", None):  # of pydantic; its messages lack the value
+            message = message.partition(", unable to")[0].removeprefix("Invalid value for ")
+            message = f"{message.replace(': Input should be', ' must be')}, not {wrong()[0]['input']!r}"
         sys.exit(_print_error(f"{message} (see {command} --help)" if message else f"see {command} --help", 2))
     except MerbenchError as error:
         if debug:
@@ -96,13 +100,14 @@ def main() -> None:
         code = _INTERRUPTED
     except BrokenPipeError:  # such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1 if arguments[:1] in (["run"], ["ablate"]) else 0)  # the grid is not done
+        sys.exit(1 if runs_folds else 0)  # the grid is not done
     except Exception as error:
         if debug:
             raise
         sys.exit(_print_error(f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)", 1))
     if code == _INTERRUPTED:
-        _print_error("interrupted; completed folds are saved; run the same command to resume", _INTERRUPTED)
+        kept = "; completed folds are saved; run the same command to resume"
+        _print_error(f"interrupted{kept if runs_folds else ''}", _INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

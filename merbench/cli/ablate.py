@@ -119,11 +119,6 @@ def _others(whole: "Request", beside: Sequence[str]) -> "list[Request]":
     return requests
 
 
-def _with_config(other: "Configured") -> str:
-    """Name a method and its configuration as in ``--beside``."""
-    return other.method.card.name if other.name == "default" else f"{other.method.card.name}:{other.name}"
-
-
 def _planned(
     rows: Sequence[_Row],
     whole: "Request",
@@ -139,7 +134,10 @@ def _planned(
     for row in rows:
         with _naming(row):
             asked.append((row, replace(whole, methods=(method.changed(row.settings),))))
-    asked += [(_Row(BESIDE, _with_config(other.on(prepared.data)[0]), {}, {}), other) for other in others]
+    for other in others:  # named with its configuration, as in ``--beside``
+        (beside,) = other.on(prepared.data)
+        config = "" if beside.name == "default" else f":{beside.name}"
+        asked.append((_Row(BESIDE, f"{beside.method.card.name}{config}", {}, {}), other))
     trials: list[Trial] = []
     plans: dict[str, RunPlan] = {}
     for row, request in asked:

@@ -13,6 +13,7 @@ from typer.models import ArgumentInfo
 
 from merbench.cli.declare import argument, flag, option, protocol_option
 from merbench.cli.options import Data, Format, OneProtocol, Results, Sanity, key_values, numbers, results_folder
+from merbench.contracts.yamlfiles import settings_text
 
 if TYPE_CHECKING:
     from merbench.engine.plan.runs import Request
@@ -151,7 +152,8 @@ def recording(options: RunOptions) -> "Callable[[RunFile | None, Sequence[int], 
         changed = replace(options, select=select, keep_epochs=keep_epochs)
         if file is not None:
             config = [file.config_name] if file.config_name != "default" else []
-            settings = re.split(r" (?=\w+=)", file.variant) if file.variant else []
+            names = re.findall(r"(?:^| )(\w+)=", file.variant)
+            settings = [settings_text({name: file.key.config[name]}) for name in names if name in file.key.config]
             changed = replace(changed, data=file.data, config=config, settings=settings, seeds=seeds_text(seeds))
         return changed.command()
 

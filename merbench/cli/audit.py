@@ -50,12 +50,24 @@ def audit(
         chosen = {name: chosen[name] for name in asked}
     options = RunOptions(methods=[method], protocol=[protocol], data=data or "auto", results=results)
     options = replace(options, config=[config] if config else [], settings=settings or [])
+    if data and not known.where(method=method, protocol=name, data=data) and not Path(data).is_dir():
+        _check_runnable(data, protocol, name)
     found = read_audit(known, method, name, recording(options), data, chosen)
     for problem in known.problems:
         typer.echo(problem, err=True)
     print_as(audit_report(found), "json" if json else format)
     for path in write_audit(found, out) if out else ():
         typer.echo(f"wrote {path}", err=json or format != "table")
+
+
+def _check_runnable(data: str, protocol: str, name: str) -> None:
+    """Refuse data without runs on which none can be recorded either; `name` is that of the protocol in records."""
+    from merbench.engine.plan.catalogue import PROTOCOLS
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+    from merbench.engine.plan.data import check_data
+
+    if name != protocol or name in PROTOCOLS.names():
+        check_data(data, [find_protocol(protocol)])
 
 
 def _recorded_name(method: str, protocol: str, known: "Runs") -> str:

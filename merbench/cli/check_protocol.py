@@ -35,10 +35,9 @@ def check_protocol(
     with PreparationDisplay(console) as watcher:
         chosen = choose_data(data, [spec], watcher)
         watcher.note(f"data: {chosen.name}, {chosen.why}")
-    found = examine(spec, chosen.clips, same_people(chosen.sources), chosen.synthetic)
-    print_as(protocol_report(spec, found, chosen.synthetic, clips), "table", console)
+    found = examine(spec, chosen.clips, same_people(chosen.sources), chosen.synthetic, every=clips)
+    print_as(protocol_report(spec, chosen.synthetic, clips, **vars(found)), "table", console)
     if found.problems or (found.differences and not chosen.synthetic):
-        more = not (found.problems or spec.official_list or clips)  # with a list, the differing clips are named
-        step = "; --clips lists the included ones" if more else ""
+        step = "" if found.problems or clips else "; --clips lists every clip"
         why = listed([*found.problems, *found.differences], 1000)
         raise DataError(f"protocol {spec.name} would not run: {why}{step}")

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
@@ -113,18 +112,7 @@ def _field(name: str) -> TextColumn:
     return TextColumn(f"{{task.{name}}}", markup=False)
 
 
-class _Entered:
-    """A context that needs no care at its end."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class PreparationDisplay(_Entered):
+class PreparationDisplay:
     """Progress of clips, inputs and files: a line each, live on a terminal."""
 
     def __init__(self, console: Console, unit: str = "clips") -> None:
@@ -138,9 +126,7 @@ class PreparationDisplay(_Entered):
         self._bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
     def preparing(self, what: str, done: int, total: int) -> None:
@@ -163,7 +149,7 @@ class PreparationDisplay(_Entered):
             self._bars.console.print(shown(text), markup=False, soft_wrap=True)
 
 
-class PlainDisplay(_Entered):
+class PlainDisplay:
     """Plain lines: a run's start, its pace now and then, failures at once, its end."""
 
     def __init__(self, console: Console) -> None:
@@ -172,6 +158,11 @@ class PlainDisplay(_Entered):
         self._open: dict[str, _Pace] = {}
         self._closed: list[_Pace] = []
         self._spoken = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
 
     def run_started(self, plan: RunPlan, recorded: int, pending: Sequence[str]) -> None:
         """Begin counting."""
@@ -235,9 +226,7 @@ class _LiveDisplay(PlainDisplay):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live.stop()
 
     def lines(self) -> Group:
@@ -272,15 +261,12 @@ class _LiveDisplay(PlainDisplay):
         with_line = {at.worker: at for at in at_work[: self._console.height]}
         for gone in self._workers.keys() - with_line.keys():
             self._worker_bars.remove_task(self._workers.pop(gone))
-        for at in with_line.values():
-            self._show_worker(at)
-
-    def _show_worker(self, at: Working) -> None:
-        if at.worker not in self._workers:
-            self._workers[at.worker] = self._worker_bars.add_task(at.worker, text="", inner=at.progress)
-        text = shown(f"{_label(at.job.plan)}, {at.shown}")
-        done, total = at.progress.done, at.progress.total or None
-        self._worker_bars.update(self._workers[at.worker], completed=done, total=total, text=text, inner=at.progress)
+        for name, at in with_line.items():
+            if name not in self._workers:
+                self._workers[name] = self._worker_bars.add_task(name, text="", inner=at.progress)
+            text = shown(f"{_label(at.job.plan)}, {at.shown}")
+            done, total = at.progress.done, at.progress.total or None
+            self._worker_bars.update(self._workers[name], completed=done, total=total, text=text, inner=at.progress)
 
     def fold_finished(self, plan: RunPlan, outcome: FoldOutcome) -> None:
         """Move the bar; print failures above the lines."""

@@ -1,6 +1,6 @@
 """``merbench doctor``: versions, hardware, folders and plug-ins of this installation, and their problems."""
 
-from pathlib import Path
+import os
 
 import typer
 
@@ -26,7 +26,9 @@ def doctor(results: Results = None) -> None:
     absent: list[str] = []
     for title, folder in (("MERBENCH_HOME", home()), ("results", results_folder(results))):
         facts[title] = f"{folder}{'' if folder.exists() else ' (created when needed)'}"
-        problems += [f"broken: {line}" for line in _unwritable(title, folder)]
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            problems.append(f"broken: {title} {folder} is not writable: set it to a writable folder")
     for registry in (METHODS, PROTOCOLS, DATABASES, KINDS):
         items, notes = registry.load_all()
         facts[f"{registry.kind}s"] = ", ".join(items)
@@ -43,15 +45,6 @@ def doctor(results: Results = None) -> None:
     if problems:
         raise typer.Exit(1)
     typer.echo("no problems found")
-
-
-def _unwritable(title: str, folder: Path) -> list[str]:
-    import os
-
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK):
-        return []
-    return [f"{title} {folder} is not writable: set it to a writable folder"]
 
 
 def registered_copies() -> tuple[dict[str, str], list[str]]:

@@ -1,11 +1,11 @@
 """``merbench methods``: the list of methods, and their cards."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 from merbench.cli.cards import origin, print_card, report_broken
 from merbench.cli.declare import argument
 from merbench.cli.printing import print_as
+from merbench.contracts.yamlfiles import settings_text
 
 if TYPE_CHECKING:
     from merbench.contracts.cards import Card
@@ -92,10 +92,4 @@ def _configurations(card: "Card") -> dict[str, object]:
 
 
 def _written(rows: "dict[str, dict[str, object]]") -> dict[str, str]:
-    return {name: _settings(changes) for name, changes in rows.items()}
-
-
-def _settings(changes: dict[str, object]) -> str:
-    """Write settings in a line, each as ``--set`` takes it."""
-    texts = {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in changes.items()}
-    return ", ".join(f"{key}={text}" for key, text in texts.items()) or "the method's own settings"
+    return {name: settings_text(changes) or "the method's own settings" for name, changes in rows.items()}

@@ -127,10 +127,7 @@ def carry_out(
     print_results: Callable[[], None],
     existing: "Existing" = "keep",
 ) -> None:
-    """Execute the missing folds and mirror them; print results, failures and the state of the mirror.
-
-    typer.Exit with code 1 where folds failed.
-    """
+    """Execute and mirror the missing folds, print results and failures; typer.Exit with code 1 where folds failed."""
     from rich.text import Text
 
     from merbench.cli.display import grid_display

@@ -1,13 +1,13 @@
 """Which sanity rows a table lacks, and the command that records them."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from merbench.analysis.rows import Row
 from merbench.cli.asked import RunOptions, seeds_text
 from merbench.contracts.errors import MerbenchError
+from merbench.contracts.yamlfiles import settings_text
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
 from merbench.engine.plan.catalogue import METHODS, protocol_argument
@@ -35,7 +35,9 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
         gone = {row.label: why for row in asked if (why := _not_here(row.runs[0].file.method))}
         said += [f"{label}: missing sanity rows can't be determined: {why}" for label, why in gone.items()]
         if present := [row for row in asked if row.label not in gone]:
-            said += _missing(present, {_name(row.runs[0].file) for row in group}, results)
+            files = [row.runs[0].file for row in group]
+            there = {(file.method, file.config_name, file.variant, file.key.selection) for file in files}
+            said += _missing(present, there, results)
     return said
 
 
@@ -48,9 +50,12 @@ def _not_here(method: str) -> str:
     return ""
 
 
-def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | None) -> list[str]:
-    file = asked[0].runs[0].file
-    lacking = [name for name in motionless(file.task) if _motionless(name) not in there]
+def _missing(asked: Sequence[Row], there: Collection[tuple[str, ...]], results: Path | None) -> list[str]:
+    file, lacking = asked[0].runs[0].file, []
+    for name in motionless(file.task):
+        method, _, config = name.partition(":")
+        if (method, config or METHODS.get(method).card.default, "", "last") not in there:
+            lacking.append(name)
     impossible = _impossible(lacking, file)
     alone = [row for row in asked if _shuffled(row.runs[0].file) not in there]
     missing = [name for name in lacking if name not in impossible]
@@ -63,15 +68,6 @@ def _missing(asked: Sequence[Row], there: set[tuple[str, ...]], results: Path | 
         said.append(f"{file.protocol}: sanity rows not recorded: {'; '.join(missing)}: {_command(rows, results)}")
         missing = []
     return said
-
-
-def _name(file: RunFile) -> tuple[str, ...]:
-    return file.method, file.config_name, file.variant, file.key.selection
-
-
-def _motionless(name: str) -> tuple[str, ...]:
-    method, _, config = name.partition(":")
-    return method, config or METHODS.get(method).card.default, "", "last"
 
 
 def _shuffled(file: RunFile) -> tuple[str, ...]:
@@ -106,7 +102,7 @@ def _command(rows: Sequence[Row], results: Path | None) -> str:
         config += [f"{name}:{file.config_name}"] * (len(method.card.configurations) > 1)
         named = method.resolve(file.config_name).model_dump(mode="json")
         changed = {setting: value for setting, value in file.key.config.items() if named.get(setting, value) != value}
-        settings += [f"{name}:{setting}={json.dumps(value)}" for setting, value in changed.items()]
+        settings += [settings_text({f"{name}:{setting}": value}) for setting, value in changed.items()]
     options = RunOptions(
         methods=list(reversed(files)),
         protocol=[protocol],

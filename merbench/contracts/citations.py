@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel
 
 from merbench.contracts.errors import MerbenchError, suggestion
 
@@ -26,10 +26,8 @@ def not_blank(text: str) -> str:
 Words = Annotated[str, AfterValidator(not_blank)]
 
 
-class Citation(BaseModel):
+class Citation(BaseModel, extra="forbid", frozen=True):
     """Where the protocol was fixed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Words
     url: str | None = None

@@ -45,13 +45,9 @@ def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     """Validate rows as a clip table: the columns of `CLIP_COLUMNS` in that order, sorted by identity, index fresh.
 
     Columns other than those of the identity may be absent: they are filled with missing values. `origin` names the
-    source in error lines: a file, a database.
-
-    Raises
-    ------
-    DataError
-        Unknown columns, identities that are empty or not text, duplicates, frame numbers that are invalid or not in
-        order, a frame rate that is not above 0, an emotion that is not text, an unknown apex source; names the rows.
+    source in error lines: a file, a database. DataError names the rows for unknown columns, identities that are empty
+    or not text, duplicates, frame numbers that are invalid or not in order, a frame rate that is not above 0, an
+    emotion that is not text, an unknown apex source.
     """
     unknown = sorted(set(rows.columns) - set(CLIP_COLUMNS))
     if unknown:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, field_validator
 
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.names import checked_name
@@ -18,10 +18,8 @@ from merbench.contracts.notes import Note
 MANIFEST = "synthetic.json"
 
 
-class Download(BaseModel):
+class Download(BaseModel, extra="forbid", frozen=True):
     """The files of a public database on the web."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: str  #: the publisher's, of one fixed version; the files' names are appended to it
     checksums: Path  #: list of a copy's files with their SHA-256, see :mod:`merbench.databases.releases.checksums`
@@ -29,10 +27,8 @@ class Download(BaseModel):
     cite: tuple[str, ...] = ()  #: works that users should cite
 
 
-class DatabaseCard(BaseModel):
+class DatabaseCard(BaseModel, extra="forbid", frozen=True):
     """Metadata of a database, known without a copy."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, AfterValidator(lambda name: checked_name(name, "database"))]
     title: str

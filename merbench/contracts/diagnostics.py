@@ -35,11 +35,8 @@ _ROUNDING = 1e-5
 def check_diagnostics(found: object, clips: int) -> dict[str, npt.NDArray[Any]]:
     """Return the output of ``diagnose`` for `clips` clips, floats as float32.
 
-    Raises
-    ------
-    PredictionError
-        Not a dict, an unknown name (`DIAGNOSTIC_KINDS`), a type or shape that does not match the name, NaN or infinite
-        values, a gate outside 0..1; names the array and the expected form.
+    PredictionError, with the array and the expected form, for anything but a dict, an unknown name
+    (`DIAGNOSTIC_KINDS`), a type or shape that does not match the name, NaN or infinite values, a gate outside 0..1.
     """
     if not isinstance(found, dict):
         raise PredictionError(f"diagnose returned {type(found).__name__}, expected a dict of arrays")

@@ -6,14 +6,10 @@ import json
 from typing import Any
 
 
-def canonical_json(value: Any) -> str:
-    """Write `value` as JSON with sorted keys and no spaces; NaN and infinities raise ValueError."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def digest(value: Any) -> str:
-    """Return the SHA-256 of the canonical JSON of `value`, as 64 hexadecimal digits."""
-    return bytes_digest(canonical_json(value).encode())
+    """Return the SHA-256 of `value` as JSON with sorted keys and no spaces; NaN and infinities raise ValueError."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return bytes_digest(text.encode())
 
 
 def bytes_digest(data: bytes | memoryview) -> str:

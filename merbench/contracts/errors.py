@@ -1,6 +1,7 @@
 """Errors for users: one line that names the thing, what was expected and the next step."""
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -41,6 +42,20 @@ def blaming(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise MerbenchError(f"{what} failed: {error!r}") from error
+
+
+#: What to do about an error in writing, where that is known.
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or "),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "make it writable, or "),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "move away the file that is in place of a folder, or "),
+    errno.EISDIR: "move away the folder that is in its place, or ",
+}
+
+
+def unwritable(path: object, error: OSError, instead: str) -> str:
+    """Return the line for a file that can't be written; `instead` is what helps against any error."""
+    return f"{path} can't be written ({error.strerror or error}): {_REMEDIES.get(error.errno or 0, '')}{instead}"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

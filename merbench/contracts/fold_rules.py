@@ -7,11 +7,7 @@ A protocol file names one by its `rule`, with settings or without: ``leave-one-s
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-
-
-class _Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -25,39 +21,37 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
 
 
-class _LeaveOneSubjectOut(_Rule):
+class _LeaveOneSubjectOut(BaseModel, extra="forbid", frozen=True):
     """A fold a subject: test on the clips of one subject, train on those of all others in every database."""
 
     rule: Literal["leave-one-subject-out"]
 
 
-class _LeaveOneDatabaseOut(_Rule):
+class _LeaveOneDatabaseOut(BaseModel, extra="forbid", frozen=True):
     """A fold a database: test on the clips of one database, train on those of all others."""
 
     rule: Literal["leave-one-database-out"]
 
 
-class _SubjectKFold(_Rule):
+class _SubjectKFold(BaseModel, extra="forbid", frozen=True, strict=True):
     """A fold a group of people, of `k` groups of nearly equal size.
 
     People, sorted by dataset and subject, are split by scikit-learn's ``KFold(k, shuffle=True, random_state=seed)``:
     the same on every machine.
     """
 
-    model_config = ConfigDict(strict=True)
-
     rule: Literal["subject-k-fold"]
     k: int = Field(ge=2)
     seed: int = Field(1, ge=0, le=2**32 - 1)  # what random_state takes
 
 
-class _LeaveOneVideoOut(_Rule):
+class _LeaveOneVideoOut(BaseModel, extra="forbid", frozen=True):
     """A fold a clip. Subject-dependent: other clips of the tested person are in training."""
 
     rule: Literal["leave-one-video-out"]
 
 
-class _HoldOut(_Rule):
+class _HoldOut(BaseModel, extra="forbid", frozen=True):
     """One fold: train on the clips of some databases, test on those of others."""
 
     rule: Literal["hold-out"]

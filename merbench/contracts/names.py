@@ -37,3 +37,8 @@ def shown(text: str) -> str:
     'red \\x1b[31m'
     """
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def shown_lines(text: str) -> str:
+    """Escape the control characters of a text, its line breaks excepted."""
+    return "\n".join(map(shown, text.split("\n")))

@@ -4,16 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import pandas as pd
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from merbench.contracts.cards import Task
 from merbench.contracts.citations import Citation, Words, not_blank
@@ -26,11 +17,7 @@ from merbench.contracts.protocol_checks import check_consistent
 from merbench.contracts.yamlfiles import keyed_error, load_yaml_model
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Exclusion(_Part):
+class Exclusion(BaseModel, extra="forbid", frozen=True):
     """Clips of a database that the protocol excludes, with the reason."""
 
     dataset: str
@@ -55,7 +42,7 @@ class Exclusion(_Part):
         return self
 
 
-class DatasetRule(_Part):
+class DatasetRule(BaseModel, extra="forbid", frozen=True):
     """One dataset of a protocol: its display name and, per class, the emotions (or objective classes) mapped to it."""
 
     title: Words
@@ -73,7 +60,7 @@ _HEADS = {
 _Count = Annotated[int, Field(strict=True, ge=0)]
 
 
-class _Expected(_Part):
+class _Expected(BaseModel, extra="forbid", frozen=True):
     """Counts that real data must have; on synthetic data differences are only reported. Unknown counts are omitted."""
 
     clips: _Count | None = None
@@ -93,7 +80,7 @@ def _each_once(values: tuple[int | str, ...], what: str) -> None:
         raise ValueError(f"each {what} must be listed once")
 
 
-class ProtocolSpec(_Part):
+class ProtocolSpec(BaseModel, extra="forbid", frozen=True):
     """A protocol."""
 
     name: Annotated[str, AfterValidator(lambda name: checked_name(name, "protocol"))]

@@ -1,7 +1,8 @@
 """Cards and protocols are YAML files; an error in one is reported with file, line, key and what was expected."""
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
@@ -110,6 +111,12 @@ def read_value(text: str) -> object:
         return float(value) if isinstance(value, str) else value  # 1e-3, which YAML 1.1 reads as text
     except ValueError:
         return value
+
+
+def settings_text(settings: Mapping[str, object], between: str = ", ") -> str:
+    """Write settings as ``--set`` takes them: ``fusion=add, rates=[0.25, 0.5], decay=null``."""
+    plain = {name: isinstance(value, str) and read_value(value) == value for name, value in settings.items()}
+    return between.join(f"{name}={value if plain[name] else json.dumps(value)}" for name, value in settings.items())
 
 
 def _text(path: Path) -> str:

@@ -40,10 +40,7 @@ class ClipFrames:
         return sampling.ends(span, self.onset, self.apex, self.offset, list(self.files))
 
     def image(self, number: int) -> Image:
-        """Read a frame, BGR, shape (height, width, 3).
-
-        DataError names the file and the clip if it is not a readable picture with 8 bits per channel.
-        """
+        """Read a frame, BGR, (height, width, 3); DataError with file and clip if it is unreadable, or not of 8 bits."""
         path = self.files[number]
         try:
             content = np.fromfile(path, dtype=np.uint8)

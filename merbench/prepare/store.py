@@ -21,7 +21,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError
@@ -56,14 +56,12 @@ class _Silent(PreparationWatcher):
 SILENT: PreparationWatcher = _Silent()
 
 
-class ShelfFile(BaseModel):
+class ShelfFile(BaseModel, extra="forbid", frozen=True):
     """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
     The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces; that of the input kind
     is absent from the name while it is 1.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     database: str
     spec: InputSpec

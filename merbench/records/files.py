@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from merbench.contracts.digests import bytes_digest
-from merbench.contracts.errors import MerbenchError, RecordError
+from merbench.contracts.errors import MerbenchError, RecordError, unwritable
 from merbench.contracts.methods import Problem
 from merbench.records.model import SCHEMA_VERSION
 from merbench.records.predictions import check_predictions
@@ -54,10 +54,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> MerbenchError:
-    return MerbenchError(
-        f"{path} can't be written ({error.strerror or error}): free some space or choose another place; "
-        "what is recorded so far is kept; run the same command to resume"
-    )
+    instead = "choose another place; what is recorded so far is kept; run the same command to resume"
+    return MerbenchError(unwritable(path, error, instead))
 
 
 def remove(path: Path) -> None:

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -155,10 +154,7 @@ class RunFolder:
         return record
 
     def read_record(self, fold: str, key_digest: str) -> FoldRecord:
-        """Read a fold's commit mark.
-
-        Raises RecordError if it is missing, does not verify, or belongs to another run or fold.
-        """
+        """Read a fold's commit mark; RecordError if it is missing, does not verify, or is of another run or fold."""
         path = self.fold_path(fold) / "record.json"
         record = read_json(path, FoldRecord)
         if (record.fold, record.key_digest) != (fold, key_digest):
@@ -166,10 +162,7 @@ class RunFolder:
         return record
 
     def read_fold(self, fold: str, run: RunFile) -> tuple[FoldRecord, pd.DataFrame | None]:
-        """Read and verify a fold: its record, and its predictions unless it failed.
-
-        Raises RecordError if one of its files does not verify; names it.
-        """
+        """Read a fold's record, and its predictions unless it failed; RecordError names a file that does not verify."""
         record = self.read_record(fold, run.key.digest())
         if record.status == "failed":
             return record, None
@@ -181,29 +174,13 @@ class RunFolder:
             verified_bytes(folder / name, record.checksums[name])
         return record, table
 
-    def read_diagnostics(self, fold: str, run: RunFile) -> dict[str, npt.NDArray[Any]]:
-        """Read the diagnostics of a fold, as in :class:`merbench.records.outcome.FoldOutcome`.
+    def read_arrays(self, fold: str, run: RunFile, name: str) -> dict[str, npt.NDArray[Any]]:
+        """Read the diagnostics of a fold (`DIAGNOSTICS`), or what was kept of its epochs (`EPOCHS`).
 
-        Empty if the fold has none or was not run. Raises RecordError if the fold's record or the arrays do not verify;
-        so do `read_epochs` and `read_inner`.
+        Of the latter ``scores`` and ``inner_uf1``, `epochs` and `inner` of
+        :class:`merbench.records.outcome.FoldOutcome`, which also describes the former. Empty if the fold has none or
+        was not run. Raises RecordError if the fold's record or the arrays do not verify.
         """
-        return self._arrays(fold, run, DIAGNOSTICS)
-
-    def read_epochs(self, fold: str, run: RunFile) -> npt.NDArray[Any] | None:
-        """Read the scores of the test clips after each epoch; None if the fold has none or was not run.
-
-        Floats of shape (n_epochs, n_clips, n_outputs), clips as in the fold's predictions.
-        """
-        return self._arrays(fold, run, EPOCHS).get("scores")
-
-    def read_inner(self, fold: str, run: RunFile) -> npt.NDArray[np.float64] | None:
-        """Read the inner UF1 of each epoch, shape (n_epochs,), by which one was selected; None if none was.
-
-        As :attr:`merbench.records.outcome.FoldOutcome.inner`; None also if the fold was not run.
-        """
-        return self._arrays(fold, run, EPOCHS).get("inner_uf1")
-
-    def _arrays(self, fold: str, run: RunFile, name: str) -> dict[str, npt.NDArray[Any]]:
         folder = self.fold_path(fold)
         if not (folder / "record.json").exists():
             return {}
@@ -219,10 +196,7 @@ class RunFolder:
         return True
 
     def read_mark(self, run: RunFile) -> CompleteFile:
-        """Read the commit mark of a complete run and verify its predictions against it.
-
-        Raises RecordError if it is missing or does not verify.
-        """
+        """Read a complete run's commit mark and verify its predictions; RecordError if either is missing or differs."""
         mark = read_json(self.path / "complete.json", CompleteFile)
         if mark.key_digest != run.key.digest():
             raise RecordError(f"{self.path / 'complete.json'} belongs to another run")

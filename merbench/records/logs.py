@@ -5,6 +5,7 @@ The challenge's log has a line per fold, ``<dataset> <subject>``, and below it a
 predicted``, classes by name, and may have more.
 """
 
+import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,19 +69,23 @@ def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
 
 
 def _from_csv(text: str, path: Path, protocol: ProtocolSpec, normalised: Normalise) -> pd.DataFrame:
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
     try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True)
-        table.columns = [str(column).strip().lower() for column in table.columns]
-    except ValueError as error:
-        raise DataError(f"{path} can't be read as CSV: {error}") from error
-    lacking = [column for column in CSV_COLUMNS if column not in table.columns]
+        (_, first), *lines = [(f"{path}, line {reader.line_num}", cells) for cells in reader if cells not in ([], [""])]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num} can't be read as CSV: {error}") from error
+    columns = [column.strip().lower() for column in first]
+    lacking = [column for column in CSV_COLUMNS if column not in columns]
     if lacking:
         raise DataError(f"{path} lacks the columns {listed(lacking)}: a log needs {','.join(CSV_COLUMNS)}")
     rows = []
-    for line, row in enumerate(table[CSV_COLUMNS].itertuples(index=False), start=2):
-        where = f"{path}, line {line}"
-        truth, predicted = (_class(str(word), protocol, where) for word in (row.truth, row.predicted))
-        rows.append((*_identity(normalised, str(row.dataset), str(row.subject), str(row[2]), where), truth, predicted))
+    for where, cells in lines:
+        if len(cells) != len(columns):
+            found = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
+            raise DataError(f"{where} has {found}, expected {len(columns)}: {','.join(columns)}")
+        row = dict(zip(columns, cells, strict=True))
+        truth, predicted = (_class(row[name], protocol, where) for name in CSV_COLUMNS[3:])
+        rows.append((*_identity(normalised, row["dataset"], row["subject"], row["clip"], where), truth, predicted))
     return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
 
 

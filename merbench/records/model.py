@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from merbench.contracts.cards import Task
 from merbench.contracts.digests import digest
@@ -11,21 +11,17 @@ from merbench.contracts.digests import digest
 SCHEMA_VERSION = 1
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
-
+class _File(BaseModel, extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class RunKey(BaseModel):
+class RunKey(BaseModel, extra="forbid", frozen=True, ser_json_inf_nan="strings"):
     """Everything that a prediction depends on, seed included; the fold is given by its folder.
 
     Paths, workers and verbosity are not included. Packages and hardware are recorded with each fold. `selection` says
     which epoch's predictions count: ``last``, ``inner`` or ``inner-keep``; `shuffled` that labels of the training clips
     were shuffled: a sanity check, never a result.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     method: str
     config: dict[str, Any]
@@ -93,10 +89,8 @@ class RunFile(_File):
         return [word for word in (config, self.variant, selection) if word]
 
 
-class Failure(BaseModel):
+class Failure(BaseModel, extra="forbid", frozen=True):
     """The error of a failed fold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str
     message: str

@@ -20,18 +20,13 @@ class FoldOutcome:
     included; `epochs_asked` that predictions after each epoch were requested; `undiagnosed` the reason for missing
     diagnostics.
 
-    Attributes
-    ----------
-    epochs : ndarray, optional
-        Scores of the test clips after each epoch, shape (n_epochs, n_clips, n_outputs), rows as in `predictions`.
-        The last one is the end of training.
-    inner : ndarray of float, shape (n_epochs,), optional
-        Inner training, by which the epoch was selected if it was: UF1 in 0..1 of the clips held out within the
-        training fold after each epoch, pooled over their subjects; for AU detection the mean F1 of the action units.
-    diagnostics : dict of str to ndarray, optional
-        ``test/<name>``: arrays named as in :data:`merbench.contracts.diagnostics.DIAGNOSTIC_KINDS`, rows
-        as in `predictions`. ``train/feature/<name>``: rows sorted by identity. For either side, as text:
-        ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty if not annotated) and ``truth``.
+    `epochs`, (n_epochs, n_clips, n_outputs), are the scores of the test clips after each epoch, rows as in
+    `predictions`; the last one is the end of training. `inner`, (n_epochs,), is the inner training by which the epoch
+    was selected if it was: UF1 in 0..1 of the clips held out within the training fold after each epoch, pooled over
+    their subjects; for AU detection the mean F1 of the action units. `diagnostics` has arrays ``test/<name>``, named as
+    in :data:`merbench.contracts.diagnostics.DIAGNOSTIC_KINDS`, rows as in `predictions`; ``train/feature/<name>``, rows
+    sorted by identity; and for either side, as text: ``<side>/dataset``, ``subject``, ``clip``, ``aus`` (empty if not
+    annotated) and ``truth``.
     """
 
     fold: str

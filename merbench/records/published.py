@@ -10,14 +10,13 @@ from importlib.resources import files
 import pandas as pd
 import yaml
 
-FIGURES = ["protocol", "part", "method", "year", "kind", "acc", "uf1", "uar", "source", "remarks"]
-
 
 @cache
 def published() -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read the table that merbench ships, columns of `FIGURES`; and the sentence that explains each remark's code.
+    """Read the table that merbench ships, and the sentence that explains each remark's code.
 
-    Figures are in 0..1, NaN if not published.
+    The columns are ``protocol, part, method, year, kind, acc, uf1, uar, source, remarks``; figures are in 0..1, NaN if
+    not published.
     """
     folder = files("merbench.results") / "published"
     with (folder / "figures.csv").open(encoding="utf-8") as file:

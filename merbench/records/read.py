@@ -12,7 +12,7 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
-from merbench.records.folder import EPOCHS, RunFolder
+from merbench.records.folder import DIAGNOSTICS, EPOCHS, RunFolder
 from merbench.records.model import CompleteFile, FoldRecord, RunFile
 from merbench.records.predictions import no_predictions, problem_of
 
@@ -121,10 +121,7 @@ class RecordedRun:
 
     @property
     def complete(self) -> bool:
-        """Whether every requested fold is recorded.
-
-        Without restriction: whether it is merged and verified against the protocol, as its commit mark says.
-        """
+        """Whether all requested folds are recorded; of a whole run, whether it is merged and verified, by its mark."""
         return self.folds == len(self.asked) if self.asked else self.mark is not None
 
     @cached_property
@@ -145,15 +142,10 @@ class RecordedRun:
     def epochs(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
         """Read the predicted class of each clip after each epoch, of a complete run of classification.
 
-        Returns
-        -------
-        predicted : ndarray of uint8, shape (n_clips, n_epochs)
-            Clips as in `predictions`; indices of the outputs with the highest score. A fold that was trained for fewer
-            epochs keeps the classes of its last one.
-        ends : ndarray of int, shape (n_folds,)
-            Number of epochs of each fold, as far as recorded; folds as in ``file.folds``.
-
-        None if a fold did not keep its epochs; RecordError if a file does not verify.
+        Returns indices of the outputs with the highest score, (n_clips, n_epochs), clips as in `predictions`, where a
+        fold that was trained for fewer epochs keeps the classes of its last one; and the number of epochs of each fold,
+        (n_folds,), as far as recorded, folds as in ``file.folds``. None if a fold did not keep its epochs; RecordError
+        if a file does not verify.
         """
         return self.place.epochs(self)
 
@@ -223,7 +215,7 @@ class _OwnFolder:
     def epochs(self, run: RecordedRun) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | None:
         tables, labels = [], []
         for fold in run.file.folds:
-            scores = self._records.read_epochs(fold, run.file)
+            scores = self._records.read_arrays(fold, run.file, EPOCHS).get("scores")
             if scores is None:
                 return None
             tables.append(self._clips_of(fold, run.file))
@@ -239,7 +231,7 @@ class _OwnFolder:
         return [fold for fold in file.folds if EPOCHS not in self._records.read_record(fold, digest).checksums]
 
     def inner(self, run: RecordedRun) -> npt.NDArray[np.float64] | None:
-        found = [self._records.read_inner(fold, run.file) for fold in run.file.folds]
+        found = [self._records.read_arrays(fold, run.file, EPOCHS).get("inner_uf1") for fold in run.file.folds]
         curves = [curve for curve in found if curve is not None]
         if len(curves) < len(found):
             return None
@@ -247,7 +239,7 @@ class _OwnFolder:
         return np.array([np.pad(curve, (0, longest - len(curve)), constant_values=np.nan) for curve in curves])
 
     def diagnostics(self, file: RunFile, fold: str) -> Arrays:
-        return self._records.read_diagnostics(fold, file)
+        return self._records.read_arrays(fold, file, DIAGNOSTICS)
 
     def first_record(self, file: RunFile) -> FoldRecord | None:
         for fold in file.folds:

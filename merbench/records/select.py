@@ -11,6 +11,7 @@ from typing import Any
 
 from merbench.contracts.errors import MerbenchError, RecordError, suggestion
 from merbench.records.entries import read_entry
+from merbench.records.files import FutureSchemaError
 from merbench.records.read import RecordedRun, read_run
 
 #: Criteria of a query: name -> value of a run.
@@ -91,7 +92,7 @@ class Runs(list[RecordedRun]):
 
 def read_runs(results: Path, leaderboard: bool = False) -> Runs:
     """Open every run below ``<results>/runs``, and those of the committed leaderboard if they are asked for."""
-    runs = _opened((results / "runs").glob("*/run.json"), read_run)
+    runs = _opened((results / "runs").glob("*/run.json"), _own_run)
     return runs + read_leaderboard() if leaderboard else runs
 
 
@@ -106,6 +107,16 @@ def _shipped() -> Path:
     opened = ExitStack()
     atexit.register(opened.close)
     return opened.enter_context(as_file(files("merbench.results") / "leaderboard"))
+
+
+def _own_run(folder: Path) -> RecordedRun:
+    """Open a run in a results folder; an error has the next step."""
+    try:
+        return read_run(folder)
+    except FutureSchemaError:
+        raise
+    except RecordError as error:
+        raise RecordError(f"{error}; repeat the run, which writes it again, or remove its folder") from error
 
 
 def _opened(paths: Iterable[Path], read: Callable[[Path], RecordedRun]) -> Runs:
@@ -140,4 +151,4 @@ def run_folder(results: Path, name: str) -> Path:
 
 def find_run(results: Path, name: str) -> RecordedRun:
     """Open the run whose id is `name` or begins with it; raises as :func:`run_folder` and :func:`read_run`."""
-    return read_run(run_folder(results, name))
+    return _own_run(run_folder(results, name))

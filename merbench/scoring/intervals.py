@@ -87,20 +87,13 @@ def interval_of(values: npt.NDArray[np.float64], sizes: tuple[int, ...]) -> Inte
     return Interval(float(low), float(high))
 
 
-def bootstrap_interval(
-    by_subject: Counts, sizes: tuple[int, ...], figure: Callable[[Counts], npt.NDArray[np.float64]]
-) -> Interval:
-    """Return the 95 % interval of a figure, averaged over seeds; parameters are those of :func:`resampled`.
-
-    Both ends are NaN with fewer than two subjects in every dataset.
-    """
-    return bootstrap_intervals(by_subject, sizes, figure)[0]
-
-
 def bootstrap_intervals(
     by_subject: Counts, sizes: tuple[int, ...], *figures: Callable[[Counts], npt.NDArray[np.float64]]
 ) -> list[Interval]:
-    """Return the intervals of several figures of the same subjects, as :func:`bootstrap_interval` does of one."""
+    """Return the 95 % intervals of figures of the same subjects, averaged over seeds; as :func:`resampled`.
+
+    Both ends are NaN with fewer than two subjects in every dataset.
+    """
     if not sizes or max(sizes) < 2:
         return [Interval(float("nan"), float("nan"))] * len(figures)
     pooled = drawn(by_subject, sizes)

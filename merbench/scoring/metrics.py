@@ -33,10 +33,7 @@ def confusion_matrix(truth: Any, predicted: Any, classes: list[str] | tuple[str,
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one confusion matrix, in 0..1; NaN without clips.
-
-    `uf1` and `uar` are means over the `classes_scored` classes with clips.
-    """
+    """Scores of a confusion matrix, 0..1, NaN without clips; `uf1`, `uar` means over `classes_scored` with clips."""
 
     uf1: float
     uar: float

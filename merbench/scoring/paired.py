@@ -14,7 +14,7 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import MerbenchError, listed
-from merbench.scoring.intervals import Interval, bootstrap_interval
+from merbench.scoring.intervals import Interval, bootstrap_intervals
 from merbench.scoring.metrics import Counts, unweighted_f1, unweighted_recall
 from merbench.scoring.table import subject_confusions
 
@@ -61,13 +61,8 @@ def paired_difference(
         return _minus(unweighted_recall(confusions), len(row))
 
     pooled = counts.sum(axis=1)
-    return Difference(
-        int(pooled[0].sum()),
-        uf1(pooled).item(),
-        uar(pooled).item(),
-        bootstrap_interval(counts, sizes, uf1),
-        bootstrap_interval(counts, sizes, uar),
-    )
+    intervals = bootstrap_intervals(counts, sizes, uf1, uar)
+    return Difference(int(pooled[0].sum()), uf1(pooled).item(), uar(pooled).item(), *intervals)
 
 
 def restricted(table: pd.DataFrame, only: Collection[Identity] | None) -> pd.DataFrame:

@@ -28,10 +28,7 @@ Figure = Callable[[Counts], npt.NDArray[np.float64]]
 
 @cache
 def subject_swaps(subjects: int, resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw which subjects are exchanged in each resample: 0 or 1, shape (resamples, subjects).
-
-    With the default, all tables have the same draws.
-    """
+    """Draw who is exchanged in each resample, 0 or 1, (resamples, subjects); by default the same for all tables."""
     return np.random.default_rng(seed).integers(0, 2, (resamples, subjects)).astype(np.float64)
 
 

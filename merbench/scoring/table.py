@@ -40,10 +40,8 @@ class PartScore:
 def subject_confusions(seeds: Sequence[pd.DataFrame], classes: Sequence[str]) -> tuple[Counts, list[str]]:
     """Count the clips of each subject by truth and prediction, in a table per seed; they may cover different subjects.
 
-    Returns
-    -------
-    ndarray of int, shape (n_seeds, n_subjects, n_classes, n_classes), list of str
-        Confusion matrices, and the dataset of each subject; subjects are sorted by dataset and name.
+    Returns confusion matrices, int, shape (n_seeds, n_subjects, n_classes, n_classes), and the dataset of each subject;
+    subjects are sorted by dataset and name.
     """
     size = len(classes)
     codes = {name: index for index, name in enumerate(classes)}

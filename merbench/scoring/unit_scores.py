@@ -17,7 +17,7 @@ import numpy.typing as npt
 from merbench.contracts.errors import DataError
 from merbench.scoring.alignment import Array, Fold
 from merbench.scoring.detection import mean_over
-from merbench.scoring.intervals import Interval, bootstrap_interval
+from merbench.scoring.intervals import Interval, bootstrap_intervals
 from merbench.scoring.metrics import Counts
 from merbench.scoring.same_units import coding_of
 
@@ -120,7 +120,7 @@ def _unit_scores(
     counts, sizes = _subject_counts(seeds, units, answer)
 
     def interval(which: Any) -> Interval:
-        return bootstrap_interval(np.concatenate(counts[:, which]), sizes, mean_over(_f1))
+        return bootstrap_intervals(np.concatenate(counts[:, which]), sizes, mean_over(_f1))[0]
 
     pooled = counts.sum(axis=2)
     f1 = _f1(pooled).mean(axis=0)

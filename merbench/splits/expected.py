@@ -9,19 +9,27 @@ from merbench.contracts.errors import listed
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.splits.labels import clips_by_name
 
+#: How many clips of a difference are named, unless all are asked for.
+_FEW = 5
+
 
 def split_differences(
-    protocol: ProtocolSpec, clips: pd.DataFrame, datasets: Sequence[str], listed_clips: bool = True
+    protocol: ProtocolSpec,
+    clips: pd.DataFrame,
+    datasets: Sequence[str],
+    listed_clips: bool = True,
+    every: bool = False,
 ) -> list[str]:
     """Compare clips, as `selected` returns them, with the list and counts of a protocol; a phrase each difference.
 
     `datasets` are all of the protocol, or the available ones, which are compared without counts over all datasets.
-    With `listed_clips` every clip is compared with the official list, in addition to the counts.
+    With `listed_clips` every clip is compared with the official list, in addition to the counts; of these, some are
+    named, or `every` one.
     """
     said: list[str] = []
     official = protocol.official() if listed_clips else None
     if official is not None:
-        said += _differing_clips(official[official.dataset.isin(list(datasets))], clips)
+        said += _differing_clips(official[official.dataset.isin(list(datasets))], clips, every)
     expected = protocol.expected
     if expected is None:
         return said
@@ -36,24 +44,24 @@ def split_differences(
     return said + [f"{found} {what} instead of {n}" for what, found, n in counts if n is not None and found != n]
 
 
-def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame) -> list[str]:
+def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame, every: bool) -> list[str]:
     both = official.merge(
         clips[[*IDENTITY, "class"]], on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator=True
     )
     missing, extra = both[both["_merge"] == "left_only"], both[both["_merge"] == "right_only"]
     other = both[(both["_merge"] == "both") & (both["class_listed"] != both["class"])]
-    said = []
+    said, most = [], len(both) if every else _FEW
     if len(missing):
-        said.append(f"{len(missing)} missing: {listed(clip_names(missing), most=len(missing))}")
+        said.append(f"{len(missing)} missing: {listed(clip_names(missing), most)}")
     if len(extra):
         step = "to exclude clips, name them under left_out"
-        said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most=len(extra))} ({step})")
+        said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most)} ({step})")
     if len(other):
         names = [
             f"{n} ({a}, listed {b})"
             for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
         ]
-        said.append(f"{len(other)} labelled differently: {listed(names, most=len(names))}")
+        said.append(f"{len(other)} labelled differently: {listed(names, most)}")
     return said
 
 

@@ -132,14 +132,15 @@ def crossed(name: str) -> ProtocolSpec:
         said = f"train on {listed(titles[x] for x in sides[0])}, test on {listed(titles[x] for x in sides[1])}"
     else:
         said = f"each of {listed(titles[x] for x in names)} is held out once"
+    names, mapped = sorted(names), _megc2019().datasets  # as there, so that its release can be used
     content = {
         "name": re.sub(r"[^a-z0-9.-]", "-", f"{kind}-{'-to-'.join(joined)}"),
         "title": f"Databases crossed: {said}",
         "summary": f"Negative, positive, surprise: {said}.",
         "source": {"text": f"made from the name {name}"},
         "classes": list(VALENCE),
-        "datasets": {x: {"title": titles[x], "classes": _mapping(x)} for x in sorted(names)},
-        "left_out": [entry for x in sorted(names) for entry in _left_out(x)],
+        "datasets": {x: {"title": titles[x], "classes": mapped[x].classes if x in mapped else VALENCE} for x in names},
+        "left_out": [entry for x in names for entry in _left_out(x)],
         "folds": folds,
         "notes": (
             "Emotions of SMIC-HS, CASME II and SAMM are mapped as in MEGC 2019, others likewise: negative is "
@@ -153,11 +154,6 @@ def crossed(name: str) -> ProtocolSpec:
 @lru_cache
 def _megc2019() -> ProtocolSpec:
     return load_protocol(Path(str(files("merbench.protocols"))) / "megc2019.yaml")
-
-
-def _mapping(dataset: str) -> dict[str, tuple[str, ...]]:
-    """Map a dataset's emotions, as in MEGC 2019 if it has the dataset, so that its release can be used."""
-    return _megc2019().datasets[dataset].classes if dataset in _megc2019().datasets else VALENCE
 
 
 def _left_out(dataset: str) -> list[Exclusion]:

@@ -87,29 +87,25 @@ def make_split(
 
     Clips that are `synthetic` are not compared with the official list, and their differences from expected counts are
     only reported. `same_people` gives datasets with the same people (SMIC's cameras) a common name: tested people are
-    not in training under any dataset.
-
-    Raises
-    ------
-    DataError
-        A clip's emotion is neither mapped nor excluded; a dataset has no clip; or the real clips differ from the
-        official list or the expected counts. Names each clip.
+    not in training under any dataset. DataError, with some of the clips and the command that lists every one, if a
+    clip's emotion is neither mapped nor excluded, a dataset has no clip, or the real clips differ from the official
+    list or the expected counts.
     """
     kept = selected(protocol, clips)
     check_datasets(protocol, clips, kept)
     labels = labels_of(protocol, kept)
     differences = split_differences(protocol, kept, list(protocol.datasets), listed_clips=not synthetic)
     if differences and not synthetic:
-        step = f"; {show_clips(protocol)}" if protocol.official_list is None else ""  # the list names the clips already
-        raise DataError(f"the data differs from protocol {protocol.name}: {'; '.join(differences)}{step}")
+        found = "; ".join(differences)
+        raise DataError(f"the data differs from protocol {protocol.name}: {found}; {show_clips(protocol)}")
     kept = kept.drop(columns="class")
     problem = Problem(protocol.task, protocol.outputs)
     return Split(problem, kept, labels, folds_of(protocol, kept, same_people), differences)
 
 
 def show_clips(protocol: ProtocolSpec) -> str:
-    """Return the command that lists the selected clips and the exclusions of a protocol, as the tail of a line."""
-    return f"merbench check-protocol {shlex.quote(protocol.known_as)} --clips lists the selected and the excluded clips"
+    """Return the command that lists the clips, exclusions and differences of a protocol, as the tail of a line."""
+    return f"merbench check-protocol {shlex.quote(protocol.known_as)} --clips lists every clip"
 
 
 def check_datasets(protocol: ProtocolSpec, clips: pd.DataFrame, kept: pd.DataFrame) -> None:

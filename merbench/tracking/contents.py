@@ -33,28 +33,16 @@ _NAME, _PARAM, _TAG = 250, 6000, 5000
 
 @dataclass(frozen=True)
 class Content:
-    """A run as MLflow shows it.
-
-    Attributes
-    ----------
-    mirrored : str
-        Digest of the files that it is made from: where MLflow holds the same one, nothing is to be done.
-    status : str
-        ``FINISHED``, ``FAILED``, or ``RUNNING`` while folds are missing.
-    start, end : int, optional
-        Milliseconds since 1970.
-    metrics : dict of str to float
-        NaN for a figure that is not known, or not yet.
-    """
+    """A run as MLflow shows it."""
 
     name: str
-    mirrored: str
-    status: str
-    start: int
+    mirrored: str  #: digest of the files that it is made from: where MLflow holds the same one, nothing is to be done
+    status: str  #: ``FINISHED``, ``FAILED``, or ``RUNNING`` while folds are missing
+    start: int  #: milliseconds since 1970, and so is `end`
     end: int | None
     tags: dict[str, str]
     params: dict[str, str]
-    metrics: dict[str, float]
+    metrics: dict[str, float]  #: NaN for a figure that is not known, or not yet
 
 
 def write_files(run: RecordedRun, folder: Path) -> None:
@@ -180,6 +168,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "mlflow.note.content": _note(run, scores),
     }
     start = _milliseconds(file.created)
+    settings = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in key.config.items()}
     return Content(
         name=_cut(shown(" ".join([file.method, *file.apart(), f"seed {key.seed}"])), _NAME),
         mirrored=state,
@@ -187,7 +176,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         start=start,
         end=max(start, *ends) if status != "RUNNING" else None,
         tags={name: _cut(shown(text), _TAG) if name != "mlflow.note.content" else text for name, text in tags.items()},
-        params={name: _cut(_setting(value), _PARAM) for name, value in key.config.items()},
+        params={name: _cut(shown(text), _PARAM) for name, text in settings.items()},
         metrics=metrics | _figures(run, scores),
     )
 
@@ -246,10 +235,6 @@ def _fold_content(record: FoldRecord, sha256: str, right: float | None) -> Conte
         params={},
         metrics={**metrics, "clips": float(record.clips), "train_clips": float(record.train_clips)},
     )
-
-
-def _setting(value: object) -> str:
-    return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _cut(text: str, longest: int) -> str:

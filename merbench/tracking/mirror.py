@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from types import TracebackType
 from typing import IO, Self
 
 from merbench.engine.execute.jobs import Observer, Working
@@ -52,9 +51,7 @@ class Mirror:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the input of the process, which finishes by itself."""
         self._lines.put(None)
 

@@ -45,21 +45,11 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class TrackingServer:
-    """An MLflow server, or a database file.
+    """An MLflow server, or a database file."""
 
-    Attributes
-    ----------
-    uri : str
-        MLflow's tracking URI; may hold a password.
-    artifacts : Path, optional
-        Folder for the files of new experiments; a server over HTTP has its own.
-    named : bool
-        It was given on the command line, so a later command has to name it too.
-    """
-
-    uri: str
-    artifacts: Path | None = None
-    named: bool = False
+    uri: str  #: MLflow's tracking URI; may hold a password
+    artifacts: Path | None = None  #: folder for the files of new experiments; a server over HTTP has its own
+    named: bool = False  #: it was given on the command line, so a later command has to name it too
 
     @property
     def address(self) -> str:

@@ -46,14 +46,9 @@ def sync(
     """Bring MLflow in line with the records of some runs.
 
     Returns how many were added, updated or kept as they were, problems of records that do not verify, and a warning for
-    each run that MLflow refused. A `MerbenchError` where the server can't be written at all; the next pass continues.
-
-    Parameters
-    ----------
-    done : callable
-        Called with the folder of each run that is in line.
-    wait : callable
-        Called before waiting for another process that is writing to the same server.
+    each run that MLflow refused. `done` is called with the folder of each run that is in line, `wait` before waiting
+    for another process that is writing to the same server. A `MerbenchError` where the server can't be written at all;
+    the next pass continues.
     """
     counts: Counter[Done] = Counter()
     notes: list[Note] = []
@@ -160,13 +155,9 @@ class _Mirror:
         """Return the run to keep where a lost answer led to several; the others are deleted, with their folds."""
         found = sorted(runs, key=lambda run: str(run.info.run_id))
         for other in found[1:]:
-            self._delete(other)
+            for run in (*self._search(_PARENT, other.info.run_id), other):
+                self._client.delete_run(run.info.run_id)
         return found[0] if found else None
-
-    def _delete(self, run: "Run") -> None:
-        for child in self._search(_PARENT, run.info.run_id):
-            self._client.delete_run(child.info.run_id)
-        self._client.delete_run(run.info.run_id)
 
     def _create(self, content: Content, tags: dict[str, str]) -> "Run":
         made = self._client.create_run(self._experiment, content.start, tags, content.name)

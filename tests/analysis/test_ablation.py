@@ -12,8 +12,9 @@ from support.coded_clips import CLASSES, PEOPLE, answered, coded_clips
 from support.tables import notes_of, printed
 
 from merbench.analysis.ablation import read_ablation
+from merbench.contracts.yamlfiles import settings_text
 from merbench.records.read import read_run
-from merbench.report.views.ablation import ablation_report, setting_text
+from merbench.report.views.ablation import ablation_report
 from merbench.report.write import write
 from merbench.scoring.decoupling import decoupling
 from merbench.scoring.paired import paired_difference, restricted
@@ -33,7 +34,7 @@ def trial(record):
     """Return what records the runs of a row: ``trial(group, name, changes, right=.., seeds=.., ...) -> trial``."""
 
     def make(group="whole", name="net", changes=None, right=0.7, seeds=(0, 1), variant=None, **fields):
-        variant = setting_text(changes or {}) if variant is None else variant
+        variant = settings_text(changes or {}, " ") if variant is None else variant
         runs = [
             record(answered(right, seed, len(variant)), method="net", seed=seed, variant=variant, **fields)
             for seed in seeds

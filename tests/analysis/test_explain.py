@@ -51,7 +51,7 @@ def test_differing_settings_warnings_and_data_are_shown(record, answers, right):
     found = explained(record)
     report = explanation_report(found, 10)
     agree = {each["what"]: each["agree"] for each in strictly(report)["agreement"]}
-    equal = ["protocol", "split", "inputs", "selection", "libraries"]
+    equal = ["protocol", "split", "inputs", "selection", "merbench code"]
     assert agree == dict.fromkeys(equal, True) | dict.fromkeys(["data", "method", "settings", "seeds"], False)
     assert set(facts(found)) == {"row", "runs", "ranked under", "data", "method", "settings", "seeds"}
     assert facts(found)["row"] == ["a on toy-data", "b (x=1) on elsewhere [sanity row]"]

@@ -104,7 +104,7 @@ def test_figures_of_action_units_fit_any_width(coded, done, monkeypatch, tmp_pat
     path = tmp_path / "small-au.yaml"
     path.write_text(PROTOCOL.replace("title: SAMM", f"title: {'A long title ' * 4}"), encoding="utf-8")
     done("run", "always-shown", *coded)
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("COLUMNS")
     table = {row["part"]: row for row in json.loads(done("compare", "--format", "json"))}
     shown = done("show", "always-shown-small-au", "--no-figures")
     assert "…" not in shown

@@ -34,7 +34,9 @@ def test_audit_compares_selection_rules(kept, merbench, all_refused, tmp_path):
 
 def test_wrong_arguments_of_audit_are_refused(all_refused):
     lines = """ststnt -p megc2019 | ststnet -p megc2091 | ststnet -p mine.yaml | ststnet | medn -p cd6me |
-        medn -p megc2019 | svm-flow -p megc2019 | ststnet -p megc2019 --set epochs"""
+        medn -p megc2019 | svm-flow -p megc2019 | ststnet -p megc2019 --set epochs |
+        svm-flow -p megc2019 --data nowhere | svm-flow -p megc2019 --data casme2 |
+        svm-flow -p megc2019 --data megc2019-flow28 | svm-flow -p megc2019 --data synthetic-small"""
     all_refused("|".join(f"audit {words}" for words in lines.split("|")))
 
 

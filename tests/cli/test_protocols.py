@@ -86,7 +86,7 @@ def test_check_protocol_shows_clips_classes_folds_and_singletons(registered, min
 
 
 def test_check_protocol_prints_every_column_into_a_pipe(registered, mine, done, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("COLUMNS")
     path = mine(("surprise]", "surprise, " + ", ".join(f"a-class-with-a-long-name-{n}" for n in range(9)) + "]"))
     text = Path(path).read_text()
     Path(path).write_text(re.sub(r"classes: \{.*\}", "classes: {}", text))  # all classes by their names
@@ -95,6 +95,10 @@ def test_check_protocol_prints_every_column_into_a_pipe(registered, mine, done, 
     ]
     assert (heads[:4], heads[-1]) == (["Dataset", "Clips", "Subjects", "negative"], "a-class-with-a-long-name-8")
     assert counts == ["all", "24", "9", "9", "9", "6", *["0"] * 9]
+    monkeypatch.setenv("COLUMNS", "40")  # as wide as asked for, in panels
+    narrow = done("check-protocol", path)
+    assert set(heads) <= set(narrow.split())
+    assert max(len(line) for line in narrow.splitlines() if re.match(r" \S", line)) <= 40
 
 
 def test_check_protocol_says_what_was_held_against_what(registered, mine, tmp_path, done, offer):
@@ -139,7 +143,7 @@ def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, me
     assert said.code == 2
     assert said.err == (
         "error: protocol small would not run: 24 clips instead of 25, 6 clips of class surprise instead of 7; --clips "
-        "lists the included ones\n"
+        "lists every clip\n"
     )
     assert "9 folds" in said.out  # the rest is shown all the same
     assert merbench("check-protocol", path, "--clips").err.endswith("class surprise instead of 7\n")

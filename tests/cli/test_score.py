@@ -97,7 +97,9 @@ def test_lines_that_can_not_be_read_are_named(refused, written):
             *((data, "can't be read: it is not text") for data in (b"\x89PNG\r\n\x1a\n\x00\x00,", b"\xff\xfe" * 20)),
             *((zeros, "log.txt") for zeros in ("\0\0\0,\0\0\0\n\0,\0\n", "\0 \0 \0 \0\n")),
             ("\n".join(line.rpartition(",")[0] for line in (HEAD, *LINES)), "lacks the columns predicted"),
-            *(([*LINES, row], "log.txt") for row in ("casme2,sub01", f"{LINES[0]},1,2,3")),
+            ([*LINES, "casme2,sub01"], "log.txt, line 6 has 2 cells, expected 5: dataset,subject,"),
+            ([LINES[0], "", f"{LINES[1]},1,2,3"], "log.txt, line 4 has 8 cells, expected 5"),
+            ("\n".join(f"{line}," for line in (HEAD, *LINES)).replace("d,", "d", 1), "line 2 has 6 cells, expected 5"),
             ("EP02_01f 1 1\n", "log.txt, line 1: expected "),
             (BEGIN + "EP19_05f 0 0 0\n", "log.txt, line 3: expected "),
             ("casme2 sub01\n\nEP02_01f 1 1\n\nstray\n", "log.txt, line 5: expected "),
@@ -105,6 +107,11 @@ def test_lines_that_can_not_be_read_are_named(refused, written):
     ):
         line = refused("score", written(content), *MEGC)
         assert all(words in line for words in said), line
+
+
+def test_long_lists_of_missing_clips_are_cut(done, written):
+    (*names, last) = named(done("score", written(), *MEGC), "no prediction for 438 clips")
+    assert (len(names), last.partition(" ")[2]) == (19, "and 418 more")
 
 
 def test_missing_files_and_folders_are_named(refused, tmp_path):

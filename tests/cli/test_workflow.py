@@ -19,7 +19,7 @@ from merbench.contracts.errors import RecordError
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.readers.identity import normalised
 from merbench.records.entries import read_entry
-from merbench.records.folder import RunFolder
+from merbench.records.folder import DIAGNOSTICS, RunFolder
 from merbench.records.logs import read_log
 from merbench.records.select import find_run
 from merbench.scoring.table import part_scores
@@ -132,7 +132,7 @@ def test_diagnostics_are_kept_on_request(done, small, teller, tmp_path):
     assert "stratified-random seed 1: 9/9 folds, recorded before" in said
     assert len(list(tmp_path.rglob("diagnostics.npz"))) == 18
     run, records = found_run(tmp_path, "teller-small-s1")
-    found = records.read_diagnostics("samm/006", run.file)
+    found = records.read_arrays("samm/006", run.file, DIAGNOSTICS)
     inside = run.predictions[run.predictions.subject == "006"]
     assert found["test/clip"].tolist() == inside["clip"].tolist()
     scores = inside[["score_negative", "score_positive", "score_surprise"]].to_numpy(dtype=np.float32)
@@ -154,7 +154,7 @@ def test_the_method_of_the_guide_runs_with_diagnostics(done, small, offer, tmp_p
     )
     run, folder = found_run(tmp_path, "my-method")
     for fold, clips in run.file.folds.items():
-        found = folder.read_diagnostics(fold, run.file)
+        found = folder.read_arrays(fold, run.file, DIAGNOSTICS)
         assert found["test/feature/hidden"].shape == (clips, 32)
         assert found["train/feature/hidden"].shape == (24 - clips, 32)
     own = {}

@@ -145,3 +145,5 @@ def test_interrupted_runs_can_be_resumed(merbench, small, monkeypatch):
     assert said.code == 130
     assert len(said.err.splitlines()) == 1
     assert "the same command to resume" in said.err
+    monkeypatch.setattr("merbench.records.select.read_runs", interrupted)
+    assert merbench("compare") == (130, "", "error: interrupted\n")

@@ -1,6 +1,8 @@
+import errno
+
 import pytest
 
-from merbench.contracts.errors import DataError, MerbenchError, RecordError, blaming, listed, suggestion
+from merbench.contracts.errors import DataError, MerbenchError, RecordError, blaming, listed, suggestion, unwritable
 
 
 def test_errors_are_one_printable_line_with_exit_code_2():
@@ -13,6 +15,12 @@ def test_suggestion_names_close_or_known_names():
     assert suggestion("xyzzy", ["ststnet", "majority"]) == " (known: majority, ststnet)"
     assert suggestion("xyzzy", [f"{number:02d}" for number in range(59)]).endswith("18, 19 and 39 more)")
     assert suggestion("ststnet", []) == ""
+
+
+def test_advice_on_unwritable_files_fits_the_error():
+    for number, words in ((errno.ENOSPC, "free some space, "), (errno.EACCES, "make it writable, "), (errno.EIO, "")):
+        line = unwritable("a/b", OSError(number, "why"), "use c")
+        assert line == f"a/b can't be written (why): {words}{'or ' * bool(words)}use c"
 
 
 def test_long_lists_are_cut_and_counted():

@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from merbench.contracts.errors import MerbenchError
-from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
+from merbench.contracts.yamlfiles import load_yaml_model, read_value, settings_text, validated
 
 
 class Inner(BaseModel):
@@ -114,3 +114,7 @@ def test_content_from_elsewhere_is_named_by_its_origin():
 def test_a_single_value_is_read_as_in_a_file():
     read = {"3": 3, "1e-3": 0.001, "true": True, "no": "no", "[1, 2]": [1, 2], "[": "[", "[" * 99: "[" * 99}
     assert {text: read_value(text) for text in read} == read
+    settings = {"a": None, "b": False, "c": [1, 2.5], "d": "add", "e": "true", "g": "[", "h": 1e-5}
+    assert settings_text(settings).startswith('a=null, b=false, c=[1, 2.5], d=add, e="true", ')
+    pairs = (each.split("=") for each in settings_text(settings, "|").split("|"))
+    assert {name: read_value(text) for name, text in pairs} == settings

@@ -14,7 +14,7 @@ from support.toy import CLASSES
 from merbench.contracts.errors import RecordError
 from merbench.engine.execute.state import run_state
 from merbench.engine.fold.folds import run_fold
-from merbench.records.folder import RunFolder
+from merbench.records.folder import DIAGNOSTICS, EPOCHS, RunFolder
 from merbench.records.read import read_run
 
 TABLE, RECORD = "predictions.parquet", "record.json"
@@ -91,7 +91,7 @@ def test_a_damaged_fold_is_run_again(plan, part):
 
 def test_damaged_epoch_predictions_are_named_and_made_again(ststnet, runs, finished):
     folder = shutil.copytree(finished / ststnet.run_id, runs / ststnet.run_id)
-    before = RunFolder(folder).read_epochs(FOLD, ststnet.file)
+    before = RunFolder(folder).read_arrays(FOLD, ststnet.file, EPOCHS)["scores"]
     assert before.shape == (2, 3, 3)
     for damage, message in ((make.flip, CHANGED), (make.truncate, CHANGED), (make.gone, "can't be read")):
         damage("epochs.npz")(folder / "folds" / "samm--006")
@@ -100,7 +100,7 @@ def test_damaged_epoch_predictions_are_named_and_made_again(ststnet, runs, finis
         assert message in state.damaged[0]
     state, watcher = go(ststnet, runs)
     assert (watcher.outcomes, state.complete) == ([FOLD], True)
-    np.testing.assert_array_equal(RunFolder(folder).read_epochs(FOLD, ststnet.file), before)
+    np.testing.assert_array_equal(RunFolder(folder).read_arrays(FOLD, ststnet.file, EPOCHS)["scores"], before)
     predicted, ends = read_run(folder).epochs()
     assert ends.tolist() == [2] * len(FOLDS)
     assert (np.array(CLASSES)[predicted[:, -1]] == read_run(folder).predictions.predicted).all()
@@ -127,14 +127,14 @@ def test_diagnostics_are_read_back_as_they_were(plan, told):
     record, _ = told.read_fold(FOLD, plan.file)
     assert record.diagnostics
     assert sorted(record.checksums) == ["diagnostics.npz", "predictions.parquet"]
-    found = told.read_diagnostics(FOLD, plan.file)
+    found = told.read_arrays(FOLD, plan.file, DIAGNOSTICS)
     assert list(found) == [f"test/{name}" for name in ARRAYS]
     for name, values in ARRAYS.items():
         assert found[f"test/{name}"].dtype == values.dtype
         np.testing.assert_array_equal(found[f"test/{name}"], values)
-    assert told.read_diagnostics("samm/not-run", plan.file) == {}
+    assert told.read_arrays("samm/not-run", plan.file, DIAGNOSTICS) == {}
     (told.fold_path(LAST) / "diagnostics.npz").write_bytes(b"no record vouches for this")
-    assert told.read_diagnostics(LAST, plan.file) == {}
+    assert told.read_arrays(LAST, plan.file, DIAGNOSTICS) == {}
 
 
 TOLD, NO_ARRAYS = "diagnostics.npz", "is not a readable file of arrays"

@@ -12,8 +12,9 @@ from merbench.analysis.audit_runs import read_audit
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import published_rows
 from merbench.cli.asked import RunOptions, recording
+from merbench.contracts.yamlfiles import settings_text
 from merbench.records.select import read_runs
-from merbench.report.views.ablation import ablation_report, setting_text
+from merbench.report.views.ablation import ablation_report
 from merbench.report.views.audit import audit_report
 from merbench.report.views.compare import comparison
 from merbench.report.views.explain import explanation_report
@@ -43,7 +44,9 @@ def explained(record):
 
 def ablated(record):
     def trial(group, name, changes, right):
-        ids = [record(answered(right, s), method="net", seed=s, variant=setting_text(changes)).name for s in (0, 1)]
+        ids = [
+            record(answered(right, s), method="net", seed=s, variant=settings_text(changes, " ")).name for s in (0, 1)
+        ]
         return group, name, changes, tuple(ids)
 
     table, classes = coded_clips()

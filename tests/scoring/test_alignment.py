@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.scoring.alignment import linear_cka, pooled_cka, unbiased_hsic
+from merbench.scoring.alignment import pooled_cka, unbiased_hsic
 
 
 def feature(rng, clips=32, dimensions=256, rank=8):
@@ -18,6 +18,11 @@ def rotation(rng, dimensions):
     return np.linalg.qr(rng.normal(size=(dimensions, dimensions)))[0]
 
 
+def ordinary_cka(one, two):
+    x, y = one - one.mean(axis=0), two - two.mean(axis=0)
+    return np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+
+
 def unbiased_cka(one, two):
     return unbiased_hsic(one, two) / np.sqrt(unbiased_hsic(one, one) * unbiased_hsic(two, two))
 
@@ -26,16 +31,14 @@ def folds_of(*pairs):
     return [{"test/feature/motion": one, "test/feature/emotion": two} for one, two in pairs]
 
 
-def test_both_estimates_ignore_rotation_and_need_variation():
+def test_the_estimate_ignores_rotation_and_needs_variation():
     rng = np.random.default_rng(0)
     one = feature(rng)
     turned = 3 * one @ rotation(rng, 256) + 5
-    assert linear_cka(one, turned) == pytest.approx(1)
     assert unbiased_cka(one, turned) == pytest.approx(1)
     for clips in (0, 2, 8):
         constant, other = np.ones((clips, 4)), feature(rng, clips)
         assert np.isnan(pooled_cka([folds_of((constant, other))], "motion", "emotion").cka)
-        assert not clips or np.isnan(linear_cka(constant, other)), clips
     with pytest.raises(ValueError, match="at least 4 clips, not 3"):
         unbiased_hsic(np.ones((3, 2)), np.ones((3, 2)))
 
@@ -43,21 +46,8 @@ def test_both_estimates_ignore_rotation_and_need_variation():
 def test_only_the_ordinary_estimate_is_biased():
     rng = np.random.default_rng(1)
     pairs = [(feature(rng), feature(rng)) for _ in range(60)]
-    assert np.mean([linear_cka(*pair) for pair in pairs]) == pytest.approx(0.2, abs=0.03)
+    assert np.mean([ordinary_cka(*pair) for pair in pairs]) == pytest.approx(0.2, abs=0.03)
     assert np.mean([unbiased_cka(*pair) for pair in pairs]) == pytest.approx(0, abs=0.03)
-
-
-def test_the_ordinary_estimate_is_the_one_of_its_definition():
-    """HSIC of centred Gram matrices, tr(K H L H), as Kornblith et al. define it."""
-    rng = np.random.default_rng(2)
-    one, two = feature(rng, 9, 5, 2), feature(rng, 9, 7, 3)
-    centre = np.eye(9) - 1 / 9
-
-    def hsic(x, y):
-        return np.trace(x @ x.T @ centre @ y @ y.T @ centre)
-
-    expected = hsic(one, two) / np.sqrt(hsic(one, one) * hsic(two, two))
-    assert linear_cka(one, two) == pytest.approx(expected, rel=1e-10)
 
 
 def test_the_unbiased_estimate_is_the_mean_over_quadruples():
@@ -74,9 +64,6 @@ def test_cka_is_symmetric_and_invariant(clips, d, e, seed):
     rng = np.random.default_rng(seed)
     one, two = rng.normal(size=(clips, d)), rng.normal(size=(clips, e))
     moved = 7 * one @ rotation(rng, d) - 100
-    assert linear_cka(two, one) == pytest.approx(linear_cka(one, two))
-    assert linear_cka(moved, two) == pytest.approx(linear_cka(one, two))
-    assert -1e-12 <= linear_cka(one, two) <= 1 + 1e-12
     assert unbiased_hsic(two, one) == pytest.approx(unbiased_hsic(one, two), abs=1e-9)
     assert unbiased_hsic(moved, two) == pytest.approx(49 * unbiased_hsic(one, two), abs=1e-9)
 
@@ -103,4 +90,4 @@ def test_small_folds_each_with_a_net_of_its_own_add_no_bias():
     turned = [(one, one @ rotation(rng, 64)) for one, _ in apart]
     assert abs(pooled_cka([folds_of(*apart)], "motion", "emotion").cka) < 0.1
     assert pooled_cka([folds_of(*turned)], "motion", "emotion").cka == pytest.approx(1)
-    assert np.mean([linear_cka(*pair) for pair in apart]) > 0.4
+    assert np.mean([ordinary_cka(*pair) for pair in apart]) > 0.4

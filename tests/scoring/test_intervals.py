@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from support.cases import each
 
-from merbench.scoring.intervals import RESAMPLES, bootstrap_interval, subject_draws, tail
+from merbench.scoring.intervals import RESAMPLES, bootstrap_intervals, subject_draws, tail
 from merbench.scoring.metrics import accuracy, unweighted_f1, unweighted_recall
 
 
@@ -11,6 +11,10 @@ def ordinary():
     """Return the confusions of 3 seeds and 12 subjects of two datasets, right in most cases."""
     rng = np.random.default_rng(5)
     return rng.integers(0, 3, (3, 12, 3, 3)) + 4 * np.eye(3, dtype=int) * rng.integers(0, 2, (3, 12, 1, 1)), (7, 5)
+
+
+def bootstrap_interval(*given):
+    return bootstrap_intervals(*given)[0]
 
 
 def _plain_uf1(matrix) -> float:

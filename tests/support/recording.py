@@ -1,5 +1,6 @@
 """Runs with the predictions and diagnostics that a test wants, recorded the way the engine records them."""
 
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from merbench.contracts.digests import digest
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import MethodConfig, Prediction
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.contracts.yamlfiles import read_value
 from merbench.engine import environment
 from merbench.engine.execute.grid import execute
 from merbench.engine.execute.jobs import Job, Observer
@@ -122,8 +124,11 @@ class Recorder:
             sizes = len(fold.test), len(fold.train)
             return FoldOutcome(name, *sizes, {"total": 0.1}, packages=environment.packages(), **told)
 
+        variant = fields.get("variant", "")
+        settings = {name: read_value(value) for name, value in re.findall(r"(\w+)=(.+?)(?= \w+=|$)", variant)}
+        config = {"variant": variant, **settings}
         key = run_key(
-            method, config={"variant": fields.get("variant", "")}, code_digest=digest(code), selection=selection,
+            method, config=config, code_digest=digest(code), selection=selection,
             spec_digest=spec.spec_digest(), split_digest=split.digest(), seed=seed,
             data_digest=digest(fields.get("data", "toy-data")), shuffled=fields.pop("shuffled", False),
         )  # fmt: skip

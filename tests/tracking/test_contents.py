@@ -15,7 +15,7 @@ def test_a_complete_run_is_shown_with_scores_files_and_folds(record, answers, se
     (shown,) = look(server).values()
     run = shown.run
     assert (run.info.run_name, run.info.status) == ("toy width=4 seed 3", "FINISHED")
-    assert run.data.params == {"variant": "width=4"}
+    assert run.data.params == {"variant": "width=4", "width": "4"}
     tags = {"run": folder.name, "status": "complete", "method": "toy", "protocol": "toys", "data": "toy-data"}
     assert shown.tags.items() >= {**tags, "synthetic": "false", "seed": "3", "origin": "measured"}.items()
     assert shown.tags["key"] == RunFolder(folder).read_run().key.digest()

@@ -11,8 +11,6 @@ from merbench.cli.data.show import show
 from merbench.cli.data.synthesize import synthesize
 from merbench.cli.data.verify import verify
 
-__all__ = ["data"]
-
 data = typer.Typer(
     help="Fetch, register, verify, prepare and inspect databases, or synthesize one.", no_args_is_help=True
 )

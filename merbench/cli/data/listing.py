@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from merbench.cli.data.reading import counts
 from merbench.contracts.databases import DatabaseCard
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
@@ -41,9 +42,7 @@ def _here(card: DatabaseCard, shelves: list[Shelf]) -> str:
         source = open_registered(card.name)
     except MerbenchError as error:
         return f"broken: {error}{repair_hint(card.name, folders[card.name].folder)}"
-    clips = source.clips
-    subjects = len(clips[["dataset", "subject"]].drop_duplicates())
-    lines = [str(folders[card.name].folder), f"{len(clips)} clips, {subjects} subjects"]
+    lines = [str(folders[card.name].folder), counts(source)]
     if card.offers is None:
         prepared = [
             f"{kept.file.spec}: {len(kept.arrays())}"

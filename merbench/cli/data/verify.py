@@ -75,7 +75,7 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
         typer.echo(f"{protocol.name}: differs: {error}")
         return True
     synthetic = source.database.card.synthetic
-    differences = split_differences(protocol, clips, held, listed_clips=not synthetic)
+    differences = split_differences(protocol, clips, held, listed_clips=not synthetic, every=True)
     part = "" if len(held) == len(protocol.datasets) else f", its part of {'/'.join(held)}"
     counts = "/".join(map(str, output_counts(protocol, clips)))
     outputs = "/".join(protocol.outputs)

@@ -93,9 +93,6 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
     return sheet
 
 
-# --- the file ---
-
-
 def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
     """Yield the title and the filled rows of every sheet of a file; any problem with the file is one line."""
     try:
@@ -170,9 +167,6 @@ def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
         if len(kept) > _MOST_ROWS:
             raise DataError(f"{path}, {title} has more than {_MOST_ROWS} rows: is it the right file?")
     return kept
-
-
-# --- the table ---
 
 
 def _header(rows: Sequence[_Row], form: SheetForm) -> tuple[int, dict[str, int]] | None:

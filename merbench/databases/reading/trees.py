@@ -36,7 +36,8 @@ class FolderContent:
         try:
             with os.scandir(path) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
-                    if _stray(entry.name):
+                    name = entry.name.lower()
+                    if name.startswith(".") or name in _LEFT_BEHIND or name.endswith(".lnk"):
                         continue
                     if _is_folder(entry):
                         folders.append(entry.name)
@@ -46,10 +47,6 @@ class FolderContent:
             why = error.strerror or error
             raise DataError(f"{path} can't be read ({why}): check its permissions, or copy it again") from error
         return cls(path, tuple(folders), tuple(files))
-
-
-def _stray(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LEFT_BEHIND or name.lower().endswith(".lnk")
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -17,11 +17,11 @@ from urllib.parse import quote, urlsplit
 from filelock import FileLock, Timeout
 
 from merbench.contracts.databases import DatabaseCard, Download, Source
-from merbench.contracts.errors import DataError, MerbenchError, listed
+from merbench.contracts.errors import DataError, MerbenchError, listed, unwritable
 from merbench.databases import DATABASES
 from merbench.databases.registrations import home, register
 from merbench.databases.releases.checksums import PublishedFile, read_checksums
-from merbench.databases.releases.transfer import FileError, retrieve, unwritable
+from merbench.databases.releases.transfer import ELSEWHERE, FileError, retrieve
 
 #: Files at a time.
 PARALLEL = 8
@@ -68,13 +68,8 @@ def fetch(
 
     `address` is a mirror instead of the publisher, http or https, with the publisher's folders or those of a copy.
     ``progress(done, total)`` counts files; `note` receives other lines for the user. Returns the registered copy, the
-    number of its files, and of those downloaded this time.
-
-    Raises
-    ------
-    MerbenchError
-        Not downloadable, an invalid address, files that could not be fetched, or a folder that can't be written.
-        Verified files are kept.
+    number of its files, and of those downloaded this time. MerbenchError if it is not downloadable, for an invalid
+    address, files that could not be fetched, or a folder that can't be written; verified files are kept.
     """
     download = downloadable(name)[1]
     base = download.address if address is None else _checked(address)
@@ -119,7 +114,7 @@ def _locked(folder: Path, note: Callable[[str], None]) -> Iterator[Path]:
         shutil.rmtree(drafts, ignore_errors=True)  # of a download that was killed
         drafts.mkdir()
     except OSError as error:
-        raise DataError(unwritable(folder, error)) from error
+        raise DataError(unwritable(folder, error, ELSEWHERE)) from error
     try:
         yield drafts
     finally:
@@ -212,6 +207,6 @@ class _Work:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 draft.replace(target)
             except OSError as error:
-                raise FileError(unwritable(target, error), everywhere=True) from error
+                raise FileError(unwritable(target, error, ELSEWHERE), everywhere=True) from error
             return
         raise FileError(" and ".join(absent))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench import __version__
+from merbench.contracts.errors import unwritable
 from merbench.databases.releases.checksums import PublishedFile
 
 #: Seconds before the second and the third attempt at a file, after errors that may be temporary.
@@ -17,23 +18,16 @@ PAUSES = (0.5, 2.0)
 SILENCE = 10.0
 #: A file may take this many seconds, and one more for each this many bytes.
 PATIENCE, SLOWEST = 20.0, 5_000
+#: What helps where a file can't be written.
+ELSEWHERE = "set MERBENCH_HOME to a folder on another disk"
 
 
 class FileError(Exception):
-    """Why a file was not downloaded.
-
-    `passing`: the error may be temporary; `everywhere`: it concerns all files; `absent`: the server has no such file.
-    """
+    """Why a file was not downloaded: perhaps `passing`, for all files (`everywhere`), or `absent` on the server."""
 
     def __init__(self, text: str, passing: bool = False, everywhere: bool = False, absent: bool = False) -> None:
         super().__init__(text)
         self.passing, self.everywhere, self.absent = passing, everywhere, absent
-
-
-def unwritable(path: Path, error: OSError) -> str:
-    """Return the error line for a file that can't be written."""
-    why = error.strerror or error
-    return f"{path} can't be written ({why}): free some space, or set MERBENCH_HOME to a folder on another disk"
 
 
 def retrieve(url: str, file: PublishedFile, drafts: Path) -> Path:
@@ -112,7 +106,7 @@ def _attempt(url: str, file: PublishedFile, drafts: Path) -> Path:
             raise FileError(f"{url} redirects to an invalid address ({error})") from error
         raise _another_file(_where(url, download), download, file) from error
     except OSError as error:
-        raise FileError(unwritable(drafts / name, error), everywhere=True) from error
+        raise FileError(unwritable(drafts / name, error, ELSEWHERE), everywhere=True) from error
 
 
 def _where(url: str, download: _Download) -> str:

@@ -105,10 +105,7 @@ class RayExecutor(Executor):
         self._noted_no_cpu, self._stillborn = False, 0
 
     def __call__(self, jobs: Sequence[Job], observer: Observer) -> Generator[tuple[Job, FoldOutcome], None, None]:
-        """Execute jobs, longest first.
-
-        A `SetupError` is a setting that a worker's machine cannot satisfy, or a different merbench there.
-        """
+        """Execute jobs, longest first; SetupError if a worker can't satisfy a setting, or has a different merbench."""
         self._look_at_machines(observer)
         note_unpacked(jobs, self._pack, observer, self._noted)
         queue = JobQueue([self._for_device(job) for job in jobs], lambda job: pack_size(job, self._pack))
@@ -138,8 +135,6 @@ class RayExecutor(Executor):
         """End all workers; a further call starts others."""
         for worker in list(self._hired):
             self._dismiss(worker)
-
-    # --- resources ----------------------------------------------------------------------------------------------
 
     def _look_at_machines(self, observer: Observer) -> None:
         """Count CPUs and GPUs now and then: machines join and leave."""
@@ -171,8 +166,6 @@ class RayExecutor(Executor):
 
     def _most_workers(self) -> int:
         return int(min(self._cpus, self._asked_workers or self._cpus))
-
-    # --- workers ----------------------------------------------------------------------------------------------------
 
     def _hire(self, queue: JobQueue) -> None:
         """Start workers for waiting jobs that no idle worker suits; those on a GPU come first."""
@@ -209,8 +202,6 @@ class RayExecutor(Executor):
     def _dismiss(self, worker: _Hired) -> None:
         self._hired.remove(worker)
         self._ray.kill(worker.actor)
-
-    # --- jobs ------------------------------------------------------------------------------------------------------
 
     def _hand_out(self, queue: JobQueue) -> None:
         for worker in self._hired:
@@ -285,7 +276,9 @@ class RayExecutor(Executor):
             return
         if not jobs:
             self._stillborn = 0
-            worker.shown = _shown(worker.name, answer, self._here)
+            machine, node, gpus = answer
+            where = [machine] * (node != self._here) + [f"GPU {number}" for number in gpus]
+            worker.shown = f"{worker.name} ({', '.join(where)})" if where else worker.name
             return
         outcomes, gpu_memory_mb, notes = answer
         for note in notes:
@@ -326,8 +319,6 @@ class RayExecutor(Executor):
             clips = len(job.task.split.fold(job.fold).test)
             yield job, FoldOutcome(job.fold, clips, job.train_clips, {"total": 0.0}, failure=failure)
 
-    # --- memory of GPUs ---------------------------------------------------------------------------------------------
-
     def _too_many(self, job: Job, outcome: FoldOutcome, worker: _Hired, observer: Observer) -> bool:
         """Say whether a fold ran out of memory beside others: it is then run again, with fewer beside it."""
         if worker.share <= 1 or not outcome.failure or not _out_of_gpu_memory(outcome.failure):
@@ -347,13 +338,6 @@ class RayExecutor(Executor):
         if job.kind not in self._fitting and known and gpu_mb is not None:
             fit = int(gpu_mb * USABLE_SHARE_OF_GPU / (max(known) * PEAK_SLACK + CONTEXT_MB))
             self._fitting[job.kind] = min(max(fit, 1), MOST_FOLDS_PER_GPU)
-
-
-def _shown(name: str, place: Any, driver: str) -> str:
-    """Name a worker for people: its machine where that is not the driver's, its GPU where it has one."""
-    machine, node, gpus = place
-    where = [machine] * (node != driver) + [f"GPU {number}" for number in gpus]
-    return f"{name} ({', '.join(where)})" if where else name
 
 
 def _reason(error: Exception) -> str:

@@ -246,8 +246,8 @@ def _select(
         begun.fit()
     if not begun.predictions:
         raise SetupError(
-            f"method {task.method.__name__} does not report epochs (run.epoch_end), so --select {task.selection} is "
-            "not possible; use --select last"
+            f"{task.label} does not report epochs (run.epoch_end), so --select {task.selection} is not possible; "
+            "use --select last"
         )
     truth = fold_labels(task, fold)[begun.opened[2]]
     return np.array([inner_uf1(each, truth, task.split.problem) for each in begun.predictions])

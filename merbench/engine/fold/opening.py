@@ -45,6 +45,8 @@ class FoldTask:
         Packages that the method's card requires, whose versions are recorded.
     same_people : mapping
         Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
+    label : str
+        What messages call the method.
     """
 
     method: type[Method]
@@ -63,6 +65,7 @@ class FoldTask:
     requires: tuple[str, ...] = ()
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
     same_people: Mapping[str, str] = field(default_factory=dict)
+    label: str = "the method"
 
 
 def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> Opened:

@@ -82,6 +82,15 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Prepar
     return _data("as asked for", [open_named(name, watcher) for name in names])
 
 
+def check_data(request: str, protocols: Sequence[ProtocolSpec]) -> None:
+    """Refuse the names of databases that `choose_data` would refuse; nothing is generated."""
+    names = request.split("+")
+    needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
+    _check_datasets(request, [DATABASES.get(name).card for name in names], needed)
+    for name in set(names) - set(SYNTHETIC):
+        open_registered(name)
+
+
 def known_datasets() -> set[str]:
     """Return the datasets that some database known to this installation holds, registered or not."""
     databases, _ = DATABASES.load_all()

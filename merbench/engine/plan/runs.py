@@ -14,6 +14,7 @@ from merbench.contracts.errors import DataError, MerbenchError, listed, suggesti
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
@@ -26,6 +27,7 @@ from merbench.records.files import now
 from merbench.records.model import RunFile, RunKey
 from merbench.splits.made import TRANSDUCTIVE
 from merbench.splits.split import Split, make_split
+from merbench.synthetic.database import SMALL
 
 #: Added to a method's name wherever the labels of its training clips were shuffled.
 SHUFFLED = "labels shuffled"
@@ -194,7 +196,8 @@ def _task_and_key(
     specs = method.inputs(configured.config, split.problem.task)
     lacking = missing_inputs(data.sources, specs)
     if lacking:
-        raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}")
+        step = _frames_instead(data, protocol.spec)
+        raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}{step}")
     inputs = protocol.inputs(specs)
     others = [open_registered(name) for name in card.auxiliary]
     prepared = [prepare_inputs([source], source.clips, specs, protocol.watcher) for source in others]
@@ -215,6 +218,7 @@ def _task_and_key(
         requires=card.required_packages(),
         auxiliary=auxiliary,
         same_people=same_people([*data.sources, *others]),
+        label=f"method {card.name}",
     )
     key = RunKey(
         method=card.name,
@@ -230,6 +234,14 @@ def _task_and_key(
         seed=0,
     )
     return task, key
+
+
+def _frames_instead(data: Data, spec: ProtocolSpec) -> str:
+    """Return the next step where a release lacks an input, as the end of a line."""
+    if all(source.database.card.offers is None for source in data.sources):
+        return ""
+    small = set(spec.datasets) <= set(DATABASES.get(SMALL).card.datasets)
+    return "; register the databases' frames (merbench data add NAME PATH)" + f" or use --data {SMALL}" * small
 
 
 def _auxiliary_digests(task: FoldTask) -> dict[str, str]:

@@ -111,14 +111,8 @@ def find_face(image: Image, faces: Found, where: str, landmarks: bool = False) -
     """Find the face of a picture, BGR; thread-safe, and always with the same result for the same picture.
 
     `where` names the picture in error lines: the clip and its file. `landmarks` finds the 68 points also for
-    ``delivered``.
-
-    Raises
-    ------
-    DataError
-        No face; several of similar size; or a face square mostly outside the picture.
-    MerbenchError
-        Landmarks are requested and dlib is not installed.
+    ``delivered``. DataError for no face, several of similar size, or a face square mostly outside the picture;
+    MerbenchError if landmarks are requested and dlib is not installed.
     """
     height, width = image.shape[:2]
     points = _landmarks(image, where) if landmarks or faces == "landmarks" else None

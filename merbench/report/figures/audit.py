@@ -105,9 +105,8 @@ def _picked(axes: "Axes", audit: Audit, name: str) -> None:
     highest = int(shares.argmax())
     middle = np.sqrt(max(edges[highest], _LEFT) * edges[highest + 1])  # the axis is logarithmic
     axes.text(middle, shares[highest], f"{shares[highest]:.0%}", ha="center", va="bottom", fontsize=6)
-    axes.set_ylim(0, 1.5 * shares[highest])
+    axes.set(ylim=(0, 1.5 * shares[highest]), yticks=[])
     axes.axvline(float(np.median(found)), 0, 0.67, color="black", linewidth=1.0)
-    axes.set_yticks([])
     axes.set_ylabel(short, rotation=0, ha="right", va="center", fontsize=6)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_color(GREY)

@@ -10,18 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from merbench.analysis.diagnostics import Arrays, units_of
 from merbench.records.read import RecordedRun
-from merbench.report.figures.style import (
-    GREY,
-    PAGE,
-    PALE,
-    UNIT_COLOURS,
-    about,
-    class_colours,
-    grid_of,
-    label,
-    new_figure,
-    title,
-)
+from merbench.report.figures.style import GREY, PAGE, PALE, UNIT_COLOURS, about, class_colours, label, new_figure, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +57,7 @@ def embedding_figure(run: RecordedRun, name: str, fold: str, arrays: Arrays) -> 
     sets, colours = _unit_sets([*arrays["train/aus"].tolist(), *arrays["test/aus"].tolist()])
     held_out = np.arange(len(truth)) >= len(arrays["train/truth"])
     figure = new_figure(PAGE, 3.9)
-    panels = grid_of(figure, 1, 2)[0]
+    panels = figure.subplots(1, 2)
     _scatter(panels[0], points, truth, held_out, class_colours(run.file.outputs))
     panels[0].set_title("by emotion")
     _scatter(panels[1], points, sets, held_out, colours)
@@ -106,7 +95,5 @@ def _scatter(
         if counts[name]:
             axes.scatter([], [], s=20, c=colours[name], linewidths=0, label=f"{label(name)} ({counts[name]})")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, columnspacing=1.0)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set(visible=True, color=PALE)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=PALE)

@@ -20,7 +20,6 @@ from merbench.report.figures.style import (
     WRONG,
     about,
     counted,
-    grid_of,
     label,
     new_figure,
     no_frame,
@@ -43,7 +42,7 @@ def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     face = diagnostics.arrays.get("face")
     panel = min(1.45, (PAGE - 1.3) / len(maps), 8.0 / len(groups))
     figure = new_figure(panel * len(maps) + 1.3, panel * len(groups) + 0.95, pictures=True)
-    panels = grid_of(figure, len(groups), len(maps))
+    panels = figure.subplots(len(groups), len(maps), squeeze=False)
     for row, (name, rows) in enumerate(groups.items()):
         for column, kept in enumerate(maps.values()):
             axes = panels[row, column]
@@ -53,18 +52,13 @@ def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
                 _shade(axes, face[rows].mean(axis=0))
         panels[row, 0].set_ylabel(f"{label(name)}\n{rows.sum()} clips")
     for column, (rate, kept) in enumerate(maps.items()):
-        panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{_stays(kept)}")
+        counts = kept.sum(axis=(1, 2))  # of kept locations: one where all clips agree, else the mean
+        stays = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
+        panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{stays} of {kept[0].size} kept")
     figure.colorbar(image, ax=panels, label="share of clips in which a location is kept", fraction=0.04, aspect=35)
-    counts = counted(run, len(clips), len(diagnostics.folds))
-    title(figure, f"Kept locations{', over the mean face' * (face is not None)}: {counts}", about(run))
+    drawn = counted(run, len(clips), len(diagnostics.folds))
+    title(figure, f"Kept locations{', over the mean face' * (face is not None)}: {drawn}", about(run))
     return figure
-
-
-def _stays(kept: npt.NDArray[np.bool_]) -> str:
-    """Return the number of kept locations: a count where all clips agree, else the mean."""
-    counts = kept.sum(axis=(1, 2))
-    mean = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
-    return f"{mean} of {kept[0].size} kept"
 
 
 def _shade(axes: "Axes", face: npt.NDArray[np.floating[Any]]) -> None:
@@ -128,7 +122,7 @@ def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     rate = list(maps)[len(maps) // 2] if maps else None
     columns = max(len(group.chosen) for group in groups)
     figure = new_figure(max(COLUMN, 1.35 * columns + 0.5), 2.17 * len(groups) + 0.85, pictures=True)
-    panels = grid_of(figure, len(groups), columns)
+    panels = figure.subplots(len(groups), columns, squeeze=False)
     for row, group in enumerate(groups):
         for axes in panels[row]:
             no_frame(axes)
@@ -136,17 +130,13 @@ def same_units_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
         panels[row, 0].set_ylabel(f"{label(group.dataset)}\nAU {'+'.join(map(str, group.units))}")
         for axes, place in zip(panels[row], group.chosen, strict=False):
             _case(axes, diagnostics, place, None if rate is None else maps[rate][place])
-            axes.set_title(_how_many_right(group.clips, diagnostics.clips.truth[place]))
+            of_class = group.clips[group.clips.truth == diagnostics.clips.truth[place]]
+            right = f"{(of_class.truth == of_class.predicted).sum()} of {len(of_class)} right"
+            axes.set_title(f"{label(diagnostics.clips.truth[place])}\n{right}")
     veiled = "" if rate is None else f"; dark: not kept at sparsity {label(rate, 8)}"
     count = f"one clip per class, out of {counted(run, len(diagnostics.clips), len(diagnostics.folds))}{veiled}"
     title(figure, "Same action units, different emotions", count, about(run))
     return figure
-
-
-def _how_many_right(clips: pd.DataFrame, name: str) -> str:
-    """Name a class, with the number of its clips in the group that are predicted right."""
-    of_class = clips[clips.truth == name]
-    return f"{label(name)}\n{(of_class.truth == of_class.predicted).sum()} of {len(of_class)} right"
 
 
 def _case(axes: "Axes", diagnostics: Diagnostics, place: int, kept: npt.NDArray[np.bool_] | None) -> None:

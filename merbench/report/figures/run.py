@@ -23,7 +23,6 @@ from merbench.report.figures.style import (
     as_png,
     class_colours,
     counted,
-    grid_of,
     label,
     new_figure,
     style,
@@ -60,9 +59,7 @@ def _drawings(run: RecordedRun, diagnostics: Diagnostics, fold: str | None) -> I
     """List the figures: file name, caption, function that draws it."""
     if len(run.predictions) and run.file.task == "classification":
         yield "confusion.png", "confusion by part, pooled over folds", lambda: confusion_figure(run)
-    if not diagnostics.folds:
-        return
-    if run.file.task != "classification":
+    if not diagnostics.folds or run.file.task != "classification":
         return  # the others are drawn by class
     fold = fold or diagnostics.telling_fold
     for name in diagnostics.features:
@@ -92,7 +89,7 @@ def confusion_figure(run: RecordedRun) -> "Figure":
     columns = min(len(blocks), max(1, int((PAGE - 0.7) / side)))
     rows = -(-len(blocks) // columns)
     figure = new_figure(max(columns * side + 0.7, COLUMN), rows * (side + 0.35) + 0.7, pictures=True)
-    panels = grid_of(figure, rows, columns)
+    panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat[len(blocks) :]:
         axes.set_axis_off()
     for axes, (name, block) in zip(panels.flat, blocks, strict=False):
@@ -133,7 +130,7 @@ def gate_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     columns = min(len(gates), max(1, int(PAGE / wide)))
     rows = -(-len(gates) // columns)
     figure = new_figure(max(COLUMN, columns * wide), 2.1 * rows + 0.5)
-    panels = grid_of(figure, rows, columns)
+    panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat[len(gates) :]:
         axes.set_axis_off()
     for axes, (name, gate) in zip(panels.flat, gates.items(), strict=False):
@@ -143,8 +140,7 @@ def gate_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
         axes.set_xticks(
             range(len(classes)), [f"{label(truth, 12)}\n{(clips.truth == truth).sum()} clips" for truth in classes]
         )
-        axes.set_ylim(0, 1)
-        axes.set_ylabel(f"gate of {label(name)}")
+        axes.set(ylim=(0, 1), ylabel=f"gate of {label(name)}")
     title(figure, f"Gates by class: {counted(run, len(clips), len(diagnostics.folds))}", about(run))
     return figure
 
@@ -166,21 +162,19 @@ def unit_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     units = {score.unit: score for found in series.values() for score in found.units if score.shown}
     place = {unit: index for index, unit in enumerate(sorted(units))}
     figure = new_figure(min(PAGE, max(COLUMN, 0.42 * len(place) + 0.6)), 2.5)
-    axes = grid_of(figure, 1, 1)[0, 0]
+    axes = figure.subplots()
     for index, (name, found) in enumerate(series.items()):
         there = [score for score in found.units if score.unit in place]
         colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
         beside = np.array([place[score.unit] for score in there]) + 0.2 * (index - (len(series) - 1) / 2)
-        ends = [(score.interval.low, score.interval.high) for score in there]
-        axes.vlines(beside, *np.transpose(ends), colors=colour, linewidths=0.8)
+        low, high = np.transpose([(score.interval.low, score.interval.high) for score in there])
+        axes.vlines(beside, low, high, colors=colour, linewidths=0.8)
         f1 = [score.f1 for score in there]
         axes.plot(beside, f1, "os^Dv"[index % 5], color=colour, markersize=3, label=label(name))
     middle, floor = np.arange(len(place)), [units[unit].floor for unit in place]
     axes.hlines(floor, middle - 0.42, middle + 0.42, GREY, "dotted", label="floor: always shown")
     axes.set_xticks(range(len(place)), [f"{unit}\n{units[unit].shown}" for unit in place])
-    axes.set_xlabel("action unit, and how many clips show it")
-    axes.set_ylabel("F1")
-    axes.set_ylim(0, 1.03)
+    axes.set(xlabel="action unit, and how many clips show it", ylabel="F1", ylim=(0, 1.03))
     axes.legend(ncols=len(series) + 1, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     coded = int(diagnostics.clips.units.notna().sum())
     title(figure, f"F1 of action units where they are coded: {counted(run, coded, len(diagnostics.folds))}", about(run))

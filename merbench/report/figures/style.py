@@ -5,7 +5,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from merbench.contracts.names import shown
 from merbench.records.read import RecordedRun
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 #: Width of a page's text and of one of two columns, in inches.
 PAGE, COLUMN = 7.1, 3.45
-DOTS_PER_INCH = 200
 
 #: Classes, in the order of the class set (Okabe and Ito's palette without the two colours below).
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442", "#999999")
@@ -34,7 +33,7 @@ _STYLE = {
     "ytick.labelsize": 7, "legend.fontsize": 6.5, "figure.titlesize": 7.5, "axes.linewidth": 0.6,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.handletextpad": 0.3,
-    "savefig.dpi": DOTS_PER_INCH, "savefig.bbox": "tight", "savefig.pad_inches": 0.04,
+    "savefig.dpi": 200, "savefig.bbox": "tight", "savefig.pad_inches": 0.04,
     "text.parse_math": False,  # a name with dollar signs is not a formula
     "text.usetex": False,
 }  # fmt: skip
@@ -109,12 +108,5 @@ def class_colours(classes: Sequence[str]) -> dict[str, str]:
 
 def no_frame(axes: "Axes") -> None:
     """Take ticks and frame from a panel that shows a picture."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def grid_of(figure: "Figure", rows: int, columns: int) -> Any:
-    """Return panels as an array of rows and columns."""
-    return figure.subplots(rows, columns, squeeze=False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)

@@ -1,28 +1,22 @@
 """An ablation: a method, its changed settings and other methods, with paired differences and diagnostics."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from merbench.analysis.ablation import BESIDE, SANITY, WHOLE, Ablation, Line
 from merbench.contracts.notes import Note
+from merbench.contracts.yamlfiles import settings_text
 from merbench.report.numbers import NONE, excludes_zero, interval_text, number, signed, signed_interval
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column
 from merbench.report.views.compare import SANITY_LEGEND, score_cell
 from merbench.report.views.rows import INTERVALS, as_notes, counts, named, title_of
 from merbench.scoring.alignment import LEAST_CLIPS
+from merbench.scoring.decoupling import Decoupling
 from merbench.scoring.paired import Difference
 from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScores
 
 _Filled = tuple[Column, Callable[[Line], Cell]]
-
-
-def setting_text(changes: dict[str, Any]) -> str:
-    """Write settings as ``--set`` takes them: ``fusion=add rates=[0.25, 0.5]``."""
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in changes.items()}
-    return " ".join(f"{name}={text}" for name, text in texts.items())
 
 
 def ablation_report(ablation: Ablation) -> Report:
@@ -44,13 +38,13 @@ def ablation_report(ablation: Ablation) -> Report:
         [*_row_notes(ablation), *as_notes(ablation.notes), Note("note", _ran_on(ablation))],
     )
     records = ablation.records()
-    as_text = [record | {"settings": setting_text(record["settings"])} for record in records]
+    as_text = [record | {"settings": settings_text(record["settings"], " ")} for record in records]
     return Report([table], records=as_text, data=records, command=ablation.command)
 
 
 def _name(ablation: Ablation, line: Line) -> Cell:
     """Return the name of a row and its changed settings."""
-    changed = setting_text(line.changes)
+    changed = settings_text(line.changes, " ")
     if line is ablation.whole:
         changed = "the full method"
     elif ablation.is_whole(line):
@@ -77,13 +71,16 @@ def _decoupling_columns(ablation: Ablation) -> list[_Filled]:
     if not ablation.diagnosed:
         return []
 
+    def found(line: Line) -> Decoupling:
+        return line.decoupling or Decoupling(None, {}, None)
+
     def probe(name: str) -> Callable[[Line], Cell]:
-        return lambda line: _unit_cell(line.decoupling.probes.get(name) if line.decoupling else None)
+        return lambda line: _unit_cell(found(line).probes.get(name))
 
     return [
-        (Column("CKA"), _cka),
+        (Column("CKA"), lambda line: Cell(number(aligned.cka if (aligned := found(line).alignment) else None, 2))),
         *((Column(name, group="AU probe"), probe(name)) for name in ablation.features),
-        (Column("AU F1"), lambda line: _unit_cell(line.decoupling.detection if line.decoupling else None)),
+        (Column("AU F1"), lambda line: _unit_cell(found(line).detection)),
     ]
 
 
@@ -96,11 +93,6 @@ def _difference(found: Difference | None) -> Cell:
 
 def _unit_cell(scores: UnitScores | None) -> Cell:
     return Cell(NONE) if scores is None else Cell(number(scores.f1), interval_text(scores.interval))
-
-
-def _cka(line: Line) -> Cell:
-    aligned = line.decoupling.alignment if line.decoupling else None
-    return Cell(number(aligned.cka if aligned else None, 2))
 
 
 def _legend(ablation: Ablation) -> list[str]:
@@ -154,13 +146,10 @@ def _row_notes(ablation: Ablation) -> list[Note]:
     for line in ablation.lines:
         file = line.row.runs[0].file
         general = {*file.disclosures, file.remark, "synthetic data"}
+        place = line.name if line.group in (WHOLE, BESIDE, SANITY) else f"{line.group}/{line.name}"
         for note in as_notes(line.row.remarks):
-            found += named(file.method if note.text in general else _place(line), [note])
+            found += named(file.method if note.text in general else place, [note])
     return list(dict.fromkeys(found))
-
-
-def _place(line: Line) -> str:
-    return line.name if line.group in (WHOLE, BESIDE, SANITY) else f"{line.group}/{line.name}"
 
 
 def _ran_on(ablation: Ablation) -> str:

@@ -72,18 +72,13 @@ def _parts(audit: Audit, rows: Sequence[dict[str, Any]], parts: Sequence[str]) -
 
 def _figures(row: Mapping[str, Any], names: Sequence[str] | Mapping[str, str]) -> list[Cell]:
     """Return each figure and its lift."""
-    return [cell for name in names for cell in (_figure(row, name), _lift(row, name))]
-
-
-def _figure(row: Mapping[str, Any], name: str) -> Cell:
-    return Cell(number(row[name]), interval_text(_ends(row, name)))
-
-
-def _lift(row: Mapping[str, Any], name: str) -> Cell:
-    value, ends = row[f"{name}_lift"], _ends(row, f"{name}_lift")
-    if value is None or row["selection"] == "last":
-        return Cell(NONE)
-    return Cell(signed(value), signed_interval(ends), 1 if excludes_zero(ends) else 0)
+    cells: list[Cell] = []
+    for name in names:
+        lift, ends = row[f"{name}_lift"], _ends(row, f"{name}_lift")
+        cells += [Cell(number(row[name]), interval_text(_ends(row, name))), Cell(NONE)]
+        if lift is not None and row["selection"] != "last":
+            cells[-1] = Cell(signed(lift), signed_interval(ends), 1 if excludes_zero(ends) else 0)
+    return cells
 
 
 def _ends(row: Mapping[str, Any], name: str) -> Interval:

@@ -116,10 +116,8 @@ def _is_below(row: Row) -> bool:
 
 def _legend(rows: Sequence[Row], f1: str) -> list[str]:
     """Explain the intervals, the spread over seeds, the mark and the sanity rows."""
-    said = [f"{INTERVALS} ±: standard deviation of {f1} over seeds."]
-    ranked = len(ranks(rows))
-    if ranked >= 2:
-        said.append(_tested(rows, ranked))
+    said, ranked = [f"{INTERVALS} ±: standard deviation of {f1} over seeds."], len(ranks(rows))
+    said += [_tested(rows, ranked)] if ranked >= 2 else []
     return said + [SANITY_LEGEND] * any(row.sanity for row in rows)
 
 
@@ -138,7 +136,7 @@ def _published(published: Sequence[dict[str, Any]], titles: Mapping[str, str]) -
     parts = list(dict.fromkeys(row["part"] for row in published))
     sources = list(dict.fromkeys(row["source"] for row in published))
     meaning = {code: text for row in published for code, text in row["remarks"].items()}
-    letters = {code: _letter(index) for index, code in enumerate(meaning)}
+    letters = {code: chr(ord("a") + index % 26) * (index // 26 + 1) for index, code in enumerate(meaning)}
     by_method: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
     for row in published:
         by_method.setdefault((row["kind"], row["method"], row["year"], row["source"]), {})[row["part"]] = row
@@ -154,7 +152,3 @@ def _published(published: Sequence[dict[str, Any]], titles: Mapping[str, str]) -
     notes = [f"[{index}] {text}" for index, text in enumerate(sources, start=1)]
     notes += [f"{letters[code]}: {text}" for code, text in meaning.items()]
     return Table(PUBLISHED, [*columns, Column("Notes", align="left")], [Section(lines)], notes=as_notes(notes))
-
-
-def _letter(index: int) -> str:
-    return chr(ord("a") + index % 26) * (index // 26 + 1)

@@ -7,10 +7,7 @@ from merbench.report.table import Column, Report, Section, Table, name_column, t
 
 
 def databases_report(databases: Mapping[str, Sequence[str]], problems: Sequence[Note]) -> Report:
-    """Build the list of databases: contents, place, protocols that each serves, source.
-
-    `problems` are broken databases and protocols.
-    """
+    """Build the list of databases: contents, place, protocols, source; `problems` are broken entries of either."""
     columns = [name_column("Database")]
     columns += [Column(title, align="left", wraps=True) for title in ("Here", "Serves", "Source")]
     sections = [Section([text_cells(*texts)]) for texts in databases.values()]

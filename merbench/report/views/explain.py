@@ -1,6 +1,7 @@
 """An explanation: where two rows differ, by part, class, subject and clip."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -52,12 +53,8 @@ def _part_table(found: Explanation) -> Table:
         "95 % intervals and p: paired bootstrap and permutation test over subjects, conditional on the trained models. "
         "The p-values of databases are adjusted for their number (Holm).",
     ]
-    columns = [name_column("Part"), *_columns("", A, B, "A - B", "95 %", "p", "Clips")]
+    columns = [name_column("Part"), *map(Column, ("", A, B, "A - B", "95 %", "p", "Clips"))]
     return Table(f"UF1 and UAR: {A} minus {B}", columns, [Section(lines)], legend)
-
-
-def _columns(*titles: str) -> list[Column]:
-    return [Column(title) for title in titles]
 
 
 def _spread(found: Explanation) -> Iterator[str]:
@@ -88,7 +85,7 @@ def _confusion_table(found: Explanation) -> Table:
         for name, row in zip(found.classes, found.confusion.tolist(), strict=True)
     ]
     title = f"Confusion of {A} minus that of {B}, in clips: rows true, columns predicted"
-    return Table(title, [name_column("Class"), *_columns(*found.classes)], [Section(lines)])
+    return Table(title, [name_column("Class"), *map(Column, found.classes)], [Section(lines)])
 
 
 def _subject_table(found: Explanation, most: int) -> Table:
@@ -103,7 +100,8 @@ def _subject_table(found: Explanation, most: int) -> Table:
         )
         for each in moved.head(most).to_dict("records")
     ]  # fmt: skip
-    return Table(title, [name_column("Subject"), *_columns("A right", "B right", "A - B", "Clips")], [Section(lines)])
+    columns = [name_column("Subject"), *map(Column, ("A right", "B right", "A - B", "Clips"))]
+    return Table(title, columns, [Section(lines)])
 
 
 def _clip_table(found: Explanation, most: int) -> Table:
@@ -117,8 +115,9 @@ def _clip_table(found: Explanation, most: int) -> Table:
         ]
         clip = f"{each['dataset']}/{each['subject']}/{each['clip']}"
         lines.append(text_cells(clip, each["truth"], each["said"], each["other_said"], *right))
-    named_classes = [Column(name, align="left", wraps=True) for name in ("Truth", f"{A} predicted", f"{B} predicted")]
-    return Table(title, [name_column("Clip"), *named_classes, *_columns("A right", "B right")], [Section(lines)])
+    columns = [name_column("Clip"), *map(Column, ("Truth", f"{A} predicted", f"{B} predicted", "A right", "B right"))]
+    columns[1:4] = [replace(column, align="left", wraps=True) for column in columns[1:4]]
+    return Table(title, columns, [Section(lines)])
 
 
 def _only(most: int, moved: pd.DataFrame) -> str:

@@ -16,11 +16,7 @@ def methods_report(methods: Sequence[Sequence[str]]) -> Report:
 def protocols_report(readable: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) -> Report:
     """Build the list of protocols, name and summary; those whose databases have no reader yet come last."""
     columns = [name_column("Protocol", wraps=False), Column("About", align="left", wraps=True)]
-    sections = [
-        Section([text_cells(*line) for line in lines], title) for lines, title in ((readable, ""), (others, UNREAD))
-    ]
+    groups = {"": readable, "No reader for their databases yet": others}
+    sections = [Section([text_cells(*line) for line in lines], title) for title, lines in groups.items()]
     legend = ["merbench protocols NAME prints a protocol: source, databases, classes, exclusions, folds, counts."]
     return Report([Table("", columns, [section for section in sections if section.rows], legend)])
-
-
-UNREAD = "No reader for their databases yet"

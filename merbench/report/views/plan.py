@@ -26,8 +26,7 @@ def plan_report(
     for run, names in pending.items():
         if names:
             alike.setdefault(tuple(names), []).append(run)
-    lines_of = [f"folds of {', '.join(runs)} to run: {', '.join(names)}" for names, runs in alike.items()]
-    said = [Note("note", line) for line in lines_of]
+    said = [Note("note", f"folds of {', '.join(runs)} to run: {', '.join(names)}") for names, runs in alike.items()]
     total = sum(map(len, pending.values()))
     said.append(Note("note", f"{total} of {sum(folds.values())} folds would run; nothing was trained or recorded"))
     columns = [name_column("Run"), *map(Column, ("Folds", "Recorded", "Failed before", "Would run"))]

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from merbench.analysis.rows import Row
 from merbench.contracts.notes import Note
-from merbench.report.numbers import number
-from merbench.scoring.table import PartScore
+from merbench.report.numbers import NONE, number
 
 #: How the intervals of pooled figures are computed.
 INTERVALS = "95 % intervals: subject-level bootstrap, conditional on the trained models."
@@ -47,13 +46,9 @@ def counts(row: Row) -> list[str]:
     """Return clips, folds and seeds of a row, and the spread of UF1 over seeds; missing clips and folds are visible."""
     score, file = row.scores.get("full"), row.runs[0].file
     clips, all_clips = score.clips if score else 0, sum(file.folds.values())
+    spread = number(score.seed_sd if score else None, 3)
     return [
         str(clips) if clips == all_clips else f"{clips}/{all_clips}",
         str(row.folds) if row.folds == len(file.folds) else f"{row.folds}/{len(file.folds)}",
-        f"{len(row.runs)}{_spread(score)}",
+        f"{len(row.runs)}" + (f" ±{spread}" if spread != NONE else ""),
     ]
-
-
-def _spread(score: PartScore | None) -> str:
-    spread = number(None if score is None else score.seed_sd, 3)
-    return "" if spread == number(None) else f" ±{spread}"

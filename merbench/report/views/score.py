@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from merbench.contracts.errors import listed
 from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.records.logs import Log
@@ -18,8 +19,8 @@ def log_report(log: Log, spec: ProtocolSpec, name: str) -> Report:
     """Build the tables of a log's scores; missing clips, foreign clips and other labels are named."""
     notes = [Note("warning", f"warning: {warning}") for warning in spec.warnings]
     if log.relabelled:
-        listed = scores(pooled_confusion(log.as_listed, spec.classes))
-        figures = f"UF1 {number(listed.uf1)}, UAR {number(listed.uar)}"
+        official = scores(pooled_confusion(log.as_listed, spec.classes))
+        figures = f"UF1 {number(official.uf1)}, UAR {number(official.uar)}"
         notes.append(_of_clips("truth differs from the official list for", log.relabelled))
         notes.append(Note("warning", f"with the official labels: {figures}"))
     if log.missing:
@@ -34,5 +35,4 @@ def log_report(log: Log, spec: ProtocolSpec, name: str) -> Report:
 
 
 def _of_clips(text: str, clips: Sequence[str]) -> Note:
-    """Name clips, every one of them."""
-    return Note("warning", f"{text} {len(clips)} clip{'s' if len(clips) > 1 else ''}: {', '.join(clips)}")
+    return Note("warning", f"{text} {len(clips)} clip{'s' if len(clips) > 1 else ''}: {listed(clips, most=20)}")

@@ -10,6 +10,7 @@ import pandas as pd
 from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.contracts.cards import Task
 from merbench.contracts.notes import Note
+from merbench.contracts.yamlfiles import settings_text
 from merbench.records.model import FoldRecord
 from merbench.records.read import RecordedRun
 from merbench.report.numbers import NONE, interval_text, number
@@ -64,7 +65,7 @@ def _facts(run: RecordedRun, record: FoldRecord | None, inner: npt.NDArray[np.fl
         "method": file.method,
         "config": " ".join(filter(None, [file.config_name, file.variant])),
         "seed": str(key.seed),
-        "settings": ", ".join(f"{name}={value}" for name, value in key.config.items()) or "none",
+        "settings": settings_text(key.config) or "none",
         "protocol": f"{file.protocol} (specification {key.spec_digest[:12]}, split {key.split_digest[:12]})",
         "data": f"{file.data}{' (synthetic)' if file.synthetic else ''} ({key.data_digest[:12]})",
         "inputs": ", ".join(f"{name} ({value[:12]})" for name, value in key.input_digests.items()) or "none",

@@ -1,9 +1,10 @@
 """Reports as one HTML page that needs nothing else and opens offline; everything from outside is escaped."""
 
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from merbench.contracts.names import shown
+from merbench.contracts.names import shown_lines
 from merbench.report.table import Column, Report
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ thead th.group { text-align: center; border-bottom: 1px solid #999; }
 tbody + tbody { border-top: 1px solid #999; }
 tbody th { text-align: left; font-style: italic; font-weight: normal; }
 td small { display: block; color: #555; }
+sup { position: absolute; line-height: 1; }
 td.best b, td.second u { text-decoration-thickness: 1px; }
 figcaption, ul { color: #444; font-size: 13px; }
 li.warning, li.problem { color: #8a3b00; }
@@ -105,20 +107,12 @@ def _environment() -> "Environment":
     from jinja2 import Environment, StrictUndefined
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["shown"] = _shown
+    made.filters["shown"] = shown_lines
     made.filters["spans"] = _spans
     return made
 
 
-def _shown(text: str) -> str:
-    """Write control characters as escapes, but for line breaks."""
-    return "\n".join(map(shown, text.split("\n")))
-
-
 def _spans(columns: list[Column]) -> list[tuple[str, int]]:
     """Return the heads that neighbouring columns share, and how many share each; nothing where there are none."""
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        same = spans and spans[-1][0] == column.group
-        spans[-1:] = [(column.group, spans[-1][1] + 1)] if same else [*spans[-1:], (column.group, 1)]
+    spans = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
     return spans if any(group for group, _ in spans) else []

@@ -41,7 +41,8 @@ def _table(table: Table) -> Iterator[str]:
             cells = [row[place] for place in used]
             body.append(" & ".join(map(_figure, cells)) + r" \\")
             if any(cell.detail for cell in cells):
-                body.append(" & ".join(map(_detail, cells)) + r" \\")
+                details = [rf"\tiny {escape(cell.detail)}" if cell.detail else "" for cell in cells]
+                body.append(" & ".join(details) + r" \\")
     yield from (r"\begin{table*}[t]", r"\centering\scriptsize\setlength{\tabcolsep}{3pt}")
     if table.title:
         yield rf"\caption{{{escape(table.title)}}}"
@@ -72,7 +73,3 @@ def _figure(cell: Cell) -> str:
     text = escape(cell.text)
     figure = (text, rf"\textbf{{{text}}}", rf"\underline{{{text}}}")[cell.place]
     return figure + (rf"\rlap{{{escape(cell.mark)}}}" if cell.mark else "")  # moves no figure
-
-
-def _detail(cell: Cell) -> str:
-    return rf"\tiny {escape(cell.detail)}" if cell.detail else ""

@@ -1,6 +1,8 @@
-"""Reports on a terminal: whole where they fit, else in panels below one another; as wide as needed in a pipe."""
+"""Reports on a terminal: whole where they fit, else in panels; in a pipe as wide as needed, or ``COLUMNS``."""
 
 import io
+import os
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -9,9 +11,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from merbench.contracts.names import shown
+from merbench.contracts.names import shown, shown_lines
 from merbench.contracts.notes import Note
-from merbench.report.table import Cell, Column, Report, Table
+from merbench.report.table import Cell, Report, Table
 
 STYLES = {"warning": "yellow", "problem": "red", "excluded": "yellow", "corrected": "yellow"}
 #: A text that may be broken gets at least this much room before a table is split into panels.
@@ -23,32 +25,30 @@ def print_report(report: Report, console: Console) -> None:
     for table in report.tables:
         for grid in _grids(table, console):
             _print_grid(grid, console)
-        for line in table.legend:
-            print_note(Note("note", line), console)
-        print_notes(table.notes, console)
+        print_notes([*(Note("note", line) for line in table.legend), *table.notes], console)
         if len(report.tables) > 1 and (table.legend or table.notes):
             console.print()
-    if report.command:
-        print_note(Note("note", report.command), console)
-    print_notes(report.notes, console)
+    command = [Note("note", report.command)] if report.command else []
+    print_notes([*command, *report.notes], console)
 
 
 def print_notes(notes: Sequence[Note], console: Console) -> None:
     """Print notes, a line each, in the colour of their kind."""
     for note in notes:
-        print_note(note, console)
+        console.print(Text(shown(note.text), style=STYLES.get(note.kind, "dim")), soft_wrap=not console.is_terminal)
 
 
-def print_note(note: Note, console: Console) -> None:
-    """Print one note."""
-    console.print(Text(shown(note.text), style=STYLES.get(note.kind, "dim")), soft_wrap=not console.is_terminal)
+def _limited(console: Console) -> bool:
+    """Return whether tables have a width: a terminal's, or that of ``COLUMNS``."""
+    return console.is_terminal or os.environ.get("COLUMNS", "").isdecimal()
 
 
 def _print_grid(grid: Grid, console: Console) -> None:
     if console.is_terminal:
         console.print(grid)
         return
-    page = Console(file=io.StringIO(), width=max(_width(grid, console), 1), highlight=False)
+    width = min(_width(grid, console), console.width if _limited(console) else sys.maxsize)
+    page = Console(file=io.StringIO(), width=max(width, 1), highlight=False)
     with page.capture() as captured:
         page.print(grid)
     console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
@@ -62,7 +62,7 @@ def _width(grid: Grid, console: Console) -> int:
 def _grids(table: Table, console: Console) -> list[Grid]:
     """Return a table whole where it fits, its long texts broken if need be; else in panels."""
     every = list(range(len(table.columns)))
-    if not console.is_terminal or _fits(table, every, _LEAST, console):
+    if not _limited(console) or _fits(table, every, _LEAST, console):
         return [_grid(table, every, table.title)]
     names = max(8, console.width // 3)
     titles = [table.title, f"{table.title}, continued" if table.title else ""]
@@ -91,14 +91,15 @@ def _panels(table: Table, names: int, console: Console) -> list[list[int]]:
 
 def _grid(table: Table, places: Sequence[int], title: str, widest: int | None = None) -> Grid:
     """Lay some columns out; texts that may be broken are, where they are longer than `widest`."""
-    columns = [table.columns[place] for place in places]
     headless = not any(column.title or column.group for column in table.columns)
     grid = Grid(
         title=Text(shown(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
         padding=(0, 1), show_header=not headless,
     )  # fmt: skip
-    for column in columns:
-        _add_column(grid, column, widest)
+    for column in (table.columns[place] for place in places):
+        head = shown_lines(f"{column.group}\n{column.title}" if column.group else column.title)
+        limit = widest if column.wraps else None
+        grid.add_column(Text(head), justify=column.align, no_wrap=not column.wraps, overflow="fold", max_width=limit)
     titled = table.titled if table.titled in places else places[0]
     for section in table.sections:
         grid.add_section()
@@ -110,18 +111,7 @@ def _grid(table: Table, places: Sequence[int], title: str, widest: int | None = 
     return grid
 
 
-def _add_column(grid: Grid, column: Column, widest: int | None) -> None:
-    head = _lines(f"{column.group}\n{column.title}" if column.group else column.title)
-    limit = widest if column.wraps else None
-    grid.add_column(Text(head), justify=column.align, no_wrap=not column.wraps, overflow="fold", max_width=limit)
-
-
 def _text(cell: Cell) -> Text:
-    below = (("\n" + _lines(cell.detail), "dim"),) if cell.detail else ()
+    below = (("\n" + shown_lines(cell.detail), "dim"),) if cell.detail else ()
     style = ("", "bold", "underline")[cell.place]
-    return Text.assemble(cell.mark, (_lines(cell.text), style), *below)  # the mark moves no decimal point
-
-
-def _lines(text: str) -> str:
-    """Write text for a terminal, line by line."""
-    return "\n".join(map(shown, text.split("\n")))
+    return Text.assemble(cell.mark, (shown_lines(cell.text), style), *below)  # the mark moves no decimal point

@@ -12,7 +12,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import Prediction
 from merbench.engine.execute.jobs import Executor
 from merbench.engine.execute.state import failures, run_state
-from merbench.records.folder import RunFolder
+from merbench.records.folder import DIAGNOSTICS, RunFolder
 from merbench.records.read import read_run
 
 
@@ -159,14 +159,14 @@ def test_diagnostics_asked_for_later_are_run_and_kept_once(tmp_path, method, tel
     (state,), _ = go([asked], tmp_path, ["toy/c"])  # of one fold alone
     assert state.complete
     assert method.trained[6:] == ["toy/c"]
-    assert [fold for fold in FOLDS if folder.read_diagnostics(fold, plan.file)] == ["toy/c"]
+    assert [fold for fold in FOLDS if folder.read_arrays(fold, plan.file, DIAGNOSTICS)] == ["toy/c"]
     (state,), watcher = go([asked], tmp_path)
     assert watcher.started == [(0, 1, tuple(fold for fold in FOLDS if fold != "toy/c"))]
     assert state.complete
     same(predictions(plan, tmp_path), before)
     assert kept_beside(plan, tmp_path) == {"diagnostics.npz"}
     for fold in FOLDS:
-        found = folder.read_diagnostics(fold, plan.file)
+        found = folder.read_arrays(fold, plan.file, DIAGNOSTICS)
         inside = before[before.subject == fold.split("/")[1]]
         np.testing.assert_allclose(found["test/gate/only"], inside.score_negative / 2 + 0.5, rtol=1e-6)
         assert found["test/clip"].tolist() == inside["clip"].tolist()
@@ -195,7 +195,7 @@ def test_epochs_and_diagnostics_do_not_cost_each_other(tmp_path, method, telling
         assert kept_beside(one, runs) == {"epochs.npz", "diagnostics.npz"}
         go([plan], runs, existing="redo")
         assert kept_beside(plan, runs) == set()
-        assert folder.read_diagnostics("toy/c", plan.file) == {}
+        assert folder.read_arrays("toy/c", plan.file, DIAGNOSTICS) == {}
     assert len(method.trained) == 38
 
 

@@ -207,7 +207,7 @@ def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, peop
 
 
 def test_mistakes_with_selected_epochs_fail_the_fold(task, knowing):
-    with pytest.raises(SetupError, match=r"Knowing does not report epochs.*--select last"):  # so would every fold
+    with pytest.raises(SetupError, match=r"the method does not report epochs.*--select last"):  # so would every fold
         run_fold(task(knowing(epochs=0), selection="inner"), FOLD)
 
     class Deaf(knowing()):
