@@ -1,12 +1,15 @@
 """The registries of methods and protocols."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from merbench.contracts.cards import Card, Task
 from merbench.contracts.errors import MerbenchError, SetupError, suggestion
@@ -135,13 +138,35 @@ def _read_card(path: Path) -> Card:
     return load_yaml_model(path, Card)
 
 
+class _Required(BaseModel):
+    """What a card requires, whatever else it says."""
+
+    requires: tuple[str, ...] = ()
+
+
+def _refuse_if_lacking(entry: Entry, required: tuple[str, ...]) -> None:
+    if required:
+        from merbench.contracts.requirements import installation
+
+        if command := installation(required):
+            raise SetupError(f"{_named(entry)} is not installed: {command}")
+
+
 @cache
 def method_card(entry: Entry) -> Card:
-    """Read the card in the folder of a method's module, once a process, without importing the module."""
+    """Read the card in the folder of a method's module, once a process, without importing the module.
+
+    A `MerbenchError` says why it can't be read; a `SetupError` names required packages that are missing, if so.
+    """
     path = method_folder(entry)[0] / "card.yaml"
     if not path.is_file():
         raise MerbenchError(f"{_named(entry)} has no card: {path} is missing")
-    card = _read_card(path)
+    try:
+        card = _read_card(path)
+    except MerbenchError:
+        with suppress(ValueError):  # of a requirement that is none
+            _refuse_if_lacking(entry, load_yaml_model(path, _Required).requires)  # they may bring its input kinds
+        raise
     if card.name != entry.name:
         raise MerbenchError(f"{path} is the card of {card.name!r}, but the method is registered as {entry.name!r}")
     return card
@@ -202,11 +227,7 @@ def family_of(name: str) -> str | None:
 
 def check_installed(entry: Entry) -> None:
     """Read the card of a method; SetupError with the command that installs required packages that are missing."""
-    if required := method_card(entry).requires:
-        from merbench.contracts.requirements import installation
-
-        if command := installation(required):
-            raise SetupError(f"{_named(entry)} is not installed: {command}")
+    _refuse_if_lacking(entry, method_card(entry).requires)
 
 
 def _forget_cards() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 from support.cases import each
 from support.refusals import refusal
-from support.toy_package import plug_in
+from support.toy_package import plug_in, swap
 
 from merbench.contracts.cards import Card
 from merbench.contracts.errors import MerbenchError, SetupError
@@ -236,7 +236,13 @@ def test_required_packages_are_checked_before_anything_is_imported(plugin):
             assert folder.name not in sys.modules
             items, problems = METHODS.load_all()
             assert ("majority" in items, problems) == (True, [Note("note", line)])  # it is not broken
-    plugin(card=f"{CARD}requires: [numpy>=1]\n")
+    inputs = "inputs: {{x: {{kind: of-that-package}}}}\n"
+    card = plugin(card=f"{CARD}requires: [no-such-package]\n{inputs}") / "card.yaml"
+    assert refusal(METHODS.get, "mine", error=SetupError).endswith("pip install 'no-such-package'")
+    swap(card, "no-such-package", "no such package")
+    assert "unknown input kind 'of-that-package'" in refusal(METHODS.get, "mine")
+    card.write_text(f"{CARD}requires: [numpy>=1]\n")
+    METHODS.forget()
     assert METHODS.get("mine").card.requires == ("numpy>=1",)
 
 
