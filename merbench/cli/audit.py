@@ -36,7 +36,9 @@ def audit(
     Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
     """
     from merbench.analysis.audit_runs import read_audit
-    from merbench.engine.plan.catalogue import METHODS
+    from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+    from merbench.engine.plan.data import check_data
     from merbench.records.select import read_leaderboard, read_runs
     from merbench.report.figures.audit import write_audit
     from merbench.report.views.audit import audit_report
@@ -50,24 +52,15 @@ def audit(
         chosen = {name: chosen[name] for name in asked}
     options = RunOptions(methods=[method], protocol=[protocol], data=data or "auto", results=results)
     options = replace(options, config=[config] if config else [], settings=settings or [])
-    if data and not known.where(method=method, protocol=name, data=data) and not Path(data).is_dir():
-        _check_runnable(data, protocol, name)
+    readable = name != protocol or name in PROTOCOLS.names()  # else the protocol's file is not known
+    if data and readable and not (Path(data).is_dir() or known.where(method=method, protocol=name, data=data)):
+        check_data(data, [find_protocol(protocol)])
     found = read_audit(known, method, name, recording(options), data, chosen)
     for problem in known.problems:
         typer.echo(problem, err=True)
     print_as(audit_report(found), "json" if json else format)
     for path in write_audit(found, out) if out else ():
         typer.echo(f"wrote {path}", err=json or format != "table")
-
-
-def _check_runnable(data: str, protocol: str, name: str) -> None:
-    """Refuse data without runs on which none can be recorded either; `name` is that of the protocol in records."""
-    from merbench.engine.plan.catalogue import PROTOCOLS
-    from merbench.engine.plan.catalogue import protocol as find_protocol
-    from merbench.engine.plan.data import check_data
-
-    if name != protocol or name in PROTOCOLS.names():
-        check_data(data, [find_protocol(protocol)])
 
 
 def _recorded_name(method: str, protocol: str, known: "Runs") -> str:

@@ -40,7 +40,7 @@ def print_notes(notes: Sequence[Note], console: Console) -> None:
 
 def _limited(console: Console) -> bool:
     """Return whether tables have a width: a terminal's, or that of ``COLUMNS``."""
-    return console.is_terminal or os.environ.get("COLUMNS", "").isdecimal()
+    return console.is_terminal or os.environ.get("COLUMNS", "").lstrip("0").isdecimal()
 
 
 def _print_grid(grid: Grid, console: Console) -> None:
