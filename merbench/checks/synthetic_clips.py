@@ -19,7 +19,7 @@ from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import MethodConfig, Problem
 from merbench.engine.fold.opening import Auxiliary, FoldTask
 from merbench.engine.plan.catalogue import RegisteredMethod
-from merbench.prepare.jitter import is_jittered
+from merbench.prepare.jitter import vary_in_number
 from merbench.prepare.kinds.kind import kind_of
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 CLASSES = ("negative", "positive", "surprise")
 VOCABULARY = (1, 4, 12)
 _PEOPLE = {"trial-one": ("s1", "s2", "s3"), "trial-two": ("s1", "s2", "s3")}
-_SHIFTED = 3  # versions of a clip, for inputs declared with jitter
+_VERSIONS = 3  # of a clip, for inputs that are drawn
 
 
 def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
@@ -113,6 +113,12 @@ def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
 
 def _values(spec: InputSpec, marks: pd.DataFrame, rng: np.random.Generator) -> Array:
     kind = kind_of(spec)
-    if not is_jittered(spec):
+    if spec.drawn is None:
         return kind.synthetic(spec, marks, rng)
-    return np.stack([kind.synthetic(spec, marks, rng) for _ in range(_SHIFTED)], axis=1)
+    versions = np.stack([kind.synthetic(spec, marks, rng) for _ in range(_VERSIONS)], axis=1)
+    if not vary_in_number(spec):
+        return versions
+    found = np.empty(len(versions), dtype=object)
+    for row, clip in enumerate(versions):
+        found[row] = clip[: 1 + row % _VERSIONS]
+    return found

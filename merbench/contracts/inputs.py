@@ -4,7 +4,7 @@ A method declares named inputs and never reads files. A specification covers eve
 digest is part of the resume key.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,11 +15,15 @@ from merbench.contracts.specifications import FaceSpecification, Specification, 
 
 Span = Literal["onset-apex", "onset-offset", "clip"]
 FrameSpan = Literal["onset", "onset-apex", "onset-offset", "clip"]
+#: ``evm`` amplifies the movement of the prepared faces, see :mod:`merbench.prepare.magnify`; it needs the frame rate.
+Magnify = Literal["none", "evm"]
+_Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _check_jitter(spec: "Flow | Frames", apex_is_used: bool) -> None:
-    if (spec.apex_jitter and not apex_is_used) or (spec.span == "clip" and spec.onset_jitter):
-        raise ValueError(f"the span {spec.span} does not begin or end at the jittered frame: remove the jitter")
+def _check_moved(spec: "Flow | Frames", way: str, onset: object, apex: object, apex_is_used: bool) -> None:
+    if (apex and not apex_is_used) or (spec.span == "clip" and onset):
+        moved = {"jitter": "jittered", "draw": "drawn"}[way]
+        raise ValueError(f"the span {spec.span} does not begin or end at the {moved} frame: remove the {way}")
 
 
 class Flow(FaceSpecification):
@@ -35,6 +39,7 @@ class Flow(FaceSpecification):
     """
 
     named_by: ClassVar[tuple[str, ...]] = ("span", "size", "channels", "algorithm", "normalise")
+    added_later: ClassVar[tuple[str, ...]] = ("magnify",)
 
     kind: Literal["flow"] = "flow"
     span: Span = "onset-apex"
@@ -46,6 +51,7 @@ class Flow(FaceSpecification):
     face_size: int = Field(128, ge=16)
     onset_jitter: int = Field(0, ge=0)
     apex_jitter: int = Field(0, ge=0)
+    magnify: Magnify = "none"
 
     @model_validator(mode="after")
     def _consistent(self) -> "Flow":
@@ -55,7 +61,7 @@ class Flow(FaceSpecification):
             raise ValueError("name at least one channel")
         if self.mask == "face" and self.faces == "haar":
             raise ValueError("mask: face needs landmarks, which faces: haar does not provide")
-        _check_jitter(self, self.span == "onset-apex")
+        _check_moved(self, "jitter", self.onset_jitter, self.apex_jitter, self.span == "onset-apex")
         return self
 
 
@@ -66,19 +72,40 @@ class Frames(FaceSpecification):
 
     ``sampling`` places the count over the span: ``"uniform"`` takes the nearest frame at equal steps,
     ``"interpolated"`` blends its two neighbours, ``"phase"`` gives the rise (onset to apex) and the decay (apex to
-    offset) the same number of steps, the apex being one of them (only over ``onset-offset``).
+    offset) the same number of steps, the apex being one of them (only over ``onset-offset``). ``"jittered"`` is uniform
+    for test clips; in training, each position but the first is drawn within half a step of its uniform one.
+
+    In training, ``onset_draw`` and ``apex_draw`` draw onset and apex from windows before and after the annotated
+    frame: fractions of the rise, but after the apex of the decay, see :func:`merbench.prepare.draws.windows`.
+    MMNet's rule is ``onset_draw=(0, .0375), apex_draw=(.0375, 0)``. A clip has at most so many ``versions`` to draw
+    from, which are all in memory; they are chosen once if there are more, as there always are with ``"jittered"``.
+
+    ``difference="onset"`` gives int16 differences to the first frame, which is dropped: count - 1 of them.
     """
 
     named_by: ClassVar[tuple[str, ...]] = ("span", "count", "size", "colour")
+    added_later: ClassVar[tuple[str, ...]] = ("onset_draw", "apex_draw", "versions", "difference", "magnify")
 
     kind: Literal["frames"] = "frames"
     span: FrameSpan = "onset-offset"
     count: int | None = Field(8, ge=1)
     size: int = Field(112, ge=8)
     colour: Literal["grey", "rgb"] = "grey"
-    sampling: Literal["uniform", "interpolated", "phase"] = "uniform"
+    sampling: Literal["uniform", "interpolated", "phase", "jittered"] = "uniform"
     onset_jitter: int = Field(0, ge=0)
     apex_jitter: int = Field(0, ge=0)
+    onset_draw: tuple[_Fraction, _Fraction] = (0, 0)
+    apex_draw: tuple[_Fraction, _Fraction] = (0, 0)
+    versions: int = Field(16, ge=2)
+    difference: Literal["none", "onset"] = "none"
+    magnify: Magnify = "none"
+
+    @property
+    def drawn(self) -> Hashable:
+        """None if there is one version of each clip; else what is drawn: the same frames at any size, in any colour."""
+        if self.sampling == "jittered" or any(self.onset_draw + self.apex_draw):
+            return self.span, self.count, self.sampling, self.onset_draw, self.apex_draw, self.versions
+        return super().drawn
 
     @model_validator(mode="after")
     def _consistent(self) -> "Frames":
@@ -88,20 +115,61 @@ class Frames(FaceSpecification):
             raise ValueError(f"the span onset has only one frame: remove sampling: {self.sampling}")
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
-        _check_jitter(self, self.span == "onset-apex" or self.sampling == "phase")
-        if self.count is None and (self.sampling == "interpolated" or self.onset_jitter or self.apex_jitter):
-            raise ValueError("interpolated sampling and jitter need a count")
+        apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
+        _check_moved(self, "jitter", self.onset_jitter, self.apex_jitter, apex_is_used)
+        if self.count is None and (self.sampling in ("interpolated", "jittered") or self.drawn):
+            raise ValueError("interpolated sampling, jitter and draws need a count")
+        if self.difference == "onset" and self.span in ("onset", "clip"):
+            raise ValueError(f"difference: onset needs a span from the onset to another frame, not {self.span}")
+        self._check_draws(apex_is_used)
         return self
+
+    def _check_draws(self, apex_is_used: bool) -> None:
+        _check_moved(self, "draw", any(self.onset_draw), any(self.apex_draw), apex_is_used)
+        ways = [self.onset_jitter or self.apex_jitter, any(self.onset_draw + self.apex_draw)]
+        if sum(map(bool, [*ways, self.sampling == "jittered"])) > 1:
+            raise ValueError("use one of jitter, draws of onset and apex, and sampling: jittered")
+        if self.onset_draw[1] + self.apex_draw[0] >= 1:
+            raise ValueError("onset and apex would be drawn from one window: lower onset_draw or apex_draw")
+        if self.versions != 16 and not (ways[1] or self.sampling == "jittered"):
+            raise ValueError("versions needs onset_draw, apex_draw or sampling: jittered")
+
+
+class FrameTimes(Specification):
+    """When the frames of another input were taken: ``(count,)`` a clip, float32, in milliseconds after the onset.
+
+    Declared with the same `frames` as that input: one time for each of its frames, of the frame taken, not of the
+    position asked for, and with ``difference`` none for the dropped one. In training both draw the same version if they
+    come from one call of :meth:`Inputs.batch`, where the onset is the drawn one. It needs the frame rate.
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ("frames",)
+
+    kind: Literal["frame-times"] = "frame-times"
+    frames: Frames
+
+    @property
+    def drawn(self) -> Hashable:
+        """What the frames draw."""
+        return self.frames.drawn
 
 
 class DynamicImage(FaceSpecification):
-    """The whole clip in one picture by approximate rank pooling: ``(size, size, 3)`` a clip, uint8, RGB."""
+    """The whole clip in one picture by approximate rank pooling: ``(size, size, 3)`` a clip, uint8, RGB.
+
+    ``weights="exact"`` are those of Bilen et al. (CVPR 2016), ``"lab"`` those in the code of LEARNet, which add the
+    face itself; both are scaled to 0..255. ``"active"`` are those in the code of OrigiNet: ``(size, size, 1)``, grey,
+    not scaled but cut to 0..255. See :mod:`merbench.prepare.kinds.dynamic_image`.
+    """
 
     named_by: ClassVar[tuple[str, ...]] = ("span", "size")
+    added_later: ClassVar[tuple[str, ...]] = ("weights", "magnify")
 
     kind: Literal["dynamic-image"] = "dynamic-image"
     span: Span = "onset-offset"
     size: int = Field(112, ge=8)
+    weights: Literal["exact", "lab", "active"] = "exact"
+    magnify: Magnify = "none"
 
 
 class Landmarks(FaceSpecification):
@@ -140,7 +208,8 @@ class ClipFacts(Specification):
 
 
 _BUILTIN: dict[str, type[Specification]] = {
-    cls.model_fields["kind"].default: cls for cls in (Flow, Frames, DynamicImage, Landmarks, ActionUnits, ClipFacts)
+    cls.model_fields["kind"].default: cls
+    for cls in (Flow, Frames, FrameTimes, DynamicImage, Landmarks, ActionUnits, ClipFacts)
 }
 
 
@@ -159,26 +228,55 @@ Rows = npt.NDArray[np.intp] | slice
 class ArrayInput:
     """One input of a set of clips, held in memory.
 
-    `values` have shape (n_clips, ...). With a jitter window, the second axis has the shifted versions, first the
-    annotated one; clips of different length (``count=None``) are an array of arrays. `prepared` is database -> the
-    settled specification, where it differs from `spec`.
+    `values` have shape (n_clips, ...). If versions are drawn in training, they are the second axis, first the annotated
+    one. Clips of different length (``count=None``), or with different numbers of versions, are an array of arrays.
+    `prepared` is database -> the settled specification, where it differs from `spec`.
     """
 
     def __init__(self, spec: InputSpec, values: npt.NDArray[Any], prepared: Mapping[str, str] | None = None) -> None:
         self.spec = spec
         self.prepared = dict(prepared or {})
         self._values = values
-        self._shifted = bool(getattr(spec, "onset_jitter", 0) or getattr(spec, "apex_jitter", 0))
 
     def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[Any]:
         """Return the values of the clips at `rows`, shape (n_rows, ...), as a copy that may be changed in place.
 
-        `rng` draws the jitter of a specification with a window; None gives the annotated frames.
+        `rng` draws the version of each clip if the specification has any; None gives the annotated one. Clips of
+        different length are an array of arrays: see :meth:`padded`.
         """
-        values = _copied(self._values[rows])
-        if not self._shifted:
-            return values
-        versions = np.zeros(len(values), int) if rng is None else rng.integers(values.shape[1], size=len(values))
+        return self.of_versions(rows, self.versions(rows, rng))
+
+    def padded(
+        self, rows: Rows = slice(None), rng: np.random.Generator | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Return a batch of clips of different length in one array, filled with 0, and the mask of what is not filled.
+
+        Shapes (n_rows, longest, ...) and (n_rows, longest). A method must ignore what is filled, so that the
+        prediction for a clip does not depend on the longest one in the batch.
+        """
+        clips = list(self.batch(rows, rng))
+        longest = max(len(clip) for clip in clips)
+        mask = np.arange(longest) < np.array([len(clip) for clip in clips])[:, None]
+        values = np.zeros((*mask.shape, *clips[0].shape[1:]), clips[0].dtype)
+        values[mask] = np.concatenate(clips)
+        return values, mask
+
+    def versions(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> npt.NDArray[np.intp]:
+        """Draw a version of each clip at `rows`; without `rng`, or versions to draw from, the annotated one."""
+        values = self._values[rows]
+        if rng is None or self.spec.drawn is None:
+            return np.zeros(len(values), int)
+        if values.dtype == object:
+            return rng.integers([len(versions) for versions in values])
+        return rng.integers(values.shape[1], size=len(values))
+
+    def of_versions(self, rows: Rows, versions: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+        """Return what :meth:`batch` returns for versions that :meth:`versions` drew."""
+        values = self._values[rows]
+        if self.spec.drawn is None:
+            return _copied(values)
+        if values.dtype == object:
+            return np.stack([clip[version] for clip, version in zip(values, versions, strict=True)])
         return np.array(values[np.arange(len(values)), versions])
 
     def stored(self) -> npt.NDArray[Any]:
@@ -211,6 +309,16 @@ class Inputs:
     def names(self) -> Iterable[str]:
         """Return the names of the inputs."""
         return self._arrays.keys()
+
+    def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> dict[str, npt.NDArray[Any]]:
+        """Return a batch of each input, see :meth:`ArrayInput.batch`; inputs with the same draws draw alike."""
+        found, drawn = {}, dict[Hashable, npt.NDArray[np.intp]]()
+        for name, array in self._arrays.items():
+            versions = drawn.get(array.spec.drawn)
+            if versions is None:
+                versions = drawn[array.spec.drawn] = array.versions(rows, rng)
+            found[name] = array.of_versions(rows, versions)
+        return found
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Inputs":
         """Return a **copy** for some clips: a method gets no other clip, not even by reference."""

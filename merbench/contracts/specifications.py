@@ -4,7 +4,7 @@ The kinds of merbench are objects in ``merbench/prepare/kinds/``, a file each; a
 the group ``merbench.inputs``. See :class:`merbench.prepare.kinds.kind.Kind`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -32,6 +32,14 @@ class Specification(BaseModel):
 
     kind: str
 
+    @property
+    def drawn(self) -> Hashable:
+        """None if there is one version of each clip; else what is drawn in training.
+
+        Inputs that agree in it have the same versions, and draw the same one.
+        """
+        return self if getattr(self, "onset_jitter", 0) or getattr(self, "apex_jitter", 0) else None
+
     def __str__(self) -> str:
         """Name the kind and its settings: ``flow(onset-apex, 28, u/v/strain, tvl1, clip)``."""
         values = {name: "/".join(map(str, v)) if isinstance(v, tuple) else v for name, v in self if name != "kind"}
@@ -58,7 +66,9 @@ _BUILTIN = {
     "action-units": "merbench.prepare.kinds.action_units:KIND",
     "clip-facts": "merbench.prepare.kinds.clip_facts:KIND",
     "dynamic-image": "merbench.prepare.kinds.dynamic_image:KIND",
+    "face": "merbench.prepare.kinds.face:KIND",
     "flow": "merbench.prepare.kinds.flow:KIND",
+    "frame-times": "merbench.prepare.kinds.frame_times:KIND",
     "frames": "merbench.prepare.kinds.frames:KIND",
     "landmarks": "merbench.prepare.kinds.landmarks:KIND",
 }

@@ -1,7 +1,6 @@
 """The inputs of a set of clips, from the database of each clip, in the order of the clips."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.kinds.build import build
+from merbench.prepare.jitter import vary_in_number
 from merbench.prepare.kinds.kind import kind_of
+from merbench.prepare.provide import provide
 from merbench.prepare.store import SILENT, PreparationWatcher, Shelf, ShelfFile, remove_file
 
 Array = npt.NDArray[Any]
@@ -31,12 +31,19 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
             kind = kind_of(spec)
             if offers is None or kind.from_table:
                 asked = settled(spec, source.reading.cropped)
-                lacking = kind.lacking(asked, source) or lacking_for(asked)
+                lacking = kind.lacking(asked, source) or lacking_for(asked) or _lacking_fps(asked, source)
             else:
                 lacking = None if spec in offers else f"has only {'; '.join(map(str, offers))}"
             if lacking is not None:
                 said.append(f"input {name!r}, {spec}: {source.database.card.name} {lacking}")
     return said
+
+
+def _lacking_fps(spec: InputSpec, source: Source) -> str | None:
+    unknown = int(source.clips.fps.isna().sum())
+    if not unknown or not kind_of(spec).needs_fps(spec):
+        return None
+    return f"has no fps for {unknown} of {len(source.clips)} clips"
 
 
 def prepare_inputs(
@@ -115,14 +122,14 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
     shelf = Shelf(ShelfFile.of(source.name, spec))
     wanted = clip_frames(source, clips)
     arrays = []
-    for clip, path in zip(wanted, shelf.provide(wanted, partial(build, spec), watcher), strict=True):
+    for clip, path in zip(wanted, provide(shelf, wanted, watcher), strict=True):
         try:
             arrays.append(shelf.read(path))
         except DataError as error:
             watcher.note(f"{error}: {clip.name} is built again")
             remove_file(path)
-            arrays.append(shelf.read(shelf.provide([clip], partial(build, spec), SILENT)[0]))
-    if not kind.is_ragged(spec):
+            arrays.append(shelf.read(provide(shelf, [clip], SILENT)[0]))
+    if not (kind.is_ragged(spec) or vary_in_number(spec)):
         return np.stack(arrays)
     values = np.empty(len(arrays), dtype=object)
     for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows
@@ -138,7 +145,7 @@ def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, wor
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
     if not kind_of(spec).from_table:
-        Shelf(ShelfFile.of(source.name, spec)).provide(clips, partial(build, spec), watcher, workers)
+        provide(Shelf(ShelfFile.of(source.name, spec)), clips, watcher, workers)
     return len(clips)
 
 
@@ -147,11 +154,12 @@ def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
     assert isinstance(source.database, FrameDatabase)
     found = []
     marks = clips[["onset", "apex", "offset"]].astype(int).to_numpy().tolist()  # floats where other clips have none
-    for row, (onset, apex, offset) in zip(clips.itertuples(), marks, strict=True):
+    rates = [None if np.isnan(fps) else fps for fps in clips["fps"].astype(float)]
+    for row, fps, (onset, apex, offset) in zip(clips.itertuples(), rates, marks, strict=True):
         files = source.database.frames(source.folder, str(row.path))
         if not files:
             raise DataError(f"{source.folder / str(row.path)} has no frame of {clip_name(row)}; copy it again")
-        found.append(ClipFrames(clip_name(row), onset, apex, offset, files, source.reading.cropped))
+        found.append(ClipFrames(clip_name(row), onset, apex, offset, files, source.reading.cropped, fps))
     return found
 
 

@@ -21,7 +21,8 @@ class ClipFrames:
     """One clip as inputs are built from it: annotated frame numbers and files.
 
     The name is like ``casme2/sub01/EP02_01f``. Frames are counted as the database does; a missing one is replaced by
-    the nearest on disk. There is at least one file, in order of number. `cropped`: the pictures are cropped faces.
+    the nearest on disk. There is at least one file, in order of number. `cropped`: the pictures are cropped faces. The
+    frame rate may be unknown. `version` numbers the versions from which frames with drawn positions are taken.
     """
 
     name: str
@@ -30,6 +31,8 @@ class ClipFrames:
     offset: int
     files: Mapping[int, Path]
     cropped: bool = False
+    fps: float | None = None
+    version: int = 0
 
     def nearest(self, number: float) -> int:
         """Return the number of the frame nearest to `number`; of two, the earlier."""

@@ -1,14 +1,32 @@
-"""Jitter: the variants of a clip in which onset and apex are shifted, within the windows that an input declares."""
+"""The versions of a clip from which an input draws in training: onset and apex shifted or drawn, positions drawn."""
 
+from dataclasses import replace
 from itertools import product
 
+from merbench.contracts.inputs import Frames, FrameTimes
 from merbench.contracts.specifications import Specification
+from merbench.prepare.draws import drawn_pairs, windows
 from merbench.prepare.frames import ClipFrames
 
 
-def is_jittered(spec: Specification) -> bool:
-    """Return whether a specification has a jitter window, so that its arrays have a leading axis over variants."""
-    return any(_windows(spec))
+def versions(spec: Specification, clip: ClipFrames) -> list[ClipFrames]:
+    """Return the versions of a clip, first the annotated one: with other onsets and apexes, or numbered."""
+    spec = spec.frames if isinstance(spec, FrameTimes) else spec
+    if isinstance(spec, Frames) and spec.sampling == "jittered":
+        return [replace(clip, version=number) for number in range(spec.versions)]
+    if isinstance(spec, Frames) and vary_in_number(spec):
+        onsets, apexes = windows(clip.onset, clip.apex, clip.offset, spec.onset_draw, spec.apex_draw)
+        onsets = range(max(onsets[0], min(min(clip.files), clip.onset)), onsets[-1] + 1)
+        pairs = drawn_pairs(onsets, apexes, (clip.onset, clip.apex), spec.versions, clip.name)
+    else:
+        pairs = [shifted(clip, *shift) for shift in variants(spec)]
+    return [replace(clip, onset=onset, apex=apex) for onset, apex in pairs]
+
+
+def vary_in_number(spec: Specification) -> bool:
+    """Return whether clips have different numbers of versions."""
+    spec = spec.frames if isinstance(spec, FrameTimes) else spec
+    return isinstance(spec, Frames) and any(spec.onset_draw + spec.apex_draw)
 
 
 def variants(spec: Specification) -> list[tuple[int, int]]:

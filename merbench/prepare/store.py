@@ -11,7 +11,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
@@ -99,9 +99,9 @@ def store_folder() -> Path:
     return home() / "store"
 
 
-def clip_key(clip: ClipFrames) -> str:
-    """Digest everything that a clip's arrays depend on: annotation, and name, size and time of each frame file."""
-    annotated = [clip.name, clip.onset, clip.apex, clip.offset, clip.cropped]
+def clip_key(clip: ClipFrames, timed: bool = False) -> str:
+    """Digest all that a clip's arrays depend on: annotation, name, size and time of each frame file; fps if `timed`."""
+    annotated = [clip.name, clip.onset, clip.apex, clip.offset, clip.cropped, *([clip.fps] if timed else [])]
     files = []
     for number, path in clip.files.items():
         try:
@@ -148,26 +148,39 @@ class Shelf:
         watcher: PreparationWatcher,
         workers: int | None = None,
         processes: bool = False,
+        before: Callable[[Sequence[ClipFrames]], object] | None = None,
     ) -> list[Path]:
-        """Build the missing `clips`, in parallel, and return the file of each; `processes` for what holds the lock.
+        """Build the missing `clips`, in parallel, and return the file of each.
+
+        `processes`: `build` holds the interpreter lock. `before` is called with the missing clips.
 
         Of two processes at the same time, the second waits and uses the files of the first. Memory does not grow with
         the number of clips. DataError names all clips that can't be built, and the others are kept; MerbenchError if
         the store can't be written.
         """
-        keys = [clip_key(clip) for clip in clips]
+        assert self.file is not None
+        timed = kind_of(self.file.spec).needs_fps(self.file.spec)
+        keys = [clip_key(clip, timed) for clip in clips]
         there = self.arrays()
         if not set(keys) <= set(there) or _description(self.folder) is None:
             with self._alone(watcher):
                 there = self.arrays()
                 missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in there}
                 if missing:
+                    if before is not None:
+                        before(list(missing.values()))
                     with closing(in_parallel(missing, build, workers, processes)) as results:
                         self._build(missing, len(clips), results, watcher)
                 there = self.arrays()
         return [there[key] for key in keys]
 
-    def read(self, path: Path) -> Array:
+    def there(self, clips: Sequence[ClipFrames]) -> list[Path | None]:
+        """Return the file of each clip that is built."""
+        arrays = self.arrays()
+        return [arrays.get(clip_key(clip)) for clip in clips]
+
+    @staticmethod
+    def read(path: Path) -> Array:
         """Read and verify one file; DataError if it has changed since it was written."""
         try:
             content = path.read_bytes()

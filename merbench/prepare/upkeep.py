@@ -53,7 +53,8 @@ def _registered_keys() -> tuple[dict[str, set[str]], list[str]]:
         try:
             source = open_registered(name)
             if source.database.card.offers is None:
-                found[source.name] = {clip_key(clip) for clip in clip_frames(source, source.clips)}
+                clips = clip_frames(source, source.clips)
+                found[source.name] = {clip_key(clip, timed) for clip in clips for timed in (False, True)}
         except MerbenchError:
             unreadable.append(name)
     return found, unreadable

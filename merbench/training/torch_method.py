@@ -99,10 +99,10 @@ class TorchMethod:
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Turn the inputs of clips into tensors, row by row; by default every declared input unchanged.
 
-        Test clips lack inputs that are for training only. `rng`, None for test clips, draws jitter, for
-        ``inputs[name].batch(rng=rng)``.
+        Test clips lack inputs that are for training only. `rng`, None for test clips, draws the versions of clips, for
+        ``inputs.batch(rng=rng)``.
         """
-        return {name: torch.from_numpy(inputs[name].batch(rng=rng)) for name in inputs.names()}
+        return {name: torch.from_numpy(values) for name, values in inputs.batch(rng=rng).items()}
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Change a training batch at random, drawing from `generator`, on the batch's device; by default not at all."""
@@ -209,8 +209,7 @@ class _BatchSource:
         self.labels = torch.from_numpy(np.asarray(train.labels)).to(device)
         self.epochs = method.passes(len(self.labels))
         self.data: Batch = {}
-        specs = [train.inputs[name].spec for name in train.inputs.names()]
-        self.jittered = any(getattr(spec, f"{end}_jitter", 0) for spec in specs for end in ("onset", "apex"))
+        self.jittered = any(train.inputs[name].spec.drawn is not None for name in train.inputs.names())
         self._method, self._inputs = method, train.inputs
         self._order, self._jitter = run.rng("shuffle"), run.rng("jitter")
         self._generator = torch.Generator(device).manual_seed(run.stream_seed("augment"))

@@ -3,6 +3,7 @@
 from importlib import import_module
 from textwrap import dedent
 
+import numpy as np
 import pytest
 from support import faulty
 
@@ -11,7 +12,9 @@ from merbench.checks import findings
 from merbench.checks.checked import CheckedMethod
 from merbench.checks.checks import CHECKS
 from merbench.checks.observation import observe
-from merbench.checks.synthetic_clips import without_test_labels
+from merbench.checks.synthetic_clips import synthetic_task, without_test_labels
+from merbench.contracts.inputs import DynamicImage, Frames, FrameTimes
+from merbench.contracts.methods import MethodConfig
 from merbench.engine.plan.catalogue import METHODS
 
 IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
@@ -74,6 +77,27 @@ FAULTS = [
     (faulty.Auxiliary, {"auxiliary": ["elsewhere"]}, {}),
     (faulty.Auxiliary, {}, {"contract": "'elsewhere'"}),
 ]
+
+
+def test_synthetic_clips_are_drawn_as_declared():
+    pairs = Frames(span="onset-apex", count=2, size=8, onset_draw=(0, 0.1), difference="onset")
+    jittered = Frames(count=3, size=8, sampling="jittered")
+    inputs = {"pairs": pairs, "times": FrameTimes(frames=pairs), "jittered": jittered}
+    inputs |= {"every": FrameTimes(frames=Frames(count=None)), "active": DynamicImage(size=8, weights="active")}
+    method = faulty.registered(faulty.Sound, inputs=inputs)
+    given = synthetic_task(method, MethodConfig(), "classification").inputs
+    for name, versions in (("pairs", [1, 2, 3]), ("times", [1, 2, 3]), ("jittered", [3, 3, 3])):
+        assert [len(clip) for clip in given[name].stored()[:3]] == versions, name
+    batch = given.batch(slice(0, 6), np.random.default_rng(0))
+    shapes = {name: (values.dtype, values.shape) for name, values in batch.items()}
+    assert shapes == {
+        "pairs": (np.int16, (6, 1, 8, 8, 1)),
+        "times": (np.float32, (6, 1)),
+        "jittered": (np.uint8, (6, 3, 8, 8, 1)),
+        "every": (object, (6,)),
+        "active": (np.uint8, (6, 8, 8, 1)),
+    }
+    assert all((np.diff(times) > 0).all() for times in batch["every"])
 
 
 def checked(cls, task="classification", config=None, **card):

@@ -10,12 +10,14 @@ from merbench.contracts.inputs import (
     DynamicImage,
     Flow,
     Frames,
+    FrameTimes,
     Inputs,
     InputSpec,
     Landmarks,
 )
 
 SPECS = [Flow(), Frames(), DynamicImage(), Landmarks(), ActionUnits(), ClipFacts(facts=("seconds",))]
+SPECS.append(FrameTimes(frames=Frames(count=3)))
 
 
 def test_a_specification_survives_being_written():
@@ -49,7 +51,9 @@ def test_an_input_is_named_by_its_settings():
     faces = str(Flow(faces="haar", face_size=96))
     assert faces == "flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar, face_size=96)"
     assert str(Frames(count=None, span="clip")) == "frames(clip, None, 112, grey)"
-    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 9
+    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 10
+    assert str(FrameTimes(frames=Frames())) == f"frame-times({Frames()})"
+    assert str(Frames(onset_draw=(0, 0.1))) == "frames(onset-offset, 8, 112, grey, onset_draw=0.0/0.1)"
 
 
 def test_contradictory_settings_are_refused():
@@ -65,6 +69,18 @@ def test_contradictory_settings_are_refused():
             (Frames, {"onset_jitter": 1, "span": "clip"}, "the span clip"),
             (Flow, {"apex_jitter": 1, "span": "onset-offset"}, "the span onset-offset"),
             (Flow, {"apex_jitter": 1, "span": "clip"}, "the span clip"),
+            (Frames, {"onset_draw": (0.1, 0), "span": "clip"}, "the span clip .* drawn frame"),
+            (Frames, {"apex_draw": (0.1, 0)}, "the span onset-offset .* drawn frame"),
+            (Frames, {"onset_draw": (0.1, 0), "count": None}, "need a count"),
+            (Frames, {"sampling": "jittered", "count": None}, "need a count"),
+            (Frames, {"onset_draw": (0, 0.6), "apex_draw": (0.4, 0), "span": "onset-apex"}, "from one window"),
+            (Frames, {"onset_draw": (0, 1.0)}, "less than 1"),
+            (Frames, {"onset_draw": (0.1, 0), "onset_jitter": 1}, "one of jitter, draws"),
+            (Frames, {"onset_draw": (0.1, 0), "sampling": "jittered"}, "one of jitter, draws"),
+            (Frames, {"versions": 4}, "versions needs"),
+            (Frames, {"difference": "onset", "span": "clip"}, "needs a span from the onset"),
+            (Frames, {"difference": "onset", "span": "onset", "count": 1}, "needs a span from the onset"),
+            (FrameTimes, {"frames": {"count": 0}}, "greater than or equal to 1"),
         )
     ):
         with pytest.raises(ValidationError, match=why):
@@ -81,6 +97,78 @@ def test_a_shifted_version_is_drawn_for_each_clip():
     taken = one.take(np.array([2]))
     assert taken.batch()[:, 0].tolist() == [6]
     assert {int(taken.batch(rng=np.random.default_rng(seed))[0, 0]) for seed in range(30)} == {6, 7, 8}
+
+
+PAIR = {"span": "onset-apex", "count": 2}
+
+
+def _ragged(*counts):
+    """Return clips with so many versions: the arrays [clip, version]."""
+    found = np.empty(len(counts), dtype=object)
+    for clip, count in enumerate(counts):
+        found[clip] = np.array([[clip, version] for version in range(count)])
+    return found
+
+
+def test_draws_of_one_stream_stay_those_of_earlier_versions():
+    one = ArrayInput(Flow(apex_jitter=1), np.arange(8 * 3).reshape(8, 3))
+    drawn = one.batch(rng=np.random.default_rng(5))
+    assert (drawn % 3).tolist() == [2, 2, 0, 2, 1, 1, 1, 0]
+
+
+def test_clips_draw_among_their_own_versions():
+    one = ArrayInput(Frames(onset_draw=(0, 0.1), **PAIR), _ragged(3, 1, 2))
+    assert one.batch().tolist() == [[0, 0], [1, 0], [2, 0]]
+    draws = np.array([one.batch(rng=np.random.default_rng(seed)) for seed in range(60)])
+    assert [set(column) for column in draws[:, :, 1].T] == [{0, 1, 2}, {0}, {0, 1}]
+    assert (draws[:, :, 0] == [0, 1, 2]).all()
+    taken = one.take(np.array([2]))
+    assert {int(taken.batch(rng=np.random.default_rng(seed))[0, 1]) for seed in range(30)} == {0, 1}
+    taken.batch()[:] = 9
+    assert taken.batch().tolist() == [[2, 0]]
+
+
+def test_inputs_with_the_same_draws_draw_the_same_versions():
+    frames = Frames(onset_draw=(0, 0.1), **PAIR)
+    arrays = {
+        "frames": ArrayInput(frames, _ragged(3, 1, 2, 3)),
+        "flow": ArrayInput(Flow(apex_jitter=1), np.arange(12).reshape(4, 3)),
+        "small": ArrayInput(frames.model_copy(update={"size": 8}), _ragged(3, 1, 2, 3)),
+        "times": ArrayInput(FrameTimes(frames=frames), _ragged(3, 1, 2, 3)),
+        "other": ArrayInput(frames.model_copy(update={"onset_draw": (0, 0.2)}), _ragged(3, 1, 2, 3)),
+        "plain": ArrayInput(Flow(), np.arange(4)),
+    }
+    inputs, differ = Inputs(arrays, 4), 0
+    for seed in range(20):
+        found = inputs.batch(rng=np.random.default_rng(seed))
+        assert list(found) == list(arrays)
+        assert found["frames"].tolist() == found["small"].tolist() == found["times"].tolist()
+        assert found["plain"].tolist() == [0, 1, 2, 3]
+        differ += found["frames"].tolist() != found["other"].tolist()
+        rng = np.random.default_rng(seed)  # those that draw do so in their order, each from the same stream
+        assert found["frames"].tolist() == arrays["frames"].batch(rng=rng).tolist()
+        assert found["flow"].tolist() == arrays["flow"].batch(rng=rng).tolist()
+    assert differ
+    rows = np.array([3, 0])
+    assert {name: values[:, 0].tolist() for name, values in inputs.batch(rows).items() if values.ndim == 2} == {
+        name: [3, 0] for name in ("frames", "small", "times", "other")
+    }
+
+
+def test_padded_frames_are_marked():
+    values = np.empty(3, dtype=object)
+    values[:] = [np.full((count, 2), 7 + count, np.uint8) for count in (3, 5, 4)]
+    one = ArrayInput(Frames(count=None), values)
+    padded, mask = one.padded(np.array([0, 2]))
+    assert (padded.shape, padded.dtype, mask.dtype) == ((2, 4, 2), np.uint8, np.bool_)
+    assert mask.tolist() == [[True, True, True, False], [True] * 4]
+    assert padded[:, :, 0].tolist() == [[10, 10, 10, 0], [11] * 4]
+    whole, mask = one.padded()
+    for clip, count in enumerate((3, 5, 4)):
+        np.testing.assert_array_equal(whole[clip][mask[clip]], values[clip])
+        assert mask[clip].sum() == count
+    whole, mask = ArrayInput(Flow(), np.ones((2, 3, 1))).padded()  # of one length already
+    assert (whole.shape, mask.all()) == ((2, 3, 1), True)
 
 
 def test_clips_of_several_lengths_are_copied_one_by_one():

@@ -11,7 +11,16 @@ from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading, Source
 from merbench.contracts.errors import DataError, MerbenchError
-from merbench.contracts.inputs import ActionUnits, ArrayInput, DynamicImage, Flow, Frames, Inputs, Landmarks
+from merbench.contracts.inputs import (
+    ActionUnits,
+    ArrayInput,
+    DynamicImage,
+    Flow,
+    Frames,
+    FrameTimes,
+    Inputs,
+    Landmarks,
+)
 from merbench.databases.releases.megc2019_flow28 import FLOW
 from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.faces import settle
@@ -150,6 +159,37 @@ def test_every_frame_of_each_clip_makes_a_ragged_input(tmp_path):
     assert [values.shape for values in alike.batch()] == [(5, 8, 8, 1)] * 3
     digests = input_digests(Inputs({"a": ragged, "b": alike, "c": ragged.take(np.array([0, 1, 2]))}, 3))
     assert digests["a"] == digests["c"] != digests["b"]
+
+
+def test_drawn_pairs_and_their_times_are_ragged_over_versions(tmp_path):
+    source = _pictures(tmp_path, 3)
+    source.clips.loc[1, ["apex", "offset"]] = [4, 5]
+    spec = Frames(count=2, size=8, span="onset-apex", onset_draw=(0, 0.3))
+    inputs = prepare_inputs([source], source.clips, {"frames": spec, "times": FrameTimes(frames=spec)})
+    assert [values.shape for values in inputs["frames"].stored()] == [(1, 2, 8, 8, 1), (2, 2, 8, 8, 1), (1, 2, 8, 8, 1)]
+    assert inputs["times"].stored()[1].tolist() == [[0, 20], [0, 15]]
+    assert inputs["frames"].batch()[:, :, 0, 0, 0].tolist() == [[0, 2], [10, 14], [20, 22]]
+    for seed in range(10):
+        drawn = inputs.batch(rng=np.random.default_rng(seed))
+        assert (np.diff(drawn["frames"][:, :, 0, 0, 0].astype(int)) * 5 == np.diff(drawn["times"])).all()
+    assert len(set(input_digests(inputs).values())) == 2
+
+
+def test_frame_rates_are_needed_for_times_and_magnification_only(tmp_path):
+    source, specs = _pictures(tmp_path, 2), {"times": FrameTimes(frames=SMALL_FRAMES), "plain": SMALL_FRAMES}
+    specs["large"] = SMALL_FRAMES.model_copy(update={"magnify": "evm"})
+    slow = Source(source.database, source.folder, Reading(source.clips.assign(fps=100.0), "none", cropped=True))
+    times, large = (
+        [prepare_input([each], each.clips, specs[name]).batch() for each in (source, slow)]
+        for name in ("times", "large")
+    )
+    assert (times[0].tolist(), times[1].tolist()) == ([[0, 10, 20]] * 2, [[0, 20, 40]] * 2)
+    assert (large[0] != large[1]).any()  # the store tells them apart
+    source.clips.loc[1, "fps"] = None
+    said = missing_inputs([source], specs)
+    assert said == [
+        f"input {name!r}, {specs[name]}: pictures has no fps for 1 of 2 clips" for name in ("times", "large")
+    ]
 
 
 def test_jitter_is_drawn_with_a_generator_only_and_action_units_have_a_mask(tmp_path):

@@ -8,6 +8,7 @@ from merbench.contracts.errors import DataError
 from merbench.contracts.specifications import Specification
 from merbench.prepare.faces.find import FaceAlignment, Found, Points, find_face
 from merbench.prepare.frames import ClipFrames, Image
+from merbench.prepare.magnify import magnified
 
 Made = TypeVar("Made")
 
@@ -15,27 +16,55 @@ Made = TypeVar("Made")
 class Faces:
     """The faces of a clip, aligned by the onset frame's transform or each by its own; for one thread.
 
-    `numbers` are those of the frames on disk, ascending.
+    `numbers` are those of the frames on disk, ascending. `onset` is where the face is in the onset frame, if known.
+    Faces from the frame `magnified_from` on are magnified, see :mod:`merbench.prepare.magnify`.
     """
 
-    def __init__(self, clip: ClipFrames, found: Found, align: Literal["onset", "frame"]) -> None:
-        self._clip, self._found, self._align = clip, found, align
+    def __init__(
+        self,
+        clip: ClipFrames,
+        found: Found,
+        align: Literal["onset", "frame"],
+        onset: FaceAlignment | None = None,
+        magnified_from: float | None = None,
+    ) -> None:
+        self._clip, self._found, self._align, self._known = clip, found, align, onset
+        self._magnified_from = magnified_from
         self._made: dict[Hashable, Any] = {}
         self.numbers = sorted(clip.files)
 
     @classmethod
-    def of(cls, spec: Specification, clip: ClipFrames) -> "Faces":
-        """Return the faces that a settled specification asks for, or pictures as delivered if it says nothing."""
+    def of(cls, spec: Specification, clip: ClipFrames, onset: FaceAlignment | None = None) -> "Faces":
+        """Return the faces that a settled specification asks for, or pictures as delivered if it says nothing.
+
+        Magnification begins a second before the onset, or at the first frame if the span is the whole clip.
+        """
         found: Any = getattr(spec, "faces", "delivered")
         assert found != "auto"  # settled before anything is built
-        return cls(clip, found, getattr(spec, "align", "onset"))
+        begin: float | None = None
+        if getattr(spec, "magnify", "none") == "evm":
+            if clip.fps is None:
+                raise DataError(f"{clip.name} has no frame rate, which magnify: evm needs")
+            begin = min(clip.files) if getattr(spec, "span", "") == "clip" else clip.onset - clip.fps
+        return cls(clip, found, getattr(spec, "align", "onset"), onset, begin)
 
     def face(self, number: int, size: int) -> Image:
         """Return the face of a frame, BGR, `size` x `size`; it is kept, and read only."""
         return self.once(("face", number, size), lambda: self.aligned(number, size))
 
     def aligned(self, number: int, size: int) -> Image:
-        """Return the face of a frame that is used once, without keeping it."""
+        """Return the face of a frame that is used once, without keeping it unless it is magnified."""
+        begin, fps = self._magnified_from, self._clip.fps
+        if begin is None or fps is None or number < begin:
+            return self._aligned(number, size)
+        from_begin = ((known, self._aligned(known, size)) for known in self.numbers if known >= begin)
+        stream, kept = self.once(("magnified", size), lambda: (magnified(from_begin, fps), dict[int, Image]()))
+        while number not in kept:
+            known, image = next(stream)
+            kept[known] = image
+        return kept[number]
+
+    def _aligned(self, number: int, size: int) -> Image:
         onset, alignment = self._onset
         if number == self._clip.nearest(self._clip.onset):
             return alignment.apply(onset, size)
@@ -52,11 +81,15 @@ class Faces:
 
     def points(self, size: int) -> Points:
         """Return the onset frame's 68 landmarks in pixels of a face of `size`, shape (68, 2)."""
+        return self.alignment(landmarks=True).points(size)
+
+    def alignment(self, landmarks: bool) -> FaceAlignment:
+        """Return where the face is in the onset frame, if need be with landmarks."""
         image, alignment = self._onset
-        if alignment.landmarks is None:
-            where = self._where(self._clip.nearest(self._clip.onset))
-            alignment = self.once("landmarks", lambda: find_face(image, self._found, where, landmarks=True))
-        return alignment.points(size)
+        if alignment.landmarks is not None or not landmarks:
+            return alignment
+        where = self._where(self._clip.nearest(self._clip.onset))
+        return self.once("landmarks", lambda: find_face(image, self._found, where, landmarks=True))
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """Return what `make` gives, computed once for the clip and `key`."""
@@ -68,7 +101,7 @@ class Faces:
     def _onset(self) -> tuple[Image, FaceAlignment]:
         number = self._clip.nearest(self._clip.onset)
         image = self._clip.image(number)
-        return image, find_face(image, self._found, self._where(number))
+        return image, self._known or find_face(image, self._found, self._where(number))
 
     def _where(self, number: int) -> str:
         return f"{self._clip.name}, frame {number} ({self._clip.files[number]})"

@@ -1,6 +1,5 @@
 """The array of one input of one clip, built by its kind and checked."""
 
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -11,7 +10,7 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.specifications import Specification
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.jitter import is_jittered, shifted, variants
+from merbench.prepare.jitter import versions
 from merbench.prepare.kinds.kind import kind_of
 
 Array = npt.NDArray[Any]
@@ -21,7 +20,7 @@ def build(spec: Specification, clip: ClipFrames, faces: Faces | None = None) -> 
     """Build one input of one clip; `faces` of the same clip may be shared by inputs with the same face settings.
 
     `spec` is settled, see :func:`merbench.prepare.faces.settle.settled`. Its docstring has shape and type of the array;
-    with a jitter window there is a leading axis over :func:`merbench.prepare.jitter.variants`.
+    if versions are drawn, there is a leading axis over :func:`merbench.prepare.jitter.versions`.
 
     Raises
     ------
@@ -33,13 +32,12 @@ def build(spec: Specification, clip: ClipFrames, faces: Faces | None = None) -> 
     kind = kind_of(spec)
     faces = faces or Faces.of(spec, clip)
     built = []
-    for shift in variants(spec):
-        onset, apex = shifted(clip, *shift)
+    for version in versions(spec, clip):
         try:
-            values = np.asarray(kind.build(spec, replace(clip, onset=onset, apex=apex), faces))
+            values = np.asarray(kind.build(spec, version, faces))
         except (MerbenchError, cv2.error):
             raise
         except Exception as error:
             raise MerbenchError(f"input kind {spec.kind!r} failed on {spec} of {clip.name}: {error!r}") from error
         built.append(kind.checked(spec, values, clip.name))
-    return np.stack(built) if is_jittered(spec) else built[0]
+    return built[0] if spec.drawn is None else np.stack(built)

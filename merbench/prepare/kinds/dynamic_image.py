@@ -10,7 +10,7 @@ import pandas as pd
 from merbench.contracts.inputs import DynamicImage
 from merbench.prepare import marked, sampling
 from merbench.prepare.faces.aligned import Faces
-from merbench.prepare.frames import ClipFrames, Image, rgb
+from merbench.prepare.frames import ClipFrames, Image, grey, rgb
 from merbench.prepare.kinds.flow import to_bytes
 from merbench.prepare.kinds.kind import Form, Kind
 
@@ -75,14 +75,16 @@ class _DynamicImageKind(Kind[DynamicImage]):
     spec = DynamicImage
 
     def form(self, spec: DynamicImage) -> Form:
-        return np.uint8, (spec.size, spec.size, 3)
+        return np.uint8, (spec.size, spec.size, 1 if spec.weights == "active" else 3)
 
     def build(self, spec: DynamicImage, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         numbers = sampling.within(faces.numbers, *clip.ends(spec.span))
-        return dynamic_image((rgb(faces.aligned(number, spec.size)) for number in numbers), len(numbers))
+        convert = grey if spec.weights == "active" else rgb
+        frames = (convert(faces.aligned(number, spec.size)) for number in numbers)
+        return dynamic_image(frames, len(numbers), spec.weights)
 
     def synthetic(self, spec: DynamicImage, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
-        return marked.images(marks.to_numpy(), spec.size, 3, rng)
+        return marked.images(marks.to_numpy(), spec.size, 1 if spec.weights == "active" else 3, rng)
 
 
 KIND = _DynamicImageKind()

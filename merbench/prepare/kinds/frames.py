@@ -9,30 +9,45 @@ import pandas as pd
 
 from merbench.contracts.inputs import Frames
 from merbench.prepare import marked, pictures, sampling
+from merbench.prepare.draws import drawn_positions
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames, Image, grey, rgb
 from merbench.prepare.kinds.kind import Form, Kind
+
+
+def taken(spec: Frames, clip: ClipFrames) -> list[tuple[int, int, float]]:
+    """Return what is taken of a clip: pairs of neighbouring frames on disk and the weight of the second, mostly 0."""
+    numbers = sorted(clip.files)
+    first, last = clip.ends(spec.span)
+    if spec.count is None:
+        return [(number, number, 0.0) for number in sampling.within(numbers, first, last)]
+    if spec.sampling == "phase":
+        positions = sampling.phase(clip.onset, clip.apex, clip.offset, spec.count)
+    elif spec.sampling == "jittered":
+        positions = drawn_positions(first, last, spec.count, spec.versions, clip.name)[clip.version]
+    else:
+        positions = np.linspace(first, last, spec.count)
+    if spec.sampling == "interpolated":
+        return sampling.neighbours(numbers, positions)
+    return [(number, number, 0.0) for number in sampling.nearest(numbers, positions)]
+
+
+def lengths(spec: Frames) -> int | None:
+    """Return the number of frames in the array of a clip; None if clips differ."""
+    return None if spec.count is None else spec.count - (spec.difference == "onset")
 
 
 class _FramesKind(Kind[Frames]):
     spec = Frames
 
     def form(self, spec: Frames) -> Form:
-        return np.uint8, (spec.count, spec.size, spec.size, 3 if spec.colour == "rgb" else 1)
+        dtype = np.uint8 if spec.difference == "none" else np.int16
+        return dtype, (lengths(spec), spec.size, spec.size, 3 if spec.colour == "rgb" else 1)
 
     def build(self, spec: Frames, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         convert = rgb if spec.colour == "rgb" else grey
-        first, last = clip.ends(spec.span)
-        if spec.count is None:
-            numbers = sampling.within(faces.numbers, first, last)
-        elif spec.sampling == "phase":
-            numbers = sampling.nearest(faces.numbers, sampling.phase(clip.onset, clip.apex, clip.offset, spec.count))
-        elif spec.sampling == "uniform":
-            numbers = sampling.nearest(faces.numbers, np.linspace(first, last, spec.count))
-        else:
-            mixed = sampling.neighbours(faces.numbers, np.linspace(first, last, spec.count))
-            return np.stack([convert(_blend(faces, spec.size, *each)) for each in mixed])
-        return np.stack([convert(faces.face(number, spec.size)) for number in numbers])
+        values = np.stack([convert(_blend(faces, spec.size, *each)) for each in taken(spec, clip)])
+        return values if spec.difference == "none" else _difference(values)
 
     def synthetic(self, spec: Frames, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
         """Make frames in which the marks increase."""
@@ -40,20 +55,28 @@ class _FramesKind(Kind[Frames]):
 
         def make(rows: slice, shape: tuple[int, ...]) -> npt.NDArray[Any]:
             count, size, _, channels = shape
-            steps = np.linspace(0, 1, count)
-            return np.stack([marked.images(final[rows] * at, size, channels, rng) for at in steps], axis=1)
+            steps = np.linspace(0, 1, count + (spec.difference == "onset"))
+            made = np.stack([marked.images(final[rows] * at, size, channels, rng) for at in steps], axis=1)
+            return made if spec.difference == "none" else np.stack([_difference(clip) for clip in made])
 
         return marked.each_length(self.form(spec)[1], make, len(final))
 
     def pictures(self, spec: Frames, values: npt.NDArray[Any]) -> list[tuple[str, pictures.Picture]]:
         """Draw frames, at most some of them."""
         chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), pictures.MOST)).round().astype(int))
-        whole = np.repeat(values, 3, axis=-1) if spec.colour == "grey" else values
+        shown = values if spec.difference == "none" else np.clip(128 + values, 0, 255).astype(np.uint8)
+        whole = np.repeat(shown, 3, axis=-1) if spec.colour == "grey" else shown
         return [(f"frame {index + 1}", pictures.fitted(whole[index])) for index in chosen]
 
 
 def _blend(faces: Faces, size: int, before: int, after: int, weight: float) -> Image:
+    if not weight:
+        return faces.face(before, size)
     return np.asarray(cv2.addWeighted(faces.face(before, size), 1 - weight, faces.face(after, size), weight, 0))
+
+
+def _difference(frames: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+    return np.asarray(frames[1:].astype(np.int16) - frames[0])
 
 
 KIND = _FramesKind()

@@ -51,9 +51,13 @@ class Kind(Generic[Spec]):
     def lacking(self, spec: Spec, source: Source) -> str | None:
         """Return what a database or this machine lacks to serve `spec`, as the tail of a line: ``has no onset``.
 
-        Landmarks need not be considered, see :meth:`needs_landmarks`.
+        Landmarks and frame rates need not be considered, see :meth:`needs_landmarks` and :meth:`needs_fps`.
         """
         return None
+
+    def needs_fps(self, spec: Spec) -> bool:
+        """Return whether the frame rate is needed."""
+        return getattr(spec, "magnify", "none") != "none"
 
     def needs_landmarks(self, spec: Spec) -> bool:
         """Return whether 68 landmarks are needed, however the face is found."""

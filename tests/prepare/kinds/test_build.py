@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-import skimage.data
+from support.moving import APEX, NUMBERS, OFFSET, ONSET, SIZE, moving_clip, plain_clip
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
@@ -12,36 +12,17 @@ from merbench.prepare.kinds import flow
 from merbench.prepare.kinds.build import build
 from merbench.prepare.kinds.dynamic_image import dynamic_image
 
-ONSET, APEX, OFFSET = 12, 16, 21
-NUMBERS = [number for number in range(10, 25) if number != 18]  # one frame is missing
-SIZE = 48
-
 with_dlib = pytest.mark.skipif(not landmarks_installed(), reason="dlib is not installed (the extra faces)")
-
-
-def _write(folder, images):
-    files = {}
-    for number, image in images.items():
-        files[number] = folder / f"img{number}.png"
-        assert cv2.imwrite(str(files[number]), image)
-    return ClipFrames("casme2/sub01/EP02_01f", ONSET, APEX, OFFSET, files, cropped=True)
 
 
 @pytest.fixture
 def clip(tmp_path):
-    """Return a clip of plain frames whose grey value is ten times their number."""
-    return _write(tmp_path, {number: np.full((SIZE, SIZE, 3), 10 * number, np.uint8) for number in NUMBERS})
+    return plain_clip(tmp_path)
 
 
 @pytest.fixture
 def moving(tmp_path):
-    """Return a clip of a real face that moves to the right until the apex and back, at 2.5 picture pixels a frame."""
-    astronaut = np.ascontiguousarray(skimage.data.astronaut()[:256, 96:352, ::-1])
-    moves = {n: np.array([[1, 0, 2.5 * max(0, 4 - abs(n - APEX))], [0, 1, 0]]) for n in NUMBERS}
-    border = cv2.BORDER_REPLICATE
-    return _write(
-        tmp_path, {n: cv2.warpAffine(astronaut, move, (256, 256), borderMode=border) for n, move in moves.items()}
-    )
+    return moving_clip(tmp_path)
 
 
 def _frames(clip, **settings):
@@ -143,6 +124,12 @@ def test_frames_are_aligned_by_the_onset_or_each_alone(moving):
     followed = build(Flow(align="frame", **settings), moving)
     assert np.median(moved) > 4  # 10 pixels, in a face of 115, brought to 64
     assert abs(np.median(followed)) < 1
+    pairs = [
+        build(Frames(faces="landmarks", span="onset-apex", count=2, size=64, align=how), moving).astype(int)
+        for how in ("onset", "frame")
+    ]
+    np.testing.assert_array_equal(pairs[0][0], pairs[1][0])
+    assert abs(np.diff(pairs[1], axis=0)).mean() < 0.4 * abs(np.diff(pairs[0], axis=0)).mean()
 
 
 def test_variants_are_all_shifts_and_the_first_is_none(clip):

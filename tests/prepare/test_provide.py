@@ -1,0 +1,91 @@
+"""The face of a clip is found once, kept, and used by all its inputs."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from support.moving import moving_clip
+from support.refusals import refusal
+from support.watching import Watcher
+
+from merbench.contracts.errors import DataError
+from merbench.contracts.inputs import DynamicImage, Flow, Frames, Landmarks
+from merbench.prepare.faces import aligned
+from merbench.prepare.faces.find import landmarks_installed
+from merbench.prepare.kinds.build import build
+from merbench.prepare.pools import CLIPS_A_PROCESS
+from merbench.prepare.provide import provide
+from merbench.prepare.store import SILENT, Shelf, ShelfFile, stored_shelves
+
+with_dlib = pytest.mark.skipif(not landmarks_installed(), reason="dlib is not installed (the extra faces)")
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return [moving_clip(tmp_path / str(n), f"casme2/sub01/EP_{n}", cropped=False, step=n) for n in range(3)]
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """Return the pictures in which a face is looked for."""
+    wheres, find = [], aligned.find_face
+    monkeypatch.setattr(
+        aligned, "find_face", lambda *given, **options: wheres.append(given[2]) or find(*given, **options)
+    )
+    return wheres
+
+
+def provided(spec, clips, watcher=SILENT):
+    shelf = Shelf(ShelfFile.of("casme2", spec))
+    return [shelf.read(path) for path in provide(shelf, clips, watcher)]
+
+
+@pytest.mark.parametrize("way", [pytest.param("landmarks", marks=with_dlib), "haar"])
+def test_all_inputs_of_a_clip_share_its_face(clips, found, way):
+    specs = [Flow(faces=way, size=16, face_size=32, algorithm="farneback"), Frames(faces=way, size=16, count=3)]
+    specs += [DynamicImage(faces=way, size=16, magnify="evm")]
+    specs += [Landmarks(faces=way), Flow(faces=way, size=16, face_size=32, mask="face")] if way == "landmarks" else []
+    watcher = Watcher()
+    arrays = [provided(spec, clips, watcher) for spec in specs]
+    assert sorted(where.partition(",")[0] for where in found) == [clip.name for clip in clips]
+    assert [count for count in watcher.counts if "face(" in count[0]] == [
+        (f"casme2: face({way})", done, 3) for done in range(4)
+    ]
+    for spec, of_spec in zip(specs, arrays, strict=True):
+        for clip, array in zip(clips, of_spec, strict=True):
+            np.testing.assert_array_equal(array, build(spec, clip), err_msg=str(spec))
+    assert sorted(str(shelf.file.spec) for shelf in stored_shelves()) == sorted([*map(str, specs), f"face({way})"])
+
+
+def test_only_clips_without_a_face_fail_and_a_changed_face_is_found_again(clips, found):
+    cv2.imwrite(str(clips[1].files[12]), np.zeros((256, 256, 3), np.uint8))
+    spec = Frames(faces="haar", size=16, count=3)
+    line = refusal(provided, spec, clips, error=DataError)
+    assert "casme2: frames" in line
+    assert "1 clip can't be prepared (the others are kept): casme2/sub01/EP_1, frame 12" in line
+    assert len(Shelf(ShelfFile.of("casme2", spec)).arrays()) == 2
+    (faces,) = (shelf for shelf in stored_shelves() if shelf.file.spec.kind == "face")
+    assert len(faces.arrays()) == 2
+    for path in faces.arrays().values():
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    found.clear()
+    other = spec.model_copy(update={"size": 8})
+    arrays = provided(other, [clips[0], clips[2]])
+    assert len(found) == 2
+    np.testing.assert_array_equal(arrays[0], build(other, clips[0]))
+
+
+def test_pictures_as_delivered_need_no_face(clips, found):
+    provided(Frames(faces="delivered", size=16, count=3), clips)
+    assert [shelf.file.spec.kind for shelf in stored_shelves()] == ["frames"]
+
+
+@with_dlib
+@pytest.mark.slow
+def test_landmarks_from_processes_are_the_same(clips):
+    many = [replace(clip, name=f"{clip.name}_{n}") for n in range(CLIPS_A_PROCESS) for clip in clips]
+    for spec in (Landmarks(faces="landmarks"), Frames(faces="landmarks", align="frame", count=2, size=8)):
+        expected = [build(spec, clip) for clip in clips]
+        for index, array in enumerate(provided(spec, many)):
+            np.testing.assert_array_equal(array, expected[index % 3])
