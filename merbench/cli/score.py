@@ -4,22 +4,25 @@ from pathlib import Path
 from typing import Annotated
 
 from merbench.cli.declare import argument
-from merbench.cli.options import OneProtocol
-from merbench.cli.printing import print_as
+from merbench.cli.options import Format, OneProtocol, Results, one_of, results_folder
+from merbench.cli.printing import FORMATS, print_as
 
 
 def score(
-    log: Annotated[Path, argument("merbench's CSV, or the MEGC challenge's format.", "FILE")],
+    log: Annotated[
+        str, argument("A CSV, the MEGC challenge's format, a folder with a file per person, or a run.", "LOG")
+    ],
     protocol: OneProtocol,
+    format: Format = "table",
+    results: Results = None,
 ) -> None:
-    """Score a prediction log; name missing clips and labels that differ from the official list."""
-    from merbench.contracts.errors import MerbenchError
-    from merbench.databases.readers.identity import normalised
-    from merbench.engine.plan.catalogue import protocol as find_protocol
-    from merbench.records.logs import read_log
+    """Score a prediction log; name missing clips and labels that differ from the official list.
+
+    Where the protocol has no list, the log is compared with the registered data, else with the expected counts.
+    """
+    from merbench.engine.plan.logs import open_log
     from merbench.report.views.score import log_report
 
-    spec = find_protocol(protocol)
-    if spec.task != "classification":
-        raise MerbenchError(f"protocol {spec.name} is for {spec.task}: merbench score supports classification only")
-    print_as(log_report(read_log(log, spec, normalised), spec, log.name), "table")
+    one_of(format, "--format", FORMATS)
+    spec, found, _, synthetic = open_log(log, protocol, results_folder(results))
+    print_as(log_report(found, spec, Path(log).name, synthetic), format)

@@ -38,7 +38,7 @@ def clip_name(row: object) -> str:
 
 def clip_names(table: pd.DataFrame) -> list[str]:
     """Name every clip of a table that has the identity columns, in the table's order."""
-    return table[IDENTITY].astype(str).agg("/".join, axis=1).tolist() if len(table) else []
+    return ["/".join(map(str, names)) for names in zip(*(table[column] for column in IDENTITY), strict=True)]
 
 
 def clip_table(rows: pd.DataFrame, origin: str) -> pd.DataFrame:

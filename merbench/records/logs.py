@@ -1,40 +1,59 @@
-"""Prediction logs: merbench's CSV, and the format of the MEGC challenge; read, scored and written.
+"""Prediction logs: read in any form that people have them in, held against the protocol, and written.
 
 The challenge's log has a line per fold, ``<dataset> <subject>``, and below it a line per clip, ``<clip> <truth>
 <prediction>``, classes as numbers in the protocol's order. The CSV has the columns ``dataset, subject, clip, truth,
 predicted``, classes by name, and may have more.
 """
 
-import csv
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import pandas as pd
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import DataError, listed
+from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
-
-CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
-
-Normalise = Callable[[str, str, str], tuple[str, str, str]]
-
-#: Truth and prediction count as swapped if the truth differs from the list for more than this share of clips.
-SWAPPED = 0.05
+from merbench.records.log_classes import SAME, class_numbers, is_missing, swapped
+from merbench.records.log_files import CSV_COLUMNS, read_words, words_of
 
 #: Datasets that the challenge spells differently.
 _CHALLENGE_NAMES = {"smic-hs": "smic"}
 
+#: Columns of a log that holds several runs.
+_RUNS = ("seed", "run", "repeat", "repetition", "trial")
+
+
+class _Spelling(Protocol):
+    """The one spelling of a clip and of a dataset; either raises a DataError for a name that it does not know."""
+
+    def dataset(self, word: str) -> str: ...
+    def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]: ...
+
+
+class _Truth(Protocol):
+    """The clips that a protocol tests, and what they are known from, such as ``the official list of megc2019``."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def clips(self) -> pd.DataFrame:
+        """``dataset, subject, clip, truth, fold`` of all tested clips."""
+        ...
+
 
 @dataclass(frozen=True)
 class Log:
-    """A log, compared with the protocol's official list.
+    """A log, held against the truth where it is known.
 
-    `predictions` are the clips that are scored, ``dataset, subject, clip, truth, predicted``, with the log's own truth,
-    and `as_listed` the same with the list's. `missing` are clips of the list without a prediction, `foreign` those not
-    in the list, which are not scored, `relabelled` those whose truth differs from the list, with both.
+    `predictions` are the clips that are scored, ``dataset, subject, clip, truth, predicted`` and complete scores, with
+    the log's own truth where it has one, and `as_listed` the same with the known truth. `missing` are clips without a
+    prediction, `foreign` those that the protocol does not test, which are not scored, `relabelled` those whose truth
+    differs from the known one, with both. `folds` are those of the scored clips, if known; `epochs` the predictions
+    after every epoch, ``dataset, subject, clip, epoch, predicted``, if the log has them; `origin` says what the
+    truth is known from, empty if it is not.
     """
 
     predictions: pd.DataFrame
@@ -42,116 +61,204 @@ class Log:
     foreign: list[str]
     relabelled: list[str]
     as_listed: pd.DataFrame
+    folds: list[str]
+    epochs: pd.DataFrame | None
+    origin: str
+    notes: list[Note]
+
+    @property
+    def copied(self) -> bool:
+        """Whether the log's truth equals its predictions, although no clip's truth is known."""
+        return not self.origin and bool((self.predictions.truth == self.predictions.predicted).all())
 
 
-def read_log(path: Path, protocol: ProtocolSpec, normalised: Normalise) -> Log:
-    """Read a log in either format, and compare it with the protocol's list.
+def read_log(path: Path, protocol: ProtocolSpec, spelling: _Spelling, known: _Truth | None = None) -> Log:
+    """Read a log and hold it against the known truth.
 
-    ``normalised(dataset, subject, clip)`` returns the normalised spelling of a clip, or raises a `DataError`; see
-    :func:`merbench.databases.readers.identity.normalised`. Raises DataError for a log that is unreadable or in neither
-    format, an unknown class, a clip twice, no clip of the protocol, or truth and prediction swapped; names the line or
-    the clips.
+    `path` is a file or a folder, see :func:`merbench.records.log_files.read_words`; `spelling` is
+    :class:`merbench.databases.readers.identity.Spelling`. Raises DataError for a log that is not readable, lacks
+    columns, has an unknown database or class, a clip twice, no clip of the protocol, or truth and prediction swapped;
+    names the line or the clips.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise DataError(f"{path} can't be read: {reason}") from error
-    first = text.lstrip().split("\n", 1)[0]
-    read = _from_csv if "," in first else _from_challenge
-    table = read(text, path, protocol, normalised)
-    if table.empty:
-        raise DataError(f"{path} has no predictions")
-    twice = table[IDENTITY].duplicated()
-    if twice.any():
-        raise DataError(f"{path} has a clip twice: {listed(clip_names(table[twice]))}")
-    return _against_list(table, path, protocol)
+    table, notes = read_words(path, spelling.dataset)
+    return _held(table, str(path), protocol, spelling, known, notes)
 
 
-def _from_csv(text: str, path: Path, protocol: ProtocolSpec, normalised: Normalise) -> pd.DataFrame:
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
-    try:
-        (_, first), *lines = [(f"{path}, line {reader.line_num}", cells) for cells in reader if cells not in ([], [""])]
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num} can't be read as CSV: {error}") from error
-    columns = [column.strip().lower() for column in first]
-    lacking = [column for column in CSV_COLUMNS if column not in columns]
+def log_of(
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: _Truth | None = None
+) -> Log:
+    """Hold a data frame with the columns of a log against the known truth, as :func:`read_log`."""
+    return _held(words_of(table, name), name, protocol, spelling, known, [])
+
+
+def _held(
+    table: pd.DataFrame,
+    name: str,
+    protocol: ProtocolSpec,
+    spelling: _Spelling,
+    known: _Truth | None,
+    notes: Sequence[Note],
+) -> Log:
+    table = _identified(table, name, protocol, spelling, known)
+    table, said = _classified(table, name, protocol, known)
+    _check_each_once(table, name)
+    epochs, last, after = _by_epoch(table)
+    log = _against(last, name, protocol, known)
+    if epochs is not None:
+        epochs = epochs.merge(log.predictions[IDENTITY], on=IDENTITY)
+    return replace(log, epochs=epochs, notes=[*notes, *said, *after, *log.notes])
+
+
+def _identified(
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: _Truth | None
+) -> pd.DataFrame:
+    """Fill the columns that the protocol knows, and spell each clip in the one way."""
+    if "dataset" not in table.columns and len(protocol.tested) == 1:
+        table = table.assign(dataset=protocol.tested[0])
+    needed = [column for column in CSV_COLUMNS if known is None or column != "truth"]
+    lacking = [column for column in needed if column not in table.columns]
+    if lacking == ["subject"] and known is not None:
+        table, lacking = _with_subjects(table, spelling, known.clips), []
     if lacking:
-        raise DataError(f"{path} lacks the columns {listed(lacking)}: a log needs {','.join(CSV_COLUMNS)}")
-    rows = []
-    for where, cells in lines:
-        if len(cells) != len(columns):
-            found = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
-            raise DataError(f"{where} has {found}, expected {len(columns)}: {','.join(columns)}")
-        row = dict(zip(columns, cells, strict=True))
-        truth, predicted = (_class(row[name], protocol, where) for name in CSV_COLUMNS[3:])
-        rows.append((*_identity(normalised, row["dataset"], row["subject"], row["clip"], where), truth, predicted))
-    return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
+        why = "" if known else f" (protocol {protocol.name} has no public list of classes)" * ("truth" in lacking)
+        raise DataError(f"{name} lacks the columns {listed(lacking)}: a log needs {','.join(needed)}{why}")
+    if table.empty:
+        raise DataError(f"{name} has no predictions")
+    spelled: dict[tuple[str, ...], tuple[str, str, str]] = {}
+    written = list(zip(*(table[column] for column in IDENTITY), strict=True))
+    for key, place in zip(written, table.place, strict=True):
+        if key not in spelled:
+            try:
+                spelled[key] = spelling(*key)
+            except DataError as error:
+                raise DataError(f"{place}: {error}") from error
+    return table.assign(**dict(zip(IDENTITY, zip(*(spelled[key] for key in written), strict=True), strict=True)))
 
 
-def _from_challenge(text: str, path: Path, protocol: ProtocolSpec, normalised: Normalise) -> pd.DataFrame:
-    rows, fold = [], None
-    for line, content in enumerate(text.splitlines(), start=1):
-        words, where = content.split(), f"{path}, line {line}"
-        if len(words) == 2:
-            fold = (words[0], words[1])
-        elif len(words) == 3 and fold is not None:
-            truth, predicted = (_class(word, protocol, where) for word in words[1:])
-            rows.append((*_identity(normalised, *fold, words[0], where), truth, predicted))
-        elif words:
-            expected = (
-                "'<dataset> <subject>'" if fold is None else "'<clip> <truth> <prediction>' or '<dataset> <subject>'"
-            )
-            raise DataError(f"{where}: expected {expected}, found {content.strip()!r}")
-    return pd.DataFrame(rows, columns=CSV_COLUMNS, dtype=str)
+def _with_subjects(table: pd.DataFrame, spelling: _Spelling, clips: pd.DataFrame) -> pd.DataFrame:
+    """Add the subject of each clip whose name only one subject has."""
+    people = {dataset: sorted(set(block.subject)) for dataset, block in clips.groupby("dataset")}
+    tested = set(clips[IDENTITY].itertuples(index=False, name=None))
+
+    def is_of(dataset: str, subject: str, clip: str) -> bool:
+        try:
+            return spelling(dataset, subject, clip) in tested
+        except DataError:
+            return False
+
+    subjects = []
+    for written, clip, place in zip(table.dataset, table["clip"], table.place, strict=True):
+        dataset = spelling.dataset(written)
+        found = [subject for subject in people.get(dataset, ()) if is_of(dataset, subject, clip)]
+        if len(found) != 1:
+            raise DataError(f"{place}: {len(found)} subjects of {dataset} have a clip {clip!r}: add a column subject")
+        subjects += found
+    return table.assign(subject=subjects)
 
 
-def _identity(normalised: Normalise, dataset: str, subject: str, clip: str, where: str) -> tuple[str, str, str]:
-    try:
-        return normalised(dataset, subject, clip)
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+def _classified(
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Truth | None
+) -> tuple[pd.DataFrame, list[Note]]:
+    """Read the classes of truth and prediction; None where there is none."""
+    classes = protocol.classes
+    listed_truth = None
+    if known is not None:
+        listed_truth = table[IDENTITY].merge(known.clips, on=IDENTITY, how="left").truth.set_axis(table.index)
+    meaning = class_numbers(table, protocol, listed_truth, name)
+    for column in ("truth", "predicted"):
+        if column not in table.columns:
+            table = table.assign(truth=None)
+            continue
+        read = {word: None if is_missing(word, classes) else meaning(word) or "" for word in table[column].unique()}
+        found = table[column].map(read)
+        for row in table[found == ""].head(1).itertuples():
+            numbers = ", ".join(f"{number} {each}" for number, each in sorted(meaning.meaning.items()))
+            word = str(getattr(row, column))
+            shown = repr(word if len(word) <= 40 else f"{word[:39]}…")
+            raise DataError(f"{row.place}: unknown class {shown}, expected one of {numbers}")
+        if known is None and column == "truth" and found.isna().any():
+            place = table.place[found.isna()].iloc[0]
+            raise DataError(f"{place}: no truth, and protocol {protocol.name} has no public list of classes")
+        table = table.assign(**{column: found.astype(object).where(found.notna(), None)})
+    notes = [Note("warning", f"{meaning}, {meaning.how}")] if meaning.how else []
+    return table, notes
 
 
-def _class(word: str, protocol: ProtocolSpec, where: str) -> str:
-    """Read a class by name, or by its number in the protocol's order."""
-    names = protocol.classes
-    if word.strip().lower() in names:
-        return word.strip().lower()
-    if word.strip().isdecimal() and int(word) < len(names):
-        return names[int(word)]
-    numbers = ", ".join(f"{index} {name}" for index, name in enumerate(names))
-    raise DataError(f"{where}: unknown class {word!r}, expected one of {numbers}")
+def _check_each_once(table: pd.DataFrame, name: str) -> None:
+    by = [*IDENTITY, "epoch"] if "epoch" in table.columns else IDENTITY
+    twice = table[by].duplicated()
+    if not twice.any():
+        return
+    for column in _RUNS:
+        values = dict.fromkeys(table[column]) if column in table.columns else {}
+        if len(values) > 1:
+            raise DataError(f"{name} has several runs, {column} {listed(values)}: give each a log of its own")
+    raise DataError(f"{name} has a clip twice: {listed(clip_names(table[twice]))}")
 
 
-def _against_list(table: pd.DataFrame, path: Path, protocol: ProtocolSpec) -> Log:
-    official = protocol.official()
-    if official is None:
-        here = table.dataset.isin(list(protocol.datasets))
-        found = table[here].sort_values(IDENTITY, ignore_index=True)
-        if found.empty:
-            raise DataError(
-                f"{path} has no clip of protocol {protocol.name}, which is on {', '.join(protocol.datasets)}"
-            )
-        return Log(found, [], clip_names(table[~here]), [], found)
-    both = official.merge(table, on=IDENTITY, how="outer", indicator=True)
-    found = both[both["_merge"] == "both"].reset_index(drop=True)
-    foreign, missing = both[both["_merge"] == "right_only"], both[both["_merge"] == "left_only"]
+def _by_epoch(table: pd.DataFrame) -> tuple[pd.DataFrame | None, pd.DataFrame, list[Note]]:
+    """Return the predictions after every epoch, and those after the last one of each clip."""
+    if "epoch" not in table.columns:
+        return None, table, []
+    numbers = pd.to_numeric(table.epoch, errors="coerce")
+    for row in table[numbers.isna()].head(1).itertuples():
+        raise DataError(f"{row.place}: epoch {row.epoch!r} is not a number")
+    table = table.assign(epoch=numbers)
+    last = table.groupby(IDENTITY).epoch.transform("max")
+    count, ends = table.epoch.nunique(), sorted(last.unique())
+    if count == 1:
+        return None, table, []
+    which = f"{ends[0]:g}" if len(ends) == 1 else f"{ends[0]:g} to {ends[-1]:g} by clip"
+    note = f"{count} epochs: the predictions after the last one ({which}) are scored; merbench audit compares epochs"
+    return table[[*IDENTITY, "epoch", "predicted"]], table[table.epoch == last], [Note("note", note)]
+
+
+def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Truth | None) -> Log:
+    """Compare clips and truth with the known ones; where none are known, with the protocol's datasets."""
+    columns = [*CSV_COLUMNS, *(_scores_of(table, protocol.classes))]
+    if known is None:
+        here = table.dataset.isin(protocol.tested)
+        predicted = table[here & table.predicted.notna()].sort_values(IDENTITY, ignore_index=True)
+        if predicted.empty:
+            raise DataError(f"{name} has no clip of protocol {protocol.name}, which is on {', '.join(protocol.tested)}")
+        found = _numeric(predicted[columns])
+        missing = clip_names(table[here & table.predicted.isna()].sort_values(IDENTITY))
+        return Log(found, missing, clip_names(table[~here]), [], found, [], None, "", [])
+    both = known.clips.rename(columns={"truth": "class"}).merge(table, on=IDENTITY, how="outer", indicator=True)
+    there, foreign = both["_merge"] == "both", both[both["_merge"] == "right_only"]
+    found = both[there & both.predicted.notna()].reset_index(drop=True)
     if found.empty:
-        unlisted = listed(clip_names(foreign))
-        raise DataError(f"{path} has no clip of protocol {protocol.name}: the official list lacks {unlisted}")
+        unlisted = f"; {known.origin} lacks {listed(clip_names(foreign))}" if len(foreign) else ""
+        raise DataError(f"{name} has no clip of protocol {protocol.name}{unlisted}")
+    notes = [Note("note", f"truth is that of {known.origin}")] * bool(found.truth.isna().all())
+    found = found.assign(truth=found.truth.fillna(found["class"]))
     other = found["class"] != found.truth
-    if other.mean() > SWAPPED and (found["class"] != found.predicted).mean() < SWAPPED:
-        why = "its predictions are the official list's classes"
-        raise DataError(f"{path} has truth and prediction swapped: {why}; swap them back")
+    if other.mean() > 1 - SAME and (found["class"] == found.predicted).mean() > SAME:
+        raise swapped(name)
+    missing = clip_names(both[(both["_merge"] != "right_only") & both.predicted.isna()])
     said = zip(clip_names(found[other]), found.truth[other], found["class"][other], strict=True)
-    return Log(
-        found[CSV_COLUMNS],
-        clip_names(missing),
-        clip_names(foreign),
-        [f"{name} ({truth}, listed {listed_class})" for name, truth, listed_class in said],
-        found.assign(truth=found["class"])[CSV_COLUMNS],
-    )
+    relabelled = [f"{clip} ({truth}, listed {listed_class})" for clip, truth, listed_class in said]
+    as_listed = _numeric(found.assign(truth=found["class"])[columns])
+    own = as_listed if other.any() and (found.truth == found.predicted).all() else _numeric(found[columns])
+    if other.any() and own is as_listed:
+        text = f"the log's truth is a copy of its predictions: scored with that of {known.origin}"
+        notes.append(Note("warning", text))
+    folds = found.fold.tolist()
+    return Log(own, missing, clip_names(foreign), relabelled, as_listed, folds, None, known.origin, notes)
+
+
+def _scores_of(table: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Return the columns of the classes' scores, if the log has them all."""
+    columns = [f"score_{name}" for name in classes]
+    if not set(columns) <= set(table.columns):
+        return []
+    numbers = table[columns].apply(pd.to_numeric, errors="coerce")
+    return columns if bool(numbers.notna().all(axis=None)) else []
+
+
+def _numeric(table: pd.DataFrame) -> pd.DataFrame:
+    scores: dict[str, Any] = {column: pd.to_numeric(table[column]) for column in table.columns[len(CSV_COLUMNS) :]}
+    return table.assign(**scores)
 
 
 def to_csv(predictions: pd.DataFrame) -> str:

@@ -1,22 +1,47 @@
-"""One spelling for each clip: releases, lists and logs write subjects and clips in several ways.
+"""One spelling for each clip: releases, lists and logs write databases, subjects and clips in several ways.
 
-``smic, 3, s3_ne_1`` and ``smic, s03, s03_ne_01`` are one clip; ``6`` of SAMM is ``006``. Each reader has the spelling
-of its database; names of other datasets are kept as written, without surrounding blanks.
+``smic, 3, s3_ne_1`` and ``SMIC-HS, S03, S03_NE_01`` are one clip; ``6`` of SAMM is ``006``. Each reader has the
+spelling of its database; names of other datasets are kept as written, without surrounding blanks.
 """
 
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from merbench.contracts.errors import DataError, suggestion
+from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.readers import casme2, samm, smic_hs
 
+#: Spelling in papers, without case and signs -> dataset; ``CAS(ME)^2`` is another database than CASME II.
 _DATASETS = {
-    **dict.fromkeys(("smic", "smic_hs", "hs"), "smic-hs"),
-    **dict.fromkeys(("casmeii", "casme_ii", "casme ii"), "casme2"),
+    **dict.fromkeys(("casme1", "casmei"), "casme"),
+    **dict.fromkeys(("casme2", "casmeii"), "casme2"),
+    **dict.fromkeys(("casme3", "casmeiii"), "casme3"),
+    **dict.fromkeys(("smic", "hs", "smichs"), "smic-hs"),
+    **dict.fromkeys(("vis", "smicvis"), "smic-vis"),
+    **dict.fromkeys(("nir", "smicnir"), "smic-nir"),
 }
+_SQUARED = "cas(me)^2"
+_PLAIN = str.maketrans({"²": "2", "³": "3", **dict.fromkeys("()^-_ \t\u2010\u2011\u2013", None)})
 _READERS = {reader.dataset: reader for reader in (casme2.DATABASE, samm.DATABASE, smic_hs.DATABASE)}
+
+#: Dataset -> all of its subjects with micro-expressions.
+_SUBJECTS = {
+    "casme2": {f"sub{number:02d}" for number in range(1, 27)},
+    "samm": {f"{number:03d}" for number in range(6, 38)} - {"008", "027", "029"},
+    "smic-hs": {f"s{number:02d}" for number in range(1, 21)} - {"s07", "s10", "s16", "s17"},
+}
 
 
 def dataset_name(text: str) -> str:
-    """Return the one spelling of a dataset's name: ``smic`` and ``SMIC`` are ``smic-hs``."""
+    """Return the one spelling of a dataset's name: ``SMIC`` is ``smic-hs``, ``CASME-II`` ``casme2``."""
     name = text.strip().lower()
-    return _DATASETS.get(name, name)
+    plain = name.translate(_PLAIN)
+    if plain == "casme2" and "(" in name:
+        return _SQUARED
+    return _DATASETS.get(plain, plain if plain in _READERS else name)
 
 
 def normalised(dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
@@ -24,4 +49,42 @@ def normalised(dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
     dataset = dataset_name(dataset)
     if dataset not in _READERS:
         return dataset, subject.strip(), clip.strip()
-    return (dataset, *_READERS[dataset].identity(subject, clip))
+    reader = _READERS[dataset]
+    spelled = re.sub(r"\.0+$", "", subject.strip().lower())  # a number that a table wrote as a float
+    return (dataset, *reader.identity(spelled, reader.tree.spelled(clip.strip())))
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """The spelling of clips in logs of a protocol; `titles` are its datasets with their titles, `others` are known too.
+
+    Called with dataset, subject and clip, it returns the one spelling of a clip.
+    """
+
+    titles: Mapping[str, str]
+    others: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, protocol: ProtocolSpec, others: Iterable[str] = ()) -> "Spelling":
+        """Return the spelling for a protocol; `others` are datasets of other protocols."""
+        known = {*_DATASETS.values(), *_READERS, _SQUARED, *others}
+        return cls({name: rule.title.casefold() for name, rule in protocol.datasets.items()}, frozenset(known))
+
+    def dataset(self, word: str) -> str:
+        """Return the dataset that a word names; DataError for an unknown one."""
+        word = word.strip()
+        titled = [name for name, title in self.titles.items() if word.casefold() in (name, title)]
+        name = titled[0] if titled else dataset_name(word)
+        if not titled and name not in self.others:
+            raise DataError(f"unknown database {word[:60]!r}{suggestion(word, {*self.titles, *self.others})}")
+        return name
+
+    def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
+        """Return the one spelling of a clip; DataError as `dataset` and :func:`normalised`."""
+        return normalised(self.dataset(dataset), subject, clip)
+
+
+def strange_subjects(clips: pd.DataFrame) -> list[str]:
+    """Name the subjects that their database does not have, where its subjects are known."""
+    people = sorted(set(zip(clips.dataset, clips.subject, strict=True)))
+    return [f"{dataset}/{subject}" for dataset, subject in people if subject not in _SUBJECTS.get(dataset, {subject})]

@@ -151,26 +151,12 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Pr
 
     If some of the databases are registered but not all, the user meant real data: raise an error with the missing ones.
     """
-    known = registered()
     databases, _ = DATABASES.load_all()
-    for name in sorted(set(known) - set(databases)):
+    for name in sorted(set(registered()) - set(databases)):
         watcher.note(f"note: the registered database {name} is not known to this installation")
-    cards = {name: databases[name].card for name in known if name in databases}
-    frames: dict[str, list[str]] = {}
-    for name, card in cards.items():
-        if card.offers is None and not card.synthetic:
-            for dataset in card.datasets:
-                frames.setdefault(dataset, []).append(name)
-    if all(dataset in frames for dataset in needed):
-        several = [f"{dataset} ({' and '.join(frames[dataset])})" for dataset in needed if len(frames[dataset]) > 1]
-        if several:
-            raise MerbenchError(f"several registered databases hold {listed(several)}: say which with --data NAME+NAME")
-        names = sorted({frames[dataset][0] for dataset in needed})
-        return _data("all the protocol's databases are registered", [open_registered(name) for name in names])
-    if releases := _releases(cards.values(), protocols):
-        card = min(releases, key=lambda card: card.synthetic)  # real clips before made ones
-        kind = "registered synthetic release" if card.synthetic else "registered release"
-        return _data(f"the {kind} that holds {', '.join(needed)}", [open_registered(card.name)])
+    frames, found = _registered(needed, protocols)
+    if found is not None:
+        return found
     there, missing = sorted(set(needed) & set(frames)), [dataset for dataset in needed if dataset not in frames]
     if not there and set(needed) <= set(DATABASES.get(SMALL).card.datasets):
         why = "synthetic, since no database of the protocol is registered; its scores say nothing about real faces"
@@ -181,3 +167,32 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Pr
     hint = f": {serving[0].commands} (a release of all of them)" if serving else ": merbench data add DATABASE PATH"
     instead = f", or use synthetic data: --data {SMALL}" if there else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")
+
+
+def registered_data(protocol: ProtocolSpec) -> Data | None:
+    """Return the registered real data that ``--data auto`` takes for a protocol, if any."""
+    found = _registered(sorted(protocol.datasets), [protocol])[1]
+    return None if found is None or found.synthetic else found
+
+
+def _registered(needed: list[str], protocols: Sequence[ProtocolSpec]) -> tuple[dict[str, list[str]], Data | None]:
+    """Return which registered databases hold each dataset, and those that serve, if all are there or a release is."""
+    databases, _ = DATABASES.load_all()
+    cards = {name: databases[name].card for name in registered() if name in databases}
+    frames: dict[str, list[str]] = {}
+    for name, card in cards.items():
+        if card.offers is None and not card.synthetic:
+            for dataset in card.datasets:
+                frames.setdefault(dataset, []).append(name)
+    if all(dataset in frames for dataset in needed):
+        several = [f"{dataset} ({' and '.join(frames[dataset])})" for dataset in needed if len(frames[dataset]) > 1]
+        if several:
+            raise MerbenchError(f"several registered databases hold {listed(several)}: say which with --data NAME+NAME")
+        names = sorted({frames[dataset][0] for dataset in needed})
+        why = "all the protocol's databases are registered"
+        return frames, _data(why, [open_registered(name) for name in names])
+    if releases := _releases(cards.values(), protocols):
+        card = min(releases, key=lambda card: card.synthetic)  # real clips before made ones
+        kind = "registered synthetic release" if card.synthetic else "registered release"
+        return frames, _data(f"the {kind} that holds {', '.join(needed)}", [open_registered(card.name)])
+    return frames, None
