@@ -32,26 +32,30 @@ class Flow(FaceSpecification):
     The flow is computed on grey faces of ``face_size`` pixels, in these pixels, and averaged to ``size``.
     With jitter windows, onset and apex are randomly shifted by up to that many frames in training.
 
-    ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as published by STSTNet's authors; ``"none"``
-    gives float32 pixels; ``"hsv"`` gives one RGB picture (uint8) of ``channels=("u", "v")``, hue the direction, value
-    the magnitude. ``mask="face"`` divides values outside brows and jaw by 3, as MEDN's authors do; it needs
-    landmarks.
+    ``normalise="clip"`` scales each channel of a clip to 0..255 (uint8), as published by STSTNet's authors; ``"unit"``
+    gives these bytes divided by 255 (float32); ``"none"`` gives float32 pixels; ``"hsv"`` gives one RGB picture (uint8)
+    of ``channels=("u", "v")``, hue the direction, value the magnitude. ``mask="face"`` divides values outside brows and
+    jaw by 3, as MEDN's authors do; it needs landmarks.
+
+    Releases of ready-made flow of another size serve this input only with ``resample``: their arrays are averaged over
+    areas if they are larger, else bilinear, and scaled anew. From frames, ``resample`` changes nothing.
     """
 
     named_by: ClassVar[tuple[str, ...]] = ("span", "size", "channels", "algorithm", "normalise")
-    added_later: ClassVar[tuple[str, ...]] = ("magnify",)
+    added_later: ClassVar[tuple[str, ...]] = ("magnify", "resample")
 
     kind: Literal["flow"] = "flow"
     span: Span = "onset-apex"
     size: int = Field(28, ge=8)
     channels: tuple[Literal["u", "v", "strain", "magnitude"], ...] = ("u", "v", "strain")
     algorithm: Literal["tvl1", "farneback"] = "tvl1"
-    normalise: Literal["clip", "none", "hsv"] = "clip"
+    normalise: Literal["clip", "unit", "none", "hsv"] = "clip"
     mask: Literal["none", "face"] = "none"
     face_size: int = Field(128, ge=16)
     onset_jitter: int = Field(0, ge=0)
     apex_jitter: int = Field(0, ge=0)
     magnify: Magnify = "none"
+    resample: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> "Flow":

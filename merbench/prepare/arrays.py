@@ -1,6 +1,6 @@
 """The inputs of a set of clips, from the database of each clip, in the order of the clips."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
                 asked = settled(spec, source.reading.cropped)
                 lacking = kind.lacking(asked, source) or lacking_for(asked) or _lacking_fps(asked, source)
             else:
-                lacking = None if spec in offers else f"has only {'; '.join(map(str, offers))}"
+                lacking = None if _offered(source, spec) else f"has only {'; '.join(map(str, offers))}"
             if lacking is not None:
                 said.append(f"input {name!r}, {spec}: {source.database.card.name} {lacking}")
     return said
@@ -82,6 +82,7 @@ def prepare_input(
     values = _values(sources, clips, spec, watcher or SILENT)
     prepared = [source for source in sources if source.database.card.offers is None]  # releases are used as they are
     how = {source.name: str(settled(spec, source.reading.cropped)) for source in prepared}
+    how |= {name: f"{spec} derived from {offer}" for name, offer in _derived_from(sources, spec).items()}
     return ArrayInput(spec, values, {name: text for name, text in how.items() if text != str(spec)})
 
 
@@ -115,7 +116,9 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
         taken = zip(kind.take(spec, clips), clip_names(clips), strict=True)
         return np.stack([kind.checked(spec, values, clip) for values, clip in taken])
     if isinstance(source.database, Release):
-        return source.database.arrays(source.folder, clips, spec)
+        offer = _offered(source, spec)
+        assert offer is not None  # refused before
+        return offer[1](source.database.arrays(source.folder, clips, offer[0]))
     spec = settled(spec, source.reading.cropped)
     faces = faces_text(spec)
     watcher.note(f"{source.name}: {spec}{faces and f', faces {faces}'}")
@@ -135,6 +138,22 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
     for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows
         values[index] = array
     return values
+
+
+def _offered(source: Source, spec: InputSpec) -> tuple[InputSpec, Callable[[Array], Array]] | None:
+    """Return the offer of a release from which `spec` can be served, and how it is derived; None without one."""
+    offers = source.database.card.offers or ()
+    if spec in offers:
+        return spec, lambda values: values
+    same = [each for each in offers if type(each) is type(spec)]
+    found = ((each, kind_of(spec).derive(spec, each)) for each in same)
+    return next(((each, derive) for each, derive in found if derive is not None), None)
+
+
+def _derived_from(sources: Sequence[Source], spec: InputSpec) -> dict[str, InputSpec]:
+    """Return the name of each release from whose arrays of another specification `spec` is derived, and this one."""
+    offers = {source.name: _offered(source, spec) for source in sources if not kind_of(spec).from_table}
+    return {name: offer[0] for name, offer in offers.items() if offer is not None and offer[0] != spec}
 
 
 def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, workers: int | None = None) -> int:

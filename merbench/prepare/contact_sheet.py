@@ -1,5 +1,6 @@
 """Contact sheets: frames of clips and the inputs of methods, a row a clip."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from merbench.contracts.clips import clip_name, clip_names
-from merbench.contracts.databases import Release, Source
+from merbench.contracts.databases import Source
 from merbench.contracts.errors import MerbenchError, suggestion
-from merbench.contracts.inputs import Flow, Frames
-from merbench.prepare.arrays import clip_frames
+from merbench.contracts.inputs import Flow, Frames, InputSpec
+from merbench.prepare.arrays import clip_frames, prepare_input
 from merbench.prepare.faces.settle import settled
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
@@ -47,15 +48,17 @@ def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
     return clips.iloc[matching]
 
 
-def contact_sheet(source: Source, clips: pd.DataFrame) -> Picture:
-    """Draw a row a clip: five frames from onset to offset, their change, flow and strain; or a release's channels.
+def contact_sheet(source: Source, clips: pd.DataFrame, specs: Iterable[InputSpec] = ()) -> Picture:
+    """Draw a row a clip: the given inputs that are not mere numbers.
 
+    Without any: five frames from onset to offset, their change, flow and strain; or the inputs that a release offers.
     Returns RGB, shape (height, width, 3). DataError names a clip that can't be read or shows no face.
     """
-    if isinstance(source.database, Release):
-        pictures = [_released(source, clips.iloc[[index]]) for index in range(len(clips))]
-    else:
+    wanted = tuple(specs) or source.database.card.offers
+    if wanted is None:
         pictures = [_prepared(clip, source.reading.cropped) for clip in clip_frames(source, clips)]
+    else:
+        pictures = _drawn(source, clips, wanted)
     return np.vstack([_row(_caption(clip), each) for clip, each in zip(clips.itertuples(), pictures, strict=True)])
 
 
@@ -89,18 +92,19 @@ def _prepared(clip: ClipFrames, cropped: bool) -> list[tuple[str, Picture]]:
     return list(zip(_TITLES, [*frames, grey(change), flow, grey(strain[:, :, 0])], strict=True))
 
 
-def _released(source: Source, clip: pd.DataFrame) -> list[tuple[str, Picture]]:
-    assert isinstance(source.database, Release)
-    found: list[tuple[str, Picture]] = []
-    for spec in source.database.card.offers or ():
-        found += kind_of(spec).pictures(spec, source.database.arrays(source.folder, clip, spec)[0])
+def _drawn(source: Source, clips: pd.DataFrame, specs: Iterable[InputSpec]) -> list[list[tuple[str, Picture]]]:
+    found: list[list[tuple[str, Picture]]] = [[] for _ in range(len(clips))]
+    for spec in specs:
+        values = prepare_input([source], clips, spec).batch()  # without jitter
+        for row, array in zip(found, values, strict=True):
+            row += kind_of(spec).pictures(spec, array)
     return found
 
 
 def _row(caption: str, pictures: list[tuple[str, Picture]]) -> Picture:
     """Arrange pictures in a row, each below its title, all below the caption."""
     titled = [np.vstack([_text(title, SIDE, 110), picture]) for title, picture in pictures]
-    body = np.hstack(titled)
+    body = np.hstack(titled) if titled else np.full((_LINE, 0, 3), 255, dtype=np.uint8)
     width = max(body.shape[1], 8 * SIDE)
     body = np.pad(body, ((0, 6), (0, width - body.shape[1]), (0, 0)), constant_values=255)
     return np.vstack([_text(caption, width, 0), body])

@@ -8,8 +8,6 @@ from merbench.cli.declare import argument, option
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
-    from merbench.contracts.inputs import InputSpec
-    from merbench.prepare.store import PreparationWatcher
 
 
 def prepare(
@@ -28,13 +26,14 @@ def prepare(
     """
     from rich.console import Console
 
+    from merbench.cli.data.declared import declared
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import DataError
     from merbench.prepare.arrays import fill_store, missing_inputs
 
     with PreparationDisplay(Console(highlight=False)) as watcher:
         sources = _sources(names or [])
-        specs = _declared(methods or [], watcher)
+        specs = declared(methods or [], watcher)
         lacking: list[str] = []
         failed: list[str] = []
         for source in sources:
@@ -71,26 +70,3 @@ def _sources(names: list[str]) -> "list[Source]":
         hint = "merbench data add DATABASE PATH, or merbench data synthesize"
         raise MerbenchError(f"no database of frames is registered: {hint}")
     return sources
-
-
-def _declared(methods: list[str], watcher: "PreparationWatcher") -> "dict[InputSpec, str]":
-    """Return the inputs that methods declare for their tasks, each once, with the first method that declares it.
-
-    Without names these are all methods that can be loaded.
-    """
-    from merbench.engine.plan.catalogue import METHODS
-
-    specs: dict[InputSpec, str] = {}
-    if not methods:
-        found, problems = METHODS.load_all()
-        methods = list(found)
-        for problem in problems:
-            watcher.note(problem.text)
-    for wanted in methods:
-        name, _, config = wanted.partition(":")
-        method = METHODS.get(name)
-        resolved = method.resolve(config or method.usual_config)
-        for task in method.card.tasks:
-            for spec in method.inputs(resolved, task).values():
-                specs.setdefault(spec, name)
-    return specs

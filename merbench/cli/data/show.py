@@ -11,11 +11,15 @@ from merbench.cli.declare import argument, option
 def show(
     name: Annotated[str, argument("A database, or a folder with a copy of one.", "DATABASE")],
     clip: Annotated[str | None, argument("[dataset/]subject/clip (default: some clips of each class).", "CLIP")] = None,
+    methods: Annotated[
+        list[str] | None, option("--for", "A method whose inputs are drawn; repeatable.", "METHOD[:CONFIG]")
+    ] = None,
     out: Annotated[Path | None, option("--out", "The .png to write.", "FILE")] = None,
 ) -> None:
-    """Write a contact sheet of clips: frames, differences, flow, strain, action units."""
+    """Write a contact sheet of clips: frames, differences, flow, strain, action units; or the inputs of a method."""
     from rich.console import Console
 
+    from merbench.cli.data.declared import declared
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.data import open_named
@@ -25,7 +29,8 @@ def show(
         raise MerbenchError(f"--out {out}: expected a .png file in an existing folder")
     with PreparationDisplay(Console(highlight=False)) as watcher:
         source = open_named(name, watcher)
+        specs = declared(methods, watcher) if methods else {}
     clips = chosen_clips(source, clip)
     target = out or Path(f"{source.name}{'' if clip is None else '-' + str(clips.iloc[0]['clip'])}.png")
-    write_picture(target, contact_sheet(source, clips))
+    write_picture(target, contact_sheet(source, clips, specs))
     typer.echo(f"{target}: {len(clips)} clip{'s' * (len(clips) > 1)} of {source.name}")

@@ -125,12 +125,16 @@ def colour(field: Field, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArr
     return picture
 
 
+#: Settings that may differ from those of a release from which flow is derived.
+_DERIVED = {"channels", "normalise", "size", "resample"}
+
+
 class _FlowKind(Kind[inputs.Flow]):
     spec = inputs.Flow
 
     def form(self, spec: inputs.Flow) -> Form:
         count = 3 if spec.normalise == "hsv" else len(spec.channels)
-        return np.float32 if spec.normalise == "none" else np.uint8, (spec.size, spec.size, count)
+        return np.float32 if spec.normalise in ("none", "unit") else np.uint8, (spec.size, spec.size, count)
 
     def needs_landmarks(self, spec: inputs.Flow) -> bool:
         return spec.mask == "face"
@@ -144,23 +148,60 @@ class _FlowKind(Kind[inputs.Flow]):
         if spec.mask == "face":
             values = damp_outside(values, face_mask(faces.points(spec.face_size), spec.face_size))
             mask = face_mask(faces.points(spec.size), spec.size)
-        values = resize(values, spec.size)
-        if spec.normalise == "hsv":
-            return colour(values, mask)
-        return to_bytes(values) if spec.normalise == "clip" else values
+        return _encoded(spec, resize(values, spec.size), mask)
+
+    def derive(self, spec: inputs.Flow, offered: inputs.Flow) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None:
+        """Derive some channels, other scaling, and with ``resample`` another size.
+
+        Bytes have lost the range of their channel, so neither pixels nor colours, which need the magnitude, are derived
+        from them. Resampled channels are scaled to 0..255 anew: what was built from a smaller flow, up to rounding.
+        """
+        kept = offered.model_copy(update={name: getattr(spec, name) for name in _DERIVED})
+        lost = {"clip": ("none", "hsv"), "unit": ("none", "hsv"), "none": (), "hsv": ("clip", "unit", "none", "hsv")}
+        masked = spec.normalise == "hsv" and spec.mask == "face"  # its colours are limited where landmarks say
+        if kept != spec or spec.drawn is not None or masked or spec.normalise in lost[offered.normalise]:
+            return None
+        if not set(spec.channels) <= set(offered.channels) or not (spec.resample or spec.size == offered.size):
+            return None
+        places = [offered.channels.index(name) for name in spec.channels]
+        exact = offered.normalise == "none" or spec.size != offered.size
+
+        def derived(arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            chosen = np.ascontiguousarray(arrays[..., places])
+            if exact:
+                return np.stack([_encoded(spec, resize(each.astype(np.float32), spec.size)) for each in chosen])
+            encoded = chosen if offered.normalise == "clip" else np.rint(255 * chosen).astype(np.uint8)
+            return encoded if spec.normalise == "clip" else _unit(encoded)
+
+        return derived
 
     def synthetic(self, spec: inputs.Flow, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
         dtype, (_, _, count) = self.form(spec)
         assert count is not None
         values = marked.images(marks.to_numpy(), spec.size, count, rng)
+        if spec.normalise == "unit":
+            return _unit(values)
         return values if dtype is np.uint8 else (values.astype(np.float32) - 128) / 64
 
     def pictures(self, spec: inputs.Flow, values: npt.NDArray[Any]) -> list[tuple[str, pictures.Picture]]:
         """Draw each channel, or the coloured flow."""
         if spec.normalise == "hsv":
             return [("flow", pictures.fitted(values))]
-        shown = to_bytes(values) if spec.normalise == "none" else values
+        shown = values if spec.normalise == "clip" else to_bytes(values)
         return [(name, pictures.fitted(pictures.grey(shown[:, :, index]))) for index, name in enumerate(spec.channels)]
+
+
+def _encoded(spec: inputs.Flow, values: Field, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[Any]:
+    """Encode channels of the final size as `spec` says."""
+    if spec.normalise == "hsv":
+        return colour(values, mask)
+    if spec.normalise == "none":
+        return values
+    return to_bytes(values) if spec.normalise == "clip" else _unit(to_bytes(values))
+
+
+def _unit(values: npt.NDArray[np.uint8]) -> Field:
+    return np.asarray(values / np.float32(255), dtype=np.float32)
 
 
 def _of_pair(spec: inputs.Flow, faces: Faces, first: int, last: int) -> Field:

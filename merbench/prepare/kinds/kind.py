@@ -104,12 +104,16 @@ class Kind(Generic[Spec]):
 
 
 def kind_of(spec: Specification) -> Kind[Any]:
-    """Return the kind of a specification; raises the errors of the registry, and MerbenchError for an object of another
-    class than :class:`Kind`, or a specification that is not of the kind's class.
-    """  # noqa: D205
+    """Return the kind of a specification.
+
+    MerbenchError if it is not registered, can't be loaded or is not an object of a :class:`Kind`, or if the
+    specification is of another class than the kind's.
+    """
     found = KINDS.get(spec.kind)
     if not isinstance(found, Kind):
-        raise MerbenchError(f"input kind {spec.kind!r} of {KINDS.entry(spec.kind).origin} is not an object of a Kind")
+        origin, base = KINDS.entry(spec.kind).origin, f"{Kind.__module__}.{Kind.__name__}"
+        raise MerbenchError(f"input kind {spec.kind!r} of {origin} must be an object of a class derived from {base}")
     if not isinstance(spec, found.spec):
-        raise MerbenchError(f"{spec} is a {type(spec).__name__}, but the input kind {spec.kind!r} has {found.spec}")
+        classes = f"{type(spec).__name__}, but the specifications of input kind {spec.kind!r} are {found.spec.__name__}"
+        raise MerbenchError(f"{spec} is of the class {classes}")
     return found
