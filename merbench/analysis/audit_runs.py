@@ -79,12 +79,13 @@ def read_audit(
     if any(run.file.task != "classification" for run in fitting):
         raise not_of_classes(wanted.protocol)
     recorded = fitting.where(selection=LAST)
-    here = recorded.where(origin="measured")
+    here = recorded.where(origin=("measured", "imported"))
     asked = here or recorded
     unfit = {run.file.run_id: why for run in asked if (why := _unfit(run))}
     whole = Runs(run for run in asked if run.file.run_id not in unfit)
     if not whole:
-        raise _nothing_kept(asked, unfit, wanted, committed=bool(here) and len(recorded) > len(here))
+        imported = any(run.file.imported for run in fitting)
+        raise _nothing_kept(asked, unfit, wanted, bool(here) and len(recorded) > len(here), imported)
     chosen, older = _newest(whole, wanted)
     said = [f"{older} older runs of other code or data are not audited"] if older else []
     said += _excluded(asked, chosen, unfit, wanted)
@@ -116,8 +117,14 @@ def _unfit(run: RecordedRun) -> str:
     return f"epochs of {listed(without)} were not kept" if without else ""
 
 
-def _nothing_kept(recorded: Runs, unfit: dict[str, str], wanted: _Wanted, committed: bool) -> MerbenchError:
+def _nothing_kept(
+    recorded: Runs, unfit: dict[str, str], wanted: _Wanted, committed: bool, imported: bool
+) -> MerbenchError:
     """Return the error that says why no run can be audited, with the next step."""
+    if not recorded and imported:
+        return MerbenchError(
+            f"{wanted.method} is imported without its predictions after every epoch: import a log with a column epoch"
+        )
     if not recorded:
         return MerbenchError(f"no recorded run of {wanted.asked}; record one: {wanted.first}")
     for run in recorded:
@@ -217,7 +224,7 @@ def _inner_notes(kept: Kept, file: RunFile, wanted: _Wanted) -> list[str]:
     """Say which seeds lack inner selection, with the command that trains it, and which runs do not agree."""
     lacking = [seed.seed for seed in kept.seeds if INNER not in seed.recorded]
     notes = []
-    if lacking:
+    if lacking and not file.imported:
         which = f"seed{'s' if len(lacking) > 1 else ''} {listed(lacking)} {'are' if len(lacking) > 1 else 'is'} not"
         which = "no seed is" if len(lacking) == len(kept.seeds) else which
         command = wanted.command(file, lacking, INNER, False)

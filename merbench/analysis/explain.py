@@ -130,7 +130,7 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
                 f"{row.label} is for AU detection, explain compares classes: use merbench compare --protocol "
                 f"{file.protocol}, or merbench show {row.runs[0].file.run_id} for each action unit"
             )
-    against = differing(*files)
+    against = differing(*files, ranking=False)
     against += dict.fromkeys(f"{row.label}: {listed(row.holes)}" for row in (one, two) if row.holes)
     if against and not force:
         raise MerbenchError(
@@ -167,7 +167,8 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
     def facts(row: Row) -> dict[str, str]:
         file, key = row.runs[0].file, row.runs[0].file.key
         config, versions = dict(sorted(key.config.items())), sorted(key.code_versions.items())
-        return {
+        unknown = ("data", "inputs", "selection", "settings", "merbench code") if file.imported else ()
+        found = {
             "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
             "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
             "data": f"{file.data}, {key.data_digest[:8]}",
@@ -178,6 +179,8 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
             "merbench code": ", ".join(f"{name} version {value}" for name, value in versions) or "none",
             "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
         }
+        named = {"method": f"{file.method}, imported from {file.imported}"} if file.imported else {}
+        return found | dict.fromkeys(unknown, "unknown") | named
 
     other = facts(two)
     return {name: (value, other[name]) for name, value in facts(one).items()}

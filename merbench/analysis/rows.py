@@ -35,8 +35,8 @@ class Row:
     """One method configuration on one protocol and data, over its seeds; `label` is its name in tables.
 
     `scores` are by part, empty where nothing could be scored. Rows with the same `comparable` rank together: task,
-    meaning of the protocol, each clip's label and fold; synthetic data, and methods with disclosures, are ranked
-    separately. `status` is ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are
+    meaning of the protocol, each clip's label and fold; synthetic data, methods with disclosures and imported logs are
+    ranked apart. `status` is ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are
     for the reader: disclosures, missing folds, mixed packages. `p_best` is of UF1 on all clips being equal to that of
     the best row it ranks with, see :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for
     one without rank. `by_subject` are each subject's confusion matrices, see
@@ -172,8 +172,12 @@ def _apart(groups: list[list[Row]]) -> list[str]:
     return notes
 
 
-def differing(one: RunFile, two: RunFile) -> list[str]:
-    """Say in words what keeps two runs from being ranked together: nothing if they may be."""
+def differing(one: RunFile, two: RunFile, ranking: bool = True) -> list[str]:
+    """Say in words what keeps two runs from being ranked together: nothing if they may be.
+
+    Without `ranking`, what keeps them from being compared: an imported log may be compared with measured runs.
+    """
+    imported = [file.method for file in (one, two) if file.imported]
     key, other = one.key, two.key
     clips, more = (sum(file.folds.values()) for file in (one, two))
     found = {
@@ -186,8 +190,9 @@ def differing(one: RunFile, two: RunFile) -> list[str]:
         f"{other.split_digest[:8]} of {more} in {len(two.folds)})": key.split_digest != other.split_digest,
         "one is on synthetic data": one.synthetic != two.synthetic,
         f"only one card has disclosures ({', '.join([*one.disclosures, *two.disclosures])})": (
-            bool(one.disclosures) != bool(two.disclosures)
+            bool(one.disclosures) != bool(two.disclosures) and not imported
         ),
+        "imported logs are not ranked with runs": ranking and len(imported) == 1,
     }
     return [words for words, so in found.items() if so]
 
@@ -217,6 +222,7 @@ def _row(group: list[RecordedRun]) -> Row:
     if file.deterministic:  # one seed is all there is: a whole one, if any
         group = [max(group, key=lambda run: (run.complete, run.folds))]
     apart = ["synthetic"] * file.synthetic + ["disclosures"] * bool(file.disclosures)
+    apart += ["imported"] * bool(file.imported)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
     label = file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
     return Row(label, group, {}, comparable, "not scored", 0)

@@ -1,7 +1,10 @@
 """``merbench audit``: the scores under other rules of epoch selection, from predictions after every epoch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +15,14 @@ from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_val
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
+    from merbench.analysis.audit import Audit
     from merbench.records.select import Runs
 
 
 def audit(
-    method: Annotated[str, argument("A method that was run with --keep-epochs.", "METHOD")],
+    method: Annotated[
+        str, argument("A method that was run with --keep-epochs, or a log with a column epoch.", "METHOD")
+    ],
     protocol: OneProtocol,
     data: OnlyData = None,
     config: Annotated[str | None, option("--config", "Only this configuration of the card.", "NAME")] = None,
@@ -33,18 +39,25 @@ def audit(
 ) -> None:
     """Compare the last epoch with inner selection, and with epochs that are selected on test labels.
 
-    Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard.
+    Nothing is trained: it reads runs recorded with --keep-epochs, else rows of the leaderboard; or a prediction log.
     """
     from merbench.analysis.audit_runs import read_audit
+    from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import check_data
     from merbench.records.select import read_leaderboard, read_runs
-    from merbench.report.figures.audit import write_audit
-    from merbench.report.views.audit import audit_report
 
     one_of(format, "--format", FORMATS)
-    known = read_leaderboard() if shipped else read_runs(results_folder(results), leaderboard=True)
+    folder = results_folder(results)
+    known = read_leaderboard() if shipped else read_runs(folder, leaderboard=True)
+    if not known.where(method=method) and method not in METHODS.names() and Path(method).exists():
+        if data or config or settings:
+            raise MerbenchError(f"{method} is a log: --data, --config and --set choose among recorded runs")
+        with _imported(method, protocol, folder) as (known, name):
+            found = read_audit(known, Path(method).name, name, lambda *_: "")
+            _print(found, format, json, out)
+        return
     name = _recorded_name(method, protocol, known)
     asked = key_values(settings or [], "--set")
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
@@ -58,9 +71,33 @@ def audit(
     found = read_audit(known, method, name, recording(options), data, chosen)
     for problem in known.problems:
         typer.echo(problem, err=True)
+    _print(found, format, json, out)
+
+
+def _print(found: "Audit", format: str, json: bool, out: Path | None) -> None:
+    from merbench.report.figures.audit import write_audit
+    from merbench.report.views.audit import audit_report
+
     print_as(audit_report(found), "json" if json else format)
     for path in write_audit(found, out) if out else ():
         typer.echo(f"wrote {path}", err=json or format != "table")
+
+
+@contextmanager
+def _imported(log: str, protocol: str, results: Path) -> "Iterator[tuple[Runs, str]]":
+    """Import a log into a folder of its own, which lasts as long as the audit; yield its run and protocol."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.logs import import_log, open_log
+    from merbench.records.select import read_runs
+
+    opened = open_log(log, protocol, results)
+    if opened.log.epochs is None:
+        raise MerbenchError(
+            f"{log} has one prediction per clip: an audit needs those after every epoch, in a column epoch"
+        )
+    with TemporaryDirectory() as place:
+        import_log(opened, Path(log).name, 0, "", Path(place))
+        yield read_runs(Path(place)), opened.spec.name
 
 
 def _recorded_name(method: str, protocol: str, known: "Runs") -> str:

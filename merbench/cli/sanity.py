@@ -28,7 +28,8 @@ def missing_sanity(rows: Sequence[Row], results: Path | None = None) -> list[str
         return file.protocol, file.data, file.key.spec_digest, file.key.split_digest
 
     said = []
-    for _, same in groupby(sorted(rows, key=place), key=place):
+    run_here = [row for row in rows if not row.runs[0].file.imported]
+    for _, same in groupby(sorted(run_here, key=place), key=place):
         group = list(same)
         asked = [row for row in group if not row.sanity and row.runs[0].file.method not in FLOORS.values()]
         asked = asked or [row for row in group if not row.sanity]

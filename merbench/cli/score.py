@@ -20,9 +20,9 @@ def score(
 
     Where the protocol has no list, the log is compared with the registered data, else with the expected counts.
     """
-    from merbench.engine.plan.logs import open_log
+    from merbench.engine.logs import open_log
     from merbench.report.views.score import log_report
 
     one_of(format, "--format", FORMATS)
-    spec, found, _, synthetic = open_log(log, protocol, results_folder(results))
-    print_as(log_report(found, spec, Path(log).name, synthetic), format)
+    found = open_log(log, protocol, results_folder(results))
+    print_as(log_report(found.log, found.spec, Path(log).name, found.synthetic), format)

@@ -43,7 +43,8 @@ def show(
     protocol, of = protocol_argument(found.file.protocol)
     again = RunOptions(methods=[found.file.method], protocol=[protocol], diagnose=True).command()
     inner = found.inner() if found.complete else None
-    print_as(run_report(found, diagnostics, f"{again}{of}", found.first_record(), inner), "table")
+    again = "" if found.file.imported else f"{again}{of}"
+    print_as(run_report(found, diagnostics, again, found.first_record(), inner), "table")
     if no_figures:
         return
     place = figures or results_folder(results) / "figures" / found.file.run_id

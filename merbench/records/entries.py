@@ -35,11 +35,13 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
     """Write a complete run as ``<folder>/<protocol>/<run>/``, in the form of committed rows.
 
     If every fold kept its epochs, the predicted class of each clip after each epoch is written as well, a few bytes per
-    clip; and the inner UF1, if epochs were selected. Raises MerbenchError if the run is incomplete, synthetic, trained
-    on shuffled labels, or a sanity row.
+    clip; and the inner UF1, if epochs were selected. Raises MerbenchError if the run is incomplete, imported, on
+    synthetic data, trained on shuffled labels, or a sanity row.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
+    if run.file.imported:
+        raise MerbenchError(f"{run.file.run_id}: imported runs are not accepted on the leaderboard")
     if run.file.synthetic:
         raise MerbenchError(f"{run.file.run_id}: runs on synthetic data are not accepted on the leaderboard")
     if run.file.key.shuffled:

@@ -76,7 +76,7 @@ def read_log(path: Path, protocol: ProtocolSpec, spelling: _Spelling, known: _Tr
     """Read a log and hold it against the known truth.
 
     `path` is a file or a folder, see :func:`merbench.records.log_files.read_words`; `spelling` is
-    :class:`merbench.databases.readers.identity.Spelling`. Raises DataError for a log that is not readable, lacks
+    :func:`merbench.databases.readers.identity.log_spelling`. Raises DataError for a log that is not readable, lacks
     columns, has an unknown database or class, a clip twice, no clip of the protocol, or truth and prediction swapped;
     names the line or the clips.
     """
@@ -257,7 +257,7 @@ def _scores_of(table: pd.DataFrame, classes: Sequence[str]) -> list[str]:
 
 
 def _numeric(table: pd.DataFrame) -> pd.DataFrame:
-    scores: dict[str, Any] = {column: pd.to_numeric(table[column]) for column in table.columns[len(CSV_COLUMNS) :]}
+    scores: dict[str, Any] = {column: table[column].astype(float) for column in table.columns[len(CSV_COLUMNS) :]}
     return table.assign(**scores)
 
 

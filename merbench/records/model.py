@@ -56,7 +56,8 @@ class RunFile(_File):
     card, such as "transductive", let rows rank apart (stored as ``admissions``); its `remark` is shown with them, and
     so are `warnings` with the protocol's figures in every table, such as "subject-dependent". Of two runs in one row of
     a table, the one with the higher `sequence` is newer, whatever the clock says; it is not written if None, as in rows
-    committed before this field existed.
+    committed before this field existed. `imported` is the name of the log from which the run was imported, if it was:
+    nothing is known of its training.
     """
 
     run_id: str
@@ -81,10 +82,11 @@ class RunFile(_File):
     sequence: int | None = Field(default=None, exclude_if=lambda value: value is None)
     merbench: str
     git_commit: str | None
+    imported: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def apart(self) -> list[str]:
         """Return what distinguishes the run from others of its method: configuration, settings, selection."""
-        selection = "" if self.key.selection == "last" else f"{self.key.selection} epoch"
+        selection = "" if self.key.selection == "last" or self.imported else f"{self.key.selection} epoch"
         config = "" if self.config_name == "default" else self.config_name
         return [word for word in (config, self.variant, selection) if word]
 

@@ -61,8 +61,8 @@ class RecordedRun:
 
     @property
     def origin(self) -> str:
-        """``measured`` in a results folder, or ``leaderboard``; for people, and to tell rows apart."""
-        return self.place.origin
+        """``measured`` in a results folder, ``leaderboard``, or ``imported``; for people, and to tell rows apart."""
+        return "imported" if self.file.imported else self.place.origin
 
     @cached_property
     def key_digest(self) -> str:

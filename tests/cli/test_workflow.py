@@ -17,7 +17,7 @@ from support.cases import each, matches, says
 
 from merbench.contracts.errors import RecordError
 from merbench.contracts.protocols import load_protocol
-from merbench.databases.readers.identity import Spelling
+from merbench.databases.readers.identity import log_spelling
 from merbench.records.entries import read_entry
 from merbench.records.folder import DIAGNOSTICS, RunFolder
 from merbench.records.logs import read_log
@@ -235,7 +235,7 @@ def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_
     log = tmp_path / f"log.{format}"
     log.write_text(done("export", method, "--format", format), encoding="utf-8")
     spec, run = load_protocol(small_protocol), find_run(tmp_path / "results", method)
-    assert figures(read_log(log, spec, Spelling.of(spec)).predictions, spec) == figures(run.predictions, spec)
+    assert figures(read_log(log, spec, log_spelling(spec)).predictions, spec) == figures(run.predictions, spec)
     shown = printed_scores(done("show", method))
     assert len(shown) == 4
     assert printed_scores(done("score", log, *small)) == shown

@@ -5,7 +5,7 @@ from support.cases import each
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.databases.readers.identity import Spelling
+from merbench.databases.readers.identity import log_spelling
 from merbench.records.entries import read_entry, write_entry
 from merbench.records.logs import read_log, to_challenge, to_csv
 from merbench.records.read import read_run
@@ -44,9 +44,9 @@ def test_any_name_survives_logs_and_a_leaderboard_entry(record, tmp_path):
         log.write_text(to_csv(run.predictions), encoding="utf-8", newline="")
         challenge.write_text(to_challenge(run.predictions, run.file.outputs), encoding="utf-8")
         entry = write_entry(run, tmp_path / f"leaderboard{number}")
-        found = [read_log(log, SPEC, Spelling.of(SPEC)), read_entry(entry)]
+        found = [read_log(log, SPEC, log_spelling(SPEC)), read_entry(entry)]
         if "," not in subject:  # the first line of a log with a comma is read as a header
-            found.append(read_log(challenge, SPEC, Spelling.of(SPEC)))
+            found.append(read_log(challenge, SPEC, log_spelling(SPEC)))
         assert [rows_of(one.predictions) for one in found] == [rows_of(run.predictions)] * len(found)
         assert (subject, clip) in {row[1:3] for row in rows_of(run.predictions)}
 
@@ -60,5 +60,5 @@ def test_challenge_logs_are_read_and_written_and_refuse_blanks(record, answers, 
     spec = SPEC.model_copy(update={"datasets": dict.fromkeys(("alpha", "beta"), SPEC.datasets["alpha"])})
     log, text = tmp_path / "log.txt", to_challenge(run.predictions, run.file.outputs)
     log.write_text(text, encoding="utf-8")
-    assert to_challenge(read_log(log, spec, Spelling.of(spec)).predictions, run.file.outputs) == text
+    assert to_challenge(read_log(log, spec, log_spelling(spec)).predictions, run.file.outputs) == text
     assert text.splitlines()[:3] == ["alpha s1", "c1 0 0", "c2 1 0"]

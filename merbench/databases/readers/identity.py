@@ -55,20 +55,11 @@ def normalised(dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
 
 
 @dataclass(frozen=True)
-class Spelling:
-    """The spelling of clips in logs of a protocol; `titles` are its datasets with their titles, `others` are known too.
-
-    Called with dataset, subject and clip, it returns the one spelling of a clip.
-    """
+class _Spelling:
+    """See :func:`log_spelling`."""
 
     titles: Mapping[str, str]
     others: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, protocol: ProtocolSpec, others: Iterable[str] = ()) -> "Spelling":
-        """Return the spelling for a protocol; `others` are datasets of other protocols."""
-        known = {*_DATASETS.values(), *_READERS, _SQUARED, *others}
-        return cls({name: rule.title.casefold() for name, rule in protocol.datasets.items()}, frozenset(known))
 
     def dataset(self, word: str) -> str:
         """Return the dataset that a word names; DataError for an unknown one."""
@@ -82,6 +73,16 @@ class Spelling:
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
         """Return the one spelling of a clip; DataError as `dataset` and :func:`normalised`."""
         return normalised(self.dataset(dataset), subject, clip)
+
+
+def log_spelling(protocol: ProtocolSpec, others: Iterable[str] = ()) -> _Spelling:
+    """Return the spelling of clips in logs of a protocol: ``f(dataset, subject, clip)``, and ``f.dataset(name)``.
+
+    Datasets of the protocol may have their titles; `others` are datasets of other protocols. Unknown ones raise
+    a DataError.
+    """
+    titles = {name: rule.title.casefold() for name, rule in protocol.datasets.items()}
+    return _Spelling(titles, frozenset({*_DATASETS.values(), *_READERS, _SQUARED, *others}))
 
 
 def strange_subjects(clips: pd.DataFrame) -> list[str]:

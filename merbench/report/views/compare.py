@@ -52,7 +52,7 @@ def groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 def runs_hint(rows: Sequence[Row]) -> list[str]:
     """Return the command that shows a recorded run, with the runs of these rows."""
-    runs = [run.file.run_id for row in rows for run in row.runs if run.origin == "measured"]
+    runs = [run.file.run_id for row in rows for run in row.runs if run.origin != "leaderboard"]
     return [f"merbench show RUN shows details of {listed(runs, most=6)}"] if runs else []
 
 

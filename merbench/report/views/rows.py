@@ -31,7 +31,7 @@ def title_of(rows: Sequence[Row]) -> str:
     data = sorted({row.runs[0].file.data for row in rows})
     kind = ", AU detection" if file.task == "au-detection" else ""
     kind += ", synthetic data" if file.synthetic else ""
-    kind += ", methods with disclosures" if file.disclosures else ""
+    kind += ", imported logs" if file.imported else ", methods with disclosures" if file.disclosures else ""
     kind += warned(file.warnings)
     digests = f"protocol {file.key.spec_digest[:8]}, split {file.key.split_digest[:8]}"
     return f"{file.protocol} on {', '.join(data)}{kind} ({digests})"

@@ -31,8 +31,8 @@ def run_report(
 ) -> Report:
     """Build the tables of a recorded run.
 
-    `command` is the one that records diagnostics; `record` that of one of the folds, for machine and packages; `inner`,
-    shape (n_folds, n_epochs), the scores by which epochs were selected
+    `command` is the one that records diagnostics, if one does; `record` that of one of the folds, for machine and
+    packages; `inner`, shape (n_folds, n_epochs), the scores by which epochs were selected
     (:meth:`merbench.records.read.RecordedRun.inner`).
     """
     file = run.file
@@ -76,11 +76,13 @@ def _facts(run: RecordedRun, record: FoldRecord | None, inner: npt.NDArray[np.fl
         "selection": key.selection + ("" if inner is None else _selected(inner)),
         "recorded": f"{run.folds} of {len(file.folds)} folds, started {file.created}",
     }
-    if record:
+    if file.imported:
+        facts["code"] = f"not seen; imported from {file.imported} by merbench {file.merbench}"
+    elif record:
         machine = f"{record.hardware.get('processor')}, {record.hardware.get('system')}"
         facts["machine"] = f"{machine}; {record.device}, {record.threads} thread{'s' * (record.threads > 1)} per fold"
         facts["packages"] = ", ".join(f"{name} {version}" for name, version in record.packages.items())
-    if run.mark:
+    if run.mark and not file.imported:
         facts["time"] = f"{run.mark.seconds:.1f} s, sum over folds"
     lines = [[Cell(name, place=1), Cell(value)] for name, value in facts.items() if value]
     columns = [name_column("", wraps=False), Column("", align="left", wraps=True)]
@@ -164,6 +166,8 @@ def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
 
 def _diagnostic_notes(diagnostics: Diagnostics, command: str) -> list[Note]:
     notes = [Note("excluded", f"excluded: {problem}") for problem in as_notes(diagnostics.problems)]
+    if not diagnostics.folds and not command:
+        return notes
     if not diagnostics.folds:
         return [*notes, Note("note", f"no diagnostics recorded; if the method offers any, record them: {command}")]
     aligned = diagnostics.decoupling.alignment if diagnostics.decoupling else None

@@ -1,0 +1,30 @@
+"""``merbench import``: a prediction log as a row of the table."""
+
+from typing import Annotated
+
+import typer
+
+from merbench.cli.declare import argument, option
+from merbench.cli.options import OneProtocol, Results, results_folder
+
+
+def import_(
+    log: Annotated[str, argument("A log as merbench score reads it: CSV, the challenge's format, a folder.", "LOG")],
+    name: Annotated[str, option("--name", "The name of the method in tables.", "NAME")],
+    protocol: OneProtocol,
+    seed: Annotated[int, option("--seed", "The seed of this log; one log per seed.", "N", min=0)] = 0,
+    note: Annotated[str, option("--note", "Shown with the row, such as where the log is from.", "TEXT")] = "",
+    results: Results = None,
+) -> None:
+    """Make a row of a prediction log, marked as imported: its training is not seen, and it is never ranked with others.
+
+    The log must have every clip of the protocol, with its classes. compare, show, explain, audit and export take it.
+    """
+    from merbench.engine.logs import import_log, open_log
+
+    folder = results_folder(results)
+    opened = open_log(log, protocol, folder)
+    run, new = import_log(opened, name, seed, note, folder)
+    for said in opened.log.notes:
+        typer.echo(said.text, err=True)
+    typer.echo(f"imported: {run}" if new else f"already imported: {run}")

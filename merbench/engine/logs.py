@@ -1,0 +1,292 @@
+"""Logs opened for commands: held against what is known of their protocol, and imported as runs.
+
+An imported run is read, compared and explained like a measured one; it is marked, and never ranked with measured ones.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from merbench import __version__
+from merbench.contracts.clips import IDENTITY, clip_names, clip_table
+from merbench.contracts.databases import same_people
+from merbench.contracts.digests import digest
+from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
+from merbench.contracts.notes import Note
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.databases.readers.identity import log_spelling, strange_subjects
+from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+from merbench.engine.plan.catalogue import protocol as find_protocol
+from merbench.engine.plan.data import registered_data
+from merbench.records import entries
+from merbench.records.compact import compact
+from merbench.records.files import now
+from merbench.records.folder import PREDICTIONS, RunFolder
+from merbench.records.logs import Log, log_of, read_log
+from merbench.records.model import RunFile, RunKey
+from merbench.records.outcome import FoldOutcome
+from merbench.records.predictions import prediction_columns, problem_of
+from merbench.records.read import read_run
+from merbench.records.select import the_one
+from merbench.splits.expected import split_differences
+from merbench.splits.split import Split, make_split
+
+#: The disclosure of every imported row.
+UNSEEN = "imported: training not seen"
+#: Data and selection of a run about whose training nothing is known.
+_UNKNOWN = "unknown"
+_LONGEST = 60
+_MOST = 5
+
+
+class _KnownSplit(NamedTuple):
+    """A protocol's clips, as `origin` has them; `data` names the registered data, if they are from there."""
+
+    origin: str
+    split: Split
+    data: str = ""
+    data_digest: str = ""
+
+    @property
+    def clips(self) -> pd.DataFrame:
+        """``dataset, subject, clip, truth, fold`` of all tested clips."""
+        return self.split.truth()
+
+
+def _known_split(spec: ProtocolSpec) -> tuple[_KnownSplit | None, list[Note]]:
+    """Return the clips that a protocol tests, as far as this machine knows them, and why it does not know them."""
+    official = spec.official()
+    if official is not None:
+        origin = f"the official list of {spec.name}"
+        clips = clip_table(official.rename(columns={"class": _labels(spec)}), origin)
+        return _KnownSplit(origin, make_split(spec, clips, same_people=same_people(()))), []
+    try:
+        data = registered_data(spec)
+        if data is None:
+            return None, []
+        split = make_split(spec, data.clips, same_people=same_people(data.sources))
+    except MerbenchError as error:
+        return None, [Note("warning", f"the registered data can't be used: {error}")]
+    return _KnownSplit(f"the registered {data.name}", split, data.name, data.digest(split.clips)), []
+
+
+def _labels(spec: ProtocolSpec) -> str:
+    """Return the column of a clip table that a protocol maps to classes; a class's own name counts as that class."""
+    return "emotion" if spec.labels == "emotion" else "objective_class"
+
+
+class _OpenedLog(NamedTuple):
+    """A log with its protocol, and what it was held against, if anything; `synthetic` if it is of synthetic clips."""
+
+    name: str
+    path: Path
+    spec: ProtocolSpec
+    log: Log
+    known: _KnownSplit | None
+    synthetic: bool
+
+
+def open_log(name: str, protocol: str, results: Path) -> _OpenedLog:
+    """Read a log, or a run's predictions as one, and hold it against what is known of its protocol.
+
+    `name` is a file, a folder, or the id of a run in `results`. Raises MerbenchError as
+    :func:`merbench.records.logs.read_log`.
+    """
+    spec = find_protocol(protocol)
+    if spec.task != "classification":
+        raise MerbenchError(
+            f"protocol {spec.name} is for {spec.task}: prediction logs are read for classification only"
+        )
+    path = _place(name, results)
+    others = (dataset for other in PROTOCOLS.load_all()[0].values() for dataset in other.datasets)
+    spelling = log_spelling(spec, others)
+    folder = path if path.is_dir() else path.parent
+    of_run = (path.is_dir() or path.name == PREDICTIONS) and (folder / "run.json").is_file()
+    committed = folder / entries.PREDICTIONS
+    run = read_run(folder) if of_run and not committed.exists() else None
+    synthetic = run is not None and run.file.synthetic
+    known, notes = (None, []) if synthetic else _known_split(spec)
+    if run is not None:
+        log = log_of(run.predictions, run.file.run_id, spec, spelling, known)
+    else:
+        log = read_log(committed if of_run else path, spec, spelling, known)
+    if known is None and not synthetic:
+        notes += _unheld(log, spec)
+    return _OpenedLog(name, path, spec, replace(log, notes=[*log.notes, *notes]), known, synthetic)
+
+
+def _place(name: str, results: Path) -> Path:
+    """Return the path of a log, or the folder of a run."""
+    path = Path(name)
+    runs = [folder.parent.name for folder in (results / "runs").glob("*/run.json")]
+    if path.exists() or path.suffix:
+        return path
+    if found := the_one(runs, name):
+        return results / "runs" / found
+    raise MerbenchError(f"{name} is not a file, a folder or a run in {results / 'runs'}{suggestion(name, runs)}")
+
+
+def _unheld(log: Log, spec: ProtocolSpec) -> list[Note]:
+    """Say how a log whose truth is not known differs from what is expected, and what looks wrong."""
+    said = [Note("warning", text) for text in _differences(log, spec)]
+    step = "register the database (merbench data add DATABASE PATH) to compare clips and labels"
+    return [*said, Note("note", f"{spec.name} has no public list of its clips: {step}")]
+
+
+def _differences(log: Log, spec: ProtocolSpec) -> list[str]:
+    clips, said = log.predictions.rename(columns={"truth": "class"}), []
+    if differences := split_differences(spec, clips, spec.tested, listed_clips=False):
+        said.append(f"differs from {spec.name}: {'; '.join(differences)}")
+    if strange := strange_subjects(clips):
+        many = f"{len(strange)} subject{'s' * (len(strange) > 1)}"
+        said.append(f"{many} that the database does not have: {listed(strange)}")
+    if log.copied:
+        said.append("the truth equals the predictions of all clips: it may be a copy of them")
+    return said
+
+
+def import_log(opened: _OpenedLog, name: str, seed: int, note: str, results: Path) -> tuple[str, bool]:
+    """Record a log as the run of a method `name`, marked as imported.
+
+    Returns the run's id, and whether it is new: the same log may be imported again. Raises MerbenchError for a name
+    that a registered method has, a log that lacks clips, has others or other classes than the protocol, or a run of the
+    same name and seed with other predictions.
+    """
+    slug = _slug(name)
+    split = _whole(opened)
+    file = _run_file(opened, split, name.strip(), slug, seed, note)
+    folder = RunFolder(results / "runs" / file.run_id)
+    tables = list(_folds(opened, split, file))
+    if (folder.path / "run.json").exists() and (found := read_run(folder.path)).complete:
+        table = pd.concat([table for _, table, _ in tables]).sort_values(IDENTITY)
+        if found.predictions.to_numpy().tolist() != table.to_numpy().tolist():
+            said = f"{name}, seed {seed}, is already imported with other predictions ({file.run_id})"
+            raise MerbenchError(f"{said}: choose another --name or --seed, or delete {folder.path}")
+        return file.run_id, False
+    with folder.lock():
+        folder.start(file)
+        for fold, table, epochs in tables:
+            train = len(split.fold(fold).train)
+            folder.write_fold(
+                FoldOutcome(
+                    fold, len(table), train, {"total": 0.0}, predictions=table, epochs=epochs, device=_UNKNOWN,
+                    epochs_asked=epochs is not None,
+                ),
+                file,
+            )  # fmt: skip
+        compact(folder, file, split.truth())
+    return file.run_id, True
+
+
+def _slug(name: str) -> str:
+    """Return the part of a run's id that stands for a name; MerbenchError for a name that can't be used."""
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST:
+        raise MerbenchError(f"--name {name[:_LONGEST]!r}: expected printable text of at most {_LONGEST} characters")
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "imported"
+    taken = {re.sub(r"[^a-z0-9]+", "-", method): method for method in METHODS.names()}
+    if slug in taken:
+        raise MerbenchError(f"--name {name!r}: {taken[slug]} is a registered method; choose another name")
+    return slug
+
+
+def _whole(opened: _OpenedLog) -> Split:
+    """Return the split of a log that has every clip of its protocol, with the known classes; MerbenchError otherwise.
+
+    Where no clips are known, the split is that of the log's own clips.
+    """
+    log, spec, name = opened.log, opened.spec, opened.name
+    if opened.synthetic:
+        raise MerbenchError(f"{name} is of synthetic data: only logs of real data are imported")
+    if log.foreign:
+        fits = f"; its clips are those of {other}" if (other := _protocol_of(opened)) else ""
+        some = listed(log.foreign, most=_MOST)
+        raise DataError(f"{name} has {_clips(log.foreign)} that {spec.name} does not test: {some}{fits}")
+    if log.missing:
+        some = listed(log.missing, most=_MOST)
+        raise DataError(f"{name} has no prediction for {_clips(log.missing)}: {some}; a row needs all of them")
+    if log.relabelled:
+        some = listed(log.relabelled, most=_MOST)
+        raise DataError(f"{name} has another truth than {log.origin} for {_clips(log.relabelled)}: {some}")
+    if opened.known is not None:
+        return opened.known.split
+    if differences := _differences(log, spec):
+        raise DataError(f"{name} can't be imported: {'; '.join(differences)}")
+    clips = log.predictions[IDENTITY].assign(**{_labels(spec): log.predictions.truth})
+    try:
+        return make_split(spec, clip_table(clips, name))
+    except DataError as error:
+        raise DataError(
+            f"{error}; register the data, so that folds are known: merbench data add DATABASE PATH"
+        ) from error
+
+
+def _clips(names: list[str]) -> str:
+    return f"{len(names)} clip{'s' * (len(names) > 1)}"
+
+
+def _protocol_of(opened: _OpenedLog) -> str:
+    """Return the registered protocol whose official list has the log's clips."""
+    clips = {*clip_names(opened.log.predictions), *opened.log.foreign}
+    for name, spec in PROTOCOLS.load_all()[0].items():
+        official = spec.official()
+        if official is not None and set(clip_names(official)) == clips:
+            return name
+    return ""
+
+
+def _run_file(opened: _OpenedLog, split: Split, name: str, slug: str, seed: int, note: str) -> RunFile:
+    spec: ProtocolSpec = opened.spec
+    data, data_digest = _UNKNOWN, digest(_UNKNOWN)
+    if opened.known is not None and opened.known.data:
+        data, data_digest = opened.known.data, opened.known.data_digest
+    key = RunKey(
+        method=name, config={}, code_digest=digest(UNSEEN), code_versions={}, spec_digest=spec.spec_digest(),
+        split_digest=split.digest(), data_digest=data_digest,
+        input_digests={}, selection="last" if opened.log.epochs is not None else _UNKNOWN, transductive=False,
+        au_labels_at_test=False, seed=seed,
+    )  # fmt: skip
+    return RunFile(
+        run_id=f"{slug}-{spec.name}-s{seed}-{key.digest()[:10]}", key=key, method=name, config_name="default",
+        variant="", protocol=spec.name, parts=spec.parts, task=spec.task, outputs=list(spec.outputs), data=data,
+        synthetic=False, deterministic=False, disclosures=[UNSEEN], remark=note, warnings=spec.warnings,
+        folds={fold.name: len(fold.test) for fold in split.folds}, created=now(), sequence=1, merbench=__version__,
+        git_commit=None, imported=opened.path.name,
+    )  # fmt: skip
+
+
+def _folds(
+    opened: _OpenedLog, split: Split, file: RunFile
+) -> Iterator[tuple[str, pd.DataFrame, npt.NDArray[np.float32] | None]]:
+    """Yield each fold's name, its predictions, and the scores after every epoch, if the log has them."""
+    columns = prediction_columns(problem_of(file))
+    table = opened.log.predictions
+    one_hot = np.eye(len(file.outputs))
+    if not set(columns) <= set(table.columns):
+        scores = one_hot[[file.outputs.index(name) for name in table.predicted]]
+        table = table.assign(**{f"score_{name}": scores[:, index] for index, name in enumerate(file.outputs)})
+    truth = split.truth()
+    table = table[columns].merge(truth[[*IDENTITY, "fold"]], on=IDENTITY).sort_values(IDENTITY, ignore_index=True)
+    epochs = None if opened.log.epochs is None else opened.log.epochs.merge(truth[[*IDENTITY, "fold"]], on=IDENTITY)
+    for fold in file.folds:
+        block = table[table.fold == fold].drop(columns="fold").reset_index(drop=True)
+        kept = None if epochs is None else _kept(epochs[epochs.fold == fold], block, file.outputs, opened.name)
+        yield fold, block, kept
+
+
+def _kept(epochs: pd.DataFrame, clips: pd.DataFrame, classes: list[str], name: str) -> npt.NDArray[np.float32]:
+    """Return scores of shape (n_epochs, n_clips, n_classes): 1 for the class predicted after an epoch, else 0."""
+    places = epochs.predicted.map({each: index for index, each in enumerate(classes)})
+    after = epochs.assign(place=places).pivot_table(index="epoch", columns=IDENTITY, values="place", dropna=False)
+    after = after.reindex(columns=pd.MultiIndex.from_frame(clips[IDENTITY]))
+    for epoch, row in after[after.isna().any(axis=1)].head(1).iterrows():
+        lacking = ["/".join(clip) for clip in row.index[row.isna()]]
+        some = listed(lacking, most=_MOST)
+        raise DataError(f"{name} has no prediction after epoch {epoch:g} for {_clips(lacking)} of a fold: {some}")
+    found: npt.NDArray[np.float32] = np.eye(len(classes), dtype=np.float32)[after.to_numpy(dtype=int)]
+    return found
