@@ -7,6 +7,7 @@ setup(
     packages=[*find_packages(include=["merbench*"]), *(f"merbench.{p}" for p in mapped)],
     package_dir={f"merbench.{name}": name for name in top},
     package_data={
+        "merbench": ["py.typed", "*.pyi"],
         "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
         "merbench.methods": ["**/*"],  # all that is part of a method's code digest: weights, lists, nested folders
         "merbench.protocols": ["*.yaml", "*.bib", "families/*.yaml", "lists/*.csv"],

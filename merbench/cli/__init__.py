@@ -18,6 +18,7 @@ from merbench.cli.declare import flag, option
 from merbench.cli.doctor import doctor
 from merbench.cli.explain import explain
 from merbench.cli.export import export
+from merbench.cli.folds import folds
 from merbench.cli.import_log import import_
 from merbench.cli.methods import methods
 from merbench.cli.protocols import protocols
@@ -43,6 +44,7 @@ app.command(epilog="Example: merbench ablate medn --protocol megc2019 --seeds 0-
 app.command(epilog="Example: merbench compare --protocol megc2019 --format latex")(compare)
 app.command(epilog="Example: merbench explain ststnet svm-flow --protocol megc2019")(explain)
 app.command(epilog="Example: merbench audit ststnet --protocol megc2019 --out audit")(audit)
+app.command(epilog="Example: merbench folds --protocol megc2019 > folds.csv")(folds)
 app.command(epilog="Example: merbench score my-log.csv --protocol megc2019")(score)
 app.command("import", epilog='Example: merbench import my-log.csv --name "My net" --protocol megc2019')(import_)
 app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.clips import IDENTITY, clip_names, clip_table
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.methods import Problem
@@ -50,6 +50,12 @@ class Split:
         """Return the fold called `name`; KeyError for an unknown name."""
         return {fold.name: fold for fold in self.folds}[name]
 
+    def named_labels(self) -> npt.NDArray[Any]:
+        """Return the class of each clip; for AU detection text, see :func:`merbench.records.predictions.units_text`."""
+        if self.problem.task == "classification":
+            return np.array(self.problem.outputs, dtype=object)[self.labels]
+        return np.array(units_text(self.labels, self.problem.outputs), dtype=object)
+
     def truth(self) -> pd.DataFrame:
         """Return ``dataset, subject, clip, truth, fold`` of tested clips, with which recorded predictions must agree.
 
@@ -60,11 +66,7 @@ class Split:
 
     def _labelled(self) -> pd.DataFrame:
         """Return the same columns for all clips; the fold of clips that are never tested is empty."""
-        table = self.clips[IDENTITY].copy()
-        if self.problem.task == "classification":
-            table["truth"] = np.array(self.problem.outputs, dtype=object)[self.labels]
-        else:
-            table["truth"] = units_text(self.labels, self.problem.outputs)
+        table = self.clips[IDENTITY].assign(truth=self.named_labels())
         folds = np.full(len(table), "", dtype=object)
         for fold in self.folds:
             folds[fold.test] = fold.name
@@ -101,6 +103,18 @@ def make_split(
     kept = kept.drop(columns="class")
     problem = Problem(protocol.task, protocol.outputs)
     return Split(problem, kept, labels, folds_of(protocol, kept, same_people), differences)
+
+
+def listed_split(protocol: ProtocolSpec, same_people: Mapping[str, str]) -> Split | None:
+    """Split the clips of a protocol's official list, of which only class and identity are known; None without a list.
+
+    `same_people` is as for :func:`make_split`.
+    """
+    official = protocol.official()
+    if official is None:
+        return None
+    clips = clip_table(official.rename(columns={"class": "emotion"}), f"the official list of {protocol.name}")
+    return make_split(protocol, clips, same_people=same_people)
 
 
 def show_clips(protocol: ProtocolSpec) -> str:

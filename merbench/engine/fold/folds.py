@@ -22,7 +22,7 @@ from merbench.engine import environment
 from merbench.engine.fold.answers import checked, diagnosed, readable, tested, timed
 from merbench.engine.fold.opening import FoldTask, Opened, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
-from merbench.engine.fold.selection import inner_fold, inner_uf1
+from merbench.engine.fold.selection import inner_fold, inner_seed, inner_uf1
 from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome
 from merbench.splits.folds import Fold
@@ -225,7 +225,7 @@ def _result(task: FoldTask, fold: Fold, progress: Progress, seconds: dict[str, f
         if task.selection == "last":
             return _fitted_and_tested(task, _begin(task, fold, progress), seconds)
         people = persons(task.split.clips, task.same_people)
-        inner = inner_fold(task.split, fold, people, derived_seed(fold_seed(task, fold), "held-out"))
+        inner = inner_fold(task.split, fold, people, inner_seed(task.seed, fold.name))
         uf1 = _select(task, fold, inner, progress, seconds)
         epoch = int(np.argmax(uf1)) + 1
         # The selected model is trained again, with the same draws, so that no label is accessible during training.

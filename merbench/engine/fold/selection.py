@@ -6,6 +6,7 @@ The best epoch on the tested clips is not available: only the audit computes it,
 import numpy as np
 import numpy.typing as npt
 
+from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import Prediction, Problem
 from merbench.scoring.detection import shown_f1
@@ -18,6 +19,11 @@ from merbench.splits.split import Split
 SELECTIONS = ("last", "inner", "inner-keep")
 #: Share of each database's people that is held out within the training fold.
 HELD_OUT = 0.2
+
+
+def inner_seed(seed: int, fold: str) -> int:
+    """Return the seed by which a run of seed `seed` holds out people within a fold."""
+    return derived_seed(derived_seed(seed, fold), "held-out")
 
 
 def inner_fold(split: Split, fold: Fold, people: npt.NDArray[np.object_], seed: int) -> Fold:

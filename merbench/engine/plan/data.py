@@ -49,8 +49,15 @@ class Data:
         return digest([clips_digest(clips), made]) if made else clips_digest(clips)
 
 
-def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher | None = None) -> Data:
+def choose_data(
+    request: str,
+    protocols: Sequence[ProtocolSpec],
+    watcher: PreparationWatcher | None = None,
+    synthetic: bool = True,
+) -> Data:
     """Settle ``--data`` for all protocols of a grid; `watcher` receives the progress of generating synthetic data.
+
+    Under ``auto`` synthetic data are used where no database is registered, if `synthetic`.
 
     `request` is ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one. Unknown or
     unregistered data, data that lacks a dataset, a dataset that no known database holds, and, under ``auto``, nothing
@@ -69,7 +76,16 @@ def choose_data(request: str, protocols: Sequence[ProtocolSpec], watcher: Prepar
             )
     watcher = watcher or SILENT
     if request == "auto":
-        return _automatic(needed, protocols, watcher)
+        return _automatic(needed, protocols, watcher, synthetic)
+    return named_data(request, needed, watcher)
+
+
+def named_data(request: str, needed: Sequence[str] = (), watcher: PreparationWatcher | None = None) -> Data:
+    """Open a database, several joined by ``+``, or a folder with a copy of one; with all `needed` datasets.
+
+    Raises what :func:`choose_data` raises.
+    """
+    watcher = watcher or SILENT
     if request and Path(request).is_dir() and request not in DATABASES.names():
         source = open_named(request, watcher)
         card = source.database.card
@@ -146,7 +162,9 @@ def open_named(request: str, watcher: PreparationWatcher) -> Source:
     return open_registered(request)
 
 
-def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher) -> Data:
+def _automatic(
+    needed: list[str], protocols: Sequence[ProtocolSpec], watcher: PreparationWatcher, synthetic: bool
+) -> Data:
     """Use the protocol's databases if all are registered, else a release that serves, else synthetic data.
 
     If some of the databases are registered but not all, the user meant real data: raise an error with the missing ones.
@@ -158,14 +176,15 @@ def _automatic(needed: list[str], protocols: Sequence[ProtocolSpec], watcher: Pr
     if found is not None:
         return found
     there, missing = sorted(set(needed) & set(frames)), [dataset for dataset in needed if dataset not in frames]
-    if not there and set(needed) <= set(DATABASES.get(SMALL).card.datasets):
+    could_be_synthetic = set(needed) <= set(DATABASES.get(SMALL).card.datasets)
+    if synthetic and not there and could_be_synthetic:
         why = "synthetic, since no database of the protocol is registered; its scores say nothing about real faces"
         watcher.note(f"data: {SMALL}, {why}")
         return _data(why, [open_named(SMALL, watcher)])
     serving = _releases([database.card for database in databases.values()], protocols)
     partly = f" (registered: {listed(there)})" if there else ""
     hint = f": {serving[0].commands} (a release of all of them)" if serving else ": merbench data add DATABASE PATH"
-    instead = f", or use synthetic data: --data {SMALL}" if there else ""
+    instead = f", or use synthetic data: --data {SMALL}" if there or (could_be_synthetic and not synthetic) else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")
 
 
