@@ -13,7 +13,7 @@ PICTURE = ROOT / "docs" / "house.svg"
 #: Rooms of the running wing, from left to right, and those in the middle; every other room is in the reading wing.
 RUNNING = ["methods", "training", "prepare", "splits", "synthetic", "databases", "engine", "checks"]
 MIDDLE = ["records", "tracking"]
-ACROSS = ["cli", "contracts"]  # as wide as the house
+ACROSS = ["api", "cli", "contracts"]  # as wide as the house
 BRIDGE = "records"
 
 WIDTH, MARGIN, ROW, HEIGHT, GAP, AISLE = 960, 20, 96, 46, 14, 64

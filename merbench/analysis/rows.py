@@ -79,7 +79,7 @@ class Row:
         }  # fmt: skip
         shared |= {"warnings": file.warnings} if file.warnings else {}
         return [
-            _ordered(shared | _figures(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
+            _ordered(shared | figures_of(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
             for part, score in ((part, self.scores.get(part)) for part in self.parts)
         ]
 
@@ -88,7 +88,8 @@ def _ordered(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record.get(name) for name in (*FIELDS, *(name for name in record if name not in FIELDS))}
 
 
-def _figures(score: PartScore | None) -> dict[str, Any]:
+def figures_of(score: PartScore | None) -> dict[str, Any]:
+    """Return the figures of a part as fields of a row; none for a part that is not scored."""
     if score is None:
         return {"clips": 0, "classes_scored": 0}
     figures = {name: getattr(score, name) for name in ("uf1", "uar", "acc", "seed_sd")}

@@ -93,13 +93,12 @@ class Protocol:
 
 def _needed(spec: ProtocolSpec) -> list[str]:
     """Return the columns that decide about selection and class of a clip."""
-    needed = {
-        "emotion": spec.task == "classification" and spec.labels == "emotion" or any(e.emotions for e in spec.left_out),
-        "objective_class": (spec.task == "classification" and spec.labels == "objective_class")
-        or any(entry.objective_classes for entry in spec.left_out),
-        "aus": spec.task == "au-detection",
+    by = spec.labels if spec.task == "classification" else "aus"
+    excluding = {
+        "emotion": any(entry.emotions for entry in spec.left_out),
+        "objective_class": any(entry.objective_classes for entry in spec.left_out),
     }
-    return [name for name, used in needed.items() if used]
+    return [by, *(name for name, used in excluding.items() if used and name != by)]
 
 
 class Folds:
@@ -148,7 +147,7 @@ class Folds:
         labels = split.named_labels() if split.problem.task == "classification" else split.labels
         self.labels: npt.NDArray[Any] = labels[self._row]
         self.groups: npt.NDArray[Any] = persons(self.clips, same_people(sources))
-        self.excluded = given.drop(index=used).reset_index(drop=True)
+        self.excluded = given[~np.isin(given.index, used)].reset_index(drop=True)
         self.names = tuple(fold.name for fold in split.folds)
 
     def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:  # noqa: N803

@@ -10,9 +10,12 @@ from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Result
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from merbench.analysis.rows import Row
     from merbench.records.read import RecordedRun
     from merbench.records.select import Runs
+    from merbench.report.table import Report
 
 
 def compare(
@@ -29,34 +32,54 @@ def compare(
     results: Results = None,
 ) -> None:
     """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures."""
+    from merbench.contracts.notes import Note
+    from merbench.report.views.compare import runs_hint
+
+    one_of(format, "--format", FORMATS)
+    added = published if published is not None else format in ("table", "md", "html")
+    rows, report = compared(
+        methods or [], protocol, data, added, leaderboard, sanity, older, results, may_be_empty=format == "json"
+    )
+    if format == "table" and not rows:
+        typer.echo(f"no run in {results_folder(results)} matches; published figures only")
+    hint = runs_hint(rows) if format == "table" else []
+    print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
+
+
+def compared(
+    methods: list[str],
+    protocol: str | None,
+    data: str | None,
+    published: bool,
+    leaderboard: bool,
+    sanity: bool,
+    older: bool,
+    results: "Path | None",
+    may_be_empty: bool,
+) -> "tuple[list[Row], Report]":
+    """Score the runs that match, and build the comparison; MerbenchError if it has no row, unless it `may_be_empty`."""
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity
     from merbench.contracts.errors import MerbenchError
-    from merbench.contracts.notes import Note
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.select import read_runs
-    from merbench.report.views.compare import comparison, runs_hint
+    from merbench.report.views.compare import comparison
 
-    one_of(format, "--format", FORMATS)
     protocol = recorded_name(protocol)
     folder = results_folder(results)
     runs = read_runs(folder, leaderboard)
-    fitting = _fitting(runs, methods or [], protocol, data, sanity)
+    fitting = _fitting(runs, methods, protocol, data, sanity)
     rows, notes = measured_rows(fitting, older, home() / "scores")
     notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
-    if published if published is not None else format in ("table", "md", "html"):
+    if published:
         figures, titles = _published([protocol] if protocol else sorted({run.file.protocol for run in fitting}), rows)
-    if not rows and not figures and format != "json":
+    if not rows and not figures and not may_be_empty:
         found = f"none of the {len(runs)} runs in {folder} matches" if runs else f"no runs in {folder}"
         raise MerbenchError(f"{found}: nothing to compare; record one: merbench run METHOD --protocol PROTOCOL")
-    if format == "table" and not rows:
-        typer.echo(f"no run in {folder} matches; published figures only")
-    hint = runs_hint(rows) if format == "table" else []
-    report = comparison(rows, figures, runs.problems + notes, titles)
-    print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
+    return rows, comparison(rows, figures, runs.problems + notes, titles)
 
 
 def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str | None, sanity: bool) -> "Runs":

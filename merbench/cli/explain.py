@@ -1,12 +1,17 @@
 """``merbench explain``: how one row differs from another."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merbench.cli.declare import argument, flag, option
 from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from merbench.analysis.explain import Explanation
 
 _NAME = "A method (all seeds of its row), a row's name in the table, or a run's id or its first letters."
 
@@ -28,13 +33,30 @@ def explain(
 
     Rows that differ in protocol, clips, labels or folds, or lack folds, are refused; --force compares and notes them.
     """
+    from merbench.report.views.explain import explanation_report
+
+    one_of(format, "--format", FORMATS)
+    found, problems = explained(one, two, protocol, data, force, leaderboard, results)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    print_as(explanation_report(found, most), format)
+
+
+def explained(
+    one: str,
+    two: str,
+    protocol: str | None,
+    data: str | None,
+    force: bool,
+    leaderboard: bool,
+    results: "Path | None",
+) -> "tuple[Explanation, list[str]]":
+    """Find two rows and compare them; also returns the runs that could not be read, one line each."""
     from merbench.analysis.explain import explain_rows, find_row
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.select import read_runs
-    from merbench.report.views.explain import explanation_report
 
-    one_of(format, "--format", FORMATS)
     protocol = recorded_name(protocol)
     folder = results_folder(results)
     known = read_runs(folder, leaderboard)
@@ -43,7 +65,4 @@ def explain(
         raise MerbenchError(
             f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
         )
-    found = explain_rows(find_row(runs, one), find_row(runs, two), force)
-    for problem in known.problems:
-        typer.echo(problem, err=True)
-    print_as(explanation_report(found, most), format)
+    return explain_rows(find_row(runs, one), find_row(runs, two), force), known.problems

@@ -22,9 +22,7 @@ def folds(
         bool, flag("--inner", "Also list whom --select inner holds out within each training fold (validation).")
     ] = False,
     seed: Annotated[int, option("--seed", _SEED, "N", min=0)] = 0,
-    format: Annotated[
-        str, typer.Option("--format", "-f", help="Format of the list.", metavar="csv|json")
-    ] = "csv",
+    format: Annotated[str, typer.Option("--format", "-f", help="Format of the list.", metavar="csv|json")] = "csv",
 ) -> None:
     """List the training and test clips of every fold, with their classes and the paths of their frames.
 

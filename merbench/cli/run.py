@@ -9,11 +9,13 @@ from merbench.cli.printing import print_as
 from merbench.cli.workers import workforce
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rich.console import Console
 
     from merbench.engine.plan.runs import RunPlan
+    from merbench.report.table import Report
 
 
 @taking(RunOptions)
@@ -24,6 +26,15 @@ def run(options: RunOptions) -> None:
     """
     from rich.console import Console
 
+    console = Console(highlight=False)
+    carried_out(options, console, lambda plans: print_as(runs_report(plans, options.runs), "table", console))
+
+
+def carried_out(options: RunOptions, console: "Console", print_results: "Callable[[list[RunPlan]], None]") -> None:
+    """Plan the runs that are asked for, and execute them; progress goes to `console`.
+
+    ``print_results(plans)`` is called when all that can be recorded is; typer.Exit with code 1 if folds failed.
+    """
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.execute.state import Existing, check_folds
     from merbench.engine.fold.selection import SELECTIONS
@@ -35,7 +46,6 @@ def run(options: RunOptions) -> None:
     start = workforce(options)
     request = options.request()
     store = settle(options.tracking_uri, results_folder(options.results))
-    console = Console(highlight=False)
     with PreparationDisplay(console) as watcher:
         prepared = prepared_grid([request], options.protocol, options.data, options.folds, watcher)
         plans = planned(request, prepared, watcher)
@@ -45,10 +55,11 @@ def run(options: RunOptions) -> None:
         check_folds([fold for plan in plans for fold in plan.file.folds], options.folds)
         print_plan(console, plans, options.runs, options.folds, existing)
         return
-    carry_out(plans, options, console, start, store, lambda: _print_table(console, plans, options.runs), existing)
+    carry_out(plans, options, console, start, store, lambda: print_results(plans), existing)
 
 
-def _print_table(console: "Console", plans: "list[RunPlan]", runs: "Path") -> None:
+def runs_report(plans: "list[RunPlan]", runs: "Path") -> "Report":
+    """Build the table of recorded runs."""
     from merbench.analysis.rows import measured_rows
     from merbench.contracts.notes import Note
     from merbench.records.read import read_run
@@ -57,4 +68,4 @@ def _print_table(console: "Console", plans: "list[RunPlan]", runs: "Path") -> No
     rows, notes = measured_rows(read_run(runs / plan.run_id) for plan in plans)
     names = sorted({plan.file.protocol for plan in plans})
     hints = [*runs_hint(rows), f"merbench compare --protocol {names[0]} adds other runs and published figures"]
-    print_as(comparison(rows, notes=[*(Note("note", hint) for hint in hints), *notes]), "table", console)
+    return comparison(rows, notes=[*(Note("note", hint) for hint in hints), *notes])

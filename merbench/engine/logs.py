@@ -4,7 +4,7 @@ An imported run is read, compared and explained like a measured one; it is marke
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import pandas as pd
 
 from merbench import __version__
 from merbench.contracts.clips import IDENTITY, clip_names, clip_table
-from merbench.contracts.databases import same_people
+from merbench.contracts.databases import Source, same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.notes import Note
@@ -35,7 +35,7 @@ from merbench.records.predictions import prediction_columns, problem_of
 from merbench.records.read import read_run
 from merbench.records.select import the_one
 from merbench.splits.expected import split_differences
-from merbench.splits.split import Split, make_split
+from merbench.splits.split import Split, listed_split, make_split
 
 #: The disclosure of every imported row.
 UNSEEN = "imported: training not seen"
@@ -61,11 +61,8 @@ class _KnownSplit(NamedTuple):
 
 def _known_split(spec: ProtocolSpec) -> tuple[_KnownSplit | None, list[Note]]:
     """Return the clips that a protocol tests, as far as this machine knows them, and why it does not know them."""
-    official = spec.official()
-    if official is not None:
-        origin = f"the official list of {spec.name}"
-        clips = clip_table(official.rename(columns={"class": _labels(spec)}), origin)
-        return _KnownSplit(origin, make_split(spec, clips, same_people=same_people(()))), []
+    if (listed_clips := listed_split(spec, same_people(()))) is not None:
+        return _KnownSplit(f"the official list of {spec.name}", listed_clips), []
     try:
         data = registered_data(spec)
         if data is None:
@@ -99,13 +96,9 @@ def open_log(name: str, protocol: str, results: Path) -> _OpenedLog:
     :func:`merbench.records.logs.read_log`.
     """
     spec = find_protocol(protocol)
-    if spec.task != "classification":
-        raise MerbenchError(
-            f"protocol {spec.name} is for {spec.task}: prediction logs are read for classification only"
-        )
+    _check_task(spec)
     path = _place(name, results)
-    others = (dataset for other in PROTOCOLS.load_all()[0].values() for dataset in other.datasets)
-    spelling = log_spelling(spec, others)
+    spelling = log_spelling(spec, _datasets())
     folder = path if path.is_dir() else path.parent
     of_run = (path.is_dir() or path.name == PREDICTIONS) and (folder / "run.json").is_file()
     committed = folder / entries.PREDICTIONS
@@ -119,6 +112,38 @@ def open_log(name: str, protocol: str, results: Path) -> _OpenedLog:
     if known is None and not synthetic:
         notes += _unheld(log, spec)
     return _OpenedLog(name, path, spec, replace(log, notes=[*log.notes, *notes]), known, synthetic)
+
+
+def log_of_table(table: pd.DataFrame, name: str, spec: ProtocolSpec, sources: Sequence[Source] = ()) -> Log:
+    """Hold a data frame as :func:`open_log` holds a file.
+
+    `sources` are the copies of databases that its clips are from, if known: synthetic clips, and those of a protocol
+    without an official list, are held against them. `name` is what messages call it.
+    """
+    _check_task(spec)
+    synthetic = any(source.database.card.synthetic for source in sources)
+    notes: list[Note] = []
+    if sources and (synthetic or spec.official_list is None):
+        clips = pd.concat([source.clips for source in sources], ignore_index=True)
+        split = make_split(spec, clips, synthetic, same_people(sources))
+        known: _KnownSplit | None = _KnownSplit(", ".join(source.name for source in sources), split)
+    else:
+        known, notes = _known_split(spec)
+    log = log_of(table, name, spec, log_spelling(spec, _datasets()), known)
+    notes += _unheld(log, spec) if known is None else []
+    return replace(log, notes=[*log.notes, *notes])
+
+
+def _check_task(spec: ProtocolSpec) -> None:
+    if spec.task != "classification":
+        raise MerbenchError(
+            f"protocol {spec.name} is for {spec.task}: prediction logs are read for classification only"
+        )
+
+
+def _datasets() -> list[str]:
+    """Return the datasets of all registered protocols."""
+    return [dataset for spec in PROTOCOLS.load_all()[0].values() for dataset in spec.datasets]
 
 
 def _place(name: str, results: Path) -> Path:

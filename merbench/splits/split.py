@@ -53,7 +53,8 @@ class Split:
     def named_labels(self) -> npt.NDArray[Any]:
         """Return the class of each clip; for AU detection text, see :func:`merbench.records.predictions.units_text`."""
         if self.problem.task == "classification":
-            return np.array(self.problem.outputs, dtype=object)[self.labels]
+            names: npt.NDArray[Any] = np.array(self.problem.outputs, dtype=object)[self.labels]
+            return names
         return np.array(units_text(self.labels, self.problem.outputs), dtype=object)
 
     def truth(self) -> pd.DataFrame:
@@ -113,7 +114,7 @@ def listed_split(protocol: ProtocolSpec, same_people: Mapping[str, str]) -> Spli
     official = protocol.official()
     if official is None:
         return None
-    clips = clip_table(official.rename(columns={"class": "emotion"}), f"the official list of {protocol.name}")
+    clips = clip_table(official.rename(columns={"class": protocol.labels}), f"the official list of {protocol.name}")
     return make_split(protocol, clips, same_people=same_people)
 
 

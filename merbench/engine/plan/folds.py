@@ -10,9 +10,7 @@ from merbench.prepare.store import PreparationWatcher
 from merbench.splits.split import Split, listed_split
 
 
-def protocol_folds(
-    spec: ProtocolSpec, data: str, watcher: PreparationWatcher
-) -> tuple[Split, Sequence[Source]]:
+def protocol_folds(spec: ProtocolSpec, data: str, watcher: PreparationWatcher) -> tuple[Split, Sequence[Source]]:
     """Split `data`, as for ``--data``, by a protocol; under ``auto`` its official list where no data is registered.
 
     Returns the split and the copies of databases that hold its clips, none for a list. Raises what

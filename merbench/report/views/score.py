@@ -28,8 +28,8 @@ _HELD_OUT = {
 }
 
 
-def log_report(log: Log, spec: ProtocolSpec, name: str, synthetic: bool = False) -> Report:
-    """Build the tables of a log's scores; missing clips, foreign clips and other labels are named."""
+def log_notes(log: Log, spec: ProtocolSpec) -> list[Note]:
+    """Say what a reader of a log's scores should know: missing clips, foreign clips and other labels are named."""
     notes = [Note("warning", f"warning: {warning}") for warning in spec.warnings]
     notes += log.notes
     if log.relabelled:
@@ -42,9 +42,14 @@ def log_report(log: Log, spec: ProtocolSpec, name: str, synthetic: bool = False)
         notes.append(_of_clips("no prediction for", log.missing))
     if log.foreign:
         notes.append(_of_clips("not in the protocol, not scored:", log.foreign))
+    return notes
+
+
+def log_report(log: Log, spec: ProtocolSpec, name: str, synthetic: bool = False) -> Report:
+    """Build the tables of a log's scores, with their notes."""
     title = f"{name} under {spec.name}{warned(spec.warnings)}{_held(log, spec, synthetic)}"
     first, *others = scores_tables(log.predictions, spec.classes, spec.parts, title)
-    return Report([replace(_with_fold_mean(first, log, spec), notes=notes), *others])
+    return Report([replace(_with_fold_mean(first, log, spec), notes=log_notes(log, spec)), *others])
 
 
 def _of_clips(text: str, clips: Sequence[str]) -> Note:
