@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from merbench.splits.split import Split, listed_split, make_split
 Positions = npt.NDArray[np.intp]
 
 
-def protocol(name: "str | os.PathLike[str] | Protocol") -> "Protocol":
+def protocol(name: "Named") -> "_Protocol":
     """Find a protocol by its registered name, make it from a pattern, or read it from a path that ends in ``.yaml``.
 
     Raises
@@ -39,11 +39,11 @@ def protocol(name: "str | os.PathLike[str] | Protocol") -> "Protocol":
     >>> len(folds), len(folds.clips)
     (68, 442)
     """
-    return name if isinstance(name, Protocol) else Protocol(find_protocol(os.fspath(name)))
+    return name if isinstance(name, _Protocol) else _Protocol(find_protocol(os.fspath(name)))
 
 
 @dataclass(frozen=True)
-class Protocol:
+class _Protocol:
     """A protocol; `spec` is its specification, the content of its file."""
 
     spec: ProtocolSpec
@@ -62,7 +62,7 @@ class Protocol:
         """Return the organisers' list, ``dataset, subject, clip, class``; None where the protocol has none."""
         return self.spec.official()
 
-    def folds(self, clips: pd.DataFrame | None = None) -> "Folds":
+    def folds(self, clips: pd.DataFrame | None = None) -> "_Folds":
         """Apply the protocol to clips: which of them count, their labels, and who is tested when.
 
         Parameters
@@ -83,12 +83,12 @@ class Protocol:
                 raise MerbenchError(
                     f"protocol {spec.name} has no official list: give its clips, as in folds(mb.clips(DATABASE))"
                 )
-            return Folds(self, split.clips[IDENTITY], split, ())
+            return _Folds(self, split.clips[IDENTITY], split, ())
         check_columns(clips, (*IDENTITY, *_needed(spec)), "clips")
         table = clip_table(clips[[name for name in CLIP_COLUMNS if name in clips.columns]], "clips")
         sources = copies_of(clips)
         synthetic = any(source.database.card.synthetic for source in sources)
-        return Folds(self, clips, make_split(spec, table, synthetic, same_people(sources)), sources)
+        return _Folds(self, clips, make_split(spec, table, synthetic, same_people(sources)), sources)
 
 
 def _needed(spec: ProtocolSpec) -> list[str]:
@@ -101,7 +101,16 @@ def _needed(spec: ProtocolSpec) -> list[str]:
     return [by, *(name for name, used in excluding.items() if used and name != by)]
 
 
-class Folds:
+#: A protocol as functions take it: its name, a path ending in ``.yaml``, or what :func:`protocol` returns.
+Named: TypeAlias = str | os.PathLike[str] | _Protocol
+
+
+def argument_of(named: Named) -> str:
+    """Return the argument of ``--protocol``."""
+    return named.spec.known_as if isinstance(named, _Protocol) else os.fspath(named)
+
+
+class _Folds:
     """The folds of a protocol on some clips: a splitter for scikit-learn (``cv=folds``), and a sequence of its folds.
 
     Train and test are positions in `clips`, so that arrays are made of these: ``X = mb.inputs(folds.clips, flow={})``,
@@ -109,8 +118,8 @@ class Folds:
 
     Attributes
     ----------
-    protocol : Protocol
-        What was applied.
+    protocol
+        What ``mb.protocol`` returned.
     clips : pandas.DataFrame
         The clips that the protocol uses, in the order given, with their ``class``; the index is the position.
     labels : numpy.ndarray
@@ -135,7 +144,7 @@ class Folds:
     [0.199]
     """
 
-    def __init__(self, protocol: Protocol, given: pd.DataFrame, split: Split, sources: Sequence[Source]) -> None:
+    def __init__(self, protocol: _Protocol, given: pd.DataFrame, split: Split, sources: Sequence[Source]) -> None:
         self._split, self._sources = split, tuple(sources)
         given = given.reset_index(drop=True)
         places = pd.MultiIndex.from_frame(given[IDENTITY]).get_indexer(pd.MultiIndex.from_frame(split.clips[IDENTITY]))
@@ -149,6 +158,9 @@ class Folds:
         self.groups: npt.NDArray[Any] = persons(self.clips, same_people(sources))
         self.excluded = given[~np.isin(given.index, used)].reset_index(drop=True)
         self.names = tuple(fold.name for fold in split.folds)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} folds of {self.protocol.name}, {len(self.clips)} clips>"
 
     def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:  # noqa: N803
         """Yield the positions of the training and the test clips of each fold; `y` and `groups` are ignored.

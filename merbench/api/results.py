@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
 import pandas as pd
 import typer
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from merbench.analysis.rows import FIELDS, figures_of
 from merbench.api.data import check_columns, copies_of
-from merbench.api.protocols import Protocol
+from merbench.api.protocols import Named, argument_of
 from merbench.api.protocols import protocol as find_protocol
 from merbench.cli.asked import RunOptions, seeds_text
 from merbench.cli.compare import compared
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from merbench.report.table import Report
 
 _Path: TypeAlias = str | os.PathLike[str]
-_Named: TypeAlias = str | os.PathLike[str] | Protocol
 #: The columns of scores.
 _SCORED = [
     "part", "clips", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
@@ -40,9 +39,21 @@ _SCORED = [
 _EXPLAINED = ("parts", "classes", "subjects", "clips", "agreement")
 
 
+class _Workers(TypedDict, total=False):
+    """How folds are run, and where runs are mirrored: options of ``merbench run``."""
+
+    workers: int
+    gpus: int
+    folds_per_gpu: Literal["auto"] | int
+    pack: int
+    executor: Literal["serial", "ray"]
+    ray_address: str
+    tracking_uri: str
+
+
 def run(
     methods: str | Sequence[str],
-    protocol: _Named | Sequence[_Named],
+    protocol: Named | Sequence[Named],
     *,
     data: _Path = "auto",
     config: str | Mapping[str, str] | None = None,
@@ -54,43 +65,17 @@ def run(
     diagnose: bool = False,
     sanity: bool = False,
     existing: Literal["keep", "redo"] = "keep",
-    workers: int | None = None,
-    gpus: int | None = None,
-    folds_per_gpu: int | Literal["auto"] | None = None,
-    pack: int | None = None,
-    executor: Literal["serial", "ray"] | None = None,
-    ray_address: str | None = None,
-    tracking_uri: str | None = None,
     results: _Path | None = None,
     quiet: bool = False,
+    **workers: Unpack[_Workers],
 ) -> pd.DataFrame:
-    """Train and test methods on every fold, as ``merbench run``: recorded folds are kept, missing ones are run.
+    """Train and test methods on every fold, with the options of ``merbench run``; recorded folds are not repeated.
 
-    Parameters
-    ----------
-    methods, protocol : str or sequence
-        Names; a protocol may be a path ending in ``.yaml``, or what ``mb.protocol`` returns.
-    config : str or mapping, optional
-        A configuration for all methods, or method -> configuration.
-    settings : mapping, optional
-        ``--set``: ``{"epochs": 20}`` for all methods, ``{"ststnet:epochs": 20}`` for one.
-    seeds : int, str or iterable of int
-        ``range(3)``, or as in ``--seeds``: ``"0-2"``.
-    quiet : bool
-        Print no progress; else it goes to standard error.
-    data, select, folds, keep_epochs, diagnose, sanity, existing, workers, gpus, folds_per_gpu, pack, executor, \
-ray_address, tracking_uri, results
-        The options of ``merbench run``, see ``merbench run --help``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of these runs, as :func:`compare` returns them; a row with failed folds has the ``status`` failed.
-
-    Raises
-    ------
-    MerbenchError
-        What the command line refuses, with its line.
+    Returns the rows of these runs, as :func:`compare` does; those with failed folds have the ``status`` failed. Wrong
+    use raises the `MerbenchError` of the command line. `config` is for all methods, or method -> configuration;
+    `settings` are those of ``--set``: ``{"epochs": 20}``, or ``{"ststnet:epochs": 20}`` for one method. Progress goes
+    to standard error, unless `quiet`. `workers` are ``workers, gpus, folds_per_gpu, pack, executor, ray_address,
+    tracking_uri``.
 
     Examples
     --------
@@ -101,30 +86,27 @@ ray_address, tracking_uri, results
     0  majority     full    100  0.210
     1  majority  smic-hs     33  0.199
     """
-    named = [protocol] if isinstance(protocol, str | os.PathLike | Protocol) else list(protocol)
-    configs = [f"{key}:{value}" for key, value in config.items()] if isinstance(config, Mapping) else [config]
+    configs = [f"{key}:{value}" for key, value in config.items()] if isinstance(config, Mapping) else _many(config)
+    more: dict[str, Any] = {**workers, "keep_epochs": keep_epochs, "diagnose": diagnose, "sanity": sanity}
+    if "folds_per_gpu" in more:
+        more["folds_per_gpu"] = str(more["folds_per_gpu"])
     options = RunOptions(
-        methods=[methods] if isinstance(methods, str) else list(methods),
-        protocol=[_argument(each) for each in named],
+        methods=_many(methods),
+        protocol=[argument_of(each) for each in _many(protocol)],
         data=os.fspath(data),
-        config=[each for each in configs if each is not None],
+        config=configs,
         settings=[settings_text({name: value}) for name, value in (settings or {}).items()],
         seeds=str(seeds) if isinstance(seeds, int | str) else seeds_text([int(seed) for seed in seeds]),
         select=select,
-        folds=[folds] if isinstance(folds, str) else list(folds),
-        keep_epochs=keep_epochs,
-        diagnose=diagnose,
-        sanity=sanity,
+        folds=_many(folds),
         existing=existing,
-        workers=workers,
-        gpus=gpus,
-        folds_per_gpu=None if folds_per_gpu is None else str(folds_per_gpu),
-        pack=pack,
-        executor=executor,
-        ray_address=ray_address,
-        tracking_uri=tracking_uri,
         results=_folder(results),
+        **more,
     )
+    return _carried_out(options, quiet)
+
+
+def _carried_out(options: RunOptions, quiet: bool) -> pd.DataFrame:
     reports: list[Report] = []
 
     def keep(plans: "list[RunPlan]") -> None:
@@ -137,7 +119,7 @@ ray_address, tracking_uri, results
 
 def compare(
     methods: str | Sequence[str] = (),
-    protocol: _Named | None = None,
+    protocol: Named | None = None,
     *,
     data: str | None = None,
     published: bool = False,
@@ -172,16 +154,17 @@ def compare(
     >>> rows[(rows.part == "full") & (rows.method == "svm-flow")].uf1.round(4).tolist()
     [0.7182]
     """
-    asked = [methods] if isinstance(methods, str) else list(methods)
-    name = None if protocol is None else _argument(protocol)
-    _, report = compared(asked, name, data, published, leaderboard, sanity, older, _folder(results), may_be_empty=True)
+    name = None if protocol is None else argument_of(protocol)
+    _, report = compared(
+        _many(methods), name, data, published, leaderboard, sanity, older, _folder(results), may_be_empty=True
+    )
     return _rows(report)
 
 
 def explain(
     one: str,
     two: str,
-    protocol: _Named | None = None,
+    protocol: Named | None = None,
     *,
     data: str | None = None,
     force: bool = False,
@@ -210,14 +193,14 @@ def explain(
     >>> tables["parts"].set_index("part").uf1_difference.round(3)["full"]
     np.float64(0.477)
     """
-    name = None if protocol is None else _argument(protocol)
+    name = None if protocol is None else argument_of(protocol)
     found, problems = explained(one, two, name, data, force, leaderboard, _folder(results))
     _warn(problems)
     record = found.record()
     return {table: pd.DataFrame(record[table]) for table in _EXPLAINED}
 
 
-def score(predictions: pd.DataFrame, protocol: _Named) -> pd.DataFrame:
+def score(predictions: pd.DataFrame, protocol: Named) -> pd.DataFrame:
     """Score predictions as ``merbench score`` does: UF1 and UAR from one confusion matrix of all clips.
 
     Parameters
@@ -227,7 +210,7 @@ def score(predictions: pd.DataFrame, protocol: _Named) -> pd.DataFrame:
         Frames of ``mb.clips``, or ``folds.clips``, with the column added, are held against the classes of their data.
         Others are held against the official list, else against the registered data; only where there is neither, they
         need ``truth``. Other columns are ignored.
-    protocol : str, path or Protocol
+    protocol : str, path or what mb.protocol returns
         The protocol.
 
     Returns
@@ -263,8 +246,11 @@ def score(predictions: pd.DataFrame, protocol: _Named) -> pd.DataFrame:
     return pd.DataFrame(records, columns=_SCORED)
 
 
-def _argument(named: _Named) -> str:
-    return named.spec.known_as if isinstance(named, Protocol) else os.fspath(named)
+def _many(given: Any) -> list[Any]:
+    """Return one or several as a list, none for None."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
 
 
 def _folder(results: _Path | None) -> Path | None:

@@ -107,7 +107,7 @@ def make_split(
 
 
 def listed_split(protocol: ProtocolSpec, same_people: Mapping[str, str]) -> Split | None:
-    """Split the clips of a protocol's official list, of which only class and identity are known; None without a list.
+    """Split the clips of a protocol's official list; None without a list. Their annotations and files are not known.
 
     `same_people` is as for :func:`make_split`.
     """

@@ -37,7 +37,9 @@ def test_the_training_script_writes_a_log_that_is_scored(docs, synthetic):
     (synthetic / "train.py").write_text(script, encoding="utf-8")
     printed = []
     for line in lines.replace("--data casme2", "--data synthetic-small").splitlines():
-        command = line.replace("uv run merbench", f"{sys.executable} -m merbench").replace("uv run python", sys.executable)
+        command = line.replace("uv run merbench", f"{sys.executable} -m merbench").replace(
+            "uv run python", sys.executable
+        )
         done = subprocess.run(command, shell=True, cwd=synthetic, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
