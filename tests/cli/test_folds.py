@@ -80,7 +80,7 @@ def test_an_official_list_needs_no_data(merbench):
     assert said.err.startswith("data: the official list of megc2019, without paths")
 
 
-def test_folds_without_data_or_list_are_refused(all_refused, small_protocol):
+def test_folds_without_data_or_list_are_refused(all_refused):
     all_refused(
         "folds --protocol casme2-5|folds --protocol casme3-7|folds --protocol megc2019 --format table|"
         "folds --protocol megc2019 --data casme2|folds"
