@@ -1,7 +1,8 @@
-"""Preparing flow into the store, against the same OpenCV calls in a bare thread pool; and its memory.
+"""Preparing flow into the store, against the same OpenCV calls in a bare thread pool, and its memory; dlib's faces in
+processes against one process, and several inputs that share a face against each for itself.
 
-Run: uv run python benchmarks/preparation.py [--clips 24] [--rounds 3]
-"""
+Run: uv run python benchmarks/preparation.py [--clips 24] [--rounds 3] [--faces 250]
+"""  # noqa: D205
 
 import argparse
 import os
@@ -9,18 +10,25 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 from _timing import interleaved, print_ratios
 
-from merbench.contracts.inputs import Flow
+from merbench.contracts.inputs import Flow, Frames, Landmarks
+from merbench.contracts.specifications import Specification
 from merbench.prepare.arrays import clip_frames
+from merbench.prepare.faces.find import landmarks_installed
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
+from merbench.prepare.kinds.face import face_of
+from merbench.prepare.provide import provide
 from merbench.prepare.store import SILENT, Shelf, ShelfFile
 from merbench.synthetic.database import SMALL, synthetic_source
 
@@ -68,6 +76,65 @@ def _store(clips: list[ClipFrames], spec: Flow) -> None:
     Shelf(ShelfFile(database="timed", spec=spec)).provide(clips, partial(build, spec), SILENT)
 
 
+def enlarged(clips: list[ClipFrames], count: int, folder: Path) -> list[ClipFrames]:
+    """Write onset and apex of `count` clips as pictures of 640 x 480, the size of CASME II, and return the clips."""
+    found = []
+    for index in range(count):
+        clip, files = clips[index % len(clips)], {}
+        for number in (clip.onset, clip.apex):
+            large = cv2.resize(clip.image(number), (480, 480), interpolation=cv2.INTER_CUBIC)
+            files[number] = folder / f"{index}-{number}.bmp"
+            cv2.imwrite(str(files[number]), cv2.copyMakeBorder(large, 0, 0, 80, 80, cv2.BORDER_REPLICATE))
+        found.append(replace(clip, name=f"timed/sub01/{index}", offset=clip.apex, files=files))
+    return found
+
+
+def compare_processes(clips: list[ClipFrames], rounds: int) -> None:
+    """Print the times of finding faces by dlib in one process and in several."""
+    face = face_of(Landmarks(faces="landmarks"))
+    assert face is not None
+
+    def one() -> None:
+        with _fresh_home():
+            Shelf(ShelfFile.of("timed", face)).provide(clips, partial(build, face), SILENT)
+
+    def several() -> None:
+        with _fresh_home():
+            provide(Shelf(ShelfFile.of("timed", face)), clips, SILENT)
+
+    cores = len(os.sched_getaffinity(0))
+    seconds = interleaved({"one process, a thread per core": one, "a process per core": several}, rounds, warm_up=False)
+    print(f"faces of {len(clips)} clips of 640 x 480 by dlib, on {cores} cores, starts included, seconds")
+    print_ratios(seconds, "one process, a thread per core", 1.0, "s")
+    print("aim: at least 1.80x on two cores")
+
+
+def compare_sharing(clips: list[ClipFrames], rounds: int) -> None:
+    """Print the times of preparing flow, frames and landmarks, each with its own search for the face and with one."""
+    specs = (
+        Flow(faces="landmarks"),
+        Frames(faces="landmarks", span="onset-apex", count=2),
+        Landmarks(faces="landmarks"),
+    )
+
+    def prepare(*together: Specification) -> None:
+        with _fresh_home():
+            for spec in together:
+                provide(Shelf(ShelfFile.of("timed", spec)), clips, SILENT)
+
+    candidates = {"each for itself": lambda: [prepare(spec) for spec in specs], "one face": lambda: prepare(*specs)}
+    seconds = interleaved(candidates, rounds, warm_up=False)
+    print(f"flow, two frames and landmarks of {len(clips)} clips of 640 x 480, seconds")
+    print_ratios(seconds, "each for itself", 1.0, "s")
+
+
+@contextmanager
+def _fresh_home() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["MERBENCH_HOME"] = home
+        yield
+
+
 def print_memory() -> None:
     """Print the peak memory of preparing few and many clips, each in its own process."""
     print("peak memory by number of clips (Farneback), MB")
@@ -92,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--faces", type=int, default=250)
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     source = synthetic_source(SMALL)
@@ -99,8 +167,13 @@ def main() -> None:
     if options.memory_of:
         print(f"{memory_of(clips, options.memory_of):.0f}")
         return
+    print_memory()  # first: a child's peak counts what this process held at its start
+    if landmarks_installed():
+        with tempfile.TemporaryDirectory() as folder:
+            large = enlarged(clips, options.faces, Path(folder))
+            compare_processes(large, options.rounds)
+            compare_sharing(large[:40], options.rounds)
     compare_with_bare(clips[: options.clips], options.rounds)
-    print_memory()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from merbench.prepare.frames import ClipFrames
 Array = npt.NDArray[Any]
 Build = Callable[[ClipFrames], Array]
 
-#: Fewest clips for each process: its start takes as long as some ten clips, and its copy of dlib's model 100 MB.
-CLIPS_A_PROCESS = 10
+#: Least work for each process: its start takes about as long, and its copy of dlib's model 100 MB.
+SECONDS_A_PROCESS = 2.0
 
 
 def in_parallel(
@@ -28,24 +29,48 @@ def in_parallel(
 ) -> Generator[tuple[str, Future[Array]], None, None]:
     """Run `build` over `work` and yield the results; few are in flight, so memory stays flat.
 
-    In threads; or, with `processes` and enough clips, in processes of their own, which import `build`, are not hit by
-    Ctrl-C, and end with this one, however it ends. OpenCV's own threads are switched off meanwhile: clips in parallel
-    scale better than the loops within one.
+    In threads; or, with `processes` and enough work by the time of the second clip, in other processes and one thread
+    of this one, which works while they start. Processes import `build`, are not hit by Ctrl-C, and end with this one,
+    however it ends. OpenCV's own threads are switched off meanwhile: clips in parallel scale better than the loops
+    within one.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = workers or cores or 1
-    several = min(threads, len(work) // CLIPS_A_PROCESS) if processes else 1
-    with _processes(several) if several > 1 else _threads(threads) as pool:
-        most = 2 * (several if several > 1 else threads)
-        flying: dict[Future[Array], str] = {}
-        for key, clip in work.items():
-            flying[pool.submit(build, clip)] = key
-            while len(flying) >= most:
+    threads, others = workers or cores or 1, 0
+    items = list(work.items())
+    if processes and threads > 1:
+        seconds = 0.0
+        for key, clip in items[:2]:  # the first also loads models
+            begin = time.perf_counter()
+            future = _built(build, clip)
+            seconds = time.perf_counter() - begin
+            yield key, future
+        items = items[2:]
+        others = max(min(threads, int(seconds * len(items) / SECONDS_A_PROCESS)) - 1, 0)
+    with _threads(1 if others else threads) as here, _processes(others) as elsewhere:
+        pools, free = (here, elsewhere), [2 if others else 2 * threads, 2 * others]
+        flying: dict[Future[Array], tuple[str, int]] = {}
+        for key, clip in items:
+            while not any(free):
                 for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    yield flying.pop(future), future
+                    done, pool = flying.pop(future)
+                    free[pool] += 1
+                    yield done, future
+            pool = int(free[1] > 0)
+            free[pool] -= 1
+            flying[pools[pool].submit(build, clip)] = key, pool
         while flying:
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                yield flying.pop(future), future
+                yield flying.pop(future)[0], future
+
+
+def _built(build: Build, clip: ClipFrames) -> Future[Array]:
+    """Build a clip here and now."""
+    future: Future[Array] = Future()
+    try:
+        future.set_result(build(clip))
+    except Exception as error:  # noqa: BLE001 - raised where the result is read
+        future.set_exception(error)
+    return future
 
 
 @contextmanager
@@ -75,7 +100,7 @@ class _Processes(ProcessPoolExecutor):
 
 @contextmanager
 def _processes(count: int) -> Iterator[Executor]:
-    pool = _Processes(count, multiprocessing.get_context("spawn"), initializer=_begin)
+    pool = _Processes(count or 1, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         yield pool
     finally:

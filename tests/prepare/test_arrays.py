@@ -22,6 +22,7 @@ from merbench.contracts.inputs import (
     Landmarks,
 )
 from merbench.databases.releases.megc2019_flow28 import FLOW
+from merbench.prepare import upkeep
 from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
 from merbench.prepare.faces import settle
 from merbench.prepare.store import stored_shelves
@@ -190,6 +191,17 @@ def test_frame_rates_are_needed_for_times_and_magnification_only(tmp_path):
     assert said == [
         f"input {name!r}, {specs[name]}: pictures has no fps for 1 of 2 clips" for name in ("times", "large")
     ]
+
+
+def test_arrays_that_depend_on_the_frame_rate_stay_usable(tmp_path, monkeypatch):
+    source, spec = _pictures(tmp_path, 2), FrameTimes(frames=SMALL_FRAMES)
+    prepare_inputs([source], source.clips, {"times": spec, "plain": SMALL_FRAMES})
+    monkeypatch.setattr(upkeep, "registered", lambda: ["pictures"])
+    for fps, unusable in ((200.0, 0), (100.0, 2)):
+        slow = Source(source.database, source.folder, Reading(source.clips.assign(fps=fps), "none", cropped=True))
+        monkeypatch.setattr(upkeep, "open_registered", lambda name, slow=slow: slow)
+        judged = {shelf.file.spec.kind: (reason, len(lost)) for shelf, reason, lost in upkeep.judged_shelves()}
+        assert judged == {"frames": ("", 0), "frame-times": ("", unusable)}
 
 
 def test_jitter_is_drawn_with_a_generator_only_and_action_units_have_a_mask(tmp_path):

@@ -11,10 +11,10 @@ from support.watching import Watcher
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import DynamicImage, Flow, Frames, Landmarks
+from merbench.prepare import pools
 from merbench.prepare.faces import aligned
 from merbench.prepare.faces.find import landmarks_installed
 from merbench.prepare.kinds.build import build
-from merbench.prepare.pools import CLIPS_A_PROCESS
 from merbench.prepare.provide import provide
 from merbench.prepare.store import SILENT, Shelf, ShelfFile, stored_shelves
 
@@ -83,8 +83,9 @@ def test_pictures_as_delivered_need_no_face(clips, found):
 
 @with_dlib
 @pytest.mark.slow
-def test_landmarks_from_processes_are_the_same(clips):
-    many = [replace(clip, name=f"{clip.name}_{n}") for n in range(CLIPS_A_PROCESS) for clip in clips]
+def test_landmarks_from_processes_are_the_same(clips, monkeypatch):
+    monkeypatch.setattr(pools, "SECONDS_A_PROCESS", 1e-9)
+    many = [replace(clip, name=f"{clip.name}_{n}") for n in range(5) for clip in clips]
     for spec in (Landmarks(faces="landmarks"), Frames(faces="landmarks", align="frame", count=2, size=8)):
         expected = [build(spec, clip) for clip in clips]
         for index, array in enumerate(provided(spec, many)):
