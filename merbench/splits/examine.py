@@ -16,7 +16,7 @@ from merbench.splits.split import check_datasets
 
 
 @dataclass(frozen=True)
-class Examined:
+class _Examined:
     """A protocol applied to clips."""
 
     clips: pd.DataFrame  # the selected ones, with a column ``class``
@@ -31,7 +31,7 @@ class Examined:
 
 def examine(
     spec: ProtocolSpec, clips: pd.DataFrame, aliases: Mapping[str, str], synthetic: bool = False, every: bool = False
-) -> Examined:
+) -> _Examined:
     """Apply a protocol to data, also to data that a run would refuse; DataError if a clip is not mapped or excluded.
 
     `clips` and `synthetic` are as for :func:`merbench.splits.split.make_split`, `aliases` is its `same_people`;
@@ -53,7 +53,7 @@ def examine(
     several = spec.task == "classification"
     parts = {dataset: kept[kept.dataset == dataset] for dataset in spec.datasets}
     parts |= {"all": kept} if len(parts) > 1 else {}
-    return Examined(
+    return _Examined(
         kept,
         {
             name: [len(of), of[IDENTITY[:2]].drop_duplicates().shape[0], *output_counts(spec, of)]
