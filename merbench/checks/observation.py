@@ -61,7 +61,9 @@ def observe(task: FoldTask, fold: str, ask_again: bool = False, one_by_one: bool
     in a large batch.
     """
     seen: list[Observation] = []
-    how = {"of": task.method, "seen": seen, "ask_again": ask_again, "one_by_one": one_by_one}
+    how: dict[str, Any] = {"of": task.method, "seen": seen, "ask_again": ask_again, "one_by_one": one_by_one}
+    if hasattr(task.method, "pretrain"):
+        how["pretrain"] = lambda self, run: self.inner.pretrain(run)
     try:
         outcome = run_fold(replace(task, method=type("Observed", (_Observed,), how)), fold)
     except SetupError as error:

@@ -16,8 +16,8 @@ from merbench.contracts.cards import Task
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
-from merbench.contracts.methods import MethodConfig, Problem
-from merbench.engine.fold.opening import Auxiliary, FoldTask
+from merbench.contracts.methods import AuxiliaryData, MethodConfig, Problem, declared_auxiliary
+from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.catalogue import RegisteredMethod
 from merbench.prepare.jitter import vary_in_number
 from merbench.prepare.kinds.kind import kind_of
@@ -35,6 +35,7 @@ _VERSIONS = 3  # of a clip, for inputs that are drawn
 def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
     """Return the task of running `method` on the synthetic clips, leave-one-subject-out, on the CPU."""
     card, specs = method.card, method.inputs(config, task)
+    declared = declared_auxiliary(method.cls, card, config)
     units = next((spec.vocabulary for spec in specs.values() if hasattr(spec, "vocabulary")), VOCABULARY)
     split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
     return FoldTask(
@@ -46,7 +47,8 @@ def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -
         transductive=card.transductive,
         au_labels_at_test=card.au_labels_at_test,
         requires=card.required_packages(),
-        auxiliary={name: _auxiliary(name, specs) for name in card.auxiliary},
+        auxiliary={name: _auxiliary(name, own or specs, split.problem) for name, own in declared.items()},
+        same_people=dict.fromkeys(declared, min(_PEOPLE)),
     )
 
 
@@ -92,11 +94,12 @@ def _labels_of_a_subject(problem: Problem) -> Array:
     return labels
 
 
-def _auxiliary(name: str, specs: Mapping[str, InputSpec]) -> Auxiliary:
-    """Make clips of other people for pretraining."""
-    split = _split({name: ("s1", "s2")}, Problem("classification", CLASSES))
-    clips = split.clips.assign(emotion=np.array(CLASSES, dtype=object)[split.labels])
-    return clips, _inputs(specs, split)
+def _auxiliary(name: str, specs: Mapping[str, InputSpec], problem: Problem) -> AuxiliaryData:
+    """Make clips to pretrain on, of two people who are among the test clips and two others."""
+    split = _split({name: ("s1", "s2", "x1", "x2")}, problem)
+    words = np.array(CLASSES, dtype=object)
+    emotions = words[split.labels] if problem.task == "classification" else np.resize(words, len(split.labels))
+    return AuxiliaryData(_inputs(specs, split), split.labels, emotions, split.subjects, split.datasets)
 
 
 def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:

@@ -1,5 +1,6 @@
 """The card of a method, ``card.yaml`` in its folder: metadata, inputs, configurations, disclosures."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -51,7 +52,8 @@ class Card(BaseModel):
     #: Whether it reports epochs, by which ``--select inner`` picks one; None if the card does not say.
     epochs: bool | None = None
     requires: tuple[str, ...] = ()  #: packages beyond merbench's own, such as ``timm>=1.0``; recorded with every fold
-    auxiliary: tuple[str, ...] = ()  #: registered databases for pretraining, always without the held-out subjects
+    #: Registered databases for pretraining, always without the held-out people; a configuration may use some of them.
+    auxiliary: tuple[str, ...] = ()
     data_seen: tuple[str, ...] = ()  #: data that its pretrained weights have seen
     au_labels_at_test: bool = False  #: action-unit labels of the test clips are an input
     sanity: bool = False  #: it sees no motion: a sanity row wherever it is run, beneath the other rows, not ranked
@@ -109,15 +111,17 @@ class Card(BaseModel):
             return required_packages(self.requires)
         return ()
 
-    def disclosures(self, transductive: bool) -> list[str]:
+    def disclosures(self, transductive: bool, auxiliary: Sequence[str] | None = None) -> list[str]:
         """Return in a few words each the facts that a reader of a table should know; empty for an ordinary method.
 
-        `transductive` says whether the protocol allowed the transductive training that the card discloses.
+        `transductive` says whether the protocol allowed the transductive training that the card discloses; `auxiliary`
+        are the databases that a configuration was pretrained on, by default all that the card lists.
         """
+        pretrained = self.auxiliary if auxiliary is None else list(dict.fromkeys(auxiliary))
         facts = {
             "transductive": self.transductive and transductive,
             "AU labels at test": self.au_labels_at_test,
             f"weights have seen {', '.join(self.data_seen)}": self.data_seen,
-            f"pretrained on {', '.join(self.auxiliary)}": self.auxiliary,
+            f"pretrained on {', '.join(pretrained)}": pretrained,
         }
         return [fact for fact, holds in facts.items() if holds]

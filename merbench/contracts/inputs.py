@@ -328,6 +328,18 @@ class Inputs:
         """Return a **copy** for some clips: a method gets no other clip, not even by reference."""
         return Inputs({name: array.take(rows) for name, array in self._arrays.items()}, len(rows))
 
+    def joined(self, *others: "Inputs") -> "Inputs":
+        """Return the clips of these inputs and then those of the others; ValueError where inputs differ."""
+        parts = [self, *others]
+        specs = [{name: part[name].spec for name in part.names()} for part in parts]
+        if any(found != specs[0] for found in specs):
+            raise ValueError("clips with different inputs can't be joined: declare the same inputs for both")
+        arrays = {}
+        for name, spec in specs[0].items():
+            prepared = {source: how for part in parts for source, how in part[name].prepared.items()}
+            arrays[name] = ArrayInput(spec, np.concatenate([part[name].stored() for part in parts]), prepared)
+        return Inputs(arrays, sum(part.clips for part in parts))
+
     def without_labels(self) -> "Inputs":
         """Return the inputs that are not labels, such as action units."""
         arrays = {name: array for name, array in self._arrays.items() if not array.spec.training_only}

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from merbench.contracts.cards import Task
+from merbench.contracts.cards import Card, Task
 from merbench.contracts.digests import derived_seed
-from merbench.contracts.errors import PredictionError
+from merbench.contracts.errors import MerbenchError, PredictionError, listed
 from merbench.contracts.inputs import Inputs, InputSpec
 
 
@@ -105,12 +105,23 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class AuxiliaryData:
-    """Pretraining clips: those of a declared database, without the people who are held out in the fold."""
+    """Clips to pretrain on: those of a declared database, without the people who are held out in the fold."""
 
-    inputs: Inputs
-    emotions: npt.NDArray[Any]
-    subjects: npt.NDArray[Any]
+    inputs: Inputs  #: those that ``auxiliary`` declares for it, or those of the method
+    #: As in `TrainingData`, mapped as the protocol maps the dataset. An emotion of a dataset that it lacks has the
+    #: class that all its datasets give it. -1 if there is none; NaN for action units that are not annotated.
+    labels: npt.NDArray[Any]
+    emotions: npt.NDArray[Any]  #: the database's own words, shape (n_clips,)
+    subjects: npt.NDArray[Any]  #: as in `TrainingData`
     datasets: npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "AuxiliaryData":
+        """Return a copy for some clips."""
+        arrays = (self.labels, self.emotions, self.subjects, self.datasets)
+        return AuxiliaryData(self.inputs.take(rows), *(values[rows] for values in arrays))
 
 
 def _no_auxiliary(name: str) -> AuxiliaryData:
@@ -144,6 +155,8 @@ class RunContext:
     on_epoch: Callable[[int, "Method"], bool] = field(default=_never_stop, repr=False)  #: called by `epoch_end`
     #: ``auxiliary(name)`` returns the declared pretraining clips, without the people who are held out.
     auxiliary: Callable[[str], AuxiliaryData] = field(default=_no_auxiliary, repr=False)
+    #: What the method's ``pretrain`` returned, for `fit`; read-only arrays. Empty without it.
+    pretrained: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def stream_seed(self, stream: str) -> int:
         """Return the seed of a named random stream of this fold, in 0..2**63 - 1."""
@@ -167,8 +180,15 @@ class Method(Protocol):
 
     It is built as ``cls(config, problem)``, where ``cls.Config``, a `MethodConfig`, is the class of its settings. If
     its inputs depend on the configuration, it has a class method ``declare_inputs(config)``, or
-    ``declare_inputs(config, task)`` if they depend on the task, too; else the card's apply. The prediction for a clip
-    must not depend on the other clips in the batch (within 1e-5), unless the card says transductive.
+    ``declare_inputs(config, task)`` if they depend on the task, too; else the card's apply. If the databases that it
+    pretrains on depend on the configuration, it has a class method ``auxiliary(config)``, see `declared_auxiliary`.
+    The prediction for a clip must not depend on the other clips in the batch (within 1e-5), unless the card says
+    transductive.
+
+    A method that pretrains on auxiliary data alone may define ``pretrain(run) -> dict of str to ndarray``. It is called
+    on a fresh instance that has seen no training clip; `fit` gets the result as ``run.pretrained``. If no person in the
+    auxiliary data is in the protocol's clips, it is called once a run, with a seed that no fold enters, and the result
+    is kept; else in every fold, on the clips without those who are held out.
 
     A method may also define ``diagnose(inputs) -> dict of str to ndarray``, for figures and probes. It is called after
     `predict`, only on request, with inputs of the same form for any clips. The first axis of every array is the clips;
@@ -196,3 +216,21 @@ def declared_inputs(
     if declare is None:
         return dict(card_inputs)
     return dict(declare(config, task) if len(signature(declare).parameters) > 1 else declare(config))
+
+
+def declared_auxiliary(
+    method: type[Method], card: Card, config: MethodConfig
+) -> dict[str, Mapping[str, InputSpec] | None]:
+    """Return the databases that `method` pretrains on under `config`, each with its own inputs; None: the method's.
+
+    They are from its class method ``auxiliary(config)`` if defined, else all that its card lists. A `MerbenchError`
+    names a database that the card does not list.
+    """
+    declare = getattr(method, "auxiliary", None)
+    found = dict(declare(config)) if declare else dict.fromkeys(card.auxiliary)
+    if strange := [name for name in found if name not in card.auxiliary]:
+        raise MerbenchError(
+            f"method {card.name}: auxiliary(config) names {listed(strange)}, which its card does not list: add it to "
+            "auxiliary in card.yaml"
+        )
+    return found

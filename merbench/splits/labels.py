@@ -72,10 +72,7 @@ def clips_by_name(entry: Exclusion, clips: pd.DataFrame) -> dict[str, int]:
 
 def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
     """Map emotions, or objective classes, to classes; a class's own name counts as that class unless it is mapped."""
-    mapping = {(dataset, name): name for dataset in protocol.datasets for name in protocol.classes}
-    for dataset, rule in protocol.datasets.items():
-        mapping |= {(dataset, word): name for name, words in rule.classes.items() for word in words}
-    said = clips[protocol.labels]
+    mapping, said = _mapping(protocol), clips[protocol.labels]
     found = pd.Series(
         [mapping.get(pair) for pair in zip(clips.dataset, said, strict=True)], index=clips.index, dtype=object
     )
@@ -88,3 +85,30 @@ def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
             f"({len(unknown)} clips, first {clip_names(unknown)[0]})"
         )
     return found
+
+
+def _mapping(protocol: ProtocolSpec) -> dict[tuple[str, str], str]:
+    """Return the class of each word of each dataset."""
+    mapping = {(dataset, name): name for dataset in protocol.datasets for name in protocol.classes}
+    for dataset, rule in protocol.datasets.items():
+        mapping |= {(dataset, word): name for name, words in rule.classes.items() for word in words}
+    return mapping
+
+
+def auxiliary_labels(protocol: ProtocolSpec, clips: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return the labels of clips to pretrain on, in their order, as `labels_of` does; -1 for a clip without a class.
+
+    A dataset of the protocol has its own mapping. A word of another dataset has the class that it has in all of the
+    protocol's datasets that map it; none if these differ.
+    """
+    if protocol.task != "classification":
+        return _unit_labels(protocol, clips)
+    mapping = _mapping(protocol)
+    by_word: dict[str, set[str]] = {}
+    for (_, word), name in mapping.items():
+        by_word.setdefault(word, set()).add(name)
+    common = {word: names.pop() for word, names in by_word.items() if len(names) == 1}
+    places = {name: place for place, name in enumerate(protocol.classes)}
+    pairs = zip(clips.dataset, clips[protocol.labels], strict=True)
+    found = [mapping.get(pair) if pair[0] in protocol.datasets else common.get(pair[1]) for pair in pairs]
+    return np.array([-1 if name is None else places[name] for name in found], dtype=np.int64)

@@ -2,7 +2,8 @@
 
 Parameters and buffers of all folds are stacked along a new first axis, the loss is mapped over the stack
 (:func:`torch.func.vmap`), and one optimiser, which works element by element, steps them all. Each fold keeps its own
-clips, order, initial weights and draws, so its net is that of training alone, up to rounding.
+clips, order, initial weights and draws, so its net is that of training alone, up to rounding. Of training in phases,
+the last one is packed; those before it are trained fold by fold.
 
 The folds' last batches differ in size: shorter ones are padded by clips without a label, which the loss and the
 statistics of batch norms exclude, and for which no random bits are drawn.
@@ -43,7 +44,7 @@ def grouped_by_steps(method: TorchMethod, clips: Sequence[int]) -> list[list[int
     found: dict[tuple[int, int], list[int]] = {}
     for place, count in enumerate(clips):
         steps = len(batch_ends(count, method.config.batch_size))
-        found.setdefault((steps, method.passes(count)), []).append(place)
+        found.setdefault((steps, method.config.passes(count)), []).append(place)
     return list(found.values())
 
 
@@ -53,17 +54,17 @@ class _PackedFold:
 
     method: TorchMethod
     run: RunContext
-    source: Any  # of batches, from the method
+    phase: Any  # the last one, about to begin, from the method
     generator: torch.Generator
 
 
 def start_packed(method: TorchMethod, train: TrainingData, run: RunContext) -> _PackedFold:
-    """Make the net of a fold that is to be trained together with others, and the source of its batches."""
-    source = method.start(train, run)
-    device = source.labels.device
+    """Make the net of a fold that is to be trained together with others, and train it by all phases but the last."""
+    phase = method.start(train, run)
+    device = phase.device
     generator = torch.Generator(device)
     generator.set_state(torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state())
-    return _PackedFold(method, run, source, generator)
+    return _PackedFold(method, run, phase, generator)
 
 
 def fit_packed(folds: Sequence[_PackedFold]) -> None:
@@ -71,14 +72,15 @@ def fit_packed(folds: Sequence[_PackedFold]) -> None:
 
     The folds are of one class and configuration, and of one group of `grouped_by_steps`; else a `ValueError` is raised.
     """
-    methods = [fold.method for fold in folds]
-    if len(grouped_by_steps(methods[0], [len(fold.source.labels) for fold in folds])) > 1:
+    methods, phases = [fold.method for fold in folds], [fold.phase for fold in folds]
+    lead, settings, epochs = methods[0], phases[0].settings, phases[0].epochs
+    ends = {(len(batch_ends(len(phase.labels), settings.batch_size)), phase.epochs) for phase in phases}
+    if not can_pack(type(lead)) or len(ends) > 1 or any(phase.settings != settings for phase in phases):
         raise ValueError("folds can't be trained together: the method does not pack, or the numbers of steps differ")
-    for method in methods:
-        method.net.train()
+    for phase in phases:
+        phase.train_mode()
     stack, batches = _Stack(folds), _Batches(folds)
-    lead, epochs = methods[0], folds[0].source.epochs
-    optimiser = stack.optimiser(lead)
+    optimiser = stack.optimiser()
     bases = [group["lr"] for group in optimiser.param_groups]
     going = dict.fromkeys(range(len(folds)))
     for epoch in range(1, epochs + 1):
@@ -86,19 +88,19 @@ def fit_packed(folds: Sequence[_PackedFold]) -> None:
             method.epoch = epoch
         steps = batches.epoch()
         for step, rows in enumerate(steps):
-            rate = lead.rate(epoch - 1 + step / len(steps), epochs)
+            rate = settings.rate(epoch - 1 + step / len(steps), epochs)
             for group, base in zip(optimiser.param_groups, bases, strict=True):
                 group["lr"] = base * rate
             batch = batches.batch(rows)
             optimiser.zero_grad(set_to_none=True)
-            with lead.precision():
+            with settings.autocast(phases[0].device):
                 loss = stack.loss(batch, rows)
             loss.backward()  # type: ignore[no-untyped-call]
-            if lead.config.gradient_norm:
-                stack.shorten_gradients(lead.config.gradient_norm)
+            if settings.gradient_norm:
+                stack.shorten_gradients(settings.gradient_norm)
             optimiser.step()
         for place in list(going):
-            folds[place].run.progress(epoch, epochs)
+            folds[place].run.progress(phases[place].before + epoch, phases[place].before + epochs)
             if folds[place].run.epoch_end(epoch, methods[place]):
                 stack.release(place)  # the pack trains its weights on, but its net is detached
                 del going[place]
@@ -126,12 +128,12 @@ class _Batches:
     """The batches of all folds, by few and large operations on the device for any number of folds."""
 
     def __init__(self, folds: Sequence[_PackedFold]) -> None:
-        self._sources = [fold.source for fold in folds]
-        method = folds[0].method
-        self._augments = type(method).augment is not TorchMethod.augment
+        self._sources = [fold.phase for fold in folds]
+        lead = self._sources[0]
+        self._augments = lead.augments
         self._clips = np.array([len(source.labels) for source in self._sources])
         self._first = np.cumsum([0, *self._clips[:-1]])
-        self._ends = np.array([[0, *batch_ends(clips, method.config.batch_size)] for clips in self._clips])
+        self._ends = np.array([[0, *batch_ends(clips, lead.settings.batch_size)] for clips in self._clips])
         self._labels = torch.cat([source.labels for source in self._sources])
         self._data: Batch = {}
         self._steps: list[_Rows] = []
@@ -186,7 +188,7 @@ class _Stack:
     """Parameters and buffers of all folds, stacked; the methods' nets become views of them."""
 
     def __init__(self, folds: Sequence[_PackedFold]) -> None:
-        self._method = folds[0].method
+        self._lead = folds[0].phase
         self._nets = nets = [fold.method.net for fold in folds]
         self._generators = [fold.generator for fold in folds]
         self.parameters, self.buffers = {}, {}
@@ -201,7 +203,7 @@ class _Stack:
             for name, buffer in net.named_buffers():
                 buffer.data = self.buffers[name][place]
         # The first net gives the shape of the computation; its weights are replaced.
-        self._losses = {padded: self._mapped(_Losing(self._method, padded)) for padded in (False, True)}
+        self._losses = {padded: self._mapped(_Losing(self._lead, padded)) for padded in (False, True)}
         self._norms = [name for name, module in nets[0].named_modules() if _learns_statistics(module)]
         self._dropped: dict[int, dict[str, torch.Size]] = {}
 
@@ -212,12 +214,12 @@ class _Stack:
             return found
 
         mapped = vmap(loss)
-        return torch.compile(mapped) if self._method.config.compiled else mapped
+        return torch.compile(mapped) if self._lead.settings.compiled else mapped
 
-    def optimiser(self, method: TorchMethod) -> torch.optim.Optimizer:
-        """Return the method's optimiser, with its groups and settings, of the stacked parameters."""
-        names = {id(values): name for name, values in method.net.named_parameters()}
-        alone = method.optimiser(method.net)
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Return the optimiser of a fold alone, with its groups and settings, of the stacked parameters."""
+        names = {id(values): name for name, values in self._lead.net.named_parameters()}
+        alone = self._lead.optimiser()
         groups = [
             {**group, "params": [self.parameters[names[id(values)]] for values in group["params"]]}
             for group in alone.param_groups
@@ -230,7 +232,7 @@ class _Stack:
         """Return the sum of the folds' losses for a step."""
         longest = step.rows.shape[1]
         if longest not in self._dropped:
-            self._dropped[longest] = _dropped(self._method, batch, step.labels)
+            self._dropped[longest] = _dropped(self._lead, batch, step.labels)
         shares = [size / longest for size in step.sizes]
         dropped = self._dropped[longest].items()
         given = {f"{name}.mask": packed_masks(shape, shares, self._generators) for name, shape in dropped}
@@ -254,9 +256,9 @@ class _Stack:
             values.data = values.data.clone()
 
 
-def _dropped(method: TorchMethod, batch: Batch, labels: Tensor) -> dict[str, torch.Size]:
+def _dropped(phase: Any, batch: Batch, labels: Tensor) -> dict[str, torch.Size]:
     """Return the shape that each `FastDropout` is called with, in the order of the calls, by one pass."""
-    net = copy.deepcopy(method.net)
+    net = copy.deepcopy(phase.net)
     found: dict[str, torch.Size] = {}
 
     def looking(name: str) -> Any:
@@ -268,27 +270,32 @@ def _dropped(method: TorchMethod, batch: Batch, labels: Tensor) -> dict[str, tor
         return look
 
     for name, module in net.named_modules():
-        if isinstance(module, FastDropout):
+        if _drops(module):
             module.register_forward_pre_hook(looking(name))
-    with torch.no_grad(), method.precision():
-        method.loss(net, {name: values[0] for name, values in batch.items()}, labels[0])
+    with torch.no_grad(), phase.settings.autocast(phase.device):
+        phase.loss(net, {name: values[0] for name, values in batch.items()}, labels[0])
     return found
 
 
 class _Losing(nn.Module):
-    """A net whose output is the method's loss, so that it can be called with other weights, masks and statistics."""
+    """A net whose output is the phase's loss, so that it can be called with other weights, masks and statistics."""
 
-    def __init__(self, method: TorchMethod, padded: bool) -> None:
+    def __init__(self, phase: Any, padded: bool) -> None:
         super().__init__()
-        self.net, self._method = copy.deepcopy(method.net), method
+        self.net, self._loss = copy.deepcopy(phase.net), phase.loss
         for name, module in list(self.named_modules()):
-            if isinstance(module, FastDropout):
+            if _drops(module):
                 self.set_submodule(name, _GivenDropout())
             elif padded and _learns_statistics(module):
                 self.set_submodule(name, _BatchNormOfOwn(module))
 
     def forward(self, batch: Batch, labels: Tensor) -> Tensor:
-        return self._method.loss(self.net, batch, labels)
+        found: Tensor = self._loss(self.net, batch, labels)
+        return found
+
+
+def _drops(module: nn.Module) -> bool:
+    return isinstance(module, FastDropout) and module.training  # not in a frozen part
 
 
 def _learns_statistics(module: nn.Module) -> bool:

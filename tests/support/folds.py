@@ -5,7 +5,7 @@ import pandas as pd
 
 from merbench.contracts.clips import clip_table
 from merbench.contracts.inputs import ArrayInput, Flow, Inputs
-from merbench.contracts.methods import MethodConfig, Prediction, Problem, TrainingData
+from merbench.contracts.methods import AuxiliaryData, MethodConfig, Prediction, Problem, TrainingData
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.fold.folds import run_fold
 
@@ -47,6 +47,14 @@ def training_data(inputs, labels):
     """Return training clips, all of one person."""
     people = np.array(["x/1"] * inputs.clips, dtype=object)
     return TrainingData(inputs, np.asarray(labels), PROBLEM, people, people)
+
+
+def auxiliary_data(clips, inputs=None):
+    """Return clips to pretrain on, with the labels of their words."""
+    labels = np.array([CLASSES.index(word) for word in clips.emotion])
+    names = (clips.emotion, clips.dataset + "/" + clips.subject, clips.dataset)
+    inputs = inputs or flow(len(clips), labels, seed=8)
+    return AuxiliaryData(inputs, labels, *[values.to_numpy(dtype=object) for values in names])
 
 
 class Plain:

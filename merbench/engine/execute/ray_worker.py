@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
 import ray
 
 from merbench import __version__
@@ -44,9 +43,10 @@ def sent_task(plan: RunPlan, task: FoldTask, put: Callable[[ArrayInput], Any]) -
     def sent(inputs: Inputs) -> _SentInputs:
         return _SentInputs({name: put(inputs[name]) for name in inputs.names()}, inputs.clips)
 
-    auxiliary = {name: (clips, sent(inputs)) for name, (clips, inputs) in task.auxiliary.items()}
-    bare = replace(task, inputs=Inputs({}, 0), auxiliary={})
-    return _SentTask(bare, sent(task.inputs), auxiliary, plan.file.method, plan.file.key.code_digest)
+    auxiliary = {name: sent(data.inputs) for name, data in task.auxiliary.items()}
+    bare = {name: replace(data, inputs=Inputs({}, data.inputs.clips)) for name, data in task.auxiliary.items()}
+    without = replace(task, inputs=Inputs({}, 0), auxiliary=bare)
+    return _SentTask(without, sent(task.inputs), auxiliary, plan.file.method, plan.file.key.code_digest)
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,15 @@ class _SentTask:
 
     task: FoldTask
     inputs: _SentInputs
-    auxiliary: Mapping[str, tuple[pd.DataFrame, _SentInputs]]
+    auxiliary: Mapping[str, _SentInputs]
     method: str
     code_digest: str
 
     def rebuild(self) -> FoldTask:
         """Restore the task; a `SetupError` where the method's code differs from the one in the run's key."""
         self._check_code()
-        auxiliary = {name: (clips, sent.fetch()) for name, (clips, sent) in self.auxiliary.items()}
+        bare = self.task.auxiliary
+        auxiliary = {name: replace(bare[name], inputs=sent.fetch()) for name, sent in self.auxiliary.items()}
         return replace(self.task, inputs=self.inputs.fetch(), auxiliary=auxiliary)
 
     def _check_code(self) -> None:

@@ -21,6 +21,7 @@ from merbench.contracts.names import shown
 from merbench.engine import environment
 from merbench.engine.fold.answers import checked, diagnosed, readable, tested, timed
 from merbench.engine.fold.opening import FoldTask, Opened, auxiliary_data, fold_labels, fold_seed, open_fold
+from merbench.engine.fold.pretraining import pretrained
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
 from merbench.engine.fold.selection import inner_fold, inner_seed, inner_uf1
 from merbench.records.model import Failure
@@ -180,6 +181,9 @@ class _BegunFold:
     method: Method | None = None
 
     def make(self) -> Method:
+        """Build the method, after its pretraining, if any, by an instance of its own."""
+        found = pretrained(self.task, self.fold, self.run.auxiliary, self.run.progress)
+        self.run = replace(self.run, pretrained=found)
         self.method = self.task.method(self.task.config, self.task.split.problem)
         return self.method
 
@@ -204,12 +208,13 @@ def _begin(
     def on_epoch(epoch: int, method: Method) -> bool:
         if last_epoch is not None and epoch > last_epoch:
             raise ValueError(f"fit continued after epoch {last_epoch}, where epoch_end returned True: stop there")
+        if epoch != (due := len(ended) + 1):
+            raise ValueError(
+                f"epoch_end({epoch}) called, expected epoch {due}: call it once per epoch, counting from 1, and in the "
+                "last phase of training only"
+            )
         ended.append(epoch)
         if test is not None:
-            if epoch != (due := len(predictions) + 1):
-                raise ValueError(
-                    f"epoch_end({epoch}) called, expected epoch {due}: call it once per epoch, counting from 1"
-                )
             with preserved_random_state(), preserved_method(method):
                 predictions.append(checked(method.predict(test), test, problem))
         return epoch == last_epoch

@@ -1,12 +1,12 @@
 """Open a fold's data for its method: copies, and no label, name or order that would reveal a test clip's class."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
@@ -15,8 +15,6 @@ from merbench.contracts.methods import AuxiliaryData, Method, MethodConfig, Trai
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
 
-#: Pretraining clips before the held-out subjects are removed: clip table and inputs.
-Auxiliary = tuple[pd.DataFrame, Inputs]
 #: An opened fold: training clips, test clips, and the rows of the split that these are, in their order.
 Opened = tuple[TrainingData, Inputs, npt.NDArray[np.intp]]
 
@@ -36,17 +34,22 @@ class FoldTask:
     au_labels_at_test : bool
         The card discloses that labels of the test clips are an input.
     shuffled : bool
-        Shuffle the annotations of the training clips: labels, and inputs for training only.
+        Shuffle the annotations of the training clips and of auxiliary data: labels, and inputs for training only.
     selection : str
         Which epoch counts, one of :data:`merbench.engine.fold.selection.SELECTIONS`.
     keep_epochs, diagnose : bool
         Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
     requires : tuple of str
         Packages that the method's card requires, whose versions are recorded.
+    auxiliary : mapping
+        The databases that the configuration pretrains on, with all their clips.
     same_people : mapping
         Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
     label : str
         What messages call the method.
+    kept : Path, optional
+        Folder of pretraining that all folds of a run share, named by what it depends on; see
+        :mod:`merbench.engine.fold.pretraining`. None: nothing is kept.
     """
 
     method: type[Method]
@@ -63,9 +66,10 @@ class FoldTask:
     device: str = "cpu"
     threads: int = 1
     requires: tuple[str, ...] = ()
-    auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
+    auxiliary: Mapping[str, AuxiliaryData] = field(default_factory=dict)
     same_people: Mapping[str, str] = field(default_factory=dict)
     label: str = "the method"
+    kept: Path | None = None
 
 
 def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> Opened:
@@ -118,23 +122,35 @@ def fold_seed(task: FoldTask, fold: Fold) -> int:
 
 def auxiliary_data(task: FoldTask, tested: npt.NDArray[np.intp]) -> Callable[[str], AuxiliaryData]:
     """Return a function that gives declared pretraining clips, without the people of the tested or held-out clips."""
-    held_out = set(persons(task.split.clips.iloc[tested], task.same_people))
+    held_out = sorted(set(persons(task.split.clips.iloc[tested], task.same_people)))
     # A method can access only the filtered copies, never the table or the held-out names.
     ready = {}
-    for name, (clips, inputs) in task.auxiliary.items():
-        people = persons(clips, task.same_people)
-        rows = np.flatnonzero(~np.isin(people, sorted(held_out)))
-        chosen = clips.iloc[rows]
-        ready[name] = AuxiliaryData(
-            inputs.take(rows),
-            chosen.emotion.to_numpy(dtype=object),
-            (chosen.dataset + "/" + chosen.subject).to_numpy(dtype=object),
-            chosen.dataset.to_numpy(dtype=object),
-        )
+    for name, data in task.auxiliary.items():
+        rows = np.flatnonzero(~np.isin(auxiliary_people(task, data), held_out))
+        ready[name] = _shuffled(data.take(rows), task, name) if task.shuffled else data.take(rows)
 
     def auxiliary(name: str) -> AuxiliaryData:
         if name not in ready:
-            raise LookupError(f"auxiliary data {name!r} is not declared on the method's card")
+            declared = ", ".join(ready) or "none"
+            raise LookupError(
+                f"auxiliary data {name!r} is not declared by the method in this configuration: {declared}"
+            )
         return ready[name]
 
     return auxiliary
+
+
+def auxiliary_people(task: FoldTask, data: AuxiliaryData) -> npt.NDArray[Any]:
+    """Name the person of each clip of auxiliary data, as :func:`merbench.contracts.databases.persons` does."""
+    pairs = zip(data.datasets, data.subjects, strict=True)
+    names = [f"{task.same_people.get(dataset, dataset)}/{subject[len(dataset) + 1 :]}" for dataset, subject in pairs]
+    return np.array(names, dtype=object)
+
+
+def _shuffled(data: AuxiliaryData, task: FoldTask, name: str) -> AuxiliaryData:
+    """Shuffle the annotations of clips: otherwise a method would learn from true labels what it should not know."""
+    rows = np.random.default_rng(derived_seed(task.seed, f"{name}:shuffled-labels")).permutation(len(data))
+    annotated, inputs = data.take(rows), data.inputs
+    both = {each: annotated.inputs if inputs[each].spec.training_only else inputs for each in inputs.names()}
+    chosen = Inputs({each: of[each] for each, of in both.items()}, inputs.clips)
+    return replace(data, inputs=chosen, labels=annotated.labels, emotions=annotated.emotions)

@@ -3,25 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from merbench import __version__, engine, prepare, training
 from merbench.contracts.cards import Card
-from merbench.contracts.clips import clips_digest
-from merbench.contracts.databases import persons, same_people
+from merbench.contracts.databases import same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
+from merbench.contracts.methods import AuxiliaryData, declared_auxiliary
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
-from merbench.databases.registrations import open_registered
+from merbench.databases.registrations import home
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
+from merbench.engine.fold.pretraining import FOLDER as PRETRAINED
+from merbench.engine.plan.auxiliary import AuxiliarySources, auxiliary_digests
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, Configured
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.data import Data
-from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input, prepare_inputs
+from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input
 from merbench.prepare.store import SILENT, PreparationWatcher
 from merbench.records.files import now
 from merbench.records.model import RunFile, RunKey
@@ -109,6 +112,11 @@ class PreparedProtocol:
         return cls(spec, data, split, {}, watcher or SILENT)
 
     @cached_property
+    def auxiliary(self) -> AuxiliarySources:
+        """The databases that methods pretrain on."""
+        return AuxiliarySources(self.spec, self.data, self.watcher)
+
+    @cached_property
     def digests(self) -> dict[str, str]:
         """The digests of specification, split and data, which all runs of the protocol share."""
         return {
@@ -162,10 +170,10 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
             method = configured.method
             if method.card.name not in codes:
                 codes[method.card.name] = code_digest(method.folder, method.package)
-            task, key = _task_and_key(configured, protocol, request, codes[method.card.name])
+            planned = _planned(configured, protocol, request, codes[method.card.name])
             deterministic = method.card.deterministic and not request.shuffled  # labels are shuffled by the seed
             seeds = request.seeds[:1] if deterministic else request.seeds
-            plans += [_plan(configured, protocol, task, key, seed) for seed in seeds]
+            plans += [_plan(configured, protocol, planned, seed) for seed in seeds]
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
 
@@ -187,10 +195,17 @@ def _check_fits(card: Card, protocol: PreparedProtocol) -> None:
         )
 
 
-def _task_and_key(
-    configured: Configured, protocol: PreparedProtocol, request: Request, code: str
-) -> tuple[FoldTask, RunKey]:
-    """Make the task and the key that all seeds of a method on a protocol share, with seed 0 to be replaced."""
+@dataclass(frozen=True)
+class _Planned:
+    """What all seeds of a method on a protocol share; task and key have seed 0, to be replaced."""
+
+    task: FoldTask
+    key: RunKey
+    pretrained_on: tuple[str, ...]
+
+
+def _planned(configured: Configured, protocol: PreparedProtocol, request: Request, code: str) -> _Planned:
+    """Plan a method on a protocol for all seeds."""
     method, card, split, data = configured.method, configured.method.card, protocol.split, protocol.data
     _check_fits(card, protocol)
     specs = method.inputs(configured.config, split.problem.task)
@@ -199,9 +214,9 @@ def _task_and_key(
         step = _frames_instead(data, protocol.spec)
         raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}{step}")
     inputs = protocol.inputs(specs)
-    others = [open_registered(name) for name in card.auxiliary]
-    prepared = [prepare_inputs([source], source.clips, specs, protocol.watcher) for source in others]
-    auxiliary = {name: (other.clips, made) for name, other, made in zip(card.auxiliary, others, prepared, strict=True)}
+    declared = declared_auxiliary(method.cls, card, configured.config)
+    others = {name: protocol.auxiliary.source(name, card.name) for name in declared}
+    auxiliary = {name: protocol.auxiliary.data(name, own or specs, card.name) for name, own in declared.items()}
     task = FoldTask(
         method.cls,
         configured.config,
@@ -217,23 +232,27 @@ def _task_and_key(
         device=method.device,
         requires=card.required_packages(),
         auxiliary=auxiliary,
-        same_people=same_people([*data.sources, *others]),
+        same_people=same_people([*data.sources, *others.values()]),
         label=f"method {card.name}",
     )
+    digests = input_digests(inputs)
+    for name, source in others.items():
+        digests |= auxiliary_digests(name, source, auxiliary[name].inputs, task.same_people)
     key = RunKey(
         method=card.name,
         config=configured.config.model_dump(mode="json"),
         code_digest=code,
         code_versions={name: room.CODE_VERSION for name, room in ROOMS.items()},
         **protocol.digests,
-        input_digests=input_digests(inputs) | _auxiliary_digests(task),
+        input_digests=digests,
         selection=task.selection,
         transductive=task.transductive,
         au_labels_at_test=task.au_labels_at_test,
         shuffled=task.shuffled,
         seed=0,
     )
-    return task, key
+    seen = tuple(source.name for source in others.values())
+    return _Planned(replace(task, kept=_kept(key, auxiliary)), key, seen)
 
 
 def _frames_instead(data: Data, spec: ProtocolSpec) -> str:
@@ -244,18 +263,19 @@ def _frames_instead(data: Data, spec: ProtocolSpec) -> str:
     return "; register the databases' frames (merbench data add NAME PATH)" + f" or use --data {SMALL}" * small
 
 
-def _auxiliary_digests(task: FoldTask) -> dict[str, str]:
-    digests: dict[str, str] = {}
-    for name, (clips, inputs) in task.auxiliary.items():
-        digests |= {f"{name}:{key}": value for key, value in input_digests(inputs).items()}
-        digests[f"{name}:clips"] = clips_digest(clips)
-        digests[f"{name}:people"] = digest(persons(clips, task.same_people).tolist())
-    return digests
+def _kept(key: RunKey, auxiliary: Mapping[str, AuxiliaryData]) -> Path | None:
+    """Return the folder of pretraining that the folds of a run share: named by what it depends on, but for the seed."""
+    if not auxiliary:
+        return None
+    given = {name: value for name, value in key.input_digests.items() if name.partition(":")[0] in auxiliary}
+    labels = {name: data.labels.astype(str).tolist() for name, data in auxiliary.items()}
+    depends = [key.method, key.config, key.code_digest, key.code_versions, given, labels, key.shuffled]
+    return (home() / PRETRAINED / digest(depends)[:16]).absolute()
 
 
-def _plan(configured: Configured, protocol: PreparedProtocol, task: FoldTask, key: RunKey, seed: int) -> RunPlan:
-    card, spec = configured.method.card, protocol.spec
-    key = key.model_copy(update={"seed": seed})
+def _plan(configured: Configured, protocol: PreparedProtocol, planned: _Planned, seed: int) -> RunPlan:
+    card, spec, task = configured.method.card, protocol.spec, planned.task
+    key = planned.key.model_copy(update={"seed": seed})
     named = configured.method.resolve(configured.name)
     changed = " ".join(f"{name}={value}" for name, value in task.config if value != getattr(named, name))
     file = RunFile(
@@ -273,7 +293,7 @@ def _plan(configured: Configured, protocol: PreparedProtocol, task: FoldTask, ke
         prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
         deterministic=card.deterministic and not key.shuffled,
-        disclosures=card.disclosures(task.transductive),
+        disclosures=card.disclosures(task.transductive, planned.pretrained_on),
         remark=card.remark,
         warnings=spec.warnings,
         folds={fold.name: len(fold.test) for fold in task.split.folds},

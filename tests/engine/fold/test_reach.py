@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import torch
 from support.cases import each
-from support.folds import CLIPS, FOLDS, TOTAL, flow, noting, outcome, spec, table
+from support.folds import CLIPS, FOLDS, TOTAL, auxiliary_data, flow, noting, outcome, spec, table
 from support.prying import findings, prying, reachable
 
 from merbench.contracts.inputs import ArrayInput, ClipFacts, Inputs
@@ -138,7 +138,7 @@ def test_pretraining_clips_exclude_the_held_out_person(task):
     people = {"smic-vis": ("s06", "s07"), "smic-hs": ("s06",), "samm": ("006", "008"), "other": ("s06",)}
     clips = table(people, clips=9)
     subjects = (clips.dataset + "/" + clips.subject).to_numpy(dtype=object)
-    extra = (clips, flow(len(clips), seed=8))
+    extra = auxiliary_data(clips, flow(len(clips), seed=8))
     aliases = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic"}
     handed = []
     method = prying(handed)
@@ -156,7 +156,7 @@ def test_pretraining_clips_exclude_the_held_out_person(task):
         assert data.datasets.tolist() == [subject.split("/")[0] for subject in data.subjects]
         assert data.emotions.tolist() == clips.emotion[kept].tolist()
         assert data.inputs.clips == kept.sum()
-        np.testing.assert_array_equal(data.inputs["flow"].batch(), extra[1]["flow"].batch(np.flatnonzero(kept)))
+        np.testing.assert_array_equal(data.inputs["flow"].batch(), extra.inputs["flow"].batch(np.flatnonzero(kept)))
         texts = [item for item in reachable(*handed) if isinstance(item, str)]
         assert not [text for text in texts for name in {*absent, fold} if name in text]
         lengths = {len(values) for values in arrays_in(*handed)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 from support.cases import each
-from support.folds import CLASSES, noting, outcome, scores, spec, table
+from support.folds import CLASSES, auxiliary_data, noting, outcome, scores, spec, table
 from support.nets import STSTNET, short
 
 from merbench.contracts.databases import persons
@@ -199,7 +199,7 @@ def test_pretraining_clips_exclude_the_people_held_out(task, split, inputs, peop
     for selection in each(INNER):
         log, handed = [], []
         method = noting(lambda _, train, run: handed.append(set(run.auxiliary("extra").subjects)), base=knowing(log))  # noqa: B023
-        outcome(task(method, selection=selection, auxiliary={"extra": (split.clips, inputs)}), FOLD)
+        outcome(task(method, selection=selection, auxiliary={"extra": auxiliary_data(split.clips, inputs)}), FOLD)
         for fitted, given in zip(log, handed, strict=True):
             allowed = {person[subject] for subject in fitted.subjects}
             assert given == {subject for subject in split.subjects if person[subject] in allowed}

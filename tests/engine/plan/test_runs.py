@@ -107,7 +107,7 @@ from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import DatabaseCard, Reading
 from merbench.contracts.inputs import Flow
 
-PEOPLE = {"smic-vis": ["s06", "s07"], "smic-hs": ["s06", "s11"], "extra": ["s06", "x1"]}
+PEOPLE = {"smic-vis": ["s06", "s07"], "smic-nir": ["s06", "s11"], "extra": ["s06", "x1"]}
 WORD = ["happiness", "disgust"]
 
 
@@ -153,9 +153,9 @@ def test_pretraining_excludes_the_people_who_are_tested(plan_one, more):
         def fit(self, train, run):
             seen["people"] = set(run.auxiliary("more").subjects)
 
-    everyone = {"smic-vis/s06", "smic-vis/s07", "smic-hs/s06", "smic-hs/s11", "extra/s06", "extra/x1"}
+    everyone = {"smic-vis/s06", "smic-vis/s07", "smic-nir/s06", "smic-nir/s11", "extra/s06", "extra/x1"}
     for fold, held_out in {
-        "smic-hs/s06": {"smic-hs/s06", "smic-vis/s06"},
+        "smic-hs/s06": {"smic-nir/s06", "smic-vis/s06"},
         "smic-hs/s07": {"smic-vis/s07"},
         "casme2/sub06": set(),
     }.items():
