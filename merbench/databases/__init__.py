@@ -10,6 +10,7 @@ _BUILTIN = {
     "samm": "merbench.databases.readers.samm:DATABASE",
     "smic-hs": "merbench.databases.readers.smic_hs:DATABASE",
     "synthetic-full": "merbench.synthetic.database:FULL_DATABASE",
+    "synthetic-macro": "merbench.synthetic.macro:DATABASE",
     "synthetic-small": "merbench.synthetic.database:SMALL_DATABASE",
 }
 

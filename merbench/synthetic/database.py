@@ -91,12 +91,18 @@ def synthetic_source(name: str, progress: Progress | None = None) -> Source:
     ``progress(done, total)`` is called with numbers of clips.
     """
     settings = SYNTHETIC[name]
+    return current_source(name, generator_digest(settings), lambda folder: write(settings, folder, progress))
+
+
+def current_source(name: str, generator: str, write_into: Callable[[Path], None]) -> Source:
+    """Open the registered copy of a synthetic database if `generator` made it; else write and register one."""
     entry = registered().get(name)
-    if entry is not None and _is_current(entry.folder, settings):
+    if entry is not None and _is_current(entry.folder, generator):
         return open_source(name, entry.folder, entry.corrections)
     made = home() / "synthetic"
-    source = make(settings, made / f"{name}-{generator_digest(settings)[:8]}", progress)
-    register(name, source.folder)
+    folder = made / f"{name}-{generator[:8]}"
+    write_into(folder)
+    source = register(name, folder)
     if entry is not None and entry.folder.parent == made.resolve():
         shutil.rmtree(entry.folder, ignore_errors=True)  # generated here by another version
     return source
@@ -108,9 +114,9 @@ def make(settings: SyntheticSettings, folder: Path, progress: Progress | None = 
     return open_source(f"synthetic-{settings.size}", folder)
 
 
-def _is_current(folder: Path, settings: SyntheticSettings) -> bool:
+def _is_current(folder: Path, generator: str) -> bool:
     with suppress(DataError):
-        return (read_manifest(folder) or {}).get("generator") == generator_digest(settings)
+        return (read_manifest(folder) or {}).get("generator") == generator
     return False
 
 

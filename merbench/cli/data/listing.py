@@ -36,8 +36,9 @@ def list_databases() -> Report:
 def _here(card: DatabaseCard, shelves: list[Shelf]) -> str:
     folders = registered()
     if card.name not in folders:
-        made = f"made on demand:\nmerbench data synthesize {card.name.partition('-')[2]}"
-        return made if card.name in SYNTHETIC else f"not registered:\n{card.commands}"
+        if card.name in SYNTHETIC:
+            return f"made on demand:\nmerbench data synthesize {card.name.partition('-')[2]}"
+        return "made on demand" if card.synthetic else f"not registered:\n{card.commands}"
     try:
         source = open_registered(card.name)
     except MerbenchError as error:

@@ -1,14 +1,14 @@
 """A grid of runs: every method x protocol x seed, with everything its result depends on, before any computation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from merbench import __version__, engine, prepare, training
 from merbench.contracts.cards import Card
-from merbench.contracts.databases import same_people
+from merbench.contracts.databases import Source, same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
@@ -20,7 +20,7 @@ from merbench.databases.registrations import home
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.pretraining import FOLDER as PRETRAINED
-from merbench.engine.plan.auxiliary import AuxiliarySources, auxiliary_digests
+from merbench.engine.plan.auxiliary import auxiliary_data, auxiliary_digests, auxiliary_source
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, Configured
 from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.data import Data
@@ -101,6 +101,7 @@ class PreparedProtocol:
     split: Split
     built: dict[InputSpec, ArrayInput]
     watcher: PreparationWatcher
+    opened: dict[Any, Any] = field(default_factory=dict)  #: auxiliary databases by name, and what was built of them
 
     @classmethod
     def of(cls, spec: ProtocolSpec, data: Data, watcher: PreparationWatcher | None = None) -> "PreparedProtocol":
@@ -111,10 +112,15 @@ class PreparedProtocol:
             raise DataError(f"{error}{_not_read(spec, data)}") from error
         return cls(spec, data, split, {}, watcher or SILENT)
 
-    @cached_property
-    def auxiliary(self) -> AuxiliarySources:
-        """The databases that methods pretrain on."""
-        return AuxiliarySources(self.spec, self.data, self.watcher)
+    def auxiliary(self, specs: Mapping[str, Mapping[str, InputSpec]]) -> dict[str, tuple[Source, AuxiliaryData]]:
+        """Open the databases that a method pretrains on, and build their inputs, each once."""
+        found = {}
+        for name, own in specs.items():
+            if name not in self.opened:
+                self.opened[name] = auxiliary_source(name, self.spec, self.data.synthetic, self.watcher)
+            source = self.opened[name]
+            found[name] = source, auxiliary_data(source, self.spec, own, self.opened, self.watcher)
+        return found
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -215,8 +221,11 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
         raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}{step}")
     inputs = protocol.inputs(specs)
     declared = declared_auxiliary(method.cls, card, configured.config)
-    others = {name: protocol.auxiliary.source(name, card.name) for name in declared}
-    auxiliary = {name: protocol.auxiliary.data(name, own or specs, card.name) for name, own in declared.items()}
+    try:
+        others = protocol.auxiliary({name: own or specs for name, own in declared.items()})
+    except MerbenchError as error:
+        raise MerbenchError(f"method {card.name} can't pretrain: {error}") from error
+    auxiliary = {name: data for name, (_, data) in others.items()}
     task = FoldTask(
         method.cls,
         configured.config,
@@ -232,12 +241,12 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
         device=method.device,
         requires=card.required_packages(),
         auxiliary=auxiliary,
-        same_people=same_people([*data.sources, *others.values()]),
+        same_people=same_people([*data.sources, *(source for source, _ in others.values())]),
         label=f"method {card.name}",
     )
     digests = input_digests(inputs)
-    for name, source in others.items():
-        digests |= auxiliary_digests(name, source, auxiliary[name].inputs, task.same_people)
+    for name, (source, given) in others.items():
+        digests |= auxiliary_digests(name, source, given.inputs, task.same_people)
     key = RunKey(
         method=card.name,
         config=configured.config.model_dump(mode="json"),
@@ -251,7 +260,7 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
         shuffled=task.shuffled,
         seed=0,
     )
-    seen = tuple(source.name for source in others.values())
+    seen = tuple(source.name for source, _ in others.values())
     return _Planned(replace(task, kept=_kept(key, auxiliary)), key, seen)
 
 
