@@ -149,7 +149,7 @@ class PreparationDisplay:
             self._bars.console.print(shown(text), markup=False, soft_wrap=True)
 
 
-class PlainDisplay:
+class _PlainDisplay:
     """Plain lines: a run's start, its pace now and then, failures at once, its end."""
 
     def __init__(self, console: Console) -> None:
@@ -201,7 +201,7 @@ class PlainDisplay:
         self._console.print(text, markup=False, soft_wrap=True)
 
 
-class _LiveDisplay(PlainDisplay):
+class _LiveDisplay(_PlainDisplay):
     """One line a run: bar, folds done, rate, time left; one a worker, where there are several; failures above, at once.
 
     A run's line comes with its first fold. Where there are many, it goes with its last and is printed above. Lines for
@@ -291,9 +291,9 @@ class _LiveDisplay(PlainDisplay):
             self.note(f"{_label(plan)}: {pace.ended()}")
 
 
-def grid_display(console: Console) -> PlainDisplay:
+def grid_display(console: Console) -> _PlainDisplay:
     """Return what shows the progress of a grid: live on a terminal, else by plain lines."""
-    return _LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    return _LiveDisplay(console) if console.is_terminal else _PlainDisplay(console)
 
 
 def _failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:

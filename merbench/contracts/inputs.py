@@ -300,6 +300,16 @@ def _copied(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return found
 
 
+def _concatenated(values: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Join the values of clips, as an array of arrays where these differ in shape."""
+    if len({(each.dtype, each.shape[1:]) for each in values}) == 1:
+        return np.concatenate(values)
+    found = np.empty(sum(map(len, values)), dtype=object)
+    for index, value in enumerate(value for each in values for value in each):
+        found[index] = value
+    return found
+
+
 class Inputs:
     """The inputs of a set of clips, by the names that the method declares; it may declare none."""
 
@@ -337,7 +347,7 @@ class Inputs:
         arrays = {}
         for name, spec in specs[0].items():
             prepared = {source: how for part in parts for source, how in part[name].prepared.items()}
-            arrays[name] = ArrayInput(spec, np.concatenate([part[name].stored() for part in parts]), prepared)
+            arrays[name] = ArrayInput(spec, _concatenated([part[name].stored() for part in parts]), prepared)
         return Inputs(arrays, sum(part.clips for part in parts))
 
     def without_labels(self) -> "Inputs":

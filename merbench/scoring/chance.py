@@ -12,7 +12,7 @@ from merbench.scoring.metrics import confusion_matrix, unweighted_recall
 
 
 @dataclass(frozen=True)
-class ByChance:
+class _ByChance:
     """The mean UAR of folds, and its distribution for predictions independent of the labels.
 
     `uar` is a mean over folds; for AU detection also over action units, of the recalls of shown and not shown. `chance`
@@ -33,7 +33,7 @@ class ByChance:
         return self.chance + 3 * self.sd
 
 
-def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
+def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> _ByChance:
     """Compare tables of predictions, one per fold, with chance.
 
     See :func:`merbench.records.predictions.prediction_table`; in each table every class, or both states of every action
@@ -42,7 +42,7 @@ def by_chance(problem: Problem, folds: Iterable[pd.DataFrame]) -> ByChance:
     judge = _renamed if problem.task == "classification" else _swapped
     found = [judge(table, problem.outputs) for table in folds]
     uars, chances, variances = zip(*found, strict=True)
-    return ByChance(float(np.mean(uars)), float(np.mean(chances)), sum(variances) ** 0.5 / len(found), len(found))
+    return _ByChance(float(np.mean(uars)), float(np.mean(chances)), sum(variances) ** 0.5 / len(found), len(found))
 
 
 def _renamed(table: pd.DataFrame, classes: Sequence[str]) -> tuple[float, float, float]:
