@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from merbench.checks.checked import SEEDS, CheckedMethod
-from merbench.checks.observation import Difference, apart, worst
+from merbench.checks.observation import Difference, apart, observe, worst
+from merbench.checks.synthetic_clips import poisoned
 from merbench.contracts.cards import Task
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.names import shown
@@ -193,6 +194,19 @@ def _outside(checked: CheckedMethod) -> _Verdict:
         return _NOT_RUN
     read = f"; files read from its folder and caches: {listed(alone.files, 3)}" if alone.files else ""
     return "passed", f"no access to files, folders, network or processes outside Python's libraries{read}"
+
+
+@_check("auxiliary data", "auxiliary clips of held-out people are not used")
+def _auxiliary(checked: CheckedMethod) -> _Verdict:
+    if not checked.fold_task.auxiliary:
+        return "not applicable", "no auxiliary data in this configuration"
+    if not checked.reproducible:
+        return "not applicable", "the same seed gives a different result"
+    fold = checked.folds[0]
+    task, clips = poisoned(checked.fold_task, fold)
+    most, failure = apart(checked.plain[0], observe(task, fold))
+    how = f"{clips} auxiliary clips of the person held out in fold {fold} replaced by NaN, other bytes, other labels"
+    return _asked_again(how, (most, failure))
 
 
 @_check("card: complete", "every field is filled, every configuration and ablation is valid", predicts=False)

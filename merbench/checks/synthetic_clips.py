@@ -14,10 +14,11 @@ import pandas as pd
 
 from merbench.contracts.cards import Task
 from merbench.contracts.clips import clip_table
+from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import AuxiliaryData, MethodConfig, Problem, declared_auxiliary
-from merbench.engine.fold.opening import FoldTask
+from merbench.engine.fold.opening import FoldTask, auxiliary_people
 from merbench.engine.plan.catalogue import RegisteredMethod
 from merbench.prepare.jitter import vary_in_number
 from merbench.prepare.kinds.kind import kind_of
@@ -69,6 +70,39 @@ def _unlabelled(array: ArrayInput, fold: Fold, task: FoldTask) -> ArrayInput:
     values = array.stored().copy()
     values[fold.test] = np.nan
     return ArrayInput(array.spec, values)
+
+
+def poisoned(task: FoldTask, fold: str) -> tuple[FoldTask, int]:
+    """Return the task with other auxiliary clips of the people held out in a fold, and how many these are.
+
+    Their floats are NaN; bytes, labels and emotions have other values.
+    """
+    held_out = sorted(set(persons(task.split.clips.iloc[task.split.fold(fold).test], task.same_people)))
+    found, count = {}, 0
+    for name, data in task.auxiliary.items():
+        rows = np.flatnonzero(np.isin(auxiliary_people(task, data), held_out))
+        arrays = {}
+        for each in data.inputs.names():
+            values = data.inputs.take(np.arange(len(data)))[each].stored()
+            for row in rows:
+                values[row] = _poison(values[row])
+            arrays[each] = ArrayInput(data.inputs[each].spec, values)
+        labels, emotions = data.labels.copy(), data.emotions.copy()
+        labels[rows] = _other_labels(labels[rows], task.split.problem)
+        emotions[rows] = "poisoned"
+        found[name] = replace(data, inputs=Inputs(arrays, len(data)), labels=labels, emotions=emotions)
+        count += len(rows)
+    return replace(task, auxiliary=found), count
+
+
+def _poison(value: Array) -> Array:
+    if value.dtype == object:
+        return np.array([*map(_poison, value), None], dtype=object)[:-1]
+    return np.full_like(value, np.nan) if value.dtype.kind == "f" else np.invert(value)
+
+
+def _other_labels(labels: Array, problem: Problem) -> Array:
+    return (labels + 1) % len(problem.outputs) if problem.task == "classification" else 1 - labels
 
 
 def _split(people: Mapping[str, tuple[str, ...]], problem: Problem) -> Split:

@@ -15,6 +15,7 @@ from merbench.checks.observation import observe
 from merbench.checks.synthetic_clips import synthetic_task, without_test_labels
 from merbench.contracts.inputs import DynamicImage, Frames, FrameTimes
 from merbench.contracts.methods import MethodConfig
+from merbench.engine.fold import opening
 from merbench.engine.plan.catalogue import METHODS
 
 IN_A_PROCESS = ("between folds", "files and network", "card: data seen")
@@ -75,6 +76,7 @@ FAULTS = [
     (faulty.UsesUnits, GIVEN, {}),
     (faulty.Sound, GIVEN, {"card: inputs": "units", "card: AU labels at test": "none"}),
     (faulty.Auxiliary, {"auxiliary": ["elsewhere"]}, {}),
+    (faulty.Pretrained, {"auxiliary": ["elsewhere"]}, {}),
     (faulty.Auxiliary, {}, {"contract": "'elsewhere'"}),
 ]
 
@@ -134,6 +136,17 @@ def test_registered_methods_pass_all_checks(name):
     assert {each.check for each in found} == {check.name for check in CHECKS}
     assert [each for each in found if each.result == "failed"] == []
     assert not [each for each in found if "deterministic: true on the card" in each.evidence]
+
+
+def test_auxiliary_clips_of_held_out_people_would_be_noticed(monkeypatch):
+    """The engine takes them out; here it does not, neither for `pretrain` nor for `fit`."""
+    for cls in (faulty.Auxiliary, faulty.Pretrained):
+        found = verdict("auxiliary data", checked(cls, auxiliary=["elsewhere"]))
+        assert (found.result, found.evidence.partition(" held")[0]) == ("passed", "6 auxiliary clips of the person")
+    monkeypatch.setattr(opening, "auxiliary_people", lambda task, data: np.full(len(data), "someone", dtype=object))
+    for cls in (faulty.Auxiliary, faulty.Pretrained):
+        assert verdict("auxiliary data", checked(cls, auxiliary=["elsewhere"])).result == "failed"
+    assert verdict("auxiliary data", checked(faulty.Sound)).result == "not applicable"
 
 
 def test_a_sound_method_passes_all_checks_of_either_task(no_process):

@@ -26,7 +26,7 @@ def test_each_check_is_a_line_under_each_method(done):
     others = [line for line in lines if not line.startswith("passed  ")]
     (other,) = [" ".join(line.split()) for line in others]
     assert other == "not applicable epoch predictions the method does not report epochs"
-    assert last == "none of 15 checks failed"
+    assert last == "none of 16 checks failed"
 
 
 def test_failed_checks_are_shown_with_evidence(merbench, toy):
@@ -36,7 +36,7 @@ def test_failed_checks_are_shown_with_evidence(merbench, toy):
     (failed,) = [line for line in said.out.splitlines() if line.startswith("failed")]
     assert failed.split(None, 3)[1:] == ["inputs", "unchanged", "changed in place: labels"]
     assert "toy default power=2, classification" in said.out
-    assert said.out.splitlines()[-1] == "1 of 30 checks failed"
+    assert said.out.splitlines()[-1] == "1 of 32 checks failed"
 
 
 def test_json_has_every_finding_and_nothing_else_is_printed(done):

@@ -316,6 +316,12 @@ class Auxiliary(Sound):
         extra = run.auxiliary("elsewhere")
         assert {name.partition("/")[0] for name in extra.subjects} == {"elsewhere"}
         super().fit(train, run)
+        self.means = self.means + self.values(extra.inputs).mean() + run.pretrained.get("labels", 0.0)
+
+
+class Pretrained(Auxiliary):
+    def pretrain(self, run):
+        return {"labels": run.auxiliary("elsewhere").labels.mean()}
 
 
 def made_here():

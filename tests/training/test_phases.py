@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -291,3 +292,19 @@ def test_clips_of_two_sources_are_joined():
     other = type(one)({"faces": two["flow"]}, 2)
     with pytest.raises(ValueError, match=re.escape("can't be joined")):
         one.joined(other)
+
+
+def test_the_pretraining_of_the_guide_runs():
+    guide = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
+    code, phases, *_ = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    own = {"__name__": "guide"}
+    exec(f"{code}\n{phases}", own)
+    method, config = own["MyPretrained"], own["Pretrained"](epochs=1, pretrain_epochs=2)
+    assert method.auxiliary(config) == {"samm-lv": None}
+    run = RunContext(seed=1, auxiliary=lambda name: auxiliary())
+    found = method(config, PROBLEM).pretrain(run)
+    assert sorted(found) == ["encoder.0.bias", "encoder.0.weight"]
+    made = method(config, PROBLEM)
+    made.fit(training(), replace(run, pretrained=found))
+    assert made.predict(flow(4)).scores.shape == (4, 3)
+    assert method(own["Pretrained"](pretrain_epochs=0), PROBLEM).pretrain(run) == {}
