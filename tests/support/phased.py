@@ -48,7 +48,7 @@ class Config(TorchConfig):
 class Net(nn.Module):
     def __init__(self, classes):
         super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(48, 8), nn.ReLU())
+        self.encoder = nn.Sequential(nn.Linear(48, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU())
         self.classifier = nn.Linear(8, classes)
 
     def forward(self, flow):

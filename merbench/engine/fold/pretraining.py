@@ -75,7 +75,7 @@ def _checked(found: Any, method: str) -> Arrays:
     """Return a result as read-only arrays; TypeError where it is not one."""
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise TypeError(f"pretrain of {method} returned {type(found).__name__}, expected a dict of arrays by name")
-    arrays = {name: np.ascontiguousarray(values) for name, values in found.items()}
+    arrays = {name: np.array(values, order="C") for name, values in found.items()}
     for name, values in arrays.items():
         if values.dtype.kind not in "biuf":
             raise TypeError(f"pretrain of {method} returned {name!r} of type {values.dtype}, expected numbers")
