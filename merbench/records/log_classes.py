@@ -43,6 +43,9 @@ class _ClassNumbers:
         name = word.strip().lower()
         if name in self.classes:
             return name
+        short = [each for each in self.classes if len(name) > 1 and each.startswith(name)]
+        if len(short) == 1:
+            return short[0]
         number = number_of(word, self.classes)
         return None if number is None else self.meaning.get(number)
 

@@ -33,7 +33,7 @@ _KNOWN = {*_OTHERS, *(name for names in _OTHERS.values() for name in names)}
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 #: A larger file, or a longer line or cell, is not a log.
 _LARGEST, _LONGEST_LINE, _LONGEST = 256 << 20, 10_000, 300
-_SEPARATORS = (",", ";", "\t", None)
+_SEPARATORS = (",", ";", "\t", "|", None)
 _ENDINGS = (".csv", ".txt", ".tsv", ".log")
 
 Line = tuple[int, str]
@@ -113,6 +113,8 @@ def _text(content: bytes, path: Path) -> str:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if text.lstrip()[:1] in ("{", "["):
+            raise DataError(f"{path} can't be read: it is JSON or a printed list; write a CSV")
         if not re.search("[\0\ufffe\ufeff]", text):
             return text
     raise DataError(f"{path} can't be read: it is not text")
@@ -212,7 +214,7 @@ def _from_challenge(lines: Sequence[Line], path: Path, named: Callable[[str], st
             fold = cells
         elif fold is not None and len(cells) in (2, 3):
             rows.append([*fold, cells[0], cells[1] if len(cells) == 3 else "", cells[-1], where])
-        elif fold is None and max(len(_cells(text[:_LONGEST], each)) for each in _SEPARATORS[:3]) > 2:
+        elif fold is None and max(len(_cells(text[:_LONGEST], each)) for each in _SEPARATORS[:-1]) > 2:
             columns = ",".join(CSV_COLUMNS)
             raise DataError(f"{where}: expected column names, such as {columns}, found {_short(text.strip())!r}")
         else:

@@ -68,7 +68,14 @@ def test_line_ends_order_and_spelling_change_nothing(done, logs, written):
     assert full_line(before)[2:] == (".7500", "4")
     turned = [",".join(line.split(",")[place] for place in (4, 2, 3, 1, 0)) for line in (HEAD, *LINES[::-1])]
     spelled = ["CASME II,1,EP02_01f,1,1", "casme2,sub1,EP19_05f,0,0", LINES[2], "samm,6,6_1_2,0,1"]
-    for other in each(("\r\n".join([HEAD, *LINES]), "\n".join(turned), spelled)):
+    short = [
+        "CASME II,1,EP02_01f.avi,Pos,pos",
+        r"casme2,sub1,C:\x\EP19_05F,ne,NE",
+        LINES[2],
+        "samm,6.0,6/6_1_2.png,neg,po",
+    ]
+    bars = "\n".join([HEAD, *LINES]).replace(",", " | ")
+    for other in each(("\r\n".join([HEAD, *LINES]), "\n".join(turned), spelled, short, bars)):
         assert done("score", written(other), *MEGC) == before
 
 
@@ -115,6 +122,7 @@ def test_lines_that_can_not_be_read_are_named(refused, written):
             ([*LINES, "CASMEE2,sub01,EP19_06f,negative,negative"], "line 6: unknown database 'CASMEE2' (did you mean"),
             ([LINES[0].replace(",positive", f",{'1' * 5000}", 1)], "log.txt, line 2: truth has 5000 characters"),
             ([f"casme2,sub01,{'x' * 50_000_000},positive,positive"], "log.txt, line 2 has 50000031 characters"),
+            ('[{"clip": 1}]', "it is JSON or a printed list; write a CSV"),
             (b"PK\3\4" + b"\0" * 90, "it is a workbook or an archive; save the sheet as CSV"),
             ("\n".join([f"{HEAD},seed", *(f"{LINES[0]},{seed}" for seed in "01")]), "several runs, seed 0, 1"),
             ("\n".join([f"{HEAD},label", f"{LINES[0]},1"]).replace("truth", "label"), "names the column truth twice"),

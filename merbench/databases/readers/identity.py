@@ -27,6 +27,9 @@ _SQUARED = "cas(me)^2"
 _PLAIN = str.maketrans({"²": "2", "³": "3", **dict.fromkeys("()^-_ \t\u2010\u2011\u2013", None)})
 _READERS = {reader.dataset: reader for reader in (casme2.DATABASE, samm.DATABASE, smic_hs.DATABASE)}
 
+#: The ending of a file of a clip, where a log gives that in place of the clip's name.
+_FILE = re.compile(r"\.(?:avi|mp4|jpe?g|png|bmp|np[yz]|mat)$", re.IGNORECASE)
+
 #: Dataset -> all of its subjects with micro-expressions.
 _SUBJECTS = {
     "casme2": {f"sub{number:02d}" for number in range(1, 27)},
@@ -72,7 +75,10 @@ class _Spelling:
 
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
         """Return the one spelling of a clip; DataError as `dataset` and :func:`normalised`."""
-        return normalised(self.dataset(dataset), subject, clip)
+        dataset = self.dataset(dataset)
+        if dataset in _READERS:
+            clip = _FILE.sub("", re.split(r"[/\\]", clip.strip().rstrip("/\\"))[-1])
+        return normalised(dataset, subject, clip)
 
 
 def log_spelling(protocol: ProtocolSpec, others: Iterable[str] = ()) -> _Spelling:

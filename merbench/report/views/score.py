@@ -58,7 +58,7 @@ def _of_clips(text: str, clips: Sequence[str]) -> Note:
 
 def _held(log: Log, spec: ProtocolSpec, synthetic: bool) -> str:
     """Say in the title how many of the clips are there, and what the log was held against."""
-    clips, expected = len(log.predictions), spec.expected.clips if spec.expected else None
+    clips, expected = len(log.predictions), _expected_clips(spec)
     every = clips + len(log.missing) if log.origin else expected
     counted = "" if every is None or clips == every else f": {clips} of {every} clips"
     if every is not None and clips > every:
@@ -69,6 +69,16 @@ def _held(log: Log, spec: ProtocolSpec, synthetic: bool) -> str:
         what = "compared with nothing" if spec.expected is None else "compared with expected counts only"
         return f"{counted} (truth of the log; {what})"
     return counted + (f" (compared with {log.origin})" if spec.official_list is None else "")
+
+
+def _expected_clips(spec: ProtocolSpec) -> int | None:
+    """Return how many clips the protocol tests, if it says so."""
+    if spec.expected is None:
+        return None
+    if set(spec.tested) == set(spec.datasets):
+        return spec.expected.clips
+    counts = [spec.expected.datasets.get(name) for name in spec.tested]
+    return None if None in counts else sum(filter(None, counts))
 
 
 def _with_fold_mean(table: Table, log: Log, spec: ProtocolSpec) -> Table:
