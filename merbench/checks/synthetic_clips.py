@@ -20,7 +20,6 @@ from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import AuxiliaryData, MethodConfig, Problem, declared_auxiliary
 from merbench.engine.fold.opening import FoldTask, auxiliary_people
 from merbench.engine.plan.catalogue import RegisteredMethod
-from merbench.prepare.jitter import vary_in_number
 from merbench.prepare.kinds.kind import kind_of
 from merbench.splits.folds import Fold
 from merbench.splits.split import Split
@@ -150,10 +149,15 @@ def _inputs(specs: Mapping[str, InputSpec], split: Split) -> Inputs:
 
 def _values(spec: InputSpec, marks: pd.DataFrame, rng: np.random.Generator) -> Array:
     kind = kind_of(spec)
+    made = []
+    for _ in range(1 if spec.drawn is None else _VERSIONS):
+        made.append(kind.synthetic(spec, marks, rng))
+        for row, array in enumerate(made[-1]):
+            kind.checked(spec, array, f"synthetic clip {row}")
     if spec.drawn is None:
-        return kind.synthetic(spec, marks, rng)
-    versions = np.stack([kind.synthetic(spec, marks, rng) for _ in range(_VERSIONS)], axis=1)
-    if not vary_in_number(spec):
+        return made[0]
+    versions = np.stack(made, axis=1)
+    if not kind.has_varying_versions(spec):
         return versions
     found = np.empty(len(versions), dtype=object)
     for row, clip in enumerate(versions):

@@ -14,7 +14,6 @@ from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.jitter import vary_in_number
 from merbench.prepare.kinds.kind import kind_of
 from merbench.prepare.provide import provide
 from merbench.prepare.store import SILENT, PreparationWatcher, Shelf, ShelfFile, remove_file
@@ -132,7 +131,7 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
             watcher.note(f"{error}: {clip.name} is built again")
             remove_file(path)
             arrays.append(shelf.read(provide(shelf, [clip], SILENT)[0]))
-    if not (kind.is_ragged(spec) or vary_in_number(spec)):
+    if not (kind.is_ragged(spec) or kind.has_varying_versions(spec)):
         return np.stack(arrays)
     values = np.empty(len(arrays), dtype=object)
     for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows

@@ -1,32 +1,20 @@
-"""The versions of a clip from which an input draws in training: onset and apex shifted or drawn, positions drawn."""
+"""Jitter: the variants of a clip in which onset and apex are shifted, within the windows that an input declares."""
 
 from dataclasses import replace
 from itertools import product
 
-from merbench.contracts.inputs import Frames, FrameTimes
 from merbench.contracts.specifications import Specification
-from merbench.prepare.draws import drawn_pairs, windows
 from merbench.prepare.frames import ClipFrames
 
 
-def versions(spec: Specification, clip: ClipFrames) -> list[ClipFrames]:
-    """Return the versions of a clip, first the annotated one: with other onsets and apexes, or numbered."""
-    spec = spec.frames if isinstance(spec, FrameTimes) else spec
-    if isinstance(spec, Frames) and spec.sampling == "jittered":
-        return [replace(clip, version=number) for number in range(spec.versions)]
-    if isinstance(spec, Frames) and vary_in_number(spec):
-        onsets, apexes = windows(clip.onset, clip.apex, clip.offset, spec.onset_draw, spec.apex_draw)
-        onsets = range(max(onsets[0], min(min(clip.files), clip.onset)), onsets[-1] + 1)
-        pairs = drawn_pairs(onsets, apexes, (clip.onset, clip.apex), spec.versions, clip.name)
-    else:
-        pairs = [shifted(clip, *shift) for shift in variants(spec)]
-    return [replace(clip, onset=onset, apex=apex) for onset, apex in pairs]
+def jittered(spec: Specification, clip: ClipFrames) -> list[ClipFrames]:
+    """Return the variants of a clip, first the annotated one."""
+    return [moved(clip, shifted(clip, *shift)) for shift in variants(spec)]
 
 
-def vary_in_number(spec: Specification) -> bool:
-    """Return whether clips have different numbers of versions."""
-    spec = spec.frames if isinstance(spec, FrameTimes) else spec
-    return isinstance(spec, Frames) and any(spec.onset_draw + spec.apex_draw)
+def moved(clip: ClipFrames, ends: tuple[int, int]) -> ClipFrames:
+    """Return a clip with another onset and apex."""
+    return replace(clip, onset=ends[0], apex=ends[1])
 
 
 def variants(spec: Specification) -> list[tuple[int, int]]:

@@ -10,7 +10,6 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.specifications import Specification
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.jitter import versions
 from merbench.prepare.kinds.kind import kind_of
 
 Array = npt.NDArray[Any]
@@ -20,7 +19,7 @@ def build(spec: Specification, clip: ClipFrames, faces: Faces | None = None) -> 
     """Build one input of one clip; `faces` of the same clip may be shared by inputs with the same face settings.
 
     `spec` is settled, see :func:`merbench.prepare.faces.settle.settled`. Its docstring has shape and type of the array;
-    if versions are drawn, there is a leading axis over :func:`merbench.prepare.jitter.versions`.
+    if versions are drawn, there is a leading axis over :meth:`merbench.prepare.kinds.kind.Kind.versions`.
 
     Raises
     ------
@@ -32,7 +31,7 @@ def build(spec: Specification, clip: ClipFrames, faces: Faces | None = None) -> 
     kind = kind_of(spec)
     faces = faces or Faces.of(spec, clip)
     built = []
-    for version in versions(spec, clip):
+    for version in kind.versions(spec, clip):
         try:
             values = np.asarray(kind.build(spec, version, faces))
         except (MerbenchError, cv2.error):

@@ -10,6 +10,7 @@ from merbench.contracts.inputs import FrameTimes
 from merbench.prepare import marked
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames
+from merbench.prepare.kinds.frames import KIND as FRAMES
 from merbench.prepare.kinds.frames import lengths, taken
 from merbench.prepare.kinds.kind import Form, Kind
 
@@ -28,6 +29,12 @@ class _FrameTimesKind(Kind[FrameTimes]):
         positions = [(1 - weight) * before + weight * after for before, after, weight in taken(spec.frames, clip)]
         times = 1000 * (np.array(positions) - clip.onset) / clip.fps
         return times[spec.frames.difference == "onset" :].astype(np.float32)
+
+    def versions(self, spec: FrameTimes, clip: ClipFrames) -> list[ClipFrames]:
+        return FRAMES.versions(spec.frames, clip)
+
+    def has_varying_versions(self, spec: FrameTimes) -> bool:
+        return FRAMES.has_varying_versions(spec.frames)
 
     def synthetic(self, spec: FrameTimes, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
         """Make times at equal steps, in clips whose length depends on their marks."""

@@ -1,5 +1,6 @@
 """Face frames of a clip."""
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -9,9 +10,10 @@ import pandas as pd
 
 from merbench.contracts.inputs import Frames
 from merbench.prepare import marked, pictures, sampling
-from merbench.prepare.draws import drawn_positions
+from merbench.prepare.draws import drawn_pairs, drawn_positions, windows
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames, Image, grey, rgb
+from merbench.prepare.jitter import moved
 from merbench.prepare.kinds.kind import Form, Kind
 
 
@@ -48,6 +50,20 @@ class _FramesKind(Kind[Frames]):
         convert = rgb if spec.colour == "rgb" else grey
         values = np.stack([convert(_blend(faces, spec.size, *each)) for each in taken(spec, clip)])
         return values if spec.difference == "none" else _difference(values)
+
+    def versions(self, spec: Frames, clip: ClipFrames) -> list[ClipFrames]:
+        """Return versions with positions drawn (they are numbered), onset and apex drawn, or jitter."""
+        if spec.sampling == "jittered":
+            return [replace(clip, version=number) for number in range(spec.versions)]
+        if not self.has_varying_versions(spec):
+            return super().versions(spec, clip)
+        onsets, apexes = windows(clip.onset, clip.apex, clip.offset, spec.onset_draw, spec.apex_draw)
+        onsets = range(max(onsets[0], min(min(clip.files), clip.onset)), onsets[-1] + 1)
+        pairs = drawn_pairs(onsets, apexes, (clip.onset, clip.apex), spec.versions, clip.name)
+        return [moved(clip, pair) for pair in pairs]
+
+    def has_varying_versions(self, spec: Frames) -> bool:
+        return any(spec.onset_draw + spec.apex_draw)
 
     def synthetic(self, spec: Frames, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
         """Make frames in which the marks increase."""

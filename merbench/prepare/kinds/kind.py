@@ -13,6 +13,7 @@ from merbench.contracts.specifications import KINDS, Specification
 from merbench.prepare import marked, pictures
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames
+from merbench.prepare.jitter import jittered
 
 Array = npt.NDArray[Any]
 Spec = TypeVar("Spec", bound=Specification)
@@ -43,6 +44,17 @@ class Kind(Generic[Spec]):
         `spec` has no ``faces: auto``. With jitter, onset and apex of `clip` are shifted, and `faces` stay as annotated.
         """
         raise NotImplementedError
+
+    def versions(self, spec: Spec, clip: ClipFrames) -> list[ClipFrames]:
+        """Return the versions of a clip from which a batch of training draws, first the annotated one.
+
+        Here those of jitter windows; without any, the clip alone. `spec.drawn` says whether versions are drawn.
+        """
+        return jittered(spec, clip)
+
+    def has_varying_versions(self, spec: Spec) -> bool:
+        """Return whether clips have different numbers of versions."""
+        return False
 
     def take(self, spec: Spec, clips: pd.DataFrame) -> Array:
         """Return the arrays of `clips`, shape (n_clips, ...), from the clip table."""
