@@ -21,6 +21,7 @@ from merbench.checks.observation import Observation, observe
 from merbench.checks.synthetic_clips import without_test_labels
 from merbench.checks.watch import watched
 from merbench.contracts.methods import Prediction
+from merbench.contracts.specifications import KINDS
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
 
@@ -84,6 +85,7 @@ def main() -> None:
     # From the process that started this one.
     package, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
     environment.packages(), environment.hardware()  # looked up before the watch starts
+    KINDS.load_all()  # input kinds are not the method's, although its package may offer them
     around = _folders(package.partition(".")[0]) if package and not package.startswith("merbench.") else []
     watch = watched(folder, refused, _folders("merbench", "merbench.methods"), around)
     if "." in package:

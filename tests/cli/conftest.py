@@ -153,8 +153,8 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n", encoding="utf-8")
         (info / "entry_points.txt").write_text(dedent(points).replace("MODULE", module), encoding="utf-8")
-        (site / module).mkdir()
         for name, text in {"__init__.py": "", **files}.items():
+            (site / module / name).parent.mkdir(exist_ok=True)
             (site / module / name).write_text(dedent(text).replace("MODULE", module), encoding="utf-8")
         monkeypatch.syspath_prepend(site)
         importlib.invalidate_caches()

@@ -19,8 +19,10 @@ def test_the_input_of_the_guide_is_drawn_checked_and_run(done, offer, tmp_path):
     kind, method = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     (commands,) = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
     show, check, run = (line.partition("#")[0].split()[1:] for line in commands.splitlines())
-    offer("[merbench.inputs]\nedges = MODULE.edges:KIND\n", {"edges.py": kind})
-    offer("[merbench.methods]\nedge-svm = MODULE.method:EdgeSvm\n", {"method.py": method, "card.yaml": card})
+    targets = {"inputs": "edges = MODULE.edges:KIND", "methods": "edge-svm = MODULE.edge_svm.method:EdgeSvm"}
+    points = "\n".join(f"[merbench.{group}]\n{target}" for group, target in targets.items())
+    folder = {"edge_svm/__init__.py": "", "edge_svm/method.py": method, "edge_svm/card.yaml": card}
+    offer(points, {"edges.py": kind} | folder)
     done(*show)
     sheet = cv2.imread(str(tmp_path / "synthetic-small.png"))
     assert sheet.std() > 10
