@@ -138,6 +138,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MERBENCH_HOME", str(folder))
     monkeypatch.delenv("MERBENCH_RESULTS", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")
+    monkeypatch.delenv("COLUMNS", raising=False)  # the width of tables in a pipe; libraries set it
     return folder
 
 
