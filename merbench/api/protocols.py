@@ -195,10 +195,6 @@ class _Folds:
         """
         return fold_table(self._split, self._sources, seed if inner else None)
 
-    def truth(self) -> pd.DataFrame:
-        """Return ``dataset, subject, clip, truth, fold`` of the tested clips."""
-        return self._split.truth()
-
 
 def _rows(values: Any) -> int:
     shape = getattr(values, "shape", None)

@@ -1,6 +1,7 @@
 """Runs and scores as data frames."""
 
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -266,5 +267,9 @@ def _rows(report: "Report") -> pd.DataFrame:
 
 
 def _warn(texts: Iterable[str]) -> None:
+    """Issue warnings that name the line from which merbench was called."""
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals["__name__"] == __name__:
+        frame, depth = frame.f_back, depth + 1
     for text in dict.fromkeys(texts):
-        warnings.warn(text, stacklevel=4)
+        warnings.warn(text, stacklevel=depth)
