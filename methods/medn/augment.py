@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from merbench.training.augmentation import lit
+
 
 class Draw(NamedTuple):
     """Random draws for each clip of a batch.
@@ -41,9 +43,7 @@ def moved(pictures: Tensor, drawn: Draw) -> Tensor:
 
 def faces(frames: Tensor, drawn: Draw) -> Tensor:
     """Crop and light the frames of clips, (n, T, channels, size, size) in 0..1; all frames of a clip alike."""
-    contrast, brightness = (drawn.light[:, i, None, None, None, None] for i in (0, 1))
-    still = moved(frames.flatten(1, 2), drawn).view_as(frames)
-    return ((still - 0.5) * contrast + 0.5 * brightness).clamp(0, 1)
+    return lit(moved(frames.flatten(1, 2), drawn).view_as(frames), drawn.light)
 
 
 def flow(vectors: Tensor, drawn: Draw) -> Tensor:
