@@ -39,14 +39,17 @@ def protocol(name: "Named") -> "_Protocol":
     >>> len(folds), len(folds.clips)
     (68, 442)
     """
-    return name if isinstance(name, _Protocol) else _Protocol(find_protocol(os.fspath(name)))
+    return name if isinstance(name, _Protocol) else _Protocol(find_protocol(argument_of(name)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Protocol:
     """A protocol; `spec` is its specification, the content of its file."""
 
     spec: ProtocolSpec
+
+    def __repr__(self) -> str:
+        return f"<protocol {self.name}: {', '.join(self.classes)} on {', '.join(self.spec.datasets)}>"
 
     @property
     def name(self) -> str:
@@ -107,7 +110,11 @@ Named: TypeAlias = str | os.PathLike[str] | _Protocol
 
 def argument_of(named: Named) -> str:
     """Return the argument of ``--protocol``."""
-    return named.spec.known_as if isinstance(named, _Protocol) else os.fspath(named)
+    if isinstance(named, _Protocol):
+        return named.spec.known_as
+    if not isinstance(named, str | os.PathLike):
+        raise MerbenchError(f"protocol must be a name, a path or what mb.protocol returns, not {type(named).__name__}")
+    return os.fspath(named)
 
 
 class _Folds:

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
@@ -21,6 +22,7 @@ from merbench.cli.compare import compared
 from merbench.cli.explain import explained
 from merbench.cli.run import carried_out, runs_report
 from merbench.contracts.clips import IDENTITY
+from merbench.contracts.errors import MerbenchError
 from merbench.contracts.yamlfiles import settings_text
 from merbench.engine.logs import log_of_table
 from merbench.report.views.score import log_notes
@@ -92,12 +94,12 @@ def run(
     if "folds_per_gpu" in more:
         more["folds_per_gpu"] = str(more["folds_per_gpu"])
     options = RunOptions(
-        methods=_many(methods),
-        protocol=[argument_of(each) for each in _many(protocol)],
+        methods=_words(methods, "methods"),
+        protocol=[argument_of(each) for each in _many(protocol) or [None]],
         data=os.fspath(data),
         config=configs,
         settings=[settings_text({name: value}) for name, value in (settings or {}).items()],
-        seeds=str(seeds) if isinstance(seeds, int | str) else seeds_text([int(seed) for seed in seeds]),
+        seeds=_seeds(seeds),
         select=select,
         folds=_many(folds),
         existing=existing,
@@ -245,6 +247,23 @@ def score(predictions: pd.DataFrame, protocol: Named) -> pd.DataFrame:
         for part in part_scores([log.predictions], spec.classes, spec.parts)
     ]
     return pd.DataFrame(records, columns=_SCORED)
+
+
+def _words(given: Any, name: str) -> list[str]:
+    """Return one or several names; MerbenchError if there is none, or one is not text."""
+    words = _many(given)
+    if not words or not all(isinstance(word, str) for word in words):
+        raise MerbenchError(f"{name} must be a name or several, not {given!r}")
+    return words
+
+
+def _seeds(given: Any) -> str:
+    if isinstance(given, str):
+        return given
+    seeds = _many(given)
+    if not seeds or not all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds):
+        raise MerbenchError(f"seeds must be whole numbers, or text such as '0-4', not {given!r}")
+    return seeds_text([int(seed) for seed in seeds])
 
 
 def _many(given: Any) -> list[Any]:

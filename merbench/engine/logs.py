@@ -188,9 +188,17 @@ def import_log(opened: _OpenedLog, name: str, seed: int, note: str, results: Pat
     file = _run_file(opened, split, name.strip(), slug, seed, note)
     folder = RunFolder(results / "runs" / file.run_id)
     tables = list(_folds(opened, split, file))
+    other = _run_id(slug, file.protocol, seed, _other_selection(file.key))
+    if (results / "runs" / other / "run.json").exists():
+        which = "without" if opened.log.epochs is not None else "with"
+        raise MerbenchError(
+            f"{name}, seed {seed}, is already imported {which} predictions after every epoch ({other}): choose another "
+            f"--name or --seed, or delete {results / 'runs' / other}"
+        )
     if (folder.path / "run.json").exists() and (found := read_run(folder.path)).complete:
         table = pd.concat([table for _, table, _ in tables]).sort_values(IDENTITY)
-        if found.predictions.to_numpy().tolist() != table.to_numpy().tolist():
+        same = found.predictions.to_numpy().tolist() == table.to_numpy().tolist()
+        if not same or not np.array_equal(_after_epochs(tables), (found.epochs() or [()])[0]):
             said = f"{name}, seed {seed}, is already imported with other predictions ({file.run_id})"
             raise MerbenchError(f"{said}: choose another --name or --seed, or delete {folder.path}")
         return file.run_id, False
@@ -207,6 +215,20 @@ def import_log(opened: _OpenedLog, name: str, seed: int, note: str, results: Pat
             )  # fmt: skip
         compact(folder, file, split.truth())
     return file.run_id, True
+
+
+def _after_epochs(
+    tables: Sequence[tuple[str, pd.DataFrame, npt.NDArray[np.float32] | None]],
+) -> Sequence[int] | npt.NDArray[np.int64]:
+    """Return the number of each clip's class after every epoch, as `RecordedRun.epochs`; empty if there are none."""
+    kept = [epochs.argmax(axis=2).T for _, _, epochs in tables if epochs is not None]
+    if not kept:
+        return ()
+    length = max(block.shape[1] for block in kept)
+    padded = np.concatenate([np.pad(block, ((0, 0), (0, length - block.shape[1])), mode="edge") for block in kept])
+    clips = pd.concat([table[IDENTITY] for _, table, _ in tables], ignore_index=True)
+    order: npt.NDArray[np.int64] = padded[clips.sort_values(IDENTITY).index]
+    return order
 
 
 def _slug(name: str) -> str:
@@ -277,12 +299,21 @@ def _run_file(opened: _OpenedLog, split: Split, name: str, slug: str, seed: int,
         au_labels_at_test=False, seed=seed,
     )  # fmt: skip
     return RunFile(
-        run_id=f"{slug}-{spec.name}-s{seed}-{key.digest()[:10]}", key=key, method=name, config_name="default",
+        run_id=_run_id(slug, spec.name, seed, key), key=key, method=name, config_name="default",
         variant="", protocol=spec.name, parts=spec.parts, task=spec.task, outputs=list(spec.outputs), data=data,
         synthetic=False, deterministic=False, disclosures=[UNSEEN], remark=note, warnings=spec.warnings,
         folds={fold.name: len(fold.test) for fold in split.folds}, created=now(), sequence=1, merbench=__version__,
         git_commit=None, imported=opened.path.name,
     )  # fmt: skip
+
+
+def _run_id(slug: str, protocol: str, seed: int, key: RunKey) -> str:
+    return f"{slug}-{protocol}-s{seed}-{key.digest()[:10]}"
+
+
+def _other_selection(key: RunKey) -> RunKey:
+    """Return the key of a log with epochs for one without, and the other way round."""
+    return key.model_copy(update={"selection": _UNKNOWN if key.selection == "last" else "last"})
 
 
 def _folds(
@@ -300,8 +331,18 @@ def _folds(
     epochs = None if opened.log.epochs is None else opened.log.epochs.merge(truth[[*IDENTITY, "fold"]], on=IDENTITY)
     for fold in file.folds:
         block = table[table.fold == fold].drop(columns="fold").reset_index(drop=True)
-        kept = None if epochs is None else _kept(epochs[epochs.fold == fold], block, file.outputs, opened.name)
+        own = None if epochs is None else epochs[epochs.fold == fold]
+        if epochs is not None and own is not None:
+            _check_epochs(sorted(set(own.epoch)), sorted(set(epochs.epoch)), fold, opened.name)
+        kept = None if own is None else _kept(own, block, file.outputs, opened.name)
         yield fold, block, kept
+
+
+def _check_epochs(own: list[float], every: list[float], fold: str, name: str) -> None:
+    """Refuse a fold that lacks an epoch in between; it may end earlier than others."""
+    lacking = [f"{epoch:g}" for epoch in every if epoch <= max(own) and epoch not in own]
+    if lacking:
+        raise DataError(f"{name} has no predictions of fold {fold} after epoch {listed(lacking, most=_MOST)}")
 
 
 def _kept(epochs: pd.DataFrame, clips: pd.DataFrame, classes: list[str], name: str) -> npt.NDArray[np.float32]:

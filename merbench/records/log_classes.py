@@ -73,7 +73,7 @@ def class_numbers(table: pd.DataFrame, protocol: ProtocolSpec, known: pd.Series 
     if truth is not None and truth.notna().any():
         return _by_counts(truth, every, protocol, plain, name)
     worded = (predicted.isna() & ~table.predicted.map(lambda word: is_missing(word, classes))).any()
-    return plain if worded else _from_one(every, plain) or plain
+    return plain if worded else _from_one(every, plain) or _ClassNumbers(classes, how="the protocol's order")
 
 
 def _numbers(words: "pd.Series[str]", classes: Sequence[str]) -> pd.Series:

@@ -19,22 +19,28 @@ from merbench.contracts.notes import Note
 
 CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
 
-#: Column -> other names that scripts give it.
+#: Column -> other names that scripts give it, without blanks and signs.
 _OTHERS = {
     "dataset": ("database", "db"),
-    "subject": ("sub", "subject_id", "subjectid", "participant"),
-    "clip": ("filename", "file", "video", "sample", "clip_id", "clipname"),
-    "truth": ("label", "labels", "true", "gt", "ground_truth", "ground truth", "groundtruth", "target", "y_true"),
-    "predicted": ("prediction", "predictions", "pred", "preds", "predict", "y_pred"),
+    "subject": ("sub", "subj", "subjectid", "participant", "person"),
+    "clip": ("clipid", "clipname", "file", "filename", "video", "videoid", "videoname", "sample"),
+    "truth": (
+        "label", "labels", "class", "true", "truelabel", "trueclass", "ytrue", "gt", "gtlabel", "groundtruth", "target",
+        "actual",
+    ),
+    "predicted": (
+        "prediction", "predictions", "pred", "preds", "predict", "ypred", "predlabel", "predictedlabel",
+        "predictedclass",
+    ),
     "epoch": ("epochs",),
-}
-_KNOWN = {*_OTHERS, *(name for names in _OTHERS.values() for name in names)}
+}  # fmt: skip
+_KNOWN = {other: name for name, others in _OTHERS.items() for other in (name, *others)}
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 #: A larger file, or a longer line or cell, is not a log.
 _LARGEST, _LONGEST_LINE, _LONGEST = 256 << 20, 10_000, 300
 _SEPARATORS = (",", ";", "\t", "|", None)
-_ENDINGS = (".csv", ".txt", ".tsv", ".log")
+_ENDINGS = (".csv", ".txt", ".tsv", ".log", ".parquet")
 
 Line = tuple[int, str]
 #: The words of a file, columns named as in `CSV_COLUMNS`, ``epoch`` and others, with the ``place`` of each row.
@@ -49,7 +55,9 @@ def read_words(path: Path, named: Callable[[str], str]) -> Words:
     """
     if not path.is_dir():
         return _read_file(path, named)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS)
+    files = sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and not file.name.startswith(".")
+    )
     if not files:
         raise DataError(f"{path} has no file that ends in {listed(_ENDINGS)}: give a log, or a folder of logs")
     tables, notes = [], []
@@ -115,6 +123,7 @@ def _text(content: bytes, path: Path) -> str:
             continue
         if text.lstrip()[:1] in ("{", "["):
             raise DataError(f"{path} can't be read: it is JSON or a printed list; write a CSV")
+        text = re.sub(r"^\ufeff", "", text, flags=re.MULTILINE)  # of files that were joined
         if not re.search("[\0\ufffe\ufeff]", text):
             return text
     raise DataError(f"{path} can't be read: it is not text")
@@ -152,13 +161,20 @@ def _columns_of(text: str) -> tuple[str | None, list[str]] | None:
             cells = _cells(text.lstrip("#% "), separator)
         except csv.Error:
             continue
-        columns = [cell.strip().lower() for cell in cells]
-        best = max(best, (len(_KNOWN & set(columns)), separator, columns), key=lambda found: found[0])
-    if not best[2]:
-        return None
-    _, separator, columns = best
-    named = {other: name for name, others in _OTHERS.items() if name not in columns for other in others}
-    return separator, [named.get(column, column) for column in columns]
+        columns = _named(cells)
+        found = len(set(_OTHERS) & set(columns))
+        if text.lstrip()[:1] in "#%" and found < max(3, 0.6 * len(columns)):  # words in a comment
+            continue
+        best = max(best, (found, separator, columns), key=lambda found: found[0])
+    return best[1:] if best[2] else None
+
+
+def _named(cells: Sequence[str]) -> list[str]:
+    """Return columns by their one name, in lower case; another name counts where the one is not there."""
+    lower = [cell.strip().lower() for cell in cells]
+    known = [_KNOWN.get(re.sub(r"[\s_-]", "", cell), cell) for cell in lower]
+    columns = [cell if name in lower else name for cell, name in zip(lower, known, strict=True)]
+    return ["" if column == "place" else column for column in columns]
 
 
 def _header(lines: Sequence[Line]) -> tuple[Line, str | None, list[str]] | None:
@@ -175,7 +191,7 @@ def _from_csv(lines: Sequence[Line], separator: str | None, columns: list[str], 
         raise DataError(f"{path}, line {lines[0][0]} names the column {listed(twice)} twice")
     rows = []
     for number, cells in _split(lines[1:], separator, path):
-        if not any(cells):
+        if not any(cells) or _named(cells) == columns:  # the header again, of files that were joined
             continue
         if len(cells) != len(columns):
             found = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
@@ -259,7 +275,12 @@ def _from_parquet(content: bytes, path: Path) -> pd.DataFrame:
 
 def words_of(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a data frame of predictions as words, as :func:`read_words` does."""
-    found = table.rename(columns=lambda column: str(column).strip().lower())
+    if set(_named([str(level) for level in table.index.names])) & set(CSV_COLUMNS):
+        table = table.reset_index()
+    found = table.set_axis(_named([str(column) for column in table.columns]), axis=1)
+    twice = [column for column in CSV_COLUMNS if list(found.columns).count(column) > 1]
+    if twice:
+        raise DataError(f"{name} names the column {listed(twice)} twice")
     found = found.map(lambda value: "" if pd.isna(value) else str(value).strip())
     return found.assign(place=[f"{name}, row {number}" for number in range(1, len(found) + 1)])
 

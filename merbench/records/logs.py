@@ -99,7 +99,8 @@ def _held(
     known: _Truth | None,
     notes: Sequence[Note],
 ) -> Log:
-    table = _identified(table, name, protocol, spelling, known)
+    used = {*CSV_COLUMNS, "epoch", *_RUNS, *(f"score_{each}" for each in protocol.classes), "place"}
+    table = _identified(table[[column for column in table.columns if column in used]], name, protocol, spelling, known)
     table, said = _classified(table, name, protocol, known)
     _check_each_once(table, name)
     epochs, last, after = _by_epoch(table)
@@ -180,7 +181,8 @@ def _classified(
             place = table.place[found.isna()].iloc[0]
             raise DataError(f"{place}: no truth, and protocol {protocol.name} has no public list of classes")
         table = table.assign(**{column: found.astype(object).where(found.notna(), None)})
-    notes = [Note("warning", f"{meaning}, {meaning.how}")] if meaning.how else []
+    assumed = meaning.meaning == dict(enumerate(classes))
+    notes = [Note("note" if assumed else "warning", f"{meaning}, {meaning.how}")] if meaning.how else []
     return table, notes
 
 
@@ -200,7 +202,7 @@ def _by_epoch(table: pd.DataFrame) -> tuple[pd.DataFrame | None, pd.DataFrame, l
     """Return the predictions after every epoch, and those after the last one of each clip."""
     if "epoch" not in table.columns:
         return None, table, []
-    numbers = pd.to_numeric(table.epoch, errors="coerce")
+    numbers = pd.to_numeric(table.epoch, errors="coerce").replace([float("inf"), -float("inf")], float("nan"))
     for row in table[numbers.isna()].head(1).itertuples():
         raise DataError(f"{row.place}: epoch {row.epoch!r} is not a number")
     table = table.assign(epoch=numbers)
@@ -219,14 +221,20 @@ def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Tru
     if known is None:
         here = table.dataset.isin(protocol.tested)
         predicted = table[here & table.predicted.notna()].sort_values(IDENTITY, ignore_index=True)
+        if predicted.empty and here.any():
+            raise _without_predictions(name, protocol)
         if predicted.empty:
             raise DataError(f"{name} has no clip of protocol {protocol.name}, which is on {', '.join(protocol.tested)}")
+        if _counts_fit(predicted.predicted, protocol) and not _counts_fit(predicted.truth, protocol):
+            raise swapped(name)
         found = _numeric(predicted[columns])
         missing = clip_names(table[here & table.predicted.isna()].sort_values(IDENTITY))
         return Log(found, missing, clip_names(table[~here]), [], found, [], None, "", [])
     both = known.clips.rename(columns={"truth": "class"}).merge(table, on=IDENTITY, how="outer", indicator=True)
     there, foreign = both["_merge"] == "both", both[both["_merge"] == "right_only"]
     found = both[there & both.predicted.notna()].reset_index(drop=True)
+    if found.empty and there.any():
+        raise _without_predictions(name, protocol)
     if found.empty:
         unlisted = f"; {known.origin} lacks {listed(clip_names(foreign))}" if len(foreign) else ""
         raise DataError(f"{name} has no clip of protocol {protocol.name}{unlisted}")
@@ -245,6 +253,16 @@ def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Tru
         notes.append(Note("warning", text))
     folds = found.fold.tolist()
     return Log(own, missing, clip_names(foreign), relabelled, as_listed, folds, None, known.origin, notes)
+
+
+def _counts_fit(found: "pd.Series[str]", protocol: ProtocolSpec) -> bool:
+    """Say whether each class has the expected number of clips."""
+    expected = dict(protocol.expected.classes) if protocol.expected else {}
+    return bool(expected) and found.value_counts().to_dict() == {name: n for name, n in expected.items() if n}
+
+
+def _without_predictions(name: str, protocol: ProtocolSpec) -> DataError:
+    return DataError(f"{name} has clips of protocol {protocol.name}, but a prediction for none of them")
 
 
 def _scores_of(table: pd.DataFrame, classes: Sequence[str]) -> list[str]:

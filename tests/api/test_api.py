@@ -176,6 +176,11 @@ def test_clips_that_do_not_fit_are_refused_in_a_line(clips, protocol, excluding)
         "database 'casme2' is not registered here": lambda: mb.clips("casme2"),
         "is not a folder": lambda: mb.clips("casme2", "nowhere"),
         "--seeds 'x'": lambda: mb.run("majority", protocol, seeds="x"),
+        "methods must be a name or several, not []": lambda: mb.run([], protocol),
+        "protocol must be a name, a path": lambda: mb.run("majority", []),
+        "seeds must be whole numbers, or text such as '0-4', not [0.5]": lambda: mb.run(
+            "majority", protocol, seeds=[0.5]
+        ),
         "unknown method 'majorty'": lambda: mb.run("majorty", protocol),
         "no run in": lambda: mb.explain("a", "b", "casme2-3"),
     }

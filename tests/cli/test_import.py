@@ -96,6 +96,10 @@ def test_predictions_after_every_epoch_are_audited(done, merbench, refused, log)
         (log("holes.csv", lambda rows: with_epochs(rows)[1:], f"{HEAD},epoch"), *MEGC),
     ):
         refused("audit", *words)
+    between = log(
+        "between.csv", lambda rows: [row for row in with_epochs(rows) if row[1:6:4] != ["sub01", "2"]], f"{HEAD},epoch"
+    )
+    assert "no predictions of fold casme2/sub01 after epoch 2" in refused("audit", between, *MEGC)
 
 
 def test_logs_that_are_not_whole_are_refused(refused, log, tmp_path):
@@ -116,9 +120,19 @@ def test_logs_that_are_not_whole_are_refused(refused, log, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_another_log_under_a_name_and_seed_is_refused(done, refused, log):
+def test_another_log_under_a_name_and_seed_is_refused(done, merbench, refused, log):
     done("import", log(), "--name", "My net", *MEGC)
     refused("import", log(change=lambda rows: [[*row[:4], "negative"] for row in rows]), "--name", "My net", *MEGC)
+    epochs = log("epochs.csv", with_epochs, f"{HEAD},epoch")
+    assert "imported without predictions after every epoch" in refused("import", epochs, "--name", "My net", *MEGC)
+    assert merbench("import", epochs, "--name", "Other", *MEGC).out.startswith("imported")
+    assert merbench("import", epochs, "--name", "Other", *MEGC).out.startswith("already imported")
+    earlier = log(
+        "epochs.csv",
+        lambda rows: [[*row[:4], "surprise" if row[5] == "1" else row[4], row[5]] for row in with_epochs(rows)],
+        f"{HEAD},epoch",
+    )
+    assert "other predictions" in refused("import", earlier, "--name", "Other", *MEGC)
 
 
 def test_without_a_list_counts_must_agree(merbench, refused, tmp_path):

@@ -204,6 +204,27 @@ def test_class_numbers_in_another_order_are_recognised(done, refused, written, o
     assert full_line(said)[0] == "1.0000"
 
 
+def test_other_columns_names_of_columns_and_joined_files_are_read(done, written, official):
+    rows = [[*row, row[1], "negative" if number % 3 else row[3]] for number, row in enumerate(official)]
+    plain = full_line(done("score", written([",".join([*row[:4], row[5]]) for row in rows]), *MEGC))
+    lines = [",".join(row) for row in rows]
+    head = "Database,Subject ID,Video Name,True Label,Fold,Predicted Label"
+    for text in each(
+        (
+            "\n".join([head, *lines]),
+            "\n".join([head.replace("Fold", "place"), *lines]),
+            "\n".join(["# the predicted class of each clip", head.replace("Fold", "_merge"), *lines]),
+            "\n".join([f"\ufeff{head}", *lines[:200], f"\ufeff{head}", *lines[200:]]),
+            "\n".join([head, *lines]).replace("casme2", "CASME\u2161"),
+        )
+    ):
+        assert full_line(done("score", written(text), *MEGC)) == plain
+    numbers = [[*row[:3], str(["negative", "positive", "surprise"].index(row[5]))] for row in rows]
+    said = done("score", written("\n".join(["dataset,subject,clip,pred", *map(",".join, numbers)])), *MEGC)
+    assert full_line(said) == plain
+    says(said, "class numbers 0, 1, 2 are negative, positive, surprise, the protocol's order")
+
+
 def test_a_truth_copied_from_the_predictions_is_not_scored(done, written, official):
     copied = [",".join([*row[:3], "negative", "negative"]) for row in official]
     said = done("score", written(copied), *MEGC)
@@ -251,6 +272,8 @@ def test_without_a_list_a_log_is_compared_with_counts(done, refused, written):
         )
     ):
         says(done("score", written(lines), "--protocol", "casme2-5"), *expected)
+    swapped = "\n".join([HEAD.replace("truth,predicted", "predicted,truth"), *rows])
+    assert "swapped" in refused("score", written(swapped), "--protocol", "casme2-5")
     order = ["others", "surprise", "disgust", "happiness", "repression"]
     counted = "\n".join(",".join([*row.split(",")[:3], str(order.index(row.split(",")[3])), "0"]) for row in rows)
     said = done("score", written(f"{HEAD}\n{counted}"), "--protocol", "casme2-5")

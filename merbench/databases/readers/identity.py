@@ -5,6 +5,7 @@ spelling of its database; names of other datasets are kept as written, without s
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ class _Spelling:
 
     def dataset(self, word: str) -> str:
         """Return the dataset that a word names; DataError for an unknown one."""
-        word = word.strip()
+        word = unicodedata.normalize("NFKC", word).strip()  # CASMEⅡ
         titled = [name for name, title in self.titles.items() if word.casefold() in (name, title)]
         name = titled[0] if titled else dataset_name(word)
         if not titled and name not in self.others:
