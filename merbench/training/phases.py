@@ -58,7 +58,7 @@ class Phase:
 
 
 def check_phases(phases: Sequence[Phase]) -> None:
-    """Raise a ValueError for phases without clips, with two of one name, or with a rate that is not a share."""
+    """Raise a ValueError for phases without clips, two of one name, a rate that is not a share, labels not numbers."""
     names = [phase.name for phase in phases]
     for phase in phases:
         if names.count(phase.name) > 1:
@@ -67,6 +67,9 @@ def check_phases(phases: Sequence[Phase]) -> None:
         if not clips or len(phase.labels) != clips:
             has = f"{clips} clips and {len(phase.labels)} labels"
             raise ValueError(f"phase {phase.name!r} has {has}, expected at least one clip and a label each")
+        if (dtype := np.asarray(phase.labels).dtype).kind not in "biuf":
+            step = "number them, as by np.unique(..., return_inverse=True)"
+            raise ValueError(f"phase {phase.name!r} has labels of type {dtype}, expected numbers: {step}")
         for name, rate in phase.rates.items():
             if not (math.isfinite(rate) and rate >= 0):
                 raise ValueError(f"phase {phase.name!r}: the rate of {name!r} is {rate}, expected 0 (frozen) or above")

@@ -272,6 +272,7 @@ def test_mistakes_in_phases_are_named():
         (phased(), "Mistaken.phases returned no phase"),
         (phased({}, {}), "two phases are named 'one'"),
         (phased({"labels": np.zeros(3)}), "20 clips and 3 labels"),
+        (phased({"labels": np.full(20, "fear", object)}), "'one' has labels of type object, expected numbers"),
         (phased({"rates": {"encode": 0.0}}), "rate for 'encode'.* it has encoder, classifier"),
         (phased({"rates": {"encoder": -1.0}}), "rate of 'encoder' is -1.0"),
         (phased({"rates": {"encoder": 0, "classifier": 0}}), "nothing is left to learn"),

@@ -7,7 +7,7 @@ from typing import Any
 from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import Source, persons
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import AuxiliaryData
 from merbench.contracts.protocols import ProtocolSpec
@@ -32,6 +32,9 @@ def auxiliary_source(name: str, protocol: ProtocolSpec, synthetic: bool, watcher
             "choose a configuration that does not pretrain on it"
         )
     if synthetic:
+        known = DATABASES.names()
+        unknown = "" if name in known else f"; no installed package knows {name!r}{suggestion(name, known)}"
+        watcher.note(f"note: synthetic-macro is used for pretraining instead of {name}{unknown}")
         return macro_source(partial(watcher.preparing, "making synthetic-macro"))
     return open_registered(name)
 

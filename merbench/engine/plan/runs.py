@@ -114,13 +114,14 @@ class PreparedProtocol:
 
     def auxiliary(self, specs: Mapping[str, Mapping[str, InputSpec]]) -> dict[str, tuple[Source, AuxiliaryData]]:
         """Open the databases that a method pretrains on, and build their inputs, each once."""
-        found = {}
-        for name, own in specs.items():
+        for name in specs:  # all of them, before anything is built
             if name not in self.opened:
                 self.opened[name] = auxiliary_source(name, self.spec, self.data.synthetic, self.watcher)
-            source = self.opened[name]
-            found[name] = source, auxiliary_data(source, self.spec, own, self.opened, self.watcher)
-        return found
+        opened = self.opened
+        return {
+            name: (opened[name], auxiliary_data(opened[name], self.spec, own, opened, self.watcher))
+            for name, own in specs.items()
+        }
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -219,13 +220,13 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
     if lacking:
         step = _frames_instead(data, protocol.spec)
         raise MerbenchError(f"method {card.name} can't run on {data.name}: {'; '.join(lacking)}{step}")
-    inputs = protocol.inputs(specs)
     declared = declared_auxiliary(method.cls, card, configured.config)
     try:
         others = protocol.auxiliary({name: own or specs for name, own in declared.items()})
     except MerbenchError as error:
         raise MerbenchError(f"method {card.name} can't pretrain: {error}") from error
     auxiliary = {name: data for name, (_, data) in others.items()}
+    inputs = protocol.inputs(specs)
     task = FoldTask(
         method.cls,
         configured.config,

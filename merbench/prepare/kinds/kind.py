@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.databases import Source
-from merbench.contracts.errors import DataError, MerbenchError
+from merbench.contracts.errors import MerbenchError
 from merbench.contracts.specifications import KINDS, Specification
 from merbench.prepare import marked, pictures
 from merbench.prepare.faces.aligned import Faces
@@ -111,7 +111,7 @@ class Kind(Generic[Spec]):
                 f"input kind {spec.kind!r} built {values.dtype} {values.shape} for {spec} of {clip}, not {expected}"
             )
         if not self.with_unknown and np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
-            raise DataError(f"input kind {spec.kind!r} built NaN or infinite values for {spec} of {clip}")
+            raise MerbenchError(f"input kind {spec.kind!r} built NaN or infinite values for {spec} of {clip}")
         return values
 
 
