@@ -97,10 +97,11 @@ def pack_size(job: Job, most: int | None) -> int:
 
 def note_unpacked(jobs: Sequence[Job], most: int | None, observer: Observer, noted: set[str]) -> None:
     """Note each method, once, that is to be packed and does not pack; `noted` are those so far."""
-    alone = [] if most in (None, 1) else [job.plan.file.method for job in jobs if pack_size(job, most) == 1]
-    for name in dict.fromkeys(alone):
+    alone = {} if most in (None, 1) else {job.plan.file.method: job for job in jobs if pack_size(job, most) == 1}
+    for name, job in alone.items():
         if name not in noted:
-            observer.note(f"--pack {most}: {name} can't be packed: each fold is trained alone")
+            why = f" with --select {job.task.selection}" * (job.task.selection != "last")
+            observer.note(f"--pack {most}: {name} can't be packed{why}: each fold is trained alone")
     noted.update(alone)
 
 
