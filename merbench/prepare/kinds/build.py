@@ -26,7 +26,7 @@ def build(spec: Specification, clip: ClipFrames, faces: Faces | None = None) -> 
     DataError
         A frame is unreadable, shows no face, or is not of the onset frame's size; names the clip.
     MerbenchError
-        Landmarks are asked for and dlib is not installed; or the kind failed, or built an array of another form or with NaN.
+        Landmarks are asked for and dlib is not installed; or the kind failed, or built an array of another form or NaN.
     """
     kind = kind_of(spec)
     faces = faces or Faces.of(spec, clip)
