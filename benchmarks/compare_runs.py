@@ -55,8 +55,8 @@ def write_runs(release: Path, count: int, runs: Path) -> None:
         table = prediction_table(split.clips, split.labels, Prediction(scores), split.problem)
         content = parquet_bytes(table.sort_values(["dataset", "subject", "clip"], ignore_index=True))
         mark = CompleteFile(
-            run_id=file.run_id, key_digest=key.digest(), predictions="predictions.parquet", clips=len(table),
-            sha256=bytes_digest(content), seconds=1.0, mixed=[], finished=now(),
+            run_id=file.run_id, key_digest=key.digest(), run_digest=file.digest(), predictions="predictions.parquet",
+            clips=len(table), sha256=bytes_digest(content), seconds=1.0, mixed=[], finished=now(),
         )  # fmt: skip
         folder = runs / file.run_id
         folder.mkdir(parents=True)

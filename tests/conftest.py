@@ -143,11 +143,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def small_release(tmp_path: Path) -> Path:
+def small_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write a copy of ``megc2019-flow28`` in its flat layout with 24 clips of 9 subjects, and return its folder.
 
     Each of the three datasets has 3 negative, 3 positive and 2 surprise clips. A class brightens one channel of its
-    images, so that a simple classifier tells the classes apart. The same bytes at every call.
+    images, so that a simple classifier tells the classes apart. The same bytes at every call. To this process they are
+    the published ones.
     """
     folder = tmp_path / "release"
     images = folder / "STSNet_whole_norm_u_v_os"
@@ -168,6 +169,9 @@ def small_release(tmp_path: Path) -> Path:
     with (folder / "combined_3_class2_for_optical_flow.csv").open("w", newline="", encoding="utf-8") as file:
         header = ["dataset", "sub", "filename_o", "label", "apex", "imagename", "sub_filename"]
         csv.writer(file).writerows([header, *rows])
+    checksums = tmp_path / "checksums.csv"
+    checksums.write_text(import_module("merbench.databases.releases.checksums").checksums(folder, [images.name]))
+    monkeypatch.setattr("merbench.databases.releases.megc2019_flow28.CHECKSUMS", checksums)
     return folder
 
 

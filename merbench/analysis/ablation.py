@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from merbench.analysis.held import Truth, hold
 from merbench.analysis.rows import Row, finite, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
@@ -145,13 +146,14 @@ def read_ablation(
     """
     asked = truth.fold.isin(folds).to_numpy() if folds else np.ones(len(clips), dtype=bool)
     shared = clips[same_units(clips, truth.truth.tolist()) & asked]
+    tested = clips[IDENTITY].assign(truth=truth.truth.to_numpy(), fold=truth.fold.to_numpy())
     only = set(zip(*(shared[column] for column in IDENTITY), strict=True))
     lines: dict[tuple[str, ...], Line] = {}
     notes: list[Note] = []
     for trial in trials:
         *_, run_ids = trial
         if run_ids not in lines:
-            line = _line(trial, runs, only, folds)
+            line = _line(trial, runs, only, folds, tested)
             if lines and line.group != SANITY:
                 line = _compared(line, next(iter(lines.values())), only)
             if diagnosed:
@@ -161,8 +163,17 @@ def read_ablation(
     return Ablation(rows, len(only), command, diagnosed, truth.fold.nunique(), notes)
 
 
-def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str]) -> Line:
-    (row,), _ = measured_rows(read_run(runs / run_id, folds) for run_id in trial[3])
+def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collection[str], truth: pd.DataFrame) -> Line:
+    found = []
+    for run_id in trial[3]:
+        run = read_run(runs / run_id, folds)
+        file = run.file
+        split = Truth("the split", truth, tuple(file.outputs), tuple(file.parts), file.key.split_digest)
+        held, difference = hold(run, split)
+        if difference:
+            raise RecordError(difference)
+        found.append(held)
+    (row,), _ = measured_rows(found)
     there = [restricted(run.predictions, only) for run in row.runs]
     there = [table for table in there if len(table)]
     shared = part_scores(there, row.runs[0].file.outputs, {"full": ""})[0] if there else None

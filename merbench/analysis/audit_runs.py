@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.analysis.audit import Audit
+from merbench.analysis.held import why_not_held
 from merbench.analysis.kept_epochs import Kept, Seed, disagreeing, places
 from merbench.analysis.rows import measured_rows
 from merbench.analysis.selection_rules import INNER, INNER_KEEP, LAST
@@ -99,6 +100,8 @@ def read_audit(
     kept = Kept(clips, tuple(file.folds), tuple(file.outputs), seeds)
     (row,), _ = measured_rows(chosen)
     said += _inner_notes(kept, file, wanted)
+    if why := why_not_held(chosen):
+        said.append(f"clips and labels could not be compared with the protocol: {why}")
     read = tuple(run.file.run_id for of in inner.values() for run in of.values())
     return Audit(row, kept, read, tuple(Note("warning", text) for text in said))
 

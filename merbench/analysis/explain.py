@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from merbench.analysis.held import why_not_held
 from merbench.analysis.rows import Row, differing, finite, measured_rows, scored, unscored_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
@@ -132,6 +133,9 @@ def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:
             )
     against = differing(*files, ranking=False)
     against += dict.fromkeys(f"{row.label}: {listed(row.holes)}" for row in (one, two) if row.holes)
+    compared = {row.label: why_not_held(row.runs) for row in (one, two)}
+    against += [f"{label}: clips and labels could not be compared with the protocol: {why}"
+                for label, why in compared.items() if why]  # fmt: skip
     if against and not force:
         raise MerbenchError(
             f"{one.label} and {two.label} can't be compared: {'; '.join(against)} "

@@ -1,7 +1,7 @@
 """Table rows: seeds of one configuration, scored part by part; and published figures in the same form."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from merbench.analysis.cache import make_room, row_scores
+from merbench.analysis.held import HeldRun, why_not_held
 from merbench.contracts.errors import listed
 from merbench.records.model import RunFile
 from merbench.records.published import published
@@ -26,7 +27,7 @@ from merbench.scoring.table import PartScore
 FIELDS = (
     "method", "config", "variant", "protocol", "task", "data", "synthetic", "part", "selection", "origin", "status",
     "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
-    "seed_sd", "run_ids", "p_best", "sanity",
+    "seed_sd", "run_ids", "p_best", "sanity", "compared_with",
 )  # fmt: skip
 
 
@@ -37,7 +38,8 @@ class Row:
     `scores` are by part, empty where nothing could be scored. Rows with the same `comparable` rank together: task,
     meaning of the protocol, each clip's label and fold; synthetic data, methods with disclosures and imported logs are
     ranked apart. `status` is ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are
-    for the reader: disclosures, missing folds, mixed packages. `p_best` is of UF1 on all clips being equal to that of
+    for the reader: disclosures, missing folds, mixed packages. Only complete rows whose runs are all
+    :class:`~merbench.analysis.held.HeldRun` are ranked. `p_best` is of UF1 on all clips being equal to that of
     the best row it ranks with, see :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for
     one without rank. `by_subject` are each subject's confusion matrices, see
     :func:`merbench.analysis.cache.row_scores`.
@@ -59,6 +61,22 @@ class Row:
         return self.runs[0].file.sanity
 
     @property
+    def compared_with(self) -> str | None:
+        """The list or the data with which the clips and labels of its runs agree; None if one was not compared."""
+        origins = [run.origin_of_truth if isinstance(run, HeldRun) else None for run in self.runs]
+        return None if None in origins else ", ".join(dict.fromkeys(filter(None, origins)))
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it gets a rank.
+
+        It is complete, compared with its protocol, discloses the files that it read, and is not a sanity row.
+        """
+        disclosed = not any(run.undisclosed for run in self.runs)
+        whole = self.status == "complete" and bool(self.scores) and not self.sanity
+        return whole and self.compared_with is not None and disclosed
+
+    @property
     def holes(self) -> list[str]:
         """Which seeds are not whole, and how many folds they have."""
         return [_hole(run) for run in self.runs if not run.complete]
@@ -75,7 +93,7 @@ class Row:
         shared = {name: getattr(file, name) for name in same} | {
             "config": file.config_name, "selection": file.key.selection, "origin": self.runs[0].origin,
             "status": self.status, "folds": self.folds, "seeds": len(self.runs),
-            "run_ids": [run.file.run_id for run in self.runs],
+            "run_ids": [run.file.run_id for run in self.runs], "compared_with": self.compared_with,
         }  # fmt: skip
         shared |= {"warnings": file.warnings} if file.warnings else {}
         return [
@@ -111,7 +129,8 @@ def measured_rows(
 
     Returns the rows, those that rank together next to each other, best UF1 first, those with holes last, sanity rows
     beneath them; and notes on rows that are not shown: those of earlier code or data where a newer row has the same
-    label, unless `older` asks for them.
+    label, unless `older` asks for them. Runs that were not held, see :func:`merbench.analysis.held.hold_all`, get no
+    rank.
     """
     rows, notes = unscored_rows(runs, older)
     with threadpool_limits(1):  # the products are small: several threads mostly wait for one another
@@ -152,7 +171,7 @@ def scored(row: Row, cache: Path | None = None) -> Row:
 
 def _tested(rows: list[Row]) -> list[Row]:
     """Hold the rows of one group, best first, against the best of them; those without rank are excluded."""
-    fit = [row for row in rows if row.status == "complete" and row.scores and not row.sanity]
+    fit = [row for row in rows if row.ranked]
     if rows[0].runs[0].file.task != "classification" or not 1 < len(fit) <= most_rows():
         return rows
     p = below_the_best(np.stack([row.by_subject for row in fit if row.by_subject is not None]), 0, unweighted_f1)
@@ -190,7 +209,7 @@ def differing(one: RunFile, two: RunFile, ranking: bool = True) -> list[str]:
         f"clips, labels or folds differ (split {key.split_digest[:8]} of {clips} clips in {len(one.folds)} folds and "
         f"{other.split_digest[:8]} of {more} in {len(two.folds)})": key.split_digest != other.split_digest,
         "one is on synthetic data": one.synthetic != two.synthetic,
-        f"only one card has disclosures ({', '.join([*one.disclosures, *two.disclosures])})": (
+        f"only one has disclosures ({', '.join([*one.disclosures, *two.disclosures])})": (
             bool(one.disclosures) != bool(two.disclosures) and not imported
         ),
         "imported logs are not ranked with runs": ranking and len(imported) == 1,
@@ -215,13 +234,14 @@ def _told_apart(rows: list[Row]) -> list[Row]:
 
 def _order(row: Row) -> tuple[Any, ...]:
     score = row.scores.get("full")
-    return (row.comparable, row.sanity, row.status != "complete", -(score.uf1 if score else -1.0), row.label)
+    unranked = row.status != "complete" or row.compared_with is None or any(run.undisclosed for run in row.runs)
+    return (row.comparable, row.sanity, unranked, -(score.uf1 if score else -1.0), row.label)
 
 
 def _row(group: list[RecordedRun]) -> Row:
     file = group[0].file
     if file.deterministic:  # one seed is all there is: a whole one, if any
-        group = [max(group, key=lambda run: (run.complete, run.folds))]
+        group = [max(group, key=lambda run: (isinstance(run, HeldRun), run.complete, run.folds))]
     apart = ["synthetic"] * file.synthetic + ["disclosures"] * bool(file.disclosures)
     apart += ["imported"] * bool(file.imported)
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
@@ -252,9 +272,19 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
     failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
     if holes:
         said.append(f"not ranked: {', '.join(holes)}" + (f"; failed {listed(failed, most=1)}" if failed else ""))
+    if (why := why_not_held(group)) and not file.sanity:
+        said.append(f"not ranked: its clips and labels could not be compared with its protocol: {why}")
+    if files := {path: sha256 for run in group for path, sha256 in run.undisclosed.items()}:
+        said.append(f"not ranked: {undisclosed_text(files)}")
     said += [f"does not verify: {problem}" for run in group for problem in run.problems]
     mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
     return said + ([f"folds differ in {', '.join(mixed)}"] if mixed else [])
+
+
+def undisclosed_text(files: Mapping[str, str]) -> str:
+    """Say which files a method read, and what its card should say."""
+    named = listed([f"{path} ({sha256[:8]})" for path, sha256 in files.items()], most=3)
+    return f"it read files outside its folder, and its card does not say what they have seen (data_seen): {named}"
 
 
 def _hole(run: RecordedRun) -> str:

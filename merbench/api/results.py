@@ -158,7 +158,7 @@ def compare(
     [0.7182]
     """
     name = None if protocol is None else argument_of(protocol)
-    _, report = compared(
+    _, report, _ = compared(
         _many(methods), name, data, published, leaderboard, sanity, older, _folder(results), may_be_empty=True
     )
     return _rows(report)

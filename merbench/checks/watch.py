@@ -4,7 +4,6 @@ It sees operations of Python: ``open``, directory listings, SQLite, sockets, pro
 files opened by C libraries (OpenCV's ``imread``, Arrow, HDF5), nor tests whether a file exists.
 """
 
-import importlib.metadata
 import os
 import shutil
 import sys
@@ -15,14 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from merbench.engine.fold.reads import CODE, IMPORTS, SYSTEM, absolute, installed, opened_for_writing, text_of, within
 from merbench.engine.plan.code import library_folders
 
-_CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
-#: System folders that libraries read: time zones, certificates, processor features.
-_SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share", "/Library")
 #: Programs that libraries call to identify the machine.
 _ASKING = {"lscpu", "uname", "sysctl", "ldconfig"}
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Events that change files -> the positions of their arguments that are paths.
 _CHANGES = {
     **dict.fromkeys(("os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"), (0,)),
@@ -37,11 +33,6 @@ _WATCHED = {
 }
 #: Metadata folders of installed packages; libraries search all of them for plug-ins.
 _METADATA = (".dist-info", ".egg-info")
-_IMPORTS = (
-    "<frozen importlib._bootstrap>",
-    "<frozen importlib._bootstrap_external>",
-    importlib.metadata.__file__,
-)
 
 
 def watched(own: str, refused: Iterable[str], code: Iterable[str], around: Iterable[str]) -> "_Watch":
@@ -51,6 +42,7 @@ def watched(own: str, refused: Iterable[str], code: Iterable[str], around: Itera
     only code in `refused`, even inside allowed folders. It may load code from `code`, in addition to its own folder
     and libraries. `around` are folders of the package that contains it: a library until `close` is called.
     """
+    installed()  # it looks at folders that a method may not list
     watch = _Watch(own, refused, code, around)
     sys.addaudithook(watch)
     return watch
@@ -62,11 +54,11 @@ class _Watch:
     def __init__(self, own: str, refused: Iterable[str], code: Iterable[str], around: Iterable[str]) -> None:
         self.trespasses: list[str] = []  #: operations that a method may not perform, each once, in words
         self.files: list[str] = []  #: files other than code that it read from its own folder and from caches
-        self._own, self._refused, self._code = _absolute([own]), _absolute(refused), _absolute(code)
-        self._around = _absolute(around)
+        self._own, self._refused, self._code = absolute([own]), absolute(refused), absolute(code)
+        self._around = absolute(around)
         self._closed: tuple[str, ...] = ()
-        self._libraries = _absolute([*library_folders(), *(_SYSTEM if os.name == "posix" else ()), *self._around])
-        self._caches, self._scratch = _absolute(_cache_folders()), _absolute([tempfile.gettempdir()])
+        self._libraries = absolute([*library_folders(), *(SYSTEM if os.name == "posix" else ()), *self._around])
+        self._caches, self._scratch = absolute(_cache_folders()), absolute([tempfile.gettempdir()])
         self._on = True
 
     def close(self) -> None:
@@ -87,15 +79,15 @@ class _Watch:
         if event == "open":
             self._opened(*arguments)
         elif event == "import" and arguments[1]:
-            self._loaded(_text(arguments[1]))
+            self._loaded(text_of(arguments[1]))
         elif event in ("os.listdir", "os.scandir"):
             self._listed(arguments[0])
         elif event in _CHANGES:
             for path in (arguments[place] for place in _CHANGES[event]):
-                if not isinstance(path, int) and not self._may_change(_text(path)):
-                    self._add(f"{event} {_text(path)}")
+                if not isinstance(path, int) and not self._may_change(text_of(path)):
+                    self._add(f"{event} {text_of(path)}")
         elif event == "sqlite3.connect" and arguments[0] != ":memory:":
-            self._add(f"opened the database {_text(arguments[0])}")
+            self._add(f"opened the database {text_of(arguments[0])}")
         elif event == "socket.connect":
             self._add(f"connected to {arguments[1]!r}")
         elif event == "socket.getaddrinfo":
@@ -106,16 +98,15 @@ class _Watch:
     def _opened(self, path: Any, mode: Any, flags: Any) -> None:
         if not isinstance(path, str | bytes | os.PathLike):
             return  # a descriptor of a file opened before
-        text = _text(path)
-        writes = bool(flags & _WRITING) if isinstance(flags, int) else any(letter in str(mode) for letter in "wax+")
-        if writes:
+        text = text_of(path)
+        if opened_for_writing(mode, flags):
             if not (text == os.devnull or self._may_change(text)):
                 self._add(f"wrote {text}")
-        elif text.endswith(_CODE):
+        elif text.endswith(CODE):
             self._loaded(text)
         elif not self._may_read(text) and not self._a_library_is_imported():
             self._add(f"opened {text}")
-        elif (_in(text, self._own) or _in(text, self._caches)) and text not in self.files:
+        elif (within(text, self._own) or within(text, self._caches)) and text not in self.files:
             self.files.append(text)
 
     def _loaded(self, path: str) -> None:
@@ -123,14 +114,14 @@ class _Watch:
         source = _source(path)
         real = os.path.realpath(source)
         known = (*self._code, *self._libraries, *self._caches, *self._scratch)
-        closed = _in(source, self._closed) or _in(real, self._closed)
-        if not (_in(real, self._own) or (not closed and (_in(source, known) or _in(real, known)))):
+        closed = within(source, self._closed) or within(real, self._closed)
+        if not (within(real, self._own) or (not closed and (within(source, known) or within(real, known)))):
             self._add(f"{'imported' if self._a_library_is_imported() else 'opened'} {source}")
 
     def _listed(self, path: Any) -> None:
         if isinstance(path, int) or self._a_library_is_imported():
             return  # searches for packages, and torch's search for its libraries
-        text = _text(path if path is not None else ".")
+        text = text_of(path if path is not None else ".")
         if not self._may_read(text):
             self._add(f"listed {text}")
 
@@ -143,15 +134,15 @@ class _Watch:
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)
-        if Path(path).parent.suffix in _METADATA or _in(real, self._own) or _in(real, self._scratch):
+        if Path(path).parent.suffix in _METADATA or within(real, self._own) or within(real, self._scratch):
             return True
         refused = (*self._refused, *self._closed)
-        if _in(path, refused) or _in(real, refused):
+        if within(path, refused) or within(real, refused):
             return False
-        return _in(path, self._libraries) or _in(real, self._libraries) or _in(path, self._caches)
+        return within(path, self._libraries) or within(real, self._libraries) or within(path, self._caches)
 
     def _may_change(self, path: str) -> bool:
-        ours = _in(path, self._caches) or _in(os.path.realpath(path), self._scratch)
+        ours = within(path, self._caches) or within(os.path.realpath(path), self._scratch)
         return ours or "__pycache__" in path or self._a_library_is_imported()
 
     def _a_library_is_imported(self) -> bool:
@@ -159,34 +150,19 @@ class _Watch:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             name = frame.f_code.co_filename
-            if name in _IMPORTS:
+            if name in IMPORTS:
                 return True
-            if name != __file__ and not name.startswith("<") and not self._is_a_library(_text(name)):
+            if name != __file__ and not name.startswith("<") and not self._is_a_library(text_of(name)):
                 return False
             frame = frame.f_back
         return False
 
     def _is_a_library(self, path: str) -> bool:
-        return _in(path, self._libraries) and not _in(path, (*self._own, *self._closed))
+        return within(path, self._libraries) and not within(path, (*self._own, *self._closed))
 
     def _add(self, what: str) -> None:
         if what not in self.trespasses:
             self.trespasses.append(what)
-
-
-def _text(path: Any) -> str:
-    """Return an absolute path without dots, with its links unresolved: libraries may be installed as links."""
-    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - resolve() follows links
-
-
-def _absolute(folders: Iterable[str]) -> tuple[str, ...]:
-    """Return absolute folders, with links both unresolved and resolved."""
-    absolute = [_text(folder) for folder in folders]
-    return tuple(dict.fromkeys([*absolute, *map(os.path.realpath, absolute)]))
-
-
-def _in(path: str, folders: Iterable[str]) -> bool:
-    return any(path == folder or path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)
 
 
 def _cache_folders() -> list[str]:

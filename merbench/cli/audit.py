@@ -11,6 +11,7 @@ import typer
 
 from merbench.cli.asked import RunOptions, recording
 from merbench.cli.declare import argument, flag, option
+from merbench.cli.held import held
 from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
@@ -59,6 +60,8 @@ def audit(
             _print(found, format, json, out)
         return
     name = _recorded_name(method, protocol, known)
+    problems = known.problems
+    known = held(known.where(method=method, protocol=name))
     asked = key_values(settings or [], "--set")
     chosen = METHODS.get(method).resolve(config, asked).model_dump(mode="json") if config or asked else None
     if chosen and not config:  # any configuration: on synthetic-small a quick one may run
@@ -69,7 +72,7 @@ def audit(
     if data and readable and not (Path(data).is_dir() or known.where(method=method, protocol=name, data=data)):
         check_data(data, [find_protocol(protocol)])
     found = read_audit(known, method, name, recording(options), data, chosen)
-    for problem in known.problems:
+    for problem in problems + known.problems:
         typer.echo(problem, err=True)
     _print(found, format, json, out)
 
@@ -97,7 +100,7 @@ def _imported(log: str, protocol: str, results: Path) -> "Iterator[tuple[Runs, s
         )
     with TemporaryDirectory() as place:
         import_log(opened, Path(log).name, 0, "", Path(place))
-        yield read_runs(Path(place)), opened.spec.name
+        yield held(read_runs(Path(place))), opened.spec.name
 
 
 def _recorded_name(method: str, protocol: str, known: "Runs") -> str:

@@ -24,6 +24,8 @@ def check_protocol(
     from merbench.contracts.notes import Note
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
+    from merbench.engine.plan.runs import PreparedProtocol
+    from merbench.engine.plan.truths import remember
     from merbench.report.views.check_protocol import protocol_report
     from merbench.report.write.terminal import print_notes
     from merbench.splits.examine import examine
@@ -41,3 +43,4 @@ def check_protocol(
         step = "" if found.problems or clips else "; --clips lists every clip"
         why = listed([*found.problems, *found.differences], 1000)
         raise DataError(f"protocol {spec.name} would not run: {why}{step}")
+    remember(PreparedProtocol.of(spec, chosen))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from merbench.cli.declare import argument, flag
+from merbench.cli.held import held
 from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, Sanity, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
@@ -31,19 +32,24 @@ def compare(
     older: Annotated[bool, flag("--older", "Add rows of earlier code or data.")] = False,
     results: Results = None,
 ) -> None:
-    """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures."""
+    """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures.
+
+    Runs are compared with the official list of their protocol, or the data of this machine; exit code 1 if one differs.
+    """
     from merbench.contracts.notes import Note
     from merbench.report.views.compare import runs_hint
 
     one_of(format, "--format", FORMATS)
     added = published if published is not None else format in ("table", "md", "html")
-    rows, report = compared(
+    rows, report, differing = compared(
         methods or [], protocol, data, added, leaderboard, sanity, older, results, may_be_empty=format == "json"
     )
     if format == "table" and not rows:
         typer.echo(f"no run in {results_folder(results)} matches; published figures only")
     hint = runs_hint(rows) if format == "table" else []
     print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
+    if differing:
+        raise typer.Exit(1)
 
 
 def compared(
@@ -56,8 +62,11 @@ def compared(
     older: bool,
     results: "Path | None",
     may_be_empty: bool,
-) -> "tuple[list[Row], Report]":
-    """Score the runs that match, and build the comparison; MerbenchError if it has no row, unless it `may_be_empty`."""
+) -> "tuple[list[Row], Report, list[str]]":
+    """Score the runs that match, and build the comparison; MerbenchError if it has no row, unless it `may_be_empty`.
+
+    Also returns how runs differ from their protocol, which are not in the comparison.
+    """
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity
     from merbench.contracts.errors import MerbenchError
@@ -69,17 +78,20 @@ def compared(
     protocol = recorded_name(protocol)
     folder = results_folder(results)
     runs = read_runs(folder, leaderboard)
-    fitting = _fitting(runs, methods, protocol, data, sanity)
+    fitting = held(_fitting(runs, methods, protocol, data, sanity))
     rows, notes = measured_rows(fitting, older, home() / "scores")
     notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
     if published:
         figures, titles = _published([protocol] if protocol else sorted({run.file.protocol for run in fitting}), rows)
+    if fitting.problems and not rows:
+        raise MerbenchError(f"nothing to compare: {'; '.join(fitting.problems)}")
     if not rows and not figures and not may_be_empty:
         found = f"none of the {len(runs)} runs in {folder} matches" if runs else f"no runs in {folder}"
         raise MerbenchError(f"{found}: nothing to compare; record one: merbench run METHOD --protocol PROTOCOL")
-    return rows, comparison(rows, figures, runs.problems + notes, titles)
+    report = comparison(rows, figures, runs.problems + fitting.problems + notes, titles)
+    return rows, report, fitting.problems
 
 
 def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str | None, sanity: bool) -> "Runs":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merbench.cli.declare import argument, flag, option
+from merbench.cli.held import held
 from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
@@ -65,4 +66,5 @@ def explained(
         raise MerbenchError(
             f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
         )
-    return explain_rows(find_row(runs, one), find_row(runs, two), force), known.problems
+    runs = held(runs)
+    return explain_rows(find_row(runs, one), find_row(runs, two), force), known.problems + runs.problems

@@ -31,6 +31,7 @@ def prepared_grid(
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import choose_data
     from merbench.engine.plan.runs import PreparedProtocol
+    from merbench.engine.plan.truths import remember
     from merbench.splits.expected import clips_not_found
 
     specs = [find_protocol(name) for name in dict.fromkeys(protocols)]
@@ -40,6 +41,7 @@ def prepared_grid(
         watcher.note(f"configuration {configured.method.card.name}:{configured.name}, {configured.why}")
     prepared = [PreparedProtocol.of(spec, chosen, watcher) for spec in specs]
     for item in prepared:
+        remember(item)
         for warning in item.spec.warnings:
             watcher.note(f"warning: {item.spec.name}: {warning}")
         if item.split.differences:
@@ -47,6 +49,8 @@ def prepared_grid(
         if unknown := [] if chosen.synthetic else clips_not_found(item.spec, chosen.clips):
             found = listed(unknown)
             watcher.note(f"note: left_out of {item.spec.name} names clips that the data does not have: {found}")
+    for disclosure in chosen.disclosures:
+        watcher.note(f"warning: {disclosure}: its rows are ranked apart, as {chosen.name}")
     for source in chosen.sources:
         kinds = Counter(note.kind for note in source.reading.notes if note.about)
         if kinds:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from merbench.cli.asked import RunOptions, taking
+from merbench.cli.held import held
 from merbench.cli.options import one_of, results_folder
 from merbench.cli.planning import carry_out, note_superseded, planned, planned_sanity, prepared_grid, print_plan
 from merbench.cli.printing import print_as
@@ -63,9 +64,11 @@ def runs_report(plans: "list[RunPlan]", runs: "Path") -> "Report":
     from merbench.analysis.rows import measured_rows
     from merbench.contracts.notes import Note
     from merbench.records.read import read_run
+    from merbench.records.select import Runs
     from merbench.report.views.compare import comparison, runs_hint
 
-    rows, notes = measured_rows(read_run(runs / plan.run_id) for plan in plans)
+    recorded = held(Runs(read_run(runs / plan.run_id) for plan in plans))
+    rows, notes = measured_rows(recorded)
     names = sorted({plan.file.protocol for plan in plans})
     hints = [*runs_hint(rows), f"merbench compare --protocol {names[0]} adds other runs and published figures"]
-    return comparison(rows, notes=[*(Note("note", hint) for hint in hints), *notes])
+    return comparison(rows, notes=[*(Note("note", hint) for hint in hints), *recorded.problems, *notes])

@@ -7,6 +7,7 @@ import typer
 
 from merbench.cli.asked import RunOptions
 from merbench.cli.declare import flag, option
+from merbench.cli.held import held
 from merbench.cli.options import Results, Run, results_folder
 from merbench.cli.printing import print_as
 
@@ -30,13 +31,16 @@ def show(
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.engine.plan.catalogue import protocol_argument
-    from merbench.records.select import find_run
+    from merbench.records.select import Runs, find_run
     from merbench.report.figures.run import draw_figures
     from merbench.report.views.show import run_report
 
     if figures and no_figures:
         raise MerbenchError("--figures and --no-figures exclude each other: give one of them")
     found = find_run(results_folder(results), run)
+    problems = held(Runs([found])).problems
+    for problem in problems:
+        typer.echo(problem, err=True)
     diagnostics = read_diagnostics(found)
     if fold is not None:
         check_fold(fold, diagnostics, found)
@@ -45,8 +49,8 @@ def show(
     inner = found.inner() if found.complete else None
     again = "" if found.file.imported else f"{again}{of}"
     print_as(run_report(found, diagnostics, again, found.first_record(), inner), "table")
-    if no_figures:
-        return
     place = figures or results_folder(results) / "figures" / found.file.run_id
-    for path, caption in draw_figures(found, diagnostics, place, fold):
+    for path, caption in () if no_figures else draw_figures(found, diagnostics, place, fold):
         typer.echo(f"{shown(str(path))}  {shown(caption)}")
+    if problems:
+        raise typer.Exit(1)

@@ -65,10 +65,12 @@ class Reading:
     clips: pd.DataFrame  #: a clip table, see :func:`merbench.contracts.clips.clip_table`
     layout: str  #: of the folder, in words
     #: About the copy as a whole, or about single clips: no clip is excluded (``excluded``) and no value is changed
-    #: (``corrected``) without one.
+    #: (``corrected``) without one. A ``disclosure`` on the copy lets rows on it rank apart.
     notes: list[Note] = field(default_factory=list)
     cropped: bool = False  #: the frames are cropped faces, not whole pictures
-    variant: str = ""  #: settings of a synthetic copy that are not the defaults; part of the data's name in tables
+    #: Settings of a synthetic copy that are not the defaults, or how a copy of a release differs from the published
+    #: one; part of the data's name in tables.
+    variant: str = ""
     made_with: str | None = None  #: digest of program and settings that generated the copy; part of the data's digest
 
 
@@ -126,7 +128,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Name of the data in tables: that of the database, with the variant of a synthetic one."""
+        """Name of the data in tables: that of the database, with the variant of the copy."""
         return "-".join(filter(None, [self.database.card.name, self.reading.variant]))
 
     @property

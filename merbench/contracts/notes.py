@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: ``problem``: something does not verify or is missing. ``warning``: a reader should know before using the figure.
-#: ``disclosure``: what a method's card discloses. ``excluded``, ``corrected``: what was done to a clip or its row in a
-#: sheet. ``note``: anything else worth a line.
+#: ``disclosure``: what a method's card discloses, or how a copy of a release differs.
+#: ``excluded``, ``corrected``: what was done to a clip or its row in a sheet. ``note``: anything else worth a line.
 NoteKind = Literal["note", "warning", "problem", "disclosure", "excluded", "corrected"]
 
 

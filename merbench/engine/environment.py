@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -46,20 +47,39 @@ def _processor() -> str:
         return platform.processor() or "unknown"
 
 
+#: Of merbench's checkout, what results depend on: results and documents may be changed.
+_CODE = ("merbench", "methods", "protocols", "setup.py", "pyproject.toml")
+
+
 @cache
 def git_commit() -> str | None:
-    """Return the commit of merbench's checkout, with ``-dirty`` if files differ from it; None outside a checkout."""
+    """Return the commit of merbench's checkout, with ``-dirty`` if its code differs from it; None outside one."""
     root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
+    return _commit(root, _CODE) if (root / ".git").exists() else None
+
+
+@cache
+def method_source(folder: Path, origin: str) -> str | None:
+    """Return the package of a method that is not merbench's, and the commit of the checkout that its folder is in."""
+    if origin == "merbench":
         return None
+    tracked = _git(folder, "ls-files", "--error-unmatch", "card.yaml") is not None
+    commit = _commit(folder, (".",)) if tracked else None
+    return f"{origin}, commit {commit}" if commit else origin
+
+
+def _commit(folder: Path, code: Sequence[str]) -> str | None:
+    commit, changed = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "--", *code)
+    return None if commit is None or changed is None else commit + "-dirty" * bool(changed)
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """Return what git says in a folder; None if it fails."""
     try:
-        commit, changed = (
-            subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=True).stdout
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
-        )
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return commit.strip() + "-dirty" * bool(changed.strip())
+    return done.stdout.strip()
 
 
 def peak_memory_mb() -> float | None:

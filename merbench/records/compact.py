@@ -41,11 +41,13 @@ def compact(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> CompleteFil
     mark = CompleteFile(
         run_id=run.run_id,
         key_digest=run.key.digest(),
+        run_digest=folder.read_run().digest(),
         predictions=PREDICTIONS,
         sha256=bytes_digest(content),
         clips=len(table),
         seconds=round(sum(record.seconds["total"] for record in records), 3),
         mixed=_mixed(records),
+        read={path: sha256 for record in records for path, sha256 in record.read.items()},
         finished=now(),
     )
     write_whole(folder.path / "complete.json", mark.model_dump_json(indent=1).encode())

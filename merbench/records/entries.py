@@ -23,20 +23,30 @@ from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.names import checked_name
 from merbench.records.files import npz_bytes, read_json, remove, verified_arrays, verified_bytes, write_whole
+from merbench.records.folder import CHANGED
 from merbench.records.model import CompleteFile, FoldRecord, RunFile
 from merbench.records.predictions import check_predictions, no_predictions, problem_of
 from merbench.records.read import Arrays, ByFold, RecordedRun
 
 PREDICTIONS = "predictions.csv"
 EPOCHS = "epochs.npz"
+#: Digests of run.json of the rows that were committed before complete.json held them.
+_BEFORE = {
+    "majority-megc2019-s0-da613c25f8": "bdae86e71bcf7ef62f0a5a17beed13150537e8a2a4ba7f9346fc1002932e758e",
+    "ststnet-megc2019-s0-96bb92611e": "068e31a850761ffa4cb0cb3f1d813b1fa6d065381471773365b2a09ea7dce231",
+    "ststnet-megc2019-s0-faada5d37f": "efa1ba2794cc00d30233471557a3dfcc6fc2a7bf59c2bc824ec3b1d0a9f2433a",
+    "ststnet-megc2019-s1-82edb0ef44": "f526aa522401a65524daf37af1412b4e7c9bd8c239e2292354e4eb51f5b89c31",
+    "ststnet-megc2019-s1-f736dd6b10": "717dd072066501c97f504424f2e8f196a0972d90d34a65e2eee255ceffef6f34",
+    "ststnet-megc2019-s2-8a775376db": "44f6585c69d4b30d909e9e1c9d528144b0ff03abc3f2971bfcc4286e4991e3a8",
+    "ststnet-megc2019-s2-c1bd71858d": "5f71e6dc64c32f0d9b03e05f475d50d6aba81dd63d5f70886e9ef53226cddace",
+    "svm-flow-megc2019-s0-94ce8d8f94": "7d42c515db64525f83535970f7e16d5890d18502c424a6425e0e37418e12223b",
+}
 
 
-def write_entry(run: RecordedRun, folder: Path) -> Path:
-    """Write a complete run as ``<folder>/<protocol>/<run>/``, in the form of committed rows.
+def completed(run: RecordedRun) -> CompleteFile:
+    """Return the commit mark of a run that can be committed.
 
-    If every fold kept its epochs, the predicted class of each clip after each epoch is written as well, a few bytes per
-    clip; and the inner UF1, if epochs were selected. Raises MerbenchError if the run is incomplete, imported, on
-    synthetic data, trained on shuffled labels, or a sanity row.
+    Raises MerbenchError if it is incomplete, imported, on synthetic data, trained on shuffled labels, or a sanity row.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
@@ -48,11 +58,21 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
         raise MerbenchError(f"{run.file.run_id}: runs on shuffled labels are not accepted on the leaderboard")
     if run.file.sanity:
         raise MerbenchError(f"{run.file.run_id}: sanity rows are not accepted on the leaderboard")
+    return run.mark
+
+
+def write_entry(run: RecordedRun, folder: Path) -> Path:
+    """Write a complete run as ``<folder>/<protocol>/<run>/``, in the form of committed rows.
+
+    If every fold kept its epochs, the predicted class of each clip after each epoch is written as well, a few bytes per
+    clip; and the inner UF1, if epochs were selected. Raises as :func:`completed`.
+    """
+    mark = completed(run)
     epochs = run.epochs() if run.file.task == "classification" else None
     arrays = {"predicted": None if epochs is None else epochs[0], "inner_uf1": run.inner()}
     target = folder / checked_name(run.file.protocol, "protocol") / run.file.run_id
     content = run.predictions.to_csv(index=False, lineterminator="\n", float_format="%.6f").encode()
-    mark = run.mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
+    mark = mark.model_copy(update={"predictions": PREDICTIONS, "sha256": bytes_digest(content)})
     write_whole(target / PREDICTIONS, content)
     remove(target / EPOCHS)  # from an earlier run with the same name
     kept = {name: array for name, array in arrays.items() if array is not None}
@@ -94,6 +114,8 @@ class _Entry:
         verified_bytes(self.path / PREDICTIONS, mark.sha256)
         if mark.key_digest != file.key.digest():
             raise RecordError(f"{self.path} has changed since it was recorded: complete.json is of a different key")
+        if (mark.run_digest or _BEFORE.get(file.run_id)) != file.digest():
+            raise RecordError(f"{self.path / 'run.json'} {CHANGED}")
         return mark
 
     def predictions(self, file: RunFile) -> pd.DataFrame:

@@ -12,7 +12,7 @@
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,13 @@ from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import problem_of
 
 PREDICTIONS = "predictions.parquet"
+CHANGED = "has changed since the run was recorded: its digest differs from the one in complete.json"
 EPOCHS = "epochs.npz"
 DIAGNOSTICS = "diagnostics.npz"
 #: Fields of a fold's record that are those of its outcome.
 _AS_COMPUTED = (
     "fold", "clips", "train_clips", "peak_memory_mb", "peak_gpu_memory_mb", "threads", "device", "packed", "packages",
-    "hardware", "selected_epoch", "failure",
+    "hardware", "selected_epoch", "failure", "read",
 )  # fmt: skip
 
 
@@ -100,12 +101,22 @@ class RunFolder:
             else:
                 if found.key != run.key:
                     raise RecordError(f"{path} belongs to a run other than {run.run_id}: move that folder away")
-                begun = ("created", "sequence", "merbench", "git_commit")
+                begun = ("created", "sequence", "merbench", "git_commit", "method_source")
                 run = run.model_copy(update={name: getattr(found, name) for name in begun})
                 if found == run:
                     return ""
+                self._follow(found, run)
         write_whole(path, run.model_dump_json(indent=1).encode())
         return note
+
+    def _follow(self, before: RunFile, after: RunFile) -> None:
+        """Let the commit mark of the whole run, if it vouches for ``run.json``, vouch for what replaces it."""
+        path = self.path / "complete.json"
+        with suppress(RecordError):
+            mark = read_json(path, CompleteFile)
+            if mark.run_digest == before.digest():
+                mark = mark.model_copy(update={"run_digest": after.digest()})
+                write_whole(path, mark.model_dump_json(indent=1).encode())
 
     def uncommit(self) -> None:
         """Remove the commit mark of the whole run, before one of its folds is run again."""
@@ -200,6 +211,8 @@ class RunFolder:
         mark = read_json(self.path / "complete.json", CompleteFile)
         if mark.key_digest != run.key.digest():
             raise RecordError(f"{self.path / 'complete.json'} belongs to another run")
+        if mark.run_digest != self.read_run().digest():
+            raise RecordError(f"{self.path / 'run.json'} {CHANGED}")
         verified_bytes(self.path / PREDICTIONS, mark.sha256)
         clips = sum(run.folds.values())
         if mark.clips != clips:

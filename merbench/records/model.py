@@ -57,7 +57,8 @@ class RunFile(_File):
     so are `warnings` with the protocol's figures in every table, such as "subject-dependent". Of two runs in one row of
     a table, the one with the higher `sequence` is newer, whatever the clock says; it is not written if None, as in rows
     committed before this field existed. `imported` is the name of the log from which the run was imported, if it was:
-    nothing is known of its training.
+    nothing is known of its training. `git_commit` is that of merbench's checkout and ends in ``-dirty`` where files of
+    its code were changed; `method_source` is the package of a method that is not merbench's, with its commit.
     """
 
     run_id: str
@@ -83,6 +84,11 @@ class RunFile(_File):
     merbench: str
     git_commit: str | None
     imported: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    method_source: str | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    def digest(self) -> str:
+        """Return the digest of everything in the file; fields with a default are included if they differ from it."""
+        return digest(self.model_dump(mode="json", exclude_defaults=True))
 
     def apart(self) -> list[str]:
         """Return what distinguishes the run from others of its method: configuration, settings, selection."""
@@ -108,6 +114,7 @@ class FoldRecord(_File):
     was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``. Peaks, in MiB, are of resident memory
     of the process so far, and of torch's memory on the fold's GPU (None on the CPU). `packed` folds were trained
     together in one program, this one included: times are then an equal share, peaks of memory those of all of them.
+    `read` are files that the method read from outside its folder -> SHA-256; they are in no key.
     """
 
     run_id: str
@@ -124,6 +131,7 @@ class FoldRecord(_File):
     packed: int = 1
     packages: dict[str, str]
     hardware: dict[str, Any]
+    read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
     selected_epoch: int | None = None
     epochs: bool
     diagnostics: bool = False
@@ -135,15 +143,19 @@ class FoldRecord(_File):
 class CompleteFile(_File):
     """``complete.json``: the commit mark of a complete run, with the checksum of its ``predictions`` file.
 
-    `epochs_sha256` is that of ``epochs.npz``, which a row of the leaderboard may have.
+    `run_digest` is that of ``run.json``, see :meth:`RunFile.digest`; None in rows committed before this field existed.
+    `read` are the files that the method read from outside its folder in any fold. `epochs_sha256` is that of
+    ``epochs.npz``, which a row of the leaderboard may have.
     """
 
     run_id: str
     key_digest: str
+    run_digest: str | None = Field(default=None, exclude_if=lambda value: value is None)
     predictions: str
     sha256: str
     epochs_sha256: str | None = None
     clips: int = Field(ge=1)
     seconds: float
     mixed: list[str]
+    read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
     finished: str

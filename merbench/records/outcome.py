@@ -18,7 +18,7 @@ class FoldOutcome:
     that records it; `peak_gpu_memory_mb` is None on a CPU. `predictions` is a table of
     :func:`merbench.records.predictions.prediction_table`; `packed` the number of folds trained together, this one
     included; `epochs_asked` that predictions after each epoch were requested; `undiagnosed` the reason for missing
-    diagnostics.
+    diagnostics; `read` the files that the method read from outside its folder -> SHA-256.
 
     `epochs`, (n_epochs, n_clips, n_outputs), are the scores of the test clips after each epoch, rows as in
     `predictions`; the last one is the end of training. `inner`, (n_epochs,), is the inner training by which the epoch
@@ -34,6 +34,7 @@ class FoldOutcome:
     train_clips: int
     seconds: dict[str, float]
     packages: dict[str, str] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)
     peak_memory_mb: float | None = None
     peak_gpu_memory_mb: float | None = None

@@ -105,6 +105,12 @@ class RecordedRun:
         return self._state.mark
 
     @property
+    def undisclosed(self) -> dict[str, str]:
+        """Files that its method read from outside its folder, where its card does not say what they have seen."""
+        seen = any(said.startswith("weights have seen") for said in self.file.disclosures)
+        return {} if seen or self.mark is None else self.mark.read
+
+    @property
     def folds(self) -> int:
         """Number of folds that verify."""
         return self._state.folds

@@ -30,7 +30,7 @@ NOTHING = Interval(float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
-class UnitScore:
+class _UnitScore:
     """Detection of one action unit in held-out clips, pooled over folds.
 
     Of the `clips` that are annotated as showing it or not, some are `shown`. `f1` is F1 of "shown", mean over seeds;
@@ -55,7 +55,7 @@ class UnitScores:
     them; NaN if there are none.
     """
 
-    units: list[UnitScore]
+    units: list[_UnitScore]
     counted: int
     f1: float
     floor: float
@@ -127,7 +127,7 @@ def _unit_scores(
     clips, shown = pooled[0].sum(axis=(1, 2)), pooled[0, :, 1].sum(axis=1)
     floor = 2 * shown / np.maximum(clips + shown, 1)
     scores = [
-        UnitScore(unit, int(clips[i]), int(shown[i]), float(f1[i]), float(floor[i]), interval([i]))
+        _UnitScore(unit, int(clips[i]), int(shown[i]), float(f1[i]), float(floor[i]), interval([i]))
         for i, unit in enumerate(units)
     ]
     enough = np.flatnonzero(shown >= LEAST_SHOWN)

@@ -13,8 +13,10 @@ from support.refusals import refusal
 from support.tables import printed
 
 from merbench.analysis.audit_runs import read_audit
+from merbench.analysis.held import hold_all
 from merbench.cli.asked import RunOptions, recording, seeds_text
-from merbench.records.select import read_leaderboard, read_runs
+from merbench.engine.plan.truths import truths
+from merbench.records.select import read_leaderboard
 from merbench.report.figures.audit import audit_figure, write_audit
 from merbench.report.figures.style import as_png, style
 from merbench.report.views.audit import audit_report
@@ -52,7 +54,7 @@ def audited(record):
 
     def call(protocol="toys", known=None, method="toy", results=None, **wanted):
         if known is None:
-            known = read_runs(record.results)
+            known = record.held()
             assert known.problems == []
         command = recording(RunOptions(methods=["toy"], protocol=["toys"], results=results))
         return read_audit(known, method=method, protocol=protocol, command=command, **wanted)
@@ -191,7 +193,7 @@ def test_an_excluded_seed_is_reported_with_reason_and_command(kept, audited):
 def test_committed_rows_never_replace_runs_recorded_here(kept, record, audited, refused):
     committed = read_leaderboard()
     kept(method="ststnet", protocol="megc2019", folds=FOLDS[:2])
-    said = refused("megc2019", read_runs(record.results) + committed, "ststnet")
+    said = refused("megc2019", record.held() + committed, "ststnet")
     assert ("2 of 4 folds are not recorded" in said, "--leaderboard" in said) == (True, True)
     (table, *_) = audit_report(audited("megc2019", committed, "ststnet")).tables
     assert table.title.startswith("Audit of ststnet [leaderboard]: megc2019")
@@ -252,7 +254,7 @@ def test_the_figure_draws_a_curve_a_rule_and_marks_the_picks(kept, record, audit
 
 
 def test_committed_audits_are_reproduced_from_the_leaderboard(root, tmp_path):
-    known = read_leaderboard()
+    known = hold_all(read_leaderboard(), truths())
     assert known.problems == []
     assert AUDITS
     for folder in AUDITS:

@@ -11,7 +11,7 @@ from merbench.analysis import cache
 from merbench.analysis.rows import measured_rows
 from merbench.contracts.digests import bytes_digest
 from merbench.records.read import read_run
-from merbench.records.select import read_leaderboard, read_runs
+from merbench.records.select import read_leaderboard
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def test_kept_scores_equal_fresh_ones(scores, record, answers, right, tmp_path):
     for seed in (0, 1, 2):
         record(answers, method="one", seed=seed)
     record(right, method="two")
-    runs = read_runs(record.results) + read_leaderboard()
+    runs = record.held(*read_leaderboard())
     plain, _ = measured_rows(runs)
     assert scores(runs)[2] == len(plain)
-    again, remarks, computed = scores(read_runs(record.results) + read_leaderboard())
+    again, remarks, computed = scores(record.held(*read_leaderboard()))
     assert computed == 0
     np.testing.assert_equal(again, [row.records() for row in plain])
     assert remarks == [row.remarks for row in plain]
@@ -49,7 +49,7 @@ def test_kept_scores_equal_fresh_ones(scores, record, answers, right, tmp_path):
 
 def test_other_predictions_seeds_parts_or_scoring_are_scored_anew(scores, record, answers, right, monkeypatch):
     folder = record(answers)
-    (run,) = read_runs(record.results)
+    run = read_run(folder)
     assert [scores([run])[2], scores([run])[2]] == [1, 0]
     for changed in (
         run.file.model_copy(update={"parts": {"full": "Full"}}),
@@ -61,7 +61,7 @@ def test_other_predictions_seeds_parts_or_scoring_are_scored_anew(scores, record
     monkeypatch.setattr(scoring, "VERSION", scoring.VERSION + 1)
     assert scores([run])[2] == 1
     record(right, seed=1)
-    assert scores(read_runs(record.results))[2] == 1
+    assert scores(record.held())[2] == 1
     mark = (folder / "complete.json").read_text(encoding="utf-8")
     twin = record(right, method="twin")
     for name in ("predictions.parquet", "folds"):
@@ -85,7 +85,7 @@ def test_damaged_predictions_are_never_hidden_by_kept_scores(scores, record, ans
 
 def test_a_damaged_poisoned_or_deleted_cache_is_made_again(scores, record, answers, tmp_path):
     record(answers)
-    runs = read_runs(record.results)
+    runs = record.held()
     expected, _, _ = scores(runs)
     (path,) = (tmp_path / "scores").iterdir()
     content = path.read_bytes()
@@ -106,7 +106,7 @@ def test_the_cache_is_bounded_and_runs_with_holes_are_not_kept(scores, record, a
     monkeypatch.setattr(cache, "MOST_ROWS", 10)
     for number in range(13):
         record({f"{clip}-{number}": given for clip, given in answers.items()}, method=f"m{number:02}")
-    scores(read_runs(record.results))
+    scores(record.held())
     assert 9 <= len(list((tmp_path / "scores").iterdir())) <= 10
     partial = read_run(record(answers, method="partial", folds=["alpha/s1"]))
     assert [scores([partial])[2], scores([partial])[2]] == [1, 1]

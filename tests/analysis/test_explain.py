@@ -6,12 +6,11 @@ from support.tables import printed, strictly, texts
 
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.contracts.errors import MerbenchError
-from merbench.records.select import read_runs
 from merbench.report.views.explain import explanation_report
 
 
 def explained(record, one="a", two="b", **options):
-    runs = read_runs(record.results)
+    runs = record.held()
     return explain_rows(find_row(runs, one), find_row(runs, two), **options)
 
 

@@ -34,6 +34,12 @@ class Toy:
 """
 
 
+@pytest.fixture(autouse=True)
+def clean_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs be of a commit, whatever the developer has changed."""
+    monkeypatch.setattr("merbench.engine.environment.git_commit", lambda: "c0ffee" * 6 + "c0de")
+
+
 class Said(NamedTuple):
     """How a command ended: exit code, standard output, standard error."""
 
@@ -127,13 +133,15 @@ def results_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def recorded(done: Callable[..., str], small: tuple[str, str], tmp_path: Path, results_once: Path) -> Path:
+def recorded(done: Callable[..., str], small: tuple[str, str], tmp_path: Path, results_once: Path, home: Path) -> Path:
     """Give what ``run svm-flow majority`` records on the small release, and return the folder of the runs."""
     if not results_once.exists():
         done("run", "svm-flow", "majority", *small)
         shutil.copytree(tmp_path / "results", results_once)
+        shutil.copytree(home / "splits", results_once.with_name("splits"))
     else:
         shutil.copytree(results_once, tmp_path / "results")
+        shutil.copytree(results_once.with_name("splits"), home / "splits")
     return tmp_path / "results" / "runs"
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from merbench.analysis.explain import find_row
 from merbench.cli.sanity import missing_sanity
-from merbench.records.select import read_runs
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def table(record, answers, right, wrong):
 def test_a_name_means_the_row_on_true_labels(record, answers, wrong):
     record(answers, method="svm-flow")
     record(wrong, method="svm-flow", variant="labels shuffled", sanity=True)
-    runs = read_runs(record.results)
+    runs = record.held()
     assert find_row(runs, "svm-flow").label == "svm-flow"
     assert find_row(runs, "svm-flow (labels shuffled)").sanity
 

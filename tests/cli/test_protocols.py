@@ -34,7 +34,7 @@ MADE = """
     from merbench.databases.releases.megc2019_flow28 import DATABASE as RELEASE
 
     class Made(type(RELEASE)):
-        card = RELEASE.card.model_copy(update={"name": "made-flow", "synthetic": True, "download": None})
+        card = RELEASE.card.model_copy(update={"name": "made-flow", "synthetic": True, "download": None, "labels": {}})
 
     DATABASE = Made()
     """

@@ -17,7 +17,9 @@ from support.cases import each, matches, says
 
 from merbench.contracts.errors import RecordError
 from merbench.contracts.protocols import load_protocol
+from merbench.databases import DATABASES
 from merbench.databases.readers.identity import log_spelling
+from merbench.databases.releases import megc2019_flow28
 from merbench.records.entries import read_entry
 from merbench.records.folder import DIAGNOSTICS, RunFolder
 from merbench.records.logs import read_log
@@ -71,12 +73,13 @@ def test_a_copy_is_added_and_listed(done, small_release, home):
     assert "broken: " in done("data", "list")
 
 
-def test_verify_counts_a_whole_release_and_names_differences(done, merbench, registered, shared):
+def test_verify_counts_a_whole_release_and_names_differences(done, merbench, registered, shared, monkeypatch):
     said = merbench("data", "verify", RELEASE)
     assert said.code == 2
     says(said.out, "8/8/8 clips of SMIC, CASME II, SAMM | 436 missing: casme2/sub01/EP02_01f, ")
     says(said.out, "18 not in the official list: casme2/sub06/EP01_01f, ")
     says(said.out, "2 labelled differently: samm/007/007_3_1 (surprise, listed negative), ")
+    monkeypatch.setattr(megc2019_flow28, "CHECKSUMS", DATABASES.get(RELEASE).card.download.checksums)
     done("data", "add", RELEASE, shared / "data" / RELEASE)
     counts = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM | 250/109/83 negative/positive/surprise"
     says(done("data", "verify", RELEASE), counts, "equal to the organisers' list")
@@ -244,7 +247,7 @@ def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_
 def test_a_run_is_shown_by_the_beginning_of_its_id_and_exported_whole(done, recorded):
     matches(
         done("show", "svm"),
-        r"^ run +svm-flow-small-s0-[0-9a-f]{10}$",
+        r"^ run +svm-flow-small-s0-[0-9a-f]{10} \(record [0-9a-f]{12}\)$",
         "^ recorded +9 of 9 folds",
         r"^ negative +9 +0 +0 +9 +1\.0000 +1\.0000 +1\.0000",
         "^ samm/011 +2/2 +1/1 +1/1",

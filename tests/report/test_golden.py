@@ -13,7 +13,6 @@ from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import published_rows
 from merbench.cli.asked import RunOptions, recording
 from merbench.contracts.yamlfiles import settings_text
-from merbench.records.select import read_runs
 from merbench.report.views.ablation import ablation_report
 from merbench.report.views.audit import audit_report
 from merbench.report.views.compare import comparison
@@ -38,7 +37,7 @@ def compared(record):
 
 def explained(record):
     runs_of(record)
-    runs = read_runs(record.results)
+    runs = record.held()
     return explanation_report(explain_rows(find_row(runs, "net"), find_row(runs, "floor")), 3)
 
 
@@ -64,7 +63,7 @@ def audited(record):
         epochs = {name: [early[name][1], late[name][1]] for name in late}
         record(late, method="net", seed=seed, epochs=epochs)
     command = recording(RunOptions(methods=["net"], protocol=["toys"]))
-    return audit_report(read_audit(read_runs(record.results), "net", "toys", command))
+    return audit_report(read_audit(record.held(), "net", "toys", command))
 
 
 VIEWS = {"compare": compared, "ablation": ablated, "audit": audited, "explain": explained}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from merbench.analysis.held import Truth, hold_all
 from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import digest
@@ -21,11 +22,12 @@ from merbench.engine.execute.grid import execute
 from merbench.engine.execute.jobs import Job, Observer
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
+from merbench.engine.plan.truths import keep, truths
 from merbench.records.model import CompleteFile, Failure, RunFile, RunKey
 from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import prediction_table
 from merbench.records.read import RecordedRun
-from merbench.records.select import read_runs
+from merbench.records.select import Runs, read_runs
 from merbench.report.table import Report
 from merbench.report.views.compare import comparison
 from merbench.splits.split import make_split
@@ -77,6 +79,7 @@ class Recorder:
 
     results: Path
     titles: dict[str, str] = field(default_factory=dict)
+    truths: dict[str, Truth] = field(default_factory=dict)  #: by the digest of the split
 
     def __call__(
         self,
@@ -104,6 +107,9 @@ class Recorder:
         rows = pd.DataFrame(identities, columns=["dataset", "subject", "clip"]).assign(emotion=truth)
         spec = self._protocol(fields.get("protocol", "toys"), sorted({dataset for dataset, _, _ in identities}))
         split = make_split(spec, clip_table(rows, "the test"))
+        digest_of, parts = split.digest(), tuple(spec.parts)
+        truth = Truth("the clips of the test", split.truth(), spec.outputs, parts, digest_of)
+        self.truths[digest_of] = truth
         names = split.clips[["dataset", "subject", "clip"]].agg("/".join, axis=1)
         chosen = np.array([CLASSES.index(answers[name][1]) for name in names])
         scores = np.eye(len(CLASSES))[chosen]
@@ -129,13 +135,14 @@ class Recorder:
         config = {"variant": variant, **settings}
         key = run_key(
             method, config=config, code_digest=digest(code), selection=selection,
-            spec_digest=spec.spec_digest(), split_digest=split.digest(), seed=seed,
+            spec_digest=spec.spec_digest(), split_digest=digest_of, seed=seed,
             data_digest=digest(fields.get("data", "toy-data")), shuffled=fields.pop("shuffled", False),
         )  # fmt: skip
         folds_of = {fold.name: len(fold.test) for fold in split.folds}
         about = {"protocol": spec.name, "parts": spec.parts, "data": "toy-data", "folds": folds_of, **fields}
         file = run_file(f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key, **about)
         inputs = Inputs({}, len(rows))
+        keep(truth, file.data, file.synthetic, key.spec_digest, key.split_digest, key.data_digest)
         task = FoldTask(object, MethodConfig(), split, inputs, seed, keep_epochs=epochs is not None)  # type: ignore[arg-type]
         execute([RunPlan(file, task)], self.results / "runs", Silent(), folds, executor=Answering(outcome))
         return self.results / "runs" / file.run_id
@@ -147,9 +154,14 @@ class Recorder:
             folds="leave-one-subject-out",
         )  # fmt: skip
 
+    def held(self, *also: RecordedRun) -> Runs:
+        """Return all recorded runs, and others, compared with the recorded clips or the official list."""
+        found = read_runs(self.results)
+        return hold_all(Runs([*found, *also], found.problems), truths())
+
     def rows(self, older: bool = False) -> tuple[list[Row], list[str]]:
         """Return the rows of everything that is recorded, and the notes on them."""
-        runs = read_runs(self.results)
+        runs = self.held()
         rows, notes = measured_rows(runs, older)
         return rows, runs.problems + notes
 
@@ -177,7 +189,8 @@ class _InMemory:
     def complete(self, file: RunFile) -> CompleteFile:
         """Vouch for the table."""
         return CompleteFile(
-            run_id=file.run_id, key_digest=file.key.digest(), predictions="none", sha256="none", clips=len(self._table),
+            run_id=file.run_id, key_digest=file.key.digest(), run_digest=file.digest(), predictions="none",
+            sha256="none", clips=len(self._table),
             seconds=0.0, mixed=[], finished=file.created,
         )  # fmt: skip
 

@@ -17,7 +17,8 @@ def print_notes(source: "Source", each: bool) -> None:
     """Print notes on the copy, then those on clips by kind and reason; with `each`, every clip."""
     for note in source.reading.notes:
         if not note.about:
-            typer.echo(f"{note.kind}: {note}")
+            apart = f"; in tables it is {source.name}, and ranked apart" if note.kind == "disclosure" else ""
+            typer.echo(f"{'warning' if apart else note.kind}: {note}{apart}")
     clips = [note for note in source.reading.notes if note.about]
     for kind, reason in sorted({(note.kind, note.text) for note in clips}):
         same = [note for note in clips if (note.kind, note.text) == (kind, reason)]

@@ -19,8 +19,8 @@ def verify(
 ) -> None:
     """Read a registered database; list excluded and corrected clips by reason, and compare it with the protocols.
 
-    Differences from an official list are named clip by clip. Exit code 2 if a listed clip differs or a picture is
-    unreadable.
+    Differences from an official list are named clip by clip. Exit code 2 if a listed clip differs, a picture is
+    unreadable, or an image of a release is not the published one.
     """
     from rich.console import Console
 
@@ -49,7 +49,8 @@ def verify(
     specs, _ = PROTOCOLS.load_all()
     served = [spec for spec in specs.values() if set(spec.datasets) & set(card.datasets) and not family_of(spec.name)]
     differing = [_differs(source, spec) for spec in served]
-    if unreadable or (any(differing) and not card.synthetic):
+    altered = any(note.kind == "disclosure" for note in source.reading.notes)
+    if unreadable or altered or (any(differing) and not card.synthetic):
         raise typer.Exit(2)
 
 

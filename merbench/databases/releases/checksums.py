@@ -10,7 +10,8 @@ where each NAME is a file of FOLDER, or a folder with its files, without hidden 
 import csv
 import hashlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -67,6 +68,25 @@ def read_checksums(path: Path) -> list[PublishedFile]:
     if not files:
         raise DataError(f"{path} lists no file; install merbench again")
     return list(files.values())
+
+
+@cache
+def published(path: Path) -> dict[str, str]:
+    """Return the files of a list: path within a copy -> SHA-256; the list is read once a process."""
+    return {file.path: file.sha256 for file in read_checksums(path)}
+
+
+def published_count(folder: Path, places: Mapping[str, str], path: Path) -> int:
+    """Count the files of a copy that are the published ones.
+
+    `places` are paths in `folder` -> the published path of the same file; `path` is the list. DataError if a file can't
+    be read.
+    """
+    known = published(path)
+    try:
+        return sum(_sha256(folder / place) == known.get(name) for place, name in places.items())
+    except OSError as error:
+        raise DataError(f"{error.filename} can't be read: {error.strerror or error}") from error
 
 
 def checksums(folder: Path, names: Iterable[str]) -> str:

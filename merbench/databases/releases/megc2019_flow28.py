@@ -28,10 +28,14 @@ from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import Flow, InputSpec
 from merbench.contracts.notes import Note
 from merbench.databases.readers.identity import normalised
+from merbench.databases.releases.checksums import published, published_count
 
+CHECKSUMS = Path(__file__).with_suffix(".csv")
 COMMIT = "91cf4bda0a2db50d638d46c04c5d7cf3b602d446"
 IMAGES = "STSNet_whole_norm_u_v_os"
 LIST = "combined_3_class2_for_optical_flow.csv"
+#: Added to the release's name in tables where images differ from the published ones.
+OTHER_IMAGES = "other-images"
 CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
 FLOW = Flow(span="onset-apex", size=28, channels=("u", "v", "strain"), algorithm="tvl1", normalise="clip")
 
@@ -61,7 +65,7 @@ class _Megc2019Flow28:
         },
         download=Download(
             address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
-            checksums=Path(__file__).with_suffix(".csv"),
+            checksums=CHECKSUMS,
             folders={IMAGES: f"datasets/{IMAGES}"},
             cite=(
                 "Liong et al., STSTNet, IEEE FG 2019 (doi 10.1109/FG.2019.8756567)",
@@ -93,7 +97,10 @@ class _Megc2019Flow28:
         else:
             expected = f"{IMAGES}/ and {LIST}, or folders <subject>/u_test/<0|1|2>/"
             raise DataError(f"{folder} is not a copy of megc2019-flow28: expected {expected}")
-        return Reading(clip_table(rows, str(folder)), layout, notes)
+        differing = _not_published(folder, list(rows.path))
+        if differing:
+            notes.append(Note("disclosure", differing))
+        return Reading(clip_table(rows, str(folder)), layout, notes, variant=OTHER_IMAGES if differing else "")
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
         """Return the images, uint8, shape (n_clips, 28, 28, 3), channels u, v, strain."""
@@ -175,6 +182,18 @@ def _class(label: str, where: str) -> str:
     if label.strip() not in CLASSES:
         raise DataError(f"{where}: unknown class {label!r}, expected 0 (negative), 1 (positive) or 2 (surprise)")
     return CLASSES[label.strip()]
+
+
+def _not_published(folder: Path, images: list[str]) -> str:
+    """Say how many images are the published ones; empty if all are."""
+    known = {_stem(Path(path)): path for path in published(CHECKSUMS)}
+    places = {}
+    for image in images:
+        path = Path(image)
+        names = (_stem(path), f"{path.parts[0]}_{_stem(path)}")  # in the tree, the subject may be in the folder only
+        places[image] = next((known[name] for name in names if name in known), "")
+    same = published_count(folder, places, CHECKSUMS)
+    return "" if same == len(images) else f"{same} of {len(images)} images are the published ones"
 
 
 def _stem(image: Path) -> str:

@@ -90,6 +90,7 @@ class _HeldRun:
         self._recorded: list[str] = []
         self._failed: list[str] = []
         self._undiagnosed: list[str] = []
+        self._read: dict[str, str] = {}
 
     def open(self, observer: Observer, folds: Sequence[str], existing: Existing, known: Runs) -> None:
         """Load the recorded folds and clear the way for the missing ones."""
@@ -123,6 +124,7 @@ class _HeldRun:
         """Record the outcome of a job."""
         self.folder.write_fold(outcome, self.plan.file)
         self.pending.remove(outcome.fold)
+        self._read |= outcome.read
         (self._failed if outcome.failure else self._recorded).append(outcome.fold)
         if outcome.undiagnosed:
             self._undiagnosed.append(f"{outcome.fold}: {outcome.undiagnosed}")
@@ -137,6 +139,12 @@ class _HeldRun:
             folds = f"{len(self._undiagnosed)} fold{'s' * (len(self._undiagnosed) > 1)}"
             why = f"{folds} without diagnostics, but with valid predictions ({self._undiagnosed[0]})"
             state = replace(state, damaged=(*state.damaged, f"{self.plan.run_id}: {why}"))
+        if self._read:
+            named = listed([f"{path} ({sha256[:8]})" for path, sha256 in self._read.items()], most=3)
+            does = "put them into its folder, or say on its card what they have seen (data_seen)"
+            observer.note(
+                f"{self.plan.run_id} read files outside the method's folder, which no key covers: {named}: {does}"
+            )
         observer.run_finished(self.plan, state)
         self._lock.close()
         return state

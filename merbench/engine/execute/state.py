@@ -7,6 +7,7 @@ from typing import Literal
 
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, RecordError, listed, suggestion
+from merbench.engine.fold.reads import changed_since
 from merbench.engine.plan.runs import RunPlan
 from merbench.records.folder import PREDICTIONS, RunFolder
 from merbench.records.predictions import check_clips
@@ -37,7 +38,8 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
     recorded, failed, damaged = [], [], []
     truth = plan.task.split.truth()
     try:
-        _, whole = folder.read_complete(plan.file)
+        mark, whole = folder.read_complete(plan.file)
+        _refuse_changed(mark.read, str(folder.path))
         check_clips(whole.merge(truth[[*IDENTITY, "fold"]], on=IDENTITY, how="left"), truth, str(folder.path))
     except RecordError as error:
         complete = False
@@ -52,6 +54,7 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
             continue
         try:
             record, table = folder.read_fold(fold, plan.file)
+            _refuse_changed(record.read, str(folder.fold_path(fold)))
             if table is not None:
                 origin = str(folder.fold_path(fold) / PREDICTIONS)
                 check_clips(table.assign(fold=fold), truth[truth.fold == fold], origin)
@@ -64,6 +67,12 @@ def run_state(plan: RunPlan, runs: Path, folds: Sequence[str] = (), existing: Ex
             recorded.append(fold)
     pending = [fold for fold in asked if fold not in recorded]
     return RunState(tuple(recorded), tuple(pending), tuple(failed), tuple(damaged), complete and not pending)
+
+
+def _refuse_changed(read: dict[str, str], place: str) -> None:
+    """Refuse a record of a method that read files which have other content now."""
+    if changed := changed_since(read):
+        raise RecordError(f"{place} was computed with other content of {listed(changed, most=3)}")
 
 
 def check_folds(known: Sequence[str], folds: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ from merbench.engine.fold.answers import checked, diagnosed, readable, tested, t
 from merbench.engine.fold.opening import FoldTask, Opened, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.pretraining import pretrained
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded
+from merbench.engine.fold.reads import reads_of
 from merbench.engine.fold.selection import inner_fold, inner_seed, inner_uf1
 from merbench.records.model import Failure
 from merbench.records.outcome import FoldOutcome
@@ -93,9 +94,11 @@ def _run_pack(
     started = time.perf_counter()
     environment.begin_gpu_memory(task.device)
     fitted: list[_BegunFold] = []
+    read: dict[str, str] = {}
     if len(folds) > 1:
         try:
-            fitted = _fitted_together(task, folds, progress)
+            with reads_of(task.method) as read:
+                fitted = _fitted_together(task, folds, progress)
         except SetupError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method or torch raises
@@ -108,7 +111,7 @@ def _run_pack(
     for begun in fitted:
         outcome = _outcome(task, begun.fold, partial(_tested_alone, task, begun, share))
         seconds = {**outcome.seconds, "total": outcome.seconds["total"] + share}
-        yield replace(outcome, seconds=seconds, packed=len(folds))
+        yield replace(outcome, seconds=seconds, packed=len(folds), read=read | outcome.read)
 
 
 def _fitted_together(task: FoldTask, folds: Sequence[Fold], progress: Progress) -> "list[_BegunFold]":
@@ -138,8 +141,10 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
     """Compute the fields of a fold's outcome, or keep why that failed."""
     started = time.perf_counter()
     seconds: dict[str, float] = {}
+    read: dict[str, str] = {}
     try:
-        result = compute(seconds)
+        with reads_of(task.method) as read:
+            result = compute(seconds)
     except SetupError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method raises is its fold's failure
@@ -158,6 +163,7 @@ def _outcome(task: FoldTask, fold: Fold, compute: Callable[[dict[str, float]], d
         threads=task.threads,
         device=task.device,
         epochs_asked=task.keep_epochs,
+        read={**task.read, **read},
         **result,
     )
 

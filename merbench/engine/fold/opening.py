@@ -41,6 +41,8 @@ class FoldTask:
         Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
     requires : tuple of str
         Packages that the method's card requires, whose versions are recorded.
+    read : mapping
+        Files outside the method's folder that its module read when it was imported, with SHA-256.
     auxiliary : mapping
         The databases that the configuration pretrains on, with all their clips.
     same_people : mapping
@@ -66,6 +68,7 @@ class FoldTask:
     device: str = "cpu"
     threads: int = 1
     requires: tuple[str, ...] = ()
+    read: Mapping[str, str] = field(default_factory=dict)
     auxiliary: Mapping[str, AuxiliaryData] = field(default_factory=dict)
     same_people: Mapping[str, str] = field(default_factory=dict)
     label: str = "the method"

@@ -23,6 +23,7 @@ from merbench.databases.registrations import home
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask, auxiliary_people, fold_seed
 from merbench.engine.fold.randomness import seeded
+from merbench.engine.fold.reads import not_counted
 from merbench.records.files import write_whole
 from merbench.splits.folds import Fold
 
@@ -131,7 +132,8 @@ def _read(path: Path) -> Arrays | None:
     from safetensors.numpy import load
 
     try:
-        content = path.read_bytes()
+        with not_counted():
+            content = path.read_bytes()
         arrays = load(content)
         length = int.from_bytes(content[:8], "little")
         said = json.loads(content[8 : 8 + length]).get("__metadata__", {}).get("checksum")

@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.resources import files
@@ -19,6 +19,7 @@ from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.contracts.registry import Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
 from merbench.engine import environment
+from merbench.engine.fold.reads import begin_reads, end_reads
 from merbench.splits.made import check_own_name, crossed, is_pattern, read_family
 
 #: The folder beside the protocols' files that holds what many of them share.
@@ -35,6 +36,7 @@ class RegisteredMethod:
     folder: Path
     origin: str
     package: str
+    read: dict[str, str] = field(default_factory=dict)  #: foreign files that its module read when it was imported
 
     @property
     def device(self) -> str:
@@ -172,7 +174,14 @@ def method_card(entry: Entry) -> Card:
     return card
 
 
+def _check_and_watch(entry: Entry) -> None:
+    """Check the card before the module is imported, and watch what the module reads meanwhile."""
+    check_installed(entry)
+    begin_reads(str(method_folder(entry)[0]))
+
+
 def _method(entry: Entry, found: object) -> RegisteredMethod:
+    read = end_reads()
     lacking = [name for name in ("Config", "fit", "predict") if not hasattr(found, name)]
     if not isinstance(found, type) or lacking:
         lacks = f": {', '.join(lacking)} missing" if lacking else ""
@@ -181,7 +190,7 @@ def _method(entry: Entry, found: object) -> RegisteredMethod:
     if not (isinstance(config, type) and issubclass(config, MethodConfig)):
         raise MerbenchError(f"{_named(entry)}: its Config must be a class derived from MethodConfig")
     folder, package = method_folder(entry)
-    return RegisteredMethod(method_card(entry), found, config, folder, entry.origin, package)
+    return RegisteredMethod(method_card(entry), found, config, folder, entry.origin, package, read)
 
 
 def _protocol(entry: Entry, found: object) -> ProtocolSpec:
@@ -236,7 +245,7 @@ def _forget_cards() -> None:
 
 
 METHODS: Registry[RegisteredMethod] = Registry(
-    "method", "merbench.methods", _builtin_methods, _method, check_installed, _forget_cards
+    "method", "merbench.methods", _builtin_methods, _method, _check_and_watch, _forget_cards
 )
 PROTOCOLS: Registry[ProtocolSpec] = Registry("protocol", "merbench.protocols", _builtin_protocols, _protocol)
 

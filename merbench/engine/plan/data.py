@@ -43,6 +43,12 @@ class Data:
         """The clip tables of all sources, one after the other."""
         return pd.concat([source.clips for source in self.sources], ignore_index=True)
 
+    @property
+    def disclosures(self) -> list[str]:
+        """What readers of a row on this data need to know, and what lets it rank apart."""
+        every = ((source, note) for source in self.sources for note in source.reading.notes)
+        return [f"{source.name}: {note}" for source, note in every if note.kind == "disclosure"]
+
     def digest(self, clips: pd.DataFrame) -> str:
         """Digest the annotations of some of its clips, and the version of the program that made them, if any."""
         made = {source.name: source.reading.made_with for source in self.sources if source.reading.made_with}
@@ -77,7 +83,9 @@ def choose_data(
     watcher = watcher or SILENT
     if request == "auto":
         return _automatic(needed, protocols, watcher, synthetic)
-    return named_data(request, needed, watcher)
+    found = named_data(request, needed, watcher)
+    _check_labels([source.database.card for source in found.sources], protocols)
+    return found
 
 
 def named_data(request: str, needed: Sequence[str] = (), watcher: PreparationWatcher | None = None) -> Data:
@@ -143,6 +151,30 @@ def _check_datasets(name: str, cards: Sequence[DatabaseCard], needed: Sequence[s
     twice = sorted({dataset for dataset in held if held.count(dataset) > 1})
     if twice:
         raise MerbenchError(f"data {name!r} has {listed(twice)} twice: name only one source of each database")
+
+
+def _check_labels(cards: Iterable[DatabaseCard], protocols: Sequence[ProtocolSpec]) -> None:
+    """Refuse a release whose labels are other classes than a protocol makes of the emotions."""
+    for card in cards:
+        for protocol in protocols:
+            if not labels_fit(card, protocol):
+                others = f"protocol {protocol.name} makes others ({_mapping_difference(card, protocol)})"
+                made = f"data {card.name!r} has only the classes that its owners made of the emotions"
+                raise MerbenchError(f"{made}, {others}: use the databases themselves")
+
+
+def _mapping_difference(card: DatabaseCard, protocol: ProtocolSpec) -> str:
+    """Name the first emotion that a release and a protocol map to different classes."""
+    if protocol.task != "classification" or protocol.labels != "emotion":
+        return "action units" if protocol.task != "classification" else "objective classes"
+    for dataset in set(protocol.datasets) & set(card.labels):
+        asked = {word: name for name, words in protocol.datasets[dataset].classes.items() for word in words}
+        made = {word: name for name, words in card.labels[dataset].items() for word in words}
+        for word in sorted({*asked, *made}):
+            if asked and asked.get(word) != made.get(word):
+                one, two = asked.get(word, "none"), made.get(word, "none")
+                return f"{dataset} {word}: {one}, the release has {two}"
+    return f"its classes are {listed(protocol.classes)}"
 
 
 def _releases(cards: Iterable[DatabaseCard], protocols: Sequence[ProtocolSpec]) -> list[DatabaseCard]:

@@ -57,8 +57,8 @@ def runs_hint(rows: Sequence[Row]) -> list[str]:
 
 
 def ranks(rows: Sequence[Row]) -> dict[int, int]:
-    """Rank the complete rows of a group that are not sanity rows by UF1 of the full part: index -> rank from 1."""
-    fit = [i for i, row in enumerate(rows) if row.status == "complete" and "full" in row.scores and not row.sanity]
+    """Rank the rows of a group that get a rank by UF1 of the full part: index -> rank from 1."""
+    fit = [i for i, row in enumerate(rows) if row.ranked and "full" in row.scores]
     fit.sort(key=lambda i: -rows[i].scores["full"].uf1)
     return {index: rank for rank, index in enumerate(fit, start=1)}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isnan
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from merbench.report.views.rows import as_notes
 from merbench.scoring.detection import shown_f1, subject_unit_counts
 from merbench.scoring.metrics import Counts
 from merbench.scoring.table import part_scores, pooled_confusion
-from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScore, UnitScores
+from merbench.scoring.unit_scores import LEAST_SHOWN, UnitScores
 
 
 def run_report(
@@ -61,7 +62,7 @@ def scores_tables(
 def _facts(run: RecordedRun, record: FoldRecord | None, inner: npt.NDArray[np.float64] | None) -> Table:
     file, key = run.file, run.file.key
     facts = {
-        "run": file.run_id,
+        "run": f"{file.run_id} (record {file.digest()[:12]})",
         "method": file.method,
         "config": " ".join(filter(None, [file.config_name, file.variant])),
         "seed": str(key.seed),
@@ -197,5 +198,6 @@ def _unit_table(series: Mapping[str, UnitScores]) -> Table:
     return Table("Action units on held-out clips: F1", columns, [Section(lines), Section([mean])], legend)
 
 
-def _f1_cell(score: UnitScore | UnitScores | None) -> Cell:
+def _f1_cell(score: Any) -> Cell:
+    """Return F1 with its interval, of one unit or of the mean over units."""
     return Cell(NONE) if score is None or isnan(score.f1) else Cell(number(score.f1), interval_text(score.interval))

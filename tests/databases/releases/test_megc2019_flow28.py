@@ -240,3 +240,24 @@ def test_the_real_copy_has_the_442_clips_of_the_list(shared):
     with (shared / "data/megc2019_official_list.csv").open(newline="") as file:
         rows = [[*normalised(*row[:3]), CLASSES[int(row[3])]] for row in csv.reader(file)]
     assert official == sorted(rows)
+
+
+def test_images_are_the_published_ones_or_counted(small_release, trees):
+    assert (open_source("megc2019-flow28", small_release).name, DATABASE.read(small_release).notes) == (
+        "megc2019-flow28", [],
+    )  # fmt: skip
+    for tree in (trees("a", "<clip>.png"), trees("b")):
+        assert open_source("megc2019-flow28", tree).name == "megc2019-flow28"
+    first = small_release / IMAGES / FIRST
+    image = cv2.imread(str(first), cv2.IMREAD_UNCHANGED)
+    changes = {
+        "a metadata chunk": lambda: first.write_bytes(first.read_bytes() + b"x"),
+        "a corner": lambda: cv2.imwrite(str(first), np.where(np.arange(28)[:, None, None] < 6, 255, image)),
+        "another picture": lambda: shutil.copy(sorted(first.parent.iterdir())[0], first),
+    }
+    for name, change in changes.items():
+        change()
+        source = open_source("megc2019-flow28", small_release)
+        (note,) = source.reading.notes
+        found = (source.name, note.kind, note.text)
+        assert found == ("megc2019-flow28-other-images", "disclosure", "23 of 24 images are the published ones"), name

@@ -56,7 +56,7 @@ def added(text):
 
 
 DATA_CHANGES = {
-    "mapping": swapped("[disgust, repression]", "[disgust, repression, fear]"),
+    "mapping": swapped("{negative: [disgust, repression], positive: [happiness], surprise: [surprise]}", "{}"),
     "excluded": added("left_out: [{dataset: samm, emotions: [other], reason: none}]\n"),
     "fold rule": swapped("leave-one-subject-out", "leave-one-database-out"),
     "transductive": added("transductive: true\n"),

@@ -16,7 +16,7 @@ from support.tables import notes_of, printed, strictly, texts
 from merbench.analysis.explain import explain_rows, find_row
 from merbench.analysis.rows import FIELDS, measured_rows, published_rows
 from merbench.records.read import read_run
-from merbench.records.select import read_leaderboard, read_runs
+from merbench.records.select import read_leaderboard
 from merbench.report.views.compare import best_two, comparison, groups, ranks
 from merbench.report.write import write
 
@@ -75,7 +75,7 @@ def test_a_small_table_computed_by_hand(record, answers):
             "method": "toy", "config": "default", "variant": "", "protocol": "toys", "task": "classification",
             "data": "toy-data", "synthetic": False, "part": row["part"], "selection": "last", "origin": "measured",
             "status": "complete", "folds": 3, "seeds": 1, "seed_sd": None, "run_ids": [folder.name], "p_best": None,
-            "sanity": False,
+            "sanity": False, "compared_with": "the clips of the test",
         }  # fmt: skip
         assert (line["seed_sd"], line["synthetic"], line["run_ids"]) == ("", "false", folder.name)
     (cells,) = record.compared().tables[0].sections[0].rows
@@ -277,7 +277,7 @@ def test_more_than_32_rows_are_not_tested(record, answers, right):
         record(answers, method=f"m{which:02d}")
     assert {row.p_best for row in record.rows()[0]} == {None}
     assert "at most 32 rows, not 33" in notes_of(record.compared())
-    runs = [run for run in read_runs(record.results) if run.file.method in ("m00", "m32")]
+    runs = [run for run in record.held() if run.file.method in ("m00", "m32")]
     assert 0 < explain_rows(find_row(runs, "m00"), find_row(runs, "m32")).parts[0].uf1_p <= 1
 
 

@@ -1,0 +1,176 @@
+"""Runs held against the truth of their protocol, clip by clip, before they are scored: only these are ranked.
+
+The caller hands in the truth of each run: the official list of its protocol, or the data of this machine split anew.
+Results of a comparison are kept by the checksums of what was compared, so that predictions are read once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from merbench.contracts.clips import IDENTITY, clip_names
+from merbench.contracts.digests import digest
+from merbench.contracts.errors import MerbenchError, listed
+from merbench.records.files import write_whole
+from merbench.records.model import RunFile
+from merbench.records.predictions import with_truth
+from merbench.records.read import RecordedRun
+from merbench.records.select import Runs
+
+#: Incremented when what is compared changes: results of earlier comparisons are then not used.
+VERSION = 1
+#: How many clips or folds a message names.
+_MOST = 3
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the rows of a run must be, and what that is known from, such as ``the official list of megc2019``.
+
+    `clips` has ``dataset, subject, clip, truth, fold`` of all tested clips; `parts` are the names of the reporting
+    parts; `split_digest` covers the training clips of each fold, too.
+    """
+
+    origin: str
+    clips: pd.DataFrame
+    outputs: tuple[str, ...]
+    parts: tuple[str, ...]
+    split_digest: str
+
+    @cached_property
+    def folds(self) -> dict[str, int]:
+        """Fold -> number of test clips."""
+        return {str(fold): int(clips) for fold, clips in self.clips.fold.value_counts().items()}
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of everything that a run is compared with."""
+        return digest([self.clips.to_numpy().tolist(), self.outputs, self.parts, self.split_digest])
+
+
+#: Returns the truth of a run, or why there is none and the next step.
+TruthOf = Callable[[RunFile], Truth | str]
+
+
+class HeldRun(RecordedRun):
+    """A run whose clips, labels and folds are those of its protocol; see :func:`hold`."""
+
+    origin_of_truth: str
+
+
+class _NotHeld(RecordedRun):
+    """A run with whose clips and labels nothing could be compared, and why."""
+
+    why: str
+
+
+_Run = TypeVar("_Run", bound=RecordedRun)
+
+
+def hold(run: RecordedRun, truth: Truth | str, cache: Path | None = None) -> tuple[RecordedRun, str]:
+    """Compare a run with its truth: its clips, their labels and folds, and who is trained on.
+
+    Returns a :class:`HeldRun`, or a run that is not ranked where the truth is unknown; and in a line how the run
+    differs, empty if it does not. `cache` is a folder that keeps which runs agree.
+    """
+    if isinstance(truth, str):
+        unheld = _same_as(run, _NotHeld(run.file, run.place, run.asked))
+        unheld.why = truth
+        return unheld, ""
+    kept = _place(run, truth, cache)
+    if kept is None or not kept.exists():
+        if found := list(_differences(run, truth)):
+            return run, f"{run.file.run_id} differs from {truth.origin}: {'; '.join(found)}"
+        if kept is not None:
+            with suppress(MerbenchError):
+                write_whole(kept, b"")
+    held = _same_as(run, HeldRun(run.file, run.place, run.asked))
+    held.origin_of_truth = truth.origin
+    return held, ""
+
+
+def hold_all(runs: Runs, truth_of: TruthOf, cache: Path | None = None) -> Runs:
+    """Hold every run; those that differ from their truth are excluded and named in `problems`, a line each."""
+    kept, differing = [], []
+    for run in runs:
+        found, difference = hold(run, truth_of(run.file), cache)
+        found.forget()
+        if difference:
+            differing.append(difference)
+        else:
+            kept.append(found)
+    return Runs(kept, [*runs.problems, *differing])
+
+
+def why_not_held(runs: Iterable[RecordedRun]) -> str:
+    """Say why not all runs are held; empty if they are."""
+    reasons = [getattr(run, "why", "nothing was handed in") for run in runs if not isinstance(run, HeldRun)]
+    return listed(dict.fromkeys(reasons), most=1)
+
+
+def _same_as(run: RecordedRun, other: _Run) -> _Run:
+    """Let `other` have what was read of `run` already."""
+    other.__dict__ |= run.__dict__
+    return other
+
+
+def _place(run: RecordedRun, truth: Truth, cache: Path | None) -> Path | None:
+    """Return the file that says that a whole run agrees with a truth: a name of both, without content."""
+    if cache is None or run.mark is None:
+        return None
+    file = run.file
+    compared = [file.key.split_digest, file.task, file.outputs, list(file.parts), file.folds]
+    return cache / digest([VERSION, run.mark.sha256, compared, truth.digest])
+
+
+def _differences(run: RecordedRun, truth: Truth) -> Iterator[str]:
+    file = run.file
+    if tuple(file.outputs) != truth.outputs:
+        yield f"its classes are {listed(file.outputs)}, not {listed(truth.outputs)}"
+    if set(file.parts) != set(truth.parts):
+        yield f"its parts are {listed(file.parts)}, not {listed(truth.parts)}"
+    numbers = {
+        name: (file.folds.get(name, 0), truth.folds.get(name, 0)) for name in sorted({*file.folds, *truth.folds})
+    }
+    folds = [f"{name} ({clips}, not {expected})" for name, (clips, expected) in numbers.items() if clips != expected]
+    if folds:
+        yield f"{len(folds)} folds have other numbers of clips: {listed(folds, _MOST)}"
+    found = list(_differing_clips(run, truth))
+    yield from found
+    if not found and not folds and file.key.split_digest != truth.split_digest:
+        yield (
+            "its clips and labels agree, but not who is trained on in each fold "
+            f"(split {file.key.split_digest[:8]}, not {truth.split_digest[:8]})"
+        )
+
+
+def _differing_clips(run: RecordedRun, truth: Truth) -> Iterator[str]:
+    """Name clips that are foreign, missing or labelled otherwise; of a run with missing folds, in the recorded ones."""
+    both = truth.clips.merge(
+        with_truth(run.predictions)[[*IDENTITY, "truth"]],
+        on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator="side",
+    )  # fmt: skip
+    missing, foreign = both.side == "left_only", both.side == "right_only"
+    if run.mark is None:
+        recorded = set(both[both.side == "both"].fold)
+        missing &= both.fold.isin(recorded)
+        if not foreign.any() and not missing.any() and len(recorded) != run.folds:
+            yield f"{run.folds} folds are recorded, its clips are those of {len(recorded)}"
+    other = (both.side == "both") & (both.truth != both.truth_listed)
+    if foreign.any():
+        yield f"{foreign.sum()} clips that it does not have: {listed(clip_names(both[foreign]), _MOST)}"
+    if missing.any():
+        yield f"{missing.sum()} of {len(truth.clips)} clips are missing: {listed(clip_names(both[missing]), _MOST)}"
+    if other.any():
+        wrong = both[other]
+        named = [
+            f"{name} ({said}, not {label})"
+            for name, said, label in zip(clip_names(wrong[:_MOST]), wrong.truth, wrong.truth_listed, strict=False)
+        ]
+        more = f" and {len(wrong) - _MOST} more" if len(wrong) > _MOST else ""
+        yield f"other labels of {len(wrong)} clips: {', '.join(named)}{more}"

@@ -1,0 +1,166 @@
+"""Runs held against their truth: every forgery of clips, labels and folds is named, and gets no rank."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from support.damage import edit
+from support.forging import forge, only_right_ones, truth_as_predicted
+from support.refusals import refusal
+
+from merbench.analysis.held import HeldRun, hold, hold_all
+from merbench.analysis.rows import measured_rows
+from merbench.engine.plan.truths import truths
+from merbench.records.entries import read_entry
+from merbench.records.folder import RunFolder
+from merbench.records.read import read_run
+from merbench.records.select import Runs, read_leaderboard, read_runs
+
+LEADERBOARD = Path(__file__).parents[2] / "results" / "leaderboard" / "megc2019"
+
+
+def renamed(table):
+    return table.assign(subject=["s9", *table.subject[1:]])
+
+
+def synthetic_clips(table):
+    return table.assign(clip="synthetic " + table["clip"])
+
+
+#: Name -> what is rewritten, and the words that name it.
+FORGERIES = {
+    "truth": ({"table": truth_as_predicted}, ["other labels of 2 clips: alpha/s1/c2 (negative, not positive)"]),
+    "fewer clips": (
+        {"table": only_right_ones, "folds": {"alpha/s1": 1, "alpha/s2": 2, "beta/t1": 2}},
+        ["2 folds have other numbers of clips: alpha/s1 (1, not 2)", "2 of 7 clips are missing: alpha/s1/c2"],
+    ),
+    "another clip": ({"table": renamed}, ["1 clips that it does not have: alpha/s9/c1", "1 of 7 clips are missing"]),
+    "another fold": ({"folds": {"alpha/s1": 4, "beta/t1": 3}}, ["alpha/s1 (4, not 2), alpha/s2 (0, not 2)"]),
+    "training": ({"key": {"split_digest": "0" * 64}}, ["not who is trained on in each fold (split 00000000, not "]),
+    "classes": ({"outputs": ["positive", "negative", "surprise"]}, ["its classes are positive, negative, surprise"]),
+    "parts": ({"parts": {"full": "Full"}}, ["its parts are full, not full, alpha, beta"]),
+}
+
+
+def test_forged_clips_labels_and_folds_are_named(record, answers, tmp_path):
+    folder = record(answers)
+    (truth,) = record.truths.values()
+    for name, (forgery, words) in FORGERIES.items():
+        copy = forge(shutil.copytree(folder, tmp_path / name / folder.name), **forgery)
+        run = read_run(copy)
+        assert (run.complete, run.problems) == (True, []), name
+        found, said = hold(run, truth, tmp_path / "held")
+        assert not isinstance(found, HeldRun), name
+        assert said.startswith(f"{folder.name} differs from the clips of the test: "), name
+        assert all(word in said for word in words), (name, said)
+        assert [row.ranked for row in measured_rows([found])[0]] == [False], name
+    assert not (tmp_path / "held").exists()
+
+
+def test_a_run_with_missing_folds_is_held_in_the_recorded_ones(record, answers, tmp_path):
+    folder = record(answers, folds=["alpha/s2", "beta/t1"])
+    (truth,) = record.truths.values()
+    found, said = hold(read_run(folder), truth)
+    assert (isinstance(found, HeldRun), said) == (True, "")
+    other = record({**answers, "alpha/s2/c1": ("surprise", "surprise")}, method="other", folds=["alpha/s2"])
+    assert "its clips and labels agree" not in (line := hold(read_run(other), truth)[1])
+    assert "other labels of 1 clips: alpha/s2/c1 (surprise, not negative)" in line
+
+
+def test_what_agreed_once_is_not_read_again(record, answers, tmp_path, monkeypatch):
+    folder, cache = record(answers), tmp_path / "held"
+    (truth,) = record.truths.values()
+    runs = Runs([read_run(folder)])
+    assert hold_all(runs, lambda _: truth, cache).problems == []
+    monkeypatch.setattr(pd, "read_parquet", None)
+    monkeypatch.setattr("merbench.analysis.held._differences", None)
+    (again,) = hold_all(Runs([read_run(folder)]), lambda _: truth, cache)
+    assert (type(again), again.origin_of_truth) == (HeldRun, "the clips of the test")
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_what_has_no_truth_is_shown_without_rank(record, answers):
+    record(answers)
+    (run,) = read_runs(record.results)
+    (row,), _ = measured_rows([run])
+    assert (row.ranked, row.compared_with, row.status) == (False, None, "complete")
+    (row,), _ = measured_rows(hold_all(Runs([run]), lambda _: "add alpha"))
+    assert "not ranked: its clips and labels could not be compared with its protocol: add alpha" in row.remarks
+    assert row.records()[0]["compared_with"] is None
+
+
+def test_committed_rows_are_held_against_the_official_list(tmp_path):
+    find = truths()
+    assert hold_all(read_leaderboard(), find).problems == []
+    entry = next(LEADERBOARD.glob("svm-flow*"))
+    forgeries = {
+        "truth": ({"table": truth_as_predicted}, "other labels of "),
+        "86 hard clips": ({"table": only_right_ones}, " of 442 clips are missing: "),
+        "synthetic clips": (
+            {"table": synthetic_clips},
+            "442 clips that it does not have: casme2/sub01/synthetic EP02_01f",
+        ),
+    }
+    for name, (forgery, words) in forgeries.items():
+        copy = shutil.copytree(entry, tmp_path / name / "megc2019" / entry.name)
+        table = forgery["table"](pd.read_csv(copy / "predictions.csv", dtype=str))
+        counts = (table.dataset + "/" + table.subject).value_counts().to_dict()
+        forge(copy, forgery["table"], folds=counts)
+        run = read_entry(copy)
+        found, said = hold(run, find(run.file))
+        assert not isinstance(found, HeldRun), name
+        assert f"{run.file.run_id} differs from the official list of megc2019: " in said, name
+        assert words in said, name
+
+
+def test_a_run_that_names_other_protocols_or_data_has_no_truth(tmp_path):
+    entry, find = next(LEADERBOARD.glob("svm-flow*")), truths()
+    file = read_entry(entry).file
+    changes = {
+        "no protocol megc2019 of this meaning (specification 00000000) is registered": {"spec_digest": "0" * 64},
+        "no protocol nowhere of this meaning": {"protocol": "nowhere"},
+        "synthetic-small is not registered on this machine: merbench check-protocol megc2019 --data": {
+            "synthetic": True, "data": "synthetic-small",
+        },
+    }  # fmt: skip
+    for words, change in changes.items():
+        key = {name: value for name, value in change.items() if name == "spec_digest"}
+        fields = {name: value for name, value in change.items() if name not in key}
+        found = find(file.model_copy(update=fields | {"key": file.key.model_copy(update=key)}))
+        assert isinstance(found, str), words
+        assert found.startswith(words), json.dumps(found)
+
+
+#: What is outside the key of a run, and was changed in silence once.
+EDITS = {
+    "synthetic": True, "method": "medn", "config_name": "full", "variant": "epochs=5", "sanity": True, "data": "casme2",
+    "admissions": ["transductive"], "parts": {"full": "Everything"}, "remark": "ours", "created": "2020-01-01",
+    "deterministic": True, "git_commit": "0" * 40, "warnings": ["none"], "outputs": ["b", "a"],
+}  # fmt: skip
+
+
+def test_every_change_of_run_json_is_noticed(record, answers, tmp_path):
+    folder = record(answers)
+    entry = next(LEADERBOARD.glob("ststnet*"))
+    for name, value in EDITS.items():
+        copy = shutil.copytree(folder, tmp_path / name / folder.name)
+        edit(copy / "run.json", **{name: value})
+        run = read_run(copy)
+        assert run.mark is None, name
+        assert f"{copy / 'run.json'} has changed since the run was recorded" in run.problems[0], name
+        assert [row.ranked for row in measured_rows([run])[0]] == [False], name
+        copy = shutil.copytree(entry, tmp_path / "board" / name / "megc2019" / entry.name)
+        edit(copy / "run.json", **{name: value})
+        assert "run.json has changed since the run was recorded" in refusal(read_entry, copy), name
+    mark = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+    (folder / "complete.json").write_text(json.dumps({k: v for k, v in mark.items() if k != "run_digest"}))
+    assert read_run(folder).mark is None
+
+
+def test_a_card_that_says_more_leaves_the_run_complete(record, answers):
+    folder = RunFolder(record(answers))
+    file = folder.read_run()
+    assert folder.start(file.model_copy(update={"remark": "a reconstruction"})) == ""
+    run = read_run(folder.path)
+    assert (run.file.remark, run.complete, run.problems) == ("a reconstruction", True, [])

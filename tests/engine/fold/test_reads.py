@@ -1,0 +1,69 @@
+"""Files that a method reads from outside its folder are kept with the fold, and its card must say what they are."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.folds import noting, outcome
+
+from merbench.engine.fold.reads import changed_since
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "weights.npy"
+    np.save(path, np.arange(3))
+    return path
+
+
+@pytest.fixture
+def read(task):
+    """Return what a method reads that does something in fit, or in predict."""
+
+    def run(fit=lambda: None, predict=lambda: None):
+        method = noting(lambda *_: fit(), lambda *_: predict())
+        return outcome(task(method)).read
+
+    return run
+
+
+def test_files_read_in_fit_or_predict_are_kept_with_their_checksums(read, weights, tmp_path):
+    expected = {str(weights): hashlib.sha256(weights.read_bytes()).hexdigest()}
+    link = tmp_path / "link.npy"
+    link.symlink_to(weights)
+    for way in (lambda: np.load(weights), weights.read_bytes, lambda: open(weights, "rb").close()):  # noqa: PTH123
+        assert read(way) == read(predict=way) == expected
+    assert read(lambda: np.load(link)) == {str(link): expected[str(weights)]}
+    assert changed_since(expected) == []
+    np.save(weights, np.arange(4))
+    assert changed_since(expected) == [str(weights)]
+    weights.unlink()
+    assert changed_since(expected) == []
+
+
+def test_own_files_libraries_and_what_it_wrote_are_not_counted(read, tmp_path):
+    own = Path(noting.__code__.co_filename)
+
+    def written():
+        (tmp_path / "scratch.txt").write_text("x")
+        (tmp_path / "scratch.txt").read_text()
+
+    def probed():
+        with pytest.raises(FileNotFoundError):
+            (tmp_path / "absent.json").read_text()
+
+    for way in (own.read_text, Path(np.__file__).read_text, written, probed, lambda: __import__("this_is_new", None)):
+        if way.__name__ == "<lambda>":
+            sys.path.append(str(tmp_path))
+            (tmp_path / "this_is_new.py").write_text("")
+        assert read(way) == {}, way
+    sys.path.remove(str(tmp_path))
+
+
+def test_of_many_files_a_common_digest_is_kept(read, tmp_path):
+    for number in range(101):
+        (tmp_path / f"{number:03}.txt").write_text(str(number))
+    (found,) = read(lambda: [path.read_text() for path in tmp_path.iterdir()])
+    assert found == f"101 files, first {tmp_path / '000.txt'}"
