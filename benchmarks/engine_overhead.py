@@ -12,7 +12,7 @@ from pathlib import Path
 from _timing import SHARED_RELEASE
 from rich.console import Console
 
-from merbench.cli.display import PlainDisplay
+from merbench.cli.display import grid_display
 from merbench.engine.execute.grid import execute
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import choose_data
@@ -35,7 +35,7 @@ def main() -> None:
         for _ in range(options.rounds):
             with tempfile.TemporaryDirectory() as folder:
                 begin = time.perf_counter()
-                execute([plan], Path(folder), PlainDisplay(Console(quiet=True)))
+                execute([plan], Path(folder), grid_display(Console(quiet=True)))
                 wall = time.perf_counter() - begin
                 run = RunFolder(Path(folder) / plan.run_id)
                 records = [run.read_record(fold, plan.key_digest) for fold in plan.file.folds]

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from merbench.cli.display import PlainDisplay
+from merbench.cli.display import grid_display
 from merbench.engine.execute.grid import execute
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.catalogue import protocol
@@ -47,7 +47,7 @@ def main() -> None:
 
     def merbench() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            execute([plan], Path(folder), PlainDisplay(Console(quiet=True)))
+            execute([plan], Path(folder), grid_display(Console(quiet=True)))
 
     seconds = interleaved(
         {"bare scikit-learn loop": lambda: bare_loop(plan.task), "merbench": merbench}, options.rounds

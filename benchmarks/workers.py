@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 from _timing import SHARED_RELEASE, interleaved, print_ratios
 from rich.console import Console
 
-from merbench.cli.display import PlainDisplay
+from merbench.cli.display import grid_display
 from merbench.engine.execute.grid import execute
 from merbench.engine.execute.jobs import Executor, Observer
 from merbench.engine.execute.ray_executor import RayExecutor
@@ -55,7 +55,7 @@ def prepared(path: Path) -> PreparedProtocol:
 
 def drive(plans: Sequence[RunPlan], runs: Path, executor: Executor, folds: Sequence[str] = ()) -> None:
     """Run a grid; nothing is displayed."""
-    execute(plans, runs, PlainDisplay(Console(quiet=True)), folds, executor=executor)
+    execute(plans, runs, grid_display(Console(quiet=True)), folds, executor=executor)
 
 
 class Host:
