@@ -211,6 +211,9 @@ class RunFolder:
         mark = read_json(self.path / "complete.json", CompleteFile)
         if mark.key_digest != run.key.digest():
             raise RecordError(f"{self.path / 'complete.json'} belongs to another run")
+        if mark.run_digest is None:
+            why = "was written by an earlier version, without a digest of run.json"
+            raise RecordError(f"{self.path / 'complete.json'} {why}: repeat the run, which keeps its folds")
         if mark.run_digest != self.read_run().digest():
             raise RecordError(f"{self.path / 'run.json'} {CHANGED}")
         verified_bytes(self.path / PREDICTIONS, mark.sha256)
