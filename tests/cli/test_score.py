@@ -281,6 +281,7 @@ def test_without_a_list_a_log_is_compared_with_counts(done, refused, written):
     refused("score", written([LINES[0].replace(",positive", ",", 1)]), "--protocol", "casme2-3-fear-sadness")
 
 
+@pytest.mark.slow
 def test_registered_data_hold_a_log_without_a_list(done, small_protocol, recorded, tmp_path):
     run = next(path.name for path in recorded.iterdir() if path.name.startswith("svm-flow"))
     small = ("--protocol", small_protocol)
