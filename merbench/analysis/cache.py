@@ -5,7 +5,6 @@ results on can't pass scores on. A row is found by the checksums of its seeds' p
 by the digests of what they are scored by, and by the version of scoring. The folder can be deleted without loss.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from merbench import scoring
-from merbench.contracts.digests import bytes_digest, digest
-from merbench.contracts.errors import MerbenchError
-from merbench.records.files import write_whole
+from merbench.contracts.digests import digest
+from merbench.records.files import keep_json, kept_json
 from merbench.records.read import RecordedRun
 from merbench.scoring.intervals import Interval
 from merbench.scoring.table import PartScore, part_scores, subject_confusions
@@ -42,9 +40,7 @@ def row_scores(runs: Sequence[RecordedRun], folder: Path | None = None) -> _RowS
     if (known := _read(path)) is not None:
         return known
     found = _computed(runs)
-    body = json.dumps(_as_json(*found), separators=(",", ":")).encode()
-    with suppress(MerbenchError):
-        write_whole(path, bytes_digest(body).encode() + b"\n" + body)
+    keep_json(path, _as_json(*found))
     return found
 
 
@@ -93,13 +89,9 @@ def _as_json(found: list[PartScore], by_subject: npt.NDArray[np.float64] | None)
 
 def _read(path: Path) -> _RowScores | None:
     """Read a row's scores; None where there are none, or the file is damaged."""
-    try:
-        checksum, _, body = path.read_bytes().partition(b"\n")
-    except OSError:
+    content = kept_json(path)
+    if content is None:
         return None
-    if checksum.decode("ascii", "replace") != bytes_digest(body):
-        return None
-    content = json.loads(body)
     parts = [
         PartScore(part, clips, scored, uf1, uar, acc, Interval(*ends[:2]), Interval(*ends[2:]), sd)
         for part, clips, scored, uf1, uar, acc, *ends, sd in content["parts"]

@@ -13,7 +13,6 @@ from typer.models import ArgumentInfo
 
 from merbench.cli.declare import argument, flag, option, protocol_option
 from merbench.cli.options import Data, Format, OneProtocol, Results, Sanity, key_values, numbers, results_folder
-from merbench.contracts.yamlfiles import settings_text
 
 if TYPE_CHECKING:
     from merbench.engine.plan.runs import Request
@@ -147,6 +146,7 @@ def _requested(methods: list[str], config: list[str], options: _GridOptions, **m
 
 def recording(options: RunOptions) -> "Callable[[RunFile | None, Sequence[int], str, bool], str]":
     """Return a function that writes command lines like `options`, for the configuration and data of recorded runs."""
+    from merbench.contracts.yamlfiles import settings_text  # imports pydantic
 
     def command(file: "RunFile | None", seeds: Sequence[int], select: str, keep_epochs: bool) -> str:
         changed = replace(options, select=select, keep_epochs=keep_epochs)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 from merbench.cli.cards import origin, print_card, report_broken
 from merbench.cli.declare import argument
 from merbench.cli.printing import print_as
-from merbench.contracts.yamlfiles import settings_text
 
 if TYPE_CHECKING:
     from merbench.contracts.cards import Card
@@ -92,4 +91,6 @@ def _configurations(card: "Card") -> dict[str, object]:
 
 
 def _written(rows: "dict[str, dict[str, object]]") -> dict[str, str]:
+    from merbench.contracts.yamlfiles import settings_text
+
     return {name: settings_text(changes) or "the method's own settings" for name, changes in rows.items()}

@@ -58,6 +58,22 @@ def _unwritable(path: Path, error: OSError) -> MerbenchError:
     return MerbenchError(unwritable(path, error, instead))
 
 
+def keep_json(path: Path, content: Any) -> None:
+    """Keep what can be computed again, below its checksum; a full disk or a folder that is not writable is ignored."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    with suppress(MerbenchError):
+        write_whole(path, bytes_digest(body).encode() + b"\n" + body)
+
+
+def kept_json(path: Path) -> Any:
+    """Read what `keep_json` kept; None where there is nothing, or the file is damaged."""
+    try:
+        checksum, _, body = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return json.loads(body) if checksum.decode("ascii", "replace") == bytes_digest(body) else None
+
+
 def remove(path: Path) -> None:
     """Remove a file if it exists; MerbenchError if it cannot be removed."""
     try:

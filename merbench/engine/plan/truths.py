@@ -4,7 +4,6 @@ The truth of every split that this machine makes of data is kept in ``MERBENCH_H
 record: results are compared with the data that they were made on, although the data or a protocol's file has changed.
 """
 
-import json
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -12,18 +11,18 @@ from pathlib import Path
 import pandas as pd
 
 from merbench.analysis.held import Truth, TruthOf
-from merbench.contracts.clips import IDENTITY, clip_table
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import same_people
-from merbench.contracts.digests import bytes_digest, digest
+from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.registrations import home, open_registered, registered
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import Data
 from merbench.engine.plan.runs import PreparedProtocol
-from merbench.records.files import write_whole
+from merbench.records.files import keep_json, kept_json
 from merbench.records.model import RunFile
-from merbench.splits.split import Split, make_split
+from merbench.splits.split import Split, listed_split
 from merbench.synthetic.database import SYNTHETIC
 
 #: Why nothing is known of a protocol whose file is the user's.
@@ -65,9 +64,7 @@ def keep(truth: Truth, data: str, synthetic: bool, spec_digest: str, split_diges
     if not path.exists():
         content = {"origin": truth.origin, "clips": truth.clips.to_numpy().tolist(), "outputs": truth.outputs,
                    "parts": truth.parts, "split_digest": truth.split_digest}  # fmt: skip
-        body = json.dumps(content, separators=(",", ":")).encode()
-        with suppress(MerbenchError):
-            write_whole(path, bytes_digest(body).encode() + b"\n" + body)
+        keep_json(path, content)
 
 
 def _place(data: str, synthetic: bool, spec_digest: str, split_digest: str, data_digest: str) -> Path:
@@ -76,13 +73,9 @@ def _place(data: str, synthetic: bool, spec_digest: str, split_digest: str, data
 
 def _read(path: Path) -> Truth | None:
     """Read a kept truth; None where there is none, or the file is damaged."""
-    try:
-        checksum, _, body = path.read_bytes().partition(b"\n")
-    except OSError:
+    found = kept_json(path)
+    if found is None:
         return None
-    if checksum.decode("ascii", "replace") != bytes_digest(body):
-        return None
-    found = json.loads(body)
     clips = pd.DataFrame(found["clips"], columns=[*IDENTITY, "truth", "fold"], dtype=object)
     return Truth(found["origin"], clips, tuple(found["outputs"]), tuple(found["parts"]), found["split_digest"])
 
@@ -101,10 +94,9 @@ def _named(name: str) -> ProtocolSpec | None:
 def _official(name: str) -> Truth | str:
     spec, origin = protocol(name), f"the official list of {name}"
     try:
-        listed_clips = spec.official()
-        assert listed_clips is not None
-        clips = clip_table(listed_clips.rename(columns={"class": spec.labels}), origin)  # a class's name counts as it
-        return _truth(origin, spec, make_split(spec, clips, same_people=same_people(())))
+        split = listed_split(spec, same_people(()))
+        assert split is not None
+        return _truth(origin, spec, split)
     except MerbenchError as error:
         return f"{origin} can't be used: {error}"
 
