@@ -34,6 +34,7 @@ def imported(*lines, cwd):
 
 
 def test_help_imports_nothing_heavy(tmp_path):
+    assert "pydantic" not in imported("--help", cwd=tmp_path)
     names = imported("--help", "run --help", "compare --help", "data --help", "data fetch --help", cwd=tmp_path)
     assert "typer" in names
     assert names & HEAVY == set()
