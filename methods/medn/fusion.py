@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from merbench.training.initial import made_apart
+
 
 class Fusion(nn.Module):
     r"""Fuse the motion and the emotion feature.
@@ -20,15 +22,16 @@ class Fusion(nn.Module):
         super().__init__()
         self.kind = kind
         if kind == "cofm":
-            self.ask_emotion = nn.MultiheadAttention(width, heads, batch_first=True)
-            self.ask_motion = nn.MultiheadAttention(width, heads, batch_first=True)
+            self.ask_emotion = made_apart("ask_emotion", nn.MultiheadAttention, width, heads, batch_first=True)
+            self.ask_motion = made_apart("ask_motion", nn.MultiheadAttention, width, heads, batch_first=True)
             self.norm_motion, self.norm_emotion = nn.LayerNorm(width), nn.LayerNorm(width)
         if kind in ("cofm", "gate"):
-            self.gate = nn.Linear(3 * width, width)
-            layers = nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
-            self.mix = nn.Sequential(*layers)
+            self.gate = made_apart("gate", nn.Linear, 3 * width, width)
+            inner = made_apart("mix.inner", nn.Linear, width, 2 * width)
+            outer = made_apart("mix.outer", nn.Linear, 2 * width, width)
+            self.mix = nn.Sequential(inner, nn.GELU(), nn.Dropout(dropout), outer)
         if kind == "concat":
-            self.join = nn.Linear(2 * width, width)
+            self.join = made_apart("join", nn.Linear, 2 * width, width)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, motion: Tensor, emotion: Tensor, places: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from merbench.contracts.cards import Task
 from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import TrainingData
+from merbench.training.initial import made_apart
 from merbench.training.torch_method import Batch, TorchMethod
 
 from . import augment
@@ -38,13 +39,17 @@ class Net(nn.Module):
 
     def __init__(self, config: Settings, classes: int) -> None:
         super().__init__()
-        self.motion = MotionBranch(config) if config.has_motion else None
-        self.emotion = SEVit(config) if config.has_emotion else None
+        self.motion = made_apart("motion", MotionBranch, config) if config.has_motion else None
+        self.emotion = made_apart("emotion", SEVit, config) if config.has_emotion else None
         both = config.branches == "both"
-        self.fusion = Fusion(config.fusion, config.width, config.heads, config.dropout) if both else None
-        self.classifier = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.width, classes))
+        fusion = (config.fusion, config.width, config.heads, config.dropout)
+        self.fusion = made_apart("fusion", Fusion, *fusion) if both else None
+        classifier = made_apart("classifier", nn.Linear, config.width, classes)
+        self.classifier = nn.Sequential(nn.Dropout(config.dropout), classifier)
         asked_alone = both and config.emotion_class_weight > 0
-        self.emotion_classifier = nn.Linear(config.width, classes) if asked_alone else None
+        self.emotion_classifier = (
+            made_apart("emotion_classifier", nn.Linear, config.width, classes) if asked_alone else None
+        )
         self.class_into_motion = config.class_into_motion
 
     def forward(self, flow: Tensor | None, frames: Tensor | None) -> Seen:
@@ -74,7 +79,7 @@ class Detector(nn.Module):
 
     def __init__(self, config: Settings) -> None:
         super().__init__()
-        self.motion = MotionBranch(config)
+        self.motion = made_apart("motion", MotionBranch, config)
 
     def forward(self, flow: Tensor | None, frames: Tensor | None) -> Seen:
         """Process images of flow; the scores are those of the action units."""

@@ -7,6 +7,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from merbench.training.initial import made_apart
 from merbench.training.pretrained import downloaded
 
 from .config import Config
@@ -28,12 +29,14 @@ class MotionBranch(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.trunk, channels = _resnet(config) if config.trunk == "resnet18" else _small_trunk()
-        self.project = nn.Conv2d(channels, config.width, 1)
+        make = partial(_resnet, config) if config.trunk == "resnet18" else _small_trunk
+        self.trunk, channels = made_apart("trunk", make)
+        self.project = made_apart("project", nn.Conv2d, channels, config.width, 1)
         self.norm = nn.LayerNorm(config.width)
         hidden = max(config.width // 2, 8)
-        layers = nn.Linear(config.width, hidden), nn.GELU(), nn.Dropout(config.dropout)
-        self.action_units = nn.Sequential(*layers, nn.Linear(hidden, len(config.au_vocabulary)))
+        inner = made_apart("action_units.inner", nn.Linear, config.width, hidden)
+        outer = made_apart("action_units.outer", nn.Linear, hidden, len(config.au_vocabulary))
+        self.action_units = nn.Sequential(inner, nn.GELU(), nn.Dropout(config.dropout), outer)
 
     def forward(self, flow: Tensor) -> Motion:
         """Process images of flow, (n, 3, size, size)."""

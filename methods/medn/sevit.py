@@ -12,6 +12,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from merbench.contracts.errors import SetupError
+from merbench.training.initial import made_apart
 from merbench.training.pretrained import downloaded
 
 from .config import Config, kept_locations
@@ -38,19 +39,20 @@ class SEVit(nn.Module):
         self.config, width = config, config.vit_width
         locations, channels = config.grid**2, 3 if config.colour == "rgb" else 1
         self.embed = _Embedding(config, channels)
-        self.position = nn.Parameter(0.02 * torch.randn(1, 1, locations, width))
-        self.frame = nn.Parameter(0.02 * torch.randn(1, config.frames, 1, width))
+        self.position = made_apart("position", _small, 1, 1, locations, width)
+        self.frame = made_apart("frame", _small, 1, config.frames, 1, width)
         drops = torch.linspace(0, config.drop_path, config.stem_depth + config.depth).tolist()
-        blocks = [Block(width, config.heads, config.mlp_ratio, qkv_bias=True, drop_path=rate) for rate in drops]
-        self.stem, self.blocks = nn.ModuleList(blocks[: config.stem_depth]), nn.ModuleList(blocks[config.stem_depth :])
-        self.score = Score(config)
+        self.stem = _blocks("stem", config, drops[: config.stem_depth])
+        self.blocks = _blocks("blocks", config, drops[config.stem_depth :])
+        self.score = made_apart("score", Score, config)
         streams = len(config.rates) if config.scales == "parallel" else 1
-        self.fold = nn.Linear(config.frames * width, width) if config.time == "folded" else None
-        self.class_tokens = nn.Parameter(0.02 * torch.randn(streams, width))
+        folded = config.time == "folded"
+        self.fold = made_apart("fold", nn.Linear, config.frames * width, width) if folded else None
+        self.class_tokens = made_apart("class_tokens", _small, streams, width)
         self.norm = nn.LayerNorm(width)
-        self.merge = Merge(config.merge if streams > 1 else "mean", streams, width)
-        self.project, self.out = nn.Linear(width, config.width), nn.LayerNorm(config.width)
-        self.project_tokens = nn.Linear(width, config.width)
+        self.merge = made_apart("merge", Merge, config.merge if streams > 1 else "mean", streams, width)
+        self.project, self.out = made_apart("project", nn.Linear, width, config.width), nn.LayerNorm(config.width)
+        self.project_tokens = made_apart("project_tokens", nn.Linear, width, config.width)
         if config.vit_pretrained:
             _load(self, config)
 
@@ -136,6 +138,16 @@ class SEVit(nn.Module):
         return feature, places, kept
 
 
+def _small(*shape: int) -> nn.Parameter:
+    """Draw a position, a frame or a class token."""
+    return nn.Parameter(0.02 * torch.randn(shape))
+
+
+def _blocks(name: str, config: Config, drops: list[float]) -> nn.ModuleList:
+    make = partial(Block, config.vit_width, config.heads, config.mlp_ratio, qkv_bias=True)
+    return nn.ModuleList(made_apart(f"{name}.{index}", make, drop_path=rate) for index, rate in enumerate(drops))
+
+
 class Merge(nn.Module):
     """Merges parallel streams to one feature, with the weight of each."""
 
@@ -165,7 +177,10 @@ class _Embedding(nn.Module):
         self.kind, self.gain = config.emotion_input, config.change_gain
         names = ["faces", "changes"] if self.kind == "both" else [self.kind]
         self.patches = nn.ModuleDict(
-            {name: nn.Conv2d(channels, config.vit_width, config.patch, stride=config.patch) for name in names}
+            {
+                name: made_apart(name, nn.Conv2d, channels, config.vit_width, config.patch, stride=config.patch)
+                for name in names
+            }
         )
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.methods import Problem, RunContext, TrainingData
 from merbench.engine.fold.opening import FoldTask
+from merbench.engine.plan.catalogue import METHODS
 from merbench.splits.split import make_split
 
 CLASSES = ("negative", "positive", "surprise")
@@ -113,6 +114,26 @@ def test_every_setting_trains_and_makes_a_difference(monkeypatch, tiny, made):
                 np.testing.assert_allclose(scores, usual, atol=1e-3)
             elif config.inputs() == base.inputs():
                 assert np.array_equal(scores, usual) is (config == base), (name, config)
+
+
+def weights(config):
+    """Return the initial weights of each layer, with the buffers of random draws, by the layer's name."""
+    torch.manual_seed(3)
+    net = MEDN(config, PROBLEM).module()
+    drawn = {name: [*part.parameters(recurse=False), *part.buffers(recurse=False)] for name, part in net.named_modules()}
+    return drawn, torch.rand(3)
+
+
+def test_an_ablation_leaves_the_initial_weights_of_other_parts(tiny):
+    usual, after = weights(tiny())
+    rows = [changes for group in METHODS.get("medn").card.ablations.values() for changes in group.values()]
+    rows += [{"trunk": "resnet18", "flow_size": 32}, {"au_vocabulary": (4, 12)}, {"stem_depth": 0}]
+    for changes in rows:
+        found, then = weights(tiny(**changes))
+        assert torch.equal(then, after)  # the draws of training start alike, too
+        for name in found.keys() & usual.keys():
+            if [values.shape for values in found[name]] == [values.shape for values in usual[name]]:
+                assert all(map(torch.equal, found[name], usual[name])), (changes, name)
 
 
 # --- What it learns.
