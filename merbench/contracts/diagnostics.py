@@ -14,7 +14,7 @@ class _Kind(NamedTuple):
 
     pattern: str  #: regular expression for its names
     dtype: Literal["float", "bool", "uint8"]
-    shapes: tuple[str, ...]  #: alternatives for its axes after the clip axis, one letter per axis
+    shapes: tuple[str, ...]  #: alternatives for its axes after the clip axis, a letter per axis, one for equal lengths
     bounded: bool = False  #: whether its values are in 0..1
 
 
@@ -25,6 +25,9 @@ DIAGNOSTIC_KINDS = {
     "feature/<name>": _Kind(f"feature/{_WORD}", "float", ("d",)),  # feature of a branch
     "gate/<name>": _Kind(f"gate/{_WORD}", "float", ("", "d"), bounded=True),  # weight that a fusion gives to it
     "kept/<rate>": _Kind(r"kept/0(?:\.\d+)?", "bool", ("hw",)),  # locations of `face` that were kept
+    "attention/<name>": _Kind(f"attention/{_WORD}", "float", ("hw",), bounded=True),  # of locations of `face`
+    "time/<name>": _Kind(f"time/{_WORD}", "float", ("t",), bounded=True),  # weight of each frame, in their order
+    "graph/<name>": _Kind(f"graph/{_WORD}", "float", ("vv",), bounded=True),  # adjacency: a row takes from a column
     "au/<number>": _Kind(r"au/[1-9]\d?", "float", ("",)),  # score of an action unit; positive: shown
     "face": _Kind("face", "uint8", ("hw",)),  # small grey-level onset face
 }
@@ -50,8 +53,8 @@ def _diagnostic(name: object, array: object, clips: int) -> npt.NDArray[Any]:
     if not isinstance(array, np.ndarray):
         raise PredictionError(f"diagnose: {name} is a {type(array).__name__}, expected a NumPy array")
     fits = array.dtype.kind == "f" if kind.dtype == "float" else array.dtype == np.dtype(kind.dtype)
-    axes = {len(shape) + 1 for shape in kind.shapes}
-    if not fits or array.ndim not in axes or len(array) != clips or not array.size:
+    fits = fits and array.shape[:1] == (clips,) and any(_has_axes(array, shape) for shape in kind.shapes)
+    if not fits or not array.size:
         expected = " or ".join(f"({', '.join([str(clips), *shape])}{'' if shape else ','})" for shape in kind.shapes)
         raise PredictionError(
             f"diagnose: {name} is {array.dtype} of shape {array.shape}, expected {kind.dtype} of shape {expected}"
@@ -66,3 +69,9 @@ def _diagnostic(name: object, array: object, clips: int) -> npt.NDArray[Any]:
     if kind.bounded and (values.min() < -_ROUNDING or values.max() > 1 + _ROUNDING):
         raise PredictionError(f"diagnose: {name} has values in {values.min():g}..{values.max():g}, expected 0..1")
     return values.clip(0, 1) if kind.bounded else values
+
+
+def _has_axes(array: npt.NDArray[Any], shape: str) -> bool:
+    """Return whether an array has a clip axis and these ones; those of one letter have one length."""
+    lengths = dict(zip(shape, array.shape[1:], strict=False))
+    return array.shape[1:] == tuple(lengths.get(axis) for axis in shape)

@@ -69,7 +69,7 @@ class MMNet(TorchMethod):
         return self.look(module, batch).scores
 
     def diagnose(self, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
-        """Return the mean of each branch's map over locations, and a small onset face of each clip."""
+        """Return each branch's map averaged over locations, the blocks' attentions, and a small onset face."""
         parts = [
             _diagnosed(*each) for each in self.evaluated(inputs, lambda net, batch: (self.look(net, batch), batch))
         ]
@@ -97,7 +97,12 @@ def _diagnosed(seen: Seen, batch: Batch) -> dict[str, Tensor]:
     found = {"feature/main": seen.main.mean(dim=(2, 3))}
     if seen.position is not None:
         found["feature/position"] = seen.position.mean(dim=(2, 3))
+    found |= {f"attention/block-{number}": _small(map_) for number, map_ in enumerate(seen.attentions, start=1)}
     if "frames" in batch:
-        onset = batch["frames"][:, 0].float().mean(dim=1, keepdim=True)
-        found["face"] = nn.functional.adaptive_avg_pool2d(onset, min(48, onset.shape[-1]))[:, 0].byte()
+        found["face"] = _small(batch["frames"][:, 0].float().mean(dim=1, keepdim=True)).byte()
     return found
+
+
+def _small(pictures: Tensor) -> Tensor:
+    """Average pictures, (n, 1, side, side), to at most 48 pixels: (n, side, side)."""
+    return nn.functional.adaptive_avg_pool2d(pictures, min(48, pictures.shape[-1]))[:, 0]

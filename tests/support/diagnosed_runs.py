@@ -19,7 +19,7 @@ SETS = {
     (1,): (1, 1, 1), (2,): (1, 0, 2), (9,): (2, 0, 0), (17,): (2, 1, 0), (7, 20): (1, 0, 0), (5,): (0, 0, 2),
     (1, 2, 4): (1, 1, 1), (10, 15): (1, 1, 0), (24,): (1, 0, 1),
 }  # fmt: skip
-WIDTH, GRID, FACE = 64, 7, 32
+WIDTH, GRID, FACE, FRAMES = 64, 7, 32, 7
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def made_up(
         **{f"kept/{rate}": kept for rate, kept in zip(rates, _kept(rng, shown, rates), strict=True)},
         **{f"au/{unit}": rng.normal(2.4 * shown[:, i] - 1.4, 1.0) for i, unit in enumerate(UNITS)},
     }
+    told |= _over_time(np.random.default_rng([seed, 1]), clips)
     folds = {}
     for fold in dict.fromkeys(clips.fold):
         test, arrays = (clips.fold == fold).to_numpy(), {}
@@ -109,6 +110,17 @@ def _kept(rng: np.random.Generator, shown: np.ndarray, rates: Sequence[float]) -
     order = (change + rng.normal(0, 0.35, change.shape)).reshape(len(shown), -1).argsort(axis=1)[:, ::-1]
     stay = [GRID * GRID - int(rate * GRID * GRID + 1e-9) for rate in rates]
     return [(order.argsort(axis=1) < count).reshape(change.shape) for count in stay]
+
+
+def _over_time(rng: np.random.Generator, clips: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Make attentions that fall along a chain, weights of frames that differ by class, and adjacency of two layers."""
+    count, late = len(clips), (clips.truth == "negative").to_numpy()[:, None]
+    weights = np.exp(np.where(late, 1, -1) * np.linspace(-1, 1, FRAMES) + rng.normal(0, 0.2, (count, FRAMES)))
+    graphs = rng.dirichlet(np.ones(FRAMES + 1), (2, count, FRAMES + 1))
+    chain = {f"attention/block-{n}": rng.uniform(0, 0.5**n, (count, side, side)) for n, side in ((1, 8), (2, 4))}
+    graph = {f"graph/layer-{n}": values for n, values in enumerate(graphs, start=1)}
+    found = chain | {"time/attention": weights / weights.sum(axis=1, keepdims=True)} | graph
+    return {name: values.astype(np.float32) for name, values in found.items()}
 
 
 def _run(clips: pd.DataFrame, fields: dict[str, Any]) -> RecordedRun:

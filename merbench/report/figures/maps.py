@@ -1,6 +1,6 @@
-"""Figures over the face: token maps, and clips that share their action units but not their emotion."""
+"""Figures by location: token and attention maps, graphs, and clips with the same action units, another emotion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,28 +36,63 @@ MOST_GROUPS, MOST_CASES = 4, 4
 
 def kept_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
     """Draw the share of clips in which each location is kept, over their mean face: a column a rate, a row a class."""
-    maps, clips = diagnostics.of_kind("kept"), diagnostics.clips
+    maps, heads = diagnostics.of_kind("kept"), {}
+    for rate, kept in maps.items():
+        counts = kept.sum(axis=(1, 2))  # of kept locations: one where all clips agree, else the mean
+        stays = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
+        heads[rate] = f"sparsity {label(rate, 8)}\n{stays} of {kept[0].size} kept"
+    bar = "share of clips in which a location is kept"
+    return _maps_figure(run, diagnostics, maps, heads, bar, "Kept locations", diagnostics.arrays.get("face"))
+
+
+def attention_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
+    """Draw the mean attention to each location, over the mean face: a column a map, a row a class."""
+    maps, face = diagnostics.of_kind("attention"), diagnostics.arrays.get("face")
+    return _maps_figure(run, diagnostics, maps, None, "mean attention", "Attention", face)
+
+
+def graph_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
+    """Draw the mean adjacency of each graph as a heat map: a column a graph, a row a class."""
+    bar = "mean weight of column in row"
+    return _maps_figure(run, diagnostics, diagnostics.of_kind("graph"), None, bar, "Adjacency")
+
+
+def _maps_figure(
+    run: RecordedRun,
+    diagnostics: Diagnostics,
+    maps: Mapping[str, npt.NDArray[Any]],
+    heads: Mapping[str, str] | None,
+    bar: str,
+    what: str,
+    face: npt.NDArray[np.uint8] | None = None,
+) -> "Figure":
+    """Draw the mean over clips of each map, over their mean face: a column a map, a row a class.
+
+    Colours cover 0..1 with `heads`, titles of the columns; without, each column has a scale of its own, from 0.
+    """
+    clips = diagnostics.clips
     groups = {"all classes": np.ones(len(clips), dtype=bool)}
     groups |= {name: rows for name in run.file.outputs if (rows := (clips.truth == name).to_numpy()).any()}
-    face = diagnostics.arrays.get("face")
+    means = {name: [values[rows].mean(axis=0) for rows in groups.values()] for name, values in maps.items()}
+    tops = {name: 1.0 if heads else float(np.max(found)) or 1.0 for name, found in means.items()}
     panel = min(1.45, (PAGE - 1.3) / len(maps), 8.0 / len(groups))
     figure = new_figure(panel * len(maps) + 1.3, panel * len(groups) + 0.95, pictures=True)
     panels = figure.subplots(len(groups), len(maps), squeeze=False)
     for row, (name, rows) in enumerate(groups.items()):
-        for column, kept in enumerate(maps.values()):
+        for column, (map_name, found) in enumerate(means.items()):
             axes = panels[row, column]
             no_frame(axes)
-            image = axes.imshow(kept[rows].mean(axis=0), cmap=KEPT, vmin=0, vmax=1, extent=_WHOLE)
+            image = axes.imshow(found[row] / tops[map_name], cmap=KEPT, vmin=0, vmax=1, extent=_WHOLE)
             if face is not None:
                 _shade(axes, face[rows].mean(axis=0))
         panels[row, 0].set_ylabel(f"{label(name)}\n{rows.sum()} clips")
-    for column, (rate, kept) in enumerate(maps.items()):
-        counts = kept.sum(axis=(1, 2))  # of kept locations: one where all clips agree, else the mean
-        stays = f"{counts[0]}" if (counts == counts[0]).all() else f"{counts.mean():.1f} on average"
-        panels[0, column].set_title(f"sparsity {label(rate, 8)}\n{stays} of {kept[0].size} kept")
-    figure.colorbar(image, ax=panels, label="share of clips in which a location is kept", fraction=0.04, aspect=35)
+    for axes, (name, top) in zip(panels[0], tops.items(), strict=True):
+        axes.set_title(heads[name] if heads else f"{label(name, 12)}\nlargest {top:.2g}")
+    figure.colorbar(
+        image, ax=panels, label=bar if heads else f"{bar}, as a share of the column's largest", fraction=0.04, aspect=35
+    )
     drawn = counted(run, len(clips), len(diagnostics.folds))
-    title(figure, f"Kept locations{', over the mean face' * (face is not None)}: {drawn}", about(run))
+    title(figure, f"{what}{', over the mean face' * (face is not None)}: {drawn}", about(run))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run: their list, and confusion, gates and action units."""
+"""The figures of a run: their list, and confusion, gates, weights over time and action units."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +12,13 @@ from merbench.analysis.diagnostics import Diagnostics, unit_series
 from merbench.records.files import write_whole
 from merbench.records.read import RecordedRun
 from merbench.report.figures.embedding import embedding_figure
-from merbench.report.figures.maps import kept_figure, same_unit_groups, same_units_figure
+from merbench.report.figures.maps import (
+    attention_figure,
+    graph_figure,
+    kept_figure,
+    same_unit_groups,
+    same_units_figure,
+)
 from merbench.report.figures.style import (
     COLUMN,
     GREY,
@@ -66,11 +72,9 @@ def _drawings(run: RecordedRun, diagnostics: Diagnostics, fold: str | None) -> I
         caption = f"feature {name} of fold {fold} in two dimensions, by emotion and by action units"
         draw = partial(embedding_figure, run, name, fold, diagnostics.folds[fold])
         yield f"features-{quote(name, safe='')}.png", caption, draw
-    if diagnostics.of_kind("kept"):
-        caption = "share of clips in which each location is kept, by sparsity rate and class"
-        yield "kept.png", caption, lambda: kept_figure(run, diagnostics)
-    if diagnostics.of_kind("gate"):
-        yield "gate.png", "each clip's gates, by class", lambda: gate_figure(run, diagnostics)
+    for kind, caption, of_kind in _BY_CLASS:
+        if diagnostics.of_kind(kind):
+            yield f"{kind}.png", caption, partial(of_kind, run, diagnostics)
     if unit_series(diagnostics):
         yield "au.png", "F1 of each action unit on held-out subjects", lambda: unit_figure(run, diagnostics)
     if "face" in diagnostics.arrays and same_unit_groups(diagnostics.clips, run.file.outputs):
@@ -154,6 +158,37 @@ def _strip(axes: "Axes", place: int, values: Counts, colour: str) -> None:
         medianprops={"color": "black", "linewidth": 1.3}, boxprops={"linewidth": 0.7},
         whiskerprops={"linewidth": 0.7}, capprops={"linewidth": 0.7},
     )  # fmt: skip
+
+
+def time_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":
+    """Draw the weights of frames: a panel a name, the mean of each class as a line, its quartiles as a band."""
+    weights, clips = diagnostics.of_kind("time"), diagnostics.clips
+    colours = class_colours(run.file.outputs)
+    figure = new_figure(COLUMN, 1.9 * len(weights) + 0.7)
+    for axes, (name, of_frames) in zip(figure.subplots(len(weights), squeeze=False).flat, weights.items(), strict=True):
+        frames = np.arange(1, of_frames.shape[1] + 1)
+        for truth in run.file.outputs:
+            of_class = of_frames[(clips.truth == truth).to_numpy()]
+            if len(of_class):
+                low, high = np.quantile(of_class, (0.25, 0.75), axis=0)
+                axes.fill_between(frames, low, high, color=colours[truth], alpha=0.15, linewidth=0)
+                (line,) = axes.plot(frames, of_class.mean(axis=0), color=colours[truth], marker="o", markersize=2)
+                line.set_label(f"{label(truth, 12)}, {len(of_class)} clips")
+        axes.set(xlabel="frame", ylabel=f"weight of {label(name)}", xlim=(0.5, len(frames) + 0.5))
+        axes.set_ylim(bottom=0)
+    axes.legend(fontsize=6)
+    title(figure, f"Weights over time: {counted(run, len(clips), len(diagnostics.folds))}", about(run))
+    return figure
+
+
+#: Figures of one kind of diagnostics, drawn by class: kind, caption, function.
+_BY_CLASS: tuple[tuple[str, str, Callable[[RecordedRun, Diagnostics], "Figure"]], ...] = (
+    ("kept", "share of clips in which each location is kept, by sparsity rate and class", kept_figure),
+    ("attention", "mean attention to each location, by class", attention_figure),
+    ("graph", "mean adjacency of each graph, by class", graph_figure),
+    ("time", "weights of frames, by class", time_figure),
+    ("gate", "each clip's gates, by class", gate_figure),
+)
 
 
 def unit_figure(run: RecordedRun, diagnostics: Diagnostics) -> "Figure":

@@ -228,6 +228,7 @@ def test_diagnostics_and_inputs_of_the_ablations():
     shown = check_diagnostics(found.diagnose(inputs), 6)
     assert {name: values.shape for name, values in shown.items()} == {
         "feature/main": (6, 16), "feature/position": (6, 16), "face": (6, 32, 32),
+        **{f"attention/block-{n}": (6, 32 // 2**n, 32 // 2**n) for n in (1, 2, 3, 4)},
     }  # fmt: skip
     draws = {
         name: str(MMNET.resolve("full", {"frame_draw": name}).inputs()["frames"]) for name in ("five-class", "none")

@@ -19,14 +19,21 @@ from merbench.cli import main
 from merbench.contracts.errors import MerbenchError
 from merbench.records.read import read_run
 from merbench.report.figures.embedding import FEWEST_FOR_TSNE, NOT_CODED, OTHER, embed, embedding_figure
-from merbench.report.figures.maps import kept_figure, same_unit_groups, same_units_figure
-from merbench.report.figures.run import confusion_figure, draw_figures, gate_figure, unit_figure
+from merbench.report.figures.maps import (
+    attention_figure,
+    graph_figure,
+    kept_figure,
+    same_unit_groups,
+    same_units_figure,
+)
+from merbench.report.figures.run import confusion_figure, draw_figures, gate_figure, time_figure, unit_figure
 from merbench.report.figures.style import CLASS_COLOURS, RIGHT, UNIT_COLOURS, WRONG, as_png, style
 from merbench.scoring.same_units import same_units
 
 WILD = "$\\frac$ {a_b^c} %&#~ \x1b[31m <b>[red]"
 ALL = [
-    "confusion.png", "features-emotion.png", "features-motion.png", "kept.png", "gate.png", "au.png", "same-units.png",
+    "confusion.png", "features-emotion.png", "features-motion.png", "kept.png", "attention.png", "graph.png",
+    "time.png", "gate.png", "au.png", "same-units.png",
 ]  # fmt: skip
 CLASSES = ["negative", "positive", "surprise"]
 
@@ -107,7 +114,8 @@ def all_of(run, found, label="alpha/s01"):
     """Draw each of the figures of a run."""
     with style():
         yield confusion_figure(run)
-        for draw in (gate_figure, kept_figure, unit_figure, same_units_figure):
+        maps = (kept_figure, attention_figure, graph_figure)
+        for draw in (gate_figure, *maps, time_figure, unit_figure, same_units_figure):
             yield draw(run, found)
         yield embedding_figure(run, "motion", label, found.folds["alpha/s01"])
 
@@ -132,6 +140,7 @@ def test_only_figures_with_data_are_drawn_inside_the_folder(tiny, record, answer
         list(draw_figures(tiny.run, none, tmp_path / "file"))
     features = {"features-emotion.png", "features-motion.png"}
     for without, lost in each((("feature/", features), ("gate/", {"gate.png"}), ("kept/", {"kept.png"}),
+                               (("graph/", "time/"), {"graph.png", "time.png"}),
                                ("face", {"same-units.png"}))):  # fmt: skip
         found = gathered(only(tiny, lambda name: not name.startswith(without)), tiny.run.predictions, [])  # noqa: B023
         assert names(draw_figures(tiny.run, found, tmp_path)) == set(ALL) - lost
@@ -282,6 +291,25 @@ def test_kept_maps_are_shares_of_clips(made, diagnostics):
     figure = drawn(kept_figure, made.run, found)
     assert f"sparsity 0.5\n{mean:.1f} on average of 49 kept" in texts(figure)
     assert {len(axes.images) for axes in figure.axes if axes.images} == {1}
+
+
+def test_attention_graphs_and_weights_of_frames_are_means_of_each_class(made, diagnostics):
+    truth = diagnostics.clips.truth
+    rows = [truth.notna(), *(truth == name for name in CLASSES)]
+    for draw, kind, names, images in ((attention_figure, "attention", ("block-1", "block-2"), 2),
+                                      (graph_figure, "graph", ("layer-1", "layer-2"), 1)):  # fmt: skip
+        panels = [axes for axes in drawn(draw, made.run, diagnostics).axes if axes.images]
+        assert {len(axes.images) for axes in panels} == {images}  # attention has the face over it
+        means = {name: [diagnostics.arrays[f"{kind}/{name}"][inside].mean(axis=0) for inside in rows] for name in names}
+        tops = {name: np.max(found) for name, found in means.items()}
+        for axes, (row, name) in zip(panels, product(range(4), names), strict=True):
+            np.testing.assert_allclose(axes.images[0].get_array(), means[name][row] / tops[name], rtol=1e-6)
+        assert [axes.get_title() for axes in panels[:2]] == [f"{name}\nlargest {tops[name]:.2g}" for name in names]
+    (axes,) = drawn(time_figure, made.run, diagnostics).axes
+    for line, name, inside in zip(axes.lines, CLASSES, rows[1:], strict=True):
+        np.testing.assert_allclose(line.get_ydata(), diagnostics.arrays["time/attention"][inside].mean(axis=0))
+        assert (line.get_label(), list(line.get_xdata())) == (f"{name}, {inside.sum()} clips", list(range(1, 8)))
+        assert to_hex(line.get_color()).upper() == CLASS_COLOURS[CLASSES.index(name)]
 
 
 def groups_of(*rows, classes=CLASSES):
