@@ -120,7 +120,8 @@ def weights(config):
     """Return the initial weights of each layer, with the buffers of random draws, by the layer's name."""
     torch.manual_seed(3)
     net = MEDN(config, PROBLEM).module()
-    drawn = {name: [*part.parameters(recurse=False), *part.buffers(recurse=False)] for name, part in net.named_modules()}
+    layers = net.named_modules()
+    drawn = {name: [*part.parameters(recurse=False), *part.buffers(recurse=False)] for name, part in layers}
     return drawn, torch.rand(3)
 
 
