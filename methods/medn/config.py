@@ -28,9 +28,8 @@ class Config(TorchConfig):
     - flow_algorithm: ``tvl1`` or ``farneback``
     - flow_mask: ``face`` divides the flow outside the brows and jaw by 3 (needs landmarks), ``none`` leaves it
     - trunk: ``resnet18`` (timm), or ``small``, three convolutions
-    - trunk_stages: 4, or 3 without the last stage of the ResNet: more tokens, fewer weights
     - trunk_pretrained: ImageNet weights, which timm downloads
-    - au_vocabulary, au_loss: action units of the AU-detection task, and its loss, ``bce`` or ``focal`` (gamma 2)
+    - au_vocabulary: action units of the AU-detection task
     - au_weight: of the AU loss in the total
     - au_positive_weight: upper bound of w_k, the weight of an action unit's positives: negatives / positives in the
       training fold; its inverse is the lower bound
@@ -48,8 +47,6 @@ class Config(TorchConfig):
     - change_gain: changes, of grey levels in 0..1, are multiplied by this
     - patch, vit_width, heads, mlp_ratio, drop_path: of the blocks
     - stem_depth, depth: blocks within each frame before the pruning, and over the kept tokens of all frames after it
-    - vit_pretrained: a timm ViT whose patch projection (of faces), positions and blocks are taken; it must fit the
-      sizes above. Frames are still scaled to -1..1, not by ImageNet's statistics
     - time: tokens of a kept location in the blocks after the pruning: ``folded``, one, projected from those of all
       frames; ``joint``, one per frame, so that sequences are T times as long
     - score: by which locations are kept: ``token`` (change of the location's token over time), ``pixel`` (change of
@@ -68,14 +65,13 @@ class Config(TorchConfig):
     - orthogonal_after, orthogonal_ramp: epochs without the orthogonal loss, and over which its weight then rises
     - fusion: ``cofm``, ``gate`` (CoFM without cross-attention), ``concat``, or ``add``
     - dropout: before the classifier and within the AU head
-    - class_loss: ``cross-entropy`` or ``focal`` (gamma 2), with label_smoothing
-    - class_weights: ``balanced``, inverse to the class's clips in the training fold; ``none``
+    - label_smoothing: of the class loss, in which clips weigh inversely to their class's clips in the training fold
     - emotion_class_weight: of a class loss on the emotion feature alone, so that noise can't satisfy the orthogonal one
     - flip: mirror half of the clips, faces and flow alike
     - crop: least side of a random crop, as a share of the image; the same for faces and flow
     - colour_jitter: largest change of brightness and contrast of the faces; one draw for all frames
     - weight_decay: of AdamW; not of biases, norms, positions
-    - pretrained_rate: learning rate of downloaded weights, as a share of that of new ones
+    - pretrained_rate: learning rate of the downloaded trunk, as a share of that of new weights
     """
 
     epochs: int = Field(60, ge=1)
@@ -96,11 +92,9 @@ class Config(TorchConfig):
     flow_algorithm: Literal["tvl1", "farneback"] = "tvl1"
     flow_mask: Literal["face", "none"] = "face"
     trunk: Literal["resnet18", "small"] = "resnet18"
-    trunk_stages: Literal[3, 4] = 4
     trunk_pretrained: bool = False
 
     au_vocabulary: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
-    au_loss: Literal["bce", "focal"] = "bce"
     au_weight: float = Field(0.5, ge=0)
     au_positive_weight: float = Field(10.0, ge=1)
     au_least: int = Field(10, ge=1)
@@ -121,7 +115,6 @@ class Config(TorchConfig):
     drop_path: float = Field(0.1, ge=0, lt=1)
     stem_depth: int = Field(2, ge=0)
     depth: int = Field(2, ge=1)
-    vit_pretrained: str | None = None
 
     time: Literal["folded", "joint"] = "folded"
     score: Literal["token", "pixel", "learned", "class-attention", "random"] = "token"
@@ -140,8 +133,6 @@ class Config(TorchConfig):
     fusion: Literal["cofm", "gate", "concat", "add"] = "cofm"
     dropout: float = Field(0.3, ge=0, lt=1)
 
-    class_loss: Literal["cross-entropy", "focal"] = "cross-entropy"
-    class_weights: Literal["balanced", "none"] = "balanced"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     emotion_class_weight: float = Field(1.0, ge=0)
 
@@ -198,8 +189,6 @@ class Config(TorchConfig):
         yield shallow, f"scales: progressive needs a depth of at least the {len(rates)} rates"
         yield blind, "score: class-attention needs a stem_depth of at least 1"
         yield progressive and self.residual_token, "residual_token: true needs scales: parallel"
-        faceless = bool(self.vit_pretrained) and self.emotion_input not in ("faces", "both")
-        yield faceless, f"vit_pretrained needs emotion_input: faces or both, not {self.emotion_input}"
 
     def inputs(self) -> dict[str, InputSpec]:
         """Return the inputs of this configuration."""

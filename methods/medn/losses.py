@@ -41,11 +41,7 @@ def class_weights(labels: npt.NDArray[Any], classes: int) -> Tensor:
     return torch.tensor(weights, dtype=torch.float32)
 
 
-def class_loss(scores: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float, focal: bool) -> Tensor:
-    """Compute weighted cross-entropy with smoothed labels, or with ``(1 - p)^2`` on each clip if `focal`."""
+def class_loss(scores: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Compute weighted cross-entropy with smoothed labels, over the sum of the clips' weights."""
     terms = nn.functional.cross_entropy(scores.float(), labels, weights, reduction="none", label_smoothing=smoothing)
-    if focal:
-        truth = scores.float().softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
-        terms = terms * (1 - truth) ** 2
-    shares = terms.new_ones(len(labels)) if weights is None else weights[labels]
-    return terms.sum() / shares.sum()
+    return terms.sum() / weights[labels].sum()

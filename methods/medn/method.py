@@ -69,9 +69,6 @@ class Net(nn.Module):
 
 #: Score of an action unit with too few positive training clips to be learned.
 _NEVER = -10.0
-# Parameters that may be downloaded.
-_OF_TRUNK = ("motion.trunk",)
-_OF_VIT = ("emotion.stem", "emotion.blocks", "emotion.position", "emotion.embed.patches.faces")
 
 
 class Detector(nn.Module):
@@ -115,8 +112,7 @@ class MEDN(TorchMethod):
         if self._detects:
             units: npt.NDArray[Any] | None = train.labels
         else:
-            balanced = self.config.class_weights == "balanced"
-            self._classes = class_weights(train.labels, len(self.problem.outputs)) if balanced else None
+            self._classes = class_weights(train.labels, len(self.problem.outputs))
             units = train.inputs["action_units"].batch() if "action_units" in train.inputs.names() else None
         if units is not None:
             values = torch.from_numpy(np.asarray(units, dtype=np.float32))
@@ -132,11 +128,10 @@ class MEDN(TorchMethod):
         return Net(self.config, len(self.problem.outputs))
 
     def optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
-        """Return AdamW; no decay of biases, norms, positions and class tokens, a lower rate for downloaded weights."""
+        """Return AdamW; no decay of biases, norms, positions and class tokens, a lower rate for a downloaded trunk."""
         config, groups = self.config, dict[tuple[bool, bool], list[Tensor]]()
-        taken = _OF_TRUNK * config.trunk_pretrained + _OF_VIT * (config.vit_pretrained is not None)
         for name, parameter in module.named_parameters():
-            slower = name.startswith(taken)
+            slower = config.trunk_pretrained and name.startswith("motion.trunk")
             decays = parameter.ndim > 1 and not name.endswith(("position", "frame", "class_tokens", "query"))
             groups.setdefault((slower, decays), []).append(parameter)
         settings = [
@@ -212,12 +207,10 @@ class MEDN(TorchMethod):
 
     def _unit_loss(self, scores: Tensor, units: Tensor) -> Tensor:
         weight, counted = (values.to(scores.device) for values in self._units)
-        return action_unit_loss(scores, units, weight, counted, self.config.au_loss == "focal")
+        return action_unit_loss(scores, units, weight, counted)
 
     def _class_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        weights = None if self._classes is None else self._classes.to(labels.device)
-        focal = self.config.class_loss == "focal"
-        return class_loss(scores, labels, weights, self.config.label_smoothing, focal)
+        return class_loss(scores, labels, self._classes.to(labels.device), self.config.label_smoothing)
 
     def diagnose(self, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
         """Return features, gate, kept locations, AU scores and a small onset face of each clip."""

@@ -29,7 +29,7 @@ class MotionBranch(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        make = partial(_resnet, config) if config.trunk == "resnet18" else _small_trunk
+        make = partial(_resnet, config.trunk_pretrained) if config.trunk == "resnet18" else _small_trunk
         self.trunk, channels = made_apart("trunk", make)
         self.project = made_apart("project", nn.Conv2d, channels, config.width, 1)
         self.norm = nn.LayerNorm(config.width)
@@ -57,11 +57,9 @@ class _LastMap(nn.Module):
         return result
 
 
-def _resnet(config: Config) -> tuple[nn.Module, int]:
-    stages = tuple(range(config.trunk_stages + 1))
-    make = partial(timm.create_model, "resnet18", features_only=True, out_indices=stages)
-    pretrained = partial(make, pretrained=True)
-    backbone: Any = downloaded("resnet18", "trunk_pretrained: false", pretrained) if config.trunk_pretrained else make()
+def _resnet(pretrained: bool) -> tuple[nn.Module, int]:
+    make = partial(timm.create_model, "resnet18", features_only=True, pretrained=pretrained)
+    backbone: Any = downloaded("resnet18", "trunk_pretrained: false", make) if pretrained else make()
     return _LastMap(backbone), backbone.feature_info.channels()[-1]
 
 
@@ -74,9 +72,7 @@ def _small_trunk(widths: tuple[int, ...] = (16, 32, 64)) -> tuple[nn.Module, int
     return nn.Sequential(*layers[:-1]), widths[-1]
 
 
-def action_unit_loss(
-    logits: Tensor, units: Tensor, positive_weight: Tensor, counted: Tensor, focal: bool = False
-) -> Tensor:
+def action_unit_loss(logits: Tensor, units: Tensor, positive_weight: Tensor, counted: Tensor) -> Tensor:
     r"""Compute the masked, class-weighted binary cross-entropy of action units.
 
     .. math:: L = \frac{\sum_{ik} v_{ik}\,(w_k a_{ik} \log\sigma(z_{ik}) + (1 - a_{ik}) \log(1-\sigma(z_{ik})))}
@@ -84,15 +80,12 @@ def action_unit_loss(
 
     z are the logits (n, K) and a the units (n, K): 1 shown, 0 not, NaN not labelled; w, for the positives only, and
     `counted`, whether an action unit is learned at all, have shape (K,). A clip without a coding of action units has
-    v = 0 throughout and gets a gradient of exactly 0; a batch of such clips has loss 0. `focal` weighs each term by
-    ``(1 - p)^2``, p being the predicted probability of the truth (Lin et al., ICCV 2017).
+    v = 0 throughout and gets a gradient of exactly 0; a batch of such clips has loss 0.
     """
     valid = ~units.isnan() & counted
     target = torch.where(valid, units, 0.0)
     weight = torch.where(target > 0, positive_weight, 1.0)
     terms = nn.functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    if focal:
-        weight = weight * (1 - torch.exp(-terms)) ** 2
     return torch.where(valid, weight * terms, 0.0).sum() / valid.sum().clamp(min=1)
 
 

@@ -4,16 +4,13 @@ Tensors: n clips, T frames, N locations (a square grid of patches), D channels.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import timm
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from merbench.contracts.errors import SetupError
 from merbench.training.initial import made_apart
-from merbench.training.pretrained import downloaded
 
 from .config import Config, kept_locations
 from .tokens import Score, at_locations, strongest
@@ -53,8 +50,6 @@ class SEVit(nn.Module):
         self.merge = made_apart("merge", Merge, config.merge if streams > 1 else "mean", streams, width)
         self.project, self.out = made_apart("project", nn.Linear, width, config.width), nn.LayerNorm(config.width)
         self.project_tokens = made_apart("project_tokens", nn.Linear, width, config.width)
-        if config.vit_pretrained:
-            _load(self, config)
 
     def forward(self, frames: Tensor) -> Emotion:
         """Process frames of faces, (n, T, channels, size, size), grey levels 0..1."""
@@ -189,25 +184,3 @@ class _Embedding(nn.Module):
         maps = torch.stack([cut(pictures[name].flatten(0, 1)) for name, cut in self.patches.items()]).sum(dim=0)
         tokens = maps.flatten(2).transpose(1, 2)
         return tokens.reshape(*frames.shape[:2], *tokens.shape[1:])
-
-
-def _load(vit: SEVit, config: Config) -> None:
-    """Copy patch projection, positions and blocks of a timm ViT; raises SetupError where they don't fit."""
-    name = str(config.vit_pretrained)
-    make = partial(timm.create_model, name, pretrained=True, img_size=config.frame_size)
-    source: Any = downloaded(name, "vit_pretrained: null", make)
-    try:
-        blocks = [*vit.stem, *vit.blocks]
-        if len(blocks) > len(source.blocks) or source.blocks[0].attn.num_heads != config.heads:
-            raise RuntimeError("other heads, or fewer blocks")
-        vit.embed.patches["faces"].load_state_dict(source.patch_embed.proj.state_dict())
-        for mine, theirs in zip(blocks, source.blocks, strict=False):
-            mine.load_state_dict(theirs.state_dict())
-        with torch.no_grad():
-            vit.position.copy_(source.pos_embed[:, source.num_prefix_tokens :][None])
-    except (AttributeError, RuntimeError) as error:
-        raise SetupError(
-            f"vit_pretrained: {name} does not fit vit_width {config.vit_width}, patch {config.patch}, mlp_ratio "
-            f"{config.mlp_ratio:g}, colour {config.colour}, heads {config.heads}, {config.stem_depth} + {config.depth} "
-            "blocks; deit_small_patch16_224 has 384, 16, 4, rgb, 6 and 12"
-        ) from error

@@ -7,7 +7,7 @@ from merbench.training.pretrained import downloaded
 
 
 def test_a_model_is_returned_or_its_failed_download_reported_in_one_line():
-    assert downloaded("vit", "vit: null", lambda: "the model") == "the model"
+    assert downloaded("vit", "pretrained: false", lambda: "the model") == "the model"
     for error, reason in (
         (OSError("no route to the hub\nlook here\nand there"), "(no route to the hub)"),
         (RuntimeError("\n  Unknown model (vit)\n"), "(Unknown model (vit))"),
@@ -19,9 +19,9 @@ def test_a_model_is_returned_or_its_failed_download_reported_in_one_line():
             raise error  # noqa: B023
 
         with pytest.raises(MerbenchError if reason else KeyboardInterrupt) as raised:
-            downloaded("vit_small", "vit_pretrained: null", make)
+            downloaded("vit_small", "pretrained: false", make)
         if reason:
             said = str(raised.value)
             assert len(said.splitlines()) == 1
-            assert all(part in said for part in ("vit_small", reason, "or set vit_pretrained: null"))
+            assert all(part in said for part in ("vit_small", reason, "or set pretrained: false"))
             assert raised.value.__cause__ is error

@@ -32,7 +32,6 @@ WRONG = [
     ({"au_weight": "0", "class_into_motion": "false"}, ["class_into_motion", "au_weight must be above 0"]),
     ({"trunk": "small", "trunk_pretrained": "true"}, ["trunk_pretrained", "resnet18"]),
     ({"scales": "progressive", "depth": "3", "residual_token": "true"}, ["residual_token", "scales: parallel"]),
-    ({"vit_pretrained": "deit_tiny_patch16_224"}, ["vit_pretrained", "emotion_input: faces or both", "changes"]),
     ({"orthogonal_wieght": "1"}, ["'orthogonal_wieght'", "did you mean 'orthogonal_weight'"]),
     ({"crop": "1.1"}, ["crop", "less than or equal to 1"]),
     ({"frames": "1"}, ["frames", "equal to 2"]),

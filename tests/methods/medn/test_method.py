@@ -11,7 +11,6 @@ from merbench.methods.medn.config import Config
 from merbench.methods.medn.losses import ORTHOGONAL, cross_batch
 from merbench.methods.medn.method import MEDN
 from support.folds import outcome, spec
-from timm.models.vision_transformer import VisionTransformer
 
 from merbench.contracts.clips import clip_table
 from merbench.contracts.diagnostics import check_diagnostics
@@ -49,17 +48,15 @@ OTHERS = {
     "au_weight": (0.0, 5.0), "au_positive_weight": (1.0, 3.0), "au_least": (4, 100),
     "frames": (2, 8), "frame_size": (24,), "change_gain": (2.0,),
     "patch": (8,), "vit_width": (16,), "heads": (1, 4), "mlp_ratio": (1.0,), "drop_path": (0.0, 0.9),
-    "stem_depth": (0, 2), "depth": (3,), "vit_pretrained": (None, "a-vit"), "rates": ((0.0,), (0.5,), (0.1, 0.9)),
+    "stem_depth": (0, 2), "depth": (3,), "rates": ((0.0,), (0.5,), (0.1, 0.9)),
     "orthogonal_weight": (0.0, 2.0), "orthogonal_after": (1.0,), "orthogonal_ramp": (3.0,),
     "dropout": (0.0, 0.9), "label_smoothing": (0.0, 0.5), "emotion_class_weight": (0.0, 3.0),
     "crop": (0.3, 1.0), "colour_jitter": (0.0, 0.9),
 }  # fmt: skip
 #: Settings that another one needs to make a difference, or to be valid.
 NEEDS = {
-    "trunk_stages": {"trunk": "resnet18", "flow_size": 48},
     "trunk_pretrained": {"trunk": "resnet18", "flow_size": 32},
     "pretrained_rate": {"trunk": "resnet18", "flow_size": 32, "trunk_pretrained": True},
-    "vit_pretrained": {"emotion_input": "faces"},
     "scales": {"depth": 3},
     "drop_path": {"depth": 3},
     "label_smoothing": {"emotion_class_weight": 0.0},
@@ -75,24 +72,15 @@ def alternatives(name):
     return (False, True) if annotation is bool else OTHERS.get(name, ())
 
 
-def a_vit(config):
-    torch.manual_seed(5)
-    return VisionTransformer(
-        img_size=config.frame_size, patch_size=config.patch, embed_dim=config.vit_width, depth=4,
-        num_heads=config.heads, mlp_ratio=config.mlp_ratio, num_classes=0,
-    )  # fmt: skip
-
-
-def without_downloads(monkeypatch, config):
+def without_downloads(monkeypatch, hub=True):
     real = timm.create_model
 
     def make(name, pretrained=False, **settings):
-        if not pretrained:
-            return real(name, pretrained=False, **settings)
-        if config is None:
+        if pretrained and not hub:
             raise OSError("no route to the hub\nsecond line")
-        torch.manual_seed(6)
-        return a_vit(config) if name == "a-vit" else real(name, pretrained=False, **settings)
+        if pretrained:
+            torch.manual_seed(6)
+        return real(name, pretrained=False, **settings)
 
     monkeypatch.setattr(timm, "create_model", make)
 
@@ -105,7 +93,7 @@ def test_every_setting_trains_and_makes_a_difference(monkeypatch, tiny, made):
         assert any(value != getattr(base, name) for value in alternatives(name)), name
         for config in (base, *(tiny(**needs | {name: value}) for value in alternatives(name))):
             with monkeypatch.context() as patch, torch.compiler.set_stance("force_eager"):
-                without_downloads(patch, config)
+                without_downloads(patch)
                 inputs = made(config, CLIPS)
                 scores = predicted(trained(config, inputs), inputs)
             usual = scores if usual is None else usual
@@ -135,6 +123,18 @@ def test_an_ablation_leaves_the_initial_weights_of_other_parts(tiny):
         for name in found.keys() & usual.keys():
             if [values.shape for values in found[name]] == [values.shape for values in usual[name]]:
                 assert all(map(torch.equal, found[name], usual[name])), (changes, name)
+
+
+def test_full_has_its_shapes():
+    config = METHODS.get("medn").resolve("full")
+    torch.manual_seed(0)
+    net = MEDN(config, PROBLEM).module().eval()
+    with torch.inference_mode():
+        seen = net(torch.rand(2, 3, 128, 128), torch.rand(2, 8, 3, 224, 224))
+    assert (seen.scores.shape, seen.gate.shape) == ((2, 3), (2, 256))
+    assert [part.shape for part in seen.motion] == [(2, 16, 256), (2, 256), (2, 12)]
+    assert [part.shape for part in seen.emotion] == [(2, 196, 256), (2, 256), (2, 3, 196)]
+    assert seen.emotion.kept.sum(dim=2).tolist() == [[147, 98, 49]] * 2
 
 
 # --- What it learns.
@@ -242,47 +242,26 @@ def test_the_orthogonal_loss_has_a_schedule_and_single_precision(monkeypatch, ti
 
 # --- Downloaded weights.
 
-DOWNLOADED = ("motion.trunk", "emotion.stem", "emotion.blocks", "emotion.position", "emotion.embed.patches.faces")
-
 
 def test_decay_and_learning_rate_depend_on_the_parameter(monkeypatch, tiny):
-    config = tiny(
-        trunk="resnet18", trunk_pretrained=True, vit_pretrained="a-vit", emotion_input="faces", score="class-attention"
-    )
-    without_downloads(monkeypatch, config)
+    config = tiny(trunk="resnet18", trunk_pretrained=True, score="class-attention")
+    without_downloads(monkeypatch)
     method = MEDN(config, PROBLEM)
     net = method.module()
     groups = method.optimiser(net).param_groups
     settings = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     assert len(settings) == len(list(net.parameters())) == sum(len(group["params"]) for group in groups)
     for name, parameter in net.named_parameters():
-        slower = config.pretrained_rate if name.startswith(DOWNLOADED) else 1
+        slower = config.pretrained_rate if name.startswith("motion.trunk") else 1
         plain = parameter.ndim == 1 or name.split(".")[-1] in ("position", "frame", "class_tokens", "query")
         expected = (config.learning_rate * slower, 0 if plain else config.weight_decay)
         assert settings[id(parameter)] == pytest.approx(expected), name
 
 
-def test_weights_of_a_vit_are_copied_or_refused(monkeypatch, tiny):
-    config = tiny(vit_pretrained="a-vit", emotion_input="faces", depth=2)
-    without_downloads(monkeypatch, config)
-    vit, source = MEDN(config, PROBLEM).module().emotion, a_vit(config)
-    assert torch.equal(vit.position[0, 0], source.pos_embed[0, 1:])
-    assert torch.equal(vit.embed.patches["faces"].weight, source.patch_embed.proj.weight)
-    for mine, theirs in zip([*vit.stem, *vit.blocks], source.blocks[:3], strict=True):
-        assert torch.equal(mine.attn.qkv.weight, theirs.attn.qkv.weight)
-        assert torch.equal(mine.mlp.fc2.weight, theirs.mlp.fc2.weight)
-    unfit = {"vit_width": 16, "patch": 8, "mlp_ratio": 4.0, "colour": "grey", "heads": 4, "depth": 4}
-    for name, value in unfit.items():
-        with pytest.raises(MerbenchError, match=rf"vit_pretrained: a-vit .*{name if name != 'depth' else 'blocks'}"):
-            MEDN(tiny(vit_pretrained="a-vit", emotion_input="faces", **{name: value}), PROBLEM).module()
-    without_downloads(monkeypatch, None)
-    for changes, instead in (
-        ({"trunk": "resnet18", "trunk_pretrained": True}, "resnet18 .*trunk_pretrained: false"),
-        ({"vit_pretrained": "deit_tiny_patch16_224", "emotion_input": "faces"}, "deit_tiny_.*vit_pretrained: null"),
-    ):
-        with pytest.raises(MerbenchError, match=instead) as raised:
-            MEDN(tiny(**changes), PROBLEM).module()
-        assert "no route to the hub" in str(raised.value)
+def test_a_failed_download_names_the_setting_without_it(monkeypatch, tiny):
+    without_downloads(monkeypatch, hub=False)
+    with pytest.raises(MerbenchError, match=r"resnet18 .*no route to the hub.*trunk_pretrained: false"):
+        MEDN(tiny(trunk="resnet18", trunk_pretrained=True), PROBLEM).module()
 
 
 def test_diagnostics_have_their_names_shapes_and_values(tiny, made):

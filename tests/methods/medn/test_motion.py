@@ -16,14 +16,12 @@ from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import Problem, TrainingData
 
-SIDES = {("small", 4): 4, ("resnet18", 3): 16, ("resnet18", 4): 32}  # pixels of flow to a token's side
+SIDES = {"small": 4, "resnet18": 32}  # pixels of flow to a token's side
 
 
 def test_every_trunk_has_its_shapes_and_gradients(tiny):
-    weights = {}
-    for (trunk, stages), side in SIDES.items():
-        net = MotionBranch(tiny(trunk=trunk, trunk_stages=stages, flow_size=48, width=16)).train()
-        weights[trunk, stages] = sum(p.numel() for p in net.trunk.parameters())
+    for trunk, side in SIDES.items():
+        net = MotionBranch(tiny(trunk=trunk, flow_size=48, width=16)).train()
         for layer in net.modules():  # timm begins with residual blocks that add nothing
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.ones_(layer.weight)
@@ -34,10 +32,9 @@ def test_every_trunk_has_its_shapes_and_gradients(tiny):
         assert all(p.grad is None for p in net.action_units.parameters())
         found.action_units.square().sum().backward()
         assert [name for name, p in net.named_parameters() if not 0 < p.grad.abs().max() < torch.inf] == []
-    assert weights["resnet18", 3] < weights["resnet18", 4] / 3
 
 
-def by_loop(logits, shown, weight, counted, focal):
+def by_loop(logits, shown, weight, counted):
     total = labels = 0.0
     for z, a in zip(logits.tolist(), shown.tolist(), strict=True):
         for k in range(len(z)):
@@ -45,33 +42,31 @@ def by_loop(logits, shown, weight, counted, focal):
                 continue
             probability = 1 / (1 + math.exp(-z[k]))
             truth = probability if a[k] else 1 - probability
-            term = -math.log(truth) * (float(weight[k]) if a[k] else 1.0)
-            total += term * ((1 - truth) ** 2 if focal else 1.0)
+            total -= math.log(truth) * (float(weight[k]) if a[k] else 1.0)
             labels += 1
     return total / labels if labels else 0.0
 
 
-@given(st.integers(1, 6), st.integers(1, 4), st.booleans(), st.integers(0, 2**31))
-def test_the_au_loss_is_the_value_of_a_loop(clips, units, focal, seed):
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 2**31))
+def test_the_au_loss_is_the_value_of_a_loop(clips, units, seed):
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.normal(0, 2, (clips, units)).clip(-6, 6).astype(np.float32)).requires_grad_()
     shown = torch.from_numpy(rng.choice([0.0, 1.0, np.nan], (clips, units)).astype(np.float32))
     weight = torch.from_numpy(rng.uniform(0.1, 10, units).astype(np.float32))
     counted = torch.from_numpy(rng.random(units) < 0.7)
-    loss = action_unit_loss(logits, shown, weight, counted, focal)
-    assert loss.item() == pytest.approx(by_loop(logits, shown, weight, counted, focal), rel=1e-3, abs=1e-5)
+    loss = action_unit_loss(logits, shown, weight, counted)
+    assert loss.item() == pytest.approx(by_loop(logits, shown, weight, counted), rel=1e-3, abs=1e-5)
     loss.backward()
     assert torch.equal(logits.grad == 0, shown.isnan() | ~counted)
 
 
 def test_extreme_scores_give_finite_losses_and_gradients():
-    for focal in (False, True):
-        logits = torch.tensor([[300.0, -300.0, 300.0, -300.0, 0.0]], requires_grad=True)
-        shown = torch.tensor([[1.0, 1.0, 0.0, 0.0, torch.nan]])
-        loss = action_unit_loss(logits, shown, torch.full((5,), 2.0), torch.ones(5, dtype=torch.bool), focal)
-        loss.backward()
-        assert loss.item() == pytest.approx((2 * 300 + 300) / 4)
-        assert logits.grad.isfinite().all()
+    logits = torch.tensor([[300.0, -300.0, 300.0, -300.0, 0.0]], requires_grad=True)
+    shown = torch.tensor([[1.0, 1.0, 0.0, 0.0, torch.nan]])
+    loss = action_unit_loss(logits, shown, torch.full((5,), 2.0), torch.ones(5, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == pytest.approx((2 * 300 + 300) / 4)
+    assert logits.grad.isfinite().all()
 
 
 def test_au_weights_are_negatives_over_positives_within_bounds():
