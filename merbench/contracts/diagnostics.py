@@ -14,7 +14,8 @@ class _Kind(NamedTuple):
 
     pattern: str  #: regular expression for its names
     dtype: Literal["float", "bool", "uint8"]
-    shapes: tuple[str, ...]  #: alternatives for its axes after the clip axis, a letter per axis, one for equal lengths
+    #: Alternatives for its axes after the clip axis: a letter per axis, one for equal lengths, or a digit, its length.
+    shapes: tuple[str, ...]
     bounded: bool = False  #: whether its values are in 0..1
 
 
@@ -30,6 +31,7 @@ DIAGNOSTIC_KINDS = {
     "graph/<name>": _Kind(f"graph/{_WORD}", "float", ("vv",), bounded=True),  # adjacency: a row takes from a column
     "au/<number>": _Kind(r"au/[1-9]\d?", "float", ("",)),  # score of an action unit; positive: shown
     "face": _Kind("face", "uint8", ("hw",)),  # small grey-level onset face
+    "picture/<name>": _Kind(f"picture/{_WORD}", "uint8", ("hw", "hw3")),  # grey or RGB, to be seen as it is
 }
 
 _ROUNDING = 1e-5
@@ -72,6 +74,6 @@ def _diagnostic(name: object, array: object, clips: int) -> npt.NDArray[Any]:
 
 
 def _has_axes(array: npt.NDArray[Any], shape: str) -> bool:
-    """Return whether an array has a clip axis and these ones; those of one letter have one length."""
+    """Return whether an array has a clip axis and these ones; those of one letter have one length, a digit is one."""
     lengths = dict(zip(shape, array.shape[1:], strict=False))
-    return array.shape[1:] == tuple(lengths.get(axis) for axis in shape)
+    return array.shape[1:] == tuple(int(axis) if axis.isdigit() else lengths.get(axis) for axis in shape)

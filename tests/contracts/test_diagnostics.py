@@ -21,6 +21,8 @@ def examples(clips=3):
         "au/4": rng.standard_normal(clips),
         "au/12": rng.standard_normal(clips),
         "face": rng.integers(0, 256, (clips, 8, 9), dtype=np.uint8),
+        "picture/motion": rng.integers(0, 256, (clips, 8, 9), dtype=np.uint8),
+        "picture/apex": rng.integers(0, 256, (clips, 8, 9, 3), dtype=np.uint8),
     }
 
 
@@ -82,6 +84,8 @@ UNFIT = [
     ("kept/0.5", np.ones((3, 4), dtype=bool), r"expected bool of shape \(3, h, w\)"),
     ("face", np.zeros((3, 4, 4)), r"expected uint8 of shape \(3, h, w\)"),
     ("face", np.zeros((3, 4, 4, 3), np.uint8), r"expected uint8 of shape \(3, h, w\)"),
+    ("picture/apex", np.zeros((3, 4, 4, 4), np.uint8), r"uint8 of shape \(3, h, w\) or \(3, h, w, 3\)"),
+    ("picture/apex", np.zeros((3, 4, 4)), r"is float64 .*expected uint8"),
 ]
 
 

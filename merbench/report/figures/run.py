@@ -19,6 +19,7 @@ from merbench.report.figures.maps import (
     same_unit_groups,
     same_units_figure,
 )
+from merbench.report.figures.pictures import pictures_figure
 from merbench.report.figures.style import (
     COLUMN,
     GREY,
@@ -188,6 +189,7 @@ _BY_CLASS: tuple[tuple[str, str, Callable[[RecordedRun, Diagnostics], "Figure"]]
     ("graph", "mean adjacency of each graph, by class", graph_figure),
     ("time", "weights of frames, by class", time_figure),
     ("gate", "each clip's gates, by class", gate_figure),
+    ("picture", "pictures of a few clips of each class", pictures_figure),
 )
 
 

@@ -26,6 +26,7 @@ from merbench.report.figures.maps import (
     same_unit_groups,
     same_units_figure,
 )
+from merbench.report.figures.pictures import pictures_figure
 from merbench.report.figures.run import confusion_figure, draw_figures, gate_figure, time_figure, unit_figure
 from merbench.report.figures.style import CLASS_COLOURS, RIGHT, UNIT_COLOURS, WRONG, as_png, style
 from merbench.scoring.same_units import same_units
@@ -310,6 +311,18 @@ def test_attention_graphs_and_weights_of_frames_are_means_of_each_class(made, di
         np.testing.assert_allclose(line.get_ydata(), diagnostics.arrays["time/attention"][inside].mean(axis=0))
         assert (line.get_label(), list(line.get_xdata())) == (f"{name}, {inside.sum()} clips", list(range(1, 8)))
         assert to_hex(line.get_color()).upper() == CLASS_COLOURS[CLASSES.index(name)]
+
+
+def test_pictures_are_those_of_right_and_wrong_clips_of_each_class(made, diagnostics):
+    grey, rgb = (np.random.default_rng(1).integers(0, 256, (80, 6, 6, *last), np.uint8) for last in ((), (3,)))
+    shown = replace(diagnostics, arrays={"picture/onset": grey, "picture/apex": rgb})
+    panels, clips = drawn(pictures_figure, made.run, shown).axes, diagnostics.clips
+    assert [axes.get_title() for axes in panels[:2]] == ["onset", "apex"]
+    for axes, (mark, name) in zip(panels[::2], product("✓✗", CLASSES), strict=True):
+        place = next(place for place, picture in enumerate(grey) if np.array_equal(picture, axes.images[0].get_array()))
+        truth, predicted = clips.truth[place], clips.predicted[place]
+        assert (truth, truth == predicted) == (name, mark == "✓")
+        assert axes.get_ylabel().split("\n")[1:] == [truth, f"→ {predicted} {mark}"]
 
 
 def groups_of(*rows, classes=CLASSES):
