@@ -87,7 +87,7 @@ def _shuffled(checked: CheckedMethod) -> _Verdict:
 
 @_check("batch independence", "a prediction does not depend on the other clips in the batch")
 def _batch(checked: CheckedMethod) -> _Verdict:
-    if checked.method.card.transductive:
+    if checked.fold_task.transductive:
         return "not applicable", "the card says transductive: predictions may depend on the other test clips"
     how = "predicted one by one and in halves"
     if any(seen.refitted for seen in checked.plain):
@@ -262,7 +262,7 @@ def _inputs_read(checked: CheckedMethod) -> _Verdict:
 def _transductive(checked: CheckedMethod) -> _Verdict:
     used = sorted({name for seen in checked.plain for name in seen.read_of_test})
     depends = checked.batch[0] > BATCH_TOLERANCE
-    if checked.method.card.transductive:
+    if checked.fold_task.transductive:
         what = f"uses {listed(used) or 'the other clips in the batch'}" if used or depends else "uses no test clips"
         return _verdict(bool(used or depends), f"the card says transductive; the method {what}")
     if depends:

@@ -12,7 +12,7 @@ from merbench.contracts.databases import Source, same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
-from merbench.contracts.methods import AuxiliaryData, declared_auxiliary
+from merbench.contracts.methods import AuxiliaryData, declared_auxiliary, declared_transductive
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
@@ -184,7 +184,7 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
 
-def _check_fits(card: Card, protocol: PreparedProtocol) -> None:
+def _check_fits(card: Card, transductive: bool, protocol: PreparedProtocol) -> None:
     spec, task = protocol.spec, protocol.split.problem.task
     if task not in card.tasks:
         raise MerbenchError(f"method {card.name} is for {listed(card.tasks)}, protocol {spec.name} is for {task}")
@@ -193,7 +193,7 @@ def _check_fits(card: Card, protocol: PreparedProtocol) -> None:
             f"method {card.name} takes the action units of the test clips as an input, but protocol {spec.name} asks "
             "methods to predict them"
         )
-    if card.transductive and not spec.transductive:
+    if transductive and not spec.transductive:
         sibling, own = f"{spec.name}{TRANSDUCTIVE}", "write a protocol of your own with transductive: true"
         does = f"use {sibling}" if sibling in PROTOCOLS.names() else own
         raise MerbenchError(
@@ -214,7 +214,8 @@ class _Planned:
 def _planned(configured: Configured, protocol: PreparedProtocol, request: Request, code: str) -> _Planned:
     """Plan a method on a protocol for all seeds."""
     method, card, split, data = configured.method, configured.method.card, protocol.split, protocol.data
-    _check_fits(card, protocol)
+    transductive = declared_transductive(method.cls, card, configured.config)
+    _check_fits(card, transductive, protocol)
     specs = method.inputs(configured.config, split.problem.task)
     lacking = missing_inputs(data.sources, specs)
     if lacking:
@@ -233,7 +234,7 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
         split,
         inputs,
         seed=0,
-        transductive=card.transductive,
+        transductive=transductive,
         au_labels_at_test=card.au_labels_at_test,
         shuffled=request.shuffled,
         selection=request.selection,
