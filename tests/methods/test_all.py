@@ -59,8 +59,17 @@ def plan_of(prepared):
     return plan
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize(
+    "name",
+    [name for name in BUILT_IN if "tiny" not in METHODS.get(name).card.configurations]
+    + [
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in BUILT_IN
+        if "tiny" in METHODS.get(name).card.configurations
+    ],
+)
 def test_every_configuration_on_the_card_runs(plan_of, name):
+    """Of methods with a configuration for tests, the others are slow; `test_only_the_tasks...` runs that one."""
     card = METHODS.get(name).card
     for configuration in card.configurations:
         if card.cpu and configuration == card.default:

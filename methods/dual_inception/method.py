@@ -1,0 +1,44 @@
+"""Dual-Inception (Zhou, Mao, Xue, 2019)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.training.flow_net import FlowConfig, FlowNet
+from merbench.training.torch_method import Batch
+
+from .net import Net
+
+
+class Config(FlowConfig):
+    """Settings of Dual-Inception.
+
+    - copies: channels in which each component is repeated; the authors read grey pictures as colour
+    - width: of the dense layer
+    """
+
+    size: Literal[28] = 28
+    copies: int = Field(3, ge=1)
+    width: int = Field(1024, ge=1)
+    epochs: int = Field(40, ge=1)
+    batch_size: int = Field(3, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+
+
+class DualInception(FlowNet):
+    """Two inception modules for each component of the flow."""
+
+    Config = Config
+    config: Config
+    channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v")
+
+    def module(self) -> nn.Module:
+        """Return the net."""
+        return Net(len(self.problem.outputs), self.config.copies, self.config.width)
+
+    def scores(self, module: nn.Module, batch: Batch) -> Tensor:
+        """Return the class scores."""
+        parts = [part.expand(-1, self.config.copies, -1, -1) for part in batch["flow"].split(1, dim=1)]
+        scores: Tensor = module(*parts)
+        return scores

@@ -1,0 +1,1 @@
+"""A baseline, see its card."""

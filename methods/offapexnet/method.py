@@ -1,0 +1,37 @@
+"""OFF-ApexNet (Gan et al., 2019)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import nn
+
+from merbench.training.flow_net import FlowConfig, FlowNet
+
+from .net import Net
+
+
+class Config(FlowConfig):
+    """Settings of OFF-ApexNet.
+
+    - width: of both dense layers
+    - activated: a ReLU behind each convolution
+    """
+
+    size: Literal[28] = 28
+    width: int = Field(1024, ge=1)
+    activated: bool = True
+    epochs: int = Field(1000, ge=1)
+    batch_size: int = Field(256, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+
+
+class OffApexNet(FlowNet):
+    """A convolutional net for each component of the flow."""
+
+    Config = Config
+    config: Config
+    channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v")
+
+    def module(self) -> nn.Module:
+        """Return the net."""
+        return Net(len(self.problem.outputs), self.config.width, self.config.activated)
