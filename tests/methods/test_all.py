@@ -15,6 +15,10 @@ from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 BUILT_IN = [entry.name for entry in METHODS.entries() if entry.origin == "merbench"]
 
 
+def has_tiny(name):
+    return "tiny" in METHODS.get(name).card.configurations
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, miniature):
     """Return the three databases in miniature, with frames and action units, so that every method can run."""
@@ -52,22 +56,17 @@ def _task(name):
 def plan_of(prepared):
     def plan(name, config=None, task=None):
         method = METHODS.get(name)
-        config = config or ("tiny" if "tiny" in method.card.configurations else None)
+        config = config or ("tiny" if has_tiny(name) else None)
         settings = {"epochs": "2"} if "epochs" in method.cls.Config.model_fields else {}
         return plan_runs(Request.named((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
 
     return plan
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in BUILT_IN if "tiny" not in METHODS.get(name).card.configurations]
-    + [
-        pytest.param(name, marks=pytest.mark.slow)
-        for name in BUILT_IN
-        if "tiny" in METHODS.get(name).card.configurations
-    ],
-)
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] * has_tiny(name)) for name in BUILT_IN]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_configuration_on_the_card_runs(plan_of, name):
     """Of methods with a configuration for tests, the others are slow; `test_only_the_tasks...` runs that one."""
     card = METHODS.get(name).card

@@ -21,8 +21,8 @@ from torch.testing import assert_close
 
 from merbench.training.flow_net import balanced_weights
 
+BRANCHES = dict(one="0.0", three_reduce="1.0", three="1.2", five_reduce="2.0", five="2.2", pool_proj="3.1")
 #: Their names of parameters, as regular expressions, and ours; the first that fits counts, None: not built here.
-BRANCHES = {"one": "0.0", "three_reduce": "1.0", "three": "1.2", "five_reduce": "2.0", "five": "2.2", "pool_proj": "3.1"}
 DENSE = (r"fc(\d)\.(.*)", lambda m: f"dense.{2 * (int(m[1]) - 1)}.{m[2]}")
 LAYER = r"layers\.(\d)\.(\d)\.(.*)"
 NAMES = {
@@ -209,6 +209,4 @@ def test_magnitude_has_its_zero_at_the_median_and_weights_are_scikit_learns():
     labels = np.array([0, 0, 0, 2])
     wanted = compute_class_weight("balanced", classes=np.array([0, 2]), y=labels)
     assert balanced_weights(labels, 3)[[0, 2]] == pytest.approx(wanted)
-        compute_class_weight("balanced", classes=np.array([0, 2]), y=labels)
-    )
     assert balanced_weights(labels, 3)[1] == 0
