@@ -21,7 +21,8 @@ from torch.testing import assert_close
 
 from merbench.training.flow_net import balanced_weights
 
-BRANCHES = dict(one="0.0", three_reduce="1.0", three="1.2", five_reduce="2.0", five="2.2", pool_proj="3.1")
+BRANCHES = {"one": "0.0", "three_reduce": "1.0", "three": "1.2"}
+BRANCHES |= {"five_reduce": "2.0", "five": "2.2", "pool_proj": "3.1"}
 #: Their names of parameters, as regular expressions, and ours; the first that fits counts, None: not built here.
 DENSE = (r"fc(\d)\.(.*)", lambda m: f"dense.{2 * (int(m[1]) - 1)}.{m[2]}")
 LAYER = r"layers\.(\d)\.(\d)\.(.*)"

@@ -1,0 +1,1 @@
+"""One feature of the flow image and one estimator."""
