@@ -55,9 +55,9 @@ class MapTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Process maps."""
-        for attention, perceptron in self.blocks:  # type: ignore[misc]
-            x = x + attention(x)
-            x = x + perceptron(x)
+        for block in self.blocks:
+            for part in block.children():
+                x = x + part(x)
         return x
 
 

@@ -66,4 +66,7 @@ def balanced_weights(labels: npt.NDArray[np.integer[Any]], classes: int) -> npt.
     """
     counts = np.bincount(labels, minlength=classes)
     occurring = np.count_nonzero(counts)
-    return np.divide(counts.sum(), occurring * counts, out=np.zeros(classes), where=counts > 0)
+    weights: npt.NDArray[np.float64] = np.divide(
+        counts.sum(), occurring * counts, out=np.zeros(classes), where=counts > 0
+    )
+    return weights

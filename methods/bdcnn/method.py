@@ -21,7 +21,7 @@ DEVIATION = (0.2470, 0.2435, 0.2616)
 PUBLISHED = (0.15, 0.425, 0.425)
 
 
-class Config(FlowConfig):
+class Settings(FlowConfig):
     """Settings of BDCNN.
 
     - block: pixels of a block: 8, 10, 20, 30 or 40
@@ -49,7 +49,7 @@ class Config(FlowConfig):
         return super().rate(trained, epochs) * (0.1 if trained >= self.lowered * epochs else 1.0)
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Config":
+    def _consistent(self) -> "Settings":
         if self.size % self.block:
             raise ValueError(f"size {self.size} must be a multiple of block {self.block} (one of {list(JOINED)})")
         if self.balanced and self.class_weights != "none":
@@ -60,8 +60,8 @@ class Config(FlowConfig):
 class BDCNN(FlowNet):
     """Blocks of four flow pictures."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
 
     def begin(self, train: TrainingData) -> None:
         """Compute the weights of the classes."""

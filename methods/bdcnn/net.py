@@ -27,7 +27,9 @@ class Net(nn.Module):
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and scores."""
         clips, block = len(maps), self.block
-        cut = maps.unflatten(4, (-1, block)).unflatten(3, (-1, block))  # n, maps, 3, rows, block, columns, block
+        cut = torch.unflatten(
+            torch.unflatten(maps, 4, (-1, block)), 3, (-1, block)
+        )  # n, maps, 3, rows, block, columns, block
         blocks = cut.permute(0, 1, 3, 5, 2, 4, 6).flatten(0, 3)
         x = max_pool2d(torch.relu(self.shared(blocks)), 3, 3, 1)
         x = torch.relu(self.join(x.reshape(clips, -1, *x.shape[-2:])))
@@ -43,6 +45,10 @@ class Covariances(nn.Module):
     ``s[k] + ratio / 2 (w[k] - w[y])' C[y] (w[k] - w[y])``.
     """
 
+    count: Tensor
+    mean: Tensor
+    covariance: Tensor
+
     def __init__(self, classes: int, features: int) -> None:
         super().__init__()
         self.register_buffer("count", torch.zeros(classes))
@@ -52,7 +58,7 @@ class Covariances(nn.Module):
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor) -> None:
         """Take in the features of a batch, (n, features)."""
-        for index in labels.unique():
+        for index in torch.unique(labels):
             mine = features[labels == index]
             share = len(mine) / (self.count[index] + len(mine))
             mean = mine.mean(dim=0)

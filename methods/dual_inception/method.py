@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from merbench.training.torch_method import Batch
 from .net import Net
 
 
-class Config(FlowConfig):
+class Settings(FlowConfig):
     """Settings of Dual-Inception.
 
     - copies: channels in which each component is repeated; the authors read grey pictures as colour
@@ -29,8 +30,8 @@ class Config(FlowConfig):
 class DualInception(FlowNet):
     """Two inception modules for each component of the flow."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
     channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v")
 
     def module(self) -> nn.Module:
@@ -39,6 +40,6 @@ class DualInception(FlowNet):
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
         """Return the class scores."""
-        parts = [part.expand(-1, self.config.copies, -1, -1) for part in batch["flow"].split(1, dim=1)]
+        parts = [part.expand(-1, self.config.copies, -1, -1) for part in torch.split(batch["flow"], 1, dim=1)]
         scores: Tensor = module(*parts)
         return scores

@@ -13,7 +13,7 @@ from merbench.training.torch_method import Batch
 from .net import Net, tiled
 
 
-class Config(FlowConfig):
+class Settings(FlowConfig):
     """Settings of HTNet.
 
     - width: channels of the first level, doubled on each level
@@ -33,8 +33,8 @@ class Config(FlowConfig):
 class HTNet(FlowNet):
     """Four regions of the flow picture, merged level by level."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
 
     def module(self) -> nn.Module:
         """Return the net."""

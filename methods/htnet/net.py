@@ -52,7 +52,9 @@ class Net(nn.Module):
 
 def _patches(picture: Tensor) -> Tensor:
     """Turn each patch of 7 x 7 pixels into the channels of a place: row, column, colour."""
-    cut = picture.unflatten(3, (-1, 7)).unflatten(2, (-1, 7))  # n, colour, rows, row, columns, column
+    cut: Tensor = torch.unflatten(
+        torch.unflatten(picture, 3, (-1, 7)), 2, (-1, 7)
+    )  # n, colour, rows, row, columns, column
     return cut.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
 
 

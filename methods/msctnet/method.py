@@ -10,7 +10,7 @@ from merbench.training.flow_net import FlowConfig, FlowNet
 from .net import Net
 
 
-class Config(FlowConfig):
+class Settings(FlowConfig):
     """Settings of MSCT-Net.
 
     - width, heads: channels of all branches, and heads of their attention
@@ -30,8 +30,8 @@ class Config(FlowConfig):
 class MSCTNet(FlowNet):
     """Three branches that see the flow picture in patches of three sizes."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
 
     def module(self) -> nn.Module:
         """Return the net."""

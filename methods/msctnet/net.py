@@ -48,9 +48,13 @@ class _Branch(nn.Module):
 
     def forward(self, flow: Tensor) -> Tensor:
         patch = self.patch
-        cut = flow.unflatten(3, (-1, patch)).unflatten(2, (-1, patch)).permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
+        cut = (
+            torch.unflatten(torch.unflatten(flow, 3, (-1, patch)), 2, (-1, patch))
+            .permute(0, 3, 5, 1, 2, 4)
+            .flatten(1, 3)
+        )
         x = self.embedding(cut)
-        x = self.transformer(x + self.position.unflatten(2, x.shape[-2:]))
+        x = self.transformer(x + torch.unflatten(self.position, 2, x.shape[-2:]))
         mean = x.mean(dim=(2, 3))
         x = x * self.attention(mean[:, None]).sigmoid()[:, 0, :, None, None]
         return interpolate(x, (2, 2), mode="bilinear", align_corners=False)

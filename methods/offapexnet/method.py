@@ -10,7 +10,7 @@ from merbench.training.flow_net import FlowConfig, FlowNet
 from .net import Net
 
 
-class Config(FlowConfig):
+class Settings(FlowConfig):
     """Settings of OFF-ApexNet.
 
     - width: of both dense layers
@@ -28,8 +28,8 @@ class Config(FlowConfig):
 class OffApexNet(FlowNet):
     """A convolutional net for each component of the flow."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
     channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v")
 
     def module(self) -> nn.Module:

@@ -21,7 +21,7 @@ class Net(nn.Module):
 
     def forward(self, flow: Tensor) -> Tensor:
         """Return scores."""
-        found = [stream(component) for stream, component in zip(self.streams, flow.split(1, dim=1), strict=True)]
+        found = [stream(component) for stream, component in zip(self.streams, torch.split(flow, 1, dim=1), strict=True)]
         scores: Tensor = self.dense(torch.cat(found, dim=1))
         return scores
 

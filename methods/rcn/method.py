@@ -11,7 +11,7 @@ from merbench.training.flow_net import FlowConfig, FlowNet
 from .net import Net, Variant
 
 
-class Config(FlowConfig):
+class Settings(FlowConfig):
     """Settings of an RCN; the defaults are RCN-A as published.
 
     - variant: ``a``, ``s``, ``w``, ``p``, ``c`` or ``f``
@@ -34,8 +34,8 @@ class Config(FlowConfig):
 class RCN(FlowNet):
     """A recurrent convolutional net on the flow image."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
 
     def module(self) -> nn.Module:
         """Return the net."""

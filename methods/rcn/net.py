@@ -42,15 +42,15 @@ class Net(nn.Module):
         if self.variant == "f" and not self.third_stream:  # as shipped: stream 2 twice
             half, quarter = x.shape[1] // 2, x.shape[1] // 4
             x = torch.cat([x[:, : half + quarter], x[:, half : half + quarter]], dim=1)
-        seen = None if self.variant in "sw" else self.attention(flow if self.variant == "c" else x)
+        if self.variant in "sw":
+            return self.classifier(adaptive_avg_pool2d(self.block(x), self.pool).flatten(1)), None
+        seen = self.attention(flow if self.variant == "c" else x)
         if self.variant == "c":
             x = x * interpolate(seen, x.shape[-2:])
-        x = self.block(x, seen if self.variant == "f" else None)
-        x = adaptive_avg_pool2d(x, self.pool)
+        x = adaptive_avg_pool2d(self.block(x, seen if self.variant == "f" else None), self.pool)
         if self.variant in "ap":
             x = x * seen
-        scores: Tensor = self.classifier(x.flatten(1))
-        return scores, seen
+        return self.classifier(x.flatten(1)), seen
 
     def attention(self, maps: Tensor) -> Tensor:
         """Return the mean over classes of their activation maps, each scaled to 0..1: (n, 1, pool, pool).
@@ -59,11 +59,12 @@ class Net(nn.Module):
         classifier's own weights and `x` the pooled input; on the picture itself, `w` is their mean over channels. A
         constant map is 0 here and NaN in the authors' code.
         """
-        weights = self.classifier.weight.unflatten(1, (-1, self.pool, self.pool))
+        weights = torch.unflatten(self.classifier.weight, 1, (-1, self.pool, self.pool))
         weights = weights.mean(dim=1, keepdim=True) if self.variant == "c" else weights
         found = (adaptive_avg_pool2d(maps, self.pool)[:, None] * weights).mean(dim=2)
         low, high = (edge(found, dim=(2, 3), keepdim=True) for edge in (torch.amin, torch.amax))
-        return ((found - low) / (high - low).clamp_min(1e-12)).mean(dim=1, keepdim=True)
+        scaled: Tensor = (found - low) / (high - low).clamp_min(1e-12)
+        return scaled.mean(dim=1, keepdim=True)
 
 
 class _Block(nn.Module):

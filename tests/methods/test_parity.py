@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from merbench.methods.bdcnn.method import Config as BdcnnConfig
+from merbench.methods.bdcnn.method import Settings as BdcnnConfig
 from merbench.methods.bdcnn.method import with_magnitude
 from merbench.methods.bdcnn.net import Covariances
 from merbench.methods.bdcnn.net import Net as Bdcnn

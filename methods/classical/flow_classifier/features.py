@@ -64,11 +64,13 @@ def bi_woof(u: Features, v: Features, strain: Features, grid: int) -> Features:
 
 def lbp(images: Images) -> Features:
     """Return histograms of uniform local binary patterns (radius 1, 8 points, 59 bins) in 4 x 4 blocks, L1."""
-    from skimage.feature import local_binary_pattern
+    from skimage import feature
+
+    pattern: Any = feature.local_binary_pattern
 
     channels = np.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:3])
-    codes = np.stack([local_binary_pattern(each, 8, 1, "nri_uniform") for each in channels])
-    found = (_blocks(codes, GRID)[..., None] == np.arange(59)).mean(axis=(-3, -2))
+    codes = np.stack([pattern(each, 8, 1, "nri_uniform") for each in channels])
+    found: Features = (_blocks(codes, GRID)[..., None] == np.arange(59)).mean(axis=(-3, -2))
     return found.reshape(len(images), -1)
 
 
@@ -111,4 +113,5 @@ def _blocks(maps: npt.NDArray[Any], grid: int) -> npt.NDArray[Any]:
 def _scaled(values: Features, order: int) -> Features:
     """Divide vectors by their norm; a vector of zeros stays."""
     norm = np.linalg.norm(values, order, axis=-1, keepdims=True)
-    return np.divide(values, norm, out=np.zeros_like(values), where=norm > 0)
+    found: Features = np.divide(values, norm, out=np.zeros_like(values), where=norm > 0)
+    return found

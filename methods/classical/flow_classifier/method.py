@@ -23,7 +23,7 @@ Estimator = Literal[
 ]  # fmt: skip
 
 
-class Config(MethodConfig):
+class Settings(MethodConfig):
     """Settings.
 
     - feature, estimator: one of each; see ``features.py`` and ``estimators.py``
@@ -41,7 +41,7 @@ class Config(MethodConfig):
     inner_folds: int = Field(5, ge=2)
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Config":
+    def _consistent(self) -> "Settings":
         make(self.estimator, 0, self.balanced, self.strength, 2)
         return self
 
@@ -67,10 +67,10 @@ CANDIDATES = (
 class FlowClassifier(SklearnMethod):
     """A classical classifier on the flow image."""
 
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
 
-    def __init__(self, config: Config, problem: Any) -> None:
+    def __init__(self, config: Settings, problem: Any) -> None:
         super().__init__(config, problem)
         self.picked = Candidate(config.feature, config.estimator, config.strength)
 
@@ -107,7 +107,8 @@ class FlowClassifier(SklearnMethod):
         return CANDIDATES[int(np.argmax(scores))]
 
     def _scores(self, train: TrainingData, splits: list[Any], seed: int) -> Iterator[float]:
-        images, found = train.inputs["flow"].batch(), {}
+        images = train.inputs["flow"].batch()
+        found: dict[str, npt.NDArray[Any]] = {}
         for candidate in CANDIDATES:
             name = candidate.feature
             found[name] = found[name] if name in found else FEATURES[name](images)
