@@ -18,7 +18,7 @@ import numpy.typing as npt
 import skimage.data
 from _timing import interleaved
 
-from merbench.prepare.kinds.flow import flow
+from merbench.prepare.kinds.flow_field import flow
 
 FINE = 4  # the texture is this many times finer than the images
 EDGE = 10

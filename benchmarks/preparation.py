@@ -1,5 +1,5 @@
 """Preparing flow into the store, against the same OpenCV calls in a bare thread pool, and its memory; dlib's faces in
-processes against one process, and several inputs that share a face against each for itself.
+processes against one process, and several inputs that share a face, or the flow of a pair, against each for itself.
 
 Run: uv run python benchmarks/preparation.py [--clips 24] [--rounds 3] [--faces 250]
 """  # noqa: D205
@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,8 +72,8 @@ def compare_with_bare(clips: list[ClipFrames], rounds: int) -> None:
     print("aim: merbench at most 1.10 times the bare calls, that is at least 0.91x")
 
 
-def _store(clips: list[ClipFrames], spec: Flow) -> None:
-    Shelf(ShelfFile(database="timed", spec=spec)).provide(clips, partial(build, spec), SILENT)
+def _store(clips: list[ClipFrames], spec: Specification) -> None:
+    provide(Shelf(ShelfFile.of("timed", spec)), clips, SILENT)
 
 
 def enlarged(clips: list[ClipFrames], count: int, folder: Path) -> list[ClipFrames]:
@@ -109,23 +109,31 @@ def compare_processes(clips: list[ClipFrames], rounds: int) -> None:
     print("aim: at least 1.80x on two cores")
 
 
-def compare_sharing(clips: list[ClipFrames], rounds: int) -> None:
-    """Print the times of preparing flow, frames and landmarks, each with its own search for the face and with one."""
-    specs = (
-        Flow(faces="landmarks"),
-        Frames(faces="landmarks", span="onset-apex", count=2),
-        Landmarks(faces="landmarks"),
-    )
+def compare_sharing(clips: list[ClipFrames], specs: Sequence[Specification], what: str, rounds: int) -> None:
+    """Print the times of preparing inputs, each in a store of its own and all in one."""
 
     def prepare(*together: Specification) -> None:
         with _fresh_home():
             for spec in together:
-                provide(Shelf(ShelfFile.of("timed", spec)), clips, SILENT)
+                _store(clips, spec)
 
-    candidates = {"each for itself": lambda: [prepare(spec) for spec in specs], "one face": lambda: prepare(*specs)}
+    candidates = {"each for itself": lambda: [prepare(spec) for spec in specs], what: lambda: prepare(*specs)}
     seconds = interleaved(candidates, rounds, warm_up=False)
-    print(f"flow, two frames and landmarks of {len(clips)} clips of 640 x 480, seconds")
+    print(f"{len(specs)} inputs of {len(clips)} clips, {what}, seconds: {'; '.join(map(str, specs))}")
     print_ratios(seconds, "each for itself", 1.0, "s")
+
+
+#: Inputs that share the face of a clip, and such that share its flow too: those of STSTNet, of MEDN, and raw vectors.
+FACES: tuple[Specification, ...] = (
+    Flow(faces="landmarks"),
+    Frames(faces="landmarks", span="onset-apex", count=2),
+    Landmarks(faces="landmarks"),
+)
+FLOWS: tuple[Specification, ...] = (
+    Flow(faces="haar"),
+    Flow(faces="haar", size=56, channels=("u", "v"), normalise="hsv"),
+    Flow(faces="haar", channels=("u", "v", "magnitude"), normalise="none"),
+)
 
 
 @contextmanager
@@ -172,7 +180,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             large = enlarged(clips, options.faces, Path(folder))
             compare_processes(large, options.rounds)
-            compare_sharing(large[:40], options.rounds)
+            compare_sharing(large[:40], FACES, "one face", options.rounds)
+    compare_sharing(clips[: options.clips], FLOWS, "one flow", options.rounds)
     compare_with_bare(clips[: options.clips], options.rounds)
 
 

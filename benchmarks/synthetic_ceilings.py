@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from merbench.prepare.faces.find import FaceAlignment, find_face
-from merbench.prepare.kinds import flow
+from merbench.prepare.kinds import flow, flow_field
 from merbench.scoring.metrics import confusion_matrix
 from merbench.synthetic import table
 from merbench.synthetic.clips import Clip, Film, draw_course, draw_subject, plan
@@ -319,7 +319,7 @@ def _flow(film: Film, alignment: FaceAlignment, fast: bool) -> np.ndarray:
         )
         field = method.calc(*faces, None)
     else:
-        field = flow.flow(*faces)
+        field = flow_field.flow(*faces)
     return flow.to_bytes(flow.resize(flow.channels(field, ("u", "v", "strain")), 28))
 
 

@@ -1,6 +1,7 @@
 """The wheel has the files of the tree, under ``merbench``, and no others."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.cases import each
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,11 @@ def wheel(tracked, tmp_path_factory):
     (folder / "source" / "results" / "runs" / "a-run").mkdir(parents=True)
     (folder / "source" / "results" / "runs" / "a-run" / "run.json").write_text("{}", encoding="utf-8")
     (folder / "source" / "results" / "runs" / "a-run" / "predictions.csv").write_text("", encoding="utf-8")
+    return built_wheel(folder)
+
+
+def built_wheel(folder):
+    """Build the wheel of a source tree in a folder and return its path."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
          "--disable-pip-version-check", "--wheel-dir", folder / "wheels", folder / "source"],
@@ -103,3 +110,16 @@ print(len(published()[0]) > 0, read_leaderboard().problems)
     assert {"majority", "stratified-random", "svm-flow", "ststnet"} <= set(methods.split())
     assert protocols == "megc2019 442"
     assert figures == "True []"
+
+
+def test_the_packages_of_the_guides_ship_their_cards(tmp_path):
+    for guide, method in each((("adding-an-input", "edge_svm"), ("adding-a-method", "my_method"))):
+        text = (ROOT / "docs" / f"{guide}.md").read_text(encoding="utf-8")
+        (declared,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        source = tmp_path / guide / "source"
+        (source / "my_package" / method).mkdir(parents=True)
+        for name in ("__init__.py", f"{method}/__init__.py", f"{method}/card.yaml"):
+            (source / "my_package" / name).touch()
+        (source / "pyproject.toml").write_text(f'[project]\nname = "my-package"\nversion = "1.0"\n{declared}')
+        with zipfile.ZipFile(built_wheel(tmp_path / guide)) as archive:
+            assert f"my_package/{method}/card.yaml" in archive.namelist()

@@ -150,11 +150,16 @@ class PreparationDisplay:
 
 
 class _PlainDisplay:
-    """Plain lines: a run's start, its pace now and then, failures at once, its end."""
+    """Plain lines: a run's start, its pace now and then, failures at once, its end.
+
+    An error that repeats in other folds or seeds of a row is printed once, and then counted.
+    """
 
     def __init__(self, console: Console) -> None:
         self.executed = 0
         self._console = console
+        self._errors: set[tuple[str, str, str]] = set()
+        self._alike: dict[str, int] = {}
         self._open: dict[str, _Pace] = {}
         self._closed: list[_Pace] = []
         self._spoken = 0.0
@@ -178,8 +183,7 @@ class _PlainDisplay:
         """Count a fold; report failures at once."""
         self.executed += 1
         self._open[plan.run_id].count(outcome)
-        if outcome.failure:
-            self.note(_failure_line(plan, outcome))
+        self._report_failure(plan, outcome)
         if time.monotonic() - self._spoken > _PLAIN_SECONDS:
             self._spoken = time.monotonic()
             if len(self._open) > 1:
@@ -190,7 +194,23 @@ class _PlainDisplay:
     def run_finished(self, plan: RunPlan, state: RunState) -> None:
         """Sum up."""
         self._closed.append(self._open.pop(plan.run_id))
-        self.note(f"{_label(plan)}: {self._closed[-1].ended()}")
+        self.note(f"{_label(plan)}: {self._closed[-1].ended()}{self._repeated(plan)}")
+
+    def _report_failure(self, plan: RunPlan, outcome: FoldOutcome) -> None:
+        """Print the error of a fold that failed, or count it."""
+        if (failure := outcome.failure) is None:
+            return
+        error = (row_label(plan.file), failure.type, failure.message)
+        if error in self._errors:
+            self._alike[plan.run_id] = self._alike.get(plan.run_id, 0) + 1
+            return
+        self._errors.add(error)
+        line = shown(f"{_label(plan)}, fold {outcome.fold} failed: {failure.type}: {failure.message}")
+        self._console.print(line, style="red", markup=False, soft_wrap=True)
+
+    def _repeated(self, plan: RunPlan) -> str:
+        alike = self._alike.pop(plan.run_id, 0)
+        return f" ({alike} with an error printed above)" if alike else ""
 
     def waiting(self, plan: RunPlan) -> None:
         """Print the reason for waiting."""
@@ -273,8 +293,7 @@ class _LiveDisplay(_PlainDisplay):
         self.executed += 1
         line, pace = self._runs[plan.run_id]
         pace.count(outcome)
-        if outcome.failure:
-            self._console.print(_failure_line(plan, outcome), style="red", markup=False, soft_wrap=True)
+        self._report_failure(plan, outcome)
         self._bars.update(line, advance=1, pace=str(pace), visible=True)
         if self._workers and len(self._runs) > 1:
             pace = _Pace.of_all(pace for _, pace in self._runs.values())
@@ -286,16 +305,12 @@ class _LiveDisplay(_PlainDisplay):
         line, pace = self._runs[plan.run_id]
         most = min(_MOST_LINES, self._console.height // 2)
         many = sum(task.visible for task in self._bars.tasks) >= most
-        self._bars.update(line, pace=pace.ended(), visible=not many)
+        ended = f"{pace.ended()}{self._repeated(plan)}"
+        self._bars.update(line, pace=ended, visible=not many)
         if many:
-            self.note(f"{_label(plan)}: {pace.ended()}")
+            self.note(f"{_label(plan)}: {ended}")
 
 
 def grid_display(console: Console) -> _PlainDisplay:
     """Return what shows the progress of a grid: live on a terminal, else by plain lines."""
     return _LiveDisplay(console) if console.is_terminal else _PlainDisplay(console)
-
-
-def _failure_line(plan: RunPlan, outcome: FoldOutcome) -> str:
-    assert outcome.failure is not None
-    return shown(f"{_label(plan)}, fold {outcome.fold} failed: {outcome.failure.type}: {outcome.failure.message}")

@@ -68,6 +68,7 @@ _BUILTIN = {
     "dynamic-image": "merbench.prepare.kinds.dynamic_image:KIND",
     "face": "merbench.prepare.kinds.face:KIND",
     "flow": "merbench.prepare.kinds.flow:KIND",
+    "flow-field": "merbench.prepare.kinds.flow_field:KIND",
     "frame-times": "merbench.prepare.kinds.frame_times:KIND",
     "frames": "merbench.prepare.kinds.frames:KIND",
     "landmarks": "merbench.prepare.kinds.landmarks:KIND",

@@ -1,4 +1,4 @@
-"""An input's missing arrays are built into the store; the face of a clip is found once for all its inputs."""
+"""An input's missing arrays are built into the store; what inputs of a clip share is built once for all of them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +12,7 @@ from merbench.prepare.faces.find import FaceAlignment
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.build import build
 from merbench.prepare.kinds.face import face_of, uses_dlib
+from merbench.prepare.kinds.kind import kind_of
 from merbench.prepare.pools import Array
 from merbench.prepare.store import PreparationWatcher, Shelf, ShelfFile, remove_file
 
@@ -21,30 +22,32 @@ def provide(
 ) -> list[Path]:
     """Build the missing `clips` of a shelf and return the file of each; see :meth:`Shelf.provide` for what it raises.
 
-    Where faces must be found, those of the missing clips are built first, as an input of their own, which all inputs
-    share. What runs dlib, which holds the interpreter lock, is built in processes.
+    What inputs of a clip share is built first, as inputs of their own: the face, where it must be found, and the parts
+    of the kind. What runs dlib, which holds the interpreter lock, is built in processes.
     """
     assert shelf.file is not None
-    spec, found = shelf.file.spec, dict[str, Path]()
+    database, spec = shelf.file.database, shelf.file.spec
+    parts = [*kind_of(spec).parts(spec), *filter(None, [face_of(spec)])]
+    found: dict[str, dict[Specification, Path]] = {}
 
-    def find_faces(missing: Sequence[ClipFrames]) -> None:
-        assert shelf.file is not None
-        if (face := face_of(spec)) is None:
-            return
-        faces = Shelf(ShelfFile.of(shelf.file.database, face))
-        with suppress(DataError):  # the clips without a face are named where the input itself is built
-            provide(faces, missing, watcher, workers)
-        paths = zip(missing, faces.there(missing), strict=True)
-        found.update({clip.name: path for clip, path in paths if path is not None})
+    def build_parts(missing: Sequence[ClipFrames]) -> None:
+        for part in parts:
+            shared = Shelf(ShelfFile.of(database, part))
+            with suppress(DataError):  # clips that fail are named where the input itself is built
+                provide(shared, missing, watcher, workers)
+            for clip, path in zip(missing, shared.there(missing), strict=True):
+                if path is not None:
+                    found.setdefault(clip.name, {})[part] = path
 
-    return shelf.provide(clips, partial(_build, spec, found), watcher, workers, uses_dlib(spec), find_faces)
+    return shelf.provide(clips, partial(_build, spec, found), watcher, workers, uses_dlib(spec), build_parts)
 
 
-def _build(spec: Specification, found: Mapping[str, Path], clip: ClipFrames) -> Array:
-    face = None
-    if path := found.get(clip.name):
+def _build(spec: Specification, found: Mapping[str, Mapping[Specification, Path]], clip: ClipFrames) -> Array:
+    made: dict[Specification | None, Array] = {}
+    for part, path in found.get(clip.name, {}).items():
         try:
-            face = FaceAlignment.of(Shelf.read(path))
-        except DataError:  # changed since it was built: found again, now and next time
+            made[part] = Shelf.read(path)
+        except DataError:  # changed since it was built: made again, now and next time
             remove_file(path)
-    return build(spec, clip, Faces.of(spec, clip, face))
+    face = made.pop(face_of(spec), None)
+    return build(spec, clip, Faces.of(spec, clip, None if face is None else FaceAlignment.of(face), made))

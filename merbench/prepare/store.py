@@ -159,8 +159,7 @@ class Shelf:
         the store can't be written.
         """
         assert self.file is not None
-        timed = kind_of(self.file.spec).needs_fps(self.file.spec)
-        keys = [clip_key(clip, timed) for clip in clips]
+        keys = self._keys(clips)
         there = self.arrays()
         if not set(keys) <= set(there) or _description(self.folder) is None:
             with self._alone(watcher):
@@ -177,7 +176,12 @@ class Shelf:
     def there(self, clips: Sequence[ClipFrames]) -> list[Path | None]:
         """Return the file of each clip that is built."""
         arrays = self.arrays()
-        return [arrays.get(clip_key(clip)) for clip in clips]
+        return [arrays.get(key) for key in self._keys(clips)]
+
+    def _keys(self, clips: Sequence[ClipFrames]) -> list[str]:
+        assert self.file is not None
+        timed = kind_of(self.file.spec).needs_fps(self.file.spec)
+        return [clip_key(clip, timed) for clip in clips]
 
     @staticmethod
     def read(path: Path) -> Array:

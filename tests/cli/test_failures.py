@@ -57,6 +57,32 @@ def test_a_failing_fold_exits_with_1_and_keeps_all_others(merbench, done, failin
     assert [path.parent.name for path, age in ages.items() if path.stat().st_mtime_ns != age] == ["samm--006"]
 
 
+PHASES = """
+from merbench.training.phases import Phase
+from merbench.training.torch_method import TorchConfig, TorchMethod
+from torch import nn
+
+class Toy(TorchMethod):
+    Config = TorchConfig
+    def module(self):
+        return nn.Linear(3, len(self.problem.outputs))
+    def phases(self, train, run):
+        run.epoch_end(1, self)
+        return [Phase("training", train.inputs, train.labels)]
+"""
+
+
+def test_a_phase_that_breaks_is_one_line_whatever_the_number_of_folds(merbench, toy, small):
+    toy(card=FLOW, **{"method.py": PHASES})
+    said = merbench("run", "toy", *small, "--seeds", "0-1")
+    assert said.code == 1
+    error = r"ValueError: a phase of Toy called epoch_end\(1\): TorchMethod reports the epochs of the last phase"
+    matches(said.out, rf"^toy seed 0, fold \S+ failed: {error}")
+    assert len(re.findall(rf"fold \S+ failed: {error}", said.out)) == 1
+    matches(said.out, r"^toy seed 0: 0/9 folds.* 9 failed \(8 with an error printed above\)$")
+    matches(said.out, r"^toy seed 1: 0/9 folds.* 9 failed \(9 with an error printed above\)$")
+
+
 def test_runs_without_predictions_are_shown_but_not_exported(merbench, done, refused, failing, small):
     failing("scores = scores[:, :2]")
     said = merbench("run", "toy", *small, "--folds", "samm/006")

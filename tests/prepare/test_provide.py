@@ -1,10 +1,11 @@
-"""The face of a clip is found once, kept, and used by all its inputs."""
+"""The face of a clip is found once, and the flow of a pair of its frames computed once, for all its inputs."""
 
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from support.cases import each
 from support.moving import moving_clip
 from support.refusals import refusal
 from support.watching import Watcher
@@ -14,6 +15,7 @@ from merbench.contracts.inputs import DynamicImage, Flow, Frames, Landmarks
 from merbench.prepare import pools
 from merbench.prepare.faces import aligned
 from merbench.prepare.faces.find import landmarks_installed
+from merbench.prepare.kinds import flow_field
 from merbench.prepare.kinds.build import build
 from merbench.prepare.provide import provide
 from merbench.prepare.store import SILENT, Shelf, ShelfFile, stored_shelves
@@ -36,6 +38,14 @@ def found(monkeypatch):
     return wheres
 
 
+@pytest.fixture
+def computed(monkeypatch):
+    """Return the pairs between which flow is computed."""
+    pairs, of_pair = [], flow_field.flow
+    monkeypatch.setattr(flow_field, "flow", lambda *pair: pairs.append(pair) or of_pair(*pair))
+    return pairs
+
+
 def provided(spec, clips, watcher=SILENT):
     shelf = Shelf(ShelfFile.of("casme2", spec))
     return [shelf.read(path) for path in provide(shelf, clips, watcher)]
@@ -45,7 +55,11 @@ def provided(spec, clips, watcher=SILENT):
 def test_all_inputs_of_a_clip_share_its_face(clips, found, way):
     specs = [Flow(faces=way, size=16, face_size=32, algorithm="farneback"), Frames(faces=way, size=16, count=3)]
     specs += [DynamicImage(faces=way, size=16, magnify="evm")]
-    specs += [Landmarks(faces=way), Flow(faces=way, size=16, face_size=32, mask="face")] if way == "landmarks" else []
+    specs += (
+        [Landmarks(faces=way), Flow(faces=way, size=16, face_size=32, algorithm="farneback", mask="face")]
+        if way == "landmarks"
+        else []
+    )
     watcher = Watcher()
     arrays = [provided(spec, clips, watcher) for spec in specs]
     assert sorted(where.partition(",")[0] for where in found) == [clip.name for clip in clips]
@@ -55,7 +69,45 @@ def test_all_inputs_of_a_clip_share_its_face(clips, found, way):
     for spec, of_spec in zip(specs, arrays, strict=True):
         for clip, array in zip(clips, of_spec, strict=True):
             np.testing.assert_array_equal(array, build(spec, clip), err_msg=str(spec))
-    assert sorted(str(shelf.file.spec) for shelf in stored_shelves()) == sorted([*map(str, specs), f"face({way})"])
+    shared = [f"face({way})", f"flow-field(onset-apex, 32, farneback, faces={way})"]
+    assert sorted(str(shelf.file.spec) for shelf in stored_shelves()) == sorted([*map(str, specs), *shared])
+
+
+def test_all_flow_inputs_of_a_clip_share_the_flow_of_its_pairs(clips, computed):
+    same = {"faces": "haar", "face_size": 32, "algorithm": "farneback"}
+    specs = [
+        Flow(size=16, **same),
+        Flow(size=8, channels=("u", "v"), normalise="hsv", resample=True, **same),
+        Flow(size=32, channels=("magnitude",), normalise="none", **same),
+    ]
+    jittered = [Flow(size=size, onset_jitter=1, apex_jitter=2, **same) for size in (16, 8)]
+    for group, pairs in each(((specs, 1), (jittered, 12))):  # of 15 shifts, the apex 18 is missing: 17 is taken
+        for spec in group:
+            arrays = provided(spec, clips)
+            assert len(computed) == pairs * len(clips)
+            for clip, array in zip(clips, arrays, strict=True):
+                given, computed[:] = computed[:], []
+                np.testing.assert_array_equal(array, build(spec, clip), err_msg=str(spec))
+                computed[:] = given
+        computed.clear()
+
+
+def test_other_flow_is_not_shared_and_changed_flow_is_computed_again(clips, computed):
+    plain = {"faces": "haar", "face_size": 32, "algorithm": "farneback"}
+    for change in each(({}, {"span": "onset-offset"}, {"face_size": 24}, {"magnify": "evm"}, {"faces": "delivered"})):
+        computed.clear()
+        for size in (8, 16):
+            spec = Flow(size=size, **plain | change)
+            np.testing.assert_array_equal(provided(spec, clips[:1])[0], build(spec, clips[0]))
+        assert len(computed) == 1 + 2  # shared, and twice by `build` alone
+    (fields,) = (shelf for shelf in stored_shelves() if "flow-field(onset-apex, 24" in str(shelf.file.spec))
+    (path,) = fields.arrays().values()
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    computed.clear()
+    spec = Flow(size=12, **plain | {"face_size": 24})
+    np.testing.assert_array_equal(provided(spec, clips[:1])[0], build(spec, clips[0]))
+    assert len(computed) == 2
+    assert not fields.arrays()
 
 
 def test_only_clips_without_a_face_fail_and_a_changed_face_is_found_again(clips, found):

@@ -302,7 +302,8 @@ def test_the_pretraining_of_the_guide_runs():
     exec(f"{code}\n{phases}", own)
     method, config = own["MyPretrained"], own["Pretrained"](epochs=1, pretrain_epochs=2)
     assert method.auxiliary(config) == {"samm-lv": None}
-    run = RunContext(seed=1, auxiliary=lambda name: auxiliary())
+    data = replace(auxiliary(), emotions=np.array(["anger", "fear"] * 10, dtype=object))
+    run = RunContext(seed=1, auxiliary=lambda name: data)
     found = method(config, PROBLEM).pretrain(run)
     assert sorted(found) == ["encoder.0.bias", "encoder.0.weight"]
     made = method(config, PROBLEM)

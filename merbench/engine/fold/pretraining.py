@@ -104,6 +104,8 @@ def _kept(path: Path, train: Callable[[], Arrays]) -> Arrays:
     try:
         found = _read(path)  # perhaps another process was faster
         if found is None:
+            for draft in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
+                draft.unlink(missing_ok=True)
             found = train()
             if found:
                 _write(path, found)

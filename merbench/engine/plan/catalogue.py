@@ -162,7 +162,7 @@ def method_card(entry: Entry) -> Card:
     """
     path = method_folder(entry)[0] / "card.yaml"
     if not path.is_file():
-        raise MerbenchError(f"{_named(entry)} has no card: {path} is missing")
+        raise MerbenchError(f"{_named(entry)} has no card: {path} is missing (a package must list it as package data)")
     try:
         card = _read_card(path)
     except MerbenchError:

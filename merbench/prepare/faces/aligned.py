@@ -1,6 +1,6 @@
 """The faces of one clip, which the inputs built from it share."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from typing import Any, Literal, TypeVar, cast
 
@@ -16,8 +16,9 @@ Made = TypeVar("Made")
 class Faces:
     """The faces of a clip, aligned by the onset frame's transform or each by its own; for one thread.
 
-    `numbers` are those of the frames on disk, ascending. `onset` is where the face is in the onset frame, if known.
-    Faces from the frame `magnified_from` on are magnified, see :mod:`merbench.prepare.magnify`.
+    `clip` is the annotated one; `numbers` are those of its frames on disk, ascending. `onset` is where the face is in
+    the onset frame, if known; `made` has what :meth:`once` need not make. Faces from the frame `magnified_from` on are
+    magnified, see :mod:`merbench.prepare.magnify`.
     """
 
     def __init__(
@@ -27,14 +28,21 @@ class Faces:
         align: Literal["onset", "frame"],
         onset: FaceAlignment | None = None,
         magnified_from: float | None = None,
+        made: Mapping[Hashable, Any] | None = None,
     ) -> None:
-        self._clip, self._found, self._align, self._known = clip, found, align, onset
+        self.clip, self._found, self._align, self._known = clip, found, align, onset
         self._magnified_from = magnified_from
-        self._made: dict[Hashable, Any] = {}
+        self._made = dict(made or {})
         self.numbers = sorted(clip.files)
 
     @classmethod
-    def of(cls, spec: Specification, clip: ClipFrames, onset: FaceAlignment | None = None) -> "Faces":
+    def of(
+        cls,
+        spec: Specification,
+        clip: ClipFrames,
+        onset: FaceAlignment | None = None,
+        made: Mapping[Hashable, Any] | None = None,
+    ) -> "Faces":
         """Return the faces that a settled specification asks for, or pictures as delivered if it says nothing.
 
         Magnification begins a second before the onset, or at the first frame if the span is the whole clip.
@@ -46,7 +54,7 @@ class Faces:
             if clip.fps is None:
                 raise DataError(f"{clip.name} has no frame rate, which magnify: evm needs")
             begin = min(clip.files) if getattr(spec, "span", "") == "clip" else clip.onset - clip.fps
-        return cls(clip, found, getattr(spec, "align", "onset"), onset, begin)
+        return cls(clip, found, getattr(spec, "align", "onset"), onset, begin, made)
 
     def face(self, number: int, size: int) -> Image:
         """Return the face of a frame, BGR, `size` x `size`; it is kept, and read only."""
@@ -54,7 +62,7 @@ class Faces:
 
     def aligned(self, number: int, size: int) -> Image:
         """Return the face of a frame that is used once, without keeping it unless it is magnified."""
-        begin, fps = self._magnified_from, self._clip.fps
+        begin, fps = self._magnified_from, self.clip.fps
         if begin is None or fps is None or number < begin:
             return self._aligned(number, size)
         from_begin = ((known, self._aligned(known, size)) for known in self.numbers if known >= begin)
@@ -66,9 +74,9 @@ class Faces:
 
     def _aligned(self, number: int, size: int) -> Image:
         onset, alignment = self._onset
-        if number == self._clip.nearest(self._clip.onset):
+        if number == self.clip.nearest(self.clip.onset):
             return alignment.apply(onset, size)
-        image = self._clip.image(number)
+        image = self.clip.image(number)
         if self._align == "frame":
             return find_face(image, self._found, self._where(number)).apply(image, size)
         if image.shape != onset.shape:
@@ -88,7 +96,7 @@ class Faces:
         image, alignment = self._onset
         if alignment.landmarks is not None or not landmarks:
             return alignment
-        where = self._where(self._clip.nearest(self._clip.onset))
+        where = self._where(self.clip.nearest(self.clip.onset))
         return self.once("landmarks", lambda: find_face(image, self._found, where, landmarks=True))
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
@@ -99,9 +107,9 @@ class Faces:
 
     @cached_property
     def _onset(self) -> tuple[Image, FaceAlignment]:
-        number = self._clip.nearest(self._clip.onset)
-        image = self._clip.image(number)
+        number = self.clip.nearest(self.clip.onset)
+        image = self.clip.image(number)
         return image, self._known or find_face(image, self._found, self._where(number))
 
     def _where(self, number: int) -> str:
-        return f"{self._clip.name}, frame {number} ({self._clip.files[number]})"
+        return f"{self.clip.name}, frame {number} ({self.clip.files[number]})"

@@ -1,4 +1,4 @@
-"""Optical flow of a pair of faces, channels derived from it, and its encodings."""
+"""Channels of the optical flow of a pair of faces, and their encodings."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -9,39 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts import inputs
-from merbench.prepare import marked, pictures, sampling
+from merbench.contracts.specifications import Specification
+from merbench.prepare import marked, pictures
 from merbench.prepare.faces.aligned import Faces
-from merbench.prepare.frames import ClipFrames, Image, grey
+from merbench.prepare.frames import ClipFrames
+from merbench.prepare.kinds import flow_field
+from merbench.prepare.kinds.flow_field import Field
 from merbench.prepare.kinds.kind import Form, Kind
 
-Field = npt.NDArray[np.float32]
-Algorithm = Literal["tvl1", "farneback"]
 Channel = Literal["u", "v", "strain", "magnitude"]
-
-_cv2: Any = cv2  # its type stubs miss what contrib adds
 
 #: Values outside the face are divided by this, and their colours limited to this many times the mean (MEDN's authors).
 OUTSIDE = 3
-
-
-def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
-    """Return the movement from one grey picture to another.
-
-    ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
-    with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2.
-
-    The field, (height, width, 2), is u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first`
-    is at (x + u, y + v) of `last`. Exactly 0 for identical pictures.
-    """
-    if np.array_equal(first, last):  # scaled to 0..255, numerical residue would look like movement
-        return np.zeros((*first.shape, 2), dtype=np.float32)
-    if algorithm == "tvl1":
-        field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
-    else:
-        field = cv2.calcOpticalFlowFarneback(
-            first, last, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0
-        )
-    return np.asarray(field, dtype=np.float32)
 
 
 def strain(field: Field) -> Field:
@@ -139,11 +118,14 @@ class _FlowKind(Kind[inputs.Flow]):
     def needs_landmarks(self, spec: inputs.Flow) -> bool:
         return spec.mask == "face"
 
+    def parts(self, spec: inputs.Flow) -> list[Specification]:
+        return [flow_field.field_of(spec)]
+
     def build(self, spec: inputs.Flow, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
-        """Build the flow, which is computed once for each pair of frames."""
-        first, last = sampling.nearest(faces.numbers, clip.ends(spec.span))
-        key = ("flow", first, last, spec.algorithm, spec.face_size)
-        values = channels(faces.once(key, lambda: _of_pair(spec, faces, first, last)), spec.channels)
+        part = flow_field.field_of(spec)
+        fields = faces.once(part, lambda: flow_field.KIND.build(part, clip, faces))
+        pair = flow_field.pair_of(spec, clip, faces)
+        values = channels(fields[flow_field.pairs_of(part, faces).index(pair)], spec.channels)
         mask = None
         if spec.mask == "face":
             values = damp_outside(values, face_mask(faces.points(spec.face_size), spec.face_size))
@@ -202,11 +184,6 @@ def _encoded(spec: inputs.Flow, values: Field, mask: npt.NDArray[np.bool_] | Non
 
 def _unit(values: npt.NDArray[np.uint8]) -> Field:
     return np.asarray(values / np.float32(255), dtype=np.float32)
-
-
-def _of_pair(spec: inputs.Flow, faces: Faces, first: int, last: int) -> Field:
-    before, after = (grey(faces.face(number, spec.face_size))[:, :, 0] for number in (first, last))
-    return flow(before, after, spec.algorithm)
 
 
 KIND = _FlowKind()

@@ -1,6 +1,6 @@
 """The base class of input kinds; see ``docs/adding-an-input.md``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -44,6 +44,14 @@ class Kind(Generic[Spec]):
         `spec` has no ``faces: auto``. With jitter, onset and apex of `clip` are shifted, and `faces` stay as annotated.
         """
         raise NotImplementedError
+
+    def parts(self, spec: Spec) -> Sequence[Specification]:
+        """Return what the inputs of a clip share: settled specifications of arrays that are built first and kept.
+
+        :meth:`build` gets each from ``faces.once(part, make)``, where `make` builds one that is not kept. The face in
+        the onset frame is shared without being named here.
+        """
+        return ()
 
     def versions(self, spec: Spec, clip: ClipFrames) -> list[ClipFrames]:
         """Return the versions of a clip from which a batch of training draws, first the annotated one.

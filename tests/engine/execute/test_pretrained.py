@@ -1,9 +1,12 @@
 """A method with both kinds of pretraining under every option of ``run``: the same predictions, trained as seldom."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -169,6 +172,69 @@ def test_one_process_pretrains_while_others_wait(planned, small_protocol, small_
     assert len(log()) == 1
     for n, fold in enumerate(FOLDS):
         same(pd.read_parquet(tmp_path / f"{n}"), undisturbed_fold(plan, fold))
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from unittest.mock import MagicMock
+import torch
+from merbench.contracts.protocols import load_protocol
+from merbench.engine.execute.grid import execute
+from merbench.engine.plan.data import choose_data
+from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
+from support.killing import at_change
+torch.set_num_threads(1)  # no threads before a fork
+spec = load_protocol(Path(sys.argv[1]))
+prepared = PreparedProtocol.of(spec, choose_data(sys.argv[2], [spec]))
+(plan,) = plan_runs(Request.named(("phased",)), [prepared])
+runs, write, number = Path(sys.argv[3]), Path.write_bytes, 0
+
+def half(path, content):
+    write(path, content[: len(content) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+while True:  # killed at each change of the folder of kept pretraining, one after the other; at 0 half way in a file
+    if os.fork() == 0:
+        at_change(r"/pretrained(/|$)", number or 999, lambda _: os.kill(os.getpid(), signal.SIGKILL))
+        Path.write_bytes = write if number else lambda path, content: (
+            half if "/pretrained/" in str(path) else write)(path, content)
+        execute([plan], runs, MagicMock(), folds=sys.argv[4:])
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    kept = plan.task.kept
+    print(json.dumps([number, status, sorted(path.name for path in kept.glob("*")) if kept.is_dir() else []]))
+    if status == 0:
+        break
+    for path in kept.glob("*.safetensors"):
+        path.unlink()
+    number += 1
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_while_pretraining_is_kept_leaves_nothing_half_written(
+    planned, small_protocol, small_release, tmp_path, log
+):
+    (plan,) = planned()
+    path = os.pathsep.join(filter(None, [*sys.path, str(Path(__file__).parents[2])]))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    script = [sys.executable, "-c", KILLED, small_protocol, small_release, tmp_path / "runs", *FOLDS]
+    ended = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
+    kills = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [status for _, status, _ in kills] == [-signal.SIGKILL] * (len(kills) - 1) + [0]
+    assert len(kills) > 3, kills
+    for number, status, files in each(kills):
+        whole = [name for name in files if name.endswith(".safetensors")]
+        assert len(whole) == (status == 0)
+        assert number or any(name.endswith(".tmp") for name in files)  # the half of it was written
+    assert not [name for name in kills[-1][2] if name.endswith(".tmp")]
+    before = len(log())
+    states, watcher = ran([plan], tmp_path / "runs")
+    assert states[0].complete
+    assert len(watcher.outcomes) == len(plan.file.folds) - len(FOLDS)
+    assert len(log()) == before
+    same(predictions(plan, tmp_path / "runs"), undisturbed(replace(plan, task=replace(plan.task, kept=None))))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from merbench.methods.medn import augment
 from torch.testing import assert_close
 
 from merbench.prepare.kinds.flow import colour
-from merbench.prepare.kinds.flow import flow as flow_between
+from merbench.prepare.kinds.flow_field import flow as flow_between
 
 MIRROR = augment.Draw(torch.tensor([True]), torch.tensor([[1.0, 0, 0]]), torch.ones(1, 2))
 

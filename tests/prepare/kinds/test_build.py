@@ -8,7 +8,7 @@ from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, L
 from merbench.prepare.faces.find import find_face, landmarks_installed
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.jitter import shifted, variants
-from merbench.prepare.kinds import flow
+from merbench.prepare.kinds import flow, flow_field
 from merbench.prepare.kinds.build import build
 from merbench.prepare.kinds.dynamic_image import dynamic_image
 
@@ -173,9 +173,9 @@ def test_flow_with_jitter_holds_the_flow_of_each_pair(moving):
 
 def test_frames_are_read_and_pairs_computed_once(moving, monkeypatch):
     read, computed = [], []
-    image, of_pair = ClipFrames.image, flow.flow
+    image, of_pair = ClipFrames.image, flow_field.flow
     monkeypatch.setattr(ClipFrames, "image", lambda self, number: read.append(number) or image(self, number))
-    monkeypatch.setattr(flow, "flow", lambda *pair: computed.append(pair) or of_pair(*pair))
+    monkeypatch.setattr(flow_field, "flow", lambda *pair: computed.append(pair) or of_pair(*pair))
     build(Flow(faces="delivered", face_size=16, size=16, onset_jitter=2, apex_jitter=2), moving)
     assert sorted(read) == [10, 11, 12, 13, 14, 15, 16, 17]
     # Of 25 shifts the apexes 17 and 18 are one, as frame 18 is missing, and an apex at the onset 14 moves to 15.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from merbench.prepare.kinds import flow
+from merbench.prepare.kinds import flow_field
 from merbench.prepare.kinds.flow import channels, colour, damp_outside, face_mask, resize, strain, to_bytes
 
 SIZE = 96
@@ -24,10 +24,10 @@ def test_flow_is_u_to_the_right_and_v_down():
         for u, v in ((1.5, 0), (0, 1), (-1, 0.5)):
             shift = np.array([[1, 0, u], [0, 1, v]], dtype=np.float32)
             moved = cv2.warpAffine(still, shift, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            field = flow.flow(still, moved, algorithm)
+            field = flow_field.flow(still, moved, algorithm)
             assert (field.shape, field.dtype) == ((SIZE, SIZE, 2), np.float32)
             np.testing.assert_allclose(np.median(field[INSIDE, INSIDE], axis=(0, 1)), [u, v], atol=0.15)
-        assert (flow.flow(still, still, algorithm) == 0).all()
+        assert (flow_field.flow(still, still, algorithm) == 0).all()
 
 
 @given(field=FIELDS)
