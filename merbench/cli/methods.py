@@ -52,7 +52,9 @@ def _whole_card(name: str) -> dict[str, object]:
         method = METHODS.get(name)
     except SetupError as error:
         command = str(error).partition("not installed: ")[2]
-        return _described(method_card(entry)) | {"origin": entry.origin, "not installed": command}
+        card = method_card(entry)
+        inputs = {"inputs": {key: str(spec) for key, spec in card.inputs.items()}} if card.inputs else {}
+        return _described(card) | inputs | {"origin": entry.origin, "not installed": command}
     card, config = method.card, method.resolve()
     content = _described(card)
     by_task = {}

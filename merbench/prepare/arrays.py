@@ -33,9 +33,15 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
                 lacking = kind.lacking(asked, source) or lacking_for(asked) or _lacking_fps(asked, source)
             else:
                 lacking = None if _offered(source, spec) else f"has only {'; '.join(map(str, offers))}"
+                if lacking and _offered(source, _resampled(spec)):
+                    lacking += " (other sizes with resample: true)"
             if lacking is not None:
                 said.append(f"input {name!r}, {spec}: {source.database.card.name} {lacking}")
     return said
+
+
+def _resampled(spec: InputSpec) -> InputSpec:
+    return spec.model_copy(update={"resample": True}) if "resample" in type(spec).model_fields else spec
 
 
 def _lacking_fps(spec: InputSpec, source: Source) -> str | None:

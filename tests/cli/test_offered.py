@@ -54,7 +54,11 @@ def test_broken_entries_are_named_and_the_others_are_listed(merbench, refused, r
 
 
 def test_methods_that_lack_a_package_are_not_installed_and_others_work(merbench, refused, done, small, toy, tmp_path):
-    toy("toy-0", card="requires: [no-such-package>=2]\n", **{"method.py": "import no_such_package\n"})
+    toy(
+        "toy-0",
+        card="requires: [no-such-package>=2]\ninputs:\n  flow: {kind: flow}\n",
+        **{"method.py": "import no_such_package\n"},
+    )
     toy("toy-1", card="requires: [MODULE>=2]\n")
     toy("toy-2", card="requires: [typer]\n")
     for words in ("run toy-0", "run majority toy-1", "ablate toy-1", "ablate medn --beside toy-0"):
@@ -64,7 +68,8 @@ def test_methods_that_lack_a_package_are_not_installed_and_others_work(merbench,
     assert (said.code, OURS | {"toy-2"} <= listed(said.out), "toy-0" in said.out) == (0, True, False)
     lines = said.err.splitlines()
     assert [("broken" in line, "is not installed: pip install '" in line) for line in lines] == [(False, True)] * 2
-    assert "\nnot installed: pip install 'no-such-package>=2'\n" in done("methods", "toy-0")
+    card = done("methods", "toy-0")
+    says(card, "\nnot installed: pip install 'no-such-package>=2'\n", "\n  flow: flow(onset-apex, 28, u/v/strain, ")
     found = done("doctor")
     assert lines == [line for line in found.splitlines() if "not installed" in line]
     assert re.search(f"^timm +{re.escape(version('timm'))}$", found, re.MULTILINE)  # which the card of medn requires

@@ -82,8 +82,8 @@ def test_missing_inputs_are_named_with_the_offered_ones(tmp_path, monkeypatch):
     said = missing_inputs(sources, wanted)
     assert said == [
         f"input 'image', {DynamicImage()}: mine has only {FLOW}",
-        f"input 'flow', {Flow(size=56)}: mine has only {FLOW}",
-        f"input 'flow', {Flow(size=56)}: yours has only {FLOW}; {DynamicImage()}",
+        f"input 'flow', {Flow(size=56)}: mine has only {FLOW} (other sizes with resample: true)",
+        f"input 'flow', {Flow(size=56)}: yours has only {FLOW}; {DynamicImage()} (other sizes with resample: true)",
     ]
     with pytest.raises(MerbenchError, match="this data can't serve input 'image'") as caught:
         prepare_inputs(sources, _all_clips(sources), wanted)

@@ -36,14 +36,14 @@ class Kind(Generic[Spec]):
 
     def form(self, spec: Spec) -> Form:
         """Return type and shape of the array of one clip, without jitter."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define form(spec)")
 
     def build(self, spec: Spec, clip: ClipFrames, faces: Faces) -> Array:
         """Build the array of one clip from its frames.
 
         `spec` has no ``faces: auto``. With jitter, onset and apex of `clip` are shifted, and `faces` stay as annotated.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define build(spec, clip, faces)")
 
     def parts(self, spec: Spec) -> Sequence[Specification]:
         """Return what the inputs of a clip share: settled specifications of arrays that are built first and kept.
@@ -66,7 +66,7 @@ class Kind(Generic[Spec]):
 
     def take(self, spec: Spec, clips: pd.DataFrame) -> Array:
         """Return the arrays of `clips`, shape (n_clips, ...), from the clip table."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define take(spec, clips)")
 
     def lacking(self, spec: Spec, source: Source) -> str | None:
         """Return what a database or this machine lacks to serve `spec`, as the tail of a line: ``has no onset``.

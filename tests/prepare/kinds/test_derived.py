@@ -64,7 +64,8 @@ def test_a_release_serves_nothing_that_its_bytes_have_lost(release):
         {"align": "frame"},
     ):
         (line,) = missing_inputs([release], {"flow": Flow(**settings)})
-        assert line.endswith(f"megc2019-flow28 has only {FLOW}"), settings
+        hint = " (other sizes with resample: true)" * (settings == {"size": 14})
+        assert line.endswith(f"megc2019-flow28 has only {FLOW}{hint}"), settings
     with pytest.raises(MerbenchError, match="can't serve"):
         prepare_input([release], release.clips, Flow(size=14))
 

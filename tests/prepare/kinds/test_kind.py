@@ -129,6 +129,11 @@ def test_wrong_arrays_are_one_line_with_kind_specification_and_clip(offered, cli
                 f"input kind 'grey' built NaN or infinite values for {of_clip}",
             ),
             ("np.stack([", "np.stack([clip.apexes] + [", f"input kind 'grey' failed on {of_clip}: AttributeError("),
+            (
+                "def build",
+                "def built",
+                f"input kind 'grey' failed on {of_clip}: NotImplementedError('_GreyKind must define",
+            ),
             ("return np.stack", "return {}\n        np.stack", f"{start} object () for {of_clip}, not"),
         )
     ):
