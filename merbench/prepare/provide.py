@@ -1,6 +1,6 @@
 """An input's missing arrays are built into the store; what inputs of a clip share is built once for all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ def provide(
 
 
 def _build(spec: Specification, found: Mapping[str, Mapping[Specification, Path]], clip: ClipFrames) -> Array:
-    made: dict[Specification | None, Array] = {}
+    made: dict[Hashable, Array] = {}
     for part, path in found.get(clip.name, {}).items():
         try:
             made[part] = Shelf.read(path)
