@@ -100,7 +100,7 @@ def test_prepared_inputs_serve_a_run(done, added, tiny, home, monkeypatch):
 def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
     done("data", "prepare", "smic-hs", "--for", "svm-flow")
     kept = sorted((home / "store").glob("smic-hs/*/*.npy"))
-    assert len(kept) == 3
+    assert len(kept) == 2 * 3  # each clip, and the flow of its pair
     assert "can't be used" not in done("data", "list", "--store")
     added["smic-hs"].rename(added["smic-hs"].with_name("unmounted"))
     assert "can't be read now: kept" in done("data", "list", "--store")
@@ -108,9 +108,9 @@ def test_the_store_is_listed_and_unusable_inputs_are_pruned(done, added, home):
     added["smic-hs"].with_name("unmounted").rename(added["smic-hs"])
     changed = next(added["smic-hs"].rglob("s1_ne_51/*100.bmp"))
     changed.touch()
-    assert "1 arrays are unusable for the registered copies" in done("data", "list", "--store")
-    assert "removed 1 arrays" in done("data", "list", "--store", "--prune")
-    assert len(set(kept) & set((home / "store").glob("smic-hs/*/*.npy"))) == 2
+    assert "2 arrays are unusable for the registered copies" in done("data", "list", "--store")
+    assert "removed 2 arrays" in done("data", "list", "--store", "--prune")
+    assert len(set(kept) & set((home / "store").glob("smic-hs/*/*.npy"))) == 4
     (home / "databases.json").unlink()
     assert "its database is not registered" in done("data", "list", "--store")
     done("data", "list", "--store", "--prune")

@@ -109,11 +109,11 @@ def test_methods_with_missing_inputs_or_a_wrong_card_are_refused(refused, small,
 
 
 def test_unknown_diagnostics_are_reported_and_predictions_kept(merbench, done, small, toy):
-    toy(body="def diagnose(self, inputs):\n    return {'attention/map': np.zeros((inputs.clips, 7, 7))}")
+    toy(body="def diagnose(self, inputs):\n    return {'heat/map': np.zeros((inputs.clips, 7, 7))}")
     said = merbench("run", "toy", *small, "--diagnose", "--folds", "samm/006")
     assert said.code == 1
     (line,) = [line for line in said.out.splitlines() if "samm/006: PredictionError" in line]
-    assert "diagnose returned 'attention/map', expected names of the form feature/<name>, gate/<name>, kept/" in line
+    assert "diagnose returned 'heat/map', expected names of the form feature/<name>, gate/<name>, kept/" in line
     assert "Traceback" not in said.out + said.err
     assert "failed" not in said.out + done("run", "toy", *small)
 
