@@ -48,9 +48,8 @@ def write_runs(release: Path, count: int, runs: Path) -> None:
     for index in range(count):
         plan, row = plans[index % SEEDS], index // SEEDS
         key = plan.file.key.model_copy(update={"config": {"row": row}})
-        file = plan.file.model_copy(
-            update={"run_id": f"{plan.file.run_id}-{row}", "key": key, "variant": f"row={row}", "sequence": None}
-        )
+        run_id = f"{plan.file.method}-{plan.file.protocol}-s{key.seed}-{key.digest()[:10]}"
+        file = plan.file.model_copy(update={"run_id": run_id, "key": key, "variant": f"row={row}", "sequence": None})
         scores = rng.random((len(split.clips), 3)) + 0.7 * np.eye(3)[split.labels]
         table = prediction_table(split.clips, split.labels, Prediction(scores), split.problem)
         content = parquet_bytes(table.sort_values(["dataset", "subject", "clip"], ignore_index=True))

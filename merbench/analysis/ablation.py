@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merbench.analysis.held import Truth, hold
+from merbench.analysis.held import hold
 from merbench.analysis.rows import Row, finite, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import RecordError
 from merbench.contracts.notes import Note
 from merbench.records.read import read_run
+from merbench.records.truth import Truth
 from merbench.scoring.decoupling import Decoupling, decoupling
 from merbench.scoring.paired import Difference, Identity, paired_difference, restricted
 from merbench.scoring.same_units import same_units

@@ -40,7 +40,8 @@ def row_scores(runs: Sequence[RecordedRun], folder: Path | None = None) -> _RowS
     if (known := _read(path)) is not None:
         return known
     found = _computed(runs)
-    keep_json(path, _as_json(*found))
+    if _path(runs, folder) == path:  # else predictions did not verify when they were read
+        keep_json(path, _as_json(*found))
     return found
 
 

@@ -6,51 +6,25 @@ Results of a comparison are kept by the checksums of what was compared, so that 
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
-
-import pandas as pd
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.records.files import write_whole
-from merbench.records.model import RunFile
+from merbench.records.model import UNKNOWN, UNSEEN, RunFile
 from merbench.records.predictions import with_truth
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
+from merbench.records.truth import Truth, against, labelled
 
 #: Incremented when what is compared changes: results of earlier comparisons are then not used.
-VERSION = 1
+VERSION = 2
+#: So many runs keep their predictions, which are read again for scoring otherwise: some 0.2 MB each.
+_KEPT = 300
 #: How many clips or folds a message names.
 _MOST = 3
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the rows of a run must be, and what that is known from, such as ``the official list of megc2019``.
-
-    `clips` has ``dataset, subject, clip, truth, fold`` of all tested clips; `parts` are the names of the reporting
-    parts; `split_digest` covers the training clips of each fold, too.
-    """
-
-    origin: str
-    clips: pd.DataFrame
-    outputs: tuple[str, ...]
-    parts: tuple[str, ...]
-    split_digest: str
-
-    @cached_property
-    def folds(self) -> dict[str, int]:
-        """Fold -> number of test clips."""
-        return {str(fold): int(clips) for fold, clips in self.clips.fold.value_counts().items()}
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of everything that a run is compared with."""
-        return digest([self.clips.to_numpy().tolist(), self.outputs, self.parts, self.split_digest])
 
 
 #: Returns the truth of a run, or why there is none and the next step.
@@ -78,6 +52,8 @@ def hold(run: RecordedRun, truth: Truth | str, cache: Path | None = None) -> tup
     Returns a :class:`HeldRun`, or a run that is not ranked where the truth is unknown; and in a line how the run
     differs, empty if it does not. `cache` is a folder that keeps which runs agree.
     """
+    if found := list(_contradictions(run.file)):
+        return run, f"{run.file.run_id}: run.json contradicts itself: {'; '.join(found)}"
     if isinstance(truth, str):
         unheld = _same_as(run, _NotHeld(run.file, run.place, run.asked))
         unheld.why = truth
@@ -86,7 +62,7 @@ def hold(run: RecordedRun, truth: Truth | str, cache: Path | None = None) -> tup
     if kept is None or not kept.exists():
         if found := list(_differences(run, truth)):
             return run, f"{run.file.run_id} differs from {truth.origin}: {'; '.join(found)}"
-        if kept is not None:
+        if kept is not None and run.mark is not None:
             with suppress(MerbenchError):
                 write_whole(kept, b"")
     held = _same_as(run, HeldRun(run.file, run.place, run.asked))
@@ -96,10 +72,12 @@ def hold(run: RecordedRun, truth: Truth | str, cache: Path | None = None) -> tup
 
 def hold_all(runs: Runs, truth_of: TruthOf, cache: Path | None = None) -> Runs:
     """Hold every run; those that differ from their truth are excluded and named in `problems`, a line each."""
-    kept, differing = [], []
+    kept: list[RecordedRun] = []
+    differing = []
     for run in runs:
         found, difference = hold(run, truth_of(run.file), cache)
-        found.forget()
+        if difference or len(kept) >= _KEPT:
+            found.forget()
         if difference:
             differing.append(difference)
         else:
@@ -124,12 +102,38 @@ def _place(run: RecordedRun, truth: Truth, cache: Path | None) -> Path | None:
     if cache is None or run.mark is None:
         return None
     file = run.file
-    compared = [file.key.split_digest, file.task, file.outputs, list(file.parts), file.folds]
+    key = file.key
+    compared = [key.split_digest, key.data_digest, file.data, file.task, file.outputs, list(file.parts), file.folds]
     return cache / digest([VERSION, run.mark.sha256, compared, truth.digest])
+
+
+def _contradictions(file: RunFile) -> Iterator[str]:
+    """Say what can't be true of any run: an id that is not that of the key, or less disclosed than the key says."""
+    key = file.key
+    name = "" if file.imported else file.method
+    ending = f"-{file.protocol}{'-shuffled' * key.shuffled}-s{key.seed}-{key.digest()[:10]}"
+    if not file.run_id.endswith(ending) or (name and file.run_id != name + ending):
+        yield f"the run of its key is called {name or 'NAME'}{ending}"
+    if file.method != key.method:
+        yield f"its method is {file.method}, the key's is {key.method}"
+    if key.shuffled and not file.sanity:
+        yield "its labels were shuffled, so it is a sanity row"
+    if not file.imported and (key.selection == UNKNOWN or UNSEEN in file.disclosures):
+        yield "its training was not seen, so it is imported"
+    said = " ".join(file.disclosures)
+    for words, so in {
+        "transductive": key.transductive,
+        "AU labels at test": key.au_labels_at_test,
+        "pretrained on": any(":" in name for name in key.input_digests),
+    }.items():
+        if so and words not in said:
+            yield f"its key says {words!r}, its disclosures do not"
 
 
 def _differences(run: RecordedRun, truth: Truth) -> Iterator[str]:
     file = run.file
+    if (known := truth.data.get(file.data, file.key.data_digest)) != file.key.data_digest:
+        yield f"its annotations are not those of {file.data} ({file.key.data_digest[:8]}, not {known[:8]})"
     if tuple(file.outputs) != truth.outputs:
         yield f"its classes are {listed(file.outputs)}, not {listed(truth.outputs)}"
     if set(file.parts) != set(truth.parts):
@@ -151,17 +155,16 @@ def _differences(run: RecordedRun, truth: Truth) -> Iterator[str]:
 
 def _differing_clips(run: RecordedRun, truth: Truth) -> Iterator[str]:
     """Name clips that are foreign, missing or labelled otherwise; of a run with missing folds, in the recorded ones."""
-    both = truth.clips.merge(
-        with_truth(run.predictions)[[*IDENTITY, "truth"]],
-        on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator="side",
-    )  # fmt: skip
-    missing, foreign = both.side == "left_only", both.side == "right_only"
+    table = with_truth(run.predictions)[[*IDENTITY, "truth"]]
+    if run.mark is not None and labelled(table) == truth.rows:
+        return
+    both = against(table, truth.clips)
+    missing, foreign, other = (both.side == side for side in ("missing", "foreign", "relabelled"))
     if run.mark is None:
-        recorded = set(both[both.side == "both"].fold)
-        missing &= both.fold.isin(recorded)
+        recorded = set(both[~missing & ~foreign].fold_listed)
+        missing &= both.fold_listed.isin(recorded)
         if not foreign.any() and not missing.any() and len(recorded) != run.folds:
             yield f"{run.folds} folds are recorded, its clips are those of {len(recorded)}"
-    other = (both.side == "both") & (both.truth != both.truth_listed)
     if foreign.any():
         yield f"{foreign.sum()} clips that it does not have: {listed(clip_names(both[foreign]), _MOST)}"
     if missing.any():

@@ -27,7 +27,7 @@ from merbench.scoring.table import PartScore
 FIELDS = (
     "method", "config", "variant", "protocol", "task", "data", "synthetic", "part", "selection", "origin", "status",
     "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
-    "seed_sd", "run_ids", "p_best", "sanity", "compared_with",
+    "seed_sd", "run_ids", "p_best", "sanity", "compared_with", "run_digests",
 )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ class Row:
             "config": file.config_name, "selection": file.key.selection, "origin": self.runs[0].origin,
             "status": self.status, "folds": self.folds, "seeds": len(self.runs),
             "run_ids": [run.file.run_id for run in self.runs], "compared_with": self.compared_with,
+            "run_digests": [run.file.digest() for run in self.runs],
         }  # fmt: skip
         shared |= {"warnings": file.warnings} if file.warnings else {}
         return [
@@ -272,6 +273,11 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
     failed = sorted({f"{fold}: {why}" for run in group for fold, why in run.failed.items()})
     if holes:
         said.append(f"not ranked: {', '.join(holes)}" + (f"; failed {listed(failed, most=1)}" if failed else ""))
+    seeds = {run.file.key.seed for run in group}
+    if lower := [str(seed) for seed in range(max(seeds)) if seed not in seeds]:
+        said += [f"seeds {listed(lower, most=3)} are not recorded: the best of several seeds is not a result"] * (
+            not file.deterministic and not file.sanity
+        )
     if (why := why_not_held(group)) and not file.sanity:
         said.append(f"not ranked: its clips and labels could not be compared with its protocol: {why}")
     if files := {path: sha256 for run in group for path, sha256 in run.undisclosed.items()}:
@@ -300,7 +306,8 @@ def published_rows(protocol: str) -> list[dict[str, Any]]:
     return [
         _ordered({
             "method": figure["method"], "protocol": protocol, "task": "classification", "synthetic": False,
-            "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [], "sanity": False,
+            "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [],
+            "run_digests": [], "sanity": False,
             **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
             "year": None if pd.isna(figure["year"]) else int(figure["year"]), "kind": figure["kind"],
             "source": figure["source"], "remarks": {code: remarks[code] for code in figure["remarks"].split()},

@@ -1,17 +1,17 @@
 """``merbench submit``: a run in the form that the leaderboard takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merbench.cli.declare import option
-from merbench.cli.held import held
 from merbench.cli.options import Results, Run, results_folder
 
 if TYPE_CHECKING:
     from merbench.records.read import RecordedRun
+    from merbench.records.truth import Truth
 
 
 def submit(
@@ -23,30 +23,50 @@ def submit(
 ) -> None:
     """Write a complete run in the form that the leaderboard takes, ready to be committed.
 
-    The run must be compared with its protocol's clips, on a known database or release, by committed code. If every fold
-    kept its epochs, the predicted class of each clip after each epoch is written too; if epochs were
-    selected, so are the scores by which they were.
+    The run must agree with its protocol's clips and with its folds, on a known database or release, by committed code.
+    Seeds are submitted in order, from 0. If every fold kept its epochs, the predicted class of each clip after each
+    epoch is written too; if epochs were selected, so are the scores by which they were.
     """
+    from merbench.analysis.held import hold
     from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.truths import truths
     from merbench.records.entries import completed, write_entry
-    from merbench.records.select import Runs, find_run
+    from merbench.records.select import find_run
 
     found = find_run(results_folder(results), run)
     completed(found)
-    runs = held(Runs([found]))
-    if reasons := [*runs.problems, *_reasons(found, runs)]:
+    truth = truths()(found.file)
+    compared, difference = hold(found, truth)
+    reasons = [difference] if difference else [*_reasons(compared, to), *_in_folds(found, truth)]
+    if reasons:
         raise MerbenchError(f"{found.file.run_id} can't be submitted: {'; '.join(reasons)}")
     typer.echo(f"written: {write_entry(found, to)}")
 
 
-def _reasons(run: "RecordedRun", compared: "Sequence[RecordedRun]") -> "Iterator[str]":
+def _in_folds(run: "RecordedRun", truth: "Truth | str") -> "Iterator[str]":
+    """Say how a run differs from what its folds recorded."""
+    from merbench.contracts.errors import RecordError
+    from merbench.records.compact import check_merged
+    from merbench.records.folder import RunFolder
+
+    if isinstance(truth, str):
+        return
+    try:
+        check_merged(RunFolder(run.place.path), run.file, truth.clips)
+    except RecordError as error:
+        yield str(error)
+
+
+def _reasons(run: "RecordedRun", to: Path) -> "Iterator[str]":
     """Say what a reader of the leaderboard could not repeat or verify."""
     from merbench.analysis.held import why_not_held
     from merbench.analysis.rows import undisclosed_text
+    from merbench.contracts.errors import listed
     from merbench.databases import DATABASES
+    from merbench.records.select import read_entries
 
     file = run.file
-    if why := why_not_held(compared):
+    if why := why_not_held([run]):
         yield f"its clips and labels could not be compared with its protocol: {why}"
     if strange := set(file.data.split("+")) - set(DATABASES.names()):
         yield f"{', '.join(sorted(strange))} is not a database or a published release"
@@ -56,3 +76,7 @@ def _reasons(run: "RecordedRun", compared: "Sequence[RecordedRun]") -> "Iterator
         if commit and commit.endswith("-dirty"):
             step = "commit the changes and run it again"
             yield f"the code of {what} differed from its commit {commit.removesuffix('-dirty')[-40:][:12]}: {step}"
+    there = {entry.file.key.seed for entry in read_entries(to).where(group=run.group)}
+    lower = [str(seed) for seed in range(0 if file.deterministic else file.key.seed) if seed not in there]
+    if lower:
+        yield f"seeds count from 0, all of them: submit {listed(lower, most=3)} first ({to} lacks {len(lower)})"

@@ -57,7 +57,7 @@ class Card(BaseModel):
     data_seen: tuple[str, ...] = ()  #: data that its pretrained weights have seen
     au_labels_at_test: bool = False  #: action-unit labels of the test clips are an input
     sanity: bool = False  #: it sees no motion: a sanity row wherever it is run, beneath the other rows, not ranked
-    remark: str = ""  #: a note in tables, such as "reconstruction"
+    remark: str = Field("", max_length=200)  #: a note in tables, such as "reconstruction"
     stated: dict[str, str] = {}  #: choices that the paper states, each with a reason
     reconstructed: dict[str, str] = {}  #: choices that are filled in here, each with a reason
 

@@ -7,20 +7,34 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from packaging.utils import canonicalize_name
 
 PACKAGES = (
     "merbench", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "torch", "opencv-contrib-python-headless",
     "dlib-bin",
 )  # fmt: skip
+#: Modules of these packages that have another name.
+_NAMED = {"sklearn": "scikit-learn", "cv2": "opencv-contrib-python-headless", "dlib": "dlib-bin"}
+
+
+@cache
+def distribution_of(module: str) -> tuple[str, ...]:
+    """Return the installed packages that a top-level module is from: one of its name, else all that provide it."""
+    name = _NAMED.get(module, module)
+    try:
+        return (str(canonicalize_name(distribution(name).metadata["Name"])),)
+    except PackageNotFoundError:  # the search takes a second
+        return tuple(sorted({str(canonicalize_name(each)) for each in packages_distributions().get(module, ())}))
 
 
 @cache
 def packages(required: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the versions of Python, of the packages that results depend on, and of those that a method requires."""
+    """Return the versions of Python, of the packages that results depend on, and of those that a method uses."""
     found = {"python": platform.python_version()}
     for name in PACKAGES + required:
         with suppress(PackageNotFoundError):

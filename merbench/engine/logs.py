@@ -15,7 +15,7 @@ import pandas as pd
 
 from merbench import __version__
 from merbench.contracts.clips import IDENTITY, clip_names, clip_table
-from merbench.contracts.databases import Source, same_people
+from merbench.contracts.databases import Source
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.notes import Note
@@ -23,54 +23,23 @@ from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.readers.identity import log_spelling, strange_subjects
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
 from merbench.engine.plan.catalogue import protocol as find_protocol
-from merbench.engine.plan.data import registered_data
+from merbench.engine.plan.data import Data
+from merbench.engine.plan.truths import known_truth, own_truth, truth_on
 from merbench.records import entries
 from merbench.records.compact import compact
 from merbench.records.files import now
 from merbench.records.folder import PREDICTIONS, RunFolder
 from merbench.records.logs import Log, log_of, read_log
-from merbench.records.model import RunFile, RunKey
+from merbench.records.model import LONGEST_REMARK, UNKNOWN, UNSEEN, RunFile, RunKey
 from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import prediction_columns, problem_of
 from merbench.records.read import read_run
 from merbench.records.select import the_one
+from merbench.records.truth import Truth
 from merbench.splits.expected import split_differences
-from merbench.splits.split import Split, listed_split, make_split
 
-#: The disclosure of every imported row.
-UNSEEN = "imported: training not seen"
-#: Data and selection of a run about whose training nothing is known.
-_UNKNOWN = "unknown"
 _LONGEST = 60
 _MOST = 5
-
-
-class _KnownSplit(NamedTuple):
-    """A protocol's clips, as `origin` has them; `data` names the registered data, if they are from there."""
-
-    origin: str
-    split: Split
-    data: str = ""
-    data_digest: str = ""
-
-    @property
-    def clips(self) -> pd.DataFrame:
-        """``dataset, subject, clip, truth, fold`` of all tested clips."""
-        return self.split.truth()
-
-
-def _known_split(spec: ProtocolSpec) -> tuple[_KnownSplit | None, list[Note]]:
-    """Return the clips that a protocol tests, as far as this machine knows them, and why it does not know them."""
-    if (listed_clips := listed_split(spec, same_people(()))) is not None:
-        return _KnownSplit(f"the official list of {spec.name}", listed_clips), []
-    try:
-        data = registered_data(spec)
-        if data is None:
-            return None, []
-        split = make_split(spec, data.clips, same_people=same_people(data.sources))
-    except MerbenchError as error:
-        return None, [Note("warning", f"the registered data can't be used: {error}")]
-    return _KnownSplit(f"the registered {data.name}", split, data.name, data.digest(split.clips)), []
 
 
 def _labels(spec: ProtocolSpec) -> str:
@@ -85,7 +54,7 @@ class _OpenedLog(NamedTuple):
     path: Path
     spec: ProtocolSpec
     log: Log
-    known: _KnownSplit | None
+    known: Truth | None
     synthetic: bool
 
 
@@ -104,7 +73,7 @@ def open_log(name: str, protocol: str, results: Path) -> _OpenedLog:
     committed = folder / entries.PREDICTIONS
     run = read_run(folder) if of_run and not committed.exists() else None
     synthetic = run is not None and run.file.synthetic
-    known, notes = (None, []) if synthetic else _known_split(spec)
+    known, notes = (None, []) if synthetic else known_truth(spec)
     if run is not None:
         log = log_of(run.predictions, run.file.run_id, spec, spelling, known)
     else:
@@ -124,11 +93,10 @@ def log_of_table(table: pd.DataFrame, name: str, spec: ProtocolSpec, sources: Se
     synthetic = any(source.database.card.synthetic for source in sources)
     notes: list[Note] = []
     if sources and (synthetic or spec.official_list is None):
-        clips = pd.concat([source.clips for source in sources], ignore_index=True)
-        split = make_split(spec, clips, synthetic, same_people(sources))
-        known: _KnownSplit | None = _KnownSplit(", ".join(source.name for source in sources), split)
+        data = Data(", ".join(source.name for source in sources), "as given", tuple(sources))
+        known: Truth | None = truth_on(data, spec, data.name)
     else:
-        known, notes = _known_split(spec)
+        known, notes = known_truth(spec)
     log = log_of(table, name, spec, log_spelling(spec, _datasets()), known)
     notes += _unheld(log, spec) if known is None else []
     return replace(log, notes=[*log.notes, *notes])
@@ -184,10 +152,12 @@ def import_log(opened: _OpenedLog, name: str, seed: int, note: str, results: Pat
     same name and seed with other predictions.
     """
     slug = _slug(name)
-    split = _whole(opened)
-    file = _run_file(opened, split, name.strip(), slug, seed, note)
+    if len(note) > LONGEST_REMARK:
+        raise MerbenchError(f"--note has {len(note)} characters: expected at most {LONGEST_REMARK}")
+    truth = _whole(opened)
+    file = _run_file(opened, truth, name.strip(), slug, seed, note)
     folder = RunFolder(results / "runs" / file.run_id)
-    tables = list(_folds(opened, split, file))
+    tables = list(_folds(opened, truth, file))
     other = _run_id(slug, file.protocol, seed, _other_selection(file.key))
     if (results / "runs" / other / "run.json").exists():
         which = "without" if opened.log.epochs is not None else "with"
@@ -205,15 +175,14 @@ def import_log(opened: _OpenedLog, name: str, seed: int, note: str, results: Pat
     with folder.lock():
         folder.start(file)
         for fold, table, epochs in tables:
-            train = len(split.fold(fold).train)
             folder.write_fold(
                 FoldOutcome(
-                    fold, len(table), train, {"total": 0.0}, predictions=table, epochs=epochs, device=_UNKNOWN,
+                    fold, len(table), 0, {"total": 0.0}, predictions=table, epochs=epochs, device=UNKNOWN,
                     epochs_asked=epochs is not None,
                 ),
                 file,
             )  # fmt: skip
-        compact(folder, file, split.truth())
+        compact(folder, file, truth.clips)
     return file.run_id, True
 
 
@@ -242,10 +211,10 @@ def _slug(name: str) -> str:
     return slug
 
 
-def _whole(opened: _OpenedLog) -> Split:
-    """Return the split of a log that has every clip of its protocol, with the known classes; MerbenchError otherwise.
+def _whole(opened: _OpenedLog) -> Truth:
+    """Return the truth of a log that has every clip of its protocol, with the known classes; MerbenchError otherwise.
 
-    Where no clips are known, the split is that of the log's own clips.
+    Where no clips are known, it is that of the log's own clips.
     """
     log, spec, name = opened.log, opened.spec, opened.name
     if opened.synthetic:
@@ -261,12 +230,12 @@ def _whole(opened: _OpenedLog) -> Split:
         some = listed(log.relabelled, most=_MOST)
         raise DataError(f"{name} has another truth than {log.origin} for {_clips(log.relabelled)}: {some}")
     if opened.known is not None:
-        return opened.known.split
+        return opened.known
     if differences := _differences(log, spec):
         raise DataError(f"{name} can't be imported: {'; '.join(differences)}")
     clips = log.predictions[IDENTITY].assign(**{_labels(spec): log.predictions.truth})
     try:
-        return make_split(spec, clip_table(clips, name))
+        return own_truth(clip_table(clips, name), spec)
     except DataError as error:
         raise DataError(
             f"{error}; register the data, so that folds are known: merbench data add DATABASE PATH"
@@ -287,22 +256,20 @@ def _protocol_of(opened: _OpenedLog) -> str:
     return ""
 
 
-def _run_file(opened: _OpenedLog, split: Split, name: str, slug: str, seed: int, note: str) -> RunFile:
+def _run_file(opened: _OpenedLog, truth: Truth, name: str, slug: str, seed: int, note: str) -> RunFile:
     spec: ProtocolSpec = opened.spec
-    data, data_digest = _UNKNOWN, digest(_UNKNOWN)
-    if opened.known is not None and opened.known.data:
-        data, data_digest = opened.known.data, opened.known.data_digest
+    data, data_digest = next(iter(truth.data.items()), (UNKNOWN, digest(UNKNOWN)))
     key = RunKey(
         method=name, config={}, code_digest=digest(UNSEEN), code_versions={}, spec_digest=spec.spec_digest(),
-        split_digest=split.digest(), data_digest=data_digest,
-        input_digests={}, selection="last" if opened.log.epochs is not None else _UNKNOWN, transductive=False,
+        split_digest=truth.split_digest, data_digest=data_digest,
+        input_digests={}, selection="last" if opened.log.epochs is not None else UNKNOWN, transductive=False,
         au_labels_at_test=False, seed=seed,
     )  # fmt: skip
     return RunFile(
         run_id=_run_id(slug, spec.name, seed, key), key=key, method=name, config_name="default",
         variant="", protocol=spec.name, parts=spec.parts, task=spec.task, outputs=list(spec.outputs), data=data,
         synthetic=False, deterministic=False, disclosures=[UNSEEN], remark=note, warnings=spec.warnings,
-        folds={fold.name: len(fold.test) for fold in split.folds}, created=now(), sequence=1, merbench=__version__,
+        folds=dict(sorted(truth.folds.items())), created=now(), sequence=1, merbench=__version__,
         git_commit=None, imported=opened.path.name,
     )  # fmt: skip
 
@@ -313,11 +280,11 @@ def _run_id(slug: str, protocol: str, seed: int, key: RunKey) -> str:
 
 def _other_selection(key: RunKey) -> RunKey:
     """Return the key of a log with epochs for one without, and the other way round."""
-    return key.model_copy(update={"selection": _UNKNOWN if key.selection == "last" else "last"})
+    return key.model_copy(update={"selection": UNKNOWN if key.selection == "last" else "last"})
 
 
 def _folds(
-    opened: _OpenedLog, split: Split, file: RunFile
+    opened: _OpenedLog, truth: Truth, file: RunFile
 ) -> Iterator[tuple[str, pd.DataFrame, npt.NDArray[np.float32] | None]]:
     """Yield each fold's name, its predictions, and the scores after every epoch, if the log has them."""
     columns = prediction_columns(problem_of(file))
@@ -326,9 +293,9 @@ def _folds(
     if not set(columns) <= set(table.columns):
         scores = one_hot[[file.outputs.index(name) for name in table.predicted]]
         table = table.assign(**{f"score_{name}": scores[:, index] for index, name in enumerate(file.outputs)})
-    truth = split.truth()
-    table = table[columns].merge(truth[[*IDENTITY, "fold"]], on=IDENTITY).sort_values(IDENTITY, ignore_index=True)
-    epochs = None if opened.log.epochs is None else opened.log.epochs.merge(truth[[*IDENTITY, "fold"]], on=IDENTITY)
+    folds = truth.clips[[*IDENTITY, "fold"]]
+    table = table[columns].merge(folds, on=IDENTITY).sort_values(IDENTITY, ignore_index=True)
+    epochs = None if opened.log.epochs is None else opened.log.epochs.merge(folds, on=IDENTITY)
     for fold in file.folds:
         block = table[table.fold == fold].drop(columns="fold").reset_index(drop=True)
         own = None if epochs is None else epochs[epochs.fold == fold]

@@ -14,7 +14,7 @@ from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.kinds.kind import kind_of
+from merbench.prepare.kinds.kind import code_of, kind_of
 from merbench.prepare.provide import provide
 from merbench.prepare.store import SILENT, PreparationWatcher, Shelf, ShelfFile, remove_file
 
@@ -216,6 +216,7 @@ def input_digests(inputs: Inputs) -> dict[str, str]:
         settings = {"kind": spec.kind} | spec.model_dump(mode="json", exclude_defaults=True)
         version = kind_of(spec).version
         settings |= {"kind_version": version} if version > 1 else {}
+        settings |= {"kind_code": code} if (code := code_of(spec)) else {}
         described = [settings, str(values.dtype), list(values.shape)]
         if values.dtype == object:
             content = digest([[str(v.dtype), list(v.shape), _digest(v)] for v in values])

@@ -30,7 +30,7 @@ from merbench.databases.registrations import home
 from merbench.prepare import CODE_VERSION
 from merbench.prepare.faces.find import dlib_version
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.kinds.kind import kind_of
+from merbench.prepare.kinds.kind import code_of, kind_of
 from merbench.prepare.pools import Array, Build, in_parallel
 
 _CHECKSUM_DIGITS = 16
@@ -60,7 +60,7 @@ class ShelfFile(BaseModel, extra="forbid", frozen=True):
     """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
     The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces; that of the input kind
-    is absent from the name while it is 1.
+    is absent from the name while it is 1, and the digest of its code unless it is a package's.
     """
 
     database: str
@@ -69,13 +69,15 @@ class ShelfFile(BaseModel, extra="forbid", frozen=True):
     opencv: str = cv2.__version__
     dlib: str = ""
     kind_version: int = 1
+    kind_code: str = ""
 
     @classmethod
     def of(cls, database: str, spec: InputSpec) -> "ShelfFile":
         """Describe the shelf that this installation would build for a settled `spec`."""
         needs_dlib = getattr(spec, "faces", "") == "landmarks"
         dlib = dlib_version() if needs_dlib else ""
-        return cls(database=database, spec=spec, dlib=dlib, kind_version=kind_of(spec).version)
+        version, code = kind_of(spec).version, code_of(spec)
+        return cls(database=database, spec=spec, dlib=dlib, kind_version=version, kind_code=code)
 
     @property
     def name(self) -> str:
@@ -86,6 +88,8 @@ class ShelfFile(BaseModel, extra="forbid", frozen=True):
                 del content["spec"][setting]
         if self.kind_version == 1:
             del content["kind_version"]
+        if not self.kind_code:
+            del content["kind_code"]
         return f"{spec.kind}-{digest(content)[:12]}"
 
     @property

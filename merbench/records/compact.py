@@ -21,6 +21,36 @@ def compact(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> CompleteFil
     `truth` has ``dataset, subject, clip, truth, fold`` of every clip that the protocol tests. Raises RecordError if a
     fold is missing, failed or does not verify.
     """
+    table, facts = _merged(folder, run, truth)
+    content = parquet_bytes(table)
+    write_whole(folder.path / PREDICTIONS, content)
+    mark = CompleteFile(
+        run_id=run.run_id,
+        key_digest=run.key.digest(),
+        run_digest=folder.read_run().digest(),
+        predictions=PREDICTIONS,
+        sha256=bytes_digest(content),
+        finished=now(),
+        **facts,
+    )
+    write_whole(folder.path / "complete.json", mark.model_dump_json(indent=1).encode())
+    return mark
+
+
+def check_merged(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> None:
+    """Merge the folds of a complete run again; RecordError names what is not as it was merged then."""
+    table, facts = _merged(folder, run, truth)
+    mark, merged = folder.read_complete(run)
+    differing = [name for name, value in facts.items() if getattr(mark, name) != value]
+    if differing:
+        names = ", ".join(differing)
+        raise RecordError(f"{folder.path / 'complete.json'} and the records of the folds differ in {names}")
+    if not merged.equals(table):
+        raise RecordError(f"{folder.path / PREDICTIONS} differs from the predictions of its folds")
+
+
+def _merged(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the predictions of all folds, in order, and what the commit mark says of them."""
     tables, records = [], []
     for fold in run.folds:
         record = folder.read_record(fold, run.key.digest())
@@ -35,23 +65,13 @@ def compact(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> CompleteFil
     table = pa.concat_tables(tables, promote_options="permissive").to_pandas()
     table = table.sort_values(IDENTITY, ignore_index=True)
     check_clips(table, truth, str(folder.path))
-    table = table.drop(columns="fold")
-    content = parquet_bytes(check_predictions(table, problem_of(run), run.run_id))
-    write_whole(folder.path / PREDICTIONS, content)
-    mark = CompleteFile(
-        run_id=run.run_id,
-        key_digest=run.key.digest(),
-        run_digest=folder.read_run().digest(),
-        predictions=PREDICTIONS,
-        sha256=bytes_digest(content),
-        clips=len(table),
-        seconds=round(sum(record.seconds["total"] for record in records), 3),
-        mixed=_mixed(records),
-        read={path: sha256 for record in records for path, sha256 in record.read.items()},
-        finished=now(),
-    )
-    write_whole(folder.path / "complete.json", mark.model_dump_json(indent=1).encode())
-    return mark
+    table = check_predictions(table.drop(columns="fold"), problem_of(run), run.run_id)
+    return table, {
+        "clips": len(table),
+        "seconds": round(sum(record.seconds["total"] for record in records), 3),
+        "mixed": _mixed(records),
+        "read": {path: sha256 for record in records for path, sha256 in record.read.items()},
+    }
 
 
 def _mixed(records: Sequence[FoldRecord]) -> list[str]:

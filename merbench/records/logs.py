@@ -18,6 +18,7 @@ from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.records.log_classes import SAME, class_numbers, is_missing, swapped
 from merbench.records.log_files import CSV_COLUMNS, read_words, words_of
+from merbench.records.truth import Truth, against
 
 #: Datasets that the challenge spells differently.
 _CHALLENGE_NAMES = {"smic-hs": "smic"}
@@ -31,17 +32,6 @@ class _Spelling(Protocol):
 
     def dataset(self, word: str) -> str: ...
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]: ...
-
-
-class _Truth(Protocol):
-    """The clips that a protocol tests, and what they are known from, such as ``the official list of megc2019``."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def clips(self) -> pd.DataFrame:
-        """``dataset, subject, clip, truth, fold`` of all tested clips."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +62,7 @@ class Log:
         return not self.origin and bool((self.predictions.truth == self.predictions.predicted).all())
 
 
-def read_log(path: Path, protocol: ProtocolSpec, spelling: _Spelling, known: _Truth | None = None) -> Log:
+def read_log(path: Path, protocol: ProtocolSpec, spelling: _Spelling, known: Truth | None = None) -> Log:
     """Read a log and hold it against the known truth.
 
     `path` is a file or a folder, see :func:`merbench.records.log_files.read_words`; `spelling` is
@@ -85,7 +75,7 @@ def read_log(path: Path, protocol: ProtocolSpec, spelling: _Spelling, known: _Tr
 
 
 def log_of(
-    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: _Truth | None = None
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: Truth | None = None
 ) -> Log:
     """Hold a data frame with the columns of a log against the known truth, as :func:`read_log`."""
     return _held(words_of(table, name), name, protocol, spelling, known, [])
@@ -96,7 +86,7 @@ def _held(
     name: str,
     protocol: ProtocolSpec,
     spelling: _Spelling,
-    known: _Truth | None,
+    known: Truth | None,
     notes: Sequence[Note],
 ) -> Log:
     used = {*CSV_COLUMNS, "epoch", *_RUNS, *(f"score_{each}" for each in protocol.classes), "place"}
@@ -111,7 +101,7 @@ def _held(
 
 
 def _identified(
-    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: _Truth | None
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: Truth | None
 ) -> pd.DataFrame:
     """Fill the columns that the protocol knows, and spell each clip in the one way."""
     if "dataset" not in table.columns and len(protocol.tested) == 1:
@@ -158,7 +148,7 @@ def _with_subjects(table: pd.DataFrame, spelling: _Spelling, clips: pd.DataFrame
 
 
 def _classified(
-    table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Truth | None
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: Truth | None
 ) -> tuple[pd.DataFrame, list[Note]]:
     """Read the classes of truth and prediction; None where there is none."""
     classes = protocol.classes
@@ -215,7 +205,7 @@ def _by_epoch(table: pd.DataFrame) -> tuple[pd.DataFrame | None, pd.DataFrame, l
     return table[[*IDENTITY, "epoch", "predicted"]], table[table.epoch == last], [Note("note", note)]
 
 
-def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Truth | None) -> Log:
+def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: Truth | None) -> Log:
     """Compare clips and truth with the known ones; where none are known, with the protocol's datasets."""
     columns = [*CSV_COLUMNS, *(_scores_of(table, protocol.classes))]
     if known is None:
@@ -230,28 +220,29 @@ def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: _Tru
         found = _numeric(predicted[columns])
         missing = clip_names(table[here & table.predicted.isna()].sort_values(IDENTITY))
         return Log(found, missing, clip_names(table[~here]), [], found, [], None, "", [])
-    both = known.clips.rename(columns={"truth": "class"}).merge(table, on=IDENTITY, how="outer", indicator=True)
-    there, foreign = both["_merge"] == "both", both[both["_merge"] == "right_only"]
-    found = both[there & both.predicted.notna()].reset_index(drop=True)
-    if found.empty and there.any():
+    both = against(table, known.clips)
+    foreign = both[both.side == "foreign"]
+    there = both[both.side.isin(["agrees", "relabelled"])]
+    found = there[there.predicted.notna()].reset_index(drop=True)
+    if found.empty and len(there):
         raise _without_predictions(name, protocol)
     if found.empty:
         unlisted = f"; {known.origin} lacks {listed(clip_names(foreign))}" if len(foreign) else ""
         raise DataError(f"{name} has no clip of protocol {protocol.name}{unlisted}")
     notes = [Note("note", f"truth is that of {known.origin}")] * bool(found.truth.isna().all())
-    found = found.assign(truth=found.truth.fillna(found["class"]))
-    other = found["class"] != found.truth
-    if other.mean() > 1 - SAME and (found["class"] == found.predicted).mean() > SAME:
+    other = found.side == "relabelled"
+    found = found.assign(truth=found.truth.fillna(found.truth_listed))
+    if other.mean() > 1 - SAME and (found.truth_listed == found.predicted).mean() > SAME:
         raise swapped(name)
-    missing = clip_names(both[(both["_merge"] != "right_only") & both.predicted.isna()])
-    said = zip(clip_names(found[other]), found.truth[other], found["class"][other], strict=True)
+    missing = clip_names(both[(both.side != "foreign") & both.predicted.isna()])
+    said = zip(clip_names(found[other]), found.truth[other], found.truth_listed[other], strict=True)
     relabelled = [f"{clip} ({truth}, listed {listed_class})" for clip, truth, listed_class in said]
-    as_listed = _numeric(found.assign(truth=found["class"])[columns])
+    as_listed = _numeric(found.assign(truth=found.truth_listed)[columns])
     own = as_listed if other.any() and (found.truth == found.predicted).all() else _numeric(found[columns])
     if other.any() and own is as_listed:
         text = f"the log's truth is a copy of its predictions: scored with that of {known.origin}"
         notes.append(Note("warning", text))
-    folds = found.fold.tolist()
+    folds = found.fold_listed.tolist()
     return Log(own, missing, clip_names(foreign), relabelled, as_listed, folds, None, known.origin, notes)
 
 

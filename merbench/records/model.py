@@ -9,6 +9,10 @@ from merbench.contracts.digests import digest
 
 #: Incremented, from the first release on, whenever a file gains or loses a field: unknown fields are refused.
 SCHEMA_VERSION = 1
+#: The disclosure of every imported run; and its data, selection and device, where nothing is known of them.
+UNSEEN, UNKNOWN = "imported: training not seen", "unknown"
+#: The longest remark in characters: it is shown with the row in every table.
+LONGEST_REMARK = 200
 
 
 class _File(BaseModel, extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True):
@@ -76,7 +80,7 @@ class RunFile(_File):
     synthetic: bool
     deterministic: bool
     disclosures: list[str] = Field(validation_alias="admissions", serialization_alias="admissions")
-    remark: str
+    remark: str = Field(max_length=LONGEST_REMARK)
     warnings: list[str] = []
     folds: dict[str, int]
     created: str
@@ -114,7 +118,8 @@ class FoldRecord(_File):
     was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``. Peaks, in MiB, are of resident memory
     of the process so far, and of torch's memory on the fold's GPU (None on the CPU). `packed` folds were trained
     together in one program, this one included: times are then an equal share, peaks of memory those of all of them.
-    `read` are files that the method read from outside its folder -> SHA-256; they are in no key.
+    `read` are files that the method read from outside its folder -> SHA-256; they are in no key. `train_clips` is 0 in
+    imported runs, whose training was not seen.
     """
 
     run_id: str

@@ -14,6 +14,7 @@ from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import RecordError, listed
 from merbench.contracts.methods import Prediction, Problem
 from merbench.records.model import RunFile
+from merbench.records.truth import against
 
 
 def problem_of(run: RunFile) -> Problem:
@@ -105,13 +106,12 @@ def check_clips(table: pd.DataFrame, expected: pd.DataFrame, origin: str) -> Non
     :meth:`merbench.splits.split.Split.truth`, for one fold or for all. Raises RecordError for foreign or missing clips,
     a clip under another fold, or a truth that differs; names them.
     """
-    recorded = with_truth(table)[[*IDENTITY, "truth", "fold"]]
-    both = expected.merge(recorded, on=IDENTITY, how="outer", suffixes=("_expected", ""), indicator="side")
+    both = against(with_truth(table)[[*IDENTITY, "truth", "fold"]], expected)
     wrong = {
-        "clips that are not in the protocol:": both.side == "right_only",
-        "no prediction for": both.side == "left_only",
-        "a truth that differs from the protocol for": (both.side == "both") & (both.truth != both.truth_expected),
-        "the wrong fold for": (both.side == "both") & (both.fold != both.fold_expected),
+        "clips that are not in the protocol:": both.side == "foreign",
+        "no prediction for": both.side == "missing",
+        "a truth that differs from the protocol for": both.side == "relabelled",
+        "the wrong fold for": (both.side == "agrees") & (both.fold != both.fold_listed),
     }
     for what, rows in wrong.items():
         if rows.any():

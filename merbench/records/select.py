@@ -98,7 +98,12 @@ def read_runs(results: Path, leaderboard: bool = False) -> Runs:
 
 def read_leaderboard() -> Runs:
     """Open the runs of the leaderboard that merbench ships."""
-    return _opened(_shipped().glob("*/*/run.json"), read_entry)
+    return read_entries(_shipped())
+
+
+def read_entries(folder: Path) -> Runs:
+    """Open the runs of a leaderboard in a folder."""
+    return _opened(folder.glob("*/*/run.json"), read_entry)
 
 
 @cache

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from merbench.analysis.held import HeldRun, TruthOf, hold, why_not_held
+from merbench.analysis.rows import undisclosed_text
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import RecordError
 from merbench.contracts.names import fold_folder, shown
+from merbench.databases.registrations import home
 from merbench.records.folder import RunFolder
 from merbench.records.logs import to_csv
 from merbench.records.model import FoldRecord, RunFile
@@ -20,7 +23,7 @@ from merbench.report.numbers import number
 from merbench.scoring.table import PartScore, part_scores
 
 #: Increment when a change here alters how runs look in MLflow, so that older ones are brought up to date.
-VERSION = 2
+VERSION = 3
 
 #: Tags that identify merbench's runs: run and key, fold, and the digest of the mirrored files.
 RUN, FOLD, MIRRORED = "merbench.run", "merbench.fold", "merbench.mirrored"
@@ -95,22 +98,39 @@ def _view(file: RunFile) -> str:
     return json.dumps({"name": _VIEW, "createdAt": _milliseconds(file.created), "state": json.dumps(state)})
 
 
-def state_of(folder: Path, file: RunFile) -> str:
-    """Digest the files that describe a run's records; cheap, since no predictions are read."""
+def compared(folder: Path, truth_of: TruthOf) -> tuple[str, str]:
+    """Return what the clips and labels of a complete run agree with, empty if nothing; and why they do not, in a line.
+
+    Both are empty while folds are missing. Raises a `RecordError` where ``run.json`` does not verify.
+    """
+    run = read_run(folder)
+    if run.mark is None:
+        return "", ""
+    found, difference = hold(run, truth_of(run.file), home() / "held")
+    if isinstance(found, HeldRun):
+        return found.origin_of_truth, ""
+    return "", difference or why_not_held([found])
+
+
+def state_of(folder: Path, file: RunFile, *known: str) -> str:
+    """Digest the files that describe a run's records, and what is `known` of them; no predictions are read."""
     records = RunFolder(folder)
     paths = [folder / "run.json", folder / "complete.json"]
     paths += [records.fold_path(fold) / "record.json" for fold in file.folds]
-    return digest([VERSION, *(bytes_digest(path.read_bytes()) if path.exists() else "" for path in paths)])
+    return digest([VERSION, *known, *(bytes_digest(path.read_bytes()) if path.exists() else "" for path in paths)])
 
 
-def read_content(folder: Path) -> tuple[Content, dict[str, Content], list[str], RecordedRun]:
+def read_content(folder: Path, agrees: str, differs: str) -> tuple[Content, dict[str, Content], list[str], RecordedRun]:
     """Read a run's folder for MLflow; raises a `RecordError` where ``run.json`` does not verify.
 
-    Returns the run's content, that of its folds by their folder's name, the lines on records that do not verify and are
-    excluded, and the run as recorded.
+    `agrees` and `differs` are those of :func:`compared`: only a run that agrees has scores. Returns the run's content,
+    that of its folds by their folder's name, the lines on records that do not verify and are excluded, and the run as
+    recorded.
     """
     records = RunFolder(folder)
-    state = state_of(folder, records.read_run())  # first: a fold recorded meanwhile is for the next pass
+    state = state_of(
+        folder, records.read_run(), agrees, differs
+    )  # first: a fold recorded meanwhile is for the next pass
     run = read_run(folder)
     found: dict[str, FoldRecord] = {}
     folds: dict[str, Content] = {}
@@ -127,17 +147,18 @@ def read_content(folder: Path) -> tuple[Content, dict[str, Content], list[str], 
         found[fold] = record
         right = None if table is None or "predicted" not in table else float((table.truth == table.predicted).mean())
         folds[fold_folder(fold)] = _fold_content(record, bytes_digest(path.read_bytes()), right)
-    return _run_content(run, found, state), folds, list(dict.fromkeys(problems)), run
+    return _run_content(run, found, state, agrees, differs), folds, list(dict.fromkeys(problems)), run
 
 
-def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str) -> Content:
+def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str, agrees: str, differs: str) -> Content:
     file, key = run.file, run.file.key
     failed = sum(record.status == "failed" for record in records.values())
     status = "FINISHED" if run.complete else "FAILED" if failed else "RUNNING"
     missing = f"{len(records) - failed} of {len(file.folds)} folds" + (f", {failed} failed" if failed else "")
     ends = [_milliseconds(record.finished) for record in records.values()]
-    # One with missing folds has no comparable figures.
-    scores = part_scores([run.predictions], file.outputs, file.parts, file.task) if run.complete else []
+    # One with missing folds, or that was not compared with its protocol, has no figures to be ranked by.
+    whole = run.complete and bool(agrees)
+    scores = part_scores([run.predictions], file.outputs, file.parts, file.task) if whole else []
     metrics = {
         "folds": float(len(records) - failed),
         "folds_failed": float(failed),
@@ -157,6 +178,8 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "selection": key.selection,
         "origin": run.origin,
         "disclosures": ", ".join(file.disclosures),
+        "compared_with": agrees,
+        "not_ranked": differs or (undisclosed_text(run.undisclosed) if run.undisclosed else ""),
         **({"sanity": "labels shuffled"} if key.shuffled else {}),
         **({"warnings": "; ".join(file.warnings)} if file.warnings else {}),
         "key": key.digest(),
@@ -165,7 +188,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "mlflow.source.name": "merbench",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": file.git_commit or "",
-        "mlflow.note.content": _note(run, scores),
+        "mlflow.note.content": _note(run, scores, differs),
     }
     start = _milliseconds(file.created)
     settings = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in key.config.items()}
@@ -193,9 +216,10 @@ def _figures(run: RecordedRun, scores: list[PartScore]) -> dict[str, float]:
     return {name if part == "full" else f"{part}/{name}": value for (part, name), value in figures.items()}
 
 
-def _note(run: RecordedRun, scores: list[PartScore]) -> str:
+def _note(run: RecordedRun, scores: list[PartScore], differs: str) -> str:
     file = run.file
     lines = [*file.warnings, *["Synthetic data: the scores do not carry over to real data."] * file.synthetic]
+    lines += [f"No scores: {differs}"] * bool(differs)
     lines += [""] * bool(lines)
     if scores:
         lines += [

@@ -20,6 +20,7 @@ from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.contracts.notes import Note
 from merbench.databases.registrations import home
+from merbench.engine.plan.truths import truths
 from merbench.records.folder import RunFolder
 from merbench.tracking import contents
 from merbench.tracking.contents import FOLD, MIRRORED, RUN, Content
@@ -107,15 +108,17 @@ class _Mirror:
     def __init__(self, client: "MlflowClient", server: TrackingServer) -> None:
         self._client, self._server = client, server
         self._experiment = ""
+        self._truth_of = truths()
 
     def run(self, folder: Path) -> tuple[Done, list[str]]:
         """Bring a run in line; returns how, and the problems of its records."""
         file = RunFolder(folder).read_run()
         self._experiment = self._experiment_id(contents.experiment(file), contents.experiment_tags(file))
         there = self._the_one(self._search(RUN, contents.identity(file)))
-        if there is not None and there.data.tags.get(MIRRORED) == contents.state_of(folder, file):
+        known = contents.compared(folder, self._truth_of)
+        if there is not None and there.data.tags.get(MIRRORED) == contents.state_of(folder, file, *known):
             return "kept", []
-        content, folds, problems, recorded = contents.read_content(folder)
+        content, folds, problems, recorded = contents.read_content(folder, *known)
         own = there or self._create(content, {RUN: contents.identity(file)})
         self._write(own, content)
         self._folds(own.info.run_id, folds)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 from support.damage import edit
-from support.forging import forge, only_right_ones, truth_as_predicted
+from support.forging import MALFORMED, forge, only_right_ones, truth_as_predicted, truth_moved_within_people
 from support.refusals import refusal
 
 from merbench.analysis.held import HeldRun, hold, hold_all
@@ -38,6 +38,22 @@ FORGERIES = {
     "another clip": ({"table": renamed}, ["1 clips that it does not have: alpha/s9/c1", "1 of 7 clips are missing"]),
     "another fold": ({"folds": {"alpha/s1": 4, "beta/t1": 3}}, ["alpha/s1 (4, not 2), alpha/s2 (0, not 2)"]),
     "training": ({"key": {"split_digest": "0" * 64}}, ["not who is trained on in each fold (split 00000000, not "]),
+    "truth within a person": (
+        {"table": truth_moved_within_people},
+        ["other labels of 4 clips: alpha/s1/c1 (positive, not negative)"],
+    ),
+    "fewer clips, split along": (
+        {
+            "table": only_right_ones,
+            "folds": {"alpha/s1": 1, "alpha/s2": 2, "beta/t1": 2},
+            "key": {"split_digest": "1" * 64},
+        },
+        ["2 of 7 clips are missing: alpha/s1/c2"],
+    ),
+    "folds under other names": (
+        {"folds": {"alpha/s1": 2, "alpha/s2": 2, "beta/t2": 3}},
+        ["beta/t1 (0, not 3), beta/t2 (3, not 0)"],
+    ),
     "classes": ({"outputs": ["positive", "negative", "surprise"]}, ["its classes are positive, negative, surprise"]),
     "parts": ({"parts": {"full": "Full"}}, ["its parts are full, not full, alpha, beta"]),
 }
@@ -52,10 +68,52 @@ def test_forged_clips_labels_and_folds_are_named(record, answers, tmp_path):
         assert (run.complete, run.problems) == (True, []), name
         found, said = hold(run, truth, tmp_path / "held")
         assert not isinstance(found, HeldRun), name
-        assert said.startswith(f"{folder.name} differs from the clips of the test: "), name
+        assert said.startswith(f"{copy.name} differs from the clips of the test: "), name
         assert all(word in said for word in words), (name, said)
         assert [row.ranked for row in measured_rows([found])[0]] == [False], name
     assert not (tmp_path / "held").exists()
+
+
+#: Name -> what is rewritten, and the words that say how run.json contradicts itself.
+CONTRADICTIONS = {
+    "another run's name": ({"run_id": "toy-toys-s0-0123456789"}, "the run of its key is called toy-toys-s0-"),
+    "another seed": ({"key": {"seed": 3}, "run_id": "toy-toys-s0-0123456789"}, "its key is called toy-toys-s3-"),
+    "another method": ({"method": "medn"}, "the run of its key is called medn-toys-s0-"),
+    "another method, name along": ({"method": "medn", "key": {"seed": 0}}, "its method is medn, the key's is toy"),
+    "shuffled labels": ({"key": {"shuffled": True}}, "its labels were shuffled, so it is a sanity row"),
+    "transductive": ({"key": {"transductive": True}}, "its key says 'transductive', its disclosures do not"),
+    "AU labels": ({"key": {"au_labels_at_test": True}}, "its key says 'AU labels at test', its"),
+    "pretrained": ({"key": {"input_digests": {"casme3:clips": "0"}}}, "its key says 'pretrained on', its"),
+    "imported": ({"admissions": ["imported: training not seen"]}, "its training was not seen, so it is imported"),
+    "imported, selection": ({"key": {"selection": "unknown"}}, "its training was not seen, so it is imported"),
+}
+
+
+def test_a_run_that_contradicts_itself_is_taken_out(record, answers, tmp_path):
+    folder = record(answers)
+    (truth,) = record.truths.values()
+    for name, (forgery, words) in CONTRADICTIONS.items():
+        run = read_run(forge(shutil.copytree(folder, tmp_path / name / folder.name), **forgery))
+        for known in (truth, "nothing is known"):
+            (found, said), runs = hold(run, known), hold_all(Runs([run]), lambda _, known=known: known)
+            assert said.startswith(f"{run.file.run_id}: run.json contradicts itself: "), name
+            assert (words in said, found is run, list(runs), runs.problems) == (True, True, [], [said]), (name, said)
+
+
+def test_tables_that_are_not_predictions_are_not_scored(record, answers, tmp_path):
+    folder, cache = record(answers), tmp_path / "cache"
+    (truth,) = record.truths.values()
+    entry = next(LEADERBOARD.glob("svm-flow*"))
+    for name, (table, words) in MALFORMED.items():
+        copy = forge(shutil.copytree(folder, tmp_path / name / folder.name), table, mark={"clips": 7})
+        for _ in range(3):  # whatever was kept of the first reading
+            (row,) = measured_rows(hold_all(Runs([read_run(copy)]), lambda _: truth, cache), cache=cache)[0]
+            assert (row.ranked, row.status) == (False, "partial"), name
+            assert any(words in remark for remark in row.remarks), (name, row.remarks)
+        copy = shutil.copytree(entry, tmp_path / "board" / name / "megc2019" / entry.name)
+        assert words in refusal(read_entry, forge(copy, table)), name
+    edit(folder / "run.json", remark="x" * 201)
+    assert "run.json is not valid: remark" in refusal(read_run, folder)
 
 
 def test_a_run_with_missing_folds_is_held_in_the_recorded_ones(record, answers, tmp_path):
@@ -112,6 +170,22 @@ def test_committed_rows_are_held_against_the_official_list(tmp_path):
         assert not isinstance(found, HeldRun), name
         assert f"{run.file.run_id} differs from the official list of megc2019: " in said, name
         assert words in said, name
+
+
+def test_a_committed_row_that_names_other_annotations_or_folders_is_refused(tmp_path):
+    entry, find = next(LEADERBOARD.glob("svm-flow*")), truths()
+    copy = forge(shutil.copytree(entry, tmp_path / "megc2019" / entry.name), key={"data_digest": "0" * 64})
+    run = read_entry(copy)
+    said = hold(run, find(run.file))[1]
+    assert "its annotations are not those of megc2019-flow28 (00000000, not 673ca11d)" in said
+    for folder, words in (
+        ("megc2019/other", "the folder must have the run's name"),
+        (f"casme2-3/{entry.name}", "runs"),
+    ):
+        copy = shutil.copytree(entry, tmp_path / "moved" / folder)
+        assert ("it belongs in a folder of that name" if words == "runs" else words) in refusal(read_entry, copy)
+    own = shutil.copytree(entry, tmp_path / "runs" / "another-name")
+    assert "another-name" in refusal(read_run, own)
 
 
 def test_a_run_that_names_other_protocols_or_data_has_no_truth(tmp_path):

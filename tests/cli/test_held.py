@@ -3,7 +3,8 @@
 import json
 
 import cv2
-from support.forging import forge, truth_as_predicted
+import pandas as pd
+from support.forging import forge, forge_fold, predicted_as_truth, truth_as_predicted
 
 RELEASE = "megc2019-flow28"
 
@@ -67,6 +68,42 @@ def test_only_compared_runs_of_committed_code_on_known_data_are_submitted(
         said = merbench("submit", "majority", "--to", tmp_path / "board")
         assert (said.code, words in said.err) == (2, True), said.err
     assert not (tmp_path / "board").exists()
+
+
+def test_a_run_that_differs_from_its_folds_is_not_submitted(merbench, done, small, recorded, tmp_path):
+    def said(run):
+        found = merbench("submit", run, "--to", tmp_path / "board")
+        assert (found.code, (tmp_path / "board").exists()) == (2, False)
+        return found.err
+
+    (majority,), (svm,) = recorded.glob("majority*"), recorded.glob("svm-flow*")
+    forge(majority, predicted_as_truth)
+    assert f"{majority / 'predictions.parquet'} differs from the predictions of its folds" in said("majority")
+    forge(svm, mark={"seconds": 0.1, "mixed": ["device"]})
+    assert "complete.json and the records of the folds differ in seconds, mixed" in said("svm-flow")
+    one, two = svm / "folds" / "casme2--sub06", svm / "folds" / "casme2--sub07"
+    names = [pd.read_parquet(fold / "predictions.parquet")["clip"].tolist() for fold in (one, two)]
+    forge_fold(one, lambda table: table.assign(subject="sub07", clip=names[1][: len(table)]))
+    forge_fold(two, lambda table: table.assign(subject="sub06", clip=names[0][: len(table)]))
+    assert " for casme2/sub0" in said("svm-flow")
+
+
+def test_all_seeds_are_submitted_from_0_on(toy, merbench, done, small, tmp_path):
+    toy()
+    done("run", "toy", *small, "--seeds", "1")
+    assert "seeds 0 are not recorded: the best of several seeds is not a result" in done("compare")
+    board = tmp_path / "board"
+    refused = merbench("submit", "toy-small-s1", "--to", board)
+    assert (refused.code, f"all of them: submit 0 first ({board} lacks 1)" in refused.err) == (2, True)
+    assert "best of several" not in done("run", "toy", *small)
+    done("submit", "toy-small-s0", "--to", board)
+    done("submit", "toy-small-s1", "--to", board)
+
+
+def test_a_forged_run_is_named_by_score(merbench, done, small, recorded):
+    (majority,) = recorded.glob("majority*")
+    forge(majority, truth_as_predicted)
+    assert "truth is a copy of its predictions: scored with that of the" in done("score", "majority", *small)
 
 
 def test_a_release_with_other_images_has_another_name_and_ranks_apart(

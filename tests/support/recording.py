@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merbench.analysis.held import Truth, hold_all
+from merbench.analysis.held import hold_all
 from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import clip_table
 from merbench.contracts.digests import digest
@@ -28,6 +28,7 @@ from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import prediction_table
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs, read_runs
+from merbench.records.truth import Truth
 from merbench.report.table import Report
 from merbench.report.views.compare import comparison
 from merbench.splits.split import make_split
@@ -140,7 +141,9 @@ class Recorder:
         )  # fmt: skip
         folds_of = {fold.name: len(fold.test) for fold in split.folds}
         about = {"protocol": spec.name, "parts": spec.parts, "data": "toy-data", "folds": folds_of, **fields}
-        file = run_file(f"{method}-{spec.name}-s{seed}-{key.digest()[:10]}", key, **about)
+        about |= {"sanity": True} if key.shuffled else {}
+        shuffled = "-shuffled" * key.shuffled
+        file = run_file(f"{method}-{spec.name}{shuffled}-s{seed}-{key.digest()[:10]}", key, **about)
         inputs = Inputs({}, len(rows))
         keep(truth, file.data, file.synthetic, key.spec_digest, key.split_digest, key.data_digest)
         task = FoldTask(object, MethodConfig(), split, inputs, seed, keep_epochs=epochs is not None)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.forging import forge, truth_as_predicted
 from support.mirrored import synced
 
 from merbench.records.folder import RunFolder
@@ -45,6 +46,32 @@ def test_incomparable_runs_are_in_different_experiments(record, answers, server)
     assert len(names) == 3
     assert sum("synthetic data" in name for name in names) == 1
     assert all(name.startswith("toys on ") for name in names)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_only_runs_that_agree_with_their_protocol_have_scores(record, answers, server, look, home):
+    forged, good = forge(record(answers), truth_as_predicted), record(answers, seed=1)
+    before = set((home / "splits").iterdir())
+    unknown = record(answers, method="unknown", data="elsewhere")
+    (known,) = set((home / "splits").iterdir()) - before
+    content = known.read_bytes()
+    known.unlink()
+    synced(server, forged, unknown, good)
+    shown = {name: (each.tags, each.metrics) for name, each in look(server).items()}
+    for folder, words in (
+        (forged, "other labels of 2 clips: alpha/s1/c2"),
+        (unknown, "no protocol toys of this meaning"),
+    ):
+        tags, metrics = shown[folder.name]
+        assert (words in tags["not_ranked"], tags["compared_with"]) == (True, "")
+        assert f"No scores: {tags['not_ranked'][:40]}" in tags["mlflow.note.content"]
+        assert not {"uf1", "acc", "beta/uf1", "uf1_low"} & set(metrics)
+        assert metrics["folds"] == 3
+    tags, metrics = shown[good.name]
+    assert (tags["compared_with"], tags["not_ranked"]) == ("the clips of the test", "")
+    assert "uf1" in metrics
+    known.write_bytes(content)
+    assert (synced(server, forged, unknown, good).updated, "uf1" in look(server)[unknown.name].metrics) == (1, True)
 
 
 @pytest.mark.usefixtures("undrawn")

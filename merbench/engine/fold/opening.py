@@ -40,7 +40,7 @@ class FoldTask:
     keep_epochs, diagnose : bool
         Keep the predictions of the test clips after each epoch; the diagnostics of a method that has ``diagnose``.
     requires : tuple of str
-        Packages that the method's card requires, whose versions are recorded.
+        Packages that the method requires or imports, and those of its input kinds, whose versions are recorded.
     read : mapping
         Files outside the method's folder that its module read when it was imported, with SHA-256.
     auxiliary : mapping

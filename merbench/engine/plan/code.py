@@ -6,7 +6,7 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-from merbench.contracts.digests import bytes_digest, digest, plain_syntax
+from merbench.contracts.digests import code_files, files_digest
 from merbench.contracts.errors import MerbenchError
 
 
@@ -18,30 +18,30 @@ def code_digest(folder: Path, package: str | None = None) -> str:
     what is outside the folder and is neither Python's own, nor merbench's, nor an installed package, so that its
     changes would go unnoticed; or it names a link to a folder, whose files are elsewhere.
     """
-    places = [] if package is None else [folder, *map(Path, library_folders())]
-    known = frozenset(places + [each.resolve() for each in places])
-    parts = {}
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
-        if path.is_symlink() and path.is_dir():
-            raise MerbenchError(
-                f"{path} is a link to a folder, whose files would not be part of the method: put a copy there"
-            )
-        describes = path.name == "card.yaml" or path.suffix in (".md", ".pyc")  # what matters of a card is in the key
-        if hidden or describes or not path.is_file():
-            continue
-        if path.suffix == ".py":
-            try:
-                tree = ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
-            except (SyntaxError, ValueError) as error:
-                raise MerbenchError(f"{path} is not valid Python: {error}") from error
-            if package is not None:
-                _refuse_imports_from_outside(tree, path, inside.parts[:-1], package, known)
-            parts[inside.as_posix()] = digest(plain_syntax(tree))
-        else:
-            parts[inside.as_posix()] = bytes_digest(path.read_bytes())
-    return digest(parts)
+    found = list(code_files(folder))
+    if package is not None:
+        places = [folder, *map(Path, library_folders())]
+        known = frozenset(places + [each.resolve() for each in places])
+        for path, tree in found:
+            if tree is not None:
+                below = path.relative_to(folder).parts[:-1]
+                _refuse_imports_from_outside(tree, path, below, package, known)
+    return files_digest(folder, found)
+
+
+def imported_modules(folder: Path) -> list[str]:
+    """Return the top-level modules that the Python files of a folder import, but Python's own and merbench.
+
+    Modules that are named while the code runs (``importlib.import_module``) are not seen.
+    """
+    found = {
+        name.partition(".")[0]
+        for _, tree in code_files(folder)
+        if tree is not None
+        for node in ast.walk(tree)
+        for name, _ in _imported(node, (), "")
+    }
+    return sorted(found - sys.stdlib_module_names - {"merbench"})
 
 
 def _refuse_imports_from_outside(

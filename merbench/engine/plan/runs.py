@@ -1,6 +1,6 @@
 """A grid of runs: every method x protocol x seed, with everything its result depends on, before any computation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import AuxiliaryData, declared_auxiliary, declared_transductive
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.contracts.specifications import KINDS
 from merbench.databases import DATABASES
 from merbench.databases.registrations import home
 from merbench.engine import environment
@@ -22,7 +23,7 @@ from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.pretraining import FOLDER as PRETRAINED
 from merbench.engine.plan.auxiliary import auxiliary_data, auxiliary_digests, auxiliary_source
 from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, Configured
-from merbench.engine.plan.code import code_digest
+from merbench.engine.plan.code import code_digest, imported_modules
 from merbench.engine.plan.data import Data
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input
 from merbench.prepare.store import SILENT, PreparationWatcher
@@ -171,13 +172,14 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
     A method that a protocol does not allow, or whose inputs the data does not have, raises a `MerbenchError`.
     """
     plans = []
-    codes: dict[str, str] = {}
+    codes: dict[str, tuple[str, tuple[str, ...]]] = {}
     for protocol in protocols:
         for configured in request.on(protocol.data):
             method = configured.method
             if method.card.name not in codes:
-                codes[method.card.name] = code_digest(method.folder, method.package)
-            planned = _planned(configured, protocol, request, codes[method.card.name])
+                used = [name for each in imported_modules(method.folder) for name in environment.distribution_of(each)]
+                codes[method.card.name] = code_digest(method.folder, method.package), tuple(used)
+            planned = _planned(configured, protocol, request, *codes[method.card.name])
             deterministic = method.card.deterministic and not request.shuffled  # labels are shuffled by the seed
             seeds = request.seeds[:1] if deterministic else request.seeds
             plans += [_plan(configured, protocol, planned, seed) for seed in seeds]
@@ -211,8 +213,10 @@ class _Planned:
     pretrained_on: tuple[str, ...]
 
 
-def _planned(configured: Configured, protocol: PreparedProtocol, request: Request, code: str) -> _Planned:
-    """Plan a method on a protocol for all seeds."""
+def _planned(
+    configured: Configured, protocol: PreparedProtocol, request: Request, code: str, used: Sequence[str]
+) -> _Planned:
+    """Plan a method on a protocol for all seeds; `used` are the packages that its code imports."""
     method, card, split, data = configured.method, configured.method.card, protocol.split, protocol.data
     transductive = declared_transductive(method.cls, card, configured.config)
     _check_fits(card, transductive, protocol)
@@ -241,7 +245,9 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
         keep_epochs=request.keep_epochs,
         diagnose=request.diagnose and hasattr(method.cls, "diagnose"),
         device=method.device,
-        requires=card.required_packages(),
+        requires=_packages(
+            card, used, [*specs.values(), *(spec for own in declared.values() for spec in (own or {}).values())]
+        ),
         read=method.read,
         auxiliary=auxiliary,
         same_people=same_people([*data.sources, *(source for source, _ in others.values())]),
@@ -265,6 +271,13 @@ def _planned(configured: Configured, protocol: PreparedProtocol, request: Reques
     )
     seen = tuple(source.name for source, _ in others.values())
     return _Planned(replace(task, kept=_kept(key, auxiliary)), key, seen)
+
+
+def _packages(card: Card, used: Sequence[str], specs: Iterable[InputSpec]) -> tuple[str, ...]:
+    """Return the packages whose versions are recorded: required, imported, and those that offer its input kinds."""
+    origins = sorted({KINDS.entry(spec.kind).origin for spec in specs})
+    kinds = [origin.rpartition(" ")[0] for origin in origins if origin != "merbench"]
+    return tuple(dict.fromkeys([*card.required_packages(), *used, *kinds]))
 
 
 def _frames_instead(data: Data, spec: ProtocolSpec) -> str:

@@ -4,25 +4,29 @@ The truth of every split that this machine makes of data is kept in ``MERBENCH_H
 record: results are compared with the data that they were made on, although the data or a protocol's file has changed.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from merbench.analysis.held import Truth, TruthOf
-from merbench.contracts.clips import IDENTITY
+from merbench.analysis.held import TruthOf
+from merbench.contracts.clips import IDENTITY, clips_digest
 from merbench.contracts.databases import same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.databases import DATABASES
 from merbench.databases.registrations import home, open_registered, registered
 from merbench.engine.plan.catalogue import protocol
-from merbench.engine.plan.data import Data
+from merbench.engine.plan.data import Data, registered_data, serves
 from merbench.engine.plan.runs import PreparedProtocol
 from merbench.records.files import keep_json, kept_json
 from merbench.records.model import RunFile
-from merbench.splits.split import Split, listed_split
+from merbench.records.truth import Truth
+from merbench.splits.split import Split, listed_split, make_split
 from merbench.synthetic.database import SYNTHETIC
 
 #: Why nothing is known of a protocol whose file is the user's.
@@ -38,7 +42,7 @@ def truths() -> TruthOf:
         found = named(name)
         registered_here = found is not None and found.spec_digest() == spec
         if found is not None and registered_here and found.official_list is not None and not synthetic:
-            return listed_once(name)
+            return listed_once(name, data)
         known = _read(_place(data, synthetic, spec, split, annotations))
         if known is not None or registered_here:
             return known or split_once(name, data, synthetic)
@@ -80,8 +84,48 @@ def _read(path: Path) -> Truth | None:
     return Truth(found["origin"], clips, tuple(found["outputs"]), tuple(found["parts"]), found["split_digest"])
 
 
-def _truth(origin: str, spec: ProtocolSpec, split: Split) -> Truth:
-    return Truth(origin, split.truth(), spec.outputs, tuple(spec.parts), split.digest())
+def _truth(origin: str, spec: ProtocolSpec, split: Split, data: Mapping[str, str] | None = None) -> Truth:
+    return Truth(origin, split.truth(), spec.outputs, tuple(spec.parts), split.digest(), data or {})
+
+
+def truth_on(data: Data, spec: ProtocolSpec, origin: str) -> Truth:
+    """Split data by a protocol; raises what :func:`merbench.splits.split.make_split` raises."""
+    split = make_split(spec, data.clips, data.synthetic, same_people(data.sources))
+    return _truth(origin, spec, split, {data.name: data.digest(split.clips)})
+
+
+def own_truth(clips: pd.DataFrame, spec: ProtocolSpec) -> Truth:
+    """Split a clip table about which nothing else is known."""
+    return _truth("", spec, make_split(spec, clips))
+
+
+def known_truth(spec: ProtocolSpec) -> tuple[Truth | None, list[Note]]:
+    """Return the clips that a protocol tests, by its official list or the registered data; and why these can't be used.
+
+    DataError if the official list does not fit the protocol.
+    """
+    if (listed_truth := _listed(spec)) is not None:
+        return listed_truth, []
+    try:
+        data = registered_data(spec)
+        return (None if data is None else truth_on(data, spec, f"the registered {data.name}")), []
+    except MerbenchError as error:
+        return None, [Note("warning", f"the registered data can't be used: {error}")]
+
+
+def _listed(spec: ProtocolSpec, data: str = "") -> Truth | None:
+    """Return the truth of an official list, None if there is none; and the annotations of `data`, if it is a release.
+
+    A release of merbench that knows only classes has no other annotations than the list.
+    """
+    split = listed_split(spec, same_people(()))
+    if split is None:
+        return None
+    known = {}
+    if data in DATABASES.names() and DATABASES.entry(data).origin == "merbench":
+        card = DATABASES.get(data).card
+        known = {data: clips_digest(split.clips)} if card.labels and serves(card, spec) else {}
+    return _truth(f"the official list of {spec.name}", spec, split, known)
 
 
 def _named(name: str) -> ProtocolSpec | None:
@@ -91,14 +135,13 @@ def _named(name: str) -> ProtocolSpec | None:
     return None
 
 
-def _official(name: str) -> Truth | str:
-    spec, origin = protocol(name), f"the official list of {name}"
+def _official(name: str, data: str) -> Truth | str:
     try:
-        split = listed_split(spec, same_people(()))
-        assert split is not None
-        return _truth(origin, spec, split)
+        found = _listed(protocol(name), data)
+        assert found is not None
+        return found
     except MerbenchError as error:
-        return f"{origin} can't be used: {error}"
+        return f"the official list of {name} can't be used: {error}"
 
 
 def _split_anew(name: str, data: str, synthetic: bool) -> Truth | str:

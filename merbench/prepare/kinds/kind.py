@@ -1,6 +1,8 @@
 """The base class of input kinds; see ``docs/adding-an-input.md``."""
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.databases import Source
+from merbench.contracts.digests import code_files, digest, files_digest
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.specifications import KINDS, Specification
 from merbench.prepare import marked, pictures
@@ -137,3 +140,22 @@ def kind_of(spec: Specification) -> Kind[Any]:
         classes = f"{type(spec).__name__}, but the specifications of input kind {spec.kind!r} are {found.spec.__name__}"
         raise MerbenchError(f"{spec} is of the class {classes}")
     return found
+
+
+def code_of(spec: Specification) -> str:
+    """Digest the code of an input kind of a package; empty for merbench's own, whose `version` says what changes.
+
+    It covers the folders of the modules with the kind, its specification and their bases, or the module alone where it
+    is in no package.
+    """
+    kind, entry = kind_of(spec), KINDS.entry(spec.kind)
+    if entry.origin == "merbench":
+        return ""
+    top = entry.module.partition(".")[0]
+    modules = {entry.module, *(base.__module__ for cls in (type(kind), kind.spec) for base in cls.__mro__)}
+    found = set()
+    for name in (name for name in modules if name.partition(".")[0] == top):
+        path = Path(str(sys.modules[name].__file__))
+        alone = "." not in name and path.name != "__init__.py"
+        found.add(files_digest(path.parent, code_files(path if alone else path.parent)))
+    return digest(sorted(found))

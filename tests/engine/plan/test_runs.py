@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from unittest.mock import MagicMock
 
 import pytest
@@ -14,6 +15,7 @@ from support.toy_package import CARD, METHOD, plug_in, swap
 
 from merbench.contracts.errors import MerbenchError
 from merbench.databases.registrations import register
+from merbench.engine import environment
 from merbench.engine.execute.grid import execute
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS, method_card
@@ -49,6 +51,20 @@ def test_a_run_file_says_what_the_run_is(prepared, toy):
     assert file.folds["casme2/sub11"] == 2
     assert len(file.folds) == 9
     assert plan.task.config.epochs == 9
+
+
+def test_versions_of_what_a_method_imports_or_requires_are_recorded(prepared, toy):
+    swap(
+        toy / "method.py",
+        "from .share",
+        "import yaml, csv, sklearn.svm\nfrom packaging.version import Version\nfrom .share",
+    )
+    swap(toy / "card.yaml", "inputs:", "requires: [timm]\ninputs:")
+    (plan,) = plan_runs(Request.named(("toy",)), [prepared])
+    assert plan.task.requires == ("timm", "packaging", "scikit-learn", "pyyaml")
+    assert environment.packages(plan.task.requires).items() >= {"pyyaml": version("PyYAML")}.items()
+    (other,) = plan_runs(Request.named(("majority",)), [prepared])
+    assert other.task.requires == ("numpy",)
 
 
 def test_settings_of_one_method_win_over_those_of_all(prepared, toy, tmp_path, monkeypatch):

@@ -100,7 +100,7 @@ def test_a_kind_of_a_package_is_declared_and_built(offered, clip):
         assert [title for title, _ in kind_of(spec).pictures(spec, made[0])] == ["grey"]
 
 
-def test_a_version_of_a_kind_is_in_digests_and_shelves_from_two_on(offered):
+def test_version_and_code_of_a_kind_are_in_digests_and_shelves(offered):
     def described(*changes):
         with offered(*changes):
             spec = grey()
@@ -108,10 +108,11 @@ def test_a_version_of_a_kind_is_in_digests_and_shelves_from_two_on(offered):
             return digests["grey"], ShelfFile.of("casme2", spec).name
 
     first = described()
-    assert described("spec = Grey", "spec = Grey\n    version = 1") == first
+    assert described("    spec = Grey", "    # a comment\n    spec = Grey") == first
     second = described("spec = Grey", "spec = Grey\n    version = 2")
-    assert second[0] != first[0]
-    assert second[1] != first[1]
+    other = described("[:, 0, 0]", "[:, 1, 0]")
+    for place in (0, 1):  # code of a package is in both, as no version of it says what changed
+        assert len({first[place], second[place], other[place]}) == 3
 
 
 def test_wrong_arrays_are_one_line_with_kind_specification_and_clip(offered, clip):
