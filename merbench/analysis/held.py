@@ -52,7 +52,7 @@ def hold(run: RecordedRun, truth: Truth | str, cache: Path | None = None) -> tup
     Returns a :class:`HeldRun`, or a run that is not ranked where the truth is unknown; and in a line how the run
     differs, empty if it does not. `cache` is a folder that keeps which runs agree.
     """
-    if found := list(_contradictions(run.file)):
+    if found := list(_contradictions(run)):
         return run, f"{run.file.run_id}: run.json contradicts itself: {'; '.join(found)}"
     if isinstance(truth, str):
         unheld = _same_as(run, _NotHeld(run.file, run.place, run.asked))
@@ -107,11 +107,11 @@ def _place(run: RecordedRun, truth: Truth, cache: Path | None) -> Path | None:
     return cache / digest([VERSION, run.mark.sha256, compared, truth.digest])
 
 
-def _contradictions(file: RunFile) -> Iterator[str]:
+def _contradictions(run: RecordedRun) -> Iterator[str]:
     """Say what can't be true of any run: an id that is not that of the key, or less disclosed than the key says."""
-    key = file.key
+    file, key = run.file, run.file.key
     name = "" if file.imported else file.method
-    ending = f"-{file.protocol}{'-shuffled' * key.shuffled}-s{key.seed}-{key.digest()[:10]}"
+    ending = f"-{file.protocol}{'-shuffled' * key.shuffled}-s{key.seed}-{run.key_digest[:10]}"
     if not file.run_id.endswith(ending) or (name and file.run_id != name + ending):
         yield f"the run of its key is called {name or 'NAME'}{ending}"
     if file.method != key.method:

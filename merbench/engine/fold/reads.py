@@ -2,7 +2,8 @@
 
 It sees files that Python opens, in any thread, but not those that C libraries open (OpenCV's ``imread``, safetensors,
 HDF5): memory maps and open descriptors show only what is not closed yet, and wrapped loaders only themselves; see
-``docs/faults.md``. Libraries, system folders, code of merbench, compiled code and what the method itself wrote are not counted.
+``docs/faults.md``. Libraries, system folders, code of merbench, compiled code and what the method itself wrote are not
+counted.
 """
 
 import importlib.metadata

@@ -64,7 +64,7 @@ def test_versions_of_what_a_method_imports_or_requires_are_recorded(prepared, to
     assert plan.task.requires == ("timm", "packaging", "scikit-learn", "pyyaml")
     assert environment.packages(plan.task.requires).items() >= {"pyyaml": version("PyYAML")}.items()
     (other,) = plan_runs(Request.named(("majority",)), [prepared])
-    assert other.task.requires == ("numpy",)
+    assert other.task.requires == ("numpy", "scikit-learn")
 
 
 def test_settings_of_one_method_win_over_those_of_all(prepared, toy, tmp_path, monkeypatch):
