@@ -7,6 +7,7 @@ import pandas as pd
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import listed
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.records.truth import against
 from merbench.splits.labels import clips_by_name
 
 #: How many clips of a difference are named, unless all are asked for.
@@ -45,11 +46,9 @@ def split_differences(
 
 
 def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame, every: bool) -> list[str]:
-    both = official.merge(
-        clips[[*IDENTITY, "class"]], on=IDENTITY, how="outer", suffixes=("_listed", ""), indicator=True
-    )
-    missing, extra = both[both["_merge"] == "left_only"], both[both["_merge"] == "right_only"]
-    other = both[(both["_merge"] == "both") & (both["class_listed"] != both["class"])]
+    table = clips[[*IDENTITY, "class"]].rename(columns={"class": "truth"})
+    both = against(table, official.rename(columns={"class": "truth"}))
+    missing, extra, other = (both[both.side == side] for side in ("missing", "foreign", "relabelled"))
     said, most = [], len(both) if every else _FEW
     if len(missing):
         said.append(f"{len(missing)} missing: {listed(clip_names(missing), most)}")
@@ -58,8 +57,7 @@ def _differing_clips(official: pd.DataFrame, clips: pd.DataFrame, every: bool) -
         said.append(f"{len(extra)} not in the official list: {listed(clip_names(extra), most)} ({step})")
     if len(other):
         names = [
-            f"{n} ({a}, listed {b})"
-            for n, a, b in zip(clip_names(other), other["class"], other.class_listed, strict=True)
+            f"{n} ({a}, listed {b})" for n, a, b in zip(clip_names(other), other.truth, other.truth_listed, strict=True)
         ]
         said.append(f"{len(other)} labelled differently: {listed(names, most)}")
     return said
