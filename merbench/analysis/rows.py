@@ -27,7 +27,7 @@ from merbench.scoring.table import PartScore
 FIELDS = (
     "method", "config", "variant", "protocol", "task", "data", "synthetic", "part", "selection", "origin", "status",
     "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
-    "seed_sd", "run_ids", "p_best", "sanity", "compared_with", "run_digests",
+    "seed_sd", "run_ids", "p_best", "sanity", "compared_with",
 )  # fmt: skip
 
 
@@ -94,7 +94,6 @@ class Row:
             "config": file.config_name, "selection": file.key.selection, "origin": self.runs[0].origin,
             "status": self.status, "folds": self.folds, "seeds": len(self.runs),
             "run_ids": [run.file.run_id for run in self.runs], "compared_with": self.compared_with,
-            "run_digests": [run.file.digest() for run in self.runs],
         }  # fmt: skip
         shared |= {"warnings": file.warnings} if file.warnings else {}
         return [
@@ -306,8 +305,7 @@ def published_rows(protocol: str) -> list[dict[str, Any]]:
     return [
         _ordered({
             "method": figure["method"], "protocol": protocol, "task": "classification", "synthetic": False,
-            "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [],
-            "run_digests": [], "sanity": False,
+            "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [], "sanity": False,
             **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
             "year": None if pd.isna(figure["year"]) else int(figure["year"]), "kind": figure["kind"],
             "source": figure["source"], "remarks": {code: remarks[code] for code in figure["remarks"].split()},

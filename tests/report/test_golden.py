@@ -76,5 +76,4 @@ def test_views_equal_their_golden_files_in_all_formats(record, golden, view):
     forms |= {name: write(report, name) for name in ("html", "csv", "json")[: 1 if view == "explain" else 2]}
     forms |= {"json": write(report, "json")} if view == "explain" else {}
     for suffix, text in forms.items():
-        text = re.sub(r"\b[0-9a-f]{64}\b", "0123456789abcdef", re.sub(r"-[0-9a-f]{10}\b", "-0123456789", text))
-        golden(f"{view}.{suffix}", text)
+        golden(f"{view}.{suffix}", re.sub(r"-[0-9a-f]{10}\b", "-0123456789", text))
