@@ -140,17 +140,23 @@ class Frames(FaceSpecification):
 
 
 class FrameTimes(Specification):
-    """When the frames of another input were taken: ``(count,)`` a clip, float32, in milliseconds after the onset.
+    """When the frames of another input were taken: ``(count,)`` a clip, float32, after the onset.
+
+    ``unit`` is ``milliseconds``, which need the frame rate; ``frames`` of the recording, whatever its rate; or
+    ``fraction``: of the span of the frames, which ends at 1.
 
     Declared with the same `frames` as that input: one time for each of its frames, of the frame taken, not of the
     position asked for, and with ``difference`` none for the dropped one. In training both draw the same version if they
-    come from one call of :meth:`Inputs.batch`, where the onset is the drawn one. It needs the frame rate.
+    come from one call of :meth:`Inputs.batch`, where the onset is the drawn one.
     """
 
     named_by: ClassVar[tuple[str, ...]] = ("frames",)
 
+    added_later: ClassVar[tuple[str, ...]] = ("unit",)
+
     kind: Literal["frame-times"] = "frame-times"
     frames: Frames
+    unit: Literal["milliseconds", "frames", "fraction"] = "milliseconds"
 
     @property
     def drawn(self) -> Hashable:

@@ -1,10 +1,14 @@
-"""Augmentation of pictures: one draw for all pictures of a clip."""
+"""Pictures as nets take them: scaled, and augmented by one draw for all pictures of a clip."""
 
 import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+#: Mean and deviation of ImageNet's red, green and blue, grey levels in 0..1.
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class _Moves(NamedTuple):
@@ -70,3 +74,15 @@ def lit(pictures: Tensor, light: Tensor) -> Tensor:
     """Change contrast, about 1/2, and brightness of pictures in 0..1, clips on the first axis; cut to 0..1."""
     contrast, brightness = (part.reshape(-1, *[1] * (pictures.ndim - 1)) for part in light.unbind(dim=1))
     return ((pictures - 0.5) * contrast + 0.5 * brightness).clamp(0, 1)
+
+
+def normalised(frames: Tensor, light: Tensor | None = None) -> Tensor:
+    """Scale bytes, (..., 3, size, size), by ImageNet's mean and deviation, with the clips' contrast and brightness."""
+    mean, deviation = (frames.new_tensor(values, dtype=torch.float32)[:, None, None] for values in (_MEAN, _DEVIATION))
+    levels = frames.float() / 255
+    return ((levels if light is None else lit(levels, light)) - mean) / deviation
+
+
+def small(pictures: Tensor, side: int = 48) -> Tensor:
+    """Average pictures for diagnostics, (n, 1, size, size), to at most `side` pixels: (n, side, side)."""
+    return nn.functional.adaptive_avg_pool2d(pictures, min(side, pictures.shape[-1]))[:, 0]

@@ -8,15 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from merbench.contracts.inputs import Inputs, InputSpec
-from merbench.training.augmentation import draw_light, draw_moves, lit, moved, moved_vectors
+from merbench.training.augmentation import draw_light, draw_moves, moved, moved_vectors, normalised, small
 from merbench.training.torch_method import Batch, TorchMethod
 
 from .config import Config as Settings
 from .net import Net, Seen
-
-#: Mean and deviation of ImageNet's red, green and blue, grey levels in 0..1.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
 
 
 class MMNet(TorchMethod):
@@ -76,13 +72,6 @@ class MMNet(TorchMethod):
         return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
 
-def normalised(frames: Tensor, light: Tensor | None = None) -> Tensor:
-    """Scale bytes, (..., 3, size, size), by ImageNet's mean and deviation, with the clips' contrast and brightness."""
-    mean, deviation = (frames.new_tensor(values, dtype=torch.float32)[:, None, None] for values in (MEAN, DEVIATION))
-    levels = frames.float() / 255
-    return ((levels if light is None else lit(levels, light)) - mean) / deviation
-
-
 def _pictures(batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Return the input of the main branch, and the onset frame if there is one."""
     if "frames" not in batch:
@@ -97,12 +86,7 @@ def _diagnosed(seen: Seen, batch: Batch) -> dict[str, Tensor]:
     found = {"feature/main": seen.main.mean(dim=(2, 3))}
     if seen.position is not None:
         found["feature/position"] = seen.position.mean(dim=(2, 3))
-    found |= {f"attention/block-{number}": _small(map_) for number, map_ in enumerate(seen.attentions, start=1)}
+    found |= {f"attention/block-{number}": small(map_) for number, map_ in enumerate(seen.attentions, start=1)}
     if "frames" in batch:
-        found["face"] = _small(batch["frames"][:, 0].float().mean(dim=1, keepdim=True)).byte()
+        found["face"] = small(batch["frames"][:, 0].float().mean(dim=1, keepdim=True)).byte()
     return found
-
-
-def _small(pictures: Tensor) -> Tensor:
-    """Average pictures, (n, 1, side, side), to at most 48 pixels: (n, side, side)."""
-    return nn.functional.adaptive_avg_pool2d(pictures, min(48, pictures.shape[-1]))[:, 0]

@@ -1,14 +1,13 @@
 """The net: a main branch with a chain of attention, and a position branch that is added to its last map."""
 
 from functools import partial
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from merbench.training.continuous_attention import AttentionBlock, initialise_convolutions
+from merbench.training.continuous_attention import AttentionChain
 
 from .config import Config
 
@@ -26,34 +25,10 @@ class Seen(NamedTuple):
     attentions: list[Tensor]
 
 
-class MainBranch(nn.Module):
-    """Stem and four blocks of attention: (n, 3, size, size) -> (n, width, size / 16, size / 16), and the attentions."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        first, *strides = (2, 1, 2, 2, 2) if config.stem == "code" else (1, 2, 2, 2, 2)
-        widths = config.widths
-        self.stem = _convolution(3, config.stem_width, first)
-        self.second = _convolution(config.stem_width, widths[0], 1)
-        self.blocks = nn.ModuleList(
-            AttentionBlock(before, after, stride, config.attention_norm)
-            for (before, after), stride in zip(pairwise((widths[0], *widths)), strides, strict=True)
-        )
-        self.chain = config.attention_chain
-        initialise_convolutions(self.second)
-        initialise_convolutions(self.blocks)
-
-    def forward(self, movement: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Process differences or flow."""
-        return self.attended(self.second(self.stem(movement)))
-
-    def attended(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Process features by the blocks."""
-        attentions: list[Tensor] = []
-        for block in self.blocks:
-            x, attention = block(x, attentions[-1] if attentions and self.chain else None)
-            attentions.append(attention)
-        return x, attentions
+def main_branch(config: Config) -> AttentionChain:
+    """Return the main branch: (n, 3, size, size) -> (n, width, size / 16, size / 16), and the four attentions."""
+    strides = (2, 1, 2, 2, 2) if config.stem == "code" else (1, 2, 2, 2, 2)
+    return AttentionChain(config.stem_width, config.widths, strides, config.attention_chain, config.attention_norm)
 
 
 class PositionBranch(nn.Module):
@@ -99,7 +74,7 @@ class Net(nn.Module):
 
     def __init__(self, config: Config, classes: int) -> None:
         super().__init__()
-        self.main = MainBranch(config)
+        self.main = main_branch(config)
         self.classifier = nn.Linear(config.widths[-1] * config.grid**2, classes)
         self.position = PositionBranch(config) if config.position else None
 
@@ -109,8 +84,3 @@ class Net(nn.Module):
         position = self.position(onset) if self.position else None
         fused = main if position is None else main + position
         return Seen(self.classifier(fused.flatten(1)), main, position, attentions)
-
-
-def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

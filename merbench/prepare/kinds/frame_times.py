@@ -22,13 +22,19 @@ class _FrameTimesKind(Kind[FrameTimes]):
         return np.float32, (lengths(spec.frames),)
 
     def needs_fps(self, spec: FrameTimes) -> bool:
-        return True
+        return spec.unit == "milliseconds"
 
     def build(self, spec: FrameTimes, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
-        assert clip.fps is not None
         positions = [(1 - weight) * before + weight * after for before, after, weight in taken(spec.frames, clip)]
-        times = 1000 * (np.array(positions) - clip.onset) / clip.fps
+        times = (np.array(positions) - clip.onset) * self._length(spec, clip)
         return times[spec.frames.difference == "onset" :].astype(np.float32)
+
+    def _length(self, spec: FrameTimes, clip: ClipFrames) -> float:
+        """Return the length of a frame in the unit."""
+        if spec.unit == "milliseconds":
+            assert clip.fps is not None
+            return 1000 / clip.fps
+        return 1.0 if spec.unit == "frames" else 1 / max(clip.ends(spec.frames.span)[1] - clip.onset, 1)
 
     def versions(self, spec: FrameTimes, clip: ClipFrames) -> list[ClipFrames]:
         return FRAMES.versions(spec.frames, clip)
@@ -39,6 +45,8 @@ class _FrameTimesKind(Kind[FrameTimes]):
     def synthetic(self, spec: FrameTimes, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
         """Make times at equal steps, in clips whose length depends on their marks."""
         durations = 100 + 50 * marks.to_numpy() @ np.arange(1, marks.shape[1] + 1) + rng.uniform(0, 20, len(marks))
+        if spec.unit == "fraction":
+            durations = np.ones(len(marks))
 
         def make(rows: slice, shape: tuple[int, ...]) -> npt.NDArray[Any]:
             return (durations[rows, None] * np.linspace(0, 1, shape[0])).astype(np.float32)

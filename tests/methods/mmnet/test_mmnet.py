@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from merbench.methods.mmnet.method import MMNet
-from merbench.methods.mmnet.net import MainBranch, Net, PositionBranch
+from merbench.methods.mmnet.net import Net, PositionBranch, main_branch
 from support.folds import PROBLEM, training_data
+from support.parity import load, of_authors, ours
 from torch import nn
 from torch.testing import assert_close
 
@@ -18,50 +19,14 @@ from merbench.engine.plan.catalogue import METHODS
 
 MMNET = METHODS.get("mmnet")
 
-#: The authors' names of a block's parts, and ours.
-PARTS = {
-    "conv1.": "conv1.", "bn1.": "norm1.", "conv2.": "conv2.", "bn2.": "norm2.",
-    "downsample.": "skip.", "attn.": "attention.",
-}  # fmt: skip
-BRANCHES = {
-    "conv_act.": "main.stem.", "main_branch.fc.": "classifier.", "main_branch.conv1.": "main.second.0.",
-    "main_branch.bn1.": "main.second.1.", "vit_pos.patch_embed.proj.": "position.patches.",
-    "vit_pos.pos_embed": "position.position", "vit_pos.": "position.",
-}  # fmt: skip
-
-
-def ours(name):
-    """Return our name of a parameter of the authors' net."""
-    if name.startswith("main_branch.layer"):
-        place, _, rest = name.removeprefix("main_branch.layer").partition(".0.")
-        part = next(part for part in PARTS if rest.startswith(part))
-        return f"main.blocks.{int(place) - 1}.{PARTS[part]}{rest.removeprefix(part)}"
-    prefix = next(prefix for prefix in BRANCHES if name.startswith(prefix))
-    return BRANCHES[prefix] + name.removeprefix(prefix)
-
 
 @pytest.fixture
 def authors(shared):
-    """Return the arrays that the authors' modules made, and what turns their weights into a state of ours."""
-    with np.load(shared / "data" / "parity" / "mmnet.npz", allow_pickle=False) as stored:
-        arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
-
-    def state(part, prefix=""):
-        start = f"{part}/weights/"
-        return {ours(prefix + key.removeprefix(start)): value for key, value in arrays.items() if key.startswith(start)}
-
-    return arrays, state
+    return of_authors(shared)
 
 
 def narrow(**changes):
     return MMNET.resolve("full").model_copy(update={"stem_width": 6, **changes})
-
-
-def load(module, state):
-    """Load a state; only what the authors' part lacks, and the counters of batches, may be missing."""
-    missing, unexpected = module.load_state_dict(state, strict=False)
-    assert not unexpected
-    return {name for name in missing if not name.endswith("num_batches_tracked")}
 
 
 def test_the_main_branch_equals_the_authors(authors):
@@ -149,7 +114,7 @@ def method(**changes):
 def test_attention_only_falls_along_the_chain():
     torch.manual_seed(0)
     for chain, stem in ((True, "code"), (True, "figure"), (False, "code")):
-        branch = MainBranch(MMNET.resolve("tiny").model_copy(update={"attention_chain": chain, "stem": stem}))
+        branch = main_branch(MMNET.resolve("tiny").model_copy(update={"attention_chain": chain, "stem": stem}))
         attentions = branch(torch.randn(4, 3, 32, 32))[1]
         assert [attention.shape[-1] for attention in attentions] == [16, 8, 4, 2]
         falls = [bool((a <= nn.functional.max_pool2d(before, 3, 2, 1)).all()) for before, a in pairwise(attentions)]

@@ -89,6 +89,10 @@ def test_times_are_those_of_the_frames_taken(clip):
         times = build(FrameTimes(frames=frames), clip)
         assert times.dtype == np.float32
         np.testing.assert_allclose(times, 1000 * (numbers - onsets) / FPS, atol=1e-4, err_msg=str(settings))
+        counted = build(FrameTimes(frames=frames, unit="frames"), replace(clip, fps=None))
+        np.testing.assert_array_equal(counted, numbers - onsets)
+        share = build(FrameTimes(frames=frames, unit="fraction"), clip)
+        np.testing.assert_allclose(share, (numbers - onsets) / (numbers[..., -1:] - onsets), atol=1e-6)
     assert build(FrameTimes(frames=Frames(count=4, difference="onset")), clip).tolist() == [60, 100, 180]
 
 
