@@ -33,7 +33,7 @@ class Config(TorchConfig):
     - width: of nodes
     - time: code of a frame's distance from the onset: in ``frames`` of the recording, ``milliseconds``, ``fraction`` of
       the clip, or ``none``
-    - time_in: the code is added to a node where ``edges`` are computed, or to the ``nodes`` themselves
+    - time_in: the code is added to the ``nodes``, or to a node only where ``edges`` are computed
     - global_node: starts as ``mean`` of the frames' nodes or as a ``learned`` vector; ``none`` leaves it out
     - window: edges between frames at most so many places apart; null: all, 0: none
     - layers: of the graph
@@ -79,7 +79,7 @@ class Config(TorchConfig):
 
     width: int = Field(256, ge=2, multiple_of=2)
     time: Literal["frames", "milliseconds", "fraction", "none"] = "frames"
-    time_in: Literal["edges", "nodes"] = "edges"
+    time_in: Literal["nodes", "edges"] = "nodes"
     global_node: Literal["mean", "learned", "none"] = "mean"
     window: int | None = Field(None, ge=0)
     layers: int = Field(3, ge=1)

@@ -122,7 +122,7 @@ def test_the_forgetting_rate_weighs_the_edges_of_all_layers():
 def test_order_counts_through_the_time_codes_alone():
     whole, order = batch(), torch.tensor([0, 3, 1, 4, 2])  # the onset stays first, and so does the global node
     frames = whole | {"frames": whole["frames"][:, order]}
-    for changes in ({}, {"time_in": "nodes"}, {"global_node": "learned"}, {"nodes": "all"}, {"classifier": "mean"}):
+    for changes in ({}, {"time_in": "edges"}, {"global_node": "learned"}, {"nodes": "all"}, {"classifier": "mean"}):
         one, other = look(whole, **changes), look(frames | {"times": whole["times"][:, order]}, **changes)
         assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-5)
         assert_close(one.adjacency[1][:, order][:, :, order], other.adjacency[1], rtol=1e-4, atol=1e-5)
