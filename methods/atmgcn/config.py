@@ -26,6 +26,7 @@ class Config(TorchConfig):
     - attention_chain: each block's attention is multiplied by that of the block before
     - norm: ``batch`` norm over all frames of a batch, or ``group`` norm of each frame
     - pool: ``mean`` over the last map, or the whole ``map``
+    - scale: of the vectors of movements: to mean 0 and deviation 1 over the frames of a ``batch``, or ``none``
     - start: ``scratch``, or ``mmnet``: first trained for `start_epochs` on onset and apex with MMNet's linear head
 
     Graph:
@@ -74,6 +75,7 @@ class Config(TorchConfig):
     attention_chain: bool = True
     norm: Literal["batch", "group"] = "batch"
     pool: Literal["mean", "map"] = "mean"
+    scale: Literal["batch", "none"] = "batch"
     start: Literal["scratch", "mmnet"] = "scratch"
     start_epochs: int = Field(20, ge=1)
 

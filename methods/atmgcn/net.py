@@ -29,7 +29,11 @@ class Seen(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """MMNet's blocks of attention on differences to the onset, and a linear layer: (n, 3, size, size) -> (n, width)."""
+    """MMNet's blocks of attention on differences to the onset, and a linear layer: (n, 3, size, size) -> (n, width).
+
+    The product of attentions leaves so little of a movement that the layer's bias is most of every vector: `scale`
+    removes it, by a batch norm without parameters.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -41,11 +45,13 @@ class Encoder(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1) if config.pool == "mean" else nn.Identity()
         places = 1 if config.pool == "mean" else (config.size // 16) ** 2
         self.out = made_apart("out", nn.Linear, config.widths[-1] * places, config.width)
+        scaled = config.scale == "batch"
+        self.scale: nn.Module = nn.BatchNorm1d(config.width, affine=False) if scaled else nn.Identity()
 
     def forward(self, movement: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the vector of each difference, and the attentions of the blocks."""
         last, attentions = self.chain(movement)
-        return self.out(self.pool(last).flatten(1)), attentions
+        return self.scale(self.out(self.pool(last).flatten(1))), attentions
 
 
 class Layer(nn.Module):
