@@ -132,7 +132,7 @@ def _pairs(inputs: Inputs, rng: np.random.Generator | None) -> Batch:
     return {"frames": torch.from_numpy(inputs["pair"].batch(rng=rng)).movedim(-1, -3).contiguous()}
 
 
-def _pair_loss(module: nn.Module, batch: Batch, labels: Tensor) -> Tensor:
+def _pair_loss(module: Any, batch: Batch, labels: Tensor) -> Tensor:
     """Return the cross-entropy of MMNet's main branch with its linear layer on the whole map."""
     last, _ = module.encoder.chain(_movement(batch["frames"])[:, 0])
     return nn.functional.cross_entropy(module.mmnet_head(last.flatten(1)), labels)
