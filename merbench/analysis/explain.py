@@ -21,6 +21,9 @@ from merbench.scoring.paired import Difference, Identity, paired_difference, res
 from merbench.scoring.permutation import holm, permutation_tests
 from merbench.scoring.table import subject_confusions
 
+#: The value of what is not known of an imported row.
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True)
 class _PartDifference:
@@ -50,7 +53,8 @@ class _ClassDifference:
 class Explanation:
     """How one row differs from another; differences are the first minus the second.
 
-    `titles` are those of the parts; `agreement` gives protocol, data, settings and the like -> the values of both.
+    `titles` are those of the parts; `agreement` gives protocol, data, settings and the like -> the values of both,
+    `UNKNOWN` where an import does not say.
     `against` are reasons against comparing them, where the comparison was forced; `excluded` counts the clips that only
     one of them has, or that have another class there. `confusion`, (n_classes, n_classes), is that of the first minus
     that of the second, each averaged over its seeds; `seeds` are UF1 of each row's seeds; `subjects` and `clips` are
@@ -78,7 +82,7 @@ class Explanation:
             "forced_despite": self.against,
             "clips_left_out": self.excluded,
             "agreement": [
-                {"what": name, "agree": one == two, "one": one, "two": two}
+                {"what": name, "agree": None if UNKNOWN in (one, two) else one == two, "one": one, "two": two}
                 for name, (one, two) in self.agreement.items()
             ],
             "parts": [_part(part) for part in self.parts],
@@ -171,7 +175,8 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
     def facts(row: Row) -> dict[str, str]:
         file, key = row.runs[0].file, row.runs[0].file.key
         config, versions = dict(sorted(key.config.items())), sorted(key.code_versions.items())
-        unknown = ("data", "inputs", "selection", "settings", "merbench code") if file.imported else ()
+        unknown = ["inputs", "selection", "settings", "merbench code"] * bool(file.imported)
+        unknown += ["data"] * (file.data == UNKNOWN)
         found = {
             "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
             "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
@@ -184,7 +189,7 @@ def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
             "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
         }
         named = {"method": f"{file.method}, imported from {file.imported}"} if file.imported else {}
-        return found | dict.fromkeys(unknown, "unknown") | named
+        return found | dict.fromkeys(unknown, UNKNOWN) | named
 
     other = facts(two)
     return {name: (value, other[name]) for name, value in facts(one).items()}

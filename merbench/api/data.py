@@ -10,9 +10,10 @@ import pandas as pd
 from pydantic import BaseModel
 from rich.console import Console
 
+from merbench.api.arguments import check_columns, text
 from merbench.cli.display import PreparationDisplay
 from merbench.contracts.clips import CLIP_COLUMNS, IDENTITY, clip_names, clip_table
-from merbench.contracts.databases import Source
+from merbench.contracts.databases import FrameDatabase, Source
 from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.yamlfiles import validated
@@ -30,7 +31,7 @@ class _Asked(BaseModel, extra="forbid", frozen=True):
     inputs: dict[str, InputSpec]
 
 
-def clips(data: str, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+def clips(data: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """Read the clip table of a database.
 
     Parameters
@@ -60,8 +61,10 @@ def clips(data: str, path: str | os.PathLike[str] | None = None) -> pd.DataFrame
     >>> len(clips), clips.dataset.unique().tolist()
     (100, ['casme2', 'samm', 'smic-hs'])
     """
+    data = text(data, "data", "the name of a database or a folder")
     if path is not None:
-        sources: tuple[Source, ...] = (open_source(data, Path(path)),)
+        where = Path(text(path, "path", "a folder")).expanduser()
+        sources: tuple[Source, ...] = (open_source(data, where),)
     else:
         with _display() as watcher:
             sources = named_data(data, watcher=watcher).sources
@@ -111,8 +114,15 @@ def inputs(clips: pd.DataFrame, **kinds: Any) -> dict[str, npt.NDArray[Any]]:
     specs = validated(_Asked, {"inputs": settings}, "mb.inputs").inputs
     check_columns(clips, (*CLIP_COLUMNS, *COPY), "clips")
     clip_table(clips[list(CLIP_COLUMNS)], "clips")
+    sources = copies_of(clips)
+    for source in sources:
+        own = clips[clips.dataset.isin(list(source.database.card.datasets))]
+        for column in ("onset", "apex", "offset") if isinstance(source.database, FrameDatabase) else ():
+            if (lacking := own[column].isna()).any():
+                some = listed(clip_names(own[lacking]))
+                raise DataError(f"clips: {column} is missing in {some}: fill it, or drop these clips")
     with _display() as watcher:
-        found = prepare_inputs(copies_of(clips), clips, specs, watcher)
+        found = prepare_inputs(sources, clips, specs, watcher)
     return {name: found[name].batch() for name in specs}
 
 
@@ -133,17 +143,6 @@ def copies_of(clips: pd.DataFrame) -> tuple[Source, ...]:
         if len(strange):
             raise DataError(f"clips: {name} in {folder} has no clips {listed(clip_names(strange))}")
     return tuple(sources)
-
-
-def check_columns(table: object, columns: tuple[str, ...], name: str) -> None:
-    """Refuse what is not a data frame with some columns; `name` is the argument."""
-    if not isinstance(table, pd.DataFrame):
-        raise MerbenchError(f"{name} must be a data frame, not {type(table).__name__}")
-    if lacking := [column for column in columns if column not in table.columns]:
-        raise MerbenchError(
-            f"{name} lacks the columns {listed(lacking)}; it has {listed(map(str, table.columns), most=20)}: start "
-            "from mb.clips(DATABASE)"
-        )
 
 
 def _display() -> PreparationDisplay:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.api.data import check_columns, copies_of
+from merbench.api.arguments import check_columns, flags, whole
+from merbench.api.data import copies_of
 from merbench.contracts.clips import CLIP_COLUMNS, IDENTITY, clip_table
 from merbench.contracts.databases import Source, persons, same_people
 from merbench.contracts.errors import MerbenchError
@@ -112,7 +113,7 @@ def argument_of(named: Named) -> str:
     """Return the argument of ``--protocol``."""
     if isinstance(named, _Protocol):
         return named.spec.known_as
-    if not isinstance(named, str | os.PathLike):
+    if not isinstance(named, str | os.PathLike) or not os.fspath(named):
         raise MerbenchError(f"protocol must be a name, a path or what mb.protocol returns, not {type(named).__name__}")
     return os.fspath(named)
 
@@ -200,9 +201,13 @@ class _Folds:
         With `inner`, the training clips of the people that runs of `seed` hold out within the fold have the role
         ``validation``.
         """
-        return fold_table(self._split, self._sources, seed if inner else None)
+        flags(inner=inner)
+        return fold_table(self._split, self._sources, whole(seed, "seed") if inner else None)
 
 
 def _rows(values: Any) -> int:
     shape = getattr(values, "shape", None)
-    return int(shape[0]) if shape else len(values)
+    try:
+        return int(shape[0]) if shape else len(values)
+    except TypeError:
+        raise MerbenchError(f"X must have a row for each clip, not be a {type(values).__name__}") from None

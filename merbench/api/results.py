@@ -5,8 +5,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
 import pandas as pd
@@ -14,17 +12,29 @@ import typer
 from rich.console import Console
 
 from merbench.analysis.rows import FIELDS, figures_of
-from merbench.api.data import check_columns, copies_of
+from merbench.api.arguments import (
+    check_columns,
+    flags,
+    folder,
+    many,
+    mapping,
+    maybe_text,
+    one_of,
+    text,
+    whole,
+    words,
+)
+from merbench.api.data import COPY, copies_of
 from merbench.api.protocols import Named, argument_of
 from merbench.api.protocols import protocol as find_protocol
 from merbench.cli.asked import RunOptions, seeds_text
 from merbench.cli.compare import compared
 from merbench.cli.explain import explained
 from merbench.cli.run import carried_out, runs_report
-from merbench.contracts.clips import IDENTITY
-from merbench.contracts.errors import MerbenchError
+from merbench.contracts.errors import MerbenchError, suggestion
 from merbench.contracts.yamlfiles import settings_text
 from merbench.engine.logs import log_of_table
+from merbench.engine.plan.data import choose_data
 from merbench.report.views.score import log_notes
 from merbench.scoring.table import part_scores
 
@@ -89,24 +99,50 @@ def run(
     0  majority     full    100  0.210
     1  majority  smic-hs     33  0.199
     """
-    configs = [f"{key}:{value}" for key, value in config.items()] if isinstance(config, Mapping) else _many(config)
-    more: dict[str, Any] = {**workers, "keep_epochs": keep_epochs, "diagnose": diagnose, "sanity": sanity}
-    if "folds_per_gpu" in more:
-        more["folds_per_gpu"] = str(more["folds_per_gpu"])
+    flags(keep_epochs=keep_epochs, diagnose=diagnose, sanity=sanity, quiet=quiet)
+    one_of(select, "select", ("last", "inner", "inner-keep"))
+    one_of(existing, "existing", ("keep", "redo"))
+    configs = (
+        [f"{key}:{value}" for key, value in mapping(config, "config", "{'medn': 'tiny'}").items()]
+        if isinstance(config, Mapping)
+        else words(config, "config", may_be_empty=True)
+    )
     options = RunOptions(
-        methods=_words(methods, "methods"),
-        protocol=[argument_of(each) for each in _many(protocol) or [None]],
-        data=os.fspath(data),
+        methods=words(methods, "methods"),
+        protocol=[argument_of(each) for each in many(protocol) or [None]],
+        data=text(data, "data", "the name of a database or a folder"),
         config=configs,
-        settings=[settings_text({name: value}) for name, value in (settings or {}).items()],
+        settings=[settings_text({name: value}) for name, value in mapping(settings, "settings", "{'C': 10}").items()],
         seeds=_seeds(seeds),
         select=select,
-        folds=_many(folds),
+        folds=words(folds, "folds", may_be_empty=True),
         existing=existing,
-        results=_folder(results),
-        **more,
+        results=folder(results),
+        keep_epochs=keep_epochs,
+        diagnose=diagnose,
+        sanity=sanity,
+        **_workers(workers),
     )
     return _carried_out(options, quiet)
+
+
+def _workers(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check how folds are run; ``folds_per_gpu`` becomes text."""
+    known, least = _Workers.__annotations__, {"workers": 1, "pack": 1, "gpus": 0, "folds_per_gpu": 1}
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise MerbenchError(f"mb.run has no argument {name!r}{suggestion(name, known)}")
+        if value is None:
+            continue
+        if name == "executor":
+            one_of(value, name, ("serial", "ray"))
+        elif name not in least:
+            text(value, name, "text")
+        elif (name, value) != ("folds_per_gpu", "auto"):
+            whole(value, name, least[name])
+        found[name] = str(value) if name == "folds_per_gpu" else value
+    return found
 
 
 def _carried_out(options: RunOptions, quiet: bool) -> pd.DataFrame:
@@ -158,9 +194,9 @@ def compare(
     [0.7182]
     """
     name = None if protocol is None else argument_of(protocol)
-    _, report, _ = compared(
-        _many(methods), name, data, published, leaderboard, sanity, older, _folder(results), may_be_empty=True
-    )
+    flags(published=published, leaderboard=leaderboard, sanity=sanity, older=older)
+    named, on, place = words(methods, "methods", may_be_empty=True), maybe_text(data, "data"), folder(results)
+    _, report, _ = compared(named, name, on, published, leaderboard, sanity, older, place, may_be_empty=True)
     return _rows(report)
 
 
@@ -187,7 +223,8 @@ def explain(
     -------
     dict
         Name -> data frame: ``parts`` (differences with intervals and p-values), ``classes``, ``subjects`` and ``clips``
-        that changed, ``agreement`` (what the rows have in common: data, code, settings).
+        that changed, ``agreement`` (what the rows have in common: data, code, settings; ``agree`` is None where an
+        imported row does not say).
 
     Examples
     --------
@@ -197,24 +234,28 @@ def explain(
     np.float64(0.477)
     """
     name = None if protocol is None else argument_of(protocol)
-    found, problems = explained(one, two, name, data, force, leaderboard, _folder(results))
+    flags(force=force, leaderboard=leaderboard)
+    first, second = (text(given, which, "a method, a row or a run") for given, which in ((one, "one"), (two, "two")))
+    found, problems = explained(first, second, name, maybe_text(data, "data"), force, leaderboard, folder(results))
     _warn(problems)
     record = found.record()
     return {table: pd.DataFrame(record[table]) for table in _EXPLAINED}
 
 
-def score(predictions: pd.DataFrame, protocol: Named) -> pd.DataFrame:
+def score(predictions: pd.DataFrame, protocol: Named, *, data: _Path = "auto") -> pd.DataFrame:
     """Score predictions as ``merbench score`` does: UF1 and UAR from one confusion matrix of all clips.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
-        ``dataset, subject, clip, predicted``, a row per clip: classes by name, or by number in the protocol's order.
-        Frames of ``mb.clips``, or ``folds.clips``, with the column added, are held against the classes of their data.
-        Others are held against the official list, else against the registered data; only where there is neither, they
-        need ``truth``. Other columns are ignored.
+        ``dataset, subject, clip, predicted``, a row per clip, under these or the other names that ``merbench score``
+        takes: classes by name, or by number in the protocol's order. Frames of ``mb.clips``, or ``folds.clips``, with
+        the column added, are held against the classes of their data. Others are held against the official list, else
+        against the registered data; only where there is neither, they need ``truth``. Other columns are ignored.
     protocol : str, path or what mb.protocol returns
         The protocol.
+    data : str or path, optional
+        The data that the clips are from, as for :func:`run`, such as ``synthetic-small``.
 
     Returns
     -------
@@ -238,9 +279,12 @@ def score(predictions: pd.DataFrame, protocol: Named) -> pd.DataFrame:
     0  full    164  0.199  0.333
     """
     check_columns(predictions, (), "predictions")
-    spec = find_protocol(protocol).spec
-    wanted = [name for name in predictions.columns if name in (*IDENTITY, "truth", "predicted")]
-    log = log_of_table(predictions[wanted], "predictions", spec, copies_of(predictions))
+    spec, name = find_protocol(protocol).spec, text(data, "data", "the name of a database or a folder")
+    sources = copies_of(predictions) if name == "auto" else choose_data(name, [spec], synthetic=False).sources
+    own = set(COPY) <= set(predictions.columns)  # a frame of clips, whose class may be that of another protocol
+    log = log_of_table(
+        predictions.drop(columns=["class"] if own else [], errors="ignore"), "predictions", spec, sources
+    )
     _warn(note.text for note in log_notes(log, spec) if note.kind != "note")
     records = [
         {"part": part.part, **figures_of(part), "compared_with": log.origin or None}
@@ -249,32 +293,16 @@ def score(predictions: pd.DataFrame, protocol: Named) -> pd.DataFrame:
     return pd.DataFrame(records, columns=_SCORED)
 
 
-def _words(given: Any, name: str) -> list[str]:
-    """Return one or several names; MerbenchError if there is none, or one is not text."""
-    words = _many(given)
-    if not words or not all(isinstance(word, str) for word in words):
-        raise MerbenchError(f"{name} must be a name or several, not {given!r}")
-    return words
-
-
 def _seeds(given: Any) -> str:
     if isinstance(given, str):
         return given
-    seeds = _many(given)
-    if not seeds or not all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds):
+    try:
+        seeds = [whole(seed, "seeds") for seed in many(given)]
+    except MerbenchError:
+        seeds = []
+    if not seeds:
         raise MerbenchError(f"seeds must be whole numbers, or text such as '0-4', not {given!r}")
-    return seeds_text([int(seed) for seed in seeds])
-
-
-def _many(given: Any) -> list[Any]:
-    """Return one or several as a list, none for None."""
-    if given is None:
-        return []
-    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-
-
-def _folder(results: _Path | None) -> Path | None:
-    return None if results is None else Path(results)
+    return seeds_text(seeds)
 
 
 def _rows(report: "Report") -> pd.DataFrame:
@@ -290,5 +318,5 @@ def _warn(texts: Iterable[str]) -> None:
     frame, depth = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals["__name__"] == __name__:
         frame, depth = frame.f_back, depth + 1
-    for text in dict.fromkeys(texts):
-        warnings.warn(text, stacklevel=depth)
+    for said in dict.fromkeys(texts):
+        warnings.warn(said, stacklevel=depth)

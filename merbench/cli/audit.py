@@ -53,9 +53,9 @@ def audit(
     folder = results_folder(results)
     known = read_leaderboard() if shipped else read_runs(folder, leaderboard=True)
     if not known.where(method=method) and method not in METHODS.names() and Path(method).exists():
-        if data or config or settings:
-            raise MerbenchError(f"{method} is a log: --data, --config and --set choose among recorded runs")
-        with _imported(method, protocol, folder) as (known, name):
+        if config or settings:
+            raise MerbenchError(f"{method} is a log: --config and --set choose among recorded runs")
+        with _imported(method, protocol, folder, data or "auto") as (known, name):
             found = read_audit(known, Path(method).name, name, lambda *_: "")
             _print(found, format, json, out)
         return
@@ -87,13 +87,13 @@ def _print(found: "Audit", format: str, json: bool, out: Path | None) -> None:
 
 
 @contextmanager
-def _imported(log: str, protocol: str, results: Path) -> "Iterator[tuple[Runs, str]]":
+def _imported(log: str, protocol: str, results: Path, data: str) -> "Iterator[tuple[Runs, str]]":
     """Import a log into a folder of its own, which lasts as long as the audit; yield its run and protocol."""
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.logs import import_log, open_log
     from merbench.records.select import read_runs
 
-    opened = open_log(log, protocol, results)
+    opened = open_log(log, protocol, results, data)
     if opened.log.epochs is None:
         raise MerbenchError(
             f"{log} has one prediction per clip: an audit needs those after every epoch, in a column epoch"

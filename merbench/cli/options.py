@@ -32,7 +32,7 @@ _MOST_NUMBERS = 10_000
 
 def results_folder(given: Path | None) -> Path:
     """Return the results folder: as given, else ``MERBENCH_RESULTS``, else ``./results``."""
-    return (given or Path(os.environ.get("MERBENCH_RESULTS") or "results")).resolve()
+    return (given or Path(os.environ.get("MERBENCH_RESULTS") or "results")).expanduser().resolve()
 
 
 def one_of(value: str, option: str, allowed: tuple[str, ...]) -> None:

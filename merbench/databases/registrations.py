@@ -31,7 +31,7 @@ _FILE = TypeAdapter(dict[str, _Registration])
 
 def home() -> Path:
     """Return the folder of registrations, fetched data and the store: ``MERBENCH_HOME``, or the user's data folder."""
-    return Path(os.environ.get("MERBENCH_HOME") or user_data_dir("merbench"))
+    return Path(os.environ.get("MERBENCH_HOME") or user_data_dir("merbench")).expanduser()
 
 
 def registered() -> dict[str, _Registration]:

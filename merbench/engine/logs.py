@@ -3,8 +3,9 @@
 An imported run is read, compared and explained like a measured one; it is marked, and never ranked with measured ones.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,10 +22,14 @@ from merbench.contracts.errors import DataError, MerbenchError, listed, suggesti
 from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.readers.identity import log_spelling, strange_subjects
-from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+from merbench.databases.registrations import open_registered, registered
+from merbench.engine.imported_names import check_others, slug_of
+from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.engine.plan.catalogue import protocol as find_protocol
-from merbench.engine.plan.data import Data
-from merbench.engine.plan.truths import known_truth, own_truth, truth_on
+from merbench.engine.plan.data import Data, choose_data
+from merbench.engine.plan.runs import PreparedProtocol
+from merbench.engine.plan.truths import known_truth, own_truth, remember, truth_on
+from merbench.prepare.store import PreparationWatcher
 from merbench.records import entries
 from merbench.records.compact import compact
 from merbench.records.files import now
@@ -37,8 +42,8 @@ from merbench.records.read import read_run
 from merbench.records.select import the_one
 from merbench.records.truth import Truth
 from merbench.splits.expected import split_differences
+from merbench.synthetic.database import SYNTHETIC
 
-_LONGEST = 60
 _MOST = 5
 
 
@@ -58,26 +63,38 @@ class _OpenedLog(NamedTuple):
     synthetic: bool
 
 
-def open_log(name: str, protocol: str, results: Path) -> _OpenedLog:
+def open_log(
+    name: str, protocol: str, results: Path, data: str = "auto", watcher: PreparationWatcher | None = None
+) -> _OpenedLog:
     """Read a log, or a run's predictions as one, and hold it against what is known of its protocol.
 
-    `name` is a file, a folder, or the id of a run in `results`. Raises MerbenchError as
-    :func:`merbench.records.logs.read_log`.
+    `name` is a file, a folder, or the id of a run in `results`; `data` as for ``--data``: the clips are held against
+    it, by default against the official list, else the registered data. Raises MerbenchError as
+    :func:`merbench.records.logs.read_log` and :func:`merbench.engine.plan.data.choose_data`.
     """
     spec = find_protocol(protocol)
     _check_task(spec)
     path = _place(name, results)
-    spelling = log_spelling(spec, _datasets())
     folder = path if path.is_dir() else path.parent
     of_run = (path.is_dir() or path.name == PREDICTIONS) and (folder / "run.json").is_file()
     committed = folder / entries.PREDICTIONS
     run = read_run(folder) if of_run and not committed.exists() else None
-    synthetic = run is not None and run.file.synthetic
-    known, notes = (None, []) if synthetic else known_truth(spec)
-    if run is not None:
-        log = log_of(run.predictions, run.file.run_id, spec, spelling, known)
-    else:
-        log = read_log(committed if of_run else path, spec, spelling, known)
+    known: Truth | None = None
+    notes: list[Note] = []
+    if data != "auto":
+        prepared = PreparedProtocol.of(spec, choose_data(data, [spec], watcher, synthetic=False), watcher)
+        remember(prepared)
+        known, synthetic = truth_on(prepared.data, spec, prepared.data.name), prepared.data.synthetic
+    elif not (synthetic := run is not None and run.file.synthetic):
+        known, notes = known_truth(spec)
+    spelling = log_spelling(spec, _datasets())
+
+    def read(known: Truth | None) -> Log:
+        if run is not None:
+            return log_of(run.predictions, run.file.run_id, spec, spelling, known)
+        return read_log(committed if of_run else path, spec, spelling, known)
+
+    log = _read_real(read, name, spec, known) if data == "auto" and not synthetic else read(known)
     if known is None and not synthetic:
         notes += _unheld(log, spec)
     return _OpenedLog(name, path, spec, replace(log, notes=[*log.notes, *notes]), known, synthetic)
@@ -90,16 +107,35 @@ def log_of_table(table: pd.DataFrame, name: str, spec: ProtocolSpec, sources: Se
     without an official list, are held against them. `name` is what messages call it.
     """
     _check_task(spec)
-    synthetic = any(source.database.card.synthetic for source in sources)
-    notes: list[Note] = []
-    if sources and (synthetic or spec.official_list is None):
-        data = Data(", ".join(source.name for source in sources), "as given", tuple(sources))
-        known: Truth | None = truth_on(data, spec, data.name)
-    else:
-        known, notes = known_truth(spec)
-    log = log_of(table, name, spec, log_spelling(spec, _datasets()), known)
+    spelling = log_spelling(spec, _datasets())
+    data = Data("+".join(source.name for source in sources), "as given", tuple(sources))
+    if sources and (data.synthetic or spec.official_list is None):
+        return log_of(table, name, spec, spelling, truth_on(data, spec, data.name))
+    known, notes = known_truth(spec)
+    log = _read_real(lambda truth: log_of(table, name, spec, spelling, truth), name, spec, known)
     notes += _unheld(log, spec) if known is None else []
     return replace(log, notes=[*log.notes, *notes])
+
+
+def _read_real(read: Callable[[Truth | None], Log], name: str, spec: ProtocolSpec, known: Truth | None) -> Log:
+    """Read a log of real clips; DataError if its clips and labels are those of synthetic data that is here."""
+    found: Log | None = None
+    error: DataError | None = None
+    try:
+        found = read(known)
+    except DataError as raised:
+        error = raised
+    if known is None or found is None or found.foreign:
+        for synthetic in (each for each in SYNTHETIC if each in registered()):
+            with suppress(MerbenchError):
+                data = Data(synthetic, "registered", (open_registered(synthetic),))
+                log = read(truth_on(data, spec, synthetic))
+                if not log.foreign and not log.relabelled:
+                    error = DataError(f"{name} has the clips of {synthetic}: score it with --data {synthetic}")
+    if found is None or error is not None:
+        assert error is not None
+        raise error
+    return found
 
 
 def _check_task(spec: ProtocolSpec) -> None:
@@ -117,6 +153,8 @@ def _datasets() -> list[str]:
 def _place(name: str, results: Path) -> Path:
     """Return the path of a log, or the folder of a run."""
     path = Path(name)
+    if not path.exists():
+        path = Path(os.path.expandvars(name)).expanduser()
     runs = [folder.parent.name for folder in (results / "runs").glob("*/run.json")]
     if path.exists() or path.suffix:
         return path
@@ -151,13 +189,14 @@ def import_log(opened: _OpenedLog, name: str, seed: int, note: str, results: Pat
     that a registered method has, a log that lacks clips, has others or other classes than the protocol, or a run of the
     same name and seed with other predictions.
     """
-    slug = _slug(name)
+    slug = slug_of(name)
     if len(note) > LONGEST_REMARK:
         raise MerbenchError(f"--note has {len(note)} characters: expected at most {LONGEST_REMARK}")
     truth = _whole(opened)
     file = _run_file(opened, truth, name.strip(), slug, seed, note)
     folder = RunFolder(results / "runs" / file.run_id)
     tables = list(_folds(opened, truth, file))
+    check_others(opened.name, file, pd.concat([table for _, table, _ in tables]), results / "runs")
     other = _run_id(slug, file.protocol, seed, _other_selection(file.key))
     if (results / "runs" / other / "run.json").exists():
         which = "without" if opened.log.epochs is not None else "with"
@@ -200,25 +239,14 @@ def _after_epochs(
     return order
 
 
-def _slug(name: str) -> str:
-    """Return the part of a run's id that stands for a name; MerbenchError for a name that can't be used."""
-    if not name.strip() or not name.isprintable() or len(name) > _LONGEST:
-        raise MerbenchError(f"--name {name[:_LONGEST]!r}: expected printable text of at most {_LONGEST} characters")
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "imported"
-    taken = {re.sub(r"[^a-z0-9]+", "-", method): method for method in METHODS.names()}
-    if slug in taken:
-        raise MerbenchError(f"--name {name!r}: {taken[slug]} is a registered method; choose another name")
-    return slug
-
-
 def _whole(opened: _OpenedLog) -> Truth:
     """Return the truth of a log that has every clip of its protocol, with the known classes; MerbenchError otherwise.
 
     Where no clips are known, it is that of the log's own clips.
     """
     log, spec, name = opened.log, opened.spec, opened.name
-    if opened.synthetic:
-        raise MerbenchError(f"{name} is of synthetic data: only logs of real data are imported")
+    if opened.synthetic and opened.known is None:
+        raise MerbenchError(f"{name} is of synthetic data: name it, as in --data {next(iter(SYNTHETIC))}")
     if log.foreign:
         fits = f"; its clips are those of {other}" if (other := _protocol_of(opened)) else ""
         some = listed(log.foreign, most=_MOST)
@@ -268,7 +296,7 @@ def _run_file(opened: _OpenedLog, truth: Truth, name: str, slug: str, seed: int,
     return RunFile(
         run_id=_run_id(slug, spec.name, seed, key), key=key, method=name, config_name="default",
         variant="", protocol=spec.name, parts=spec.parts, task=spec.task, outputs=list(spec.outputs), data=data,
-        synthetic=False, deterministic=False, disclosures=[UNSEEN], remark=note, warnings=spec.warnings,
+        synthetic=opened.synthetic, deterministic=False, disclosures=[UNSEEN], remark=note, warnings=spec.warnings,
         folds=dict(sorted(truth.folds.items())), created=now(), sequence=1, merbench=__version__,
         git_commit=None, imported=opened.path.name,
     )  # fmt: skip

@@ -16,7 +16,16 @@ _MISSING = {"", "nan", "none", "null", "na", "n/a", "-", "?", "<na>"}
 #: Two columns of classes are the same if they differ in at most this share of clips.
 SAME = 0.95
 
-_NUMBER = re.compile(r"\+?([0-9]{1,4})(?:\.0*)?")
+_NUMBER = re.compile(r"(-1|\+?[0-9]{1,4})(?:[.,]0*)?")
+#: What Python prints around a value.
+_PRINTED = re.compile(r"(?:tensor|array|np\.\w+)\((.*?)(?:, *\w+=.*)?\)")
+
+
+def cleaned(word: str, classes: Sequence[str]) -> str:
+    """Return a word without quotes and brackets, as of a printed list or ``tensor(2)``."""
+    if word.strip().lower() in classes:
+        return word
+    return _PRINTED.sub(r"\1", word.strip()).strip("[]()'\"` ")
 
 
 def is_missing(word: str, classes: Sequence[str]) -> bool:
@@ -26,7 +35,7 @@ def is_missing(word: str, classes: Sequence[str]) -> bool:
 
 
 def number_of(word: str, classes: Sequence[str]) -> int | None:
-    """Return the number that a word is, ``1`` or ``1.0``; None for any other word, and for a class's name."""
+    """Return the number that a word is, ``1``, ``1.0`` or ``-1``; None for any other word, and for a class's name."""
     found = None if word.strip().lower() in classes else _NUMBER.fullmatch(word.strip())
     return int(found[1]) if found else None
 
@@ -64,6 +73,8 @@ def class_numbers(table: pd.DataFrame, protocol: ProtocolSpec, known: pd.Series 
     classes = protocol.classes
     predicted = _numbers(table.predicted, classes)
     truth = _numbers(table.truth, classes) if "truth" in table.columns else None
+    if truth is None or not (truth == -1).any():  # else -1 is a class
+        predicted = predicted.mask(predicted == -1)
     plain = _ClassNumbers(classes)
     if predicted.isna().all() and (truth is None or truth.isna().all()):
         return plain
@@ -149,14 +160,13 @@ def _by_counts(
         if (orders.sum(axis=1) > 1).any():
             raise DataError(f"{name}: its class numbers fit several orders of the classes: write names of classes")
         meaning = {number: plain.classes[int(row.argmax())] for number, row in zip(counts, orders, strict=True)}
-        return _ClassNumbers(plain.classes, meaning, "by its counts")
+        return _ClassNumbers(plain.classes, meaning, "by the number of clips of each")
     return _from_one(every, plain) or plain
 
 
-def swapped(name: str) -> DataError:
-    """Return the error of a log whose predictions are the truth."""
-    why = "its predictions are the true classes"
-    return DataError(f"{name} has truth and prediction swapped: {why}; swap them back")
+def swapped(name: str, why: str = "the true classes") -> DataError:
+    """Return the error of a log whose predictions are the truth; `why` says what its predictions are."""
+    return DataError(f"{name} has truth and prediction swapped: its predictions are {why}; swap them back")
 
 
 def _said(meaning: Mapping[int, str]) -> str:

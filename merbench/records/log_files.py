@@ -5,40 +5,38 @@ Nothing is interpreted here: :mod:`merbench.records.logs` compares the words wit
 
 import codecs
 import csv
+import gzip
 import io
 import re
 import stat
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note
+from merbench.records.log_columns import CSV_COLUMNS, KNOWN, check_each_once, named, words_of
 
-CSV_COLUMNS = [*IDENTITY, "truth", "predicted"]
-
-#: Column -> other names that scripts give it, without blanks and signs.
-_OTHERS = {
-    "dataset": ("database", "db"),
-    "subject": ("sub", "subj", "subjectid", "participant", "person"),
-    "clip": ("clipid", "clipname", "file", "filename", "video", "videoid", "videoname", "sample"),
-    "truth": (
-        "label", "labels", "class", "true", "truelabel", "trueclass", "ytrue", "gt", "gtlabel", "groundtruth", "target",
-        "actual",
-    ),
-    "predicted": (
-        "prediction", "predictions", "pred", "preds", "predict", "ypred", "predlabel", "predictedlabel",
-        "predictedclass",
-    ),
-    "epoch": ("epochs",),
-}  # fmt: skip
-_KNOWN = {other: name for name, others in _OTHERS.items() for other in (name, *others)}
-
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+#: How files begin that are not text, and what they are.
+_NOT_TEXT = {
+    b"PK\3\4": "a workbook or an archive; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV",
+    b"\x93NUMPY": "an array of NumPy; write a CSV",
+    **{b"\x80%c" % version: "a pickle of Python; write a CSV" for version in range(2, 6)},
+}
 #: A larger file, or a longer line or cell, is not a log.
 _LARGEST, _LONGEST_LINE, _LONGEST = 256 << 20, 10_000, 300
+#: A line that is drawn in a table.
+_RULE = re.compile(r"[|+:=\s-]*[=-]{3}[|+:=\s-]*")
+_QUOTED = re.compile("^'(.*)'$")
 _SEPARATORS = (",", ";", "\t", "|", None)
 _ENDINGS = (".csv", ".txt", ".tsv", ".log", ".parquet")
 
@@ -47,33 +45,56 @@ Line = tuple[int, str]
 Words = tuple[pd.DataFrame, list[Note]]
 
 
-def read_words(path: Path, named: Callable[[str], str]) -> Words:
+def read_words(path: Path, one_name: Callable[[str], str]) -> Words:
     """Read a log: a CSV, the challenge's format, our ``predictions.parquet``, or a folder of one file a person.
 
-    ``named(word)`` returns the one name of a database, or raises a DataError for a word that is not one: a database
+    ``one_name(word)`` returns the one name of a database, or raises a DataError for a word that is not one: a database
     begins a fold in the challenge's format. Raises DataError for anything that is not such a file; names the line.
     """
     if not path.is_dir():
-        return _read_file(path, named)
+        return _read_file(path, one_name)
     files = sorted(
         file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and not file.name.startswith(".")
     )
     if not files:
         raise DataError(f"{path} has no file that ends in {listed(_ENDINGS)}: give a log, or a folder of logs")
-    tables, notes = [], []
+    tables, notes, others = [], [], {}
     for file in files:
-        table, said = _read_file(file, named)
-        if "subject" not in table.columns:
-            table["subject"] = file.stem
-        if "dataset" not in table.columns and file.parent != path:
-            table["dataset"] = file.parent.name
+        try:
+            table, said = _read_file(file, one_name)
+            if len(table) and not {"clip", "predicted"} & set(table.columns):
+                raise _NotALogError(f"{file} has neither clips nor predictions")
+        except _NotALogError as error:
+            others[file] = error
+            continue
+        dataset, subject = _of_name(file, path, one_name)
+        table["stem"] = subject
+        if "dataset" not in table.columns and dataset:
+            table["dataset"] = dataset
         tables.append(table)
         notes += said
-    several = [Note("note", f"read from {len(files)} files")]
+    if len(others) >= len(tables):
+        raise next(iter(others.values()))
+    several = [Note("note", f"read from {len(tables)} files")]
+    if others:
+        several.append(Note("warning", f"skipped, not a log: {listed(str(file.relative_to(path)) for file in others)}"))
     return pd.concat(tables, ignore_index=True).fillna(""), several + notes
 
 
-def _read_file(path: Path, named: Callable[[str], str]) -> Words:
+class _NotALogError(DataError):
+    """A file whose first line is of no log, such as a summary."""
+
+
+def _of_name(file: Path, folder: Path, one_name: Callable[[str], str]) -> tuple[str, str]:
+    """Return the dataset and the subject in the name of a file: ``casme2_sub01.csv``, ``casme2/sub01.csv``."""
+    cuts = [cut.start() for cut in re.finditer(r"[_. -]", file.stem)]
+    for cut in reversed(cuts):
+        if not _unknown(file.stem[:cut], one_name):
+            return file.stem[:cut], file.stem[cut + 1 :]
+    return file.parent.name if file.parent != folder else "", file.stem
+
+
+def _read_file(path: Path, one_name: Callable[[str], str]) -> Words:
     content = _content(path)
     if content[:4] == b"PAR1":
         return _from_parquet(content, path), []
@@ -82,7 +103,7 @@ def _read_file(path: Path, named: Callable[[str], str]) -> Words:
         return pd.DataFrame(columns=[*CSV_COLUMNS, "place"], dtype=str), notes
     found = _header(lines)
     if found is None:
-        return _from_challenge(lines, path, named), notes
+        return _from_challenge(lines, path, one_name), notes
     (number, _), separator, columns = found
     if number != lines[0][0]:
         raise DataError(
@@ -98,15 +119,22 @@ def _content(path: Path) -> bytes:
             raise DataError(f"{path} can't be read: it is a pipe or a device; save the log as a file")
         if facts.st_size > _LARGEST:
             raise DataError(f"{path} has {facts.st_size >> 20} MiB, a log has at most {_LARGEST >> 20}")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+        content = path.read_bytes()
+        if content[:2] != b"\x1f\x8b":
+            return content
+        with gzip.open(io.BytesIO(content)) as packed:
+            content = packed.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise DataError(f"{path} has more than {_LARGEST >> 20} MiB unpacked: it is not a log")
+        return content
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _text(content: bytes, path: Path) -> str:
     """Decode UTF-8 or UTF-16, with or without a mark, GBK or Windows' Latin alphabet."""
-    if content[:4] == b"PK\3\4":
-        raise DataError(f"{path} can't be read: it is a workbook or an archive; save the sheet as CSV")
+    if found := next((what for begin, what in _NOT_TEXT.items() if content.startswith(begin)), ""):
+        raise DataError(f"{path} can't be read: it is {found}")
     marked = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), None)
     zeros = [content[side:4000:2].count(0) for side in (0, 1)]
     half = len(content[:4000]) // 2
@@ -123,8 +151,8 @@ def _text(content: bytes, path: Path) -> str:
             continue
         if text.lstrip()[:1] in ("{", "["):
             raise DataError(f"{path} can't be read: it is JSON or a printed list; write a CSV")
-        text = re.sub(r"^\ufeff", "", text, flags=re.MULTILINE)  # of files that were joined
-        if not re.search("[\0\ufffe\ufeff]", text):
+        text = re.sub("[\ufeff\u200b]", "", text)  # marks of files that were joined, and blanks of no width
+        if not re.search("[\0\ufffe]", text):
             return text
     raise DataError(f"{path} can't be read: it is not text")
 
@@ -132,7 +160,7 @@ def _text(content: bytes, path: Path) -> str:
 def _lines(text: str, path: Path) -> tuple[list[Line], list[Note]]:
     """Return the lines that are neither blank nor a comment, with their numbers, and a note on the comments."""
     every = list(enumerate(re.split(r"\r\n|\r|\n", text), start=1))
-    written = [(number, line) for number, line in every if line.strip()]
+    written = [(number, line) for number, line in every if line.strip() and not _RULE.fullmatch(line.strip())]
     for number, line in written:
         if len(line) > _LONGEST_LINE:
             raise DataError(f"{path}, line {number} has {len(line)} characters: it is not a log")
@@ -148,9 +176,10 @@ def _lines(text: str, path: Path) -> tuple[list[Line], list[Note]]:
 
 
 def _cells(text: str, separator: str | None) -> list[str]:
-    if separator is None:
+    if separator is None and '"' not in text:
         return text.split()
-    return next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+    text = " ".join(text.split()) if separator is None else text
+    return next(csv.reader([text], delimiter=separator or " ", skipinitialspace=True), [])
 
 
 def _columns_of(text: str) -> tuple[str | None, list[str]] | None:
@@ -161,20 +190,12 @@ def _columns_of(text: str) -> tuple[str | None, list[str]] | None:
             cells = _cells(text.lstrip("#% "), separator)
         except csv.Error:
             continue
-        columns = _named(cells)
-        found = len(set(_OTHERS) & set(columns))
+        columns = named(cells)
+        found = len(set(KNOWN.values()) & set(columns))
         if text.lstrip()[:1] in "#%" and found < max(3, 0.6 * len(columns)):  # words in a comment
             continue
         best = max(best, (found, separator, columns), key=lambda found: found[0])
     return best[1:] if best[2] else None
-
-
-def _named(cells: Sequence[str]) -> list[str]:
-    """Return columns by their one name, in lower case; another name counts where the one is not there."""
-    lower = [cell.strip().lower() for cell in cells]
-    known = [_KNOWN.get(re.sub(r"[\s_-]", "", cell), cell) for cell in lower]
-    columns = [cell if name in lower else name for cell, name in zip(lower, known, strict=True)]
-    return ["" if column == "place" else column for column in columns]
 
 
 def _header(lines: Sequence[Line]) -> tuple[Line, str | None, list[str]] | None:
@@ -186,65 +207,68 @@ def _header(lines: Sequence[Line]) -> tuple[Line, str | None, list[str]] | None:
 
 
 def _from_csv(lines: Sequence[Line], separator: str | None, columns: list[str], path: Path) -> pd.DataFrame:
-    twice = [name for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
-    if twice:
-        raise DataError(f"{path}, line {lines[0][0]} names the column {listed(twice)} twice")
+    check_each_once(columns, f"{path}, line {lines[0][0]}")
+    written = [(number, cells) for number, cells in _split(lines[1:], separator, path) if any(cells)]
+    if written and all(len(cells) == len(columns) + 1 and cells[0].isdecimal() for _, cells in written):
+        columns = ["", *columns]  # R and pandas number the rows, and give this column no name
     rows = []
-    for number, cells in _split(lines[1:], separator, path):
-        if not any(cells) or _named(cells) == columns:  # the header again, of files that were joined
+    for number, cells in written:
+        if named(cells) == columns:  # the header again, of files that were joined
             continue
-        if len(cells) != len(columns):
+        if len(cells) < len(columns) or any(cells[len(columns) :]):
             found = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
             names = ",".join(columns)
             raise DataError(f"{path}, line {number} has {found}, expected {len(columns)}: {_short(names)}")
-        rows.append([*cells, f"{path}, line {number}"])
-    return _checked(pd.DataFrame(rows, columns=[*columns, "place"], dtype=str))
+        rows.append([*cells[: len(columns)], f"{path}, line {number}"])
+    table = pd.DataFrame(rows, columns=[*columns, "place"], dtype=str)
+    return _checked(table.loc[:, [bool(column) for column in table.columns]])
 
 
 def _split(lines: Sequence[Line], separator: str | None, path: Path) -> Iterator[tuple[int, list[str]]]:
     if separator is None:
-        yield from ((number, text.split()) for number, text in lines)
+        yield from ((number, _cells(text, separator)) for number, text in lines)
         return
     reader = csv.reader((text + "\n" for _, text in lines), delimiter=separator, skipinitialspace=True)
     try:
         for cells in reader:
-            yield lines[reader.line_num - 1][0], [cell.strip() for cell in cells]
+            yield lines[reader.line_num - 1][0], [_QUOTED.sub(r"\1", cell.strip()) for cell in cells]
     except csv.Error as error:
         where = lines[min(reader.line_num, len(lines) - 1)][0]
         raise DataError(f"{path}, line {where} can't be read as CSV: {error}") from error
 
 
-def _from_challenge(lines: Sequence[Line], path: Path, named: Callable[[str], str]) -> pd.DataFrame:
+def _from_challenge(lines: Sequence[Line], path: Path, one_name: Callable[[str], str]) -> pd.DataFrame:
     """Read ``<dataset> <subject>``, and below it ``<clip> <truth> <prediction>``, or ``<clip> <prediction>``."""
     split = _challenge_split(lines)
     rows: list[list[str]] = []
     fold: list[str] | None = None
     for number, text in lines:
         cells, where = split(text), f"{path}, line {number}"
-        if len(cells) == 3 and not _unknown(" ".join(cells[:2]), named):
+        if len(cells) == 3 and not _unknown(" ".join(cells[:2]), one_name):
             cells = [" ".join(cells[:2]), cells[2]]
-        unknown = _unknown(cells[0], named) if len(cells) == 2 else ""
+        unknown = _unknown(cells[0], one_name) if len(cells) == 2 else ""
         if len(cells) == 2 and not (unknown and fold and re.fullmatch(r"-?[0-9]{1,2}(\.0+)?", cells[1])):
             if unknown:
-                raise DataError(f"{where}: {unknown}")
+                raise (DataError if rows or fold else _NotALogError)(f"{where}: {unknown}")
             fold = cells
         elif fold is not None and len(cells) in (2, 3):
             rows.append([*fold, cells[0], cells[1] if len(cells) == 3 else "", cells[-1], where])
         elif fold is None and max(len(_cells(text[:_LONGEST], each)) for each in _SEPARATORS[:-1]) > 2:
             columns = ",".join(CSV_COLUMNS)
-            raise DataError(f"{where}: expected column names, such as {columns}, found {_short(text.strip())!r}")
+            raise _NotALogError(f"{where}: expected column names, such as {columns}, found {_short(text.strip())!r}")
         else:
             one, two = "'<dataset> <subject>'", "'<clip> <truth> <prediction>'"
             expected = one if fold is None else f"{two} or {one}"
-            raise DataError(f"{where}: expected {expected}, found {_short(text.strip())!r}")
+            error = _NotALogError if fold is None else DataError
+            raise error(f"{where}: expected {expected}, found {_short(text.strip())!r}")
     table = _checked(pd.DataFrame(rows, columns=[*CSV_COLUMNS, "place"], dtype=str))
     return table if table.truth.any() else table.drop(columns="truth")
 
 
-def _unknown(word: str, named: Callable[[str], str]) -> str:
+def _unknown(word: str, one_name: Callable[[str], str]) -> str:
     """Say why a word does not name a database; empty if it does."""
     try:
-        named(word)
+        one_name(word)
     except DataError as error:
         return str(error)
     return ""
@@ -271,18 +295,6 @@ def _from_parquet(content: bytes, path: Path) -> pd.DataFrame:
     except (ValueError, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}") from error
     return words_of(table, str(path))
-
-
-def words_of(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a data frame of predictions as words, as :func:`read_words` does."""
-    if set(_named([str(level) for level in table.index.names])) & set(CSV_COLUMNS):
-        table = table.reset_index()
-    found = table.set_axis(_named([str(column) for column in table.columns]), axis=1)
-    twice = [column for column in CSV_COLUMNS if list(found.columns).count(column) > 1]
-    if twice:
-        raise DataError(f"{name} names the column {listed(twice)} twice")
-    found = found.map(lambda value: "" if pd.isna(value) else str(value).strip())
-    return found.assign(place=[f"{name}, row {number}" for number in range(1, len(found) + 1)])
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,8 +16,10 @@ from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.records.log_classes import SAME, class_numbers, is_missing, swapped
-from merbench.records.log_files import CSV_COLUMNS, read_words, words_of
+from merbench.records.log_classes import SAME, class_numbers, cleaned, is_missing, number_of, swapped
+from merbench.records.log_clips import check_each_once, identified
+from merbench.records.log_columns import CSV_COLUMNS, with_predicted, words_of
+from merbench.records.log_files import read_words
 from merbench.records.truth import Truth, against
 
 #: Datasets that the challenge spells differently.
@@ -89,62 +91,20 @@ def _held(
     known: Truth | None,
     notes: Sequence[Note],
 ) -> Log:
-    used = {*CSV_COLUMNS, "epoch", *_RUNS, *(f"score_{each}" for each in protocol.classes), "place"}
-    table = _identified(table[[column for column in table.columns if column in used]], name, protocol, spelling, known)
+    table, chosen = with_predicted(table, protocol.classes)
+    used = {*CSV_COLUMNS, "epoch", *_RUNS, *(f"score_{each}" for each in protocol.classes), "place", "stem"}
+    table = table[[column for column in table.columns if column in used]]
+    table = identified(table, name, protocol, spelling, None if known is None else known.clips)
     table, said = _classified(table, name, protocol, known)
-    _check_each_once(table, name)
+    table, repeated = check_each_once(table, name, _RUNS)
+    if repeated:
+        rows = f"{repeated} rows repeat clips" if repeated > 1 else "1 row repeats a clip"
+        said.append(Note("warning", f"{rows} with the same classes: each clip counts once"))
     epochs, last, after = _by_epoch(table)
     log = _against(last, name, protocol, known)
     if epochs is not None:
         epochs = epochs.merge(log.predictions[IDENTITY], on=IDENTITY)
-    return replace(log, epochs=epochs, notes=[*notes, *said, *after, *log.notes])
-
-
-def _identified(
-    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: Truth | None
-) -> pd.DataFrame:
-    """Fill the columns that the protocol knows, and spell each clip in the one way."""
-    if "dataset" not in table.columns and len(protocol.tested) == 1:
-        table = table.assign(dataset=protocol.tested[0])
-    needed = [column for column in CSV_COLUMNS if known is None or column != "truth"]
-    lacking = [column for column in needed if column not in table.columns]
-    if lacking == ["subject"] and known is not None:
-        table, lacking = _with_subjects(table, spelling, known.clips), []
-    if lacking:
-        why = "" if known else f" (protocol {protocol.name} has no public list of classes)" * ("truth" in lacking)
-        raise DataError(f"{name} lacks the columns {listed(lacking)}: a log needs {','.join(needed)}{why}")
-    if table.empty:
-        raise DataError(f"{name} has no predictions")
-    spelled: dict[tuple[str, ...], tuple[str, str, str]] = {}
-    written = list(zip(*(table[column] for column in IDENTITY), strict=True))
-    for key, place in zip(written, table.place, strict=True):
-        if key not in spelled:
-            try:
-                spelled[key] = spelling(*key)
-            except DataError as error:
-                raise DataError(f"{place}: {error}") from error
-    return table.assign(**dict(zip(IDENTITY, zip(*(spelled[key] for key in written), strict=True), strict=True)))
-
-
-def _with_subjects(table: pd.DataFrame, spelling: _Spelling, clips: pd.DataFrame) -> pd.DataFrame:
-    """Add the subject of each clip whose name only one subject has."""
-    people = {dataset: sorted(set(block.subject)) for dataset, block in clips.groupby("dataset")}
-    tested = set(clips[IDENTITY].itertuples(index=False, name=None))
-
-    def is_of(dataset: str, subject: str, clip: str) -> bool:
-        try:
-            return spelling(dataset, subject, clip) in tested
-        except DataError:
-            return False
-
-    subjects = []
-    for written, clip, place in zip(table.dataset, table["clip"], table.place, strict=True):
-        dataset = spelling.dataset(written)
-        found = [subject for subject in people.get(dataset, ()) if is_of(dataset, subject, clip)]
-        if len(found) != 1:
-            raise DataError(f"{place}: {len(found)} subjects of {dataset} have a clip {clip!r}: add a column subject")
-        subjects += found
-    return table.assign(subject=subjects)
+    return replace(log, epochs=epochs, notes=[*notes, *chosen, *said, *after, *log.notes])
 
 
 def _classified(
@@ -155,12 +115,19 @@ def _classified(
     listed_truth = None
     if known is not None:
         listed_truth = table[IDENTITY].merge(known.clips, on=IDENTITY, how="left").truth.set_axis(table.index)
+    words = [column for column in ("truth", "predicted") if column in table.columns]
+    table = table.assign(**{column: table[column].map(lambda word: cleaned(word, classes)) for column in words})
     meaning = class_numbers(table, protocol, listed_truth, name)
     for column in ("truth", "predicted"):
         if column not in table.columns:
             table = table.assign(truth=None)
             continue
-        read = {word: None if is_missing(word, classes) else meaning(word) or "" for word in table[column].unique()}
+        read = {
+            word: None
+            if is_missing(word, classes) and number_of(word, classes) not in meaning.meaning
+            else meaning(word) or ""
+            for word in table[column].unique()
+        }
         found = table[column].map(read)
         for row in table[found == ""].head(1).itertuples():
             numbers = ", ".join(f"{number} {each}" for number, each in sorted(meaning.meaning.items()))
@@ -174,18 +141,6 @@ def _classified(
     assumed = meaning.meaning == dict(enumerate(classes))
     notes = [Note("note" if assumed else "warning", f"{meaning}, {meaning.how}")] if meaning.how else []
     return table, notes
-
-
-def _check_each_once(table: pd.DataFrame, name: str) -> None:
-    by = [*IDENTITY, "epoch"] if "epoch" in table.columns else IDENTITY
-    twice = table[by].duplicated()
-    if not twice.any():
-        return
-    for column in _RUNS:
-        values = dict.fromkeys(table[column]) if column in table.columns else {}
-        if len(values) > 1:
-            raise DataError(f"{name} has several runs, {column} {listed(values)}: give each a log of its own")
-    raise DataError(f"{name} has a clip twice: {listed(clip_names(table[twice]))}")
 
 
 def _by_epoch(table: pd.DataFrame) -> tuple[pd.DataFrame | None, pd.DataFrame, list[Note]]:
@@ -216,7 +171,7 @@ def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: Trut
         if predicted.empty:
             raise DataError(f"{name} has no clip of protocol {protocol.name}, which is on {', '.join(protocol.tested)}")
         if _counts_fit(predicted.predicted, protocol) and not _counts_fit(predicted.truth, protocol):
-            raise swapped(name)
+            raise swapped(name, "as many as the protocol has of each class, and its truth does not")
         found = _numeric(predicted[columns])
         missing = clip_names(table[here & table.predicted.isna()].sort_values(IDENTITY))
         return Log(found, missing, clip_names(table[~here]), [], found, [], None, "", [])

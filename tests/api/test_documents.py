@@ -35,8 +35,10 @@ def test_the_training_script_writes_a_log_that_is_scored(docs, synthetic):
     (script,) = re.findall(r"```python\n(.+?)```", text, flags=re.S)
     (lines,) = re.findall(r"```sh\n(uv run merbench folds .+?)```", text, flags=re.S)
     (synthetic / "train.py").write_text(script, encoding="utf-8")
+    (more,) = re.findall(r"```sh\n(uv run merbench import .+?)```", text, flags=re.S)
+    assert "--data casme2" in more
     printed = []
-    for line in lines.replace("--data casme2", "--data synthetic-small").splitlines():
+    for line in (lines + more).replace("--data casme2", "--data synthetic-small").splitlines():
         command = line.replace("uv run merbench", f"{sys.executable} -m merbench").replace(
             "uv run python", sys.executable
         )
@@ -46,6 +48,18 @@ def test_the_training_script_writes_a_log_that_is_scored(docs, synthetic):
     folds, log = pd.read_csv(synthetic / "folds.csv", dtype=str), pd.read_csv(synthetic / "log.csv", dtype=str)
     tested = folds[folds.role == "test"]
     assert sorted(log["clip"]) == sorted(tested["clip"])
-    assert "34" in printed[-1]
-    scored = mb.score(mb.clips("synthetic-small").merge(log.drop(columns="truth")), "casme2-5")
-    assert scored.clips.tolist() == [34]
+    assert "log.csv under casme2-5, synthetic data (compared with synthetic-small)" in printed[2]
+    assert printed[3].startswith("imported: my-net-casme2-5-s0-")
+    assert "casme2-5 on synthetic-small, synthetic data, imported logs" in printed[-1]
+    assert mb.compare(protocol="casme2-5").compared_with.unique().tolist() == [
+        "synthetic-small as registered on this machine"
+    ]
+    for scored in (
+        mb.score(mb.clips("synthetic-small").merge(log.drop(columns="truth")), "casme2-5"),
+        mb.score(log, "casme2-5", data="synthetic-small"),
+    ):
+        assert (scored.clips.tolist(), set(scored.compared_with)) == ([34], {"synthetic-small"})
+    with pytest.raises(
+        mb.MerbenchError, match="has the clips of synthetic-small: score it with --data synthetic-small"
+    ):
+        mb.score(log, "casme2-5")

@@ -26,6 +26,11 @@ def log(root, tmp_path):
     return write
 
 
+def another(rows):
+    """Return the rows in another order, the prediction of one is another."""
+    return [*rows[:0:-1], [*rows[0][:4], "negative"]]
+
+
 def with_epochs(rows):
     """After the first epoch everything is negative, after the second every clip is right, after the third as before."""
     return [
@@ -40,7 +45,7 @@ def test_an_imported_log_is_a_row_of_its_own_group(done, merbench, log):
     run = f"my-net-megc2019-s0-{said.out.split('-')[-1].strip()}"
     assert (said.code, said.out, said.err) == (0, f"imported: {run}\n", "")
     assert done("import", log(), "--name", "My net", *MEGC) == f"already imported: {run}\n"
-    done("import", log(change=lambda rows: rows[::-1]), "--name", "My net", "--seed", 1, *MEGC)
+    done("import", log(change=another), "--name", "My net", "--seed", 1, *MEGC)
     rows = json.loads(merbench("compare", *MEGC, "--leaderboard", "--format", "json", "--no-published").out)
     (mine,) = (row for row in rows if row["method"] == "My net" and row["part"] == "full")
     shown = ("origin", "status", "clips", "folds", "seeds", "selection", "data")
@@ -62,7 +67,26 @@ def test_an_imported_log_is_explained_against_measured_rows(done, log):
     assert found["forced_despite"] == []
     assert {part["part"] for part in found["parts"]} == {"full", "smic-hs", "casme2", "samm"}
     agree = {each["what"]: each["agree"] for each in found["agreement"]}
-    assert (agree["protocol"], agree["split"], agree["data"], agree["settings"]) == (True, True, False, False)
+    assert (agree["protocol"], agree["split"], agree["data"], agree["settings"]) == (True, True, None, None)
+
+
+def test_what_is_unknown_of_two_imported_rows_is_not_called_equal(done, log):
+    done("import", log(), "--name", "One", *MEGC)
+    done("import", log(change=another), "--name", "Two", *MEGC)
+    text = done("explain", "One", "Two", *MEGC)
+    says(text, "Equal: protocol, split, seeds.", "Unknown of both: data, inputs, selection, settings, merbench code.")
+
+
+def test_names_and_seeds_of_a_method_are_told_apart(done, merbench, refused, log):
+    done("import", log(), "--name", "My net", *MEGC)
+    for name in ("my net", "MY-NET", "My_Net", "mynet"):
+        line = refused("import", log(change=another), "--name", name, "--seed", 1, *MEGC)
+        assert "'My net' is imported already" in line
+    for change in (lambda rows: rows, lambda rows: rows[::-1]):
+        line = refused("import", log(change=change), "--name", "My net", "--seed", 1, *MEGC)
+        assert "has the predictions of My net, seed 0, for every clip" in line
+    assert merbench("import", log(change=another), "--name", "My net 2", *MEGC).code == 0
+    assert merbench("import", log(change=another), "--name", "My net", "--seed", 1, *MEGC).code == 0
 
 
 def test_an_exported_run_imports_with_its_scores(done, small, recorded, tmp_path):

@@ -108,7 +108,10 @@ def test_lines_that_can_not_be_read_are_named(refused, written):
             ("\n".join(line.rpartition(",")[0] for line in (HEAD, *LINES)), "lacks the columns predicted"),
             ([*LINES, "casme2,sub01"], "log.txt, line 6 has 2 cells, expected 5: dataset,subject,"),
             ([LINES[0], "", f"{LINES[1]},1,2,3"], "log.txt, line 4 has 8 cells, expected 5"),
-            ("\n".join(f"{line}," for line in (HEAD, *LINES)).replace("d,", "d", 1), "line 2 has 6 cells, expected 5"),
+            (
+                "\n".join(f"{line},x" for line in (HEAD, *LINES)).replace("d,x", "d", 1),
+                "line 2 has 6 cells, expected 5",
+            ),
             ("EP02_01f 1 1\n", "log.txt, line 1: expected "),
             (BEGIN + "EP19_05f 0 0 0\n", "log.txt, line 3: expected "),
             ("casme2 sub01\n\nEP02_01f 1 1\n\nstray\n", "log.txt, line 5: expected "),
@@ -277,7 +280,10 @@ def test_without_a_list_a_log_is_compared_with_counts(done, refused, written):
     order = ["others", "surprise", "disgust", "happiness", "repression"]
     counted = "\n".join(",".join([*row.split(",")[:3], str(order.index(row.split(",")[3])), "0"]) for row in rows)
     said = done("score", written(f"{HEAD}\n{counted}"), "--protocol", "casme2-5")
-    says(said, "class numbers 0, 1, 2, 3, 4 are others, surprise, disgust, happiness, repression, by its counts")
+    says(
+        said,
+        "class numbers 0, 1, 2, 3, 4 are others, surprise, disgust, happiness, repression, by the number of clips of each",
+    )
     refused("score", written([LINES[0].replace(",positive", ",", 1)]), "--protocol", "casme2-3-fear-sadness")
 
 

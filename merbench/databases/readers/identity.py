@@ -7,6 +7,7 @@ spelling of its database; names of other datasets are kept as written, without s
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pandas as pd
@@ -30,6 +31,9 @@ _READERS = {reader.dataset: reader for reader in (casme2.DATABASE, samm.DATABASE
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.
 _FILE = re.compile(r"\.(?:avi|mp4|jpe?g|png|bmp|np[yz]|mat)$", re.IGNORECASE)
+
+#: A subject as a word and its number.
+_SUBJECT = re.compile(r"(?:subject|subj|sub|s|participant|person|p)?[\s._-]*([0-9]+)(?:\.0+)?", re.IGNORECASE)
 
 #: Dataset -> all of its subjects with micro-expressions.
 _SUBJECTS = {
@@ -55,7 +59,11 @@ def normalised(dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
         return dataset, subject.strip(), clip.strip()
     reader = _READERS[dataset]
     spelled = re.sub(r"\.0+$", "", subject.strip().lower())  # a number that a table wrote as a float
-    return (dataset, *reader.identity(spelled, reader.tree.spelled(clip.strip())))
+    try:
+        return (dataset, *reader.identity(spelled, reader.tree.spelled(clip.strip())))
+    except DataError:
+        reader.identity(subject, clip)  # its error quotes the names as they are written
+        raise
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,14 @@ class _Spelling:
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
         """Return the one spelling of a clip; DataError as `dataset` and :func:`normalised`."""
         dataset = self.dataset(dataset)
-        if dataset in _READERS:
-            clip = _FILE.sub("", re.split(r"[/\\]", clip.strip().rstrip("/\\"))[-1])
-        return normalised(dataset, subject, clip)
+        if dataset not in _READERS:
+            return normalised(dataset, subject, clip)
+        number = _SUBJECT.fullmatch(subject.strip())
+        last, *above = (_FILE.sub("", part) for part in reversed(re.split(r"[/\\]", clip.strip().rstrip("/\\"))))
+        for name in (last, *above[:1]):  # the file of a frame is in the folder of its clip
+            with suppress(DataError):
+                return normalised(dataset, number[1] if number else subject, name)
+        return normalised(dataset, subject, last)
 
 
 def log_spelling(protocol: ProtocolSpec, others: Iterable[str] = ()) -> _Spelling:

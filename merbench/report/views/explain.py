@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from merbench.analysis.explain import Explanation
+from merbench.analysis.explain import UNKNOWN, Explanation
 from merbench.contracts.notes import Note
 from merbench.report.numbers import count_text, number, p_text, signed, signed_count, signed_interval
 from merbench.report.table import Column, Report, Section, Table, name_column, text_cells
@@ -30,15 +30,18 @@ def _row_table(found: Explanation) -> Table:
         "ranked under": [title_of([row]) for row in rows.values()],
         **{name: values for name, values in found.agreement.items() if values[0] != values[1]},
     }
-    same = [name for name, (one, two) in found.agreement.items() if one == two]
+    unknown = [name for name, values in found.agreement.items() if set(values) == {UNKNOWN}]
+    same = [name for name, (one, two) in found.agreement.items() if one == two and name not in unknown]
     notes = [note for letter, row in rows.items() for note in named(letter, row.remarks)]
     notes += [Note("warning", f"forced although {why}") for why in found.against]
     if found.excluded:
         clips = f"{found.excluded} clip{'s' * (found.excluded > 1)}"
         notes.append(Note("excluded", f"excluded, since missing from one row or labelled differently: {clips}"))
+    legend = [f"Equal: {', '.join(same) or 'nothing'}."]
+    legend += [f"Unknown of both: {', '.join(unknown)}."] if unknown else []
     lines = [text_cells(name, *values) for name, values in facts.items()]
     columns = [name_column("", wraps=False), *(Column(letter, align="left", wraps=True) for letter in rows)]
-    return Table("", columns, [Section(lines)], [f"Equal: {', '.join(same) or 'nothing'}."], notes)
+    return Table("", columns, [Section(lines)], legend, notes)
 
 
 def _part_table(found: Explanation) -> Table:

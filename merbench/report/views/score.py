@@ -64,11 +64,12 @@ def _held(log: Log, spec: ProtocolSpec, synthetic: bool) -> str:
     if every is not None and clips > every:
         counted = f": {clips} clips instead of {every}"
     if synthetic:
-        return f", synthetic data{counted}"
+        return f", synthetic data{counted}" + (f" (compared with {log.origin})" if log.origin else "")
     if not log.origin:
         what = "compared with nothing" if spec.expected is None else "compared with expected counts only"
         return f"{counted} (truth of the log; {what})"
-    return counted + (f" (compared with {log.origin})" if spec.official_list is None else "")
+    of_list = log.origin == f"the official list of {spec.name}"
+    return counted + ("" if of_list else f" (compared with {log.origin})")
 
 
 def _expected_clips(spec: ProtocolSpec) -> int | None:
