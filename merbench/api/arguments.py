@@ -32,7 +32,7 @@ def folder(given: object, name: str = "results") -> Path | None:
 
 def whole(given: object, name: str, least: int = 0) -> int:
     """Return a whole number that is not below `least`."""
-    if not isinstance(given, Integral) or isinstance(given, bool) or given < least:
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < least:
         raise MerbenchError(f"{name} must be a whole number from {least}, not {_said(given)}")
     return int(given)
 

@@ -210,4 +210,4 @@ def _rows(values: Any) -> int:
     try:
         return int(shape[0]) if shape else len(values)
     except TypeError:
-        raise MerbenchError(f"X must have a row for each clip, not be a {type(values).__name__}") from None
+        raise MerbenchError(f"X must have a row for each clip, found {type(values).__name__}") from None

@@ -164,9 +164,9 @@ def _by_counts(
     return _from_one(every, plain) or plain
 
 
-def swapped(name: str, why: str = "the true classes") -> DataError:
-    """Return the error of a log whose predictions are the truth; `why` says what its predictions are."""
-    return DataError(f"{name} has truth and prediction swapped: its predictions are {why}; swap them back")
+def swapped(name: str, why: str = "its predictions are the true classes") -> DataError:
+    """Return the error of a log whose predictions are the truth; `why` says how that is known."""
+    return DataError(f"{name} has truth and prediction swapped: {why}; swap them back")
 
 
 def _said(meaning: Mapping[int, str]) -> str:

@@ -171,7 +171,8 @@ def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: Trut
         if predicted.empty:
             raise DataError(f"{name} has no clip of protocol {protocol.name}, which is on {', '.join(protocol.tested)}")
         if _counts_fit(predicted.predicted, protocol) and not _counts_fit(predicted.truth, protocol):
-            raise swapped(name, "as many as the protocol has of each class, and its truth does not")
+            why = "its predictions have the protocol's number of clips of each class, its truth has not"
+            raise swapped(name, why)
         found = _numeric(predicted[columns])
         missing = clip_names(table[here & table.predicted.isna()].sort_values(IDENTITY))
         return Log(found, missing, clip_names(table[~here]), [], found, [], None, "", [])

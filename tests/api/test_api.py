@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_val_predict
+from support.cases import each
 
 import merbench as mb
 from merbench.contracts.databases import persons
@@ -189,6 +190,88 @@ def test_clips_that_do_not_fit_are_refused_in_a_line(clips, protocol, excluding)
             call()
         assert line.strip() in str(refused.value), (line, str(refused.value))
         assert "\n" not in str(refused.value)
+
+
+def test_arguments_of_other_types_are_refused_in_a_line(clips, protocol, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folds = protocol.folds(clips)
+    listed = mb.protocol("casme2-3").folds().clips
+    cases = {
+        "data must be the name of a database or a folder, not 3": lambda: mb.clips(3),
+        "data must be the name of a database or a folder, not a DataFrame": lambda: mb.clips(clips),
+        "data must be the name of a database or a folder, not ''": lambda: mb.clips(""),
+        "path must be a folder, not 3": lambda: mb.clips("casme2", 3),
+        "nowhere is not a folder": lambda: mb.clips("casme2", tmp_path / "nowhere"),
+        "protocol must be a name, a path or what mb.protocol returns, not int": lambda: mb.protocol(3),
+        "nowhere.yaml": lambda: mb.protocol("nowhere.yaml"),
+        "clips must be a data frame, not dict": lambda: protocol.folds({"clip": []}),
+        "clips lacks the columns dataset, subject, clip, emotion; it has none": lambda: protocol.folds(pd.DataFrame()),
+        "clips has no rows": lambda: protocol.folds(clips[:0]),
+        "inner must be True or False, not 'yes'": lambda: folds.table(inner="yes"),
+        "seed must be a whole number from 0, not 'a'": lambda: folds.table(inner=True, seed="a"),
+        "seed must be a whole number from 0, not -1": lambda: folds.table(inner=True, seed=-1),
+        "X must have a row for each clip, found int": lambda: next(folds.split(3)),
+        "clips must be a data frame, not str": lambda: mb.inputs("casme2", flow={}),
+        "mb.inputs: inputs.flow: must be a mapping": lambda: mb.inputs(clips, flow=3),
+        "methods must be a name or several, not 3": lambda: mb.run(3, protocol),
+        "protocol must be a name, a path or what mb.protocol returns, not DataFrame": lambda: mb.run("majority", clips),
+        "data must be the name of a database or a folder, not None": lambda: mb.run("majority", protocol, data=None),
+        "data must be the name of a database or a folder, not a Da": lambda: mb.run("majority", protocol, data=clips),
+        "a mapping, such as {'C': 10}, not 'C=10'": lambda: mb.run("svm-flow", protocol, settings="C=10"),
+        "config must be a name or several, not 3": lambda: mb.run("majority", protocol, config=3),
+        "seeds must be whole numbers, or text": lambda: mb.run("majority", protocol, seeds=True),
+        "one of last, inner, inner-keep, not 'best'": lambda: mb.run("majority", protocol, select="best"),
+        "existing must be one of keep, redo, not None": lambda: mb.run("majority", protocol, existing=None),
+        "folds must be a name or several, not 0": lambda: mb.run("majority", protocol, folds=0),
+        "quiet must be True or False, not 1": lambda: mb.run("majority", protocol, quiet=1),
+        "results must be a folder, not 3": lambda: mb.run("majority", protocol, results=3),
+        "workers must be a whole number from 1, not 'x'": lambda: mb.run("majority", protocol, workers="x"),
+        "workers must be a whole number from 1, not 0": lambda: mb.run("majority", protocol, workers=0),
+        "folds_per_gpu must be a whole number from 1": lambda: mb.run("majority", protocol, folds_per_gpu="all"),
+        "executor must be one of serial, ray, not 'dask'": lambda: mb.run("majority", protocol, executor="dask"),
+        "mb.run has no argument 'worker' (did you mean 'workers'?)": lambda: mb.run("majority", protocol, worker=2),
+        "methods must be a name or several, not [1]": lambda: mb.compare([1]),
+        "data must be a name, not 3": lambda: mb.compare(data=3),
+        "one must be a method, a row or a run, not None": lambda: mb.explain(None, "majority"),
+        "two must be a method, a row or a run, not a DataFrame": lambda: mb.explain("majority", clips),
+        "force must be True or False, not 'no'": lambda: mb.explain("a", "b", force="no"),
+        "predictions has no rows": lambda: mb.score(listed[:0].assign(predicted=""), "casme2-3"),
+        "predictions must be a data frame, not str": lambda: mb.score("log.csv", "casme2-3"),
+        "lacks the columns dataset, subject, clip, predicted": lambda: mb.score(pd.DataFrame({"x": [1]}), "megc2019"),
+        "data must be the name of a database or a folder, not 0": lambda: mb.score(listed, "casme2-3", data=0),
+        "names the column predicted twice": lambda: mb.score(listed.assign(pred=0, y_pred=0), "casme2-3"),
+    }
+    for line, call in each(cases.items()):
+        with pytest.raises(mb.MerbenchError) as refused:
+            call()
+        assert line in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_frames_lack_no_marks_of_frames(miniature, tmp_path):
+    clips = mb.clips("casme2", miniature.write_casme2(tmp_path / "CASME2"))
+    clips.loc[1, "onset"] = None
+    with pytest.raises(mb.MerbenchError, match=f"clips: onset is missing in casme2/.*{clips['clip'][1]}: fill it"):
+        mb.inputs(clips, flow={})
+
+
+def test_columns_have_the_other_names_that_files_may_have(clips, protocol):
+    folds = protocol.folds(clips)
+    own = folds.clips.assign(predicted=folds.labels)
+    assert mb.score(own, protocol).uf1[0] == 1
+    log = own[["dataset", "subject", "clip"]].rename(columns=str.upper).assign(label=own["class"], pred=own["class"])
+    with warnings.catch_warnings(record=True) as said:
+        assert mb.score(log, protocol).uf1[0] == 1
+    assert "the truth equals the predictions" in " ".join(str(each.message) for each in said)
+    listed = mb.protocol("casme2-3").folds().clips
+    for frame in each(
+        (
+            listed[["dataset", "subject", "clip"]].assign(pred=listed["class"]),
+            listed.set_index(["subject", "clip"])[["class"]].rename(columns={"class": "Predicted Label"}),
+            listed[["subject", "clip"]].assign(**{name: (listed["class"] == name) * 1.0 for name in protocol.classes}),
+        )
+    ):
+        assert mb.score(frame, "casme2-3").uf1[0] == 1
 
 
 def test_runs_are_rows_and_compared(clips, protocol, small_release, tmp_path, monkeypatch, capsys):

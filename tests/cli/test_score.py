@@ -282,7 +282,7 @@ def test_without_a_list_a_log_is_compared_with_counts(done, refused, written):
     said = done("score", written(f"{HEAD}\n{counted}"), "--protocol", "casme2-5")
     says(
         said,
-        "class numbers 0, 1, 2, 3, 4 are others, surprise, disgust, happiness, repression, by the number of clips of each",
+        "class numbers 0, 1, 2, 3, 4 are others, surprise, disgust, happiness, repression, by the number of clips",
     )
     refused("score", written([LINES[0].replace(",positive", ",", 1)]), "--protocol", "casme2-3-fear-sadness")
 
