@@ -34,8 +34,6 @@ _NOT_TEXT = {
 }
 #: A larger file, or a longer line or cell, is not a log.
 _LARGEST, _LONGEST_LINE, _LONGEST = 256 << 20, 10_000, 300
-#: A line that is drawn in a table.
-_RULE = re.compile(r"[|+:=\s-]*[=-]{3}[|+:=\s-]*")
 _QUOTED = re.compile("^'(.*)'$")
 _SEPARATORS = (",", ";", "\t", "|", None)
 _ENDINGS = (".csv", ".txt", ".tsv", ".log", ".parquet")
@@ -160,7 +158,7 @@ def _text(content: bytes, path: Path) -> str:
 def _lines(text: str, path: Path) -> tuple[list[Line], list[Note]]:
     """Return the lines that are neither blank nor a comment, with their numbers, and a note on the comments."""
     every = list(enumerate(re.split(r"\r\n|\r|\n", text), start=1))
-    written = [(number, line) for number, line in every if line.strip() and not _RULE.fullmatch(line.strip())]
+    written = [(number, line) for number, line in every if line.strip() and not _drawn(line)]
     for number, line in written:
         if len(line) > _LONGEST_LINE:
             raise DataError(f"{path}, line {number} has {len(line)} characters: it is not a log")
@@ -173,6 +171,11 @@ def _lines(text: str, path: Path) -> tuple[list[Line], list[Note]]:
     note = Note("note", f"comments are skipped: {path.name}, line {number}, {_short(line.strip())!r}{more}")
     skipped = {number for number, _ in comments}
     return [line for line in written if line[0] not in skipped], [note]
+
+
+def _drawn(line: str) -> bool:
+    """Say whether a line only divides a table."""
+    return not line.strip("|+:=- \t") and ("---" in line or "===" in line)
 
 
 def _cells(text: str, separator: str | None) -> list[str]:
