@@ -7,6 +7,7 @@ from merbench.contracts.registry import Entry, Registry
 _BUILTIN = {
     "casme2": "merbench.databases.readers.casme2:DATABASE",
     "megc2019-flow28": "merbench.databases.releases.megc2019_flow28:DATABASE",
+    "megc2019-flow4x28": "merbench.databases.releases.megc2019_flow4x28:DATABASE",
     "samm": "merbench.databases.readers.samm:DATABASE",
     "smic-hs": "merbench.databases.readers.smic_hs:DATABASE",
     "synthetic-full": "merbench.synthetic.database:FULL_DATABASE",

@@ -43,49 +43,64 @@ _COLUMNS = [*IDENTITY, "emotion", "path"]
 _SUBJECT_FORMS = {"casme2": r"sub\d+", "smic-hs": r"s\d+", "samm": r"\d+"}
 
 
-class _Megc2019Flow28:
-    """Reader of the release."""
-
-    card = DatabaseCard(
-        name="megc2019-flow28",
-        title="MEGC 2019 flow images, 28x28 (public release of STSTNet's and HTNet's authors)",
-        datasets={"smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"},
-        holds="442 clips of 68 subjects",
-        licence="public, in a repository that states no licence; its videos need the licence of each database",
-        source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
-        offers=(FLOW,),
-        labels={
-            "smic-hs": {"negative": ("negative",), "positive": ("positive",), "surprise": ("surprise",)},
-            "casme2": {"negative": ("disgust", "repression"), "positive": ("happiness",), "surprise": ("surprise",)},
-            "samm": {
-                "negative": ("anger", "contempt", "disgust", "fear", "sadness"),
-                "positive": ("happiness",),
-                "surprise": ("surprise",),
-            },
+CARD = DatabaseCard(
+    name="megc2019-flow28",
+    title="MEGC 2019 flow images, 28x28 (public release of STSTNet's and HTNet's authors)",
+    datasets={"smic-hs": "SMIC", "casme2": "CASME II", "samm": "SAMM"},
+    holds="442 clips of 68 subjects",
+    licence="public, in a repository that states no licence; its videos need the licence of each database",
+    source="https://github.com/wangzhifengharrison/HTNet (datasets/, commit 91cf4bd)",
+    offers=(FLOW,),
+    labels={
+        "smic-hs": {"negative": ("negative",), "positive": ("positive",), "surprise": ("surprise",)},
+        "casme2": {"negative": ("disgust", "repression"), "positive": ("happiness",), "surprise": ("surprise",)},
+        "samm": {
+            "negative": ("anger", "contempt", "disgust", "fear", "sadness"),
+            "positive": ("happiness",),
+            "surprise": ("surprise",),
         },
-        download=Download(
-            address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
-            checksums=CHECKSUMS,
-            folders={IMAGES: f"datasets/{IMAGES}"},
-            cite=(
-                "Liong et al., STSTNet, IEEE FG 2019 (doi 10.1109/FG.2019.8756567)",
-                "Wang et al., HTNet, Neurocomputing 602, 2024 (arXiv 2307.14637)",
-                "the databases behind it: SMIC, CASME II, SAMM",
-            ),
+    },
+    download=Download(
+        address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
+        checksums=CHECKSUMS,
+        folders={IMAGES: f"datasets/{IMAGES}"},
+        cite=(
+            "Liong et al., STSTNet, IEEE FG 2019 (doi 10.1109/FG.2019.8756567)",
+            "Wang et al., HTNet, Neurocomputing 602, 2024 (arXiv 2307.14637)",
+            "the databases behind it: SMIC, CASME II, SAMM",
         ),
-    )
+    ),
+)
+
+
+class FlowImages:
+    """Reader of a release in one of these layouts.
+
+    Parameters
+    ----------
+    card : DatabaseCard
+        With the download, whose list of checksums tells the published images from others.
+    endings : tuple of str
+        Of further images of each clip, ``<sub>_<filename_o><ending> .png``, which a copy must have too.
+    """
+
+    def __init__(self, card: DatabaseCard, endings: tuple[str, ...] = ()) -> None:
+        assert card.download is not None
+        self.card, self.checksums = card, card.download.checksums
+        self._endings = endings
 
     def recognises(self, folder: Path) -> bool:
         """Return whether `folder` has one of the layouts."""
-        return (folder / LIST).exists() or (folder / IMAGES).exists() or next(folder.glob("*/u_test"), None) is not None
+        return (folder / LIST).exists() or _images(folder).exists() or next(folder.glob("*/u_test"), None) is not None
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
         """Read the clip table; the emotion is the class name, the only label of the release."""
-        flat = [(folder / LIST).is_file(), (folder / IMAGES).is_dir()]
+        flat = [(folder / LIST).is_file(), _images(folder).is_dir()]
         notes: list[Note] = []
         if all(flat):
-            rows, layout = pd.DataFrame(_flat_rows(folder), columns=_COLUMNS), "HTNet's flat layout"
-            unlisted = sorted({image.name for image in (folder / IMAGES).iterdir()} - {Path(p).name for p in rows.path})
+            rows, layout = pd.DataFrame(self._flat_rows(folder), columns=_COLUMNS), "HTNet's flat layout"
+            known = {_stem(Path(path)) + ending for path in rows.path for ending in ("", *self._endings)}
+            unlisted = sorted(image.name for image in _images(folder).iterdir() if _stem(image) not in known)
             if unlisted:
                 said = f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"
                 notes.append(Note("note", said))
@@ -96,8 +111,8 @@ class _Megc2019Flow28:
             rows, layout = pd.DataFrame(_tree_rows(folder), columns=_COLUMNS), "STSTNet's tree"
         else:
             expected = f"{IMAGES}/ and {LIST}, or folders <subject>/u_test/<0|1|2>/"
-            raise DataError(f"{folder} is not a copy of megc2019-flow28: expected {expected}")
-        differing = _not_published(folder, list(rows.path))
+            raise DataError(f"{folder} is not a copy of {self.card.name}: expected {expected}")
+        differing = self._not_published(folder, list(rows.path))
         if differing:
             notes.append(Note("disclosure", differing))
         return Reading(clip_table(rows, str(folder)), layout, notes, variant=OTHER_IMAGES if differing else "")
@@ -105,7 +120,7 @@ class _Megc2019Flow28:
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
         """Return the images, uint8, shape (n_clips, 28, 28, 3), channels u, v, strain."""
         if spec != FLOW:
-            raise DataError(f"megc2019-flow28 offers {FLOW}, not {spec}")
+            raise DataError(f"{self.card.name} offers {FLOW}, not {spec}")
         images = np.empty((len(clips), 28, 28, 3), dtype=np.uint8)
         unusable = []
         for index, clip in enumerate(clips.itertuples()):
@@ -117,28 +132,47 @@ class _Megc2019Flow28:
             raise DataError("; ".join(map(str, unusable)))  # all of them, so that they can be replaced at once
         return images
 
+    def _flat_rows(self, folder: Path) -> Iterator[tuple[str, ...]]:
+        path = folder / LIST
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} can't be read as CSV: {error}") from error
+        missing = [column for column in ("dataset", "sub", "filename_o", "label") if column not in table.columns]
+        if missing:
+            raise DataError(f"{path} lacks the columns {listed(missing)}; is it HTNet's {LIST}?")
+        place = _images(folder)
+        images = {_stem(image): image.relative_to(folder).as_posix() for image in place.iterdir()}
+        absent = []
+        for line, row in enumerate(table.to_dict("records"), start=2):
+            dataset, subject, clip = _identity(row["dataset"], row["sub"], row["filename_o"], f"{path}, line {line}")
+            name = f"{row['sub'].strip()}_{row['filename_o'].strip()}"
+            if any(name + ending not in images for ending in ("", *self._endings)):
+                absent.append(f"{dataset}/{subject}/{clip}")
+                continue
+            yield dataset, subject, clip, _class(row["label"], f"{path}, line {line}"), images[name]
+        if absent:
+            clips = listed(absent, most=len(absent))
+            raise DataError(f"{place} has no image for {clips}; copy the whole folder again")
 
-def _flat_rows(folder: Path) -> Iterator[tuple[str, ...]]:
-    path = folder / LIST
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} can't be read as CSV: {error}") from error
-    missing = [column for column in ("dataset", "sub", "filename_o", "label") if column not in table.columns]
-    if missing:
-        raise DataError(f"{path} lacks the columns {listed(missing)}; is it HTNet's {LIST}?")
-    images = {_stem(image): image.name for image in (folder / IMAGES).iterdir()}
-    absent = []
-    for line, row in enumerate(table.to_dict("records"), start=2):
-        dataset, subject, clip = _identity(row["dataset"], row["sub"], row["filename_o"], f"{path}, line {line}")
-        image = images.get(f"{row['sub'].strip()}_{row['filename_o'].strip()}")
-        if image is None:
-            absent.append(f"{dataset}/{subject}/{clip}")
-            continue
-        yield dataset, subject, clip, _class(row["label"], f"{path}, line {line}"), f"{IMAGES}/{image}"
-    if absent:
-        clips = listed(absent, most=len(absent))
-        raise DataError(f"{folder / IMAGES} has no image for {clips}; copy the whole folder again")
+    def _not_published(self, folder: Path, images: list[str]) -> str:
+        """Say how many images are the published ones; empty if all are."""
+        known = {_stem(Path(path)): path for path in published(self.checksums)}
+        places = {}
+        for image in images:
+            path = Path(image)
+            names = (
+                _stem(path),
+                f"{path.parts[0]}_{_stem(path)}",
+            )  # in the tree, the subject may be in the folder only
+            places[image] = next((known[name] for name in names if name in known), "")
+        same = published_count(folder, places, self.checksums)
+        return "" if same == len(images) else f"{same} of {len(images)} images are the published ones"
+
+
+def _images(folder: Path) -> Path:
+    """Return the folder of images: beside the list, or in ``datasets/``, as in a clone of the repository."""
+    return folder / IMAGES if (folder / IMAGES).is_dir() else folder / "datasets" / IMAGES
 
 
 def _tree_rows(folder: Path) -> Iterator[tuple[str, ...]]:
@@ -184,18 +218,6 @@ def _class(label: str, where: str) -> str:
     return CLASSES[label.strip()]
 
 
-def _not_published(folder: Path, images: list[str]) -> str:
-    """Say how many images are the published ones; empty if all are."""
-    known = {_stem(Path(path)): path for path in published(CHECKSUMS)}
-    places = {}
-    for image in images:
-        path = Path(image)
-        names = (_stem(path), f"{path.parts[0]}_{_stem(path)}")  # in the tree, the subject may be in the folder only
-        places[image] = next((known[name] for name in names if name in known), "")
-    same = published_count(folder, places, CHECKSUMS)
-    return "" if same == len(images) else f"{same} of {len(images)} images are the published ones"
-
-
 def _stem(image: Path) -> str:
     return image.name.removesuffix(".png").strip()
 
@@ -213,4 +235,4 @@ def _image(path: Path, clip: str) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR; u, v, strain are R, G, B
 
 
-DATABASE = _Megc2019Flow28()
+DATABASE = FlowImages(CARD)
