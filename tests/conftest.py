@@ -171,7 +171,7 @@ def small_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         csv.writer(file).writerows([header, *rows])
     checksums = tmp_path / "checksums.csv"
     checksums.write_text(import_module("merbench.databases.releases.checksums").checksums(folder, [images.name]))
-    monkeypatch.setattr("merbench.databases.releases.megc2019_flow28.DATABASE.checksums", checksums)
+    monkeypatch.setattr("merbench.databases.releases.megc2019_flow28.FlowImages.checksums", checksums)
     return folder
 
 

@@ -47,7 +47,9 @@ def test_a_release_is_fetched_registered_and_found_by_a_run(done, publisher, sma
     says(said, "25 files | 24 clips, 9 subjects", str(home / "databases.json"))
     assert re.search(rf"{NAME}: 25/25 files, [\d.]+ files/s", said)
     assert "note" not in said
-    assert said.splitlines()[-1] == "next: merbench run stratified-random ststnet svm-flow --protocol megc2019"
+    last = said.splitlines()[-1]
+    assert last.startswith("next: merbench run flow-classifier stratified-random ststnet svm-flow")
+    assert last.endswith(" --protocol megc2019")
     assert complete_but()
     assert all((fetched_folder(NAME) / name).read_bytes() == (small_release / name).read_bytes() for name in copied())
     assert choose_data("auto", [load_protocol(small_protocol)]).name == NAME

@@ -79,7 +79,7 @@ def test_verify_counts_a_whole_release_and_names_differences(done, merbench, reg
     says(said.out, "8/8/8 clips of SMIC, CASME II, SAMM | 436 missing: casme2/sub01/EP02_01f, ")
     says(said.out, "18 not in the official list: casme2/sub06/EP01_01f, ")
     says(said.out, "2 labelled differently: samm/007/007_3_1 (surprise, listed negative), ")
-    monkeypatch.setattr(megc2019_flow28.DATABASE, "checksums", DATABASES.get(RELEASE).card.download.checksums)
+    monkeypatch.setattr(megc2019_flow28.FlowImages, "checksums", DATABASES.get(RELEASE).card.download.checksums)
     done("data", "add", RELEASE, shared / "data" / RELEASE)
     counts = "442 clips, 68 subjects, 164/145/133 clips of SMIC, CASME II, SAMM | 250/109/83 negative/positive/surprise"
     says(done("data", "verify", RELEASE), counts, "equal to the organisers' list")

@@ -76,7 +76,7 @@ def test_unusable_copies_names_and_registrations_are_reported(small_release, tmp
     assert f"{NAME} is registered in {small_release}" in refusal(open_registered, NAME, error=DataError)
     for call, *given in ((open_registered,), (register, moved)):
         line = refusal(call, "megc2019-flow", *given)
-        assert f"unknown database 'megc2019-flow' (did you mean '{NAME}'?)" in line
+        assert f"unknown database 'megc2019-flow' (did you mean '{NAME}'" in line
     lost = (moved / LIST).rename(tmp_path / "lost")
     assert "incomplete" in refusal(register, NAME, moved, error=DataError)
     assert folders() == {NAME: small_release}

@@ -76,22 +76,22 @@ CARD = DatabaseCard(
 class FlowImages:
     """Reader of a release in one of these layouts.
 
-    Parameters
-    ----------
-    card : DatabaseCard
-        With the download, whose list of checksums tells the published images from others.
-    endings : tuple of str
-        Of further images of each clip, ``<sub>_<filename_o><ending> .png``, which a copy must have too.
+    `checksums` is the list that tells the published images from others; `endings` are those of further images of each
+    clip, ``<sub>_<filename_o><ending> .png``, which a copy must have, too.
     """
 
-    def __init__(self, card: DatabaseCard, endings: tuple[str, ...] = ()) -> None:
-        assert card.download is not None
-        self.card, self.checksums = card, card.download.checksums
-        self._endings = endings
+    card = CARD
+    checksums = CHECKSUMS
+    endings: tuple[str, ...] = ()
 
     def recognises(self, folder: Path) -> bool:
-        """Return whether `folder` has one of the layouts."""
-        return (folder / LIST).exists() or _images(folder).exists() or next(folder.glob("*/u_test"), None) is not None
+        """Return whether `folder` has one of the layouts, with as many images of each clip."""
+        if next(folder.glob("*/u_test"), None) is not None:
+            return not self.endings
+        place = _images(folder)
+        found = {_stem(image) for image in place.iterdir()} if place.is_dir() else set()
+        whole = {name for name in found if all(name + ending in found for ending in ("_1", "_2", "_3"))}
+        return ((folder / LIST).exists() or place.exists()) and bool(whole) == bool(self.endings)
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
         """Read the clip table; the emotion is the class name, the only label of the release."""
@@ -99,7 +99,7 @@ class FlowImages:
         notes: list[Note] = []
         if all(flat):
             rows, layout = pd.DataFrame(self._flat_rows(folder), columns=_COLUMNS), "HTNet's flat layout"
-            known = {_stem(Path(path)) + ending for path in rows.path for ending in ("", *self._endings)}
+            known = {_stem(Path(path)) + ending for path in rows.path for ending in ("", *self.endings)}
             unlisted = sorted(image.name for image in _images(folder).iterdir() if _stem(image) not in known)
             if unlisted:
                 said = f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"
@@ -147,7 +147,7 @@ class FlowImages:
         for line, row in enumerate(table.to_dict("records"), start=2):
             dataset, subject, clip = _identity(row["dataset"], row["sub"], row["filename_o"], f"{path}, line {line}")
             name = f"{row['sub'].strip()}_{row['filename_o'].strip()}"
-            if any(name + ending not in images for ending in ("", *self._endings)):
+            if any(name + ending not in images for ending in ("", *self.endings)):
                 absent.append(f"{dataset}/{subject}/{clip}")
                 continue
             yield dataset, subject, clip, _class(row["label"], f"{path}, line {line}"), images[name]
@@ -235,4 +235,4 @@ def _image(path: Path, clip: str) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR; u, v, strain are R, G, B
 
 
-DATABASE = FlowImages(CARD)
+DATABASE = FlowImages()

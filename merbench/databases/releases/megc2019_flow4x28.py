@@ -15,8 +15,11 @@ from merbench.databases.releases.megc2019_flow28 import CARD, FlowImages
 
 COMMIT = "7bdf163face030eeae4358fc7638cf538305acce"
 
-DATABASE = FlowImages(
-    DatabaseCard(
+CHECKSUMS = Path(__file__).with_suffix(".csv")
+
+
+class _Megc2019Flow4x28(FlowImages):
+    card = DatabaseCard(
         name="megc2019-flow4x28",
         title="MEGC 2019 flow images, 4 of 28x28 a clip (public release of CausalNet's authors)",
         datasets=CARD.datasets,
@@ -27,12 +30,15 @@ DATABASE = FlowImages(
         labels=CARD.labels,
         download=Download(
             address=f"https://raw.githubusercontent.com/tony19980810/CausalNet/{COMMIT}",
-            checksums=Path(__file__).with_suffix(".csv"),
+            checksums=CHECKSUMS,
             cite=(
                 "CausalNet, ICCV 2025 (https://github.com/tony19980810/CausalNet)",
                 "the databases behind it: SMIC, CASME II, SAMM",
             ),
         ),
-    ),
-    endings=("_1", "_2", "_3"),
-)
+    )
+    checksums = CHECKSUMS
+    endings = ("_1", "_2", "_3")
+
+
+DATABASE = _Megc2019Flow4x28()
