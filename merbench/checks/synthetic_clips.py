@@ -28,16 +28,17 @@ Array = npt.NDArray[Any]
 
 CLASSES = ("negative", "positive", "surprise")
 VOCABULARY = (1, 4, 12)
-_PEOPLE = {"trial-one": ("s1", "s2", "s3"), "trial-two": ("s1", "s2", "s3")}
+People = Mapping[str, tuple[str, ...]]  # dataset -> its subjects
+_PEOPLE: People = {"trial-one": ("s1", "s2", "s3"), "trial-two": ("s1", "s2", "s3")}
 _VERSIONS = 3  # of a clip, for inputs that are drawn
 
 
-def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -> FoldTask:
+def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task, people: People = _PEOPLE) -> FoldTask:
     """Return the task of running `method` on the synthetic clips, leave-one-subject-out, on the CPU."""
     card, specs = method.card, method.inputs(config, task)
     declared = declared_auxiliary(method.cls, card, config)
     units = next((spec.vocabulary for spec in specs.values() if hasattr(spec, "vocabulary")), VOCABULARY)
-    split = _split(_PEOPLE, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
+    split = _split(people, Problem(task, CLASSES if task == "classification" else tuple(map(str, units[:3]))))
     return FoldTask(
         method=method.cls,
         config=config,
@@ -48,7 +49,7 @@ def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task) -
         au_labels_at_test=card.au_labels_at_test,
         requires=card.required_packages(),
         auxiliary={name: _auxiliary(name, own or specs, split.problem) for name, own in declared.items()},
-        same_people=dict.fromkeys(declared, min(_PEOPLE)),
+        same_people=dict.fromkeys(declared, min(people)),
     )
 
 
@@ -104,7 +105,7 @@ def _other_labels(labels: Array, problem: Problem) -> Array:
     return (labels + 1) % len(problem.outputs) if problem.task == "classification" else 1 - labels
 
 
-def _split(people: Mapping[str, tuple[str, ...]], problem: Problem) -> Split:
+def _split(people: People, problem: Problem) -> Split:
     """Make clips, labels, and a fold for each subject."""
     rows, labels = [], []
     for dataset, subjects in people.items():
