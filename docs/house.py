@@ -36,15 +36,18 @@ def imports() -> Arrows:
     Imports inside functions count; relative imports do not leave a room.
     """
     found: Arrows = Counter()
-    for room, files in rooms().items():
+    known = rooms()
+    for room, files in known.items():
         for path in files:
             tree = ast.parse(path.read_text(encoding="utf-8"))
-            named = [a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names]
+            named = []
             for node in ast.walk(tree):
+                if isinstance(node, ast.Import):
+                    named += [a.name for a in node.names]
                 if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     named += [f"{node.module}.{a.name}" for a in node.names]
             used = {parts[1] for parts in (name.split(".") for name in named) if parts[0] == "merbench" and parts[1:]}
-            for other in (used & rooms().keys()) - {room}:
+            for other in (used & known.keys()) - {room}:
                 found[room, other] += 1
     return dict(sorted(found.items()))
 

@@ -44,7 +44,7 @@ def world(tmp_path_factory, miniature):
 # --- kill -9 --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("least", [8, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("least", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_killed_grid_loses_and_repeats_no_fold(world, least):
     """Half of the kills at random moments of a command's life, the others while it writes the store, folds, or a whole
     run's predictions; each time the same command is given again. A grid that gets to its end is held against the

@@ -188,6 +188,7 @@ def test_reading_files_of_merbench_is_found():
     assert found["files and network"].endswith("protocols/megc2019.yaml")
 
 
+@pytest.mark.slow
 def test_everything_reached_for_outside_is_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     alone = checked(faulty.GoesOutside).one_by_one
@@ -212,6 +213,7 @@ def library(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(site))
 
 
+@pytest.mark.slow
 def test_code_from_elsewhere_is_found_and_libraries_may_read(library, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -268,6 +270,7 @@ def test_only_imports_of_the_package_around_a_method_are_allowed(tmp_path, monke
     assert alone.trespasses == [f"imported {around / 'later.py'}", f"opened {around / 'notes.txt'}"]
 
 
+@pytest.mark.slow
 def test_data_behind_weights_must_be_on_the_card():
     folder = faulty.HERE.parent
     config = faulty.Weights(file=str(folder / "plugin" / "mer_toys" / "two.yaml"))

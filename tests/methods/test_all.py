@@ -57,7 +57,8 @@ def plan_of(prepared):
     def plan(name, config=None, task=None):
         method = METHODS.get(name)
         config = config or ("tiny" if has_tiny(name) else None)
-        settings = {"epochs": "2"} if "epochs" in method.cls.Config.model_fields else {}
+        few = {"epochs": "2", "least_steps": "0"}
+        settings = {key: value for key, value in few.items() if key in method.cls.Config.model_fields}
         return plan_runs(Request.named((name,), config, settings=settings), [prepared[task or _task(name)]])[0]
 
     return plan
@@ -86,6 +87,8 @@ def test_only_the_tasks_on_the_card_can_be_run(plan_of, name):
                 plan_of(name, task=task)
             assert len(str(raised.value).splitlines()) == 1
             continue
+        if task == _task(name) and not has_tiny(name):
+            continue  # run above
         plan = plan_of(name, task=task)
         outcome = run_fold(plan.task, next(iter(plan.file.folds)))
         assert outcome.failure is None, outcome.failure.traceback

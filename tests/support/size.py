@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,17 +13,25 @@ SOURCE = ("merbench", "methods")
 _DESCRIBED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
+_parse = cache(ast.parse)
+#: An import of a private name; texts without one need not be parsed.
+_BORROWING = re.compile(r"import\s+(?:\([^)]*|[^\n(]*)\b_(?!_)\w")
+
+
+def texts(*tops: str, root: Path = ROOT) -> Iterator[tuple[Path, str]]:
+    """Yield path and text of every Python file below some folders of the checkout."""
+    for path in (path for top in tops for path in sorted((root / top).rglob("*.py"))):
+        yield path.relative_to(root), path.read_text(encoding="utf-8")
+
+
 def trees(*tops: str, root: Path = ROOT) -> Iterator[tuple[Path, str, ast.Module]]:
     """Yield path, text and syntax tree of every Python file below some folders of the checkout."""
-    for top in tops:
-        for path in sorted((root / top).rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            yield path.relative_to(root), text, ast.parse(text)
+    yield from ((path, text, _parse(text)) for path, text in texts(*tops, root=root))
 
 
 def lines(*tops: str, root: Path = ROOT) -> int:
     """Count the lines of all files."""
-    return sum(text.count("\n") for _, text, _ in trees(*tops, root=root))
+    return sum(text.count("\n") for _, text in texts(*tops, root=root))
 
 
 def code_lines(*tops: str, root: Path = ROOT) -> int:
@@ -41,7 +50,7 @@ def code_lines(*tops: str, root: Path = ROOT) -> int:
 
 def long_files(limit: int, root: Path = ROOT) -> list[str]:
     """Name the source files with more lines than `limit`."""
-    return [f"{path}: {text.count(chr(10))}" for path, text, _ in trees(*SOURCE, root=root) if text.count("\n") > limit]
+    return [f"{path}: {text.count(chr(10))}" for path, text in texts(*SOURCE, root=root) if text.count("\n") > limit]
 
 
 def long_functions(limit: int, root: Path = ROOT) -> list[str]:
@@ -74,8 +83,9 @@ def borrowed_private_names(root: Path = ROOT) -> list[str]:
     """Name the imports of a private name from another file."""
     return [
         f"{path}: {alias.name}"
-        for path, _, tree in trees(*SOURCE, "tests", root=root)
-        for node in ast.walk(tree)
+        for path, text in texts(*SOURCE, "tests", root=root)
+        if _BORROWING.search(text)
+        for node in ast.walk(_parse(text))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("merbench", "methods", "."))
         for alias in node.names
         if alias.name.startswith("_") and not alias.name.startswith("__")

@@ -172,7 +172,7 @@ def test_a_write_that_was_broken_off_is_completed(tmp_path, few, whole, monkeypa
                 write(TINY, folder, workers=1)
         assert read_manifest(folder) is None, after
         stamps = {place: place.stat().st_mtime_ns for place in done}
-        write(TINY, folder)
+        write(TINY, folder, workers=1)
         assert _bytes(folder) == whole, after
         assert not list(folder.rglob("*.part")), after
         assert {place: place.stat().st_mtime_ns for place in done} == stamps  # finished clips are not written again

@@ -134,6 +134,7 @@ def test_workers_predict_the_same_bit_for_bit(tmp_path, two_workers):
             np.testing.assert_array_equal(one["scores"], two["scores"])
 
 
+@pytest.mark.slow
 def test_two_workers_run_a_class_that_only_the_driver_has(tmp_path, two_workers):
     met, driver = tmp_path / "met", os.getpid()
     met.mkdir()
