@@ -323,14 +323,30 @@ def _folds(
         table = table.assign(**{f"score_{name}": scores[:, index] for index, name in enumerate(file.outputs)})
     folds = truth.clips[[*IDENTITY, "fold"]]
     table = table[columns].merge(folds, on=IDENTITY).sort_values(IDENTITY, ignore_index=True)
-    epochs = None if opened.log.epochs is None else opened.log.epochs.merge(folds, on=IDENTITY)
+    rows = table.groupby("fold").indices
+    numbers, after = _predicted_after(opened.log.epochs, table, file.outputs)
     for fold in file.folds:
-        block = table[table.fold == fold].drop(columns="fold").reset_index(drop=True)
-        own = None if epochs is None else epochs[epochs.fold == fold]
-        if epochs is not None and own is not None:
-            _check_epochs(sorted(set(own.epoch)), sorted(set(epochs.epoch)), fold, opened.name)
-        kept = None if own is None else _kept(own, block, file.outputs, opened.name)
+        block = table.iloc[rows[fold]].drop(columns="fold").reset_index(drop=True)
+        kept = None
+        if opened.log.epochs is not None:
+            own = (after[:, rows[fold]] >= 0).any(axis=1)
+            _check_epochs(numbers[own].tolist(), numbers.tolist(), fold, opened.name)
+            kept = _kept(numbers[own], after[own][:, rows[fold]], block, file.outputs, opened.name)
         yield fold, block, kept
+
+
+def _predicted_after(
+    epochs: pd.DataFrame | None, clips: pd.DataFrame, classes: list[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return the numbers of the epochs, and each clip's class after each, shape (n_epochs, n_clips), -1 for none."""
+    if epochs is None:
+        return np.empty(0), np.empty((0, len(clips)), dtype=np.int64)
+    numbers, rows = np.unique(epochs.epoch.to_numpy(dtype=np.float64), return_inverse=True)
+    places = epochs.predicted.map({each: index for index, each in enumerate(classes)}).to_numpy()
+    columns = pd.MultiIndex.from_frame(clips[IDENTITY]).get_indexer(pd.MultiIndex.from_frame(epochs[IDENTITY]))
+    after = np.full((len(numbers), len(clips)), -1, dtype=np.int64)
+    after[rows[columns >= 0], columns[columns >= 0]] = places[columns >= 0]
+    return numbers, after
 
 
 def _check_epochs(own: list[float], every: list[float], fold: str, name: str) -> None:
@@ -340,14 +356,18 @@ def _check_epochs(own: list[float], every: list[float], fold: str, name: str) ->
         raise DataError(f"{name} has no predictions of fold {fold} after epoch {listed(lacking, most=_MOST)}")
 
 
-def _kept(epochs: pd.DataFrame, clips: pd.DataFrame, classes: list[str], name: str) -> npt.NDArray[np.float32]:
+def _kept(
+    numbers: npt.NDArray[np.float64],
+    after: npt.NDArray[np.int64],
+    clips: pd.DataFrame,
+    classes: list[str],
+    name: str,
+) -> npt.NDArray[np.float32]:
     """Return scores of shape (n_epochs, n_clips, n_classes): 1 for the class predicted after an epoch, else 0."""
-    places = epochs.predicted.map({each: index for index, each in enumerate(classes)})
-    after = epochs.assign(place=places).pivot_table(index="epoch", columns=IDENTITY, values="place", dropna=False)
-    after = after.reindex(columns=pd.MultiIndex.from_frame(clips[IDENTITY]))
-    for epoch, row in after[after.isna().any(axis=1)].head(1).iterrows():
-        lacking = ["/".join(clip) for clip in row.index[row.isna()]]
-        some = listed(lacking, most=_MOST)
-        raise DataError(f"{name} has no prediction after epoch {epoch:g} for {_clips(lacking)} of a fold: {some}")
-    found: npt.NDArray[np.float32] = np.eye(len(classes), dtype=np.float32)[after.to_numpy(dtype=int)]
+    for epoch, row in zip(numbers, after, strict=True):
+        if (row < 0).any():
+            lacking = ["/".join(clip) for clip in clips.loc[row < 0, IDENTITY].to_numpy()]
+            some = listed(lacking, most=_MOST)
+            raise DataError(f"{name} has no prediction after epoch {epoch:g} for {_clips(lacking)} of a fold: {some}")
+    found: npt.NDArray[np.float32] = np.eye(len(classes), dtype=np.float32)[after]
     return found

@@ -1,5 +1,6 @@
 """Recorded runs, an MLflow in files for each test, and what MLflow then shows."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from merbench.tracking.servers import TrackingServer, connect, settle
 
@@ -19,9 +21,16 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return MLflow's database without runs: making its tables takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    connect(TrackingServer(f"sqlite:///{path}", path.parent)).search_experiments()
+    """Return MLflow's database without runs: making its tables takes seconds, so one process does it for all."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    path = folder / "mlflow" / "mlflow.db"
+    with FileLock(folder / "mlflow.lock"):
+        if not path.exists():
+            path.parent.mkdir()
+            making = path.with_name("making.db")
+            connect(TrackingServer(f"sqlite:///{making}", path.parent)).search_experiments()
+            shutil.copy(making, path)
     return path
 
 
