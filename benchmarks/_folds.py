@@ -47,6 +47,13 @@ def fold_task(
     return replace(few, split=split, inputs=few.inputs.take(rows), device=device)
 
 
+def few_epochs(name: str, configuration: str) -> dict[str, str]:
+    """Return the settings that let a configuration train for two epochs, to warm up; none where it has no epochs."""
+    fields = type(METHODS.get(name).resolve(configuration)).model_fields
+    few = {"epochs": "2", "warmup_epochs": "0", "least_steps": "0"}
+    return {key: value for key, value in few.items() if key in fields}
+
+
 def net_of(task: FoldTask) -> tuple[int | None, float | None]:
     """Return the parameters of a net, and the multiply-adds (10^9) by which it predicts one clip; None for others.
 

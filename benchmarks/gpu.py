@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
-from _folds import FOLDS, fold_task, timed_folds
+from _folds import FOLDS, few_epochs, fold_task, timed_folds
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Of a part's time, for the test of the fold and the end of its processes.
@@ -63,24 +63,16 @@ def work(part: _Part, device: str, budget: float) -> None:
     from merbench.engine.environment import begin_gpu_memory, peak_gpu_memory_mb
 
     settings = {"compiled": "true"} if part.compiled else {}
-    warm = fold_task(part.method, part.configuration, settings | {"epochs": "2"} | _no_warm_up(part), device, True)
+    few = settings | few_epochs(part.method, part.configuration)
+    warm = fold_task(part.method, part.configuration, few, device, repeated=True)
     timed_folds(warm, budget, part.pack, _say)
-    task = fold_task(part.method, part.configuration, settings, device, True)
+    task = fold_task(part.method, part.configuration, settings, device, repeated=True)
     begin_gpu_memory(device)
     print("ready", flush=True)
     sys.stdin.readline()
     left = budget * (1 - MARGIN) - (time.perf_counter() - begin)
     found = timed_folds(task, max(left, 0), part.pack, _say)
     print(json.dumps(found | {"gpu_memory_mb": peak_gpu_memory_mb(device)}), flush=True)
-
-
-def _no_warm_up(part: _Part) -> dict[str, str]:
-    """Return the settings that let a configuration be trained for two epochs."""
-    from merbench.engine.plan.catalogue import METHODS
-
-    method = METHODS.get(part.method)
-    fields = type(method.resolve(part.configuration)).model_fields
-    return {name: "0" for name in ("warmup_epochs", "least_steps") if name in fields}
 
 
 def _say(text: str) -> None:

@@ -53,11 +53,14 @@ def for_gpu(method: RegisteredMethod, configuration: str) -> bool:
 
 def measured(name: str, configuration: str, seconds: float) -> dict[str, Any]:
     """Measure a configuration in this process."""
-    from _folds import fold_task, net_of, timed_folds
+    from _folds import few_epochs, fold_task, net_of, timed_folds
 
     gpu = for_gpu(METHODS.get(name), configuration)
     task = fold_task(name, configuration, {}, repeated=gpu)
-    found = {} if gpu else timed_folds(task, seconds)
+    found = {}
+    if not gpu:
+        timed_folds(fold_task(name, configuration, few_epochs(name, configuration)), seconds)  # libraries are imported
+        found = timed_folds(task, seconds)
     parameters, gmac = net_of(task)
     found |= {"parameters": parameters, "gmac": gmac}
     return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in found.items()}

@@ -190,12 +190,29 @@ def test_an_excluded_seed_is_reported_with_reason_and_command(kept, audited):
         assert why in note[len(begin) : -len(end)]
 
 
-def test_committed_rows_never_replace_runs_recorded_here(kept, record, audited, refused):
-    committed = read_leaderboard()
+@pytest.fixture(scope="module")
+def leaderboard():
+    return read_leaderboard()
+
+
+@pytest.fixture(scope="module")
+def again(leaderboard, tmp_path_factory):
+    """Return the audits of the committed rows, by their folder in results/audits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        known = hold_all(leaderboard, truths())
+        assert known.problems == []
+        files = {folder: json.loads((folder / "audit.json").read_text(encoding="utf-8")) for folder in AUDITS}
+        command = recording(RunOptions(methods=[], protocol=[]))
+        return {folder: read_audit(known, told["method"], told["protocol"], command) for folder, told in files.items()}
+
+
+def test_committed_rows_never_replace_runs_recorded_here(kept, record, refused, leaderboard, again):
     kept(method="ststnet", protocol="megc2019", folds=FOLDS[:2])
-    said = refused("megc2019", record.held() + committed, "ststnet")
+    said = refused("megc2019", record.held() + leaderboard, "ststnet")
     assert ("2 of 4 folds are not recorded" in said, "--leaderboard" in said) == (True, True)
-    (table, *_) = audit_report(audited("megc2019", committed, "ststnet")).tables
+    (audit,) = (audit for audit in again.values() if audit.file.method == "ststnet")
+    (table, *_) = audit_report(audit).tables
     assert table.title.startswith("Audit of ststnet [leaderboard]: megc2019")
 
 
@@ -253,18 +270,14 @@ def test_the_figure_draws_a_curve_a_rule_and_marks_the_picks(kept, record, audit
     assert [sum(bar.get_height() for bar in axes.patches) for axes in strips] == pytest.approx([1] * 4)
 
 
-def test_committed_audits_are_reproduced_from_the_leaderboard(root, tmp_path):
-    known = hold_all(read_leaderboard(), truths())
-    assert known.problems == []
+def test_committed_audits_are_reproduced_from_the_leaderboard(root, tmp_path, again):
     assert AUDITS
-    for folder in AUDITS:
+    for folder, audit in again.items():
         committed = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
-        command = recording(RunOptions(methods=[], protocol=[]))
-        audit = read_audit(known, committed["method"], committed["protocol"], command)
         *_, picture = write_audit(audit, tmp_path)
-        again = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
-        rows, rows_again = committed.pop("rows"), again.pop("rows")
-        assert again == committed
+        found = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+        rows, rows_again = committed.pop("rows"), found.pop("rows")
+        assert found == committed
         assert len(rows_again) == len(rows)
         for row, other in zip(rows, rows_again, strict=True):
             assert other == pytest.approx(row, abs=2e-6)

@@ -40,5 +40,6 @@ def test_wrong_arguments_of_audit_are_refused(all_refused):
     all_refused("|".join(f"audit {words}" for words in lines.split("|")))
 
 
+@pytest.mark.slow
 def test_audit_reads_the_leaderboard_where_nothing_is_recorded(done):
     says(done("audit", "ststnet", "--protocol", "megc2019"), "442 clips, 68 folds, 800 epochs", ".7001")

@@ -127,7 +127,7 @@ def test_lines_that_can_not_be_read_are_named(refused, written):
             (BEGIN + "samn 006\n006_1_2 0 0\n", "log.txt, line 3: unknown database 'samn' (did you mean 'samm'"),
             ([*LINES, "CASMEE2,sub01,EP19_06f,negative,negative"], "line 6: unknown database 'CASMEE2' (did you mean"),
             ([LINES[0].replace(",positive", f",{'1' * 5000}", 1)], "log.txt, line 2: truth has 5000 characters"),
-            ([f"casme2,sub01,{'x' * 50_000_000},positive,positive"], "log.txt, line 2 has 50000031 characters"),
+            ([f"casme2,sub01,{'x' * 5_000_000},positive,positive"], "log.txt, line 2 has 5000031 characters"),
             ('[{"clip": 1}]', "it is JSON or a printed list; write a CSV"),
             (b"PK\3\4" + b"\0" * 90, "it is a workbook or an archive; save the sheet as CSV"),
             ("\n".join([f"{HEAD},seed", *(f"{LINES[0]},{seed}" for seed in "01")]), "several runs, seed 0, 1"),

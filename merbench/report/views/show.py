@@ -155,12 +155,13 @@ def _confusion_table(confusion: Counts, classes: Sequence[str]) -> Table:
 
 def _subject_table(predictions: pd.DataFrame, classes: Sequence[str]) -> Table:
     """Correct clips of clips shown, by class: one subject has too few for a meaningful UF1."""
-    lines = []
+    lines, identity = [], ["dataset", "subject"]
     hits = predictions.assign(hit=predictions.truth == predictions.predicted)
-    for (dataset, subject), block in hits.groupby(["dataset", "subject"], sort=True):
-        of_class = [block[block.truth == name] for name in classes]
-        cells = [f"{found.hit.sum()}/{len(found)}" if len(found) else "" for found in (block, *of_class)]
-        lines.append(text_cells(f"{dataset}/{subject}", *cells))
+    counted = hits.groupby([*identity, "truth"]).hit.agg(["sum", "size"])
+    of_class = {place: f"{right}/{clips}" for place, right, clips in counted.itertuples()}
+    for (dataset, subject), right, clips in hits.groupby(identity).hit.agg(["sum", "size"]).itertuples():
+        cells = [of_class.get((dataset, subject, name), "") for name in classes]
+        lines.append(text_cells(f"{dataset}/{subject}", f"{right}/{clips}", *cells))
     title = "Subjects: correct clips / clips, by class"
     return Table(title, [name_column("Subject"), *map(Column, ("all", *classes))], [Section(lines)])
 
