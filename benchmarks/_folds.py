@@ -1,7 +1,7 @@
 """Shared by the benchmarks of methods: a fold of synthetic clips for any method, timed epoch by epoch."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +106,7 @@ class _Clock(Progress):
             raise _EnoughError
 
 
-def timed_folds(task: FoldTask, seconds: float, pack: int = 1, note: Callable[[str], None] = print) -> dict[str, Any]:
+def timed_folds(task: FoldTask, seconds: float, pack: int = 1) -> dict[str, Any]:
     """Train and test one fold, or a pack of folds, and time its epochs; a fold that takes longer is extrapolated.
 
     On a CPU, seconds are those of the processor, which other work on the machine hardly changes; a fold has one thread.
@@ -117,14 +117,15 @@ def timed_folds(task: FoldTask, seconds: float, pack: int = 1, note: Callable[[s
     names = [fold.name for fold in task.split.folds[:pack]]
     clock = _Clock(seconds, task.device)
     outcomes: Sequence[Any] = ()
+    notes: list[str] = []
     with suppress(_EnoughError):
-        outcomes = run_folds(task, names, note, clock) if pack > 1 else [run_fold(task, names[0], clock)]
+        outcomes = run_folds(task, names, notes.append, clock) if pack > 1 else [run_fold(task, names[0], clock)]
     took = clock.since()
     for outcome in outcomes:
         if outcome.failure:
             raise RuntimeError(f"{outcome.failure.type}: {outcome.failure.message.splitlines()[0]}")
         if outcome.packed < pack:
-            raise RuntimeError("the folds were not packed")
+            raise RuntimeError(f"the folds were not packed: {' '.join(notes)}")
     epoch = (clock.ends[-1] - clock.ends[0]) / (len(clock.ends) - 1) if len(clock.ends) > 1 else None
     if not outcomes and epoch:
         took = clock.ends[0] + epoch * (clock.total - 1)

@@ -13,14 +13,15 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from subprocess import PIPE, Popen, TimeoutExpired
+from tempfile import TemporaryFile
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from _folds import FOLDS, few_epochs, fold_task, timed_folds
 
@@ -65,44 +66,45 @@ def work(part: _Part, device: str, budget: float) -> None:
     settings = {"compiled": "true"} if part.compiled else {}
     few = settings | few_epochs(part.method, part.configuration)
     warm = fold_task(part.method, part.configuration, few, device, repeated=True)
-    timed_folds(warm, budget, part.pack, _say)
+    timed_folds(warm, budget, part.pack)
     task = fold_task(part.method, part.configuration, settings, device, repeated=True)
     begin_gpu_memory(device)
     print("ready", flush=True)
     sys.stdin.readline()
     left = budget * (1 - MARGIN) - (time.perf_counter() - begin)
-    found = timed_folds(task, max(left, 0), part.pack, _say)
+    found = timed_folds(task, max(left, 0), part.pack)
     print(json.dumps(found | {"gpu_memory_mb": peak_gpu_memory_mb(device)}), flush=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def run(part: _Part, device: str, budget: float) -> dict[str, Any]:
     """Run a part within so many seconds; returns its figures, or under ``failed`` why there are none."""
     command = [sys.executable, __file__, "--part", json.dumps(part), "--device", device, "--seconds", str(budget)]
-    pipe = subprocess.PIPE
-    begun = [
-        subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
-        for _ in range(part.processes)
-    ]
-    late = Thread(target=_end, args=(begun, time.monotonic() + budget), daemon=True)
-    late.start()
-    try:
-        ready = [process.stdout.readline().strip() == "ready" for process in begun]
-        if not all(ready):
-            return {"failed": _why(begun[ready.index(False)])}
-        for process in begun:
+    with ExitStack() as files:
+        errors = [files.enter_context(TemporaryFile("w+")) for _ in range(part.processes)]  # a pipe could fill up
+        begun = [
+            Popen(command, text=True, stdin=PIPE, stdout=PIPE, stderr=each, start_new_session=True) for each in errors
+        ]
+        Thread(target=_end, args=(begun, time.monotonic() + budget), daemon=True).start()
+        try:
+            said = _answers(begun)
+        finally:
+            for process in begun:
+                _kill(process)
+        if not said:
+            return {"failed": _why([process.wait() for process in begun], errors)}
+    return _together([json.loads(text.splitlines()[-1]) for text in said])
+
+
+def _answers(begun: Sequence[Any]) -> list[str]:
+    """Wait until all processes are ready, let them go on, and return their output; nothing if one of them fails."""
+    if not all(process.stdout.readline().strip() == "ready" for process in begun):
+        return []
+    for process in begun:
+        with suppress(BrokenPipeError):
             process.stdin.write("\n")
             process.stdin.flush()
-        ended = [process.communicate()[0] for process in begun]
-    finally:
-        for process in begun:
-            _kill(process)
-    if any(process.returncode for process in begun):
-        return {"failed": _why(next(process for process in begun if process.returncode))}
-    return _together([json.loads(text.splitlines()[-1]) for text in ended])
+    said = [process.communicate()[0] for process in begun]
+    return said if all(process.returncode == 0 for process in begun) else []
 
 
 def _end(begun: Sequence[Any], deadline: float) -> None:
@@ -110,7 +112,7 @@ def _end(begun: Sequence[Any], deadline: float) -> None:
     for process in begun:
         try:
             process.wait(max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             _kill(process)
 
 
@@ -120,12 +122,13 @@ def _kill(process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _why(process: Any) -> str:
-    code = process.wait()
-    if code == -9:
-        return "not done in time"
-    text = process.stderr.read() if not process.stderr.closed else ""
-    return (text.strip().splitlines() or [f"exit code {code}"])[-1].partition(" (known:")[0][-150:]
+def _why(codes: Sequence[int], errors: Sequence[IO[str]]) -> str:
+    """Return the last line of the first process that failed by itself; the others were killed, then or when late."""
+    for code, error in zip(codes, errors, strict=True):
+        if code != -signal.SIGKILL and code:
+            error.seek(0)
+            return (error.read().strip().splitlines() or [f"exit code {code}"])[-1].partition(" (known:")[0][-150:]
+    return "not done in time"
 
 
 def _together(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
