@@ -1,7 +1,7 @@
 """Cost of every method: parameters, multiply-adds, seconds per epoch and fold on one core, peak memory.
 
-Run: uv run python benchmarks/methods.py [METHOD ...] [--seconds 60]   # measure all methods, or some
-     uv run python benchmarks/methods.py --pages                       # write the tables only
+Run: uv run python benchmarks/methods.py [METHOD[:CONFIGURATION] ...] [--seconds 60]   # measure all methods, or some
+     uv run python benchmarks/methods.py --pages                                       # write the tables only
 
 The figures are kept in `benchmarks/methods.json`; the tables are written into `benchmarks/README.md` and
 `docs/methods.md`, where a test compares them with the registered methods.
@@ -142,6 +142,15 @@ def page_table() -> str:
     head = ["method", "configuration", "sees", "parameters", "GMAC per clip", "68 folds on one core, minutes"]
     found: dict[str, list[list[str]]] = {}
     for method, name, configuration, costs in _rows():
+        card = method.card
+        others = [each for each in configurations(method) if each not in (card.default, card.cpu, card.quick)]
+        many = len(others) > 2
+        if many and configuration in others[1:]:
+            continue
+        if many and configuration in others:
+            more = f"{len(others)} further: {', '.join(others)}"
+            found[family(method)].append([name, more, *[""] * 4])
+            continue
         whole = costs["fold_s"] * FOLDS / 60 if "fold_s" in costs else None
         fast = "under 1" if whole is not None and whole < 1 else _short(whole, not costs.get("measured", True))
         figures = [_short(costs.get("parameters")), _short(costs.get("gmac")), fast]
@@ -194,7 +203,7 @@ def keep(name: str, configuration: str, figures: Figures) -> None:
 def main() -> None:
     """Measure and write the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("methods", nargs="*", metavar="METHOD")
+    parser.add_argument("methods", nargs="*", metavar="METHOD[:CONFIGURATION]")
     parser.add_argument("--seconds", type=float, default=60, help="longest measurement of a fold")
     parser.add_argument("--pages", action="store_true", help="measure nothing")
     parser.add_argument("--alone", nargs=2, metavar=("METHOD", "CONFIGURATION"), help=argparse.SUPPRESS)
@@ -202,12 +211,12 @@ def main() -> None:
     if options.alone:
         print(json.dumps(measured(*options.alone, options.seconds)))
         return
-    chosen = [METHODS.get(name) for name in options.methods] or built_in()
-    for method in chosen if not options.pages else []:
-        for configuration in configurations(method):
-            if found := measured_alone(method.card.name, configuration, options.seconds):
-                keep(method.card.name, configuration, found)
-                print(f"{method.card.name}:{configuration} {json.dumps(found)}", flush=True)
+    chosen = [name.partition(":") for name in options.methods] or [(each.card.name, "", "") for each in built_in()]
+    for name, _, one in chosen if not options.pages else []:
+        for configuration in [one] if one else configurations(METHODS.get(name)):
+            if found := measured_alone(name, configuration, options.seconds):
+                keep(name, configuration, found)
+                print(f"{name}:{configuration} {json.dumps(found)}", flush=True)
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
         print(f"written: {path.relative_to(ROOT)}")
