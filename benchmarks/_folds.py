@@ -11,7 +11,7 @@ import numpy as np
 
 from merbench.checks.synthetic_clips import synthetic_task
 from merbench.contracts.cards import Task
-from merbench.contracts.methods import Progress
+from merbench.contracts.methods import Progress, RunContext
 from merbench.engine.fold.folds import run_fold, run_folds
 from merbench.engine.fold.opening import FoldTask, open_fold
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
@@ -62,6 +62,7 @@ def net_of(task: FoldTask) -> tuple[int | None, float | None]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from merbench.training.phases import set_heads
     from merbench.training.torch_method import TorchMethod
 
     if not issubclass(task.method, TorchMethod):
@@ -70,7 +71,9 @@ def net_of(task: FoldTask) -> tuple[int | None, float | None]:
     train, test, _ = open_fold(task, fold, fold)
     method = task.method(task.config, task.split.problem)
     method.begin(train)
-    net = method.module().eval()
+    method.net = method.module()
+    set_heads(method.net, method.phases(train, RunContext(0))[-1].heads, {})
+    net = method.net.eval()
     batch = method.tensors(test.take(np.arange(1)))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         method.scores(net, batch)
