@@ -20,7 +20,8 @@ class Config(TorchConfig):
     - span: the frames that are pooled
     - magnify: ``evm`` magnifies the frames first
     - faces, align: how faces are found, and whether all frames are moved by the onset's transform
-    - centred: subtract the picture's median level, near which lies what did not move; else levels are in 0..1
+    - centred: subtract the picture's median level, near which lies what did not move, so that 0, which a crop adds
+      around the picture, is no movement; else levels are in 0..1
 
     The net:
 
@@ -50,7 +51,7 @@ class Config(TorchConfig):
     magnify: Literal["none", "evm"] = "none"
     faces: Literal["auto", "landmarks", "haar", "delivered"] = "auto"
     align: Literal["onset", "frame"] = "onset"
-    centred: bool = False
+    centred: bool = True
 
     kernels: tuple[int, ...] = (3, 5, 7, 11)
     widths: tuple[int, int, int, int] = (16, 32, 64, 256)
