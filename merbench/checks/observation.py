@@ -13,7 +13,7 @@ import pandas as pd
 
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import SetupError
-from merbench.contracts.inputs import ArrayInput, Inputs
+from merbench.contracts.inputs import ArrayInput, Inputs, Rows
 from merbench.contracts.methods import Method, MethodConfig, Prediction, Problem, RunContext, TrainingData
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask
@@ -216,6 +216,10 @@ class _Noted(Inputs):
         found = super().__getitem__(name)
         self._read.add(name)
         return found
+
+    def batch(self, rows: Rows = slice(None), rng: np.random.Generator | None = None) -> dict[str, npt.NDArray[Any]]:
+        self._read.update(self.names())
+        return super().batch(rows, rng)
 
     def take(self, rows: npt.NDArray[np.intp]) -> Inputs:
         return _Noted(super().take(rows), self._read)

@@ -65,6 +65,7 @@ FAULTS = [
         {"inputs": faulty.UNITS, "tasks": ["classification", "au-detection"]},
         {"card: inputs": "units under classification; declare_inputs(config, task) may declare fewer"},
     ),
+    (faulty.ReadsAllAtOnce, {"inputs": {"flow": faulty.UNITS["flow"], "times": FrameTimes(frames=Frames(size=8))}}, {}),
     (faulty.Sound, {"epochs": False}, {}),
     (faulty.Sound, {"epochs": True}, {"card: epochs": "has epochs; it reports none"}),
     (faulty.HasEpochs, {"epochs": False}, {"card: epochs": "has no epochs; it reports 2"}),

@@ -311,6 +311,11 @@ class UsesUnits(Sound):
 UNITS = {"flow": Flow(), "units": ActionUnits()}
 
 
+class ReadsAllAtOnce(Sound):
+    def spoil(self, train, run):
+        train.inputs.batch()
+
+
 class Auxiliary(Sound):
     def fit(self, train, run):
         extra = run.auxiliary("elsewhere")
