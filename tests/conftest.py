@@ -7,11 +7,12 @@ from collections.abc import Callable
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import settings
 from support import messages
@@ -140,6 +141,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")
     monkeypatch.delenv("COLUMNS", raising=False)  # the width of tables in a pipe; libraries set it
     return folder
+
+
+@pytest.fixture
+def quick_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute flow by Farneback's method, in a hundredth of the time, where its values do not matter."""
+
+    def calc(first: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8], _: None) -> npt.NDArray[np.float32]:
+        return np.asarray(cv2.calcOpticalFlowFarneback(first, last, None, 0.5, 3, 15, 3, 5, 1.2, 0), np.float32)
+
+    monkeypatch.setattr(cv2.optflow, "DualTVL1OpticalFlow_create", lambda: SimpleNamespace(calc=calc))
 
 
 @pytest.fixture

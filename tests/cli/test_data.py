@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from support.cases import matches, says
 
+pytestmark = pytest.mark.usefixtures("quick_flow")
+
 PROTOCOL = """\
 name: tiny
 title: Tiny

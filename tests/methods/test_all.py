@@ -53,7 +53,7 @@ def _task(name):
 
 
 @pytest.fixture
-def plan_of(prepared):
+def plan_of(prepared, quick_flow):
     def plan(name, config=None, task=None):
         method = METHODS.get(name)
         config = config or ("tiny" if has_tiny(name) else None)

@@ -54,7 +54,7 @@ def test_a_run_on_shuffled_labels_is_another_run_and_says_so(prepared):
     assert not shuffled.file.deterministic
 
 
-def test_action_units_have_the_rows_that_apply(prepared, tmp_path, miniature):
+def test_action_units_have_the_rows_that_apply(prepared, tmp_path, miniature, quick_flow):
     folder = miniature.write_samm(tmp_path / "s", miniature.SAMM_ROWS[:3], tree="SAMM_CROP")
     spec = ProtocolSpec(
         name="units", title="Toy", summary="A toy.", source={"text": "tests"}, task="au-detection", units=(4, 12),
