@@ -56,7 +56,8 @@ class Config(TorchConfig):
     - scales: ``parallel``, each rate prunes the stem's tokens, with shared blocks; ``progressive``, one stream, pruned
       to one rate after another
     - merge: how parallel rates are merged: ``learned`` weights, ``mean``, or ``concat``
-    - pool: the feature of a rate: the ``mean`` of its kept tokens, or its ``class`` token
+    - pool: the feature of a rate: the mean of its kept tokens, weighted by the softmax of their scores (``score``) or
+      not (``mean``), or its ``class`` token
     - residual_token: one token more, per frame or folded, sums dropped tokens weighted by score; for parallel scales
 
     Both together:
@@ -122,7 +123,7 @@ class Config(TorchConfig):
     rates: tuple[float, ...] = (0.25, 0.5, 0.75)
     scales: Literal["parallel", "progressive"] = "parallel"
     merge: Literal["learned", "mean", "concat"] = "learned"
-    pool: Literal["mean", "class"] = "mean"
+    pool: Literal["score", "mean", "class"] = "mean"
     residual_token: bool = False
 
     orthogonal: Literal["cross-batch", "squared-cosine"] = "cross-batch"

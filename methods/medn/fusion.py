@@ -9,7 +9,8 @@ from merbench.training.initial import made_apart
 class Fusion(nn.Module):
     r"""Fuse the motion and the emotion feature.
 
-    ``cofm``: each feature attends to the other branch's tokens, then a gate weighs the two channel by channel::
+    ``cofm``: each feature attends to the other branch's tokens, only those of kept locations, then a gate weighs the
+    two channel by channel::
 
         m' = LN(f_m + Attention(f_m, E)),   e' = LN(f_e + Attention(f_e, M))
         g = sigmoid(W [m'; e'; m' * e']),   h = g * m' + (1 - g) * e'
@@ -34,8 +35,12 @@ class Fusion(nn.Module):
             self.join = made_apart("join", nn.Linear, 2 * width, width)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, motion: Tensor, emotion: Tensor, places: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, motion: Tensor, emotion: Tensor, places: Tensor, patches: Tensor, kept: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Fuse features, (n, D) each, given the motion branch's tokens, `places`, and the emotion branch's, `patches`.
+
+        `kept`, of bool (n, N), says which of `patches` any rate keeps.
 
         Returns the fused feature and the gate, (n, D) each: weight of motion by channel, in 0..1; 1/2 without a gate.
         """
@@ -46,7 +51,7 @@ class Fusion(nn.Module):
             return self.norm(self.join(torch.cat([motion, emotion], dim=1))), even
         if self.kind == "cofm":
             motion, emotion = (
-                self.norm_motion(motion + _asked(self.ask_emotion, motion, patches)),
+                self.norm_motion(motion + _asked(self.ask_emotion, motion, patches, ~kept)),
                 self.norm_emotion(emotion + _asked(self.ask_motion, emotion, places)),
             )
         gate = torch.sigmoid(self.gate(torch.cat([motion, emotion, motion * emotion], dim=1)))
@@ -54,6 +59,6 @@ class Fusion(nn.Module):
         return self.norm(mixed + self.mix(mixed)), gate
 
 
-def _asked(attention: nn.MultiheadAttention, feature: Tensor, tokens: Tensor) -> Tensor:
-    answer: Tensor = attention(feature[:, None], tokens, tokens, need_weights=False)[0]
+def _asked(attention: nn.MultiheadAttention, feature: Tensor, tokens: Tensor, ignored: Tensor | None = None) -> Tensor:
+    answer: Tensor = attention(feature[:, None], tokens, tokens, ignored, need_weights=False)[0]
     return answer.squeeze(1)

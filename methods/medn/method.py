@@ -61,7 +61,7 @@ class Net(nn.Module):
             feature, places = motion.feature, motion.tokens
             if not self.class_into_motion:
                 feature, places = feature.detach(), places.detach()
-            fused, gate = self.fusion(feature, emotion.feature, places, emotion.tokens)
+            fused, gate = self.fusion(feature, emotion.feature, places, emotion.tokens, emotion.kept.any(dim=1))
         else:
             fused = (motion or emotion).feature  # type: ignore[union-attr]
         return Seen(self.classifier(fused), motion, emotion, gate)

@@ -80,7 +80,7 @@ class SEVit(nn.Module):
             sequence = self._chosen(tokens, score, rows, index)
             for block in self.blocks:
                 sequence = block(sequence)
-            streams.append(self._stream(sequence, rows, tokens.shape[2]))
+            streams.append(self._stream(sequence, rows, score))
         return streams
 
     def _progressive(self, tokens: Tensor, score: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -98,7 +98,7 @@ class SEVit(nn.Module):
                 again = at_locations(frames, stay).flatten(1, 2)  # without residual tokens, which need parallel scales
                 sequence = torch.cat([sequence[:, :1], again], dim=1)
             sequence = block(sequence)
-        return [self._stream(sequence, rows, locations)]
+        return [self._stream(sequence, rows, score)]
 
     def _chosen(self, tokens: Tensor, score: Tensor, rows: Tensor, stream: int) -> Tensor:
         """Take the stream's class token, those of the kept locations in all frames, and the others' residual token.
@@ -120,17 +120,22 @@ class SEVit(nn.Module):
         """Tokens of a kept location in the blocks."""
         return 1 if self.fold else self.config.frames
 
-    def _stream(self, sequence: Tensor, rows: Tensor, locations: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _stream(self, sequence: Tensor, rows: Tensor, score: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the stream's feature, the map of kept tokens averaged over frames, and which locations are kept."""
-        width = sequence.shape[-1]
+        width, locations = sequence.shape[-1], score.shape[1]
         frames = sequence[:, 1:].reshape(len(sequence), self._depth_in_time, -1, width)
         frames = frames[:, :, : rows.shape[1]].mean(dim=1)
         places = frames.new_zeros(len(frames), locations, width).scatter(
             1, rows[..., None].expand(-1, -1, width), frames
         )
         kept = torch.zeros(len(rows), locations, dtype=torch.bool, device=rows.device).scatter(1, rows, True)
-        feature = sequence[:, 0] if self.config.pool == "class" else frames.mean(dim=1)
-        return feature, places, kept
+        if self.config.pool == "class":
+            return sequence[:, 0], places, kept
+        even = self.config.pool == "mean"
+        share = (
+            torch.full_like(rows, 1 / rows.shape[1], dtype=score.dtype) if even else score.gather(1, rows).softmax(1)
+        )
+        return torch.einsum("nl,nld->nd", share, frames), places, kept
 
 
 def _small(*shape: int) -> nn.Parameter:

@@ -100,12 +100,15 @@ def test_every_fusion_is_its_formula_and_learns():
     torch.manual_seed(7)
     shapes = ((3, 8), (3, 8), (3, 4, 8), (3, 9, 8))
     motion, emotion, places, patches = inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    kept = torch.rand(3, 9) < 0.5
     for kind in KINDS:
         net = Fusion(kind, 8, 2, dropout=0.3).eval()
-        fused, gate = net(*inputs)
+        fused, gate = net(*inputs, kept)
         m, e = motion, emotion
         if kind == "cofm":
-            m = net.norm_motion(m + net.ask_emotion(m[:, None], patches, patches)[0][:, 0])
+            seen = [each[of] for each, of in zip(patches, kept, strict=True)]
+            asked = [net.ask_emotion(each[None], of, of)[0] for each, of in zip(m, seen, strict=True)]
+            m = net.norm_motion(m + torch.cat(asked))
             e = net.norm_emotion(e + net.ask_motion(e[:, None], places, places)[0][:, 0])
         if kind in ("cofm", "gate"):
             parts = net.gate.weight[:, :8], net.gate.weight[:, 8:16], net.gate.weight[:, 16:]
@@ -117,7 +120,7 @@ def test_every_fusion_is_its_formula_and_learns():
             expected = (m + e) / 2 if kind == "add" else net.join(torch.cat([m, e], dim=1))
         assert_close(gate, share, rtol=1e-4, atol=1e-5)
         assert_close(fused, net.norm(expected), rtol=1e-4, atol=1e-4)
-        (net.train()(*inputs)[0] * torch.randn(3, 8)).sum().backward()
+        (net.train()(*inputs, kept)[0] * torch.randn(3, 8)).sum().backward()
         assert [name for name, p in net.named_parameters() if not 0 < p.grad.abs().max() < torch.inf] == []
 
 

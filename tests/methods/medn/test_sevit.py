@@ -48,7 +48,8 @@ def settings_of_sevit(draw):
     frame_size, patch = draw(st.sampled_from([(16, 4), (24, 8), (24, 4)]))
     scales, rates = draw(st.sampled_from(["parallel", "progressive"])), draw(st.sampled_from(RATES))
     options = {
-        "frames": [2, 3, 8], "colour": ["grey", "rgb"], "emotion_input": EMOTION_INPUTS, "pool": ["mean", "class"],
+        "frames": [2, 3, 8], "colour": ["grey", "rgb"], "emotion_input": EMOTION_INPUTS,
+        "pool": ["score", "mean", "class"],
         "time": ["folded", "joint"], "score": SCORES, "score_smoothing": [False, True],
         "merge": ["learned", "mean", "concat"], "stem_depth": [1, 2],
     }  # fmt: skip
@@ -203,6 +204,18 @@ def test_patches_are_projected_faces_changes_or_their_sum(tiny):
         names = ("faces", "changes") if kind == "both" else (kind,)
         expected = sum(embed.patches[name](shown[name].flatten(0, 1)) for name in names)
         assert_close(embed(frames), expected.flatten(2).transpose(1, 2).unflatten(0, (2, 3)), rtol=1e-4, atol=1e-4)
+
+
+def test_the_feature_is_a_mean_of_kept_tokens(tiny):
+    for pool in ("score", "mean"):
+        net, tokens = net_of(tiny(pool=pool, rates=(0.5,))).eval(), []
+        net.blocks[-1].register_forward_hook(lambda _, __, given, tokens=tokens: tokens.append(given[:, 1:]))
+        frames = pictures(net.config, 3)
+        found, score = net(frames), scored(net, frames)
+        for clip, kept in enumerate(found.kept[:, 0]):
+            weights = score[clip, kept].exp() if pool == "score" else torch.ones(8)
+            mean = sum(w * token for w, token in zip(weights, tokens[0][clip], strict=True)) / weights.sum()
+            assert_close(found.feature[clip], net.out(net.project(net.norm(mean))), rtol=1e-4, atol=1e-4)
 
 
 def test_rates_are_merged_by_weights_that_sum_to_one():
