@@ -31,7 +31,15 @@ COURSES = np.array(
 )
 
 #: Rows of the card that are compared with the full method.
-ROWS = ("sparsity/dense", "sparsity/random", "scales/pool-mean", "fusion/add", "fusion/gate", "branches/motion-only")
+ROWS = (
+    "sparsity/dense",
+    "sparsity/random",
+    "scales/pool-mean",
+    "scales/no-stem",
+    "fusion/add",
+    "fusion/gate",
+    "branches/motion-only",
+)
 
 
 def main() -> None:

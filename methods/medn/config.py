@@ -123,7 +123,7 @@ class Config(TorchConfig):
     rates: tuple[float, ...] = (0.25, 0.5, 0.75)
     scales: Literal["parallel", "progressive"] = "parallel"
     merge: Literal["learned", "mean", "concat"] = "learned"
-    pool: Literal["score", "mean", "class"] = "mean"
+    pool: Literal["score", "mean", "class"] = "score"
     residual_token: bool = False
 
     orthogonal: Literal["cross-batch", "squared-cosine"] = "cross-batch"
