@@ -51,7 +51,10 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS), help="Ablations of the card, GROUP/ROW.")
     options = parser.parse_args()
     groups = METHODS.get("medn").card.ablations
-    rows = {"full": {}} | {row: groups[row.partition("/")[0]][row.partition("/")[2]] for row in options.rows}
+    rows: dict[str, dict[str, Any]] = {"full": {}}
+    for row in options.rows:
+        group, _, name = row.partition("/")
+        rows[row] = groups[group][name]
     torch.set_num_threads(1)
     seen: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in rows}
     for data_seed in options.data_seeds:
@@ -108,13 +111,13 @@ def planted(config: Config, count: int, seed: int) -> Clips:
 
 def _texture(rng: np.random.Generator, count: int, size: int) -> npt.NDArray[Any]:
     coarse = torch.from_numpy(rng.uniform(0.3, 0.7, (count, 1, 12, 12)))
-    return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic").numpy()
+    return np.asarray(torch.nn.functional.interpolate(coarse, size=size, mode="bicubic"))
 
 
 def _bump(places: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     grid = (np.arange(size) + 0.5) / size
     x, y = (np.exp(-(((grid - places[:, axis, None]) / 0.07) ** 2) / 2) for axis in (0, 1))
-    return y[:, :, None] * x[:, None]
+    return np.asarray(y[:, :, None] * x[:, None])
 
 
 def _moved(
