@@ -124,7 +124,7 @@ def _moved(
     rng: np.random.Generator, places: npt.NDArray[Any], courses: npt.NDArray[Any], size: int, strength: float
 ) -> npt.NDArray[Any]:
     strengths = strength * rng.uniform(0.6, 1.4, len(places)) * rng.choice((-1, 1), len(places))
-    return (strengths[:, None] * courses)[:, :, None, None] * _bump(places, size)[:, None]
+    return np.asarray((strengths[:, None] * courses)[:, :, None, None] * _bump(places, size)[:, None])
 
 
 def fitted(config: Config, train: Clips, test: Clips, seed: int) -> tuple[npt.NDArray[np.bool_], str]:
