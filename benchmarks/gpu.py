@@ -198,7 +198,7 @@ def main() -> None:
         left = sum(each.share for each in chosen[number:])  # what one part does not use is the others'
         found = run(part, options.device, max(end - time.monotonic(), 0) * part.share / left)
         if machine["memory_mb"] and found.get("gpu_memory_mb"):
-            found["fit"] = int(machine["memory_mb"] // (found["gpu_memory_mb"] / part.processes))
+            found["fit"] = int(machine["memory_mb"] * part.processes * part.pack // found["gpu_memory_mb"])
         results[part.name] = found
         print(f"{part.name}: {json.dumps(found)}", flush=True)
         options.out.write_text(json.dumps({**machine, "parts": results}, indent=1) + "\n", encoding="utf-8")
