@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -33,8 +35,8 @@ ESTIMATORS: dict[str, tuple[type, dict[str, Any], bool]] = {
 COMPONENTS = 50
 
 
-def make(name: str, seed: int, balanced: bool, strength: float | None, classes: int) -> Pipeline:
-    """Return an estimator, not yet fitted, behind a StandardScaler and, for some, 50 principal components.
+def make(name: str, seed: int, balanced: bool, strength: float | None, labels: npt.NDArray[Any]) -> Pipeline:
+    """Return an estimator, not yet fitted, behind a StandardScaler and, for some, at most 50 principal components.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ def make(name: str, seed: int, balanced: bool, strength: float | None, classes: 
         Weigh clips by the inverse of their class's number; of discriminants and naive Bayes, equal priors.
     strength : float, optional
         ``C`` of machines and logistic regression, ``alpha`` of ridge and perceptron; by default scikit-learn's.
-    classes : int
-        Number of classes in the training clips.
+    labels : ndarray
+        Classes of the training clips.
 
     Raises
     ------
@@ -58,14 +60,14 @@ def make(name: str, seed: int, balanced: bool, strength: float | None, classes: 
     known = kind().get_params()
     settings = settings | ({"random_state": seed} if "random_state" in known else {})
     if balanced:
-        settings |= _balance(name, known, classes)
+        settings |= _balance(name, known, len(np.unique(labels)))
     if strength is not None:
         parameter = next((each for each in ("C", "alpha") if each in known), None)
         if parameter is None:
             raise ValueError(f"the estimator {name} has no strength: remove the setting")
         settings[parameter] = strength
-    steps = [StandardScaler(), PCA(COMPONENTS, svd_solver="full")] if reduced else [StandardScaler()]
-    return make_pipeline(*steps, kind(**settings))
+    components = [PCA(min(COMPONENTS, len(labels) - 1), svd_solver="full")] if reduced else []
+    return make_pipeline(StandardScaler(), *components, kind(**settings))
 
 
 def _balance(name: str, known: dict[str, Any], classes: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Settings(MethodConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
-        make(self.estimator, 0, self.balanced, self.strength, 2)
+        make(self.estimator, 0, self.balanced, self.strength, np.arange(2))
         return self
 
 
@@ -84,13 +84,13 @@ class FlowClassifier(SklearnMethod):
 
     def fit(self, train: TrainingData, run: RunContext) -> None:
         """Pick what is to be fitted, if the choice is nested, and fit it."""
-        self._classes = len(np.unique(train.labels))
+        self._labels = train.labels
         if self.config.nested:
             self.picked = self._pick(train, run.stream_seed("nested") % 2**32)
         super().fit(train, run)
 
     def _made(self, candidate: Candidate, seed: int) -> Any:
-        return make(candidate.estimator, seed, self.config.balanced, candidate.strength, self._classes)
+        return make(candidate.estimator, seed, self.config.balanced, candidate.strength, self._labels)
 
     def _pick(self, train: TrainingData, seed: int) -> Candidate:
         """Return the candidate of the highest UF1, pooled over inner folds of subjects."""
@@ -100,7 +100,8 @@ class FlowClassifier(SklearnMethod):
             return self.picked
         splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(people, groups=people))
         # scikit-learn's discriminant needs its priors for the classes that it sees.
-        splits = [(a, b) for a, b in splits if len(np.unique(train.labels[a])) == self._classes]
+        every = len(np.unique(train.labels))
+        splits = [(a, b) for a, b in splits if len(np.unique(train.labels[a])) == every]
         if len(splits) < folds:
             return self.picked
         scores = list(self._scores(train, splits, seed))
