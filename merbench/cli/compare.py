@@ -69,7 +69,7 @@ def compared(
     """
     from merbench.analysis.rows import measured_rows
     from merbench.cli.sanity import missing_sanity
-    from merbench.contracts.errors import MerbenchError
+    from merbench.contracts.errors import MerbenchError, listed
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.select import read_runs
@@ -89,7 +89,8 @@ def compared(
         raise MerbenchError(f"nothing to compare: {'; '.join(fitting.problems)}")
     if not rows and not figures and not may_be_empty:
         found = f"none of the {len(runs)} runs in {folder} matches" if runs else f"no runs in {folder}"
-        raise MerbenchError(f"{found}: nothing to compare; record one: merbench run METHOD --protocol PROTOCOL")
+        unread = f" ({listed(runs.problems, most=3)})" if runs.problems else ""
+        raise MerbenchError(f"{found}{unread}: nothing to compare; record one: merbench run METHOD --protocol PROTOCOL")
     report = comparison(rows, figures, runs.problems + fitting.problems + notes, titles)
     return rows, report, fitting.problems
 

@@ -15,6 +15,8 @@ from merbench.contracts.protocols import ProtocolSpec
 _MISSING = {"", "nan", "none", "null", "na", "n/a", "-", "?", "<na>"}
 #: Two columns of classes are the same if they differ in at most this share of clips.
 SAME = 0.95
+#: Another order of class numbers is named if it fits so much larger a share of clips.
+_FAR = 0.2
 
 _NUMBER = re.compile(r"(-1|\+?[0-9]{1,4})(?:[.,]0*)?")
 #: What Python prints around a value.
@@ -85,6 +87,20 @@ def class_numbers(table: pd.DataFrame, protocol: ProtocolSpec, known: pd.Series 
         return _by_counts(truth, every, protocol, plain, name)
     worded = (predicted.isna() & ~table.predicted.map(lambda word: is_missing(word, classes))).any()
     return plain if worded else _from_one(every, plain) or _ClassNumbers(classes, how="the protocol's order")
+
+
+def other_order(words: "pd.Series[str]", known: pd.Series, meaning: _ClassNumbers) -> str:
+    """Say that another order of the class numbers fits the known classes far better; empty if none does."""
+    numbers = _numbers(words, meaning.classes)
+    both = numbers.notna() & known.notna()
+    _, best, order = _best_order(numbers, known, _ClassNumbers(meaning.classes))
+    if len(order) < len(meaning.classes) or not both.any():
+        return ""
+    right = float((numbers[both].map(meaning.meaning) == known[both]).mean())
+    if best < right + _FAR:
+        return ""
+    names = ", ".join(order[number] for number in sorted(order))
+    return f"read so, {right:.0%} of the predictions are right, as {names} {best:.0%}: if so meant, write names"
 
 
 def _numbers(words: "pd.Series[str]", classes: Sequence[str]) -> pd.Series:

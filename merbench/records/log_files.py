@@ -84,7 +84,10 @@ class _NotALogError(DataError):
 
 
 def _of_name(file: Path, folder: Path, one_name: Callable[[str], str]) -> tuple[str, str]:
-    """Return the dataset and the subject in the name of a file: ``casme2_sub01.csv``, ``casme2/sub01.csv``."""
+    """Return dataset and subject: of ``casme2_sub01.csv``, ``casme2/sub01.csv`` or ``casme2/sub01/log.csv``."""
+    inner, outer = [*(each.name for each in file.relative_to(folder).parents), ""][:2]
+    if outer and _unknown(inner, one_name) and not _unknown(outer, one_name):
+        return outer, inner
     cuts = [cut.start() for cut in re.finditer(r"[_. -]", file.stem)]
     for cut in reversed(cuts):
         if not _unknown(file.stem[:cut], one_name):

@@ -16,7 +16,7 @@ from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.records.log_classes import SAME, class_numbers, cleaned, is_missing, number_of, swapped
+from merbench.records.log_classes import SAME, class_numbers, cleaned, is_missing, number_of, other_order, swapped
 from merbench.records.log_clips import check_each_once, identified
 from merbench.records.log_columns import CSV_COLUMNS, with_predicted, words_of
 from merbench.records.log_files import read_words
@@ -117,7 +117,7 @@ def _classified(
         listed_truth = table[IDENTITY].merge(known.clips, on=IDENTITY, how="left").truth.set_axis(table.index)
     words = [column for column in ("truth", "predicted") if column in table.columns]
     table = table.assign(**{column: table[column].map(lambda word: cleaned(word, classes)) for column in words})
-    meaning = class_numbers(table, protocol, listed_truth, name)
+    meaning, written = class_numbers(table, protocol, listed_truth, name), table.predicted
     for column in ("truth", "predicted"):
         if column not in table.columns:
             table = table.assign(truth=None)
@@ -140,6 +140,8 @@ def _classified(
         table = table.assign(**{column: found.astype(object).where(found.notna(), None)})
     assumed = meaning.meaning == dict(enumerate(classes))
     notes = [Note("note" if assumed else "warning", f"{meaning}, {meaning.how}")] if meaning.how else []
+    if meaning.how and listed_truth is not None and (said := other_order(written, listed_truth, meaning)):
+        notes.append(Note("warning", said))
     return table, notes
 
 

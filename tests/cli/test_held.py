@@ -35,6 +35,33 @@ def test_runs_are_ranked_where_their_data_is_and_only_shown_elsewhere(
     assert None not in figures(done).values()
 
 
+def test_an_imported_log_is_compared_when_its_data_comes(
+    merbench, done, small_release, small_protocol, tmp_path, monkeypatch
+):
+    small = ("--protocol", small_protocol)
+    done("run", "majority", *small, "--data", small_release)
+    log = tmp_path / "log.csv"
+    log.write_text(done("export", "majority"), encoding="utf-8")
+    monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr("merbench.engine.logs.strange_subjects", lambda clips: [])
+    said = merbench("import", log, "--name", "Net", *small)
+    assert said.code == 0, said.err
+    assert figures(done, "Net") == {"Net": None}
+    done("check-protocol", small_protocol, "--data", small_release)
+    assert figures(done, "Net")["Net"].endswith(" on this machine")
+    (folder,) = (tmp_path / "results" / "runs").glob("net-*")
+    forge(folder, truth_as_predicted)
+    assert "other labels of 15 clips" in merbench("compare", "Net").err
+
+
+def test_runs_that_can_not_be_read_are_named_where_nothing_is_left(merbench, done, small, tmp_path):
+    done("run", "majority", *small)
+    (path,) = (tmp_path / "results" / "runs").glob("*/run.json")
+    path.write_text(path.read_text(encoding="utf-8").replace('"method"', '"colour": "red", "method"', 1), "utf-8")
+    refused = merbench("compare", "--no-published")
+    assert (refused.code, f"({path} is not valid: " in refused.err) == (2, True), refused.err
+
+
 def test_a_forged_run_is_named_and_taken_out(merbench, done, small_release, small_protocol, tmp_path):
     done("run", "majority", "svm-flow", "--protocol", small_protocol, "--data", small_release)
     (folder,) = (tmp_path / "results" / "runs").glob("majority*")

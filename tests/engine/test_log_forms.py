@@ -198,10 +198,12 @@ def test_a_folder_has_a_file_a_person_and_a_summary(tmp_path, home, rows):
     short = {person: text([row[2:] for row in own], HEAD[2:]) for person, own in people.items()}
     whole = {f"fold_{number}.csv": text(own) for number, own in enumerate(people.values())}
     nested = {f"{dataset}/{subject}.csv": content for (dataset, subject), content in short.items()}
+    deep = {f"{dataset}/{subject}/log.csv": content for (dataset, subject), content in short.items()}
     joined = {f"{dataset}_{subject}.csv": content for (dataset, subject), content in short.items()}
     logs = {
         "folds": whole,
         "nested": nested | {"summary.csv": "fold,UF1,UAR\nsub01,.5,.6\n", "result.txt": "UF1: .7\n"},
+        "deep": deep,
         "joined": joined | {"subjects.csv": "dataset,subject,UF1\ncasme2,sub01,.5\n"},
         "twice": nested | {"all.csv": text(rows)},
     }
@@ -225,3 +227,20 @@ def test_a_path_may_begin_with_the_home_folder_or_a_variable(tmp_path, home, row
     (tmp_path / "log.csv").write_text(text(rows), encoding="utf-8")
     for name in each(("~/log.csv", "$LOGS/log.csv")):
         assert len(open_log(name, "megc2019", tmp_path / "results").log.predictions) == len(rows)
+
+
+def test_an_assumed_order_of_class_numbers_that_fits_badly_is_told(read, rows):
+    def said(log):
+        return [note.text for note in read(text(log, [*HEAD[:3], "predicted"])).notes if note.kind == "warning"]
+
+    right = sum(row[3] == row[4] for row in rows) / len(rows)
+    order = ["surprise", "negative", "positive"]
+    read_so = sum(row[3] == CLASSES[order.index(row[4])] for row in rows) / len(rows)
+    (line,) = said([[*row[:3], order.index(row[4])] for row in rows])
+    assert line == (
+        f"read so, {read_so:.0%} of the predictions are right, as surprise, negative, positive {right:.0%}: "
+        "if so meant, write names"
+    )
+    assert said([[*row[:3], CLASSES.index(row[4])] for row in rows]) == []
+    assert all("read so" not in line for line in said([[*row[:3], CLASSES.index(row[4]) + 1] for row in rows]))
+    assert said([[*row[:3], 1] for row in rows]) == []

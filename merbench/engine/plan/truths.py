@@ -24,7 +24,7 @@ from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import Data, registered_data, serves
 from merbench.engine.plan.runs import PreparedProtocol
 from merbench.records.files import keep_json, kept_json
-from merbench.records.model import RunFile
+from merbench.records.model import UNKNOWN, RunFile
 from merbench.records.truth import Truth
 from merbench.splits.split import Split, listed_split, make_split
 from merbench.synthetic.database import SYNTHETIC
@@ -36,6 +36,7 @@ _OWN = "merbench check-protocol FILE --data NAME, with its file and data, makes 
 def truths() -> TruthOf:
     """Return what finds the truth of a run; each official list and each data set is read once."""
     named, listed_once, split_once = cache(_named), cache(_official), cache(_split_anew)
+    registered_once = cache(_registered)
 
     @cache
     def of(name: str, data: str, synthetic: bool, spec: str, split: str, annotations: str) -> Truth | str:
@@ -44,6 +45,8 @@ def truths() -> TruthOf:
         if found is not None and registered_here and found.official_list is not None and not synthetic:
             return listed_once(name, data)
         known = _read(_place(data, synthetic, spec, split, annotations))
+        if known is None and registered_here and data == UNKNOWN:
+            return registered_once(name)
         if known is not None or registered_here:
             return known or split_once(name, data, synthetic)
         return f"no protocol {name} of this meaning (specification {spec[:8]}) is registered: {_OWN}"
@@ -56,10 +59,12 @@ def truths() -> TruthOf:
 
 
 def remember(prepared: PreparedProtocol) -> None:
-    """Keep the truth of a split of this machine's data."""
+    """Keep the truth of a split of this machine's data, of real data also for imported logs, which name no data."""
     data = prepared.data
     truth = _truth(f"{data.name} on this machine", prepared.spec, prepared.split)
     keep(truth, data.name, data.synthetic, **prepared.digests)
+    if not data.synthetic:
+        keep(truth, UNKNOWN, False, **{**prepared.digests, "data_digest": digest(UNKNOWN)})
 
 
 def keep(truth: Truth, data: str, synthetic: bool, spec_digest: str, split_digest: str, data_digest: str) -> None:
@@ -142,6 +147,15 @@ def _official(name: str, data: str) -> Truth | str:
         return found
     except MerbenchError as error:
         return f"the official list of {name} can't be used: {error}"
+
+
+def _registered(name: str) -> Truth | str:
+    """Return the truth of imported logs, by the registered data; or say what is to be registered."""
+    truth, notes = known_truth(protocol(name))
+    if truth is not None or notes:
+        return truth or listed(note.text for note in notes)
+    step = "merbench data add DATABASE PATH"
+    return f"protocol {name} has no official list, and its databases are not registered on this machine: {step}"
 
 
 def _split_anew(name: str, data: str, synthetic: bool) -> Truth | str:
