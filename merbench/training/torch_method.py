@@ -59,10 +59,18 @@ class TorchConfig(MethodConfig):
     compiled: bool = False
 
     @model_validator(mode="after")
-    def _warms_up_in_time(self) -> Self:
-        if self.warmup_epochs > self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs:g} must not be above epochs {self.epochs}")
+    def _consistent(self) -> Self:
+        for broken, line in self.faults():
+            if broken:
+                raise ValueError(line)
         return self
+
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield whether a rule between settings is broken, and the line that says so; a subclass adds its own."""
+        yield (
+            self.warmup_epochs > self.epochs,
+            f"warmup_epochs {self.warmup_epochs:g} must not be above epochs {self.epochs}",
+        )
 
     def passes(self, clips: int) -> int:
         """Return how many passes are made over so many training clips."""

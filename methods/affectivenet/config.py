@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from merbench.contracts.inputs import DynamicImage, InputSpec
 from merbench.training.torch_method import TorchConfig
@@ -71,15 +71,9 @@ class Config(TorchConfig):
         """Channels of the picture."""
         return 1 if self.picture == "active" else 3
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        for wrong, line in self._faults():
-            if wrong:
-                raise ValueError(line)
-        return self
-
-    def _faults(self) -> Iterator[tuple[bool, str]]:
-        """Yield whether a rule is broken, and the line that says so."""
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield the rules of this method."""
+        yield from super().faults()
         kernels, side = self.kernels, -(-self.size // 16)
         valid = len(kernels) > 0 and list(kernels) == sorted(set(kernels)) and all(k > 0 and k % 2 for k in kernels)
         yield not valid, "kernels must be one or more odd sizes, each once and ascending, like [3, 5, 7, 11]"

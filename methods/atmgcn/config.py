@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from merbench.contracts.inputs import Frames, FrameTimes, InputSpec
 from merbench.training.torch_method import TorchConfig
@@ -96,15 +96,9 @@ class Config(TorchConfig):
     rotation: float = Field(4.0, ge=0, le=180)
     padding: int = Field(4, ge=0)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        for wrong, line in self._faults():
-            if wrong:
-                raise ValueError(line)
-        return self
-
-    def _faults(self) -> Iterator[tuple[bool, str]]:
-        """Yield whether a rule is broken, and the line that says so."""
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield the rules of this method."""
+        yield from super().faults()
         yield min(self.widths) < 1, "widths must be 1 or more"
         yield self.width % self.heads > 0, f"width {self.width} must be a multiple of heads {self.heads}"
         yield self.padding >= self.size, f"padding {self.padding} must be below size {self.size}"

@@ -1,11 +1,12 @@
 """BDCNN (Chen et al., 2022), with pictures made from one flow image."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.contracts.inputs import Inputs
@@ -13,7 +14,7 @@ from merbench.contracts.methods import TrainingData
 from merbench.training.flow_net import FlowConfig, FlowNet
 from merbench.training.torch_method import Batch
 
-from .net import JOINED, Covariances, Net
+from .net import Covariances, Net
 
 #: Mean and deviation of CIFAR-10's colours, by which the authors' code scales its pictures.
 MEAN = (0.4914, 0.4822, 0.4465)
@@ -48,13 +49,12 @@ class Settings(FlowConfig):
         """Return the factor of the learning rate: a tenth towards the end."""
         return super().rate(trained, epochs) * (0.1 if trained >= self.lowered * epochs else 1.0)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
-        if self.size % self.block:
-            raise ValueError(f"size {self.size} must be a multiple of block {self.block} (one of {list(JOINED)})")
-        if self.balanced and self.class_weights != "none":
-            raise ValueError("balanced replaces class_weights: published: set class_weights to none")
-        return self
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield the rules of this method."""
+        yield from super().faults()
+        yield self.size % self.block > 0, f"size {self.size} must be a multiple of block {self.block}"
+        both = self.balanced and self.class_weights != "none"
+        yield both, "balanced replaces class_weights: published: set class_weights to none"
 
 
 class BDCNN(FlowNet):

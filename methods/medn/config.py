@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from merbench.contracts.inputs import ActionUnits, Flow, Frames, InputSpec
 from merbench.training.torch_method import TorchConfig
@@ -156,15 +156,9 @@ class Config(TorchConfig):
         """Locations along each side of a frame."""
         return self.frame_size // self.patch
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        for wrong, line in self._faults():
-            if wrong:
-                raise ValueError(line)
-        return self
-
-    def _faults(self) -> Iterator[tuple[bool, str]]:
-        """Yield whether a rule is broken, and the line that says so; later rules need the earlier ones."""
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield the rules of this method; later rules need the earlier ones."""
+        yield from super().faults()
         alone, units, rates = "class_into_motion: false", self.au_vocabulary, self.rates
         if not self.class_into_motion:
             yield self.branches != "both", f"{alone} needs branches: both, not {self.branches}"

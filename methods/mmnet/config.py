@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from merbench.contracts.inputs import Flow, Frames, InputSpec
 from merbench.training.torch_method import TorchConfig
@@ -94,15 +94,9 @@ class Config(TorchConfig):
         """Return the factor of the learning rate: it falls after each of the first epochs, and is constant then."""
         return super().rate(trained, epochs) * self.rate_factor ** min(int(trained), self.rate_epochs)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        for wrong, line in self._faults():
-            if wrong:
-                raise ValueError(line)
-        return self
-
-    def _faults(self) -> Iterator[tuple[bool, str]]:
-        """Yield whether a rule is broken, and the line that says so."""
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield the rules of this method."""
+        yield from super().faults()
         width, heads = self.widths[-1], self.heads
         yield min(self.widths) < 1, "widths must be 1 or more"
         yield self.position and width % heads > 0, f"the last of widths, {width}, must be a multiple of heads {heads}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from merbench.contracts.inputs import Frames, InputSpec
 from merbench.training.torch_method import TorchConfig
@@ -122,15 +122,9 @@ class Config(TorchConfig):
             precision=self.precision,
         )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        for wrong, line in self._faults():
-            if wrong:
-                raise ValueError(line)
-        return self
-
-    def _faults(self) -> Iterator[tuple[bool, str]]:
-        """Yield whether a rule is broken, and the line that says so."""
+    def faults(self) -> Iterator[tuple[bool, str]]:
+        """Yield the rules of this method."""
+        yield from super().faults()
         yield self.padding >= self.size, f"padding {self.padding} must be below size {self.size}"
         lacks = self.pretrain == "external" and not self.macro
         yield lacks, "pretrain: external needs a database of macro-expressions: name it in macro"
