@@ -10,6 +10,7 @@ import typer
 from merbench import __version__
 from merbench.cli.ablate import ablate
 from merbench.cli.audit import audit
+from merbench.cli.check_claim import check_claim
 from merbench.cli.check_method import check_method
 from merbench.cli.check_protocol import check_protocol
 from merbench.cli.compare import compare
@@ -55,6 +56,7 @@ app.add_typer(sync, name="sync")
 app.command(epilog="Example: merbench methods ststnet")(methods)
 app.command(epilog="Example: merbench protocols megc2019")(protocols)
 app.command(epilog="Example: merbench check-method svm-flow ststnet")(check_method)
+app.command(epilog="Example: merbench check-claim --protocol megc2019 --part smic --uf1 .2000 --uar .5280")(check_claim)
 app.command(epilog="Example: merbench check-protocol mine.yaml --data casme2+samm")(check_protocol)
 app.command(epilog="Example: merbench doctor")(doctor)
 

@@ -1,0 +1,118 @@
+"""``merbench check-claim``: whether printed figures can come from one confusion matrix."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merbench.cli.declare import flag, option
+from merbench.cli.options import Format, one_of
+from merbench.cli.printing import FORMATS, print_as
+
+if TYPE_CHECKING:
+    from merbench.analysis.claims import Claim
+    from merbench.contracts.protocols import ProtocolSpec
+
+#: Columns of a table of claims; others are passed over.
+_COLUMNS = ("protocol", "part", "counts", "uf1", "uar", "acc")
+_MOST_ROWS = 5000
+
+
+def check_claim(
+    protocol: Annotated[
+        str | None, option("--protocol", "The protocol whose class counts hold: a name or a .yaml path.", "PROTOCOL")
+    ] = None,
+    part: Annotated[str, option("--part", "A part of the protocol, such as one database.", "PART")] = "full",
+    counts: Annotated[str | None, option("--counts", "Clips of each class, instead of a protocol.", "N,N,…")] = None,
+    uf1: Annotated[str | None, option("--uf1", "UF1 as printed, with all its digits.", "X")] = None,
+    uar: Annotated[str | None, option("--uar", "UAR as printed.", "X")] = None,
+    acc: Annotated[str | None, option("--acc", "Accuracy as printed.", "X")] = None,
+    table: Annotated[
+        Path | None,
+        option("--table", "A CSV of claims: method, protocol, part or counts, uf1, uar, acc.", "CSV"),
+    ] = None,
+    percent: Annotated[bool, flag("--percent", "The figures are in percent.")] = False,
+    slips: Annotated[bool, flag("--slips/--no-slips", "Try named slips on impossible claims.")] = True,
+    format: Format = "table",
+) -> None:
+    """Say whether a confusion matrix with these class counts gives these figures, at the digits printed.
+
+    Possible does not confirm a figure: the power of the check says how many neighbouring figures are possible too.
+    Exit code 1 if a claim is impossible.
+    """
+    from merbench.analysis.claims import check_claim as check
+    from merbench.analysis.claims import counts_of_parts
+    from merbench.analysis.slips import try_slips
+    from merbench.report.views.claim import claims_report
+
+    one_of(format, "--format", FORMATS)
+    given = {"protocol": protocol, "part": part, "counts": counts, "uf1": uf1, "uar": uar, "acc": acc}
+    asked = _from_table(table, given, percent) if table else [_claim(given, percent)]
+    found = []
+    for claim, spec in asked:
+        answer = check(claim)
+        parts = counts_of_parts(spec) if spec else {}
+        found.append((answer, try_slips(claim, parts, answer.refused) if slips and answer.refused else []))
+    print_as(claims_report(found), format)
+    if any(answer.verdict == "impossible" for answer, _ in found):
+        raise typer.Exit(1)
+
+
+def _claim(given: "dict[str, str | None]", percent: bool, name: str = "") -> "tuple[Claim, ProtocolSpec | None]":
+    """Read a claim and the protocol that it is under, if any."""
+    from merbench.analysis.claims import FIGURES, Claim, find_part, protocol_counts, read_counts, read_figure
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+
+    printed = {key: read_figure(key, text, percent) for key in FIGURES if (text := given[key]) is not None}
+    if not printed:
+        raise MerbenchError("a claim needs a figure: --uf1, --uar or --acc")
+    counts = None if given["counts"] is None else read_counts(given["counts"])
+    if given["protocol"] is None:
+        if counts is None:
+            raise MerbenchError("a claim needs class counts: give --protocol (and --part), or --counts like 70,51,43")
+        return Claim(counts, printed, name), None
+    spec = find_protocol(given["protocol"])
+    part = find_part(spec, given["part"] or "full")
+    if counts is None:
+        return Claim(protocol_counts(spec, part), printed, name), spec
+    if len(counts) != len(spec.classes):
+        raise MerbenchError(f"--counts has {len(counts)} classes, protocol {spec.name} has {len(spec.classes)}")
+    fixed = protocol_counts(spec, part) if spec.official_list else counts
+    if tuple(fixed.values()) != tuple(counts.values()):
+        known = ",".join(map(str, fixed.values()))
+        raise MerbenchError(
+            f"--counts {given['counts']} differs from part {part} of {spec.name}, which has {known}: "
+            "leave out one of --counts and --protocol"
+        )
+    return Claim(dict(zip(spec.classes, counts.values(), strict=True)), printed, name), spec
+
+
+def _from_table(path: Path, given: "dict[str, str | None]", percent: bool) -> "list[tuple[Claim, ProtocolSpec | None]]":
+    """Read a claim from every row that has a figure; what a row lacks is as the options say."""
+    import csv
+
+    from merbench.contracts.errors import DataError, MerbenchError
+
+    if any(given[name] is not None for name in ("uf1", "uar", "acc")):
+        raise MerbenchError("--table has the figures: give no --uf1, --uar or --acc with it")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, restkey=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    if not rows or not {"uf1", "uar", "acc"} & set(rows[0]):
+        raise DataError(f"{path}: expected a CSV with the columns method, {', '.join(_COLUMNS)}, or some of them")
+    if len(rows) > _MOST_ROWS:
+        raise DataError(f"{path} has {len(rows)} rows: at most {_MOST_ROWS} are checked")
+    found = []
+    for number, row in enumerate(rows, start=2):
+        cells = {name: (row.get(name) or "").strip() or given[name] for name in _COLUMNS}
+        if not any(cells[name] for name in ("uf1", "uar", "acc")):
+            continue
+        name = " ".join(filter(None, [(row.get("method") or "").strip(), (row.get("part") or "").strip()]))
+        try:
+            found.append(_claim(cells, percent, name or f"row {number}"))
+        except MerbenchError as error:
+            raise DataError(f"{path}, row {number}: {error}") from error
+    return found

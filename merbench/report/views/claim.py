@@ -1,0 +1,130 @@
+"""Claims as tables: what follows from arithmetic, and what does not."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from merbench.analysis.claims import FIGURES, Answer, record_of
+from merbench.analysis.slips import Slip
+from merbench.contracts.notes import Note
+from merbench.report.numbers import NONE, number
+from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
+
+_IMPOSSIBLE = "impossible as one pooled confusion matrix of these counts"
+
+
+def claims_report(found: Sequence[tuple[Answer, Sequence[Slip]]]) -> Report:
+    """Build the answer to one claim, in detail, or a table of several."""
+    data = [record_of(answer) | {"slips": [_plain(slip) for slip in slips]} for answer, slips in found]
+    tables = _detailed(*found[0]) if len(found) == 1 else [_overview(found)]
+    return Report(tables, data=data, records=[_flat(record) for record in data])
+
+
+def _plain(slip: Slip) -> dict[str, Any]:
+    return {"slip": slip.name, "answer": slip.word, "rescued": slip.rescued, "trials": slip.trials}
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as a row of CSV."""
+    nearest = record["nearest"] or {}
+    found = [slip["slip"] for slip in record["slips"] if slip["answer"] == "fits"]
+    return {
+        **{name: value for name, value in record.items() if name not in ("matrix", "nearest", "slips", "alone")},
+        **{f"nearest_{name}": nearest.get(name) for name in FIGURES},
+        "fits": "; ".join(found),
+    }
+
+
+def _printed(answer: Answer, name: str) -> str:
+    if name not in answer.claim.printed:
+        return NONE
+    value, digits = answer.claim.printed[name]
+    return number(float(value), digits)
+
+
+def _verdict(answer: Answer) -> str:
+    truncated = ", if truncated and not rounded" if answer.reading == "truncated" else ""
+    return f"{answer.verdict}{truncated}"
+
+
+def _detailed(answer: Answer, slips: Sequence[Slip]) -> list[Table]:
+    claim = answer.claim
+    figures = ", ".join(f"{title} {_printed(answer, name)}" for name, title in FIGURES.items() if name in claim.printed)
+    clips = ", ".join(f"{name} {n}" for name, n in claim.counts.items())
+    verdict = _IMPOSSIBLE if answer.verdict == "impossible" else _verdict(answer)
+    lines = [text_cells("figures", figures), text_cells("clips", f"{sum(claim.sizes)}: {clips}")]
+    lines.append(text_cells("answer", verdict))
+    columns = [name_column("", wraps=False), Column("", align="left", wraps=True)]
+    tables = [Table("", columns, [Section(lines)], notes=_notes(answer))]
+    if answer.verdict == "possible":
+        names = list(claim.counts)
+        rows = [text_cells(name, *row) for name, row in zip(names, answer.matrix, strict=True)]
+        title = "One matrix that gives these figures: rows true, columns predicted"
+        tables.append(Table(title, [name_column("Class"), *map(Column, names)], [Section(rows)]))
+    if slips:
+        tables.append(_slip_table(slips))
+    return tables
+
+
+def _notes(answer: Answer) -> list[Note]:
+    if answer.verdict == "undecided":
+        return [Note("warning", "The search ended without an answer: this is not to be read as possible.")]
+    if answer.verdict == "possible":
+        return [Note("note", f"{_power(answer)} Possible does not confirm the figures.")]
+    notes = [
+        Note("warning", f"{FIGURES[name]} {_printed(answer, name)} alone is not possible with these counts.")
+        for name in answer.alone
+    ]
+    for name, value in (answer.nearest or {}).items():
+        others = [f"{FIGURES[other]} {_printed(answer, other)}" for other in answer.claim.printed if other != name]
+        with_others = f"With {' and '.join(others)}, the" if others else "The"
+        if value is not None:
+            digits = answer.claim.printed[name][1] + 2 * (name in answer.alone)
+            text = f"{with_others} possible {FIGURES[name]} nearest to {_printed(answer, name)} is "
+            notes.append(Note("note", f"{text}{number(float(value), digits)}."))
+    return [*notes, Note("note", "Another computation, other clips or a misprint are each possible.")]
+
+
+def _power(answer: Answer) -> str:
+    if answer.power is None:
+        return "The power of this check is not known."
+    share = f"{answer.power:.0%}".replace("%", " %")
+    return f"Of {answer.neighbours} neighbouring figures (other last digits), {share} are possible too."
+
+
+def _slip_table(slips: Sequence[Slip]) -> Table:
+    lines = [
+        [Cell(slip.name), Cell(slip.word), Cell(f"{slip.rescued} of {slip.trials}" if slip.trials else NONE)]
+        for slip in sorted(slips, key=lambda slip: ("fits", "compatible", "undecided", "does not fit").index(slip.word))
+    ]
+    legend = [
+        "Rescued: random false figures near by that the slip would also explain. Above 5 % it is compatible with the "
+        "figures, and not an explanation.",
+        "Means over folds were not tried: they do not follow from class counts.",
+    ]
+    columns = [name_column("Slip"), Column("", align="left"), Column("Rescued")]
+    return Table("Other computations", columns, [Section(lines)], legend)
+
+
+def _overview(found: Sequence[tuple[Answer, Sequence[Slip]]]) -> Table:
+    lines = []
+    for answer, slips in found:
+        nearest = ", ".join(
+            f"{FIGURES[name]} {number(float(value), answer.claim.printed[name][1])}"
+            for name, value in (answer.nearest or {}).items()
+            if value is not None
+        )
+        explained = ", ".join(slip.name for slip in slips if slip.word == "fits")
+        power = "" if answer.power is None else f"{answer.power:.0%}".replace("%", " %")
+        figures = [_printed(answer, name) for name in FIGURES]
+        lines.append(text_cells(answer.claim.name, *figures, _verdict(answer), power, nearest, explained))
+    counts = {
+        word: sum(answer.verdict == word for answer, _ in found) for word in ("possible", "impossible", "undecided")
+    }
+    legend = [
+        f"{', '.join(f'{n} {word}' for word, n in counts.items())}. Impossible: {_IMPOSSIBLE.partition(' ')[2]}. "
+        "Possible does not confirm a figure.",
+        "Power: share of neighbouring figures that are possible too. Nearest: each figure with the others as printed.",
+    ]
+    columns = [name_column("Claim"), *map(Column, FIGURES.values()), Column("Answer", align="left"), Column("Power")]
+    columns += [Column("Nearest", align="left", wraps=True), Column("Slips that fit", align="left", wraps=True)]
+    return Table("Claims", columns, [Section(lines)], legend)
