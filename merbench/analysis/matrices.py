@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -169,11 +169,12 @@ def f1_bounds(counts: Counts, found: Diagonals) -> tuple[Values, Values]:
 
 
 def columns_near(
-    counts: Counts, diagonal: Counts, target: Fraction, span: Span | None, deadline: Deadline
+    counts: Counts, diagonal: Counts, target: Fraction, span: Span | None, deadline: Deadline, outside: int = 0
 ) -> tuple[int, ...] | None:
     """Find column sums whose UF1 is in a span, nearest to its middle; with no span, nearest to `target`.
 
-    Classes beyond the third from the end are fixed in turn; the last three are tried as one array.
+    Classes beyond the third from the end are fixed in turn; the last three are tried as one array. `outside`
+    predictions are of a class that no clip has.
     """
     rows = [n - d for n, d in zip(counts, diagonal, strict=True)]
     wrong, size = sum(rows), len(counts)
@@ -183,7 +184,7 @@ def columns_near(
     corners = product(*({0, u} for u in room[:-3])) if room[:-3] else ()
     for head in chain(corners, _heads(room[:-3])):
         deadline()
-        rest = wrong - sum(head)
+        rest = wrong - outside - sum(head)
         if not 0 <= rest <= sum(room[-3:]) or (span and not _may_fit(counts, diagonal, head, rest, span)):
             continue
         tail = _tails(room[-3:], rest)
@@ -265,10 +266,10 @@ def _any_columns(counts: Counts, diagonal: Counts) -> tuple[int, ...]:
     return tuple(columns)
 
 
-def _restored(order: Sequence[int], *margins: tuple[int, ...]) -> Any:
+def _restored(order: Sequence[int], diagonal: Counts, columns: Counts) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Put margins back into the order of the classes."""
-    back = np.argsort(order)
-    return tuple(tuple(margin[k] for k in back.tolist()) for margin in margins)
+    back = sorted(range(len(order)), key=lambda place: order[place])
+    return tuple(diagonal[k] for k in back), tuple(columns[k] for k in back)
 
 
 def nearest_uf1(counts: Counts, target: Fraction, spans: Mapping[str, Span], deadline: Deadline) -> Fraction | None:

@@ -53,7 +53,7 @@ def check_claim(
         answer = check(claim)
         parts = counts_of_parts(spec) if spec else {}
         found.append((answer, try_slips(claim, parts, answer.refused) if slips and answer.refused else []))
-    print_as(claims_report(found), format)
+    print_as(claims_report(found, _apart(asked)), format)
     if any(answer.verdict == "impossible" for answer, _ in found):
         raise typer.Exit(1)
 
@@ -86,6 +86,24 @@ def _claim(given: "dict[str, str | None]", percent: bool, name: str = "") -> "tu
             "leave out one of --counts and --protocol"
         )
     return Claim(dict(zip(spec.classes, counts.values(), strict=True)), printed, name), spec
+
+
+def _apart(asked: "list[tuple[Claim, ProtocolSpec | None]]") -> list[str]:
+    """Name the methods of which all parts were given and do not agree with the figures of all clips."""
+    from merbench.analysis.restrictions import one_set_of_predictions
+
+    groups: dict[tuple[str, str], dict[str, Claim]] = {}
+    for claim, spec in asked:
+        method, _, part = claim.name.rpartition(" ")
+        if spec is not None and part in spec.parts and "uar" in claim.printed:
+            groups.setdefault((spec.name, method), {})[part] = claim
+    found = []
+    for (protocol, method), claims in groups.items():
+        full = claims.pop("full", None)
+        same_clips = full and sum(full.sizes) == sum(sum(claim.sizes) for claim in claims.values())
+        if full and claims and same_clips and one_set_of_predictions(full, list(claims.values())) is False:
+            found.append(f"{method} under {protocol}")
+    return found
 
 
 def _from_table(path: Path, given: "dict[str, str | None]", percent: bool) -> "list[tuple[Claim, ProtocolSpec | None]]":

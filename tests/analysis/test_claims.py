@@ -1,11 +1,12 @@
 """Claims against brute force on small counts, the known impossible figures, and figures of real matrices."""
 
 from fractions import Fraction
+from functools import cache
 from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.cases import each
 
@@ -20,6 +21,7 @@ from merbench.analysis.claims import (
     read_figure,
 )
 from merbench.analysis.matrices import deadline_in, find_matrix, is_matrix, matrix_of, scores
+from merbench.analysis.restrictions import one_set_of_predictions
 from merbench.analysis.slips import Slip, try_slips
 from merbench.contracts.errors import MerbenchError
 from merbench.engine.plan.catalogue import PROTOCOLS
@@ -107,6 +109,15 @@ def test_margins_of_all_matrices_and_no_others_are_filled():
             assert np.diag(filled).tolist() == list(diagonal)
 
 
+@cache
+def with_a_fourth_column(counts):
+    """Score every matrix with a column more, for predictions of a class without clips."""
+    wider = product(*(rows_of(n, 4) for n in counts))
+    margins = {(tuple(m[k][k] for k in range(3)), tuple(sum(row[k] for row in m) for k in range(3))) for m in wider}
+    return [scores(counts, *pair) for pair in margins]
+
+
+@settings(max_examples=25)
 @given(st.sampled_from([counts for counts in sorted(BRUTE) if len(counts) == 3]), st.data())
 def test_slips_equal_brute_force(counts, data):
     slips = {
@@ -128,6 +139,26 @@ def test_slips_equal_brute_force(counts, data):
         spans = [claim.spans(reading) for reading in READINGS]
         fits = any(s["uf1"].holds(of[one]) and s["uar"].holds(of[two]) for s in spans for _, of in BRUTE[counts])
         assert found[name].fits is fits, name
+    values = with_a_fourth_column(counts)
+    fits = any(all(s[name].holds(of[name]) for name in printed) for s in spans for of in values)
+    assert found["predictions of a class that the protocol does not have"].fits is fits
+
+
+def test_parts_that_are_not_restrictions_are_found():
+    counts = {"full": (3, 3), "a": (1, 2), "b": (2, 1)}
+    tried = {name: [*product(*(range(n + 1) for n in sizes))] for name, sizes in counts.items()}
+    for right in each(product(tried["full"], tried["a"], tried["b"])):
+        prints = [
+            claim_of(sizes, uar=f"{(d[0] / sizes[0] + d[1] / sizes[1]) / 2:.3f}")
+            for d, sizes in zip(right, counts.values(), strict=True)
+        ]
+        fits = any(
+            (a[0] + b[0]) / 3 + (a[1] + b[1]) / 3 == pytest.approx(right[0][0] / 3 + right[0][1] / 3)
+            and a[0] + a[1] / 2 == right[1][0] + right[1][1] / 2
+            and b[0] / 2 + b[1] == right[2][0] / 2 + right[2][1]
+            for a, b in product(tried["a"], tried["b"])
+        )
+        assert one_set_of_predictions(prints[0], prints[1:]) is fits
 
 
 def test_the_known_figures_are_impossible():

@@ -12,11 +12,18 @@ from merbench.report.table import Cell, Column, Report, Section, Table, name_col
 _IMPOSSIBLE = "impossible as one pooled confusion matrix of these counts"
 
 
-def claims_report(found: Sequence[tuple[Answer, Sequence[Slip]]]) -> Report:
-    """Build the answer to one claim, in detail, or a table of several."""
+def claims_report(found: Sequence[tuple[Answer, Sequence[Slip]]], apart: Sequence[str] = ()) -> Report:
+    """Build the answer to one claim, in detail, or a table of several.
+
+    `apart` names the methods whose parts are not restrictions of the predictions behind their figures of all clips.
+    """
     data = [record_of(answer) | {"slips": [_plain(slip) for slip in slips]} for answer, slips in found]
     tables = _detailed(*found[0]) if len(found) == 1 else [_overview(found)]
-    return Report(tables, data=data, records=[_flat(record) for record in data])
+    text = (
+        "the UAR of all clips and of the parts can not come from one set of predictions (separately trained need not)"
+    )
+    notes = [Note("warning", f"{name}: {text}") for name in apart]
+    return Report(tables, notes, data=data, records=[_flat(record) for record in data])
 
 
 def _plain(slip: Slip) -> dict[str, Any]:
@@ -69,7 +76,8 @@ def _notes(answer: Answer) -> list[Note]:
     if answer.verdict == "undecided":
         return [Note("warning", "The search ended without an answer: this is not to be read as possible.")]
     if answer.verdict == "possible":
-        return [Note("note", f"{_power(answer)} Possible does not confirm the figures.")]
+        refused = [Note("warning", "Rounded, these figures are impossible.")] if answer.refused else []
+        return [*refused, Note("note", f"{_power(answer)} Possible does not confirm the figures.")]
     notes = [
         Note("warning", f"{FIGURES[name]} {_printed(answer, name)} alone is not possible with these counts.")
         for name in answer.alone
