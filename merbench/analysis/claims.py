@@ -42,12 +42,20 @@ _MOST_CLIPS, _MOST_CLASSES = 20_000, 12
 class Claim:
     """Figures as printed, for clips of known classes.
 
-    `printed` has a `Fraction` and its number of decimals for each figure; `counts` the clips of each class.
+    `printed` has a `Fraction` and its number of decimals for each figure; `counts` the clips of each class. `method`,
+    `protocol` and `part` say whose figures they are, where known.
     """
 
     counts: Mapping[str, int]
     printed: Mapping[str, tuple[Fraction, int]]
-    name: str = ""
+    method: str = ""
+    protocol: str = ""
+    part: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of a row of claims."""
+        return f"{self.method} {self.part}".strip()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -246,7 +254,9 @@ def record_of(answer: Answer) -> dict[str, Any]:
         name: None if value is None else round(float(value), 6) for name, value in (answer.nearest or {}).items()
     }
     return {
-        "claim": claim.name,
+        "protocol": claim.protocol or None,
+        "part": claim.part or None,
+        "method": claim.method or None,
         "counts": list(claim.sizes),
         **{name: printed.get(name) for name in FIGURES},
         "verdict": answer.verdict,

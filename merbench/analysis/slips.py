@@ -148,6 +148,7 @@ def _slips(claim: Claim, parts: Mapping[str, Mapping[str, int]]) -> Iterator[tup
         yield "predictions of a class that the protocol does not have", _outside
     if both or "uf1" in claim.printed:
         yield "mean over one more class, without clips", _one_more_class
+    yield "a last digit off by one", _last_digit
     yield f"other clip counts, by at most {_CLIPS_NEAR} clips", _near_counts
     for part, counts in parts.items():
         if tuple(counts.values()) != claim.sizes:
@@ -158,6 +159,12 @@ def _exchanged(claim: Claim, reading: str, deadline: Deadline) -> bool:
     spans = claim.spans(reading)
     spans["uf1"], spans["uar"] = spans["uar"], spans["uf1"]
     return find_matrix(claim.sizes, spans, deadline) is not None
+
+
+def _last_digit(claim: Claim, reading: str, deadline: Deadline) -> bool:
+    """Try one figure up or down by one last digit, as from means of rounded scores."""
+    moved = (claim.spans(reading, {name: step}) for name in claim.printed for step in (-1, 1))
+    return any(find_matrix(claim.sizes, spans, deadline) is not None for spans in moved)
 
 
 def _accuracy_as_uar(claim: Claim, reading: str, deadline: Deadline) -> bool:

@@ -58,7 +58,7 @@ def check_claim(
         raise typer.Exit(1)
 
 
-def _claim(given: "dict[str, str | None]", percent: bool, name: str = "") -> "tuple[Claim, ProtocolSpec | None]":
+def _claim(given: "dict[str, str | None]", percent: bool, method: str = "") -> "tuple[Claim, ProtocolSpec | None]":
     """Read a claim and the protocol that it is under, if any."""
     from merbench.analysis.claims import FIGURES, Claim, find_part, protocol_counts, read_counts, read_figure
     from merbench.contracts.errors import MerbenchError
@@ -71,11 +71,11 @@ def _claim(given: "dict[str, str | None]", percent: bool, name: str = "") -> "tu
     if given["protocol"] is None:
         if counts is None:
             raise MerbenchError("a claim needs class counts: give --protocol (and --part), or --counts like 70,51,43")
-        return Claim(counts, printed, name), None
+        return Claim(counts, printed, method), None
     spec = find_protocol(given["protocol"])
     part = find_part(spec, given["part"] or "full")
     if counts is None:
-        return Claim(protocol_counts(spec, part), printed, name), spec
+        return Claim(protocol_counts(spec, part), printed, method, spec.name, part), spec
     if len(counts) != len(spec.classes):
         raise MerbenchError(f"--counts has {len(counts)} classes, protocol {spec.name} has {len(spec.classes)}")
     fixed = protocol_counts(spec, part) if spec.official_list else counts
@@ -85,7 +85,7 @@ def _claim(given: "dict[str, str | None]", percent: bool, name: str = "") -> "tu
             f"--counts {given['counts']} differs from part {part} of {spec.name}, which has {known}: "
             "leave out one of --counts and --protocol"
         )
-    return Claim(dict(zip(spec.classes, counts.values(), strict=True)), printed, name), spec
+    return Claim(dict(zip(spec.classes, counts.values(), strict=True)), printed, method, spec.name, part), spec
 
 
 def _apart(asked: "list[tuple[Claim, ProtocolSpec | None]]") -> list[str]:
@@ -93,12 +93,17 @@ def _apart(asked: "list[tuple[Claim, ProtocolSpec | None]]") -> list[str]:
     from merbench.analysis.restrictions import one_set_of_predictions
 
     groups: dict[tuple[str, str], dict[str, Claim]] = {}
-    for claim, spec in asked:
-        method, _, part = claim.name.rpartition(" ")
-        if spec is not None and part in spec.parts and "uar" in claim.printed:
-            groups.setdefault((spec.name, method), {})[part] = claim
+    twice = set()  # rows of several sources, which need not be of one set of predictions
+    for claim, _ in asked:
+        if claim.part and "uar" in claim.printed:
+            key = (claim.protocol, claim.method)
+            if claim.part in groups.setdefault(key, {}):
+                twice.add(key)
+            groups[key][claim.part] = claim
     found = []
     for (protocol, method), claims in groups.items():
+        if (protocol, method) in twice:
+            continue
         full = claims.pop("full", None)
         same_clips = full and sum(full.sizes) == sum(sum(claim.sizes) for claim in claims.values())
         if full and claims and same_clips and one_set_of_predictions(full, list(claims.values())) is False:
@@ -128,9 +133,8 @@ def _from_table(path: Path, given: "dict[str, str | None]", percent: bool) -> "l
         cells = {name: (row.get(name) or "").strip() or given[name] for name in _COLUMNS}
         if not any(cells[name] for name in ("uf1", "uar", "acc")):
             continue
-        name = " ".join(filter(None, [(row.get("method") or "").strip(), (row.get("part") or "").strip()]))
         try:
-            found.append(_claim(cells, percent, name or f"row {number}"))
+            found.append(_claim(cells, percent, (row.get("method") or "").strip() or f"row {number}"))
         except MerbenchError as error:
             raise DataError(f"{path}, row {number}: {error}") from error
     return found

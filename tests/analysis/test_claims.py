@@ -1,7 +1,9 @@
 """Claims against brute force on small counts, the known impossible figures, and figures of real matrices."""
 
+import csv
 from fractions import Fraction
 from functools import cache
+from importlib.resources import files
 from itertools import product
 
 import numpy as np
@@ -180,6 +182,21 @@ def test_ststnet_on_samm_fits_macro_precision_and_not_as_rounded_recall():
     assert (answer.verdict, answer.reading, answer.refused) == ("possible", "truncated", ("rounded",))
     assert {slip.name: slip.fits for slip in try_slips(claim, {}, answer.refused, 0)}["macro precision in place of UAR"]
     assert check_claim(claim_of(SAMM, uf1=".6588", uar=".6415")).reading == "rounded"
+
+
+def test_the_answers_to_published_figures_are_those_that_ship():
+    folder = files("merbench.results") / "published"
+    rows, figures = (
+        list(csv.DictReader((folder / name).read_text(encoding="utf-8").splitlines()))
+        for name in ("claims.csv", "figures.csv")
+    )
+    same = ("protocol", "part", "method", "kind", "uf1", "uar", "acc")
+    assert [[row[name] for name in same] for row in rows] == [[row[name] for name in same] for row in figures]
+    for row in each(rows):
+        counts = tuple(protocol_counts(PROTOCOLS.get(row["protocol"]), row["part"]).values())
+        claim = claim_of(counts, **{name: row[name] for name in ("uf1", "uar", "acc") if row[name]})
+        fit = [r for r in READINGS if find_matrix(counts, claim.spans(r), deadline_in(20)) is not None]
+        assert (row["verdict"], row["reading"]) == (("possible", fit[0]) if fit else ("impossible", ""))
 
 
 def test_accuracy_that_is_not_a_count_of_clips_is_named():

@@ -26,8 +26,8 @@ def test_a_table_of_claims_is_checked_row_by_row(merbench, tmp_path):
     (tmp_path / "claims.csv").write_text("\n".join(rows), encoding="utf-8")
     said = merbench("check-claim", "--protocol", "megc2019", "--table", "claims.csv", "--format", "json")
     found = json.loads(said.out)
-    assert (said.code, [(each["claim"], each["verdict"]) for each in found]) == (
-        1, [("A smic-hs", "impossible"), ("B casme2", "possible")],
+    assert (said.code, [(each["method"], each["part"], each["verdict"]) for each in found]) == (
+        1, [("A", "smic-hs", "impossible"), ("B", "casme2", "possible")],
     )  # fmt: skip
     assert {slip["slip"] for slip in found[0]["slips"]} >= {"UF1 and UAR exchanged", "the figures of part casme2"}
     says(

@@ -124,7 +124,7 @@ def _overview(found: Sequence[tuple[Answer, Sequence[Slip]]]) -> Table:
         explained = ", ".join(slip.name for slip in slips if slip.word == "fits")
         power = "" if answer.power is None else f"{answer.power:.0%}".replace("%", " %")
         figures = [_printed(answer, name) for name in FIGURES]
-        lines.append(text_cells(answer.claim.name, *figures, _verdict(answer), power, nearest, explained))
+        lines.append(text_cells(answer.claim.label, *figures, _verdict(answer), power, nearest, explained))
     counts = {
         word: sum(answer.verdict == word for answer, _ in found) for word in ("possible", "impossible", "undecided")
     }
