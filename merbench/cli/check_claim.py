@@ -131,6 +131,8 @@ def _from_table(path: Path, given: "dict[str, str | None]", percent: bool) -> "l
     found = []
     for number, row in enumerate(rows, start=2):
         cells = {name: (row.get(name) or "").strip() or given[name] for name in _COLUMNS}
+        if "uar-derived" in (row.get("remarks") or "").split():
+            cells["uar"] = None  # not a printed figure, see results/published/remarks.yaml
         if not any(cells[name] for name in ("uf1", "uar", "acc")):
             continue
         try:

@@ -190,6 +190,8 @@ def test_the_answers_to_published_figures_are_those_that_ship():
         list(csv.DictReader((folder / name).read_text(encoding="utf-8").splitlines()))
         for name in ("claims.csv", "figures.csv")
     )
+    for row in figures:
+        row["uar"] = "" if "uar-derived" in row["remarks"] else row["uar"]
     same = ("protocol", "part", "method", "kind", "uf1", "uar", "acc")
     assert [[row[name] for name in same] for row in rows] == [[row[name] for name in same] for row in figures]
     for row in each(rows):
