@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merbench.cli.declare import flag, option
+from merbench.cli.declare import flag, option, protocol_option
 from merbench.cli.options import Format, one_of
 from merbench.cli.printing import FORMATS, print_as
 
@@ -20,7 +20,7 @@ _MOST_ROWS = 5000
 
 def check_claim(
     protocol: Annotated[
-        str | None, option("--protocol", "The protocol whose class counts hold: a name or a .yaml path.", "PROTOCOL")
+        str | None, protocol_option("The protocol whose class counts hold: a name, or a path ending in .yaml.")
     ] = None,
     part: Annotated[str, option("--part", "A part of the protocol, such as one database.", "PART")] = "full",
     counts: Annotated[str | None, option("--counts", "Clips of each class, instead of a protocol.", "N,N,…")] = None,

@@ -107,6 +107,7 @@ def _slip_table(slips: Sequence[Slip]) -> Table:
     legend = [
         "Rescued: random false figures near by that the slip would also explain. Above 5 % it is compatible with the "
         "figures, and not an explanation.",
+        f"{len(slips)} were tried: the more there are, the likelier that one fits by chance.",
         "Means over folds were not tried: they do not follow from class counts.",
     ]
     columns = [name_column("Slip"), Column("", align="left"), Column("Rescued")]
