@@ -89,7 +89,7 @@ def _claim(given: "dict[str, str | None]", percent: bool, method: str = "") -> "
 
 
 def _apart(asked: "list[tuple[Claim, ProtocolSpec | None]]") -> list[str]:
-    """Name the methods of which all parts were given and do not agree with the figures of all clips."""
+    """Name the methods whose parts do not agree with their figures of all clips."""
     from merbench.analysis.restrictions import one_set_of_predictions
 
     groups: dict[tuple[str, str], dict[str, Claim]] = {}
