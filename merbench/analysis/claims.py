@@ -35,7 +35,7 @@ SECONDS = 10.0
 #: Neighbours for the power: so many last digits up and down, by the number of figures; less for many classes.
 _REACH = {1: 10, 2: 4, 3: 2}
 _SECONDS_FOR_POWER = 4.0
-_MOST_CLIPS, _MOST_CLASSES = 20_000, 12
+_MOST_CLIPS, _MOST_CLASSES = 4000, 12
 
 
 @dataclass(frozen=True)
