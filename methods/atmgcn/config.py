@@ -50,6 +50,7 @@ class Config(TorchConfig):
     Training:
 
     - weight_decay: of AdamW
+    - class_weights: of the loss: ``none``, or ``balanced``, by the inverse of a class's number of training clips
     - flip: mirror half of the clips
     - rotation: largest angle, degrees
     - padding: largest shift of a crop, pixels
@@ -92,6 +93,7 @@ class Config(TorchConfig):
     heads: int = Field(4, ge=1)
     nodes: Literal["last", "all"] = "last"
 
+    class_weights: Literal["none", "balanced"] = "none"
     flip: bool = True
     rotation: float = Field(4.0, ge=0, le=180)
     padding: int = Field(4, ge=0)

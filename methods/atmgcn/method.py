@@ -32,6 +32,11 @@ class ATMGCN(TorchMethod):
         """Return the inputs of `config`: the frames and their times."""
         return config.inputs()
 
+    def begin(self, train: TrainingData) -> None:
+        """Count the clips of each class."""
+        counts = np.bincount(train.labels, minlength=len(self.problem.outputs)).clip(min=1)
+        self._weights = torch.from_numpy(len(train.labels) / (len(counts) * counts)).float()
+
     def module(self) -> nn.Module:
         """Return the net."""
         return Net(self.config, len(self.problem.outputs))
@@ -77,6 +82,11 @@ class ATMGCN(TorchMethod):
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
         """Return the class scores."""
         return self.look(module, batch).scores
+
+    def loss(self, module: nn.Module, batch: Batch, labels: Tensor) -> Tensor:
+        """Return the cross-entropy, with the weights of the classes."""
+        weights = self._weights.to(labels.device) if self.config.class_weights == "balanced" else None
+        return nn.functional.cross_entropy(self.scores(module, batch), labels, weight=weights)
 
     def phases(self, train: TrainingData, run: RunContext) -> Sequence[Phase]:
         """Train the encoder on onset and apex first, if it starts as a part of MMNet."""
