@@ -169,7 +169,7 @@ def _line(trial: Trial, runs: Path, only: Collection[Identity], folds: Collectio
     for run_id in trial[3]:
         run = read_run(runs / run_id, folds)
         file = run.file
-        split = Truth("the split", truth, tuple(file.outputs), tuple(file.parts), file.key.split_digest)
+        split = Truth("the split", truth, tuple(file.outputs), file.parts, file.key.split_digest)
         held, difference = hold(run, split)
         if difference:
             raise RecordError(difference)

@@ -66,6 +66,10 @@ def hold(run: RecordedRun, truth: Truth | str, cache: Path | None = None) -> tup
             with suppress(MerbenchError):
                 write_whole(kept, b"")
     held = _same_as(run, HeldRun(run.file, run.place, run.asked))
+    titles = {
+        name: truth.parts[name] or title for name, title in run.file.parts.items()
+    }  # the protocol's, not the run's
+    held.file = run.file.model_copy(update={"parts": titles})
     held.origin_of_truth = truth.origin
     return held, ""
 

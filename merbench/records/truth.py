@@ -14,15 +14,15 @@ from merbench.contracts.digests import digest
 class Truth:
     """The tested clips of a protocol, and what they are known from, such as ``the official list of megc2019``.
 
-    `clips` has ``dataset, subject, clip, truth, fold`` of all tested clips; `parts` are the names of the reporting
-    parts; `split_digest` covers the training clips of each fold, too. `data` are names of data -> the digest of their
+    `clips` has ``dataset, subject, clip, truth, fold`` of all tested clips; `parts` are the reporting parts, name ->
+    title; `split_digest` covers the training clips of each fold, too. `data` are names of data -> the digest of their
     annotations, as far as known: a run that names such data must have it.
     """
 
     origin: str
     clips: pd.DataFrame
     outputs: tuple[str, ...]
-    parts: tuple[str, ...]
+    parts: Mapping[str, str]
     split_digest: str
     data: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,7 +39,7 @@ class Truth:
     @cached_property
     def digest(self) -> str:
         """Digest of everything that a run is compared with."""
-        content = [self.clips.to_numpy().tolist(), self.outputs, self.parts, self.split_digest, dict(self.data)]
+        content = [self.clips.to_numpy().tolist(), self.outputs, dict(self.parts), self.split_digest, dict(self.data)]
         return digest(content)
 
 

@@ -173,6 +173,18 @@ def test_committed_rows_are_held_against_the_official_list(tmp_path):
         assert words in said, name
 
 
+def test_titles_of_parts_are_those_of_the_protocol(tmp_path):
+    entry = next(LEADERBOARD.glob("svm-flow*"))
+    copy = shutil.copytree(entry, tmp_path / "megc2019" / entry.name)
+    parts = read_entry(entry).file.parts
+    forge(copy, lambda table: table, parts=dict(zip(parts, reversed(parts.values()), strict=True)))
+    run = read_entry(copy)
+    assert run.file.parts != parts
+    found, said = hold(run, truths()(run.file))
+    assert said == ""
+    assert found.file.parts == parts
+
+
 def test_a_committed_row_that_names_other_annotations_or_folders_is_refused(tmp_path):
     entry, find = next(LEADERBOARD.glob("svm-flow*")), truths()
     copy = forge(shutil.copytree(entry, tmp_path / "megc2019" / entry.name), key={"data_digest": "0" * 64})

@@ -108,7 +108,7 @@ class Recorder:
         rows = pd.DataFrame(identities, columns=["dataset", "subject", "clip"]).assign(emotion=truth)
         spec = self._protocol(fields.get("protocol", "toys"), sorted({dataset for dataset, _, _ in identities}))
         split = make_split(spec, clip_table(rows, "the test"))
-        digest_of, parts = split.digest(), tuple(fields.get("parts", spec.parts))
+        digest_of, parts = split.digest(), dict(fields.get("parts", spec.parts))
         truth = Truth("the clips of the test", split.truth(), spec.outputs, parts, digest_of)
         self.truths[digest_of] = truth
         names = split.clips[["dataset", "subject", "clip"]].agg("/".join, axis=1)

@@ -72,7 +72,7 @@ def keep(truth: Truth, data: str, synthetic: bool, spec_digest: str, split_diges
     path = _place(data, synthetic, spec_digest, split_digest, data_digest)
     if not path.exists():
         content = {"origin": truth.origin, "clips": truth.clips.to_numpy().tolist(), "outputs": truth.outputs,
-                   "parts": truth.parts, "split_digest": truth.split_digest}  # fmt: skip
+                   "parts": dict(truth.parts), "split_digest": truth.split_digest}  # fmt: skip
         keep_json(path, content)
 
 
@@ -86,11 +86,12 @@ def _read(path: Path) -> Truth | None:
     if found is None:
         return None
     clips = pd.DataFrame(found["clips"], columns=[*IDENTITY, "truth", "fold"], dtype=object)
-    return Truth(found["origin"], clips, tuple(found["outputs"]), tuple(found["parts"]), found["split_digest"])
+    parts = found["parts"] if isinstance(found["parts"], dict) else dict.fromkeys(found["parts"], "")  # as once kept
+    return Truth(found["origin"], clips, tuple(found["outputs"]), parts, found["split_digest"])
 
 
 def _truth(origin: str, spec: ProtocolSpec, split: Split, data: Mapping[str, str] | None = None) -> Truth:
-    return Truth(origin, split.truth(), spec.outputs, tuple(spec.parts), split.digest(), data or {})
+    return Truth(origin, split.truth(), spec.outputs, spec.parts, split.digest(), data or {})
 
 
 def truth_on(data: Data, spec: ProtocolSpec, origin: str) -> Truth:
