@@ -44,6 +44,7 @@ class DatabaseCard(BaseModel, extra="forbid", frozen=True):
     #: Datasets with the same people under the same ids have the same value, or name one another
     #: (``{"samm-lv": "samm"}``); added to :data:`SAME_PEOPLE`.
     same_people: dict[str, str] = {}
+    untried: bool = False  #: its reader was never tried on a real copy, only on miniatures of the same layout
     download: Download | None = None  #: where to fetch a public database; None for licensed and for synthetic ones
 
     @property

@@ -5,11 +5,18 @@ from merbench.contracts.errors import MerbenchError
 from merbench.contracts.registry import Entry, Registry
 
 _BUILTIN = {
+    "4dme": "merbench.databases.readers.fourdme:DATABASE",
+    "casme": "merbench.databases.readers.casme:DATABASE",
     "casme2": "merbench.databases.readers.casme2:DATABASE",
+    "casme3": "merbench.databases.readers.casme3:DATABASE",
     "megc2019-flow28": "merbench.databases.releases.megc2019_flow28:DATABASE",
     "megc2019-flow4x28": "merbench.databases.releases.megc2019_flow4x28:DATABASE",
+    "mmew": "merbench.databases.readers.mmew:DATABASE",
     "samm": "merbench.databases.readers.samm:DATABASE",
+    "smic-e-hs": "merbench.databases.readers.smic_e_hs:DATABASE",
     "smic-hs": "merbench.databases.readers.smic_hs:DATABASE",
+    "smic-nir": "merbench.databases.readers.smic_nir:DATABASE",
+    "smic-vis": "merbench.databases.readers.smic_vis:DATABASE",
     "synthetic-full": "merbench.synthetic.database:FULL_DATABASE",
     "synthetic-macro": "merbench.synthetic.macro:DATABASE",
     "synthetic-small": "merbench.synthetic.database:SMALL_DATABASE",

@@ -82,6 +82,6 @@ def test_an_official_list_needs_no_data(merbench):
 
 def test_folds_without_data_or_list_are_refused(all_refused):
     all_refused(
-        "folds --protocol casme2-5|folds --protocol casme3-7|folds --protocol megc2019 --format table|"
+        "folds --protocol casme2-5|folds --protocol dfme-7|folds --protocol megc2019 --format table|"
         "folds --protocol megc2019 --data casme2|folds"
     )

@@ -86,11 +86,11 @@ def test_names_of_files_clips_and_unknown_things_are_printed_as_they_are(done, r
     for words in (("methods",), ("protocols",), ("data", "verify")):
         refused(*words, "[red]<b>|_%[/]")
     for subject, shown in ((WILD, WILD), ("\x1b[31mred\x1b[2J\x07", r"\x1b[31mred\x1b[2J\x07")):
-        lines = "samm,006,006_1_2,negative,negative", f"mmew,{subject},c{WILD},negative,positive"
+        lines = "samm,006,006_1_2,negative,negative", f"dfme,{subject},c{WILD},negative,positive"
         text = "\n".join(["dataset,subject,clip,truth,predicted", *lines, ""])
         (tmp_path / "log.csv").write_text(text, encoding="utf-8")
         said = done("score", "log.csv", "--protocol", "megc2019")
-        assert f" mmew/{shown}/c{WILD}\n" in said
+        assert f" dfme/{shown}/c{WILD}\n" in said
         assert "\x1b" not in said
 
 

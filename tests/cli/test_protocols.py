@@ -56,8 +56,9 @@ def test_every_protocol_is_listed_those_of_a_family_in_one_line(done):
 
 def test_a_protocol_is_printed_with_all_that_it_says(done):
     said = done("protocols", "cdmer-h-v")
-    says(said, "1812.07742 | @article{zong2018cdmer | rule: hold-out | smic-hs: 164 | no_reader_yet")
+    says(said, "1812.07742 | @article{zong2018cdmer | rule: hold-out | smic-hs: 164")
     says(said, "warnings:\n- 'people are shared between training and test: VIS and NIR are")
+    says(done("protocols", "dfme-7"), "no_reader_yet")
     said = done("protocols", "casme2-3")
     assert "warnings" not in said
     says(said, "its apex is '/' in the annotation sheet | clips: 145")
@@ -70,7 +71,7 @@ def test_protocols_without_reader_and_with_mistakes_are_one_line(all_refused, re
     said = refused("run", "majority", "-p", mine(("  samm:", "  sam:")))
     look = said.partition("(merbench ")[2].partition(")")[0]
     assert done(*look.split()).startswith("name: small\n")
-    refused("run", "majority", "-p", mine(("  sam:", "  smic-vis:")))  # a protocol of the library names it: no slip
+    refused("run", "majority", "-p", mine(("  sam:", "  dfme:")))  # a protocol of the library names it: no slip
     refused("check-protocol", mine((SAMM, SAMM.replace("[happiness]", "[happiness, anger]"))))
 
 

@@ -49,7 +49,7 @@ def test_missing_or_unfit_data_is_named(all_refused, refused, done, small_protoc
 
 def test_data_that_does_not_serve_the_protocol_is_refused(refused, all_refused, small, small_protocol):
     refused("run", "majority", "--protocol", "megc2019")
-    small_protocol.write_text(small_protocol.read_text().replace("  samm:", "  mmew:"), encoding="utf-8")
+    small_protocol.write_text(small_protocol.read_text().replace("  samm:", "  dfme:"), encoding="utf-8")
     all_refused("run majority --data megc2019-flow28 | run majority --data auto", *small)
     small_protocol.write_text("title: [Small", encoding="utf-8")
     refused("run", "majority", *small)

@@ -39,6 +39,64 @@ SMIC_CLIPS = [
     ["s11_ne_52", 1234567, 1234571, 6],
     ["s11_po_51", 1, 5, 5],
 ]
+# Of each further database: sheet, header, rows; folder of frames -> first and last frame, name.
+_EP, _E = "CASME_raw_selected/sub{:02d}/{}", "SMIC-E_raw image/HS_long/SMIC-HS-E"
+FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
+    "casme": (
+        "casme.xlsx",
+        [
+            ["Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None, "AU", "Emotion"],
+            [1, "EP41_5", None, 12, 14, 15, 18, None, 4, "tense"],
+            [7, "EP42_1f", None, 9, 10, None, 13, None, "1+2", "Surprise"],
+        ],
+        {_EP.format(1, "EP41_5"): (9, 20, "EP41_5-{}.jpg"), _EP.format(7, "EP42_1f"): (8, 14, "EP42_1f-{:03d}.jpg")},
+    ),
+    "mmew": (
+        "MMEW_Micro_Exp.xlsx",
+        [
+            ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Emotion", "remarks"],
+            [3, "S03-01-052", 1, 4, 8, "6+12", "happiness", None],
+            ["S13", "S13-07-051", 1, "/", 5, None, "others", "x"],
+        ],
+        {
+            "MMEW_Final/Micro_Expression/happiness/S03-01-052": (1, 9, "{}.jpg"),
+            "MMEW_Final/Micro_Expression/others/S13-07-051": (1, 5, "{}.jpg"),
+            "MMEW_Final/Macro_Expression/S13/happiness": (1, 1, "S13-01-{:03d}.jpg"),
+        },
+    ),
+    "casme3": (
+        "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+        [
+            ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"],
+            ["spNO.1", "a", "4", "6", "9", "4+7", "III", "disgust"],
+            ["spNO.1", "a", "12", "12", "15", "12", "I", "Others"],
+            ["spNO.40", "E", "3", "4", "0", None, "VII", "fear"],
+            ["spNO.40", "E", "3", "4", "5", "1", "II", "fear"],
+        ],
+        {"part_A/spNO.1/a/color": (1, 16, "{}.jpg"), "part_A/spNO.1/b/color": (1, 2, "{}.jpg"),
+         "part_A/spNO.1/a/depth": (1, 2, "{}.png"), "part_A/spNO.40/e/color": (1, 6, "{}.jpg")},
+    ),
+    "4dme": (
+        "4DME_Labelling_Micro_release v1.xlsx",
+        [
+            ["fold", "sub_ID", "fold_name", "Onset", "Apex", "Offset", "Emotion", "AUs", "Positive", "Surprise"],
+            [1, "S13", "S13_1st_051_01", 12, 14, 16, "Surprise+Positive", "AU1+AU2(k)", 1, 1],
+            [1, "S2", "S2_1st_051_02", 1, 2, 5, "Negative", "4", 0, 0],
+        ],
+        {"gray_micro/S13/S13_1st_051_01": (12, 16, "Frame_{:09d}.jpg"),
+         "gray_micro/S2/S2_1st_051_02": (1, 5, "Frame_{:09d}.jpg")},
+    ),
+    "smic-e-hs": (
+        "SMIC-HS-E_annotation.xlsx",
+        [
+            ["Subject", "Filename", "", "OnsetF", "OffsetF", "Onset2F", "Offset2F", "", "FirstF", "Emotion"],
+            [3, "s3_ne_02", None, 14, 18, 21, 24, None, 10, "negative"],
+            [11, "s11_po_51", None, 5, 8, None, None, None, "MISSING <-", "negative"],
+            ["made up"],
+        ],
+        {f"{_E}/s03/s03_ne_02": (10, 26, "image{:06d}.jpg"), f"{_E}/s11/s11_po_51": (1, 9, "image{:06d}.jpg")},
+    ),
+}  # fmt: skip
 _SMIC_CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 
 
@@ -106,6 +164,18 @@ def write_smic(
         place = folder / tree / subject / "micro" / _SMIC_CLASSES[code] / clip
         write_frames(place, range(first, last + 1), f"{prefix}{{:0{digits}d}}.bmp", side)
         (folder / tree / subject / "non_micro").mkdir(exist_ok=True)
+    return folder
+
+
+def write_further(folder: Path, name: str, tree: str = "") -> Path:
+    """Write a copy of a database of :data:`FURTHER`, or of a slower camera of SMIC, and return `folder`."""
+    if name not in FURTHER:
+        clips = [clip for clip in SMIC_CLIPS if clip[0].startswith("s11")]
+        return write_smic(folder, clips, tree or name.rpartition("-")[2].upper())
+    sheet, grid, folders = FURTHER[name]
+    for place, (first, last, frame) in folders.items():
+        write_frames(folder / tree / place, range(first, last + 1), frame)
+    write_sheet(folder / sheet, grid)
     return folder
 
 

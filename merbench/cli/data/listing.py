@@ -28,7 +28,8 @@ def list_databases() -> Report:
         card = database.card
         kind = f"ready-made: {'; '.join(map(str, card.offers))}" if card.offers is not None else "frames"
         served = _serves(card, list(specs.values()))
-        about = [line for line in (name, card.title, card.holds, kind) if line]
+        untried = "reader never tried on a real copy: tell us if yours is read right" if card.untried else ""
+        about = [line for line in (name, card.title, card.holds, kind, untried) if line]
         columns[name] = ("\n".join(about), _here(card, shelves), served, f"{card.source}\n{card.licence}")
     return databases_report(columns, problems + more)
 

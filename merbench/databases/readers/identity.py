@@ -14,7 +14,18 @@ import pandas as pd
 
 from merbench.contracts.errors import DataError, suggestion
 from merbench.contracts.protocols import ProtocolSpec
-from merbench.databases.readers import casme2, samm, smic_hs
+from merbench.databases.readers import (
+    casme,
+    casme2,
+    casme3,
+    fourdme,
+    mmew,
+    samm,
+    smic_e_hs,
+    smic_hs,
+    smic_nir,
+    smic_vis,
+)
 
 #: Spelling in papers, without case and signs -> dataset; ``CAS(ME)^2`` is another database than CASME II.
 _DATASETS = {
@@ -24,10 +35,12 @@ _DATASETS = {
     **dict.fromkeys(("smic", "hs", "smichs"), "smic-hs"),
     **dict.fromkeys(("vis", "smicvis"), "smic-vis"),
     **dict.fromkeys(("nir", "smicnir"), "smic-nir"),
+    **dict.fromkeys(("smicehs", "smichse"), "smic-e-hs"),
 }
 _SQUARED = "cas(me)^2"
 _PLAIN = str.maketrans({"²": "2", "³": "3", **dict.fromkeys("()^-_ \t\u2010\u2011\u2013", None)})
-_READERS = {reader.dataset: reader for reader in (casme2.DATABASE, samm.DATABASE, smic_hs.DATABASE)}
+_MODULES = (casme, casme2, casme3, fourdme, mmew, samm, smic_e_hs, smic_hs, smic_nir, smic_vis)
+_READERS = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.
 _FILE = re.compile(r"\.(?:avi|mp4|jpe?g|png|bmp|np[yz]|mat)$", re.IGNORECASE)

@@ -45,6 +45,7 @@ class Annotation:
     aus: str | None = None
     objective_class: str | None = None
     apex_source: str = "annotated"
+    fps: int | None = None  # where it differs from clip to clip
 
 
 class _ExcludedError(Exception):
@@ -65,6 +66,8 @@ class FramedDatabase(ABC):
     emotions: tuple[str, ...]
     _: KW_ONLY
     spelling: tuple[str, Callable[[str, str], tuple[str, str]]] = ("", lambda subject, clip: (subject, clip))
+    #: Clips in the folder of another one, or of a long video: subject and clip -> subject and folder.
+    folder_of: Callable[[str, str], tuple[str, str]] = lambda subject, clip: (subject, clip)
 
     @property
     def dataset(self) -> str:
@@ -114,7 +117,7 @@ class FramedDatabase(ABC):
         rows = []
         for annotation in annotations:
             name = f"{self.dataset}/{annotation.subject}/{annotation.clip}"
-            place = disk.get((annotation.subject, annotation.clip))
+            place = self._place(disk, annotation.subject, annotation.clip)
             try:
                 row, own = self._clip(name, annotation, place, corrections)
             except _ExcludedError as why:
@@ -139,6 +142,10 @@ class FramedDatabase(ABC):
         `places` are the folders in which a sheet may be, `disk` has the folder of each (subject, clip).
         """
 
+    def _place(self, disk: Mapping[tuple[str, str], Path], subject: str, clip: str) -> Path | None:
+        """Return the clip's own folder, or the one that holds it."""
+        return disk.get((subject, clip)) or disk.get(self.folder_of(subject, clip))
+
     def _clip_folders(self, folder: Path, tree: Path, notes: list[Note]) -> dict[tuple[str, str], Path]:
         """Return (subject, clip) -> folder of all the tree's clips."""
         disk: dict[tuple[str, str], Path] = {}
@@ -147,8 +154,11 @@ class FramedDatabase(ABC):
             try:
                 if names is None:
                     raise DataError("the name is not of this database")
-                key = self.identity(names[0].lower(), self.tree.spelled(names[-1]))
-            except DataError:
+                if self.tree.key:
+                    key = self.tree.key(names)
+                else:
+                    key = self.identity(names[0].lower(), self.tree.spelled(names[-1]))
+            except (DataError, ValueError):
                 notes.append(Note("excluded", f"the folder name is not of the form {self.tree.example}", shown))
                 continue
             if key in disk:
@@ -191,13 +201,13 @@ class FramedDatabase(ABC):
             notes.append(Note("note", "the apex is the onset", name, f"{apex}"))
         _check_movement(frames, onset, apex, offset)
         notes += [Note("note", text, name, detail) for text, detail in _frame_problems(frames, onset, apex, offset)]
-        row = {"dataset": self.dataset, "subject": said.subject, "clip": said.clip, "fps": self.fps}
+        row = {"dataset": self.dataset, "subject": said.subject, "clip": said.clip, "fps": said.fps or self.fps}
         row |= {"onset": onset, "apex": apex, "offset": offset, "apex_source": apex_source}
         return row | self._labels(name, said, notes), notes
 
     def _labels(self, name: str, said: Annotation, notes: list[Note]) -> dict[str, object]:
         """Read emotion, action units and objective class; values that are not readable become None, with a note."""
-        if said.emotion not in self.emotions:
+        if not set((said.emotion or "").split("+")) <= set(self.emotions):  # some clips have several
             notes.append(Note("note", "the emotion is not one known for this database", name, repr(said.emotion)))
         aus = None
         try:

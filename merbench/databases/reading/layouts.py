@@ -28,6 +28,9 @@ class TreeForm:
     ignored: str = r"(?!)"  # expression for folders with known other content, at any level
     foreign: str = r"(?!)"
     spelled: Callable[[str], str] = str  # writes a clip's name in the database's own upper and lower case
+    frames: str = ".*"  # expression for the names of frames, where other databases have the same folders
+    #: The levels' names -> subject and folder as the reader spells them, or ValueError; None: first and last level.
+    key: Callable[[tuple[str, ...]], tuple[str, str]] | None = None
 
 
 def groups(pattern: str, text: str) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderCo
         below = place.path.relative_to(folder)
         names = [*reversed(below.parts), folder.name]
         above = [*names, *reversed(folder.absolute().parent.parts[-2:])]
-        if not re.match(form.foreign, "/".join(above), re.IGNORECASE):
+        if not re.match(form.foreign, "/".join(above), re.IGNORECASE) and _has_own_frames(place.path, form):
             shown = below.as_posix() if below.parts else folder.name
             trees.append(_Tree(place.path, _kind(place.path, names, form), shown))
     if len(trees) > 1:  # preferred: by kind, then with most clips
@@ -70,6 +73,15 @@ def _holds_subjects(place: FolderContent, form: TreeForm) -> bool:
     subject, below = (re.compile(level, re.IGNORECASE) for level in form.levels[:2])
     subjects = (FolderContent.of(place.path / name) for name in place.folders if subject.fullmatch(name))
     return any(below.fullmatch(name) for each in subjects for name in each.folders)
+
+
+def _has_own_frames(root: Path, form: TreeForm) -> bool:
+    """Return whether the first frame of a tree, "" without frames, has a name of this database."""
+    if form.frames == ".*":
+        return True
+    files = (name for path, names in clip_folders(root, form) if names for name in FolderContent.of(path).files)
+    first = next((name for name in files if name.lower().endswith((".jpg", ".jpeg", ".png", ".bmp"))), "")
+    return re.fullmatch(form.frames, first, re.IGNORECASE) is not None
 
 
 def _kind(root: Path, names: Sequence[str], form: TreeForm) -> Kind:
@@ -96,14 +108,14 @@ def clip_folders(
 
 
 def read_newest(places: Sequence[FolderContent], form: SheetForm, notes: list[Note]) -> Sheet | None:
-    """Read the newest of the sheets: the latest date in the name, then names without a date. None without a sheet.
+    """Read the newest of the sheets: the latest date in the name, then the highest version (``_v2``). None without any.
 
     `notes` gets a line for a choice among several, and for a file that has the name of a sheet and can't be read;
     DataError if none can be read.
     """
     named = re.compile(rf"(?:{form.files})\.xlsx?", re.IGNORECASE)
     paths = [place.path / name for place in places for name in place.files if named.fullmatch(name)]
-    paths.sort(key=lambda path: max(re.findall(r"(?:19|20)[0-9]{6}", path.name), default=""), reverse=True)
+    paths.sort(key=lambda path: _age(path.name), reverse=True)
     problems = []
     for path in paths:
         try:
@@ -119,3 +131,9 @@ def read_newest(places: Sequence[FolderContent], form: SheetForm, notes: list[No
     if problems:
         raise problems[0]
     return None
+
+
+def _age(name: str) -> tuple[str, int]:
+    """Return date and version of a sheet as its name gives them."""
+    versions = map(int, re.findall(r"_v([0-9]{1,3})(?![0-9])", name))
+    return max(re.findall(r"(?:19|20)[0-9]{6}", name), default=""), max(versions, default=0)

@@ -25,7 +25,7 @@ _MOST_BYTES = 200 * 2**20  # unpacked
 _Row = tuple[int, tuple[Any, ...]]  # as a spreadsheet counts them, from 1; its cells, the first one first
 
 
-_NUMBERS = ("onset", "apex", "offset")  # whole and not negative
+_NUMBERS = ("onset", "apex", "offset", "onset2", "offset2", "onset3", "offset3")  # whole and not negative
 
 
 @dataclass(frozen=True)
