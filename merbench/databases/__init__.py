@@ -13,6 +13,7 @@ _BUILTIN = {
     "megc2019-flow4x28": "merbench.databases.releases.megc2019_flow4x28:DATABASE",
     "mmew": "merbench.databases.readers.mmew:DATABASE",
     "samm": "merbench.databases.readers.samm:DATABASE",
+    "samm-lv": "merbench.databases.readers.samm_lv:DATABASE",
     "smic-e-hs": "merbench.databases.readers.smic_e_hs:DATABASE",
     "smic-hs": "merbench.databases.readers.smic_hs:DATABASE",
     "smic-nir": "merbench.databases.readers.smic_nir:DATABASE",

@@ -86,6 +86,17 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
         {"gray_micro/S13/S13_1st_051_01": (12, 16, "Frame_{:09d}.jpg"),
          "gray_micro/S2/S2_1st_051_02": (1, 5, "Frame_{:09d}.jpg")},
     ),
+    "samm-lv": (
+        "SAMM_LongVideos_V2_Release.xlsx",
+        [
+            *[["A made-up sheet"]] * 9,
+            ["Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type", "Action Units"],
+            ["006", "006_1_2", 1, 62, 65, 70, 9, "Micro - 1/2", "A12B"],
+            [6, "006_1_1", 1, 58, 59, 64, 7, "Macro", "4"],
+            [7, "007_4_1", 4, 3, 3, 9, 7, "Macro", "4"],
+        ],
+        {"SAMM_longvideos/006_1": (55, 72, "006_1_{:05d}.jpg"), "SAMM_longvideos/007_4": (1, 9, "007_4_{:04d}.jpg")},
+    ),
     "smic-e-hs": (
         "SMIC-HS-E_annotation.xlsx",
         [

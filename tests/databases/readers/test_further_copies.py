@@ -31,6 +31,11 @@ CLIPS = {
         ("S02/S2_1st_051_02", "negative", 1, 2, 5, "annotated", "4", "Frame_000000001.jpg"),
         ("S13/S13_1st_051_01", "positive+surprise", 12, 14, 16, "annotated", "1+2(k)", "Frame_000000012.jpg"),
     ]),
+    "samm-lv": (200, [
+        ("006/006_1_1_58", "macro", 58, 59, 64, "annotated", "4", "006_1_00055.jpg"),
+        ("006/006_1_2_62", "micro", 62, 65, 70, "annotated", "A12B", "006_1_00055.jpg"),
+        ("007/007_4_1_3", "macro", 3, 3, 9, "annotated", "4", "007_4_0001.jpg"),
+    ]),
     "smic-e-hs": (100, [
         ("s03/s03_ne_02", "negative", 14, 16, 18, "midpoint", None, "image000010.jpg"),
         ("s03/s03_ne_03", "negative", 21, 22, 24, "midpoint", None, "image000010.jpg"),
@@ -45,6 +50,7 @@ CLIPS = {
 NOTES = {
     "mmew": ([("mmew/S13/S13-07-051", "corrected")], 0),
     "casme3": ([("casme3/spNO.1/a_12_15", "note"), ("casme3/spNO.40/e_3_0", "excluded")], 0),
+    "samm-lv": ([("samm-lv/007/007_4_1_3", "note")], 0),
     "smic-e-hs": ([("SMIC-HS-E_annotation.xlsx, Sheet1, row 4", "excluded")], 1),
     **dict.fromkeys(("smic-vis", "smic-nir"), ([], 1)),
 }
@@ -54,6 +60,7 @@ SPELLINGS = {
     "mmew": (("3", "s03-01-052"), ("S03", "S03-01-052")),
     "casme3": (("1", "A_012_15"), ("spNO.1", "a_12_15")),
     "4dme": (("13", "s13_1st_051_01"), ("S13", "S13_1st_051_01")),
+    "samm-lv": (("6", "6_1_2_062"), ("006", "006_1_2_62")),
     "smic-e-hs": (("3", "S3_NE_2"), ("s03", "s03_ne_02")),
     "smic-vis": (("11", "s11_ne_2"), ("s11", "s11_ne_02")),
     "smic-nir": (("11", "s11_ne_2"), ("s11", "s11_ne_02")),
@@ -140,6 +147,9 @@ BROKEN = [
     ("4dme", gone(GRAY), None),
     ("4dme", cell(0, 6, "Mood"), "lacks the columns Emotion"),
     ("4dme", cell(2, 6, None), None),
+    ("samm-lv", gone("SAMM_longvideos/007_4"), None),
+    ("samm-lv", cell(9, 7, "Kind"), "lacks the columns Type"),
+    ("samm-lv", cell(10, 7, None), None),
     ("smic-e-hs", cell(1, 3, "MISSING <-"), None),
     ("smic-e-hs", lambda f, s, g: (f / s).write_bytes(b"x"), "not an Excel file"),
 ]
