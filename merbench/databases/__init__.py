@@ -6,6 +6,7 @@ from merbench.contracts.registry import Entry, Registry
 
 _BUILTIN = {
     "4dme": "merbench.databases.readers.fourdme:DATABASE",
+    "cas-me-2": "merbench.databases.readers.cas_me_2:DATABASE",
     "casme": "merbench.databases.readers.casme:DATABASE",
     "casme2": "merbench.databases.readers.casme2:DATABASE",
     "casme3": "merbench.databases.readers.casme3:DATABASE",

@@ -86,6 +86,16 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
         {"gray_micro/S13/S13_1st_051_01": (12, 16, "Frame_{:09d}.jpg"),
          "gray_micro/S2/S2_1st_051_02": (1, 5, "Frame_{:09d}.jpg")},
     ),
+    "cas-me-2": (
+        "CAS(ME)^2code_final.xlsx",
+        [
+            [1, "disgust1_1", 12, 15, 20, "4+10", "negative", "micro-expression", "disgust"],
+            [1, "disgust1_2", 30, 0, 36, 4, "negative", "macro-expression", "disgust"],
+            [2, "happy5_1", 3, 5, 0, 12, "positive", "macro-expression", "happy"],
+            [2, "happy5_2", 3, 5, 9, 12, "positive", "macro-expression", "happy"],
+        ],
+        {"rawpic/s15/15_0101disgustingmade": (1, 40, "img{}.jpg"), "rawpic/s16/16_0505made": (1, 10, "img_{}.jpg")},
+    ),
     "samm-lv": (
         "SAMM_LongVideos_V2_Release.xlsx",
         [
@@ -108,6 +118,13 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
         {f"{_E}/s03/s03_ne_02": (10, 26, "image{:06d}.jpg"), f"{_E}/s11/s11_po_51": (1, 9, "image{:06d}.jpg")},
     ),
 }  # fmt: skip
+#: Titles and further sheets of a file: the naming rules of CAS(ME)^2.
+OF_SHEETS: dict[str, Any] = {
+    "cas-me-2": {
+        "titles": ("CASFEcode_final", "naming rule1", "naming rule2"),
+        "further": ([[1, "s15", 1], [2, "s16", 2]], [[101, "disgust1"], ["0505", "happy5"]]),
+    }
+}
 _SMIC_CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 
 
@@ -186,7 +203,7 @@ def write_further(folder: Path, name: str, tree: str = "") -> Path:
     sheet, grid, folders = FURTHER[name]
     for place, (first, last, frame) in folders.items():
         write_frames(folder / tree / place, range(first, last + 1), frame)
-    write_sheet(folder / sheet, grid)
+    write_sheet(folder / sheet, grid, **OF_SHEETS.get(name, {}))
     return folder
 
 
@@ -201,8 +218,10 @@ def write_frames(place: Path, numbers: Iterable[int], name: str, side: int = 8) 
         (place / name.format(number)).write_bytes(content.tobytes())
 
 
-def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Sheet2", "Sheet3")) -> Path:
-    """Write cells to the first sheet of an Excel file, by its extension .xlsx or .xls; the other sheets are empty."""
+def write_sheet(
+    path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Sheet2", "Sheet3"), further: Sequence[Grid] = ()
+) -> Path:
+    """Write cells to the first sheet of an Excel file, .xlsx or .xls, and `further` to the next; others are empty."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".xls":
         book = xlwt.Workbook()
@@ -214,8 +233,9 @@ def write_sheet(path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Shee
     else:
         book = openpyxl.Workbook(write_only=True)
         sheets = [book.create_sheet(title) for title in titles]
-        for row in grid:
-            sheets[0].append(row)
+        for sheet, cells in zip(sheets, [grid, *further], strict=False):
+            for row in cells:
+                sheet.append(row)
     book.save(path)
     return path
 

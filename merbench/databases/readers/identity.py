@@ -15,6 +15,7 @@ import pandas as pd
 from merbench.contracts.errors import DataError, suggestion
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.readers import (
+    cas_me_2,
     casme,
     casme2,
     casme3,
@@ -38,9 +39,9 @@ _DATASETS = {
     **dict.fromkeys(("nir", "smicnir"), "smic-nir"),
     **dict.fromkeys(("smicehs", "smichse"), "smic-e-hs"),
 }
-_SQUARED = "cas(me)^2"
+_SQUARED = "cas-me-2"
 _PLAIN = str.maketrans({"²": "2", "³": "3", **dict.fromkeys("()^-_ \t\u2010\u2011\u2013", None)})
-_MODULES = (casme, casme2, casme3, fourdme, mmew, samm, samm_lv, smic_e_hs, smic_hs, smic_nir, smic_vis)
+_MODULES = (cas_me_2, casme, casme2, casme3, fourdme, mmew, samm, samm_lv, smic_e_hs, smic_hs, smic_nir, smic_vis)
 _READERS = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.
@@ -61,7 +62,7 @@ def dataset_name(text: str) -> str:
     """Return the one spelling of a dataset's name: ``SMIC`` is ``smic-hs``, ``CASME-II`` ``casme2``."""
     name = text.strip().lower()
     plain = name.translate(_PLAIN)
-    if plain == "casme2" and "(" in name:
+    if name == _SQUARED or (plain == "casme2" and "(" in name):
         return _SQUARED
     return _DATASETS.get(plain, plain if plain in _READERS else name)
 

@@ -40,6 +40,7 @@ class SheetForm:
     example: str  # such a name, for messages
     columns: dict[str, tuple[str, ...]]
     optional: tuple[str, ...] = ()  # columns that a sheet may lack; a sheet without another one is refused
+    headless: str = ""  # expression for the title of a sheet without a header, that has the columns in this order
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,15 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
     from openpyxl.utils import get_column_letter
 
     grids = list(_grids(path))
-    found = [(title, rows, header) for title, rows in grids if (header := _header(rows, form))]
+    if form.headless:
+        places = {name: place for place, name in enumerate(form.columns)}
+        found = [
+            (title, rows, (0, places))
+            for title, rows in grids
+            if re.fullmatch(form.headless, title.strip(), re.IGNORECASE)
+        ]
+    else:
+        found = [(title, rows, header) for title, rows in grids if (header := _header(rows, form))]
     whole = [each for each in found if not _lacking(each[2][1], form)]
     if not whole:
         raise DataError(_no_header(path, grids, found, form))
@@ -190,6 +199,8 @@ def _lacking(places: Collection[str], form: SheetForm) -> str:
 
 def _no_header(path: Path, grids: Any, found: Any, form: SheetForm) -> str:
     """Name the columns that the most similar sheet lacks."""
+    if form.headless:
+        return f"{path} has no sheet {form.headless}, only {listed(title for title, _ in grids)}: is it the right file?"
     if not found:
         return (
             f"{path}: none of the first {_HEADER_ROWS} rows of its sheets ({listed(title for title, _ in grids)}) "

@@ -31,6 +31,11 @@ CLIPS = {
         ("S02/S2_1st_051_02", "negative", 1, 2, 5, "annotated", "4", "Frame_000000001.jpg"),
         ("S13/S13_1st_051_01", "positive+surprise", 12, 14, 16, "annotated", "1+2(k)", "Frame_000000012.jpg"),
     ]),
+    "cas-me-2": (30, [
+        ("s15/0101_1_12", "negative", 12, 15, 20, "annotated", "4+10", "img1.jpg"),
+        ("s15/0101_2_30", "macro-negative", 30, 33, 36, "midpoint", "4", "img1.jpg"),
+        ("s16/0505_2_3", "macro-positive", 3, 5, 9, "annotated", "12", "img_1.jpg"),
+    ]),
     "samm-lv": (200, [
         ("006/006_1_1_58", "macro", 58, 59, 64, "annotated", "4", "006_1_00055.jpg"),
         ("006/006_1_2_62", "micro", 62, 65, 70, "annotated", "A12B", "006_1_00055.jpg"),
@@ -50,6 +55,7 @@ CLIPS = {
 NOTES = {
     "mmew": ([("mmew/S13/S13-07-051", "corrected")], 0),
     "casme3": ([("casme3/spNO.1/a_12_15", "note"), ("casme3/spNO.40/e_3_0", "excluded")], 0),
+    "cas-me-2": ([("cas-me-2/s15/0101_2_30", "corrected"), ("cas-me-2/s16/0505_1_3", "excluded")], 0),
     "samm-lv": ([("samm-lv/007/007_4_1_3", "note")], 0),
     "smic-e-hs": ([("SMIC-HS-E_annotation.xlsx, Sheet1, row 4", "excluded")], 1),
     **dict.fromkeys(("smic-vis", "smic-nir"), ([], 1)),
@@ -60,6 +66,7 @@ SPELLINGS = {
     "mmew": (("3", "s03-01-052"), ("S03", "S03-01-052")),
     "casme3": (("1", "A_012_15"), ("spNO.1", "a_12_15")),
     "4dme": (("13", "s13_1st_051_01"), ("S13", "S13_1st_051_01")),
+    "cas-me-2": (("15", "0101_01_012"), ("s15", "0101_1_12")),
     "samm-lv": (("6", "6_1_2_062"), ("006", "006_1_2_62")),
     "smic-e-hs": (("3", "S3_NE_2"), ("s03", "s03_ne_02")),
     "smic-vis": (("11", "s11_ne_2"), ("s11", "s11_ne_02")),
@@ -147,6 +154,8 @@ BROKEN = [
     ("4dme", gone(GRAY), None),
     ("4dme", cell(0, 6, "Mood"), "lacks the columns Emotion"),
     ("4dme", cell(2, 6, None), None),
+    ("cas-me-2", cell(0, 1, "disgust1_1"), "has no sheet CASFEcode_final|CASMEcode_final, only Sheet1"),
+    ("cas-me-2", gone("rawpic/s16"), None),
     ("samm-lv", gone("SAMM_longvideos/007_4"), None),
     ("samm-lv", cell(9, 7, "Kind"), "lacks the columns Type"),
     ("samm-lv", cell(10, 7, None), None),
