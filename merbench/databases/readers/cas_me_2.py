@@ -9,21 +9,26 @@ a macro-expression is written ``macro-positive``.
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from merbench.contracts.databases import DatabaseCard
 from merbench.contracts.notes import Note, NoteKind
 from merbench.databases.reading.layouts import TreeForm, groups
 from merbench.databases.reading.sheet_database import SheetDatabase
 from merbench.databases.reading.sheets import Sheet, SheetForm, read_sheet
 
-_FILE = {"files": r"(?:CAS\(ME\)\^?2)?[-_ ]?code_final.*", "example": "CAS(ME)^2code_final.xlsx"}
+
+def _form(title: str, columns: str) -> SheetForm:
+    return SheetForm(
+        files=r"(?:CAS\(ME\)\^?2)?[-_ ]?code_final.*",
+        example="CAS(ME)^2code_final.xlsx",
+        columns={word: (word,) for word in columns.split()},
+        headless=title,
+    )
 
 
-def _columns(words: str) -> dict[str, tuple[str, ...]]:
-    return {word: (word,) for word in words.split()}
-
-
-_SUBJECTS = SheetForm(**_FILE, columns=_columns("other folder index"), headless="naming rule1")
-_VIDEOS = SheetForm(**_FILE, columns=_columns("first second"), headless="naming rule2")
+_SUBJECTS = _form("naming rule1", "other folder index")
+_VIDEOS = _form("naming rule2", "first second")
 
 
 def _spelled(subject: str, clip: str) -> tuple[str, str]:
@@ -55,14 +60,15 @@ class _CasMe2(SheetDatabase):
         rules = read_sheet(sheet.path, _SUBJECTS).rows.to_dict("records")
         people = {str(cells["index"]): cells["folder"] for cells in rules}
         codes = _codes(sheet.path)
-        rows = sheet.rows.copy()
-        for row, cells in sheet.rows.to_dict("index").items():
+        rows = sheet.rows.to_dict("records")
+        for cells in rows:
             video, _, index = str(cells["clip"]).rpartition("_")
-            rows.loc[row, "subject"] = people.get(str(cells["subject"]))
-            rows.loc[row, "clip"] = f"{codes.get(video.lower(), video)}_{index}_{cells['onset']}"
+            cells["subject"] = people.get(str(cells["subject"]))
+            cells["clip"] = f"{codes.get(video.lower(), video)}_{index}_{cells['onset']}"
             macro = str(cells["type"]).lower().startswith("macro")
-            rows.loc[row, "emotion"] = cells["emotion"] and f"{'macro-' * macro}{cells['emotion']}"
-        return super()._identified(Sheet(sheet.path, sheet.title, rows, sheet.letters), notes, kind)
+            cells["emotion"] = cells["emotion"] and f"{'macro-' * macro}{cells['emotion']}"
+        table = pd.DataFrame(rows, sheet.rows.index, dtype=object)
+        return super()._identified(Sheet(sheet.path, sheet.title, table, sheet.letters), notes, kind)
 
 
 _EMOTIONS = ("negative", "others", "positive", "surprise")
@@ -86,9 +92,5 @@ DATABASE = _CasMe2(
     folder_of=lambda subject, clip: (subject, clip.partition("_")[0]),
     fps=30,
     emotions=(*_EMOTIONS, *(f"macro-{word}" for word in _EMOTIONS)),
-    sheet=SheetForm(
-        **_FILE,
-        columns=_columns("subject clip onset apex offset aus emotion type"),
-        headless="CASFEcode_final|CASMEcode_final",
-    ),
+    sheet=_form("CASFEcode_final|CASMEcode_final", "subject clip onset apex offset aus emotion type"),
 )

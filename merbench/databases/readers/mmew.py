@@ -1,7 +1,8 @@
 """MMEW: spontaneous micro-expressions at 90 frames a second (Ben et al., IEEE TPAMI 2021).
 
-Frames are in ``Micro_Expression/happiness/S03-01-002/1.jpg``: person, index of the emotion, sample; they are numbered
-from 1, and so are onset, apex and offset. ``Macro_Expression`` has single pictures of the same people and is not read.
+Frames are in ``Micro_Expression/happiness/S03-01-002/1.jpg``: person, index of the emotion, sample; the owners' page
+describes ``S03/happiness/S03-01-002``. They are numbered from 1, and so are onset, apex and offset. The folder
+``Macro_Expression`` has single pictures of the same people and is not read.
 """
 
 from merbench.contracts.databases import DatabaseCard
@@ -19,6 +20,12 @@ def _spelled(subject: str, clip: str) -> tuple[str, str]:
     return f"S{own:02d}", f"S{own:02d}-{emotion}-{index}"
 
 
+def _key(names: tuple[str, ...]) -> tuple[str, str]:
+    return _spelled(names[-1].partition("-")[0], names[-1].upper())
+
+
+_EMOTION, _CLIP = "happiness|surprise|anger|disgust|fear|sadness|others|repression", r"S\d+-\d+-\d+"
+
 DATABASE = SheetDatabase(
     card=DatabaseCard(
         name="mmew",
@@ -30,10 +37,18 @@ DATABASE = SheetDatabase(
         untried=True,
     ),
     tree=TreeForm(
-        levels=("happiness|surprise|anger|disgust|fear|sadness|others|repression", r"S\d+-\d+-\d+"),
+        levels=(_EMOTION, _CLIP),
         example="Micro_Expression/happiness/S03-01-002",
         spelled=str.upper,
-        key=lambda names: _spelled(names[-1].partition("-")[0], names[-1].upper()),
+        key=_key,
+        also=(
+            TreeForm(
+                levels=(r"S\d+", _EMOTION, _CLIP),
+                example="Micro_Expression/S03/happiness/S03-01-002",
+                foreign=".*macro",
+                key=_key,
+            ),
+        ),
     ),
     spelling=("subject S03, clip S03-01-002", _spelled),
     fps=90,

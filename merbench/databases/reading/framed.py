@@ -112,7 +112,7 @@ class FramedDatabase(ABC):
         if len(trees) > 1:
             others = ", ".join(f"{other.shown} ({other.kind})" for other in trees[1:])
             notes.append(Note("note", f"using the frames of {tree.shown} ({tree.kind}), not of {others}"))
-        disk = self._clip_folders(folder, tree.path, notes)
+        disk = self._clip_folders(folder, tree.path, tree.form, notes)
         annotations, sheet = self._annotations(folder, places, disk, notes)
         rows = []
         for annotation in annotations:
@@ -146,20 +146,17 @@ class FramedDatabase(ABC):
         """Return the clip's own folder, or the one that holds it."""
         return disk.get((subject, clip)) or disk.get(self.folder_of(subject, clip))
 
-    def _clip_folders(self, folder: Path, tree: Path, notes: list[Note]) -> dict[tuple[str, str], Path]:
+    def _clip_folders(self, folder: Path, tree: Path, form: TreeForm, notes: list[Note]) -> dict[tuple[str, str], Path]:
         """Return (subject, clip) -> folder of all the tree's clips."""
         disk: dict[tuple[str, str], Path] = {}
-        for place, names in clip_folders(tree, self.tree):
+        for place, names in clip_folders(tree, form):
             shown = place.relative_to(folder).as_posix()
             try:
                 if names is None:
                     raise DataError("the name is not of this database")
-                if self.tree.key:
-                    key = self.tree.key(names)
-                else:
-                    key = self.identity(names[0].lower(), self.tree.spelled(names[-1]))
+                key = form.key(names) if form.key else self.identity(names[0].lower(), form.spelled(names[-1]))
             except (DataError, ValueError):
-                notes.append(Note("excluded", f"the folder name is not of the form {self.tree.example}", shown))
+                notes.append(Note("excluded", f"the folder name is not of the form {form.example}", shown))
                 continue
             if key in disk:
                 name = "/".join((self.dataset, *key))

@@ -31,6 +31,7 @@ class TreeForm:
     frames: str = ".*"  # expression for the names of frames, where other databases have the same folders
     #: The levels' names -> subject and folder as the reader spells them, or ValueError; None: first and last level.
     key: Callable[[tuple[str, ...]], tuple[str, str]] | None = None
+    also: "tuple[TreeForm, ...]" = ()  # other forms in which the same tree is found
 
 
 def groups(pattern: str, text: str) -> tuple[str, ...]:
@@ -45,6 +46,7 @@ class _Tree(NamedTuple):
     path: Path
     kind: Kind
     shown: str  # its name within the given folder
+    form: TreeForm
 
 
 def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderContent]]:
@@ -54,17 +56,18 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderCo
     roots: set[Path] = set()  # not searched below: the survey asks after it has yielded a folder
     for place in survey(folder, ends=lambda place: place.path in roots):
         places.append(place)
-        if not _holds_subjects(place, form):
+        own = next((each for each in (form, *form.also) if _holds_subjects(place, each)), None)
+        if own is None:
             continue
         roots.add(place.path)
         below = place.path.relative_to(folder)
         names = [*reversed(below.parts), folder.name]
         above = [*names, *reversed(folder.absolute().parent.parts[-2:])]
-        if not re.match(form.foreign, "/".join(above), re.IGNORECASE) and _has_own_frames(place.path, form):
+        if not re.match(own.foreign, "/".join(above), re.IGNORECASE) and _has_own_frames(place.path, own):
             shown = below.as_posix() if below.parts else folder.name
-            trees.append(_Tree(place.path, _kind(place.path, names, form), shown))
+            trees.append(_Tree(place.path, _kind(place.path, names, own), shown, own))
     if len(trees) > 1:  # preferred: by kind, then with most clips
-        trees.sort(key=lambda tree: (PREFERRED.index(tree.kind), -sum(1 for _ in clip_folders(tree.path, form))))
+        trees.sort(key=lambda tree: (PREFERRED.index(tree.kind), -sum(1 for _ in clip_folders(tree.path, tree.form))))
     return trees, places
 
 
@@ -113,7 +116,7 @@ def read_newest(places: Sequence[FolderContent], form: SheetForm, notes: list[No
     `notes` gets a line for a choice among several, and for a file that has the name of a sheet and can't be read;
     DataError if none can be read.
     """
-    named = re.compile(rf"(?:{form.files})\.xlsx?", re.IGNORECASE)
+    named = re.compile(rf"(?:{form.files})\.(?:xlsx?|csv)", re.IGNORECASE)
     paths = [place.path / name for place in places for name in place.files if named.fullmatch(name)]
     paths.sort(key=lambda path: _age(path.name), reverse=True)
     problems = []
@@ -133,7 +136,11 @@ def read_newest(places: Sequence[FolderContent], form: SheetForm, notes: list[No
     return None
 
 
-def _age(name: str) -> tuple[str, int]:
-    """Return date and version of a sheet as its name gives them."""
+def _age(name: str) -> tuple[str, int, bool]:
+    """Return date and version of a sheet as its name gives them, and that it is the owners' own, an Excel file."""
     versions = map(int, re.findall(r"_v([0-9]{1,3})(?![0-9])", name))
-    return max(re.findall(r"(?:19|20)[0-9]{6}", name), default=""), max(versions, default=0)
+    return (
+        max(re.findall(r"(?:19|20)[0-9]{6}", name), default=""),
+        max(versions, default=0),
+        not name.lower().endswith(".csv"),
+    )

@@ -1,9 +1,10 @@
-"""Annotation sheets: the rows of the annotation table, anywhere in an Excel file.
+"""Annotation sheets: the rows of the annotation table, anywhere in an Excel file, or in a CSV file.
 
 The header row is found by its column names, so titles above it, and moved or additional columns are allowed. Values
 are read as stored: formulas are not computed, and nothing is executed.
 """
 
+import csv
 import io
 import re
 import warnings
@@ -64,7 +65,7 @@ class Sheet:
 
 
 def read_sheet(path: Path, form: SheetForm) -> Sheet:
-    """Read the table with the columns of `form` from an Excel file, ``.xlsx`` or ``.xls``, recognised by content.
+    """Read the table with the columns of `form` from an Excel file, known by its content, or a ``.csv``, by its name.
 
     Of several sheets that have all the required columns, the one with most rows is used. Rows without any of the
     columns are ignored. DataError, which names file, sheet, row or cell, if the file is missing, too large, encrypted,
@@ -116,6 +117,8 @@ def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
             yield from _xlsx(path)
         elif head.startswith(b"\xd0\xcf\x11\xe0"):
             yield from _xls(path)
+        elif path.suffix.lower() == ".csv" and size:
+            yield from _csv(path)
         else:
             what = "empty" if not size else "not an Excel file"
             raise DataError(f"{path} is {what}: copy the annotation sheet again, or save it as .xlsx")
@@ -134,6 +137,18 @@ def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(8)
+
+
+def _csv(path: Path) -> Iterator[tuple[str, list[_Row]]]:
+    """Yield the one table of a file in UTF-8, or else in GBK, with commas, semicolons or tabs."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("gb18030")  # contains GBK; what it can't decode is reported as damaged
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    rows = enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), start=1)
+    yield "CSV", _filled(path, "CSV", ((number, cells[:_MOST_COLUMNS]) for number, cells in rows))
 
 
 def _xlsx(path: Path, stored_values: bool = True) -> Iterator[tuple[str, list[_Row]]]:

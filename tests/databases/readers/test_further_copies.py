@@ -7,6 +7,7 @@ from support import miniature
 from support.miniature import FURTHER, clip_notes, copy_notes
 from support.refusals import refusal
 
+from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import SAME_PEOPLE, FrameDatabase
 from merbench.contracts.errors import DataError
 from merbench.databases import DATABASES
@@ -114,6 +115,20 @@ def test_each_camera_reads_its_own_tree(tmp_path):
     assert {shared[name] for name in ("smic-vis", "smic-nir", "smic-e-hs")} == {"smic-hs"}
 
 
+def test_mmew_is_read_by_emotion_and_by_person(tmp_path):
+    folder = miniature.write_further(tmp_path, "mmew")
+    expected = DATABASES.get("mmew").read(folder)
+    for clip in list((folder / MICRO).glob("*/*")):
+        place = folder / MICRO / clip.name[:3] / clip.parent.name
+        place.mkdir(parents=True)
+        clip.rename(place / clip.name)
+    for name in ("happiness", "others"):
+        (folder / MICRO / name).rmdir()
+    reading = DATABASES.get("mmew").read(folder)
+    assert clips_digest(reading.clips) == clips_digest(expected.clips)
+    assert reading.layout.startswith(f"raw frames in {MICRO}, ")
+
+
 def test_the_newest_version_of_a_sheet_is_read(tmp_path):
     folder = miniature.write_further(tmp_path, "casme3")
     sheet, grid, _ = FURTHER["casme3"]
@@ -121,6 +136,21 @@ def test_the_newest_version_of_a_sheet_is_read(tmp_path):
     reading = DATABASES.get("casme3").read(folder)
     assert sheet in reading.layout
     assert len(reading.clips) == 3
+
+
+@pytest.mark.parametrize(("coding", "delimiter"), [("utf-8-sig", ","), ("gbk", ";"), ("utf-8", "\t")])
+def test_a_sheet_may_be_csv(coding, delimiter, tmp_path):
+    folder = miniature.write_further(tmp_path, "mmew")
+    expected = DATABASES.get("mmew").read(folder)
+    sheet, grid, _ = FURTHER["mmew"]
+    (folder / sheet).unlink()
+    lines = [delimiter.join("" if cell is None else str(cell) for cell in [*row[:7], "\u5907\u6ce8"]) for row in grid]
+    (folder / "MMEW_Micro_Exp.csv").write_bytes("\r\n".join(lines).encode(coding))
+    reading = DATABASES.get("mmew").read(folder)
+    assert clips_digest(reading.clips) == clips_digest(expected.clips)
+    assert reading.layout.endswith("sheet MMEW_Micro_Exp.csv (CSV)")
+    (folder / "MMEW_Micro_Exp.csv").write_bytes(b"\xff" + "\r\n".join(lines).encode(coding))
+    assert "damaged" in refusal(DATABASES.get("mmew").read, folder, error=DataError)
 
 
 def cell(row, column, value):
