@@ -80,7 +80,7 @@ DATABASE = _CasMe2(
         datasets={"cas-me-2": "CAS(ME)^2"},
         holds="57 micro- and 300 macro-expressions of 22 subjects",
         licence="apply with a signed licence agreement, for academic research",
-        source="http://fu.psych.ac.cn/CASME/cas(me)2-en.php",
+        source="http://fu.psych.ac.cn/CASME/casme2-en.php (CASME II, of the same owners)",
         untried=True,
     ),
     tree=TreeForm(

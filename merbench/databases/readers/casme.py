@@ -16,7 +16,7 @@ from merbench.databases.reading.sheets import SheetForm
 
 def _spelled(subject: str, clip: str) -> tuple[str, str]:
     own = int(*groups(r"(?:sub)?(\d+)", subject))
-    groups(r"EP\d+\w*", clip)
+    groups(r"\w+", clip)
     return f"sub{own:02d}", clip
 
 
@@ -27,13 +27,13 @@ DATABASE = SheetDatabase(
         datasets={"casme": "CASME"},
         holds="189 clips, 195 in the paper",
         licence="apply with a signed licence agreement, for academic research",
-        source="http://fu.psych.ac.cn/CASME/casme-en.php",
+        source="http://fu.psych.ac.cn/CASME/casme2-en.php (CASME II, of the same owners)",
         untried=True,
     ),
     tree=TreeForm(
-        levels=(r"sub\d+", r"EP\d+\w*"),
+        levels=(r"sub\d+", r"\w+"),
         example="CASME_raw_selected/sub01/EP01_5",
-        frames=r"(?:reg_)?EP\w+-\d+\.\w+",  # those of CASME II are img46.jpg
+        frames=r"(?:reg_)?\w+-\d+\.\w+",  # those of CASME II are img46.jpg
         spelled=lambda clip: re.sub("^ep", "EP", clip, flags=re.IGNORECASE),
     ),
     spelling=("subject sub01, clip EP01_5", _spelled),

@@ -29,7 +29,7 @@ DATABASE = SheetDatabase(
     tree=TreeForm(
         levels=(r"sub\d+", r"EP\d+f?(?:_\d+)*f?"),
         example="CASME2-RAW/sub01/EP02_01f",
-        frames=r"(?!(?:reg_)?EP\w+-\d+\.).*",  # those of CASME, in the same folders
+        frames=r"(?!\w+-\d+\.).*",  # those of CASME, in the same folders
         spelled=lambda clip: clip.upper().replace("F", "f"),
     ),
     spelling=("subject sub01, clip EP02_01f", _spelled),

@@ -1,4 +1,4 @@
-"""SAMM Long Videos: micro- and macro-movements in 147 videos at 200 frames a second (Yap et al., FG 2020).
+"""SAMM Long Videos: micro- and macro-movements in 147 videos at 200 frames a second (Yap et al., arXiv 1911.01519).
 
 Frames are in ``SAMM_longvideos/006_1/006_1_05562.jpg``: subject and inducement code, then the number of the sheet. A
 video holds several clips; a clip is called by the sheet's name and its onset, ``006_1_2_5562``. The sheet has no
