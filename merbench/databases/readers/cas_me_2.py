@@ -88,6 +88,7 @@ DATABASE = _CasMe2(
         example="rawpic/s15/15_0101disgustingteeth",
         key=_folder,
     ),
+    repeats=True,
     spelling=("subject s15, clip 0101_1_557", _spelled),
     folder_of=lambda subject, clip: (subject, clip.partition("_")[0]),
     fps=30,

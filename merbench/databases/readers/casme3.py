@@ -36,6 +36,7 @@ DATABASE = SheetDatabase(
         ignored="depth",
         key=lambda names: (_subject(names[0]), names[1].lower()),
     ),
+    repeats=True,
     spelling=("subject spNO.1, clip a_46_58", _spelled),
     folder_of=lambda subject, clip: (subject, clip.partition("_")[0]),
     fps=30,

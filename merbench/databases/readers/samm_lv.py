@@ -45,6 +45,7 @@ DATABASE = SheetDatabase(
         example="SAMM_longvideos/006_1",
         key=_folder,
     ),
+    repeats=True,
     spelling=("subject 006, clip 006_1_2_5562", _spelled),
     folder_of=_video,
     fps=200,

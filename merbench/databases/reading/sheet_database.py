@@ -23,12 +23,14 @@ class SheetDatabase(FramedDatabase):
     `classes` has ``subject, clip, objective_class``, and is joined where the file is found. Without a column of apexes
     the midpoint is used. `named` makes subject and clip of a row's cells; `labelled` makes the emotion of the clip's
     name and the cell. `inside` has the clips that some sheets give as a further movement, the second or third one
-    (columns ``onset2, offset2`` and so on), of another clip.
+    (columns ``onset2, offset2`` and so on), of another clip. Where a sheet `repeats` rows, the first one counts;
+    elsewhere a clip with two rows is an error.
     """
 
     _: KW_ONLY
     sheet: SheetForm
     classes: SheetForm | None = None
+    repeats: bool = False
     named: Callable[[Mapping[Any, Any]], tuple[str, str]] = lambda cells: (cells["subject"] or "", cells["clip"] or "")
     labelled: Callable[[str, str | None], str | None] = lambda _clip, cell: cell and cell.lower()
     inside: Mapping[tuple[str, str], tuple[tuple[str, str], int]] = field(default_factory=dict)
@@ -80,6 +82,10 @@ class SheetDatabase(FramedDatabase):
                 key = self.identity(written[0].lower(), self.tree.spelled(written[1]))
             except DataError as error:
                 notes.append(Note(kind, "the row does not name a clip", sheet.where(row), str(error)))
+                continue
+            if key in rows and self.repeats:
+                name = "/".join((self.dataset, *key))
+                notes.append(Note(kind, "the row repeats another one", sheet.where(row), name))
                 continue
             if key in rows:
                 both = f"rows {rows[key][0]} and {row} are both {'/'.join((self.dataset, *key))}"

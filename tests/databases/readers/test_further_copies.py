@@ -180,7 +180,7 @@ BROKEN = [
     ("mmew", cell(1, 1, "S04-01-052"), None),  # of another person than the column Subject
     ("casme3", gone("part_A/spNO.1"), None),
     ("casme3", cell(2, 2, "4") and cell(4, 4, "2"), None),
-    ("casme3", lambda f, s, g: miniature.write_sheet(f / s, [*g, g[1]]), "rows 2 and 6 are both casme3/spNO.1/a_4_9"),
+    ("casme3", lambda f, s, g: miniature.write_sheet(f / s, [*g, g[1]]), None),
     ("4dme", gone(GRAY), None),
     ("4dme", cell(0, 6, "Mood"), "lacks the columns Emotion"),
     ("4dme", cell(2, 6, None), None),
