@@ -28,6 +28,7 @@ from merbench.databases.readers import (
     smic_nir,
     smic_vis,
 )
+from merbench.databases.reading.framed import FramedDatabase
 
 #: Spelling in papers, without case and signs -> dataset; ``CAS(ME)^2`` is another database than CASME II.
 _DATASETS = {
@@ -42,7 +43,7 @@ _DATASETS = {
 _SQUARED = "cas-me-2"
 _PLAIN = str.maketrans({"²": "2", "³": "3", **dict.fromkeys("()^-_ \t\u2010\u2011\u2013", None)})
 _MODULES = (cas_me_2, casme, casme2, casme3, fourdme, mmew, samm, samm_lv, smic_e_hs, smic_hs, smic_nir, smic_vis)
-_READERS = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
+_READERS: dict[str, FramedDatabase] = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.
 _FILE = re.compile(r"\.(?:avi|mp4|jpe?g|png|bmp|np[yz]|mat)$", re.IGNORECASE)
