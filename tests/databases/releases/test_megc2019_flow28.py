@@ -153,7 +153,7 @@ COPY_DAMAGES = {
     "two labels for a clip": (_list(lambda rows: [*rows, [*rows[1][:3], "2", *rows[1][4:]]]), TWICE),
     "another class": (_cell(3, "3"), f"{LIST}, line 2: unknown class '3', expected 0 .* 1 .* 2"),
     "a class word": (_cell(3, "negative"), f"{LIST}, line 2: unknown class 'negative'"),
-    "another dataset": (_cell(0, "mmew"), f"{LIST}, line 2: unknown dataset 'mmew', expected casme2, samm or smic"),
+    "another dataset": (_cell(0, "dfme"), f"{LIST}, line 2: unknown dataset 'dfme', expected casme2, samm or smic"),
     "no clip": (_cell(2, ""), f"{LIST}, line 2: casme2: subject 'sub06', clip ''"),
     "a bad subject": (_cell(1, "s06"), f"{LIST}, line 2: casme2: subject 's06', clip 'EP01_01f'"),
     "a clip of another subject": (_cell(1, "007", 9), f"{LIST}, line 10: samm: subject '007', clip '006_1_1'"),
