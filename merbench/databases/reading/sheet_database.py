@@ -59,7 +59,9 @@ class SheetDatabase(FramedDatabase):
             Annotation(
                 *key,
                 where=partial(sheet.where, row),
-                **{name: cells.get(name) for name in ("onset", "offset", "aus")},
+                onset=cells["onset"],
+                offset=cells["offset"],
+                aus=cells.get("aus"),
                 apex=cells["apex"] if source == "annotated" else _midpoint(cells["onset"], cells["offset"]),
                 apex_source=source,
                 emotion=self.labelled(key[1], cells.get("emotion")),
