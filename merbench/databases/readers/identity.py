@@ -99,7 +99,7 @@ class _Spelling:
         return name
 
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
-        """Return the one spelling of a clip; DataError as `dataset` and :func:`normalised`."""
+        """Return the one spelling of a clip; DataError as `dataset`, and as :func:`normalised` for the protocol's."""
         dataset = self.dataset(dataset)
         if dataset not in _READERS:
             return normalised(dataset, subject, clip)
@@ -108,6 +108,8 @@ class _Spelling:
         for name in (last, *above[:1]):  # the file of a frame is in the folder of its clip
             with suppress(DataError):
                 return normalised(dataset, number[1] if number else subject, name)
+        if dataset not in self.titles:  # a foreign clip: of another database than the protocol's, whatever it is called
+            return dataset, subject.strip(), clip.strip()
         return normalised(dataset, subject, last)
 
 
