@@ -24,6 +24,7 @@ from merbench.contracts.methods import Prediction
 from merbench.contracts.specifications import KINDS
 from merbench.engine import environment
 from merbench.engine.fold.opening import FoldTask
+from merbench.prepare.kinds.kind import code_of_kind
 
 _SECONDS = 3600
 
@@ -85,7 +86,8 @@ def main() -> None:
     # From the process that started this one.
     package, folder, refused, fold, one_by_one, content = pickle.load(sys.stdin.buffer)  # noqa: S301
     environment.packages(), environment.hardware()  # looked up before the watch starts
-    KINDS.load_all()  # input kinds are not the method's, although its package may offer them
+    for name, kind in KINDS.load_all()[0].items():  # not the method's, although its package may offer them
+        code_of_kind(name, kind)
     around = _folders(package.partition(".")[0]) if package and not package.startswith("merbench.") else []
     watch = watched(folder, refused, _folders("merbench", "merbench.methods"), around)
     if "." in package:

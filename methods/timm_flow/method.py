@@ -28,7 +28,7 @@ class Settings(FlowConfig):
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(32, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
-    warmup_epochs: float = Field(5, ge=0)
+    warmup_epochs: float = Field(2, ge=0)
     schedule: Literal["constant", "cosine"] = "cosine"
 
     @field_validator("backbone")

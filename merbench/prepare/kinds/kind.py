@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -143,19 +144,24 @@ def kind_of(spec: Specification) -> Kind[Any]:
 
 
 def code_of(spec: Specification) -> str:
-    """Digest the code of an input kind of a package; empty for merbench's own, whose `version` says what changes.
+    """Digest the code of an input kind of a package; empty for merbench's own, whose `version` says what changes."""
+    return code_of_kind(spec.kind, kind_of(spec))
 
-    It covers the folders of the modules with the kind, its specification and their bases, or the module alone where it
-    is in no package.
+
+@cache
+def code_of_kind(name: str, kind: Kind[Any]) -> str:
+    """Digest, once a process, the folders of the modules with a kind, its specification and their bases.
+
+    Of a module that is in no package, the module alone. Empty for a kind of merbench.
     """
-    kind, entry = kind_of(spec), KINDS.entry(spec.kind)
+    entry = KINDS.entry(name)
     if entry.origin == "merbench":
         return ""
     top = entry.module.partition(".")[0]
     modules = {entry.module, *(base.__module__ for cls in (type(kind), kind.spec) for base in cls.__mro__)}
     found = set()
-    for name in (name for name in modules if name.partition(".")[0] == top):
-        path = Path(str(sys.modules[name].__file__))
-        alone = "." not in name and path.name != "__init__.py"
+    for module in (module for module in modules if module.partition(".")[0] == top):
+        path = Path(str(sys.modules[module].__file__))
+        alone = "." not in module and path.name != "__init__.py"
         found.add(files_digest(path.parent, code_files(path if alone else path.parent)))
     return digest(sorted(found))
