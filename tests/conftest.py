@@ -3,7 +3,8 @@
 import csv
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -127,6 +128,16 @@ def right(answers: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 def wrong(answers: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Return the same clips, all predicted negative."""
     return {name: (truth, "negative") for name, (truth, _) in answers.items()}
+
+
+@pytest.fixture(autouse=True)
+def no_plugin_stays() -> Iterator[None]:
+    """Let registries scan anew after a test that installed a package: set up first, it ends last."""
+    yield
+    plugins = sys.modules.get("support.plugins")
+    if plugins is not None and plugins.scanned:
+        plugins.forget()
+        plugins.scanned.clear()
 
 
 @pytest.fixture(autouse=True)
