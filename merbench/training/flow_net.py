@@ -3,13 +3,13 @@
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.contracts.inputs import Flow, Inputs, InputSpec
 from merbench.contracts.methods import TrainingData
+from merbench.training.balance import balanced_weights
 from merbench.training.torch_method import Batch, TorchConfig, TorchMethod
 
 #: Pixels of the published releases; other sizes are resampled from them, see :class:`merbench.contracts.inputs.Flow`.
@@ -38,6 +38,7 @@ class FlowNet(TorchMethod):
     """
 
     Config: ClassVar[type[FlowConfig]] = FlowConfig
+    _weights: Tensor | None
     channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v", "strain")
 
     @classmethod
@@ -47,8 +48,9 @@ class FlowNet(TorchMethod):
 
     def begin(self, train: TrainingData) -> None:
         """Compute the weights of the classes."""
-        weights = balanced_weights(train.labels, len(self.problem.outputs)) if self.config.balanced else None
-        self._weights = None if weights is None else torch.from_numpy(weights).float().to(self._device)
+        self._weights = None
+        if self.config.balanced:
+            self._weights = balanced_weights(train.labels, len(self.problem.outputs)).to(self._device)
 
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Return the images as float32 in 0..1, (n, channels, size, size), channels last in memory."""
@@ -57,16 +59,3 @@ class FlowNet(TorchMethod):
     def loss(self, module: nn.Module, batch: Batch, labels: Tensor) -> Tensor:
         """Return the cross-entropy of the scores."""
         return nn.functional.cross_entropy(self.scores(module, batch), labels, self._weights)
-
-
-def balanced_weights(labels: npt.NDArray[np.integer[Any]], classes: int) -> npt.NDArray[np.float64]:
-    """Return a weight for each class, clips / (classes that occur x clips of the class), 0 for one without clips.
-
-    As scikit-learn's ``class_weight="balanced"``.
-    """
-    counts = np.bincount(labels, minlength=classes)
-    occurring = np.count_nonzero(counts)
-    weights: npt.NDArray[np.float64] = np.divide(
-        counts.sum(), occurring * counts, out=np.zeros(classes), where=counts > 0
-    )
-    return weights

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import TrainingData
 from merbench.training.augmentation import draw_moves, moved
+from merbench.training.balance import balanced_weights
 from merbench.training.torch_method import Batch, TorchMethod
 
 from .config import Config as Settings
@@ -30,10 +31,8 @@ class AffectiveNet(TorchMethod):
 
     def begin(self, train: TrainingData) -> None:
         """Compute the weights of the classes: clips / (classes that occur * clips of the class)."""
-        counts = np.bincount(train.labels, minlength=len(self.problem.outputs))
         if self.config.class_weights == "balanced":
-            weights = len(train.labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-            self._class_weights = torch.tensor(weights, dtype=torch.float32)
+            self._class_weights = balanced_weights(train.labels, len(self.problem.outputs))
 
     def module(self) -> nn.Module:
         """Return the net."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import RunContext, TrainingData
 from merbench.training.augmentation import draw_moves, moved, normalised, small
+from merbench.training.balance import balanced_weights
 from merbench.training.phases import Phase
 from merbench.training.torch_method import Batch, TorchMethod
 
@@ -33,9 +34,8 @@ class ATMGCN(TorchMethod):
         return config.inputs()
 
     def begin(self, train: TrainingData) -> None:
-        """Count the clips of each class."""
-        counts = np.bincount(train.labels, minlength=len(self.problem.outputs)).clip(min=1)
-        self._weights = torch.from_numpy(len(train.labels) / (len(counts) * counts)).float()
+        """Compute the weights of the classes."""
+        self._weights = balanced_weights(train.labels, len(self.problem.outputs))
 
     def module(self) -> nn.Module:
         """Return the net."""

@@ -1,10 +1,5 @@
 """The orthogonal losses, and the class loss."""
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 
@@ -32,13 +27,6 @@ def squared_cosine(motion: Tensor, emotion: Tensor) -> Tensor:
 
 
 ORTHOGONAL = {"cross-batch": cross_batch, "squared-cosine": squared_cosine}
-
-
-def class_weights(labels: npt.NDArray[Any], classes: int) -> Tensor:
-    """Return weights inverse to the classes' clips, with mean 1 over the clips; 0 for a class without clips."""
-    counts = np.bincount(labels, minlength=classes)
-    weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)) * (counts > 0)
-    return torch.tensor(weights, dtype=torch.float32)
 
 
 def class_loss(scores: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:

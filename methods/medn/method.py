@@ -11,13 +11,14 @@ from merbench.contracts.cards import Task
 from merbench.contracts.errors import SetupError
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import TrainingData
+from merbench.training.balance import balanced_weights
 from merbench.training.initial import made_apart
 from merbench.training.torch_method import Batch, TorchMethod
 
 from . import augment
 from .config import Config as Settings
 from .fusion import Fusion
-from .losses import ORTHOGONAL, class_loss, class_weights
+from .losses import ORTHOGONAL, class_loss
 from .motion import Motion, MotionBranch, action_unit_loss, action_unit_weights
 from .sevit import Emotion, SEVit
 
@@ -112,7 +113,7 @@ class MEDN(TorchMethod):
         if self._detects:
             units: npt.NDArray[Any] | None = train.labels
         else:
-            self._classes = class_weights(train.labels, len(self.problem.outputs))
+            self._classes = balanced_weights(train.labels, len(self.problem.outputs))
             units = train.inputs["action_units"].batch() if "action_units" in train.inputs.names() else None
         if units is not None:
             values = torch.from_numpy(np.asarray(units, dtype=np.float32))

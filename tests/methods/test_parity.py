@@ -15,11 +15,8 @@ from merbench.methods.htnet.net import tiled
 from merbench.methods.msctnet.net import Net as MSCTNet
 from merbench.methods.offapexnet.net import Net as OffApexNet
 from merbench.methods.rcn.net import Net as RCN
-from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.testing import assert_close
-
-from merbench.training.flow_net import balanced_weights
 
 BRANCHES = {"one": "0.0", "three_reduce": "1.0", "three": "1.2"}
 BRANCHES |= {"five_reduce": "2.0", "five": "2.2", "pool_proj": "3.1"}
@@ -201,13 +198,9 @@ def test_bdcnn_and_its_augmentation_equal_the_authors(authors):
     assert [config.rate(epoch, 100) for epoch in (0, 79, 80)] == [1, 1, 0.1]
 
 
-def test_magnitude_has_its_zero_at_the_median_and_weights_are_scikit_learns():
+def test_magnitude_has_its_zero_at_the_median():
     flow = np.full((1, 8, 8, 3), 100, np.uint8)
     flow[0, 2, 3, :2] = (103, 104)
     magnitude = with_magnitude(flow)[0, 3]
     assert magnitude[2, 3] == pytest.approx(1)
     assert magnitude.sum() == pytest.approx(1)
-    labels = np.array([0, 0, 0, 2])
-    wanted = compute_class_weight("balanced", classes=np.array([0, 2]), y=labels)
-    assert balanced_weights(labels, 3)[[0, 2]] == pytest.approx(wanted)
-    assert balanced_weights(labels, 3)[1] == 0

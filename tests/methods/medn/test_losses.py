@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from merbench.methods.medn.config import Config
 from merbench.methods.medn.fusion import Fusion
-from merbench.methods.medn.losses import ORTHOGONAL, class_loss, class_weights, cross_batch, squared_cosine
+from merbench.methods.medn.losses import ORTHOGONAL, class_loss, cross_batch, squared_cosine
 from merbench.methods.medn.method import Net
 from torch import nn
 from torch.testing import assert_close
@@ -86,14 +86,6 @@ def test_the_class_loss_is_the_value_of_a_loop(clips, smoothing, seed):
         share += weights[label]
     found = class_loss(scores, labels, torch.tensor(weights), smoothing)
     assert found.item() == pytest.approx(total / share, rel=1e-4, abs=1e-6)
-
-
-def test_class_weights_give_every_present_class_the_same_sum():
-    for labels in ([0], [3, 3, 1], [0] * 9 + [1] * 3 + [2]):
-        counts = np.bincount(labels, minlength=4)
-        expected = [len(labels) / np.count_nonzero(counts) if count else 0 for count in counts]
-        assert (class_weights(np.array(labels), 4).numpy() * counts).tolist() == pytest.approx(expected)
-        assert (class_weights(np.array(labels), 4).numpy()[counts == 0] == 0).all()
 
 
 def test_every_fusion_is_its_formula_and_learns():
