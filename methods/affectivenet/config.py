@@ -20,8 +20,8 @@ class Config(TorchConfig):
     - span: the frames that are pooled
     - magnify: ``evm`` magnifies the frames first
     - faces, align: how faces are found, and whether all frames are moved by the onset's transform
-    - centred: subtract the picture's median level, near which lies what did not move, so that 0, which a crop adds
-      around the picture, is no movement; else levels are in 0..1
+    - centred: subtract the picture's median level: still places are near it, and a crop fills its border with 0; else
+      levels are in 0..1
 
     The net:
 

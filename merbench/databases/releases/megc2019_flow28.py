@@ -102,7 +102,7 @@ class FlowImages:
             known = {_stem(Path(path)) + ending for path in rows.path for ending in ("", *self.endings)}
             unlisted = sorted(image.name for image in _images(folder).iterdir() if _stem(image) not in known)
             if unlisted:
-                said = f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted)}"
+                said = f"{len(unlisted)} files of {IMAGES} are not in the list: {listed(unlisted, most=5)}"
                 notes.append(Note("note", said))
         elif any(flat):
             has, lacks = (LIST, f"{IMAGES}/") if flat[0] else (IMAGES, LIST)
