@@ -21,6 +21,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from _pages import between_marks, write_pages
+
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import InputSpec
 from merbench.engine.environment import uses_torch
@@ -29,7 +31,6 @@ from merbench.engine.plan.sanity import FLOORS
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE, README = (ROOT / path for path in ("benchmarks/methods.json", "docs/methods.md", "benchmarks/README.md"))
-MARKS = "<!-- methods.py: begin -->", "<!-- methods.py: end -->"
 LAST = CLASSICAL, FLOORS_AND_SANITY = "Classical", "Floors and sanity rows"  # families, below the nets
 FOLDS = 68
 
@@ -179,12 +180,9 @@ def _markdown(head: list[str], lines: list[list[str]], text: int) -> str:
 
 def pages() -> dict[Path, str]:
     """Return both pages with the current tables."""
-    found = {}
-    for path, table in ((PAGE, page_table()), (README, cost_table())):
-        before, begin, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
-        _, end, after = rest.partition(MARKS[1])
-        found[path] = f"{before}{begin}\n\n{table}\n\n{end}{after}"
-    return found
+    return {
+        path: between_marks(path, "methods.py", table) for path, table in ((PAGE, page_table()), (README, cost_table()))
+    }
 
 
 def kept() -> dict[str, dict[str, Any]]:
@@ -217,9 +215,7 @@ def main() -> None:
             if found := measured_alone(name, configuration, options.seconds):
                 keep(name, configuration, found)
                 print(f"{name}:{configuration} {json.dumps(found)}", flush=True)
-    for path, text in pages().items():
-        path.write_text(text, encoding="utf-8")
-        print(f"written: {path.relative_to(ROOT)}")
+    write_pages(pages())
 
 
 if __name__ == "__main__":

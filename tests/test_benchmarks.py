@@ -1,4 +1,4 @@
-"""Benchmarks whose tables or commands others rely on: the cost of all methods, and the figures of a GPU."""
+"""Benchmarks whose tables or commands others rely on: what methods see, their cost, and the figures of a GPU."""
 
 import json
 import runpy
@@ -7,14 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.metrics import f1_score
+from support.coded_clips import answered, coded_clips
+from support.recording import made_up_run, run_file, run_key
+
+from merbench.contracts.clips import IDENTITY
+from merbench.scoring.same_units import same_units
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 
 
-def test_pages_list_every_method_and_configuration_with_the_measured_costs():
-    for path, text in runpy.run_path(str(BENCHMARKS / "methods.py"))["pages"]().items():
-        assert path.read_text(encoding="utf-8") == text, "write it again: uv run python benchmarks/methods.py --pages"
+@pytest.mark.parametrize("script", ["methods.py", "planted_truth.py"])
+def test_pages_show_every_method_and_the_figures_that_are_kept(script, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    for path, text in runpy.run_path(str(BENCHMARKS / script))["pages"]().items():
+        assert path.read_text(encoding="utf-8") == text, f"write it again: uv run python benchmarks/{script} --pages"
 
 
 @pytest.mark.slow
@@ -48,3 +56,36 @@ def test_gpu_figures_can_be_tried_on_a_cpu_and_failures_are_skipped(tmp_path):
         assert found[name]["epoch_s"] > 0
         assert f"| {name} | {found[name]['epoch_s']:.4f} |" in table
     assert "| ststnet, one by one | skipped: not done in time |" in said("one by one", "--seconds", ".1")
+
+
+def test_gains_are_those_of_the_same_clips(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    script = runpy.run_path(str(BENCHMARKS / "planted_truth.py"))
+    clips, classes = coded_clips()
+    shared = clips[same_units(clips, classes)]
+
+    def made(method, right):
+        said = [answer for _, answer in answered(right).values()]
+        table = clips.assign(truth=classes, predicted=said, score_negative=[right * len(word) for word in said])
+        folds = {"all": len(clips)}
+        file = run_file(method, run_key(method), protocol="toys", data="toys", parts={"full": ""}, folds=folds)
+        return made_up_run(file, table.sample(frac=1, random_state=int(9 * right)))
+
+    zero, one, other = made("net", 0.5), made("net", 0.8), made("other", 0.2)
+    only = set(shared[IDENTITY].itertuples(index=False, name=None))
+    found = script["figures"]([zero, one], {"other": other}, only)
+
+    def uf1(run, inside):
+        table = run.predictions.loc[inside]
+        return f1_score(table.truth, table.predicted, average="macro")
+
+    pair = one.predictions.predicted == zero.predictions.predicted.reindex(one.predictions.index)
+    assert found["same_predictions"] == pair.sum()
+    assert not found["same_scores"]
+    assert found["shared_clips"] == len(shared)
+    for figures, inside in ((found, clips.index), (found["shared"], shared.index)):
+        assert figures["gain"]["uf1"] == pytest.approx(uf1(one, inside) - uf1(zero, inside), abs=1e-6)
+    assert found["minus_other"]["uf1"] == pytest.approx(uf1(one, clips.index) - uf1(other, clips.index), abs=1e-6)
+    same = script["figures"]([one, one], {}, only)
+    assert same["same_scores"]
+    assert same["gain"] == {"uf1": 0, "low": 0, "high": 0}
