@@ -156,7 +156,7 @@ def page_table() -> str:
         fast = "under 1" if whole is not None and whole < 1 else _short(whole, not costs.get("measured", True))
         figures = [_short(costs.get("parameters")), _short(costs.get("gmac")), fast]
         found.setdefault(family(method), []).append([name, configuration, _sees(method, configuration), *figures])
-    return "\n\n".join(f"## {name}\n\n{_markdown(head, lines, text=3)}" for name, lines in found.items())
+    return "\n\n".join(f"## {name}\n\n{markdown(head, lines, text=3)}" for name, lines in found.items())
 
 
 def cost_table() -> str:
@@ -170,10 +170,11 @@ def cost_table() -> str:
         about = not costs.get("measured", True)
         figures = [_short(costs.get(field), about and field == "fold_s") for field in fields]
         lines.append([f"`{method.card.name}`", configuration, *figures])
-    return _markdown(["method", "configuration", *fields.values()], lines, text=2)
+    return markdown(["method", "configuration", *fields.values()], lines, text=2)
 
 
-def _markdown(head: list[str], lines: list[list[str]], text: int) -> str:
+def markdown(head: list[str], lines: list[list[str]], text: int) -> str:
+    """Return a Markdown table whose first `text` columns are texts, the others figures."""
     rule = ["---"] * text + ["--:"] * (len(head) - text)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])
 

@@ -22,6 +22,7 @@ from merbench.cli.export import export
 from merbench.cli.folds import folds
 from merbench.cli.import_log import import_
 from merbench.cli.methods import methods
+from merbench.cli.power import power
 from merbench.cli.protocols import protocols
 from merbench.cli.run import run
 from merbench.cli.score import score
@@ -57,6 +58,7 @@ app.command(epilog="Example: merbench methods ststnet")(methods)
 app.command(epilog="Example: merbench protocols megc2019")(protocols)
 app.command(epilog="Example: merbench check-method svm-flow ststnet")(check_method)
 app.command(epilog="Example: merbench check-claim --protocol megc2019 --part smic --uf1 .2000 --uar .5280")(check_claim)
+app.command(epilog="Example: merbench power --protocol megc2019")(power)
 app.command(epilog="Example: merbench check-protocol mine.yaml --data casme2+samm")(check_protocol)
 app.command(epilog="Example: merbench doctor")(doctor)
 
