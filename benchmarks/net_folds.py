@@ -1,8 +1,8 @@
 """A fold of every flow net: merbench against a straight loop, as authors of such nets write it; one thread each.
 
-The straight loop trains the same net with the same loss and batch size: a shuffling DataLoader over a TensorDataset, contiguous maps
-(n, channels, height, width), torch's plain optimiser, `loss.item()` at each step, and a pass over the test fold after each
-epoch, from which public code takes its best one. Folds of megc2019-flow28 at the size of a configuration, few epochs.
+The straight loop trains the same net with the same loss and batch size: a shuffling DataLoader over a TensorDataset,
+contiguous maps (n, channels, height, width), torch's plain optimiser, `loss.item()` at each step, and a pass over the
+test fold after each epoch, from which public code takes its best one. Few epochs of a fold of megc2019-flow28.
 
 Run: uv run python benchmarks/net_folds.py [PATH of megc2019-flow28] [--methods NAME:CONFIGURATION ...] [--rounds 3]
 """
@@ -28,8 +28,8 @@ FOLD = "casme2/sub01"
 #: Every net on flow images, at sizes that a CPU trains, and the epochs that are timed.
 NETS = {
     "ststnet:default": 20, "rcn:a-28px-32": 3, "rcn:s-28px-32": 3, "rcn:w-28px-32": 3, "rcn:p-28px-32": 3,
-    "rcn:c-28px-32": 3, "rcn:f-28px-32": 3, "off-apexnet:default": 4, "dual-inception:batch-32": 2, "msct-net:default": 1,
-    "htnet:width-64": 1, "bdcnn:block-40": 1,
+    "rcn:c-28px-32": 3, "rcn:f-28px-32": 3, "off-apexnet:default": 4, "dual-inception:batch-32": 2,
+    "msct-net:default": 1, "htnet:width-64": 1, "bdcnn:block-40": 1,
 }  # fmt: skip
 
 
