@@ -80,7 +80,7 @@ def find_power(source: Source, difference: float, seeds: int = 1, samples: int =
 def smallest_difference(source: Source, seeds: int = 1, samples: int = SAMPLES, start: int = 0) -> float:
     """Return the smallest difference in UF1 that is found with a power of `WANTED`, by bisection; NaN for none.
 
-    It is exact to .002, besides the sampling of the power, whose standard error is .018 with 500 samples.
+    It is exact to .002; the power is that of a sample, with a standard error of .018 for 500.
     """
     low, high = 0.0, _MOST
     for _ in range(_STEPS):
