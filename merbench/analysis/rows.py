@@ -39,9 +39,9 @@ class Row:
     meaning of the protocol, each clip's label and fold; synthetic data, methods with disclosures and imported logs are
     ranked apart. `status` is ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are
     for the reader: disclosures, missing folds, mixed packages. Only complete rows whose runs are all
-    :class:`~merbench.analysis.held.HeldRun` are ranked. `p_best` is of UF1 on all clips being equal to that of
-    the best row it ranks with, see :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for
-    one without rank. `by_subject` are each subject's confusion matrices, see
+    :class:`~merbench.analysis.held.HeldRun` are ranked, unless there is a reason against it, see `unranked`. `p_best` is
+    of UF1 on all clips being equal to that of the best row it ranks with, see
+    :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank. `by_subject` are each subject's confusion matrices, see
     :func:`merbench.analysis.cache.row_scores`.
     """
 
@@ -68,13 +68,14 @@ class Row:
 
     @property
     def ranked(self) -> bool:
-        """Whether it gets a rank.
-
-        It is complete, compared with its protocol, discloses the files that it read, and is not a sanity row.
-        """
-        disclosed = not any(run.undisclosed for run in self.runs)
+        """Whether it gets a rank: it is complete, compared with its protocol, and neither unranked nor a sanity row."""
         whole = self.status == "complete" and bool(self.scores) and not self.sanity
-        return whole and self.compared_with is not None and disclosed
+        return whole and self.compared_with is not None and not self.unranked
+
+    @property
+    def unranked(self) -> list[str]:
+        """Why it gets no rank though it may be complete: reasons on its card, and files that it does not disclose."""
+        return list(dict.fromkeys(reason for run in self.runs for reason in unranked(run)))
 
     @property
     def holes(self) -> list[str]:
@@ -95,7 +96,7 @@ class Row:
             "status": self.status, "folds": self.folds, "seeds": len(self.runs),
             "run_ids": [run.file.run_id for run in self.runs], "compared_with": self.compared_with,
         }  # fmt: skip
-        shared |= {"warnings": file.warnings} if file.warnings else {}
+        shared |= {name: said for name in ("warnings", "not_ranked") if (said := getattr(file, name))}
         return [
             _ordered(shared | figures_of(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
             for part, score in ((part, self.scores.get(part)) for part in self.parts)
@@ -234,8 +235,8 @@ def _told_apart(rows: list[Row]) -> list[Row]:
 
 def _order(row: Row) -> tuple[Any, ...]:
     score = row.scores.get("full")
-    unranked = row.status != "complete" or row.compared_with is None or any(run.undisclosed for run in row.runs)
-    return (row.comparable, row.sanity, unranked, -(score.uf1 if score else -1.0), row.label)
+    last = row.status != "complete" or row.compared_with is None or bool(row.unranked)
+    return (row.comparable, row.sanity, last, -(score.uf1 if score else -1.0), row.label)
 
 
 def _row(group: list[RecordedRun]) -> Row:
@@ -279,11 +280,15 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
         )
     if (why := why_not_held(group)) and not file.sanity:
         said.append(f"not ranked: its clips and labels could not be compared with its protocol: {why}")
-    if files := {path: sha256 for run in group for path, sha256 in run.undisclosed.items()}:
-        said.append(f"not ranked: {undisclosed_text(files)}")
+    said += [f"not ranked: {reason}" for reason in dict.fromkeys(why for run in group for why in unranked(run))]
     said += [f"does not verify: {problem}" for run in group for problem in run.problems]
     mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
     return said + ([f"folds differ in {', '.join(mixed)}"] if mixed else [])
+
+
+def unranked(run: RecordedRun) -> list[str]:
+    """Return why a run that may be complete gets no rank, each reason in a few words or a line."""
+    return [*run.file.not_ranked, *([undisclosed_text(run.undisclosed)] if run.undisclosed else [])]
 
 
 def undisclosed_text(files: Mapping[str, str]) -> str:

@@ -225,9 +225,9 @@ def _complete(checked: CheckedMethod) -> _Verdict:
         return "failed", str(error)
     said = [
         listed(card.tasks),
-        "transductive" if card.transductive else "inductive",
+        "transductive" if checked.fold_task.transductive else "inductive",
         "deterministic" if card.deterministic else "random",
-        f"weights have seen {listed(card.data_seen) or 'no data'}",
+        f"weights have seen {listed(card.facts('data_seen', checked.fold_task.config)) or 'no data'}",
         "AU labels at test" if card.au_labels_at_test else "no AU labels at test",
         f"configurations ({len(card.configurations)}) and ablations ({len(changes)}) are valid",
     ]
@@ -282,7 +282,7 @@ def _labels_at_test(checked: CheckedMethod) -> _Verdict:
 
 @_check("card: data seen", "files such as weights are read only if the card names their training data")
 def _data_seen(checked: CheckedMethod) -> _Verdict:
-    read, seen = checked.alone.files, checked.method.card.data_seen
+    read, seen = checked.alone.files, checked.method.card.facts("data_seen", checked.fold_task.config)
     if read and not seen:
         return "failed", f"the card does not name the data behind the files that are read: {listed(read, 3)}"
     said = f"files read: {listed(read, 3)}" if read else "no file is read in this configuration"

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from merbench.contracts.cards import Task
+from merbench.contracts.cards import Task, holds
 from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
-from merbench.contracts.methods import AuxiliaryData, MethodConfig, Problem, declared_auxiliary, declared_transductive
+from merbench.contracts.methods import AuxiliaryData, MethodConfig, Problem, declared_auxiliary
 from merbench.engine.fold.opening import FoldTask, auxiliary_people
 from merbench.engine.plan.catalogue import RegisteredMethod
 from merbench.prepare.kinds.kind import kind_of
@@ -45,7 +45,7 @@ def synthetic_task(method: RegisteredMethod, config: MethodConfig, task: Task, p
         split=split,
         inputs=_inputs(specs, split),
         seed=0,
-        transductive=declared_transductive(method.cls, card, config),
+        transductive=holds(card.transductive, config),
         au_labels_at_test=card.au_labels_at_test,
         requires=card.required_packages(),
         auxiliary={name: _auxiliary(name, own or specs, split.problem) for name, own in declared.items()},

@@ -1,6 +1,6 @@
 """The card of a method, ``card.yaml`` in its folder: metadata, inputs, configurations, disclosures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -11,6 +11,9 @@ from merbench.contracts.yamlfiles import keyed_error
 
 Task = Literal["classification", "au-detection"]
 Settings = dict[str, Any]
+#: With which settings a fact holds: always, never, or with a mapping of settings to a value, or to a list of values,
+#: any of them; of several mappings, with any of them.
+When = bool | Settings | list[Settings]
 #: Keys of earlier versions, and their names now.
 _RENAMED = {"without_gpu": "cpu", "short": "quick"}
 
@@ -48,16 +51,19 @@ class Card(BaseModel):
     #: Group -> row -> the settings that the row changes; ``merbench ablate`` compares each with the whole method.
     ablations: dict[str, dict[str, Settings]] = {}
     deterministic: bool = False  #: no random stream is used, so that one seed is all there is
-    transductive: bool = False  #: test clips (without labels) are used in training
+    transductive: When = False  #: test clips (without labels) are used in training
     #: Whether it reports epochs, by which ``--select inner`` picks one; None if the card does not say.
     epochs: bool | None = None
     requires: tuple[str, ...] = ()  #: packages beyond merbench's own, such as ``timm>=1.0``; recorded with every fold
     #: Registered databases for pretraining, always without the held-out people; a configuration may use some of them.
     auxiliary: tuple[str, ...] = ()
-    data_seen: tuple[str, ...] = ()  #: data that its pretrained weights have seen
+    data_seen: tuple[str, ...] | dict[str, When] = ()  #: data that its pretrained weights have seen
     au_labels_at_test: bool = False  #: action-unit labels of the test clips are an input
     sanity: bool = False  #: it sees no motion: a sanity row wherever it is run, beneath the other rows, not ranked
-    remark: str = Field("", max_length=200)  #: a note in tables, such as "reconstruction"
+    #: A note in tables, such as "reconstruction"; or several, and with which settings each holds.
+    remark: Annotated[str, Field(max_length=200)] | dict[str, When] = ""
+    #: Reason why a row gets no rank, such as "settings known from test clips" -> with which settings.
+    not_ranked: dict[str, When] = {}
     stated: dict[str, str] = {}  #: choices that the paper states, each with a reason
     reconstructed: dict[str, str] = {}  #: choices that are filled in here, each with a reason
 
@@ -111,17 +117,52 @@ class Card(BaseModel):
             return required_packages(self.requires)
         return ()
 
-    def disclosures(self, transductive: bool, auxiliary: Sequence[str] | None = None) -> list[str]:
+    def facts(self, field: Literal["data_seen", "remark", "not_ranked"], config: object = None) -> list[str]:
+        """Return what a field says under settings, an object with an attribute each; without them, all it may say."""
+        said: str | tuple[str, ...] | dict[str, When] = getattr(self, field)
+        if isinstance(said, dict):
+            return [fact for fact, when in said.items() if config is None or holds(when, config)]
+        return [said] * bool(said) if isinstance(said, str) else list(said)
+
+    def conditions(self) -> dict[str, list[Settings]]:
+        """Return the settings under which something on the card holds: field -> mappings."""
+        found: dict[str, list[Settings]] = {}
+        for field in ("transductive", "data_seen", "remark", "not_ranked"):
+            said = getattr(self, field)
+            facts = [said] if field == "transductive" else said.values() if isinstance(said, dict) else []
+            found[field] = [each for when in facts for each in _mappings(when)]
+        return found
+
+    def disclosures(
+        self, transductive: bool, auxiliary: Sequence[str] | None = None, config: object = None
+    ) -> list[str]:
         """Return in a few words each the facts that a reader of a table should know; empty for an ordinary method.
 
-        `transductive` says whether the protocol allowed the transductive training that the card discloses; `auxiliary`
-        are the databases that a configuration was pretrained on, by default all that the card lists.
+        `transductive` says whether it trained on test clips, as the card discloses and the protocol allows; `auxiliary`
+        are the databases that a configuration was pretrained on, by default all that the card lists; `config` are
+        its settings, as for `facts`.
         """
         pretrained = self.auxiliary if auxiliary is None else list(dict.fromkeys(auxiliary))
+        seen = self.facts("data_seen", config)
         facts = {
             "transductive": self.transductive and transductive,
             "AU labels at test": self.au_labels_at_test,
-            f"weights have seen {', '.join(self.data_seen)}": self.data_seen,
+            f"weights have seen {', '.join(seen)}": seen,
             f"pretrained on {', '.join(pretrained)}": pretrained,
         }
-        return [fact for fact, holds in facts.items() if holds]
+        return [fact for fact, so in facts.items() if so]
+
+
+def holds(when: When, config: object) -> bool:
+    """Return whether a condition holds under settings, an object with an attribute each."""
+    if isinstance(when, bool):
+        return when
+    return any(all(_is(getattr(config, name), value) for name, value in each.items()) for each in _mappings(when))
+
+
+def _mappings(when: When) -> list[Settings]:
+    return [when] if isinstance(when, Mapping) else [] if isinstance(when, bool) else when
+
+
+def _is(found: Any, wanted: Any) -> bool:
+    return found == wanted or (isinstance(wanted, list) and found in wanted)

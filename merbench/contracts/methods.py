@@ -181,8 +181,7 @@ class Method(Protocol):
     It is built as ``cls(config, problem)``, where ``cls.Config``, a `MethodConfig`, is the class of its settings. If
     its inputs depend on the configuration, it has a class method ``declare_inputs(config)``, or
     ``declare_inputs(config, task)`` if they depend on the task, too; else the card's apply. If the databases that it
-    pretrains on depend on the configuration, it has a class method ``auxiliary(config)``, see `declared_auxiliary`;
-    likewise ``transductive(config)``, see `declared_transductive`.
+    pretrains on depend on the configuration, it has a class method ``auxiliary(config)``, see `declared_auxiliary`.
     The prediction for a clip must not depend on the other clips in the batch (within 1e-5), unless the card says
     transductive.
 
@@ -217,15 +216,6 @@ def declared_inputs(
     if declare is None:
         return dict(card_inputs)
     return dict(declare(config, task) if len(signature(declare).parameters) > 1 else declare(config))
-
-
-def declared_transductive(method: type[Method], card: Card, config: MethodConfig) -> bool:
-    """Return whether `method` trains on test clips without labels under `config`.
-
-    That is what its card says, unless its class method ``transductive(config)`` denies it.
-    """
-    declare = getattr(method, "transductive", None)
-    return card.transductive and (declare is None or bool(declare(config)))
 
 
 def declared_auxiliary(

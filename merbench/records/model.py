@@ -57,8 +57,9 @@ class RunFile(_File):
     and datasets -> titles; `variant` are settings that differ from the named configuration, ``epochs=5``, and whether
     labels were shuffled. A `sanity` row is one by its method's card, or of shuffled labels. `prepared` gives input ->
     database -> how the input was prepared, if the card does not determine it: the face detector. `disclosures` of the
-    card, such as "transductive", let rows rank apart (stored as ``admissions``); its `remark` is shown with them, and
-    so are `warnings` with the protocol's figures in every table, such as "subject-dependent". Of two runs in one row of
+    card, such as "transductive", let rows rank apart (stored as ``admissions``); `not_ranked` are reasons on the card
+    why rows of these settings get no rank; its `remark` is shown with them, and so are `warnings` with the protocol's
+    figures in every table, such as "subject-dependent". Of two runs in one row of
     a table, the one with the higher `sequence` is newer, whatever the clock says; it is not written if None, as in rows
     committed before this field existed. `imported` is the name of the log from which the run was imported, if it was:
     nothing is known of its training. `git_commit` is that of merbench's checkout and ends in ``-dirty`` where files of
@@ -81,6 +82,7 @@ class RunFile(_File):
     deterministic: bool
     disclosures: list[str] = Field(validation_alias="admissions", serialization_alias="admissions")
     remark: str = Field(max_length=LONGEST_REMARK)
+    not_ranked: list[str] = Field(default=[], exclude_if=lambda value: not value)
     warnings: list[str] = []
     folds: dict[str, int]
     created: str

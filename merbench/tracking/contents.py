@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from merbench.analysis.held import HeldRun, TruthOf, hold, why_not_held
-from merbench.analysis.rows import undisclosed_text
+from merbench.analysis.rows import unranked
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import RecordError
 from merbench.contracts.names import fold_folder, shown
@@ -179,7 +179,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         "origin": run.origin,
         "disclosures": ", ".join(file.disclosures),
         "compared_with": agrees,
-        "not_ranked": differs or (undisclosed_text(run.undisclosed) if run.undisclosed else ""),
+        "not_ranked": differs or "; ".join(unranked(run)),
         **({"sanity": "labels shuffled"} if key.shuffled else {}),
         **({"warnings": "; ".join(file.warnings)} if file.warnings else {}),
         "key": key.digest(),

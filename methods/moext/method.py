@@ -39,11 +39,6 @@ class MoExt(TorchMethod):
         """Return the databases of macro-expressions that `config` pre-trains on, with the method's own input."""
         return {} if config.pretrain == "none" else dict.fromkeys(config.macro)
 
-    @classmethod
-    def transductive(cls, config: Settings) -> bool:
-        """Return whether `config` pre-trains on test clips, without their labels."""
-        return config.pretrain == "all"
-
     def module(self) -> nn.Module:
         """Return the net without the heads of a phase."""
         self.kept = nn.ModuleDict()

@@ -1,6 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
-from merbench.contracts.cards import Card
+from merbench.contracts.cards import Card, holds
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import Flow
 from merbench.contracts.yamlfiles import validated
@@ -20,6 +22,30 @@ def test_disclosures_and_defaults_of_a_card():
     assert "transductive" not in card.disclosures(transductive=False)  # the protocol does not allow it
 
 
+def test_facts_on_a_card_may_hold_with_some_settings_only():
+    said = {
+        "transductive": {"pretrain": "all"},
+        "data_seen": {"imagenet": {"pretrained": True}, "faces": True},
+        "remark": {"long": [{"epochs": 9}, {"epochs": [20, 30]}], "never": False},
+        "not_ranked": {"known from test clips": [{"epochs": [20, 30], "pretrain": "none"}]},
+    }
+    card = Card(**MINIMAL, **said)
+    for settings, expected in (
+        ({"pretrain": "all", "pretrained": True, "epochs": 9}, (True, ["imagenet", "faces"], ["long"], [])),
+        (
+            {"pretrain": "none", "pretrained": False, "epochs": 30},
+            (False, ["faces"], ["long"], ["known from test clips"]),
+        ),
+        ({"pretrain": "none", "pretrained": False, "epochs": 3}, (False, ["faces"], [], [])),
+    ):
+        config = SimpleNamespace(**settings)
+        facts = [card.facts(name, config) for name in ("data_seen", "remark", "not_ranked")]
+        assert (holds(card.transductive, config), *facts) == expected
+        assert card.disclosures(False, config=config) == [f"weights have seen {', '.join(expected[1])}"]
+    assert card.facts("remark") == ["long", "never"]
+    assert card.conditions()["remark"] == [{"epochs": 9}, {"epochs": [20, 30]}]
+
+
 def test_wrong_cards_are_refused_with_the_key():
     two = {"configurations": {"default": {}, "quick": {"epochs": 2}}}
     for change, said in (
@@ -37,6 +63,8 @@ def test_wrong_cards_are_refused_with_the_key():
         ({"requires": ["timm=>1"]}, "requires: 'timm=>1' is not a package and its versions, like timm>=1.0"),
         ({"requires": ["timm @ https://example.org/timm.whl"]}, "requires: 'timm @ "),
         ({"epochs": "none"}, "epochs: .*'none'"),
+        ({"transductive": "perhaps"}, "transductive"),
+        ({"not_ranked": ["known"]}, "not_ranked: must be a mapping"),
         ({"deterministc": True}, "'deterministc' .*'deterministic'"),
         ({"without_gpu": "default"}, "unknown key 'without_gpu' .*'cpu'"),
         ({"short": "default"}, "unknown key 'short' .*'quick'"),

@@ -93,3 +93,16 @@ def test_the_nested_choice_is_made_on_people_apart(monkeypatch):
 
 def test_the_nested_choice_has_at_most_forty_candidates():
     assert len(set(method.CANDIDATES)) == len(method.CANDIDATES) <= 40
+
+
+def test_what_is_known_of_the_test_clips_is_not_ranked():
+    card = CLASSIFIER.card
+    known = {name for name in card.configurations if card.facts("not_ranked", CLASSIFIER.resolve(name))}
+    assert known == {name for name, settings in card.configurations.items() if any(
+        settings.get(key) in ("blocks", "dct", "lda", "pca-lda", "boosting", "gaussian-process", "perceptron")
+        for key in ("feature", "estimator")
+    )}  # fmt: skip
+    for settings in ({"strength": "1000"}, {"strength": "1e-3"}):
+        assert card.facts("not_ranked", CLASSIFIER.resolve("ridge", settings)) == ["settings known from test clips"]
+    nested = CLASSIFIER.resolve("nested")
+    assert (card.facts("not_ranked", nested), len(card.facts("remark", nested))) == ([], 1)

@@ -189,8 +189,13 @@ def _method(entry: Entry, found: object) -> RegisteredMethod:
     config = getattr(found, "Config", None)
     if not (isinstance(config, type) and issubclass(config, MethodConfig)):
         raise MerbenchError(f"{_named(entry)}: its Config must be a class derived from MethodConfig")
+    card = method_card(entry)
+    for said, conditions in card.conditions().items():
+        for name in (name for each in conditions for name in each if name not in config.model_fields):
+            hint = suggestion(name, config.model_fields)
+            raise MerbenchError(f"{_named(entry)}: {said} on its card names {name!r}, which is not a setting{hint}")
     folder, package = method_folder(entry)
-    return RegisteredMethod(method_card(entry), found, config, folder, entry.origin, package, read)
+    return RegisteredMethod(card, found, config, folder, entry.origin, package, read)
 
 
 def _protocol(entry: Entry, found: object) -> ProtocolSpec:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from merbench import __version__, engine, prepare, training
-from merbench.contracts.cards import Card
+from merbench.contracts.cards import Card, holds
 from merbench.contracts.databases import Source, same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
-from merbench.contracts.methods import AuxiliaryData, declared_auxiliary, declared_transductive
+from merbench.contracts.methods import AuxiliaryData, declared_auxiliary
 from merbench.contracts.names import shown
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.specifications import KINDS
@@ -218,7 +218,7 @@ def _planned(
 ) -> _Planned:
     """Plan a method on a protocol for all seeds; `used` are the packages that its code imports."""
     method, card, split, data = configured.method, configured.method.card, protocol.split, protocol.data
-    transductive = declared_transductive(method.cls, card, configured.config)
+    transductive = holds(card.transductive, configured.config)
     _check_fits(card, transductive, protocol)
     specs = method.inputs(configured.config, split.problem.task)
     lacking = missing_inputs(data.sources, specs)
@@ -318,8 +318,12 @@ def _plan(configured: Configured, protocol: PreparedProtocol, planned: _Planned,
         prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
         deterministic=card.deterministic and not key.shuffled,
-        disclosures=[*card.disclosures(task.transductive, planned.pretrained_on), *protocol.data.disclosures],
-        remark=card.remark,
+        disclosures=[
+            *card.disclosures(task.transductive, planned.pretrained_on, task.config),
+            *protocol.data.disclosures,
+        ],
+        remark="; ".join(card.facts("remark", task.config)),
+        not_ranked=card.facts("not_ranked", task.config),
         warnings=spec.warnings,
         folds={fold.name: len(fold.test) for fold in task.split.folds},
         created=now(),

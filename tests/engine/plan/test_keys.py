@@ -13,7 +13,6 @@ from merbench.contracts.databases import Source
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import load_protocol
 from merbench.databases.releases.megc2019_flow28 import IMAGES, LIST
-from merbench.engine.plan.catalogue import METHODS
 from merbench.engine.plan.data import Data, choose_data
 from merbench.engine.plan.runs import PreparedProtocol, Request, plan_runs
 
@@ -210,8 +209,8 @@ def test_a_card_that_turns_transductive_needs_a_protocol_and_is_another_run(plan
     small_protocol.write_text(text)
     with pytest.raises(MerbenchError, match=r"method \S+ is transductive: .* which protocol small does not allow"):
         plan_one()
-    monkeypatch.setattr(METHODS.get("toy").cls, "transductive", lambda config: False, raising=False)
-    assert not plan_one().task.transductive  # in this configuration
+    swap(toy / "card.yaml", "transductive: true", "transductive: {epochs: 99}")
+    assert not plan_one().task.transductive  # with these settings
 
 
 def test_the_method_and_the_code_versions_of_shared_rooms_are_in_the_key(plan_one, toy, tmp_path, monkeypatch):

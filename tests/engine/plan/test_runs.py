@@ -51,6 +51,16 @@ def test_a_run_file_says_what_the_run_is(prepared, toy):
     assert file.folds["casme2/sub11"] == 2
     assert len(file.folds) == 9
     assert plan.task.config.epochs == 9
+    assert "not_ranked" not in file.model_dump()
+    swap(toy / "card.yaml", "inputs:", "not_ranked: {known from test clips: {rate: [0.25, 0.5]}}\ninputs:")
+    forget()
+    for rate, reasons in (("0.25", ["known from test clips"]), ("0.3", [])):
+        (plan,) = plan_runs(Request.named(("toy",), settings={"rate": rate}), [prepared])
+        assert plan.file.not_ranked == reasons
+    swap(toy / "card.yaml", "{rate: [0.25, 0.5]}", "{rat: 1}")
+    forget()
+    with pytest.raises(MerbenchError, match="not_ranked on its card names 'rat', which is not a setting .*'rate'"):
+        METHODS.get("toy")
 
 
 def test_versions_of_what_a_method_imports_or_requires_are_recorded(prepared, toy):

@@ -11,9 +11,10 @@ from merbench.methods.moext.net import Classifier, Decoder, Encoder, Projection,
 from support.folds import FOLDS, PROBLEM, noting, spec, table, training_data
 from torch import nn
 
+from merbench.contracts.cards import holds
 from merbench.contracts.diagnostics import check_diagnostics
 from merbench.contracts.inputs import ArrayInput, Inputs
-from merbench.contracts.methods import AuxiliaryData, RunContext, declared_transductive
+from merbench.contracts.methods import AuxiliaryData, RunContext
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.catalogue import METHODS
@@ -141,7 +142,7 @@ def test_clips_of_the_held_out_person_reach_pre_training_only_where_disclosed():
     frames, held_out = inputs["frames"].stored(), split.fold(FOLDS[0]).test
     watched = noting(predict=lambda method, _: kept.append(method.kept), base=MoExt)
     for config in (tiny(), tiny(pretrain="all")):
-        disclosed = declared_transductive(MoExt, MOEXT.card, config)
+        disclosed = holds(MOEXT.card.transductive, config)
         for _ in range(2):
             run_fold(FoldTask(watched, config, split, inputs, 0, transductive=disclosed), FOLDS[0])
             frames[held_out] = 255 - frames[held_out]

@@ -203,6 +203,17 @@ def test_rows_rank_together_only_if_they_are_comparable(tmp_path, answers, right
         assert words in notes_of(record.compared()) + "".join(table.title for table in record.compared().tables)
 
 
+def test_rows_whose_card_says_so_are_shown_without_rank_or_test(record, answers, right):
+    record(answers, method="plain")
+    record(right, method="known", not_ranked=["settings known from test clips"])
+    rows, _ = record.rows()
+    assert [(row.label, row.ranked, row.p_best) for row in rows] == [("plain", True, None), ("known", False, None)]
+    assert [line[0] for line in lines_of(record)] == ["1", "–"]
+    assert "known: not ranked: settings known from test clips" in notes_of(record.compared())
+    assert full_of(record)["known"]["not_ranked"] == ["settings known from test clips"]
+    assert "not_ranked" not in full_of(record)["plain"]
+
+
 def test_rows_of_different_data_and_settings_have_different_names(record, answers, right):
     record(answers, data="databases")
     record(right, data="release")
