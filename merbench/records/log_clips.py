@@ -9,6 +9,7 @@ import pandas as pd
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.records.log_classes import number_of
 from merbench.records.log_columns import CSV_COLUMNS
 
 _Clip = tuple[str, str, str]
@@ -36,6 +37,8 @@ def identified(
     lacking = [column for column in needed if column not in table.columns]
     if known is not None and lacking and set(lacking) <= {"dataset", "subject"}:
         table, lacking = _from_names(table, spelling, known), []
+    if known is not None and lacking == ["clip"] and "truth" in table.columns:
+        table, lacking = _by_counts(table, name, protocol, spelling, known), []
     if lacking:
         why = "" if known is not None else f" (protocol {protocol.name} has no public list of classes)"
         scores = ",".join(f"score_{each}" for each in protocol.classes)
@@ -110,6 +113,37 @@ def _from_file_names(table: pd.DataFrame, spelling: _Spelling) -> pd.DataFrame:
     wrong = [place for place, key in zip(table.place, zip(*columns, strict=True), strict=True)
              if _spelled(spelling, *key) is None]  # fmt: skip
     return table if wrong else table.assign(subject=table.stem)
+
+
+def _by_counts(
+    table: pd.DataFrame, name: str, protocol: ProtocolSpec, spelling: _Spelling, known: pd.DataFrame
+) -> pd.DataFrame:
+    """Name clips without a name after the known ones of the same subject and class, in order.
+
+    No figure depends on which of them is which. Raises DataError if a subject has other numbers of clips of a class.
+    """
+    clips: dict[tuple[str, ...], list[str]] = {}
+    for dataset, subject, clip, truth in known[[*IDENTITY, "truth"]].itertuples(index=False, name=None):
+        clips.setdefault((dataset, subject, truth), []).append(clip)
+    people: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for word in dict.fromkeys(zip(table.dataset, table.subject, strict=True)):
+        spelled = {key[:2]: _spelled(spelling, *word, found[0]) for key, found in clips.items()}
+        fitting = [person for person, clip in spelled.items() if clip is not None and clip[:2] == person]
+        people[word] = fitting[0] if fitting else word
+    classes, keys = protocol.classes, []
+    for dataset, subject, word in zip(table.dataset, table.subject, table.truth, strict=True):
+        number = number_of(word, classes)
+        truth = word if number is None or not 0 <= number < len(classes) else classes[number]
+        keys.append((*people[dataset, subject], truth))
+    wrong = [f"{'/'.join(key)}: {keys.count(key)}, not {len(clips.get(key, ()))}"
+             for key in sorted({*keys, *clips}) if keys.count(key) != len(clips.get(key, ()))]  # fmt: skip
+    if wrong:
+        raise DataError(
+            f"{name} lacks the column clip, and a subject's numbers of clips of each class, by which clips could be "
+            f"identified, differ from the known ones: {listed(wrong, most=3)}"
+        )
+    left = {key: iter(found) for key, found in clips.items()}
+    return table.assign(clip=[next(left[key]) for key in keys])
 
 
 def _from_names(table: pd.DataFrame, spelling: _Spelling, known: pd.DataFrame) -> pd.DataFrame:

@@ -73,6 +73,19 @@ def words_of(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return found.assign(place=[f"{name}, row {number}" for number in range(1, len(found) + 1)])
 
 
+def check_one_run(table: pd.DataFrame, name: str, classes: Sequence[str]) -> None:
+    """Refuse a log without predictions whose other columns have classes: several runs, or one of another name."""
+    if "predicted" in table.columns:
+        return
+    words = {*classes, *map(str, range(len(classes)))}
+    others = [column for column in table.columns if column not in {*CSV_COLUMNS, "epoch", "place", "stem"}]
+    if found := [column for column in others if len(table) and table[column].str.strip().str.lower().isin(words).all()]:
+        raise DataError(
+            f"{name} lacks the column predicted; columns with a class for each clip: {listed(found, most=6)}: rename "
+            "one of them to predicted, a log for each run"
+        )
+
+
 def with_predicted(table: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFrame, list[Note]]:
     """Take the class with the largest score where a log has a column of scores for every class, but no predictions.
 

@@ -18,7 +18,7 @@ from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.records.log_classes import SAME, class_numbers, cleaned, is_missing, number_of, other_order, swapped
 from merbench.records.log_clips import check_each_once, identified
-from merbench.records.log_columns import CSV_COLUMNS, with_predicted, words_of
+from merbench.records.log_columns import CSV_COLUMNS, check_one_run, with_predicted, words_of
 from merbench.records.log_files import read_words
 from merbench.records.truth import Truth, against
 
@@ -92,9 +92,16 @@ def _held(
     notes: Sequence[Note],
 ) -> Log:
     table, chosen = with_predicted(table, protocol.classes)
+    check_one_run(table, name, protocol.classes)
     used = {*CSV_COLUMNS, "epoch", *_RUNS, *(f"score_{each}" for each in protocol.classes), "place", "stem"}
     table = table[[column for column in table.columns if column in used]]
+    unnamed = "clip" not in table.columns
     table = identified(table, name, protocol, spelling, None if known is None else known.clips)
+    if unnamed and known is not None and "truth" in table.columns:
+        text = (
+            "no names of clips: those of a subject and class have them in the list's order, which no figure depends on"
+        )
+        chosen = [*chosen, Note("warning", text)]
     table, said = _classified(table, name, protocol, known)
     table, repeated = check_each_once(table, name, _RUNS)
     if repeated:

@@ -330,3 +330,13 @@ def test_a_log_can_be_scored_under_a_protocol_of_ones_own(done, written, small_p
     said = done("score", path, "--protocol", small_protocol)
     says(said, "warning: subject-dependent: other clips of the tested person are in training")
     says(said, "log.txt under small, subject-dependent")
+
+
+def test_a_log_without_names_of_clips_is_scored_and_one_of_several_runs_is_refused(done, refused, logs, written):
+    path = logs / "htnet_per_subject.csv"
+    said = done("score", path, "--protocol", "megc2019")
+    says(said, "no names of clips", ".8313", ".8175", ".7691", ".9367", ".7870")
+    text = path.read_text()
+    assert "samm,006,1,2,2" in text
+    refused("score", written(text.replace("samm,006,1,2,2", "samm,006,1,1,2")), "--protocol", "megc2019")
+    refused("score", written((logs / "capsulenet_variants.csv").read_text()), "--protocol", "megc2019")
