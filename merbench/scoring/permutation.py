@@ -6,10 +6,14 @@ of permutations whose difference is at least as far from 0 as the observed one. 
 since clips of one person are dependent. The seeds of a row are averaged within each subject first, so that rows may
 have different numbers of seeds; the test refers to other people, conditional on the trained models, not to other
 training.
+
+The more pairs are tested, the smaller a p-value has to be, and the more permutations it takes to be that small. So
+their number grows with the pairs; a pair whose p-value is not below the level after some of them gets no more.
 """
 
+import math
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +21,7 @@ import numpy.typing as npt
 
 from merbench.scoring.metrics import Counts
 
+#: Permutations of every pair, and how many are added at once where more are needed.
 RESAMPLES = 10_000
 #: Adjusted p-values below this are significant.
 SIGNIFICANT = 0.05
@@ -26,7 +31,7 @@ ROUNDING = 1e-9
 Figure = Callable[[Counts], npt.NDArray[np.float64]]
 
 
-@cache
+@lru_cache(16)
 def subject_swaps(subjects: int, resamples: int = RESAMPLES, seed: int = 0) -> npt.NDArray[np.float64]:
     """Draw who is exchanged in each resample, 0 or 1, (resamples, subjects); by default the same for all tables."""
     return np.random.default_rng(seed).integers(0, 2, (resamples, subjects)).astype(np.float64)
@@ -38,25 +43,37 @@ def permutation_tests(rows: Counts, figure: Figure) -> npt.NDArray[np.float64]:
     `rows`, (n_rows, n_subjects, n_classes, n_classes), are the confusion matrices of each subject under each row,
     averaged over the row's seeds, over the same clips; `figure` maps (..., n_classes, n_classes) to (...), as in
     :mod:`merbench.scoring.metrics`. P-values are two-sided, ``(1 + resamples as far from 0 or further) / (1 +
-    resamples)``, so never 0; they are not adjusted, see :func:`holm`.
+    resamples)``, so never 0; they are not adjusted, see :func:`holm`. There are `RESAMPLES` resamples, or as many more
+    as it takes for an adjusted p-value to be half of `SIGNIFICANT`; pairs that are not below it before get no more.
     """
     count, subjects, classes, _ = rows.shape
     flat = rows.reshape(count, subjects, -1).astype(np.float64)
-    swaps = subject_swaps(subjects).T
-    given = [row.T @ swaps for row in flat]  # the exchanged part of each row in each resample, once for all its pairs
     own = flat.sum(axis=1)[:, :, None]
 
     def value(confusions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Score (n_classes * n_classes, n): resamples are last in memory, so that sums over classes are fast."""
         return figure(np.moveaxis(confusions.reshape(classes, classes, -1), -1, 0))
 
-    p = np.ones((count, count))
-    for i, j in combinations(range(count), 2):
-        passed = given[j] - given[i]
-        seen = abs(value(own[i]) - value(own[j])).item()
-        drawn = np.abs(value(own[i] + passed) - value(own[j] - passed))
-        p[i, j] = p[j, i] = (1 + np.count_nonzero(drawn >= seen - ROUNDING)) / (1 + len(drawn))
+    p, further = np.ones((count, count)), np.zeros((count, count), dtype=np.int64)
+    pairs = list(combinations(range(count), 2))
+    tested, total = pairs, 0
+    for block in range(_blocks(len(pairs))):
+        swaps = subject_swaps(subjects, seed=block).T
+        total += swaps.shape[1]
+        given = [row.T @ swaps for row in flat]  # the exchanged part of each row in each resample, for all its pairs
+        for i, j in tested:
+            passed = given[j] - given[i]
+            seen = abs(value(own[i]) - value(own[j])).item()
+            drawn = np.abs(value(own[i] + passed) - value(own[j] - passed))
+            further[i, j] += np.count_nonzero(drawn >= seen - ROUNDING)
+            p[i, j] = p[j, i] = (1 + further[i, j]) / (1 + total)
+        tested = [pair for pair in tested if p[pair] < SIGNIFICANT]
     return p
+
+
+def _blocks(pairs: int) -> int:
+    """Return how often `RESAMPLES` are drawn for so many pairs."""
+    return max(math.ceil(2 * pairs / SIGNIFICANT / RESAMPLES), 1)
 
 
 def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -70,14 +87,6 @@ def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
-
-
-def most_rows(resamples: int = RESAMPLES) -> int:
-    """Return the maximum number of rows that can be tested: with more, no adjusted p-value can be significant."""
-    rows = 2
-    while (rows + 1) * rows / 2 / (1 + resamples) < SIGNIFICANT:
-        rows += 1
-    return rows
 
 
 def below_the_best(rows: Counts, best: int, figure: Figure) -> npt.NDArray[np.float64]:

@@ -7,7 +7,6 @@ from merbench.scoring.permutation import (
     RESAMPLES,
     below_the_best,
     holm,
-    most_rows,
     permutation_tests,
     subject_swaps,
 )
@@ -47,7 +46,7 @@ def plainly(one, two, figure):
 
 def test_p_values_equal_a_loop_over_resamples_and_subjects(rows, monkeypatch):
     for figure in each((unweighted_f1, unweighted_recall)):
-        monkeypatch.setattr("merbench.scoring.permutation.subject_swaps", lambda n: fewer)  # noqa: B023
+        monkeypatch.setattr("merbench.scoring.permutation.subject_swaps", lambda n, seed: fewer)  # noqa: B023
         monkeypatch.setitem(globals(), "subject_swaps", lambda n: fewer)  # noqa: B023
         monkeypatch.setitem(globals(), "RESAMPLES", 300)
         fewer = np.random.default_rng(8).integers(0, 2, (300, 20)).astype(float)
@@ -113,9 +112,19 @@ def test_the_best_row_is_adjusted_for_all_pairs(rows):
     assert below_the_best(rows, 1, unweighted_f1)[[0, 2]].tolist() == pairs[[0, 2]].tolist()
 
 
-def test_the_number_of_rows_that_can_be_tested():
-    assert 32 * 31 / 2 / 10_001 < 0.05 < 33 * 32 / 2 / 10_001
-    assert most_rows() == 32
+def test_a_difference_can_be_significant_however_many_rows_there_are(truth):
+    """33 rows have 528 pairs, and 528 / 10,001 is above .05: so pairs that may matter are drawn more often."""
+    rng = np.random.default_rng(2)
+    alike, far = made(rng, 0.6, truth), np.roll(made(rng, 1.0, truth), 1, axis=2)
+    rows = np.stack([*[alike] * 32, far])
+    p = permutation_tests(rows, unweighted_f1)
+    assert (p[0, 1], p[0, 32]) == (1, 1 / 30_001)
+    found = below_the_best(rows, 0, unweighted_f1)
+    assert found[1:32].tolist() == [1] * 31
+    assert found[32] == pytest.approx(528 / 30_001)
+    assert found[32] < 0.05 < 528 / 10_001
+    few = permutation_tests(rows[[0, 1, 32]], unweighted_f1)
+    assert (few[0, 1], few[0, 2]) == (1, 1 / 10_001)
 
 
 def test_equal_rows_differ_about_as_often_as_the_level_says(truth):
