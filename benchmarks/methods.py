@@ -116,7 +116,7 @@ def _described(method: RegisteredMethod) -> str:
     link = f"../{folder.as_posix()}/README.md"
     named = f"[`{card.name}`]({link})" if (ROOT / folder / "README.md").exists() else f"`{card.name}`"
     paper = card.paper and f"{card.paper.authors.partition(',')[0].split()[-1]} et al. {card.paper.year}"
-    return ", ".join(filter(None, [named, paper, *card.facts("remark")]))
+    return ", ".join(filter(None, [named, paper, *card.facts("remark", method.resolve())]))
 
 
 def _short(value: float | None, about: bool = False) -> str:

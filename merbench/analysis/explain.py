@@ -101,25 +101,35 @@ class Explanation:
 def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
     """Find a row by a run's id, a row's label, a method, or the beginning of a run's id.
 
-    A label or a method gives all seeds of the row, in its newest version; a run's id gives that run alone. Raises
-    MerbenchError if no row matches, or several do.
+    A label or a method gives all seeds of the row, in its newest version; a run's id gives that run alone. Both may be
+    followed by `` on `` and the data, where there are rows on several. Raises MerbenchError if no row matches, or
+    several do.
     """
     ids = {run.file.run_id: run for run in runs}
     if name in ids:
         return measured_rows([ids[name]])[0][0]
     rows, _ = unscored_rows(runs)
-    found = [row for row in rows if row.label == name] or [row for row in rows if row.runs[0].file.method == name]
+    found = [row for row in rows if name in _names(row, row.label)]
+    found = found or [row for row in rows if name in _names(row, row.runs[0].file.method)]
     found = [row for row in found if not row.sanity] or found
     if len(found) == 1:
         return scored(found[0])
     if found:
-        which = [f"{row.label} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})" for row in found]
+        several = len({row.runs[0].file.data for row in found}) > 1
+        which = [
+            f"{_names(row, row.label)[several]} ({row.runs[0].file.protocol}, {row.runs[0].file.run_id})"
+            for row in found
+        ]
         raise MerbenchError(f"{name!r} is ambiguous: {listed(which)}; give a run's id, --protocol or --data")
     begun = the_one(ids, name)
     if begun is None:
         known = sorted({*ids, *(row.runs[0].file.method for row in rows)})
         raise MerbenchError(f"no recorded method or run is named {name!r}{suggestion(name, known)}")
     return measured_rows([ids[begun]])[0][0]
+
+
+def _names(row: Row, name: str) -> tuple[str, str]:
+    return name, f"{name} on {row.runs[0].file.data}"
 
 
 def explain_rows(one: Row, two: Row, force: bool = False) -> Explanation:

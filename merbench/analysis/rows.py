@@ -1,6 +1,7 @@
 """Table rows: seeds of one configuration, scored part by part; and published figures in the same form."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -15,12 +16,13 @@ from threadpoolctl import threadpool_limits
 from merbench.analysis.cache import make_room, row_scores
 from merbench.analysis.held import HeldRun, why_not_held
 from merbench.contracts.errors import listed
+from merbench.records.declared import Declared
 from merbench.records.model import RunFile
 from merbench.records.published import published
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
 from merbench.scoring.metrics import unweighted_f1
-from merbench.scoring.permutation import below_the_best, most_rows
+from merbench.scoring.permutation import below_the_best
 from merbench.scoring.table import PartScore
 
 #: The fields of a row in JSON and CSV, in order.
@@ -36,13 +38,15 @@ class Row:
     """One method configuration on one protocol and data, over its seeds; `label` is its name in tables.
 
     `scores` are by part, empty where nothing could be scored. Rows with the same `comparable` rank together: task,
-    meaning of the protocol, each clip's label and fold; synthetic data, methods with disclosures and imported logs are
-    ranked apart. `status` is ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are
-    for the reader: disclosures, missing folds, mixed packages. Only complete rows whose runs are all
-    :class:`~merbench.analysis.held.HeldRun` are ranked, unless there is a reason against it, see `unranked`. `p_best` is
-    of UF1 on all clips being equal to that of the best row it ranks with, see
-    :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank. `by_subject` are each subject's confusion matrices, see
-    :func:`merbench.analysis.cache.row_scores`.
+    meaning of the protocol, each clip's label and fold, and data, since other data are other copies or preparations of
+    the same clips; synthetic data, methods with disclosures and imported logs are ranked apart. `status` is
+    ``complete``, ``partial`` (folds are missing) or ``failed`` (folds failed); `remarks` are for the reader:
+    disclosures, missing folds, mixed packages. Only complete rows whose runs are all
+    :class:`~merbench.analysis.held.HeldRun` are ranked, unless there is a reason against it, see `unranked`. `p_best`
+    is of UF1 on all clips being equal to that of the best row it ranks with, see
+    :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank. `by_subject`
+    are each subject's confusion matrices, see :func:`merbench.analysis.cache.row_scores`. Where rows were declared,
+    `tries` counts those of the same method, and `undeclared` are reasons why a committed one is not ranked.
     """
 
     label: str
@@ -53,6 +57,8 @@ class Row:
     folds: int
     remarks: list[str] = field(default_factory=list)
     p_best: float | None = None
+    tries: int | None = None
+    undeclared: tuple[str, ...] = ()
     by_subject: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -74,8 +80,17 @@ class Row:
 
     @property
     def unranked(self) -> list[str]:
-        """Why it gets no rank though it may be complete: reasons on its card, and files that it does not disclose."""
-        return list(dict.fromkeys(reason for run in self.runs for reason in unranked(run)))
+        """Why it gets no rank though it may be complete: by its card, its files, or the declaration of the rows."""
+        return list(dict.fromkeys([*(reason for run in self.runs for reason in unranked(run)), *self.undeclared]))
+
+    @property
+    def balanced(self) -> bool | None:
+        """Whether it balances the classes by its settings; None if that is not known."""
+        config = self.runs[0].file.key.config
+        weights = [config[name] for name in ("class_weight", "class_weights") if name in config]
+        if self.runs[0].file.imported:
+            return None
+        return bool(config.get("balanced")) or any(each not in (None, "none") for each in weights)
 
     @property
     def holes(self) -> list[str]:
@@ -96,7 +111,9 @@ class Row:
             "status": self.status, "folds": self.folds, "seeds": len(self.runs),
             "run_ids": [run.file.run_id for run in self.runs], "compared_with": self.compared_with,
         }  # fmt: skip
-        shared |= {name: said for name in ("warnings", "not_ranked") if (said := getattr(file, name))}
+        shared |= {"warnings": file.warnings} if file.warnings else {}
+        shared |= {"not_ranked": self.unranked} if self.unranked else {}
+        shared |= {"balanced": self.balanced, "tries": self.tries} if self.tries else {}
         return [
             _ordered(shared | figures_of(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
             for part, score in ((part, self.scores.get(part)) for part in self.parts)
@@ -124,16 +141,17 @@ def finite(value: float) -> float | None:
 
 
 def measured_rows(
-    runs: Iterable[RecordedRun], older: bool = False, cache: Path | None = None
+    runs: Iterable[RecordedRun], older: bool = False, cache: Path | None = None, declared: Declared | None = None
 ) -> tuple[list[Row], list[str]]:
     """Group runs into rows and score them; `cache` is the folder where scores are kept between commands.
 
     Returns the rows, those that rank together next to each other, best UF1 first, those with holes last, sanity rows
     beneath them; and notes on rows that are not shown: those of earlier code or data where a newer row has the same
     label, unless `older` asks for them. Runs that were not held, see :func:`merbench.analysis.held.hold_all`, get no
-    rank.
+    rank; nor do, where rows were `declared`, other committed ones.
     """
     rows, notes = unscored_rows(runs, older)
+    rows = _against_declared(rows, declared) if declared else rows
     with threadpool_limits(1):  # the products are small: several threads mostly wait for one another
         rows = sorted((scored(row, cache) for row in rows), key=_order)
     if cache:
@@ -155,6 +173,24 @@ def unscored_rows(runs: Iterable[RecordedRun], older: bool = False) -> tuple[lis
     return _told_apart(rows), notes
 
 
+def _against_declared(rows: list[Row], declared: Declared) -> list[Row]:
+    """Count the rows of each method, and say why committed ones are not ranked."""
+
+    def group(row: Row) -> tuple[str, ...]:
+        file = row.runs[0].file
+        return file.method, file.protocol, file.data, file.key.spec_digest, file.key.split_digest
+
+    tries = Counter(map(group, rows))
+    found = []
+    for row in rows:
+        file, reasons = row.runs[0].file, []
+        if row.runs[0].origin == "leaderboard":
+            reasons += ["not a declared row"] * (not declared.includes(file))
+            reasons += ["one seed of a random method"] * (len(row.runs) == 1 and not file.deterministic)
+        found.append(replace(row, tries=tries[group(row)], undeclared=tuple(reasons)))
+    return found
+
+
 def scored(row: Row, cache: Path | None = None) -> Row:
     """Score a row; its predictions are read one row at a time, and not kept."""
     file = row.runs[0].file
@@ -163,6 +199,7 @@ def scored(row: Row, cache: Path | None = None) -> Row:
     failed = any(run.failed for run in row.runs)
     status = "complete" if all(run.complete for run in row.runs) else "failed" if failed else "partial"
     remarks = _remarks(row.runs)
+    remarks += [f"not ranked: {reason}" for reason in row.unranked] * (not file.sanity)
     remarks += [] if file.sanity else _unseen(file, scores)  # the rows above a sanity row say it
     folds = min(run.folds for run in row.runs)
     for run in row.runs:
@@ -173,7 +210,7 @@ def scored(row: Row, cache: Path | None = None) -> Row:
 def _tested(rows: list[Row]) -> list[Row]:
     """Hold the rows of one group, best first, against the best of them; those without rank are excluded."""
     fit = [row for row in rows if row.ranked]
-    if rows[0].runs[0].file.task != "classification" or not 1 < len(fit) <= most_rows():
+    if rows[0].runs[0].file.task != "classification" or len(fit) < 2:
         return rows
     p = below_the_best(np.stack([row.by_subject for row in fit if row.by_subject is not None]), 0, unweighted_f1)
     tested = [replace(row, p_best=float(value)) for row, value in zip(fit[1:], p[1:], strict=True)]
@@ -214,12 +251,13 @@ def differing(one: RunFile, two: RunFile, ranking: bool = True) -> list[str]:
             bool(one.disclosures) != bool(two.disclosures) and not imported
         ),
         "imported logs are not ranked with runs": ranking and len(imported) == 1,
+        f"the data is {one.data} and {two.data}": ranking and not imported and one.data != two.data,
     }
     return [words for words, so in found.items() if so]
 
 
 def _told_apart(rows: list[Row]) -> list[Row]:
-    """Add data and origin to the labels where rows that rank together differ in them."""
+    """Add data and origin to the labels where rows that rank together differ in them: of imports also the data."""
     data: dict[tuple[str, ...], set[str]] = {}
     origins: dict[tuple[str, ...], set[str]] = {}
     for row in rows:
@@ -245,7 +283,8 @@ def _row(group: list[RecordedRun]) -> Row:
         group = [max(group, key=lambda run: (isinstance(run, HeldRun), run.complete, run.folds))]
     apart = ["synthetic"] * file.synthetic + ["disclosures"] * bool(file.disclosures)
     apart += ["imported"] * bool(file.imported)
-    comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, *apart)
+    data = "" if file.imported else file.data
+    comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, data, *apart)
     label = file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
     return Row(label, group, {}, comparable, "not scored", 0)
 
@@ -280,7 +319,6 @@ def _remarks(group: list[RecordedRun]) -> list[str]:
         )
     if (why := why_not_held(group)) and not file.sanity:
         said.append(f"not ranked: its clips and labels could not be compared with its protocol: {why}")
-    said += [f"not ranked: {reason}" for reason in dict.fromkeys(why for run in group for why in unranked(run))]
     said += [f"does not verify: {problem}" for run in group for problem in run.problems]
     mixed = sorted({name for run in group if run.mark for name in run.mark.mixed})
     return said + ([f"folds differ in {', '.join(mixed)}"] if mixed else [])

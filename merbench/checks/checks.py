@@ -10,7 +10,7 @@ import numpy as np
 from merbench.checks.checked import SEEDS, CheckedMethod
 from merbench.checks.observation import Difference, apart, observe, worst
 from merbench.checks.synthetic_clips import poisoned
-from merbench.contracts.cards import Task
+from merbench.contracts.cards import Task, holds
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.names import shown
 from merbench.engine.fold.answers import BATCH_TOLERANCE
@@ -132,7 +132,7 @@ def _deterministic(checked: CheckedMethod) -> _Verdict:
         return "not applicable", "the same seed gives a different result"
     spread = _spread(checked)
     same, said = spread <= BATCH_TOLERANCE, f"{SEEDS} seeds: {_differing(spread)}"
-    if checked.method.card.deterministic:
+    if holds(checked.method.card.deterministic, checked.fold_task.config):
         return _verdict(same, f"the card says deterministic; {said}")
     hint = "; deterministic: true on the card would save seeds, if this holds for other data too" if same else ""
     return "passed", f"the card says random; {said}{hint}"
@@ -226,7 +226,7 @@ def _complete(checked: CheckedMethod) -> _Verdict:
     said = [
         listed(card.tasks),
         "transductive" if checked.fold_task.transductive else "inductive",
-        "deterministic" if card.deterministic else "random",
+        "deterministic" if holds(card.deterministic, checked.fold_task.config) else "random",
         f"weights have seen {listed(card.facts('data_seen', checked.fold_task.config)) or 'no data'}",
         "AU labels at test" if card.au_labels_at_test else "no AU labels at test",
         f"configurations ({len(card.configurations)}) and ablations ({len(changes)}) are valid",

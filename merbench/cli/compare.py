@@ -72,6 +72,7 @@ def compared(
     from merbench.contracts.errors import MerbenchError, listed
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import recorded_name
+    from merbench.engine.plan.declared import declared
     from merbench.records.select import read_runs
     from merbench.report.views.compare import comparison
 
@@ -79,7 +80,7 @@ def compared(
     folder = results_folder(results)
     runs = read_runs(folder, leaderboard)
     fitting = held(_fitting(runs, methods, protocol, data, sanity))
-    rows, notes = measured_rows(fitting, older, home() / "scores")
+    rows, notes = measured_rows(fitting, older, home() / "scores", declared() if leaderboard else None)
     notes += missing_sanity(rows, results) if sanity else []
     figures: list[dict[str, Any]] = []
     titles: dict[str, str] = {}

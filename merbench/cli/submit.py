@@ -29,7 +29,9 @@ def submit(
     """
     from merbench.analysis.held import hold
     from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.declared import declared
     from merbench.engine.plan.truths import truths
+    from merbench.records.declared import name_of
     from merbench.records.entries import completed, write_entry
     from merbench.records.select import find_run
 
@@ -40,7 +42,11 @@ def submit(
     reasons = [difference] if difference else [*_reasons(compared, to), *_in_folds(found, truth)]
     if reasons:
         raise MerbenchError(f"{found.file.run_id} can't be submitted: {'; '.join(reasons)}")
+    rows = declared()
     typer.echo(f"written: {write_entry(found, to)}")
+    if not rows.includes(found.file) or found.file.not_ranked:
+        why = "; ".join(found.file.not_ranked) or f"{name_of(found.file)} is not a row of results/declared.yaml"
+        typer.echo(f"listed without rank: {why}")
 
 
 def _in_folds(run: "RecordedRun", truth: "Truth | str") -> "Iterator[str]":

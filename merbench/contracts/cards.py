@@ -50,7 +50,7 @@ class Card(BaseModel):
     quick: str | None = None  #: for a first look: it runs on the small synthetic database where the user names none
     #: Group -> row -> the settings that the row changes; ``merbench ablate`` compares each with the whole method.
     ablations: dict[str, dict[str, Settings]] = {}
-    deterministic: bool = False  #: no random stream is used, so that one seed is all there is
+    deterministic: When = False  #: no random stream is used, so that one seed is all there is
     transductive: When = False  #: test clips (without labels) are used in training
     #: Whether it reports epochs, by which ``--select inner`` picks one; None if the card does not say.
     epochs: bool | None = None
@@ -127,9 +127,9 @@ class Card(BaseModel):
     def conditions(self) -> dict[str, list[Settings]]:
         """Return the settings under which something on the card holds: field -> mappings."""
         found: dict[str, list[Settings]] = {}
-        for field in ("transductive", "data_seen", "remark", "not_ranked"):
+        for field in ("deterministic", "transductive", "data_seen", "remark", "not_ranked"):
             said = getattr(self, field)
-            facts = [said] if field == "transductive" else said.values() if isinstance(said, dict) else []
+            facts = [said] if field in _WHEN else said.values() if isinstance(said, dict) else []
             found[field] = [each for when in facts for each in _mappings(when)]
         return found
 
@@ -151,6 +151,10 @@ class Card(BaseModel):
             f"pretrained on {', '.join(pretrained)}": pretrained,
         }
         return [fact for fact, so in facts.items() if so]
+
+
+#: Fields that say with which settings they hold, and no more.
+_WHEN = ("deterministic", "transductive")
 
 
 def holds(when: When, config: object) -> bool:

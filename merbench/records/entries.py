@@ -46,7 +46,7 @@ _BEFORE = {
 def completed(run: RecordedRun) -> CompleteFile:
     """Return the commit mark of a run that can be committed.
 
-    Raises MerbenchError if it is incomplete, imported, on synthetic data, trained on shuffled labels, or a sanity row.
+    Raises MerbenchError if it is incomplete, imported, on synthetic data, or trained on shuffled labels.
     """
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
@@ -56,8 +56,6 @@ def completed(run: RecordedRun) -> CompleteFile:
         raise MerbenchError(f"{run.file.run_id}: runs on synthetic data are not accepted on the leaderboard")
     if run.file.key.shuffled:
         raise MerbenchError(f"{run.file.run_id}: runs on shuffled labels are not accepted on the leaderboard")
-    if run.file.sanity:
-        raise MerbenchError(f"{run.file.run_id}: sanity rows are not accepted on the leaderboard")
     return run.mark
 
 

@@ -53,7 +53,7 @@ def test_differing_settings_warnings_and_data_are_shown(record, answers, right):
     equal = ["protocol", "split", "inputs", "selection", "merbench code"]
     assert agree == dict.fromkeys(equal, True) | dict.fromkeys(["data", "method", "settings", "seeds"], False)
     assert set(facts(found)) == {"row", "runs", "ranked under", "data", "method", "settings", "seeds"}
-    assert facts(found)["row"] == ["a on toy-data", "b (x=1) on elsewhere [sanity row]"]
+    assert facts(found)["row"] == ["a", "b (x=1) [sanity row]"]
     assert facts(found)["seeds"] == ["1", "0"]
     (legend,) = report.tables[0].legend
     assert all(name in legend for name in equal)
@@ -148,3 +148,11 @@ def test_of_many_databases_the_p_values_are_adjusted(record):
     # two of 2**6 ways to swap the six subjects of a database differ as much: 1/32, times two
     assert (x.uf1_p, y.uf1_p) == (pytest.approx(1 / 16, abs=0.01), pytest.approx(1 / 16, abs=0.01))
     assert full.uf1_p < 0.005
+
+
+def test_a_method_is_compared_with_itself_on_another_release(record, answers, right):
+    record(answers, method="a", data="one")
+    record(right, method="a", data="two")
+    assert facts(explained(record, "a on one", "a on two"))["data"][0].startswith("one, ")
+    with pytest.raises(MerbenchError, match=r"'a' is ambiguous: a on one \(toys, .*, a on two \(toys"):
+        explained(record, "a", "a on two")

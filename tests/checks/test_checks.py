@@ -133,8 +133,6 @@ def no_process(monkeypatch):
 @pytest.mark.parametrize("name", METHODS.names())
 def test_registered_methods_pass_all_checks(name):
     configuration = "tiny" if "tiny" in METHODS.get(name).card.configurations else None
-    if name == "flow-classifier":
-        configuration = "extra-trees"  # random, as the card says; its default is not
     found = list(findings(name, config=configuration))
     assert {each.check for each in found} == {check.name for check in CHECKS}
     assert [each for each in found if each.result == "failed"] == []

@@ -60,8 +60,6 @@ def test_rows_that_a_release_can_not_have_are_named_and_none_is_submitted(done, 
     run = next(recorded.glob("svm-flow-small-shuffled-s0-*")).name
     assert "shuffled labels" in done("show", run, "--no-figures")
     refused("submit", run, "--to", "board")
-    run = next(recorded.glob("stratified-random-small-s0-*")).name
-    refused("submit", run, "--to", "board")
 
 
 def test_missing_rows_come_with_their_command(done, small, recorded):

@@ -180,8 +180,9 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
                 used = [name for each in imported_modules(method.folder) for name in environment.distribution_of(each)]
                 codes[method.card.name] = code_digest(method.folder, method.package), tuple(used)
             planned = _planned(configured, protocol, request, *codes[method.card.name])
-            deterministic = method.card.deterministic and not request.shuffled  # labels are shuffled by the seed
-            seeds = request.seeds[:1] if deterministic else request.seeds
+            deterministic = holds(method.card.deterministic, configured.config)
+            one = deterministic and not request.shuffled  # labels are shuffled by the seed
+            seeds = request.seeds[:1] if one else request.seeds
             plans += [_plan(configured, protocol, planned, seed) for seed in seeds]
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
@@ -317,7 +318,7 @@ def _plan(configured: Configured, protocol: PreparedProtocol, planned: _Planned,
         data=protocol.data.name,
         prepared={name: task.inputs[name].prepared for name in task.inputs.names() if task.inputs[name].prepared},
         synthetic=protocol.data.synthetic,
-        deterministic=card.deterministic and not key.shuffled,
+        deterministic=holds(card.deterministic, task.config) and not key.shuffled,
         disclosures=[
             *card.disclosures(task.transductive, planned.pretrained_on, task.config),
             *protocol.data.disclosures,

@@ -10,7 +10,7 @@ from merbench.contracts.notes import Note
 from merbench.report.numbers import NONE, interval_text, number
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
 from merbench.report.views.rows import INTERVALS, as_notes, counts, row_notes, title_of
-from merbench.scoring.permutation import SIGNIFICANT, most_rows
+from merbench.scoring.permutation import SIGNIFICANT
 from merbench.scoring.table import PartScore
 
 FIGURES = {"uf1": "UF1", "uar": "UAR"}
@@ -21,6 +21,12 @@ SANITY = "Sanity rows, not ranked"
 SANITY_LEGEND = (
     f"{SANITY}: motion-blind methods, and methods trained on shuffled labels. Only a score above theirs is evidence "
     "that a method recognises motion."
+)
+#: Columns where rows were declared before they were run.
+_DECLARED = ("Balanced", "Tries")
+DECLARED_LEGEND = (
+    "Committed rows are ranked and tested if they were declared before they were run (results/declared.yaml). Tries: "
+    "rows of the same method. Balanced: classes are weighted; compare families within like balancing."
 )
 PUBLISHED = "Published figures of the same protocol: not reproduced here, not ranked; see notes"
 
@@ -80,7 +86,7 @@ def _table(rows: Sequence[Row]) -> Table:
     figures = FIGURES if rows[0].runs[0].file.task == "classification" else UNIT_FIGURES
     columns = [Column("#", key=True, in_papers=False), name_column("Method")]
     columns += [Column(figure, group=title) for title in rows[0].parts.values() for figure in figures.values()]
-    columns += [Column(title) for title in ("Acc", "Clips", "Folds", "Seeds")]
+    columns += [Column(title) for title in ("Acc", "Clips", "Folds", "Seeds", *_DECLARED * _declared(rows))]
     lines = _lines(rows)
     whole, sanity = (
         [line for row, line in zip(rows, lines, strict=True) if row.sanity is kind] for kind in (False, True)
@@ -97,8 +103,14 @@ def _lines(rows: Sequence[Row]) -> list[list[Cell]]:
         full = row.scores.get("full")
         cells = [_placed(row, part, figure, best[part, figure] if index in rank else []) for part, figure in best]
         last = text_cells(number(full.acc if full else None), *counts(row))
+        if _declared(rows):
+            last += text_cells({True: "yes", False: "no", None: NONE}[row.balanced], row.tries or NONE)
         lines.append([*text_cells(rank.get(index, NONE), row.label), *cells, *last])
     return lines
+
+
+def _declared(rows: Sequence[Row]) -> bool:
+    return any(row.tries for row in rows)
 
 
 def _placed(row: Row, part: str, figure: str, best: Sequence[str]) -> Cell:
@@ -118,14 +130,13 @@ def _legend(rows: Sequence[Row], f1: str) -> list[str]:
     """Explain the intervals, the spread over seeds, the mark and the sanity rows."""
     said, ranked = [f"{INTERVALS} ±: standard deviation of {f1} over seeds."], len(ranks(rows))
     said += [_tested(rows, ranked)] if ranked >= 2 else []
+    said += [DECLARED_LEGEND] * _declared(rows)
     return said + [SANITY_LEGEND] * any(row.sanity for row in rows)
 
 
 def _tested(rows: Sequence[Row], ranked: int) -> str:
     if rows[0].runs[0].file.task != "classification":
         return "Significance is not tested for action units."
-    if ranked > most_rows():
-        return f"Significance is tested among at most {most_rows()} rows, not {ranked}: name fewer methods."
     found = f"{BELOW}: UF1" if any(map(_is_below, rows)) else "No UF1 is"
     test = f"paired permutation test over subjects, Holm-adjusted over all pairs of {ranked} rows"
     return f"{found} significantly below that of the best row ({test}, p < {number(SIGNIFICANT, 2)})."

@@ -59,7 +59,7 @@ def test_a_run_file_says_what_the_run_is(prepared, toy):
         assert plan.file.not_ranked == reasons
     swap(toy / "card.yaml", "{rate: [0.25, 0.5]}", "{rat: 1}")
     forget()
-    with pytest.raises(MerbenchError, match="not_ranked on its card names 'rat', which is not a setting .*'rate'"):
+    with pytest.raises(MerbenchError, match=r"not_ranked on its card names 'rat', which is not a setting .*'rate'"):
         METHODS.get("toy")
 
 

@@ -10,13 +10,16 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 from support.cases import each
 from support.damage import flip
-from support.recording import Recorder
+from support.recording import Recorder, run_file, run_key
 from support.tables import notes_of, printed, strictly, texts
 
-from merbench.analysis.explain import explain_rows, find_row
+from merbench.analysis.held import hold_all
 from merbench.analysis.rows import FIELDS, measured_rows, published_rows
-from merbench.records.read import read_run
-from merbench.records.select import read_leaderboard
+from merbench.engine.plan.truths import truths
+from merbench.records.declared import Declared
+from merbench.records.entries import write_entry
+from merbench.records.read import RecordedRun, read_run
+from merbench.records.select import read_entries, read_leaderboard, read_runs
 from merbench.report.views.compare import best_two, comparison, groups, ranks
 from merbench.report.write import write
 
@@ -214,14 +217,47 @@ def test_rows_whose_card_says_so_are_shown_without_rank_or_test(record, answers,
     assert "not_ranked" not in full_of(record)["plain"]
 
 
+ABOUT = {"protocol": "toys", "parts": {"full": "Full"}, "data": "toy-data", "folds": {}}
+
+
+def test_committed_rows_are_ranked_if_they_were_declared(record, answers, right, wrong, tmp_path):
+    record(answers, method="sure", deterministic=True)
+    record(right, method="sure", deterministic=True, config_name="tuned", code="tuned")
+    for seed in (0, 1):
+        record(wrong, method="random", seed=seed)
+    record(right, method="single")
+    record(right, method="sure", deterministic=True, selection="inner")
+    for run in read_runs(record.results):
+        write_entry(run, tmp_path / "committed")
+    record(right, method="own")
+    runs = hold_all(read_entries(tmp_path / "committed") + read_runs(record.results).where(method="own"), truths())
+    declared = Declared(primary=("sure", "random", "single"))
+    rows, _ = measured_rows(runs, declared=declared)
+    found = {row.label.partition(" [")[0]: row for row in rows}
+    assert {label: row.unranked for label, row in found.items()} == {
+        "sure": [], "random": [], "own": [], "single": ["one seed of a random method"],
+        "sure (tuned)": ["not a declared row"], "sure (inner epoch)": ["not a declared row"],
+    }  # fmt: skip
+    assert {label: row.tries for label, row in found.items() if row.ranked} == {"sure": 3, "random": 1, "own": 1}
+    assert {row.balanced for row in rows} == {False}
+    for config in ({"balanced": True}, {"class_weight": "balanced"}, {"class_weights": "published"}):
+        key = run_key("sure", config=config | {"epochs": 3})
+        assert replace(rows[0], runs=[RecordedRun(run_file("sure", key, **ABOUT), None)]).balanced
+    table = comparison(rows).tables[0]
+    assert [column.title for column in table.columns][-2:] == ["Balanced", "Tries"]
+    assert "single [leaderboard]: not ranked: one seed of a random method" in notes_of(comparison(rows))
+    assert "declared.yaml" in "".join(table.legend)
+    assert {row.tries for row in measured_rows(runs)[0]} == {None}
+
+
 def test_rows_of_different_data_and_settings_have_different_names(record, answers, right):
     record(answers, data="databases")
     record(right, data="release")
-    rows, _ = record.rows()
-    assert [len(group) for group in groups(rows)] == [2]
-    assert [row.label for row in rows] == ["toy on release", "toy on databases"]
+    rows, notes = record.rows()
+    assert [[row.label for row in group] for group in groups(rows)] == [["toy"], ["toy"]]  # ranked apart
+    assert any("toys: toy not ranked with toy: the data is databases and release" in str(note) for note in notes)
     record(right, data="release", variant="epochs=5", config_name="quick")
-    assert "toy (quick, epochs=5) on release" in [row.label for row in record.rows()[0]]
+    assert "toy (quick, epochs=5)" in [row.label for row in record.rows()[0]]
     assert {(row["config"], row["variant"]) for row in rows_of(record)} == {("default", ""), ("quick", "epochs=5")}
 
 
@@ -277,21 +313,6 @@ def test_rows_significantly_below_the_best_are_marked(record):
     assert report.tables[0].legend[1].startswith("†: UF1 significantly below")
     assert {row["p_best"] for row in strictly(report) if row["part"] == "alpha"} == {None}
     assert {name: row["p_best"] for name, row in full_of(record).items()} == p
-
-
-def test_more_rows_than_can_differ_are_not_tested(record, answers, right, monkeypatch):
-    """In truth 32, by the number of resamples, which tests/scoring holds; here 3."""
-    for room in ("analysis.rows", "report.views.compare"):
-        monkeypatch.setattr(f"merbench.{room}.most_rows", lambda: 3)
-    for which in range(4):
-        record(answers if which else right, method=f"m{which}")
-        if which == 2:
-            assert record.compared().tables[0].legend[1].startswith("No UF1 is significantly below")
-            assert "†" not in printed(record.compared())
-    assert {row.p_best for row in record.rows()[0]} == {None}
-    assert "at most 3 rows, not 4" in notes_of(record.compared())
-    runs = [run for run in record.held() if run.file.method in ("m0", "m3")]
-    assert 0 < explain_rows(find_row(runs, "m0"), find_row(runs, "m3")).parts[0].uf1_p <= 1
 
 
 def test_sanity_rows_come_last_without_rank_place_or_test(record, answers, right, wrong):
