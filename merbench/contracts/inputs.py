@@ -13,7 +13,7 @@ from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
 
 from merbench.contracts.specifications import FaceSpecification, Specification, read_specification
 
-Span = Literal["onset-apex", "onset-offset", "clip"]
+Span = Literal["onset-apex", "onset-offset", "apex-offset", "clip"]
 FrameSpan = Literal["onset", "onset-apex", "onset-offset", "clip"]
 #: ``evm`` amplifies the movement of the prepared faces, see :mod:`merbench.prepare.magnify`; it needs the frame rate.
 Magnify = Literal["none", "evm"]
@@ -21,7 +21,7 @@ _Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _check_moved(spec: "Flow | Frames", way: str, onset: object, apex: object, apex_is_used: bool) -> None:
-    if (apex and not apex_is_used) or (spec.span == "clip" and onset):
+    if (apex and not apex_is_used) or (spec.span in ("clip", "apex-offset") and onset):
         moved = {"jitter": "jittered", "draw": "drawn"}[way]
         raise ValueError(f"the span {spec.span} does not begin or end at the {moved} frame: remove the {way}")
 
@@ -65,8 +65,38 @@ class Flow(FaceSpecification):
             raise ValueError("name at least one channel")
         if self.mask == "face" and self.faces == "haar":
             raise ValueError("mask: face needs landmarks, which faces: haar does not provide")
-        _check_moved(self, "jitter", self.onset_jitter, self.apex_jitter, self.span == "onset-apex")
+        _check_moved(self, "jitter", self.onset_jitter, self.apex_jitter, "apex" in self.span)
         return self
+
+
+class MotionPositions(Specification):
+    """Two maps of where the face moves during a span, as a release has them: ``(28, 28, 2)`` a clip, uint8.
+
+    CausalNet's authors publish these maps of the clips of MEGC 2019, but not how they are computed, so that no database
+    of frames serves them.
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ("span",)
+
+    kind: Literal["motion-positions"] = "motion-positions"
+    span: Literal["onset-apex", "apex-offset"] = "onset-apex"
+
+
+class FlowSeries(FaceSpecification):
+    """Optical flow to each of `count` frames at equal steps over a span but the first: float32 pixels, right and down.
+
+    ``(count - 1, size, size, 2)`` a clip, computed on grey faces of `size` pixels from the first frame
+    (``reference="onset"``) or from the frame before (``"previous"``).
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ("span", "count", "size", "reference", "algorithm")
+
+    kind: Literal["flow-series"] = "flow-series"
+    span: Span = "onset-offset"
+    count: int = Field(10, ge=2)
+    size: int = Field(112, ge=16)
+    reference: Literal["onset", "previous"] = "onset"
+    algorithm: Literal["tvl1", "farneback"] = "farneback"
 
 
 class Frames(FaceSpecification):
@@ -75,9 +105,10 @@ class Frames(FaceSpecification):
     ``span="onset"`` is the onset frame alone, with ``count=1``: a face without movement.
 
     ``sampling`` places the count over the span: ``"uniform"`` takes the nearest frame at equal steps,
-    ``"interpolated"`` blends its two neighbours, ``"phase"`` gives the rise (onset to apex) and the decay (apex to
-    offset) the same number of steps, the apex being one of them (only over ``onset-offset``). ``"jittered"`` is uniform
-    for test clips; in training, each position but the first is drawn within half a step of its uniform one.
+    ``"interpolated"`` blends its two neighbours, ``"tim"`` all frames (:func:`merbench.prepare.sampling.tim`),
+    ``"phase"`` gives the rise (onset to apex) and the decay (apex to offset) the same number of steps, the apex being
+    one of them (only over ``onset-offset``). ``"jittered"`` is uniform for test clips; in training, each position but
+    the first is drawn within half a step of its uniform one.
 
     In training, ``onset_draw`` and ``apex_draw`` draw onset and apex from windows before and after the annotated
     frame: fractions of the rise, but after the apex of the decay, see :func:`merbench.prepare.draws.windows`.
@@ -95,7 +126,7 @@ class Frames(FaceSpecification):
     count: int | None = Field(8, ge=1)
     size: int = Field(112, ge=8)
     colour: Literal["grey", "rgb"] = "grey"
-    sampling: Literal["uniform", "interpolated", "phase", "jittered"] = "uniform"
+    sampling: Literal["uniform", "interpolated", "tim", "phase", "jittered"] = "uniform"
     onset_jitter: int = Field(0, ge=0)
     apex_jitter: int = Field(0, ge=0)
     onset_draw: tuple[_Fraction, _Fraction] = (0, 0)
@@ -121,7 +152,7 @@ class Frames(FaceSpecification):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
         apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
         _check_moved(self, "jitter", self.onset_jitter, self.apex_jitter, apex_is_used)
-        if self.count is None and (self.sampling in ("interpolated", "jittered") or self.drawn):
+        if self.count is None and (self.sampling in ("interpolated", "tim", "jittered") or self.drawn):
             raise ValueError("interpolated sampling, jitter and draws need a count")
         if self.difference == "onset" and self.span in ("onset", "clip"):
             raise ValueError(f"difference: onset needs a span from the onset to another frame, not {self.span}")
@@ -219,7 +250,7 @@ class ClipFacts(Specification):
 
 _BUILTIN: dict[str, type[Specification]] = {
     cls.model_fields["kind"].default: cls
-    for cls in (Flow, Frames, FrameTimes, DynamicImage, Landmarks, ActionUnits, ClipFacts)
+    for cls in (Flow, FlowSeries, MotionPositions, Frames, FrameTimes, DynamicImage, Landmarks, ActionUnits, ClipFacts)
 }
 
 

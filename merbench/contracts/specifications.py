@@ -69,8 +69,10 @@ _BUILTIN = {
     "face": "merbench.prepare.kinds.face:KIND",
     "flow": "merbench.prepare.kinds.flow:KIND",
     "flow-field": "merbench.prepare.kinds.flow_field:KIND",
+    "flow-series": "merbench.prepare.kinds.flow_series:KIND",
     "frame-times": "merbench.prepare.kinds.frame_times:KIND",
     "frames": "merbench.prepare.kinds.frames:KIND",
+    "motion-positions": "merbench.prepare.kinds.motion_positions:KIND",
     "landmarks": "merbench.prepare.kinds.landmarks:KIND",
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from merbench.contracts.errors import DataError
-from merbench.contracts.inputs import FrameSpan
+from merbench.contracts.inputs import FrameSpan, Span
 from merbench.prepare import sampling
 
 Image = npt.NDArray[np.uint8]
@@ -38,7 +38,7 @@ class ClipFrames:
         """Return the number of the frame nearest to `number`; of two, the earlier."""
         return min(self.files, key=lambda known: (abs(known - number), known))
 
-    def ends(self, span: FrameSpan) -> tuple[int, int]:
+    def ends(self, span: FrameSpan | Span) -> tuple[int, int]:
         """Return the first and the last frame number of a span."""
         return sampling.ends(span, self.onset, self.apex, self.offset, list(self.files))
 

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from merbench.contracts.inputs import FrameSpan
+from merbench.contracts.inputs import FrameSpan, Span
 
 Positions = npt.NDArray[np.float64]
 
 
-def ends(span: FrameSpan, onset: int, apex: int, offset: int, numbers: Sequence[int]) -> tuple[int, int]:
+def ends(span: FrameSpan | Span, onset: int, apex: int, offset: int, numbers: Sequence[int]) -> tuple[int, int]:
     """Return the first and the last frame number of a span, given the annotation and the numbers on disk.
 
     ``clip``: all frames on disk, regardless of the annotation; ``onset``: only the onset frame.
     """
     if span == "clip":
         return min(numbers), max(numbers)
+    if span == "apex-offset":
+        return apex, offset
     return onset, {"onset": onset, "onset-apex": apex, "onset-offset": offset}[span]
 
 
@@ -27,6 +29,25 @@ def phase(onset: float, apex: float, offset: float, count: int) -> Positions:
     """
     decay = (count - 1) // 2
     return np.concatenate([np.linspace(onset, apex, count - decay), np.linspace(apex, offset, decay + 1)[1:]])
+
+
+def tim(frames: int, count: int) -> npt.NDArray[np.float64]:
+    """Return the weights, (count, frames), of a clip's frames in `count` pictures of the temporal interpolation model.
+
+    The model (Zhou, Zhao & Pietikainen, CVPR 2011) embeds the frames as a path graph whose coordinates are
+    ``sin(pi k t + pi (n - k) / (2 n))``, k = 1 to n - 1, at t = i / n, and maps the curve back by the linear map that
+    returns each frame at its own time. The coordinates being a cosine basis, what is returned at any t is a weighted
+    sum whose weights do not depend on the frames::
+
+        1 / n + 2 / n sum over k of cos(pi k (i - 1/2) / n) cos(pi k (t - 1 / (2 n)))
+
+    The pictures are at equal steps from t = 1 / n, the first frame, to 1, the last. Rows sum to 1.
+    """
+    waves = np.arange(1, frames)[:, None] * np.pi
+    times = np.linspace(1 / frames, 1, count) - 1 / (2 * frames)
+    known = np.cos(waves * (np.arange(frames) + 0.5) / frames)
+    found: npt.NDArray[np.float64] = (1 + 2 * np.cos(waves * times).T @ known) / frames
+    return found
 
 
 def nearest(numbers: Sequence[int], positions: npt.ArrayLike) -> list[int]:

@@ -13,7 +13,7 @@ from merbench.checks.checked import CheckedMethod
 from merbench.checks.checks import CHECKS
 from merbench.checks.observation import observe
 from merbench.checks.synthetic_clips import synthetic_task, without_test_labels
-from merbench.contracts.inputs import DynamicImage, Frames, FrameTimes
+from merbench.contracts.inputs import DynamicImage, FlowSeries, Frames, FrameTimes
 from merbench.contracts.methods import MethodConfig
 from merbench.engine.fold import opening
 from merbench.engine.plan.catalogue import METHODS
@@ -87,6 +87,7 @@ def test_synthetic_clips_are_drawn_as_declared():
     jittered = Frames(count=3, size=8, sampling="jittered")
     inputs = {"pairs": pairs, "times": FrameTimes(frames=pairs), "jittered": jittered}
     inputs |= {"every": FrameTimes(frames=Frames(count=None)), "active": DynamicImage(size=8, weights="active")}
+    inputs |= {"series": FlowSeries(size=16, count=3)}
     method = faulty.registered(faulty.Sound, inputs=inputs)
     given = synthetic_task(method, MethodConfig(), "classification").inputs
     for name, versions in (("pairs", [1, 2, 3]), ("times", [1, 2, 3]), ("jittered", [3, 3, 3])):
@@ -99,6 +100,7 @@ def test_synthetic_clips_are_drawn_as_declared():
         "jittered": (np.uint8, (6, 3, 8, 8, 1)),
         "every": (object, (6,)),
         "active": (np.uint8, (6, 8, 8, 1)),
+        "series": (np.float32, (6, 2, 16, 16, 2)),
     }
     assert all((np.diff(times) > 0).all() for times in batch["every"])
 

@@ -9,14 +9,17 @@ from merbench.contracts.inputs import (
     ClipFacts,
     DynamicImage,
     Flow,
+    FlowSeries,
     Frames,
     FrameTimes,
     Inputs,
     InputSpec,
     Landmarks,
+    MotionPositions,
 )
 
-SPECS = [Flow(), Frames(), DynamicImage(), Landmarks(), ActionUnits(), ClipFacts(facts=("seconds",))]
+SPECS = [Flow(), FlowSeries(), Frames(), DynamicImage(), Landmarks(), ActionUnits(), ClipFacts(facts=("seconds",))]
+SPECS.append(MotionPositions())
 SPECS.append(FrameTimes(frames=Frames(count=3)))
 
 
@@ -51,7 +54,7 @@ def test_an_input_is_named_by_its_settings():
     faces = str(Flow(faces="haar", face_size=96))
     assert faces == "flow(onset-apex, 28, u/v/strain, tvl1, clip, faces=haar, face_size=96)"
     assert str(Frames(count=None, span="clip")) == "frames(clip, None, 112, grey)"
-    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 10
+    assert len({str(spec) for spec in [*SPECS, Flow(mask="face"), Frames(sampling="phase"), Flow(align="frame")]}) == 12
     assert str(FrameTimes(frames=Frames())) == f"frame-times({Frames()})"
     assert str(Frames(onset_draw=(0, 0.1))) == "frames(onset-offset, 8, 112, grey, onset_draw=0.0/0.1)"
 
@@ -64,11 +67,13 @@ def test_contradictory_settings_are_refused():
             (Frames, {"sampling": "phase", "count": 2}, "at least 3"),
             (Frames, {"sampling": "phase", "span": "onset-apex"}, "span onset-offset"),
             (Frames, {"sampling": "interpolated", "count": None}, "need a count"),
+            (Frames, {"sampling": "tim", "count": None}, "need a count"),
             (Frames, {"onset_jitter": 1, "count": None}, "need a count"),
             (Frames, {"apex_jitter": 1}, "the span onset-offset"),
             (Frames, {"onset_jitter": 1, "span": "clip"}, "the span clip"),
             (Flow, {"apex_jitter": 1, "span": "onset-offset"}, "the span onset-offset"),
             (Flow, {"apex_jitter": 1, "span": "clip"}, "the span clip"),
+            (Flow, {"onset_jitter": 1, "span": "apex-offset"}, "the span apex-offset"),
             (Frames, {"onset_draw": (0.1, 0), "span": "clip"}, "the span clip .* drawn frame"),
             (Frames, {"apex_draw": (0.1, 0)}, "the span onset-offset .* drawn frame"),
             (Frames, {"onset_draw": (0.1, 0), "count": None}, "need a count"),

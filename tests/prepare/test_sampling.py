@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.prepare.sampling import ends, nearest, neighbours, phase, within
+from merbench.prepare.sampling import ends, nearest, neighbours, phase, tim, within
 
 NUMBERS = st.lists(st.integers(0, 300), min_size=1, max_size=40, unique=True).map(sorted)
 POSITIONS = st.lists(st.floats(-50, 350), min_size=1, max_size=12)
@@ -44,5 +44,31 @@ def test_examples_of_the_documents():
     assert phase(0, 8, 14, 8).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
     assert neighbours([3, 4, 8], [4, 5, 8, 1]) == [(4, 4, 0.0), (4, 8, 0.25), (8, 8, 0.0), (3, 3, 0.0)]
     assert nearest([10, 11, 12], phase(10, 10, 12, 5)) == [10, 10, 10, 11, 12]
-    for span, expected in (("onset-apex", (12, 20)), ("onset-offset", (12, 31)), ("clip", (3, 40))):
+    for span, expected in (
+        ("onset-apex", (12, 20)),
+        ("onset-offset", (12, 31)),
+        ("apex-offset", (20, 31)),
+        ("clip", (3, 40)),
+    ):
         assert ends(span, 12, 20, 31, [3, 4, 12, 40]) == expected
+
+
+def test_temporal_interpolation_is_the_embedding_of_a_path_graph():
+    """Against the algorithm of the paper: eigenvectors of the graph's Laplacian, and a linear map back by SVD."""
+    frames, count = 7, 10
+    clip = np.random.default_rng(0).uniform(0, 255, (40, frames))
+    mean = clip.mean(axis=1, keepdims=True)
+    path = np.eye(frames, k=1) + np.eye(frames, k=-1)
+    known = np.linalg.eigh(np.diag(path.sum(axis=0)) - path)[1][:, 1:]
+    order = np.arange(1, frames)
+
+    def curve(time):
+        return np.sin(np.pi * order * time + np.pi * (frames - order) / (2 * frames))
+
+    scale = known[0] / curve(1 / frames)  # an eigenvector has any length and sign
+    back = (clip - mean) @ np.linalg.pinv(known.T)
+    times = 1 / frames + np.arange(count) / (count - 1) * (1 - 1 / frames)
+    wanted = np.stack([back @ (scale * curve(time)) for time in times], axis=1) + mean
+    np.testing.assert_allclose(clip @ tim(frames, count).T, wanted, atol=1e-9)
+    np.testing.assert_allclose(tim(frames, frames), np.eye(frames), atol=1e-12)
+    assert tim(1, 3).tolist() == [[1], [1], [1]]

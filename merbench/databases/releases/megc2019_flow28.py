@@ -12,7 +12,7 @@ Each image is, in RGB order, horizontal flow u, vertical flow v and optical stra
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,18 @@ CARD = DatabaseCard(
 class FlowImages:
     """Reader of a release in one of these layouts.
 
-    `checksums` is the list that tells the published images from others; `endings` are those of further images of each
-    clip, ``<sub>_<filename_o><ending> .png``, which a copy must have, too.
+    `checksums` is the list that tells the published images from others; `further` are the endings of further images of
+    each clip, ``<sub>_<filename_o><ending> .png``, which a copy must have, too, by what they show.
     """
 
     card = CARD
     checksums = CHECKSUMS
-    endings: tuple[str, ...] = ()
+    further: Mapping[InputSpec, str] = {}
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Endings of the further images of each clip."""
+        return tuple(self.further.values())
 
     def recognises(self, folder: Path) -> bool:
         """Return whether `folder` has one of the layouts, with as many images of each clip."""
@@ -118,19 +123,23 @@ class FlowImages:
         return Reading(clip_table(rows, str(folder)), layout, notes, variant=OTHER_IMAGES if differing else "")
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> npt.NDArray[Any]:
-        """Return the images, uint8, shape (n_clips, 28, 28, 3), channels u, v, strain."""
-        if spec != FLOW:
-            raise DataError(f"{self.card.name} offers {FLOW}, not {spec}")
+        """Return images, uint8, shape (n_clips, 28, 28, channels): u, v, strain of flow, or the first two of them."""
+        offers = self.card.offers or ()
+        if spec not in offers:
+            raise DataError(f"{self.card.name} offers {'; '.join(map(str, offers))}, not {spec}")
         images = np.empty((len(clips), 28, 28, 3), dtype=np.uint8)
         unusable = []
         for index, clip in enumerate(clips.itertuples()):
+            path = folder / str(clip.path)
+            if ending := self.further.get(spec):
+                path = path.with_name(f"{_stem(path)}{ending} .png")
             try:
-                images[index] = _image(folder / str(clip.path), clip_name(clip))
+                images[index] = _image(path, clip_name(clip))
             except DataError as error:
                 unusable.append(error)
         if unusable:
             raise DataError("; ".join(map(str, unusable)))  # all of them, so that they can be replaced at once
-        return images
+        return images if isinstance(spec, Flow) else np.ascontiguousarray(images[..., :2])
 
     def _flat_rows(self, folder: Path) -> Iterator[tuple[str, ...]]:
         path = folder / LIST

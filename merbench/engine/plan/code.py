@@ -6,7 +6,7 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-from merbench.contracts.digests import code_files, files_digest
+from merbench.contracts.digests import code_files, digest, files_digest
 from merbench.contracts.errors import MerbenchError
 
 
@@ -14,29 +14,24 @@ def code_digest(folder: Path, package: str | None = None) -> str:
     """Digest a method's folder: the syntax trees of its Python files, and the bytes of data files such as weights.
 
     `package` is the name of the package that the folder is (``merbench.methods.ststnet``), empty where it is none; with
-    None imports are not looked at. A `MerbenchError` names file and line of Python that does not parse, or that imports
-    what is outside the folder and is neither Python's own, nor merbench's, nor an installed package, so that its
-    changes would go unnoticed; or it names a link to a folder, whose files are elsewhere.
+    None imports are not looked at. Folders of other methods that it imports from, directly or not, are part of the
+    digest. A `MerbenchError` names file and line of Python that does not parse, or that imports what is in no method's
+    folder and is neither Python's own, nor merbench's, nor an installed package, so that its changes would go
+    unnoticed; or it names a link to a folder, whose files are elsewhere.
     """
-    found = list(code_files(folder))
-    if package is not None:
-        places = [folder, *map(Path, library_folders())]
-        known = frozenset(places + [each.resolve() for each in places])
-        for path, tree in found:
-            if tree is not None:
-                below = path.relative_to(folder).parts[:-1]
-                _refuse_imports_from_outside(tree, path, below, package, known)
-    return files_digest(folder, found)
+    own, *others = [files_digest(place, code_files(place)) for place in _folders(folder, package).values()]
+    return digest([own, *others]) if others else own
 
 
-def imported_modules(folder: Path) -> list[str]:
-    """Return the top-level modules that the Python files of a folder import, but Python's own and merbench.
+def imported_modules(folder: Path, package: str | None = None) -> list[str]:
+    """Return the top-level modules that a method's Python files import, but Python's own and merbench.
 
     Modules that are named while the code runs (``importlib.import_module``) are not seen.
     """
     found = {
         name.partition(".")[0]
-        for _, tree in code_files(folder)
+        for place in _folders(folder, package).values()
+        for _, tree in code_files(place)
         if tree is not None
         for node in ast.walk(tree)
         for name, _ in _imported(node, (), "")
@@ -44,18 +39,68 @@ def imported_modules(folder: Path) -> list[str]:
     return sorted(found - sys.stdlib_module_names - {"merbench"})
 
 
+def _folders(folder: Path, package: str | None) -> dict[str, Path]:
+    """Return a method's folder, then those of other methods that it imports from, directly or not, by package."""
+    found = {package or "": folder}
+    waiting = [] if package is None else [package]
+    while waiting:
+        place = found[waiting[0]]
+        others = _imported_methods(place, waiting.pop(0))
+        new = {name: others[name] for name in sorted(others) if name not in found}
+        found |= new
+        waiting += new
+    return found
+
+
+def _imported_methods(folder: Path, package: str) -> dict[str, Path]:
+    """Return the folders of other methods that the files of one import from; refuse imports from elsewhere."""
+    places = [folder, *map(Path, library_folders())]
+    known = frozenset(places + [each.resolve() for each in places])
+    found: dict[str, Path] = {}
+    for path, tree in code_files(folder):
+        if tree is not None:
+            below = path.relative_to(folder).parts[:-1]
+            found |= _refuse_imports_from_outside(tree, path, below, package, known, folder)
+    return found
+
+
 def _refuse_imports_from_outside(
-    tree: ast.Module, path: Path, below: tuple[str, ...], package: str, known: frozenset[Path]
-) -> None:
-    """Refuse imports of code that is neither in the method's folder, which the file is `below`, nor installed."""
+    tree: ast.Module, path: Path, below: tuple[str, ...], package: str, known: frozenset[Path], folder: Path
+) -> dict[str, Path]:
+    """Refuse imports of code that is neither in a method's folder nor installed; return the other methods' folders.
+
+    `path` is `below` the method's own `folder`.
+    """
+    found: dict[str, Path] = {}
     for node in ast.walk(tree):
-        named = (_outside(name, module, package, known) for name, module in _imported(node, below, package))
-        for module in filter(None, named):
+        for name, imported in _imported(node, below, package):
+            module = _outside(name, imported, package, known)
+            if not module:
+                continue
+            method = _method_of(name, folder, package)
+            if method is not None:
+                found |= method
+                continue
             line = getattr(node, "lineno", 0)
             raise MerbenchError(
                 f"{path}, line {line}: {module} is outside the method's folder, so its changes would not "
                 "change the resume key: put a copy into the folder"
             )
+    return found
+
+
+def _method_of(name: str, folder: Path, package: str) -> dict[str, Path] | None:
+    """Return package and folder of the method that has a name of the same package tree; None if no method has it."""
+    own, parts = package.split("."), name.split(".")
+    alike = next((index for index, pair in enumerate(zip(own, parts, strict=False)) if pair[0] != pair[1]), 0)
+    if not alike:
+        return None
+    place = folder.parents[len(own) - alike - 1]
+    for index, part in enumerate(parts[alike:], start=alike + 1):
+        place = place / part
+        if (place / "card.yaml").is_file():
+            return {".".join(parts[:index]): place}
+    return None
 
 
 def _imported(node: ast.AST, below: tuple[str, ...], package: str) -> list[tuple[str, str]]:

@@ -177,7 +177,8 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
         for configured in request.on(protocol.data):
             method = configured.method
             if method.card.name not in codes:
-                used = [name for each in imported_modules(method.folder) for name in environment.distribution_of(each)]
+                modules = imported_modules(method.folder, method.package)
+                used = [name for each in modules for name in environment.distribution_of(each)]
                 codes[method.card.name] = code_digest(method.folder, method.package), tuple(used)
             planned = _planned(configured, protocol, request, *codes[method.card.name])
             deterministic = holds(method.card.deterministic, configured.config)

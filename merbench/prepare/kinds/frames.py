@@ -18,7 +18,10 @@ from merbench.prepare.kinds.kind import Form, Kind
 
 
 def taken(spec: Frames, clip: ClipFrames) -> list[tuple[int, int, float]]:
-    """Return what is taken of a clip: pairs of neighbouring frames on disk and the weight of the second, mostly 0."""
+    """Return what is taken of a clip: pairs of neighbouring frames on disk and the weight of the second, mostly 0.
+
+    With ``sampling="tim"``, that is where the pictures are on the clip's time, not what they are made of.
+    """
     numbers = sorted(clip.files)
     first, last = clip.ends(spec.span)
     if spec.count is None:
@@ -27,9 +30,12 @@ def taken(spec: Frames, clip: ClipFrames) -> list[tuple[int, int, float]]:
         positions = sampling.phase(clip.onset, clip.apex, clip.offset, spec.count)
     elif spec.sampling == "jittered":
         positions = drawn_positions(first, last, spec.count, spec.versions, clip.name)[clip.version]
+    elif spec.sampling == "tim":
+        whole = sampling.within(numbers, first, last)
+        positions = np.interp(np.linspace(0, len(whole) - 1, spec.count), np.arange(len(whole)), whole)
     else:
         positions = np.linspace(first, last, spec.count)
-    if spec.sampling == "interpolated":
+    if spec.sampling in ("interpolated", "tim"):
         return sampling.neighbours(numbers, positions)
     return [(number, number, 0.0) for number in sampling.nearest(numbers, positions)]
 
@@ -48,7 +54,13 @@ class _FramesKind(Kind[Frames]):
 
     def build(self, spec: Frames, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         convert = rgb if spec.colour == "rgb" else grey
-        values = np.stack([convert(_blend(faces, spec.size, *each)) for each in taken(spec, clip)])
+        if spec.sampling == "tim":
+            assert spec.count is not None  # refused by the specification
+            whole = sampling.within(faces.numbers, *clip.ends(spec.span))
+            known = np.stack([convert(faces.aligned(number, spec.size)) for number in whole])
+            values = _weighted(known, sampling.tim(len(whole), spec.count))
+        else:
+            values = np.stack([convert(_blend(faces, spec.size, *each)) for each in taken(spec, clip)])
         return values if spec.difference == "none" else _difference(values)
 
     def versions(self, spec: Frames, clip: ClipFrames) -> list[ClipFrames]:
@@ -89,6 +101,11 @@ def _blend(faces: Faces, size: int, before: int, after: int, weight: float) -> I
     if not weight:
         return faces.face(before, size)
     return np.asarray(cv2.addWeighted(faces.face(before, size), 1 - weight, faces.face(after, size), weight, 0))
+
+
+def _weighted(frames: npt.NDArray[np.uint8], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Return weighted sums of frames, rounded and cut to 0..255."""
+    return np.asarray(np.clip(np.rint(np.tensordot(weights, frames, 1)), 0, 255), dtype=np.uint8)
 
 
 def _difference(frames: npt.NDArray[Any]) -> npt.NDArray[np.int16]:

@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,6 +26,12 @@ def test_it_has_the_same_clips_and_classes_and_other_images(shared):
     assert others.shape == images.shape
     correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, others, strict=True)]
     assert max(correlations) < 0.95
+    offers = DATABASES.get("megc2019-flow4x28").card.offers
+    served = [database.arrays(folder, clips.iloc[:1], spec)[0, ..., :2] for spec in offers]
+    stem = folder / "datasets" / IMAGES / "sub01_EP02_01f"
+    assert clips.iloc[0]["clip"] == "EP02_01f"
+    for image, ending in zip(served, ("", "_1", "_2", "_3"), strict=True):
+        np.testing.assert_array_equal(image, cv2.imread(f"{stem}{ending} .png")[..., :0:-1])
 
 
 def test_images_of_another_release_and_an_incomplete_clip_are_told(shared, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from support.cases import each
 
 from merbench.contracts.errors import MerbenchError
-from merbench.engine.plan.code import code_digest
+from merbench.engine.plan.code import code_digest, imported_modules
 
 METHOD = '''\
 """A method."""
@@ -187,3 +187,26 @@ def test_a_link_to_a_folder_is_refused(folder, tmp_path):
     (folder / "shared").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     with pytest.raises(MerbenchError, match="shared is a link to a folder"):
         code_digest(folder)
+
+
+def test_the_code_of_another_method_that_is_imported_counts(tmp_path):
+    for name, line in (("mine", "from ..deep.other.net import Net"), ("deep/other", "from mer.methods.third import x")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "method.py").write_text(f"import numpy\n{line}\n")
+    (tmp_path / "deep" / "other" / "net.py").write_text("class Net: pass\n")
+    (tmp_path / "mine" / "card.yaml").write_text("name: mine\n")
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "__init__.py").write_text("import torch\nfrom ..mine import method\n")
+    folder, package = tmp_path / "mine", "mer.methods.mine"
+    for card in ("deep/other", "third"):
+        with pytest.raises(MerbenchError, match=r"method\.py, line 2: mer\.methods\.(deep|third)"):
+            code_digest(folder, package)
+        (tmp_path / card / "card.yaml").write_text("name: x\n")
+    digests = [code_digest(folder), code_digest(folder, package)]
+    assert imported_modules(folder, package) == ["mer", "numpy", "torch"]
+    for file in ("deep/other/net.py", "third/__init__.py"):
+        (tmp_path / file).write_text((tmp_path / file).read_text() + "y = 1\n")
+        digests.append(code_digest(folder, package))
+    assert len(set(digests)) == 4
+    (tmp_path / "third" / "__init__.py").write_text("import torch\n")
+    assert code_digest(folder) == digests[0]

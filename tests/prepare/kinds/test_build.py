@@ -4,7 +4,8 @@ import pytest
 from support.moving import APEX, NUMBERS, OFFSET, ONSET, SIZE, moving_clip, plain_clip
 
 from merbench.contracts.errors import DataError
-from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, Frames, Landmarks
+from merbench.contracts.inputs import ActionUnits, DynamicImage, Flow, FlowSeries, Frames, Landmarks
+from merbench.prepare import sampling
 from merbench.prepare.faces.find import find_face, landmarks_installed
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.jitter import shifted, variants
@@ -46,6 +47,26 @@ def test_frames_are_sampled_in_the_declared_way(clip):
         ({"count": None, "span": "clip"}, NUMBERS),
     ):
         assert _frames(clip, **settings) == expected, settings
+
+
+def test_interpolated_frames_are_weighted_sums_of_all(clip):
+    numbers = np.array([12, 13, 14, 15, 16, 17, 19, 20, 21])
+    wanted = np.clip(np.rint(sampling.tim(9, 5) @ (10 * numbers)), 0, 255)
+    np.testing.assert_array_equal(np.array(_frames(clip, count=5, sampling="tim")) * 10, wanted)
+
+
+def test_flow_over_time_is_from_the_onset_or_step_by_step(moving):
+    settings = {"faces": "delivered", "size": 32, "count": 4}
+    frames = build(Frames(**settings), moving)[..., 0]
+    for reference, pairs in (("onset", [(0, 1), (0, 2), (0, 3)]), ("previous", [(0, 1), (1, 2), (2, 3)])):
+        found = build(FlowSeries(reference=reference, **settings), moving)
+        wanted = [flow_field.flow(frames[first], frames[last], "farneback") for first, last in pairs]
+        np.testing.assert_array_equal(found, wanted)
+    apex, offset = (moving.image(moving.nearest(number)) for number in (APEX, OFFSET))
+    pair = [cv2.cvtColor(each, cv2.COLOR_BGR2GRAY) for each in (apex, offset)]
+    settings = {"size": 256, "face_size": 256, "faces": "delivered", "algorithm": "farneback"}
+    decay = build(Flow(span="apex-offset", normalise="none", channels=("u", "v"), **settings), moving)
+    np.testing.assert_array_equal(decay, flow_field.flow(*pair, "farneback"))
 
 
 def test_colour_frames_are_red_green_blue(clip):

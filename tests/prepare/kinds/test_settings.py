@@ -82,6 +82,7 @@ def test_times_are_those_of_the_frames_taken(clip):
         {"onset_draw": (0, 0.25), "apex_draw": (0.25, 0.2), **PAIR},
         {"count": 4, "sampling": "jittered"},
         {"count": 7, "sampling": "interpolated"},
+        {"count": 9, "sampling": "tim"},  # as many as there are: each is a frame
     ):
         frames = Frames(faces="delivered", size=8, **settings)
         numbers = np.array(build(frames, clip)[..., 0, 0, 0] / 10)

@@ -1,0 +1,1 @@
+"""CausalNet: the rise and the decay of a movement, and where the face moves."""

@@ -1,0 +1,1 @@
+"""FeatRef-style: features of each class by attention, on a flow image."""

@@ -1,0 +1,1 @@
+"""SSSNet: a shallow single-stream net on the flow image."""

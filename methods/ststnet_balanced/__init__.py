@@ -1,0 +1,1 @@
+"""STSTNet with balanced classes."""
