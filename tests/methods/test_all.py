@@ -76,8 +76,8 @@ def test_every_configuration_on_the_card_runs(plan_of, name):
         if card.cpu and configuration == card.default:
             continue  # made for a GPU: the method's own tests run a batch of it
         inputs = METHODS.get(name).inputs(METHODS.get(name).resolve(configuration), _task(name))
-        if any(kind_of(spec).needs_landmarks(spec) for spec in inputs.values()):
-            continue  # the miniatures show no face: check-method runs it
+        if any(kind_of(spec).needs_landmarks(spec) or spec.kind == "motion-positions" for spec in inputs.values()):
+            continue  # the miniatures show no face, and only a release has those maps: check-method runs it
         fold = {"classification": "smic-hs/s11", "au-detection": "samm/006"}[_task(name)]
         outcome = run_fold(plan_of(name, config=configuration).task, fold)
         assert outcome.failure is None, outcome.failure.traceback
