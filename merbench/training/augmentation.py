@@ -83,6 +83,13 @@ def normalised(frames: Tensor, light: Tensor | None = None) -> Tensor:
     return ((levels if light is None else lit(levels, light)) - mean) / deviation
 
 
+def differences(frames: Tensor) -> Tensor:
+    """Return bytes (n, t, 3, size, size), less the first frame, (n, t - 1, ...), scaled as by `normalised`."""
+    levels = frames.float()
+    deviation = levels.new_tensor(_DEVIATION)[:, None, None]
+    return (levels[:, 1:] - levels[:, :1]) / (255 * deviation)
+
+
 def small(pictures: Tensor, side: int = 48) -> Tensor:
     """Average pictures for diagnostics, (n, 1, size, size), to at most `side` pixels: (n, side, side)."""
     return nn.functional.adaptive_avg_pool2d(pictures, min(side, pictures.shape[-1]))[:, 0]

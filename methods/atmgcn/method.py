@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from merbench.contracts.inputs import Inputs, InputSpec
 from merbench.contracts.methods import RunContext, TrainingData
-from merbench.training.augmentation import draw_moves, moved, normalised, small
+from merbench.training.augmentation import differences, draw_moves, moved, small
 from merbench.training.balance import balanced_weights
 from merbench.training.phases import Phase
 from merbench.training.torch_method import Batch, TorchMethod
@@ -67,16 +67,16 @@ class ATMGCN(TorchMethod):
         return batch
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Flip, rotate and crop all frames of a clip by one draw, after their normalisation: outside is the mean."""
-        config, frames = self.config, normalised(batch["frames"])
-        moves = draw_moves(len(frames), config.flip, config.rotation, config.padding, generator)
-        return batch | {"frames": moved(frames.flatten(1, 2), moves).view_as(frames)}
+        """Flip, rotate and crop the differences of a clip by one draw: outside, nothing moves."""
+        config, movement = self.config, differences(batch["frames"])
+        moves = draw_moves(len(movement), config.flip, config.rotation, config.padding, generator)
+        return batch | {"movement": moved(movement.flatten(1, 2), moves).view_as(movement)}
 
     def look(self, module: nn.Module, batch: Batch) -> Seen:
         """Run the net on a batch, augmented or not."""
         times = batch["times"][:, 1:]
         codes = time_codes(times, self.config.width) * (self.config.time != "none")
-        seen: Seen = module(_movement(batch["frames"]), codes, batch["real"][:, 1:])
+        seen: Seen = module(_movement(batch), codes, batch["real"][:, 1:])
         return seen
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
@@ -131,10 +131,9 @@ def _two(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.pad(values, ((0, 0), (0, max(2 - values.shape[1], 0)), *[(0, 0)] * (values.ndim - 2)))
 
 
-def _movement(frames: Tensor) -> Tensor:
-    """Return the differences of frames to the first one, bytes or normalised already."""
-    frames = normalised(frames) if frames.dtype == torch.uint8 else frames
-    return frames[:, 1:] - frames[:, :1]
+def _movement(batch: Batch) -> Tensor:
+    """Return the differences of frames to the first one, augmented or not."""
+    return batch["movement"] if "movement" in batch else differences(batch["frames"])
 
 
 def _pairs(inputs: Inputs, rng: np.random.Generator | None) -> Batch:
@@ -144,5 +143,5 @@ def _pairs(inputs: Inputs, rng: np.random.Generator | None) -> Batch:
 
 def _pair_loss(module: Any, batch: Batch, labels: Tensor) -> Tensor:
     """Return the cross-entropy of MMNet's main branch with its linear layer on the whole map."""
-    last, _ = module.encoder.chain(_movement(batch["frames"])[:, 0])
+    last, _ = module.encoder.chain(_movement(batch)[:, 0])
     return nn.functional.cross_entropy(module.mmnet_head(last.flatten(1)), labels)

@@ -147,7 +147,9 @@ def test_padding_changes_nothing_and_every_frame_can_be_taken():
 
 
 def test_frames_are_augmented_by_one_draw():
-    moved = method(padding=6)[0].augment(still(16), torch.Generator().manual_seed(3))["frames"]
+    clips = batch(16)
+    clips["frames"][:, 2:] = clips["frames"][:, 1:2]
+    moved = method(padding=6)[0].augment(clips, torch.Generator().manual_seed(3))["movement"]
     assert torch.equal(moved, moved[:, :1].expand_as(moved))
     assert 0.05 < (moved == 0).all(dim=2).float().mean() < 0.5
 
