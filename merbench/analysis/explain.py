@@ -1,6 +1,6 @@
 """Two rows compared: differences, their significance, and reasons against the comparison."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,20 +98,33 @@ class Explanation:
         }  # fmt: skip
 
 
-def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
+def find_rows(runs: Sequence[RecordedRun], one: str, two: str) -> tuple[Row, Row]:
+    """Find two rows, as `find_row`; of a name with rows on several data, the one on the data of the other."""
+    first = find_row(runs, one, {row.runs[0].file.data for row in _matching(runs, two)})
+    return first, find_row(runs, two, {first.runs[0].file.data})
+
+
+def _matching(runs: Sequence[RecordedRun], name: str) -> list[Row]:
+    """Return the rows that a label or a method names, not scored."""
+    rows, _ = unscored_rows(runs)
+    found = [row for row in rows if name in _names(row, row.label)]
+    found = found or [row for row in rows if name in _names(row, row.runs[0].file.method)]
+    return [row for row in found if not row.sanity] or found
+
+
+def find_row(runs: Sequence[RecordedRun], name: str, data: Collection[str] = ()) -> Row:
     """Find a row by a run's id, a row's label, a method, or the beginning of a run's id.
 
     A label or a method gives all seeds of the row, in its newest version; a run's id gives that run alone. Both may be
-    followed by `` on `` and the data, where there are rows on several. Raises MerbenchError if no row matches, or
-    several do.
+    followed by `` on `` and the data, where there are rows on several; else one on `data` is preferred. Raises
+    MerbenchError if no row matches, or several do.
     """
     ids = {run.file.run_id: run for run in runs}
     if name in ids:
         return measured_rows([ids[name]])[0][0]
-    rows, _ = unscored_rows(runs)
-    found = [row for row in rows if name in _names(row, row.label)]
-    found = found or [row for row in rows if name in _names(row, row.runs[0].file.method)]
-    found = [row for row in found if not row.sanity] or found
+    found = _matching(runs, name)
+    preferred = [row for row in found if row.runs[0].file.data in data]
+    found = preferred if len(preferred) == 1 else found
     if len(found) == 1:
         return scored(found[0])
     if found:
@@ -123,7 +136,7 @@ def find_row(runs: Sequence[RecordedRun], name: str) -> Row:
         raise MerbenchError(f"{name!r} is ambiguous: {listed(which)}; give a run's id, --protocol or --data")
     begun = the_one(ids, name)
     if begun is None:
-        known = sorted({*ids, *(row.runs[0].file.method for row in rows)})
+        known = sorted({*ids, *(run.file.method for run in runs)})
         raise MerbenchError(f"no recorded method or run is named {name!r}{suggestion(name, known)}")
     return measured_rows([ids[begun]])[0][0]
 

@@ -53,7 +53,7 @@ def explained(
     results: "Path | None",
 ) -> "tuple[Explanation, list[str]]":
     """Find two rows and compare them; also returns the runs that could not be read, one line each."""
-    from merbench.analysis.explain import explain_rows, find_row
+    from merbench.analysis.explain import explain_rows, find_rows
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.records.select import read_runs
@@ -67,4 +67,4 @@ def explained(
             f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
         )
     runs = held(runs)
-    return explain_rows(find_row(runs, one), find_row(runs, two), force), known.problems + runs.problems
+    return explain_rows(*find_rows(runs, one, two), force), known.problems + runs.problems

@@ -66,12 +66,12 @@ def power(
 
 def _two_rows(runs: "Runs", named: list[str]) -> "tuple[Row, Row] | None":
     """Return the rows that were named, else the two best that are ranked together; None without two."""
-    from merbench.analysis.explain import find_row
+    from merbench.analysis.explain import find_rows
     from merbench.analysis.rows import differing, measured_rows
     from merbench.contracts.errors import MerbenchError
 
     if named:
-        one, two = (find_row(runs, name) for name in named)
+        one, two = find_rows(runs, *named)
         for row in (one, two):
             if row.status != "complete":
                 raise MerbenchError(f"{row.label} lacks folds: power needs whole rows")

@@ -4,14 +4,14 @@ import pytest
 from support.cases import each
 from support.tables import printed, strictly, texts
 
-from merbench.analysis.explain import explain_rows, find_row
+from merbench.analysis.explain import explain_rows, find_rows
 from merbench.contracts.errors import MerbenchError
 from merbench.report.views.explain import explanation_report
 
 
 def explained(record, one="a", two="b", **options):
     runs = record.held()
-    return explain_rows(find_row(runs, one), find_row(runs, two), **options)
+    return explain_rows(*find_rows(runs, one, two), **options)
 
 
 def facts(found):
@@ -155,4 +155,8 @@ def test_a_method_is_compared_with_itself_on_another_release(record, answers, ri
     record(right, method="a", data="two")
     assert facts(explained(record, "a on one", "a on two"))["data"][0].startswith("one, ")
     with pytest.raises(MerbenchError, match=r"'a' is ambiguous: a on one \(toys, .*, a on two \(toys"):
-        explained(record, "a", "a on two")
+        explained(record, "a", "a")
+    record(right, method="b", data="two")
+    for one, two in (("a", "b"), ("b", "a")):  # the one on the data of the other
+        assert facts(explained(record, one, two))["runs"][one == "b"].startswith("a-toys-s0")
+        assert "data" not in facts(explained(record, one, two))

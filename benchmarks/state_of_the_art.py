@@ -1,0 +1,387 @@
+"""The figures of docs/state-of-the-art.md: from committed rows, published figures and audits; nothing is trained.
+
+Run: uv run python benchmarks/state_of_the_art.py      # writes the page anew between its marks
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from merbench.analysis.held import hold_all
+from merbench.analysis.rows import Row, measured_rows, published_rows
+from merbench.contracts.clips import IDENTITY
+from merbench.engine.plan.declared import declared
+from merbench.engine.plan.truths import truths
+from merbench.records.declared import name_of
+from merbench.records.select import read_leaderboard
+from merbench.report.numbers import excludes_zero, interval_text, number, p_text, signed, signed_interval
+from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
+from merbench.report.write import write
+from merbench.scoring.metrics import unweighted_f1
+from merbench.scoring.paired import Difference, paired_difference
+from merbench.scoring.permutation import SIGNIFICANT, holm, permutation_tests
+from merbench.scoring.table import part_scores
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/state-of-the-art.md"
+AUDITS = ROOT / "results/audits"
+PROTOCOL, FIRST, SECOND = "megc2019", "megc2019-flow28", "megc2019-flow4x28"
+FLOOR = "majority"
+#: A row and the same with classes that are not weighted.
+BALANCED = {
+    "svm-flow": "flow-classifier:svm-rbf-unbalanced",
+    **{f"flow-classifier:{name}": f"flow-classifier:{name}-unbalanced"
+       for name in ("svm-linear", "logistic", "ridge", "random-forest", "logistic-blocks", "lda-blocks")},
+}  # fmt: skip
+#: Plain linear models, those with weighted classes first.
+LINEAR = tuple(
+    f"flow-classifier:{name}{ending}" for ending in ("", "-unbalanced") for name in ("svm-linear", "logistic", "ridge")
+)
+NETS = ("ststnet", *(f"rcn:{variant}-28px-32" for variant in "aswpcf"), "off-apexnet", "bdcnn:block-40", "msct-net",
+        "dual-inception", "htnet:width-64", "timm-flow:resnet18")  # fmt: skip
+#: Row -> its name in published tables, and what differs from the publication, as far as known.
+PUBLISHED = {
+    "ststnet": ("STSTNet", "trained as in the authors' PyTorch code, whose log has .7209; published is the MATLAB one"),
+    "rcn:a-28px-32": ("RCN-A", "28 px and 32 maps in place of 60 px and 64: not attributed"),
+    "off-apexnet": ("OFF-ApexNet", "its schedule is not stated: not attributed"),
+    "dual-inception": ("Dual-Inception", "flow to the apex in place of the middle frame: not attributed"),
+    "flow-classifier:biwoof-svm": ("Bi-WOOF", "on flow that is scaled clip by clip: not attributed"),
+    "htnet:width-64": ("HTNet", "a quarter of the width: not attributed"),
+}
+
+
+@cache
+def rows(data: str = FIRST, protocol: str = PROTOCOL) -> list[Row]:
+    """Return the committed rows, best first, those without rank and sanity rows last."""
+    runs = hold_all(read_leaderboard().where(protocol=protocol, data=data), truths())
+    assert not runs.problems, runs.problems
+    return measured_rows(runs, declared=declared())[0]
+
+
+@cache
+def named(data: str = FIRST) -> Mapping[str, Row]:
+    """Return plain rows, by the last epoch and without other settings, by the name under which one is declared."""
+    files = [(row.runs[0].file, row) for row in rows(data)]
+    return {name_of(file): row for file, row in files if not file.variant and file.key.selection == "last"}
+
+
+def competing(data: str = FIRST) -> list[Row]:
+    """Return the ranked rows but the floor."""
+    return [row for row in rows(data) if row.ranked and row.runs[0].file.method != FLOOR]
+
+
+def tables_of(row: Row) -> list[pd.DataFrame]:
+    """Return the predictions of a row's seeds."""
+    return [run.predictions for run in row.runs]
+
+
+def minus(row: Row, other: Row) -> Difference:
+    """Return the paired difference of two rows."""
+    return paired_difference(tables_of(row), tables_of(other), row.runs[0].file.outputs)
+
+
+def p_of(row: Row, other: Row) -> float:
+    """Return the p-value of the difference, not adjusted."""
+    return float(permutation_tests(np.stack([row.by_subject, other.by_subject]), unweighted_f1)[0, 1])  # type: ignore[list-item]
+
+
+def uf1(row: Row) -> float:
+    """Return UF1 of all clips."""
+    return row.scores["full"].uf1
+
+
+WAITING = "the rows for it wait in [results](../results/README.md)."
+#: Columns of words, not of figures.
+_WORDS = {
+    *("Net", "Not", "Row", "Data", "Selection", "Remarks", "What differs", "Best member"),
+    "Strength (alpha, or C): UF1",
+}
+
+
+def written(columns: Sequence[str], lines: Iterable[Sequence[Cell]], legend: Sequence[str] = ()) -> str:
+    """Write a table, with its names on the left."""
+    lines = list(lines)
+    if not lines:
+        return f"Not known yet: {WAITING}"
+    first, *others = columns
+    heads = [name_column(first), *(Column(each, align="left" if each in _WORDS else "right") for each in others)]
+    return write(Report([Table("", heads, [Section(lines)], legend)]), "md").strip()
+
+
+def difference_cells(found: Difference, figure: str = "uf1") -> list[Cell]:
+    """Return a difference with its interval, bold if that excludes 0."""
+    interval = getattr(found, f"{figure}_interval")
+    return [Cell(signed(getattr(found, figure)), signed_interval(interval), 1 if excludes_zero(interval) else 0)]
+
+
+def ranking() -> str:
+    """Return the ranked rows of the first release, and how many pairs differ."""
+    ranked = [row for row in rows() if row.ranked]
+    p = permutation_tests(np.stack([row.by_subject for row in ranked if row.by_subject is not None]), unweighted_f1)
+    pairs = list(combinations(range(len(ranked)), 2))
+    adjusted = dict(zip(pairs, holm([p[pair] for pair in pairs]), strict=True))
+    apart = {pair for pair, value in adjusted.items() if value < SIGNIFICANT}
+    lines = []
+    for index, row in enumerate(ranked):
+        score = row.scores["full"]
+        others = sum(index in pair for pair in apart)
+        spread = f"{len(row.runs)}" if np.isnan(score.seed_sd) else f"{len(row.runs)} ±{number(score.seed_sd, 3)}"
+        lines.append([
+            *text_cells(row.label), Cell(number(score.uf1), interval_text(score.uf1_interval)),
+            *text_cells(number(score.uar), "yes" if row.balanced else "no", spread, others),
+        ])  # fmt: skip
+    inner = [pair for pair in pairs if FLOOR not in {ranked[i].runs[0].file.method for i in pair}]
+    gaps = {pair: abs(uf1(ranked[pair[0]]) - uf1(ranked[pair[1]])) for pair in inner}
+    near = [gap for pair, gap in gaps.items() if pair not in apart]
+    far = [gap for pair, gap in gaps.items() if pair in apart]
+    said = [
+        f"Of the {len(inner)} pairs of the {len(ranked) - 1} ranked rows above the floor, {len(far)} differ "
+        f"significantly (paired permutation test over subjects, Holm over all {len(pairs)} pairs, p < .05)."
+    ]
+    said += [f"The smallest difference in UF1 that is significant is {number(min(far), 3)}."] if far else []
+    said += [f"The largest that is not is {number(max(near), 3)}."] if near else []
+    table = written(("Row", "UF1", "UAR", "Balanced", "Seeds", "Rows that differ"), lines)
+    return f"{table}\n\n{' '.join(said)}"
+
+
+def differences(pairs: Iterable[tuple[Row, Row]], first: str, second: str) -> tuple[str, list[Difference]]:
+    """Return a table of paired differences, each with its own p-value, and the differences."""
+    lines, found = [], []
+    for row, other in pairs:
+        found.append(minus(row, other))
+        lines.append([
+            *text_cells(row.label, other.label), *difference_cells(found[-1]), *difference_cells(found[-1], "uar"),
+            *text_cells(p_text(p_of(row, other))),
+        ])  # fmt: skip
+    return written((first, second, "UF1", "UAR", "p"), lines), found
+
+
+def linear() -> str:
+    """Return linear models against nets within like balancing."""
+    known = named()
+    nets = [known[name] for name in NETS if name in known]
+    pairs = [
+        (known[name], net)
+        for net in nets for name in LINEAR
+        if name in known and known[name].balanced == net.balanced
+    ]  # fmt: skip
+    table, found = differences(pairs, "Linear row", "Net")
+    ahead = sum(each.uf1 > 0 for each in found)
+    clear = sum(excludes_zero(each.uf1_interval) for each in found)
+    if not found:
+        return table
+    return (
+        f"{table}\n\nOf {len(found)} comparisons within like balancing, the linear row is ahead in {ahead}; in {clear} "
+        "the interval of the difference excludes 0."
+    )
+
+
+def balancing() -> str:
+    """Return what weighted classes are worth, on both releases."""
+    parts, said = [], []
+    for data in (FIRST, SECOND):
+        known = named(data)
+        pairs = [(known[one], known[two]) for one, two in BALANCED.items() if {one, two} <= known.keys()]
+        if not pairs:
+            continue
+        table, found = differences(pairs, "Balanced", "Not")
+        parts.append(f"On `{data}`:\n\n{table}")
+        same = sum(right(one).equals(right(two)) for one, two in pairs)
+        means = [np.mean([getattr(each, name) for each in found]) for name in ("uf1", "uar")]
+        said.append(
+            f"On `{data}`, weighting the classes changes UF1 by {signed(means[0])} and UAR by {signed(means[1])} "
+            f"in the mean of {len(pairs)} models; {same} of them predict the same with and without."
+        )
+    return "\n\n".join([*parts, " ".join(said)]) if parts else f"Not known yet: {WAITING}"
+
+
+def preparation() -> str:
+    """Return what another preparation of the same clips changes, row by row."""
+    one, two = named(FIRST), named(SECOND)
+    both = [name for name in one if name in two and not one[name].sanity and name != FLOOR]
+    found = {name: minus(one[name], two[name]) for name in both}
+    lines = [
+        [*text_cells(one[name].label, number(uf1(one[name])), number(uf1(two[name]))), *difference_cells(found[name])]
+        for name in both
+    ]
+    table = written(("Row", FIRST, SECOND, "Difference in UF1"), lines)
+    if len(both) < 3:
+        return table
+    order = spearmanr([uf1(one[name]) for name in both], [uf1(two[name]) for name in both]).statistic
+    gaps = [abs(each.uf1) for each in found.values()]
+    clear = sum(excludes_zero(each.uf1_interval) for each in found.values())
+    return (
+        f"{table}\n\nThe difference is {number(float(np.mean(gaps)), 3)} in the mean of {len(both)} rows, "
+        f"{number(max(gaps), 3)} at most; in {clear} of them its interval excludes 0. The order of the rows on one "
+        f"release has a rank correlation of {number(float(order), 2)} with that on the other. Flow, crop, alignment "
+        "and scaling differ together, so none of them is singled out."
+    )
+
+
+def selection() -> str:
+    """Return what picking the epoch is worth, from the audits."""
+    lines, said = [], []
+    for path in sorted(AUDITS.glob(f"*-{PROTOCOL}/audit.json")):
+        audit = json.loads(path.read_text())
+        whole = {row["selection"]: row for row in audit["rows"] if row["part"] == "full"}
+        last = whole["last"]
+        for row in whole.values():
+            if row["pooled"] and row is not last and row["uf1"] is not None:
+                low, high = row["uf1_lift_low"], row["uf1_lift_high"]
+                lines.append([
+                    *text_cells(audit["method"], row["title"], "yes" if row["oracle"] else "no", number(row["uf1"])),
+                    Cell(signed(row["uf1_lift"]), f"{signed(low)}, {signed(high)}", 1 if low > 0 or high < 0 else 0),
+                ])  # fmt: skip
+        lifts = [row["uf1_lift"] for row in whole.values() if row["oracle"] and row["pooled"] and row["uf1_lift"]]
+        said.append(f"{audit['method']}, {audit['epochs']} epochs: {signed(min(lifts))} to {signed(max(lifts))}.")
+    table = written(("Method", "Selection", "Looks at test labels", "UF1", "Lift"), lines)
+    return f"{table}\n\nWhat rules that look at test labels add to the last epoch: {' '.join(said)}"
+
+
+def right(row: Row) -> "pd.Series[bool]":
+    """Return for each clip whether more than half of a row's seeds are right."""
+    marks = [table.set_index(IDENTITY).pipe(lambda each: each.truth == each.predicted) for table in tables_of(row)]
+    return pd.concat(marks, axis=1).mean(axis=1) > 0.5
+
+
+def hard() -> str:
+    """Return the clips that no ranked row gets right, on each release, and on both."""
+    names = [name for name in named(FIRST) if name in named(SECOND)]
+    names = [name for name in names if all(named(data)[name] in competing(data) for data in (FIRST, SECOND))]
+    never, lines = {}, []
+    if not names:
+        return f"No row is ranked on both releases yet: {WAITING}"
+    for data in (FIRST, SECOND):
+        marks = pd.concat([right(named(data)[name]) for name in names], axis=1)
+        never[data] = marks.index[~marks.any(axis=1)]
+    truth = tables_of(named(FIRST)[names[0]])[0].set_index(IDENTITY).truth
+    groups = [*never.values(), never[FIRST].intersection(never[SECOND])]
+    for name, clips in zip((FIRST, SECOND, "both"), groups, strict=True):
+        classes = truth.loc[clips].value_counts()
+        sets = pd.Series([dataset for dataset, _, _ in clips], dtype=object).value_counts()
+        lines.append(text_cells(name, len(clips), *(int(classes.get(each, 0)) for each in truth.unique().tolist()),
+                                *(int(sets.get(each, 0)) for each in ("smic-hs", "casme2", "samm"))))  # fmt: skip
+    table = written(("Release", "Clips", *truth.unique().tolist(), "SMIC", "CASME II", "SAMM"), lines)
+    expected = len(groups[0]) * len(groups[1]) / len(truth)
+    return (
+        f"{table}\n\nOf {len(truth)} clips, none of the {len(names)} rows that are ranked on both releases gets "
+        f"{len(groups[0])} right on the first release, {len(groups[1])} on the second. {len(groups[2])} clips are "
+        f"among both; {number(expected, 1)} would be if the releases had nothing in common."
+    )
+
+
+def beside() -> str:
+    """Return published figures beside measured ones."""
+    found = {(each["method"], each["part"]): each for each in published_rows(PROTOCOL)}
+    lines = []
+    for name, (title, why) in PUBLISHED.items():
+        reported = found.get((title, "full"))
+        if name not in named() or reported is None:
+            continue
+        row = named()[name]
+        codes = ", ".join(reported["remarks"]) or "–"
+        score = row.scores["full"]
+        lines.append([
+            *text_cells(title, row.label, number(reported["uf1"]), number(reported["uar"])),
+            Cell(number(score.uf1), interval_text(score.uf1_interval)),
+            *text_cells(number(score.uar), signed(score.uf1 - reported["uf1"]), codes, why),
+        ])  # fmt: skip
+    heads = (
+        "Published as",
+        "Row",
+        "Published UF1",
+        "UAR",
+        "Measured UF1",
+        "UAR",
+        "Difference",
+        "Remarks",
+        "What differs",
+    )
+    return written(heads, lines)
+
+
+def ensembles() -> str:
+    """Return the mean of the scores of each declared family, each member's divided by their standard deviation."""
+    lines = []
+    for data in (FIRST, SECOND):
+        for family, names in declared().families.items():
+            members = [named(data)[name] for name in names if name in named(data)]
+            if len(members) < len(names):
+                continue
+            file = members[0].runs[0].file
+            columns = [f"score_{each}" for each in file.outputs]
+            scaled = [table.set_index(IDENTITY)[columns] / table[columns].to_numpy().std()
+                      for row in members for table in tables_of(row)]  # fmt: skip
+            mean = sum(scaled) / len(scaled)
+            truth = tables_of(members[0])[0].set_index(IDENTITY).truth
+            joined = pd.DataFrame({"truth": truth, "predicted": mean.idxmax(axis=1).str.removeprefix("score_")})
+            score, *_ = part_scores([joined.reset_index()], file.outputs, file.parts)
+            best = max(members, key=uf1)
+            gap = paired_difference([joined.reset_index()], tables_of(best), file.outputs)
+            lines.append([
+                *text_cells(family, data, len(members)), Cell(number(score.uf1), interval_text(score.uf1_interval)),
+                *text_cells(number(score.uar), f"{best.label} {number(uf1(best))}"), *difference_cells(gap),
+            ])  # fmt: skip
+    return written(("Family", "Data", "Members", "UF1", "UAR", "Best member", "Ensemble minus it"), lines)
+
+
+def curves() -> str:
+    """Return UF1 against the strength of the regularisation, of three linear models on both releases."""
+    lines = []
+    for data in (FIRST, SECOND):
+        for config in ("ridge", "svm-linear", "logistic"):
+            found = {}
+            for row in rows(data):
+                file = row.runs[0].file
+                if (file.method, file.config_name) == ("flow-classifier", config):
+                    strength = re.fullmatch(r"strength=(\S+)", file.variant)
+                    if strength or not file.variant:
+                        found[float(strength[1]) if strength else 1.0] = uf1(row)
+            points = " · ".join(f"{value:g}: {number(found[value], 3)}" for value in sorted(found))
+            if len(found) > 1:
+                lines.append(text_cells(config, data, points, number(max(found.values()) - found[1.0], 3)))
+    return written(("Model", "Data", "Strength (alpha, or C): UF1", "Best minus default"), lines)
+
+
+def support() -> str:
+    """Return the clips of each class in each part."""
+    row = named()[FLOOR]
+    clips, file = tables_of(row)[0], row.runs[0].file
+    lines = []
+    for part, title in file.parts.items():
+        inside = clips if part == "full" else clips[clips.dataset == part]
+        counts = inside.truth.value_counts()
+        people = inside.groupby(["dataset", "subject"]).ngroups
+        lines.append(text_cells(title, len(inside), people, *(int(counts.get(each, 0)) for each in file.outputs)))
+    return written(("Part", "Clips", "Subjects", *file.outputs), lines)
+
+
+SECTIONS = (ranking, linear, balancing, preparation, selection, hard, beside, ensembles, curves, support)
+
+
+def page(text: str) -> Iterator[str]:
+    """Yield the page with new figures between its marks."""
+    for section in SECTIONS:
+        begin, end = (f"<!-- {section.__name__}: {each} -->" for each in ("begin", "end"))
+        before, found, rest = text.partition(begin)
+        if found:
+            yield f"{before}{begin}\n{section()}\n{end}"
+            text = rest.partition(end)[2]
+    yield text
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text("".join(page(PAGE.read_text(encoding="utf-8"))), encoding="utf-8")
+    print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
