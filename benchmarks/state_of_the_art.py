@@ -37,6 +37,7 @@ FLOOR = "majority"
 #: A row and the same with classes that are not weighted.
 BALANCED = {
     "svm-flow": "flow-classifier:svm-rbf-unbalanced",
+    "ststnet-balanced": "ststnet",
     **{f"flow-classifier:{name}": f"flow-classifier:{name}-unbalanced"
        for name in ("svm-linear", "logistic", "ridge", "random-forest", "logistic-blocks", "lda-blocks")},
 }  # fmt: skip
@@ -44,8 +45,11 @@ BALANCED = {
 LINEAR = tuple(
     f"flow-classifier:{name}{ending}" for ending in ("", "-unbalanced") for name in ("svm-linear", "logistic", "ridge")
 )
-NETS = ("ststnet", *(f"rcn:{variant}-28px-32" for variant in "aswpcf"), "off-apexnet", "bdcnn:block-40", "msct-net",
-        "dual-inception", "htnet:width-64", "timm-flow:resnet18")  # fmt: skip
+NETS = (
+    *("ststnet", "ststnet-balanced", "sssnet:full", "off-apexnet", "bdcnn:block-40", "msct-net", "dual-inception"),
+    *("htnet:width-64", "timm-flow:resnet18"),
+    *(f"rcn:{variant}-28px-32" for variant in "aswpcf"),
+)
 #: Row -> its name in published tables, and what differs from the publication, as far as known.
 PUBLISHED = {
     "ststnet": ("STSTNet", "trained as in the authors' PyTorch code, whose log has .7209; published is the MATLAB one"),

@@ -85,12 +85,14 @@ class Row:
 
     @property
     def balanced(self) -> bool | None:
-        """Whether it balances the classes by its settings; None if that is not known."""
-        config = self.runs[0].file.key.config
+        """Whether it balances the classes, by its settings or its name; None if that is not known."""
+        file = self.runs[0].file
+        config = file.key.config
         weights = [config[name] for name in ("class_weight", "class_weights") if name in config]
-        if self.runs[0].file.imported:
+        if file.imported:
             return None
-        return bool(config.get("balanced")) or any(each not in (None, "none") for each in weights)
+        by_name = file.method.endswith("-balanced")
+        return by_name or bool(config.get("balanced")) or any(each not in (None, "none") for each in weights)
 
     @property
     def holes(self) -> list[str]:

@@ -75,7 +75,7 @@ def words_of(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def check_one_run(table: pd.DataFrame, name: str, classes: Sequence[str]) -> None:
     """Refuse a log without predictions whose other columns have classes: several runs, or one of another name."""
-    if "predicted" in table.columns:
+    if "predicted" in table.columns or not {"subject", "truth"} <= set(table.columns):
         return
     words = {*classes, *map(str, range(len(classes)))}
     others = [column for column in table.columns if column not in {*CSV_COLUMNS, "epoch", "place", "stem"}]
