@@ -101,7 +101,7 @@ class Explanation:
 def find_rows(runs: Sequence[RecordedRun], one: str, two: str) -> tuple[Row, Row]:
     """Find two rows, as `find_row`; of a name with rows on several data, the one on the data of the other."""
     data = {row.runs[0].file.data for row in _matching(runs, two)}
-    if not data:  # a run's id, or nothing
+    if not data and _matching(runs, one):  # a run's id, or nothing
         second = find_row(runs, two)
         return find_row(runs, one, {second.runs[0].file.data}), second
     first = find_row(runs, one, data)
