@@ -13,11 +13,15 @@ from merbench.api.arguments import check_columns, flags, whole
 from merbench.api.data import copies_of
 from merbench.contracts.clips import CLIP_COLUMNS, IDENTITY, clip_table
 from merbench.contracts.databases import Source, persons, same_people
-from merbench.contracts.errors import MerbenchError
+from merbench.contracts.errors import MerbenchError, listed
 from merbench.contracts.protocols import ProtocolSpec
+from merbench.databases import DATABASES
+from merbench.databases.registrations import registered
 from merbench.engine.fold.listing import fold_table
+from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.engine.plan.catalogue import protocol as find_protocol
 from merbench.splits.split import Split, listed_split, make_split
+from merbench.synthetic.database import SMALL
 
 Positions = npt.NDArray[np.intp]
 
@@ -84,15 +88,28 @@ class _Protocol:
         if clips is None:
             split = listed_split(spec, same_people(()))
             if split is None:
-                raise MerbenchError(
-                    f"protocol {spec.name} has no official list: give its clips, as in folds(mb.clips(DATABASE))"
-                )
+                raise MerbenchError(f"protocol {spec.name} has no official list: {_clips_of(spec)}")
             return _Folds(self, split.clips[IDENTITY], split, ())
         check_columns(clips, (*IDENTITY, *_needed(spec)), "clips")
         table = clip_table(clips[[name for name in CLIP_COLUMNS if name in clips.columns]], "clips")
         sources = copies_of(clips)
         synthetic = any(source.database.card.synthetic for source in sources)
         return _Folds(self, clips, make_split(spec, table, synthetic, same_people(sources)), sources)
+
+
+def _clips_of(spec: ProtocolSpec) -> str:
+    """Say where the clips of a protocol without an official list can come from."""
+    cards = [database.card for database in DATABASES.load_all()[0].values()]
+    frames = [card for card in cards if card.offers is None and not card.synthetic]
+    names = {dataset: card.name for card in reversed(frames) for dataset in card.datasets}
+    unread = [dataset for dataset in spec.datasets if dataset not in names]
+    copy = "+".join(sorted({names[dataset] for dataset in spec.datasets if dataset in names}))
+    path = "" if "+" in copy or copy in registered() else ", PATH"
+    step = f"no reader for {listed(unread)} yet" if unread else f"give its clips, as in folds(mb.clips({copy!r}{path}))"
+    made = set(spec.datasets) <= set(DATABASES.get(SMALL).card.datasets)
+    instead = [f"synthetic clips, folds(mb.clips({SMALL!r}))"] if made else []
+    known = sorted(name for name, each in PROTOCOLS.load_all()[0].items() if each.official_list is not None)
+    return f"{step}; without a copy, use {' or '.join([*instead, f'a protocol with a list ({listed(known)})'])}"
 
 
 def _needed(spec: ProtocolSpec) -> list[str]:

@@ -30,11 +30,14 @@ from merbench.api.protocols import protocol as find_protocol
 from merbench.cli.asked import RunOptions, seeds_text
 from merbench.cli.compare import compared
 from merbench.cli.explain import explained
+from merbench.cli.options import results_folder
 from merbench.cli.run import carried_out, runs_report
 from merbench.contracts.errors import MerbenchError, suggestion
+from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.yamlfiles import settings_text
-from merbench.engine.logs import log_of_table
+from merbench.engine.logs import log_of_table, open_log
 from merbench.engine.plan.data import choose_data
+from merbench.records.logs import Log
 from merbench.report.views.score import log_notes
 from merbench.scoring.table import part_scores
 
@@ -242,16 +245,17 @@ def explain(
     return {table: pd.DataFrame(record[table]) for table in _EXPLAINED}
 
 
-def score(predictions: pd.DataFrame, protocol: Named, *, data: _Path = "auto") -> pd.DataFrame:
+def score(predictions: pd.DataFrame | _Path, protocol: Named, *, data: _Path = "auto") -> pd.DataFrame:
     """Score predictions as ``merbench score`` does: UF1 and UAR from one confusion matrix of all clips.
 
     Parameters
     ----------
-    predictions : pandas.DataFrame
-        ``dataset, subject, clip, predicted``, a row per clip, under these or the other names that ``merbench score``
-        takes: classes by name, or by number in the protocol's order. Frames of ``mb.clips``, or ``folds.clips``, with
-        the column added, are held against the classes of their data. Others are held against the official list, else
-        against the registered data; only where there is neither, they need ``truth``. Other columns are ignored.
+    predictions : pandas.DataFrame or path
+        A log as ``merbench score`` reads it; or ``dataset, subject, clip, predicted``, a row per clip, under these or
+        the other names that ``merbench score`` takes: classes by name, or by number in the protocol's order. Frames of
+        ``mb.clips``, or ``folds.clips``, with the column added, are held against the classes of their data. Others are
+        held against the official list, else against the registered data; only where there is neither, they need
+        ``truth``. Other columns are ignored.
     protocol : str, path or what mb.protocol returns
         The protocol.
     data : str or path, optional
@@ -278,19 +282,26 @@ def score(predictions: pd.DataFrame, protocol: Named, *, data: _Path = "auto") -
        part  clips    uf1    uar
     0  full    164  0.199  0.333
     """
-    check_columns(predictions, (), "predictions")
     spec, name = find_protocol(protocol).spec, text(data, "data", "the name of a database or a folder")
-    sources = copies_of(predictions) if name == "auto" else choose_data(name, [spec], synthetic=False).sources
-    own = set(COPY) <= set(predictions.columns)  # a frame of clips, whose class may be that of another protocol
-    log = log_of_table(
-        predictions.drop(columns=["class"] if own else [], errors="ignore"), "predictions", spec, sources
-    )
+    if isinstance(predictions, str | os.PathLike):
+        path = text(predictions, "predictions", "a data frame, a log or a run")
+        log = open_log(path, argument_of(protocol), results_folder(None), name).log
+    else:
+        log = _log_of_frame(predictions, spec, name)
     _warn(note.text for note in log_notes(log, spec) if note.kind != "note")
     records = [
         {"part": part.part, **figures_of(part), "compared_with": log.origin or None}
         for part in part_scores([log.predictions], spec.classes, spec.parts)
     ]
     return pd.DataFrame(records, columns=_SCORED)
+
+
+def _log_of_frame(predictions: pd.DataFrame, spec: ProtocolSpec, data: str) -> Log:
+    check_columns(predictions, (), "predictions")
+    sources = copies_of(predictions) if data == "auto" else choose_data(data, [spec], synthetic=False).sources
+    own = set(COPY) <= set(predictions.columns)  # a frame of clips, whose class may be that of another protocol
+    table = predictions.drop(columns=["class"] if own else [], errors="ignore")
+    return log_of_table(table, "predictions", spec, sources)
 
 
 def _seeds(given: Any) -> str:

@@ -33,9 +33,16 @@ def submit(
     from merbench.engine.plan.truths import truths
     from merbench.records.declared import name_of
     from merbench.records.entries import completed, write_entry
-    from merbench.records.select import find_run
+    from merbench.records.select import find_run, read_runs
 
-    found = find_run(results_folder(results), run)
+    folder = results_folder(results)
+    try:
+        found = find_run(folder, run)
+    except MerbenchError:
+        imported = read_runs(folder).where(method=run, origin="imported")  # a name as in --name
+        if not imported:
+            raise
+        found = imported[0]
     completed(found)
     truth = truths()(found.file)
     compared, difference = hold(found, truth)

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from merbench.contracts.citations import Remark
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.names import checked_name
+from merbench.contracts.notes import LONGEST_REMARK
 from merbench.contracts.yamlfiles import keyed_error
 
 Task = Literal["classification", "au-detection"]
@@ -37,8 +39,8 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, AfterValidator(lambda name: checked_name(name, "method"))]
-    title: str
-    summary: str
+    title: Remark
+    summary: str = Field(max_length=1000)
     #: ``module:Class`` within the method's folder.
     implementation: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     paper: _Paper | None = None
@@ -61,7 +63,7 @@ class Card(BaseModel):
     au_labels_at_test: bool = False  #: action-unit labels of the test clips are an input
     sanity: bool = False  #: it sees no motion: a sanity row wherever it is run, beneath the other rows, not ranked
     #: A note in tables, such as "reconstruction"; or several, and with which settings each holds.
-    remark: Annotated[str, Field(max_length=200)] | dict[str, When] = ""
+    remark: Remark | dict[str, When] = ""
     #: Reason why a row gets no rank, such as "settings known from test clips" -> with which settings.
     not_ranked: dict[str, When] = {}
     stated: dict[str, str] = {}  #: choices that the paper states, each with a reason
@@ -107,6 +109,16 @@ class Card(BaseModel):
             if name is not None and name not in self.configurations:
                 known = ", ".join(self.configurations)
                 raise ValueError(f"{field} names {name!r}, which is not a configuration of the card: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _disclosures_are_short(self) -> "Card":
+        seen = self.data_seen
+        said = list(seen) if isinstance(seen, dict) else self.disclosures(transductive=True)
+        for fact in [*said, *self.facts("remark"), *self.facts("not_ranked")]:
+            if len(fact) > LONGEST_REMARK:
+                shown = f"{fact[:40]!r}… is shown with every row and has {len(fact)} characters"
+                raise ValueError(f"{shown}: expected at most {LONGEST_REMARK}")
         return self
 
     def required_packages(self) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from merbench.contracts.errors import MerbenchError, suggestion
+from merbench.contracts.notes import LONGEST_REMARK
 
 _SOURCES = "sources.bib"
 _ENTRY = re.compile(r"@[a-z]+\{\s*([^\s,{}]+)\s*,", re.IGNORECASE)
@@ -24,6 +25,8 @@ def not_blank(text: str) -> str:
 
 #: Text for readers: not empty.
 Words = Annotated[str, AfterValidator(not_blank)]
+#: Text that is shown with a row, or a name.
+Remark = Annotated[str, Field(max_length=LONGEST_REMARK)]
 
 
 class Citation(BaseModel, extra="forbid", frozen=True):

@@ -3,10 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
+#: The longest text in characters that is shown with a row in every table: a remark, a warning, a disclosure.
+LONGEST_REMARK = 200
+
 #: ``problem``: something does not verify or is missing. ``warning``: a reader should know before using the figure.
 #: ``disclosure``: what a method's card discloses, or how a copy of a release differs.
 #: ``excluded``, ``corrected``: what was done to a clip or its row in a sheet. ``note``: anything else worth a line.
 NoteKind = Literal["note", "warning", "problem", "disclosure", "excluded", "corrected"]
+
+
+def shortened(text: str) -> str:
+    """Cut a text to the length of a remark."""
+    return text if len(text) <= LONGEST_REMARK else f"{text[: LONGEST_REMARK - 1]}…"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed
 from merbench.contracts.fold_rules import FoldRule, Names, fold_rule
 from merbench.contracts.names import checked_name
+from merbench.contracts.notes import LONGEST_REMARK
 from merbench.contracts.protocol_checks import check_consistent
 from merbench.contracts.yamlfiles import keyed_error, load_yaml_model
 
@@ -45,7 +46,7 @@ class Exclusion(BaseModel, extra="forbid", frozen=True):
 class DatasetRule(BaseModel, extra="forbid", frozen=True):
     """One dataset of a protocol: its display name and, per class, the emotions (or objective classes) mapped to it."""
 
-    title: Words
+    title: Words = Field(max_length=LONGEST_REMARK)
     classes: dict[str, tuple[str, ...]] = {}
 
 
@@ -84,8 +85,8 @@ class ProtocolSpec(BaseModel, extra="forbid", frozen=True):
     """A protocol."""
 
     name: Annotated[str, AfterValidator(lambda name: checked_name(name, "protocol"))]
-    title: Words
-    summary: Words
+    title: Words = Field(max_length=LONGEST_REMARK)
+    summary: Words = Field(max_length=1000)
     source: Citation
     task: Task = "classification"  #: one class a clip; ``au-detection``: whether each of `units` is shown
     classes: tuple[str, ...] = ()  #: in the order of label numbers; scores are computed with all of them
@@ -99,7 +100,9 @@ class ProtocolSpec(BaseModel, extra="forbid", frozen=True):
     left_out: tuple[Exclusion, ...] = ()  #: excluded clips, with reasons
     folds: Annotated[FoldRule, BeforeValidator(fold_rule)]
     #: Why people may be in both training and test under different datasets, which is otherwise prevented.
-    shares_people: Annotated[str, AfterValidator(lambda reason: reason and not_blank(reason))] = ""
+    shares_people: Annotated[str, AfterValidator(lambda reason: reason and not_blank(reason))] = Field(
+        "", max_length=LONGEST_REMARK - 50
+    )
     transductive: bool = False  #: methods whose card says so get the test clips, without labels, for training
     #: File beside the protocol with columns ``dataset, subject, clip, class``: the selected real clips must be exactly
     #: these, with these classes. Selection is by `datasets` and `left_out` alone.

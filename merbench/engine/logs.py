@@ -19,7 +19,7 @@ from merbench.contracts.clips import IDENTITY, clip_names, clip_table
 from merbench.contracts.databases import Source
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
-from merbench.contracts.notes import Note
+from merbench.contracts.notes import LONGEST_REMARK, Note
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases.readers.identity import log_spelling, strange_subjects
 from merbench.databases.registrations import open_registered, registered
@@ -35,7 +35,7 @@ from merbench.records.compact import compact
 from merbench.records.files import now
 from merbench.records.folder import PREDICTIONS, RunFolder
 from merbench.records.logs import Log, log_of, read_log
-from merbench.records.model import LONGEST_REMARK, UNKNOWN, UNSEEN, RunFile, RunKey
+from merbench.records.model import UNKNOWN, UNSEEN, RunFile, RunKey
 from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import prediction_columns, problem_of
 from merbench.records.read import read_run

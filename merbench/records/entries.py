@@ -51,7 +51,10 @@ def completed(run: RecordedRun) -> CompleteFile:
     if run.mark is None:
         raise MerbenchError(f"{run.file.run_id} has {run.folds} of {len(run.file.folds)} folds: run the others first")
     if run.file.imported:
-        raise MerbenchError(f"{run.file.run_id}: imported runs are not accepted on the leaderboard")
+        raise MerbenchError(
+            f"{run.file.run_id} is imported from {run.file.imported}: its training was not seen, so it is not accepted "
+            "on the leaderboard; submit a run of the method itself (docs/adding-a-method.md)"
+        )
     if run.file.synthetic:
         raise MerbenchError(f"{run.file.run_id}: runs on synthetic data are not accepted on the leaderboard")
     if run.file.key.shuffled:

@@ -24,6 +24,8 @@ from merbench.records.model import SCHEMA_VERSION
 from merbench.records.predictions import check_predictions
 
 Model = TypeVar("Model", bound=BaseModel)
+#: A larger JSON file is not one of ours, in MiB.
+_LARGEST = 8
 
 
 class FutureSchemaError(RecordError):
@@ -89,6 +91,8 @@ def read_json(path: Path, model: type[Model]) -> Model:
     it.
     """
     try:
+        if (size := path.stat().st_size) > _LARGEST << 20:
+            raise RecordError(f"{path} has {size >> 20} MiB, a record at most {_LARGEST}")
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from error

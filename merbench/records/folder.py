@@ -87,8 +87,8 @@ class RunFolder:
     def start(self, run: RunFile) -> str:
         """Write ``run.json`` if it is missing, damaged, or differs from `run` in anything but the time of its start.
 
-        Returns the damage in a sentence, or an empty text. Raises RecordError if the folder belongs to another run, or
-        to a later merbench.
+        Returns in a sentence the damage, or from which data the run is now counted for others with the same key; or an
+        empty text. Raises RecordError if the folder belongs to another run, or to a later merbench.
         """
         path, note = self.path / "run.json", ""
         if path.exists():
@@ -106,6 +106,11 @@ class RunFolder:
                 if found == run:
                     return ""
                 self._follow(found, run)
+                if found.data != run.data:
+                    note = (
+                        f"{run.run_id} was a run on {found.data} and is one on {run.data} from now on: it uses nothing "
+                        "but clips and labels, which are the same; another --results keeps both"
+                    )
         write_whole(path, run.model_dump_json(indent=1).encode())
         return note
 

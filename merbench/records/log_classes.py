@@ -19,14 +19,22 @@ SAME = 0.95
 _FAR = 0.2
 
 _NUMBER = re.compile(r"(-1|\+?[0-9]{1,4})(?:[.,]0*)?")
+#: A number as ``numpy.savetxt`` writes it.
+_EXPONENT = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?e[+-]?[0-9]{1,2}", re.IGNORECASE)
 #: What Python prints around a value.
-_PRINTED = re.compile(r"(?:tensor|array|np\.\w+)\((.*?)(?:, *\w+=.*)?\)")
+_PRINTED = re.compile(r"(?:tensor|array|np\.\w+)\((.*?)(?:, *\w+=.*)?\)|[bu](?=['\"])")
+#: A class by its name and its number.
+_BOTH = re.compile(r"[0-9]+ *[:=-] *(\D+)|(\D+?) *[(:=] *[0-9]+\)?")
 
 
 def cleaned(word: str, classes: Sequence[str]) -> str:
-    """Return a word without quotes and brackets, as of a printed list or ``tensor(2)``."""
+    """Return a word without quotes and brackets, as of a printed list, ``tensor(2)`` or ``positive (1)``."""
     if word.strip().lower() in classes:
         return word
+    if both := _BOTH.fullmatch(word.strip()):
+        word = both[1] or both[2]
+    elif _EXPONENT.fullmatch(word.strip()) and float(word).is_integer():
+        word = f"{float(word):.0f}"
     return _PRINTED.sub(r"\1", word.strip()).strip("[]()'\"` ")
 
 

@@ -217,7 +217,9 @@ def _check_datasets(
                 fits = sum(clip in lacking for clip in clips) > len(clips) / 2
             else:
                 formed = _spelled(spelling, dataset, "?", "?") is None
-                fits = formed and None not in clips and not any(clip[0] == dataset for clip in own)
+                there = {clip for clip in own if clip[0] == dataset}
+                most = _expected_clips(protocol, dataset) if there else len(clips)
+                fits = formed and None not in clips and not there & set(clips) and len(there) + len(clips) <= most
             if fits:
                 place = table.place[table.dataset == word].iloc[0]
                 raise DataError(
@@ -226,10 +228,22 @@ def _check_datasets(
                 )
 
 
-def check_each_once(table: pd.DataFrame, name: str, runs: Sequence[str]) -> tuple[pd.DataFrame, int]:
+def _expected_clips(protocol: ProtocolSpec, dataset: str) -> int:
+    """Return how many clips of a dataset are expected, 0 if that is not known."""
+    expected = protocol.expected
+    if expected is None:
+        return 0
+    alone = expected.clips or sum(expected.classes.values()) if len(protocol.tested) == 1 else 0
+    return expected.datasets.get(dataset, alone)
+
+
+def check_each_once(
+    table: pd.DataFrame, name: str, runs: Sequence[str], sets: Sequence[str]
+) -> tuple[pd.DataFrame, int]:
     """Return each clip once, and how many rows were repeated; DataError for a clip with different classes.
 
-    `runs` are names of columns that number several runs, which are refused, too.
+    `runs` are names of columns that number several runs, `sets` of those that tell training clips from test clips: if
+    clips are repeated under them, the log is refused.
     """
     by = [*IDENTITY, "epoch"] if "epoch" in table.columns else IDENTITY
     if not table[by].duplicated().any():
@@ -238,6 +252,10 @@ def check_each_once(table: pd.DataFrame, name: str, runs: Sequence[str]) -> tupl
         values = dict.fromkeys(table[column]) if column in table.columns else {}
         if len(values) > 1:
             raise DataError(f"{name} has several runs, {column} {listed(values)}: give each a log of its own")
+    for column in sets:
+        values = dict.fromkeys(table[column]) if column in table.columns else {}
+        if len(values) > 1:
+            raise DataError(f"{name} has clips under {column} {listed(values)}: keep the rows of the test clips")
     once = table[~table[[*by, "truth", "predicted"]].duplicated()]
     if (twice := once[by].duplicated()).any():
         names = dict.fromkeys("/".join(clip) for clip in once[twice][IDENTITY].itertuples(index=False, name=None))

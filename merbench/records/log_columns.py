@@ -37,7 +37,7 @@ KNOWN = {other: name for name, others in _OTHERS.items() for other in (name, *ot
 _CLIPS = ("path", "filepath", "videopath", "imagepath", "clippath", "id", "路径")
 
 #: What scripts write before a class in the name of the column with its scores.
-_SCORES = ("score", "p", "prob", "probs", "probability", "logit", "softmax", "")
+_SCORES = ("score", "scores", "p", "prob", "probs", "probability", "logit", "logits", "softmax", "")
 
 
 def plain(name: str) -> str:
@@ -56,9 +56,12 @@ def named(cells: Sequence[str]) -> list[str]:
     return ["" if column in ("place", "stem") else column for column in columns]
 
 
-def check_each_once(columns: Sequence[str], where: str) -> None:
-    """Refuse two columns of one name, unless it is empty."""
+def check_each_once(columns: Sequence[str], where: str, written: Sequence[str] = ()) -> None:
+    """Refuse two columns of one name, unless it is empty; `written` are their names in the log."""
     if twice := [name for name in dict.fromkeys(columns) if name and list(columns).count(name) > 1]:
+        own = [cell.strip() for cell, name in zip(written, columns, strict=False) if name == twice[0]]
+        if len({cell.lower() for cell in own}) > 1:
+            raise DataError(f"{where}: {' and '.join(own)} both mean {twice[0]}: keep one of the columns")
         raise DataError(f"{where} names the column {listed(twice)} twice")
 
 
@@ -67,7 +70,10 @@ def words_of(table: pd.DataFrame, name: str) -> pd.DataFrame:
     if set(named([str(level) for level in table.index.names])) & set(CSV_COLUMNS):
         table = table.reset_index()
     columns = named([str(column) for column in table.columns])
-    check_each_once([column for column in columns if column in CSV_COLUMNS], name)
+    if "clip" not in columns and pd.api.types.is_string_dtype(table.index) and table.index.name is None:
+        return words_of(table.rename_axis("clip"), name)
+    used = [column if column in CSV_COLUMNS else "" for column in columns]
+    check_each_once(used, name, [str(column) for column in table.columns])
     found = table.set_axis(columns, axis=1).loc[:, [bool(column) for column in columns]]
     found = found.map(lambda value: "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).strip())
     return found.assign(place=[f"{name}, row {number}" for number in range(1, len(found) + 1)])
@@ -86,6 +92,12 @@ def check_one_run(table: pd.DataFrame, name: str, classes: Sequence[str]) -> Non
         )
 
 
+def _columns_of(columns: dict[str, str], wanted: dict[str, set[str]]) -> dict[str, str]:
+    """Return class -> column, by the plain names that are wanted; empty unless every class has just one."""
+    found = {each: [column for column, word in columns.items() if word in names] for each, names in wanted.items()}
+    return {each: names[0] for each, names in found.items()} if all(len(n) == 1 for n in found.values()) else {}
+
+
 def with_predicted(table: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFrame, list[Note]]:
     """Take the class with the largest score where a log has a column of scores for every class, but no predictions.
 
@@ -93,10 +105,13 @@ def with_predicted(table: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.Data
     """
     columns = {column: plain(column) for column in table.columns}
     wanted = {each: {f"{before}{plain(each)}" for before in _SCORES} for each in classes}
-    found = {each: [column for column, word in columns.items() if word in wanted[each]] for each in classes}
-    if "predicted" in table.columns or not all(len(names) == 1 for names in found.values()):
+    numbered = {each: {f"{before}{number}" for before in _SCORES[:-1]} for number, each in enumerate(classes)}
+    found, order = _columns_of(columns, wanted), ""
+    if "predicted" not in table.columns and not found:
+        found, order = _columns_of(columns, numbered), f"; the classes in the protocol's order, {', '.join(classes)}"
+    if "predicted" in table.columns or not found:
         return table, []
-    words = table[[names[0] for names in found.values()]].set_axis(list(classes), axis=1)
+    words = table[list(found.values())].set_axis(list(classes), axis=1)
     scores = words.map(lambda word: word.replace(",", ".")).apply(pd.to_numeric, errors="coerce")
     wrong = (words != "").any(axis=1) & scores.isna().any(axis=1)
     if wrong.any():
@@ -106,9 +121,9 @@ def with_predicted(table: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.Data
     whole = scores.notna().all(axis=1)
     predicted = pd.Series("", index=table.index, dtype=object)
     predicted[whole] = scores[whole].idxmax(axis=1)
-    text = f"predictions are the classes with the largest of {listed(names[0] for names in found.values())}"
+    text = f"predictions are the classes with the largest of {listed(found.values())}{order}"
     ties = int((scores[whole].eq(scores[whole].max(axis=1), axis=0).sum(axis=1) > 1).sum())
     text += f"; of equal ones ({ties} clip{'s' * (ties > 1)}) the first" if ties else ""
-    kept = table.drop(columns=[names[0] for names in found.values()])
+    kept = table.drop(columns=list(found.values()))
     renamed = {f"score_{each}": scores[each].map(str) for each in classes}
     return kept.assign(predicted=predicted, **renamed), [Note("note", text)]

@@ -213,10 +213,14 @@ def _header(lines: Sequence[Line]) -> tuple[Line, str | None, list[str]] | None:
 
 
 def _from_csv(lines: Sequence[Line], separator: str | None, columns: list[str], path: Path) -> pd.DataFrame:
-    check_each_once(columns, f"{path}, line {lines[0][0]}")
+    check_each_once(columns, f"{path}, line {lines[0][0]}", _cells(lines[0][1].lstrip("#% "), separator))
     written = [(number, cells) for number, cells in _split(lines[1:], separator, path) if any(cells)]
     if written and all(len(cells) == len(columns) + 1 and cells[0].isdecimal() for _, cells in written):
         columns = ["", *columns]  # R and pandas number the rows, and give this column no name
+    if "clip" not in columns and columns.count("") == 1:  # the index of a data frame
+        index = columns.index("")
+        if not all(cells[index : index + 1] and cells[index].isdecimal() for _, cells in written):
+            columns = [name or "clip" for name in columns]
     rows = []
     for number, cells in written:
         if named(cells) == columns:  # the header again, of files that were joined
@@ -254,14 +258,15 @@ def _from_challenge(lines: Sequence[Line], path: Path, one_name: Callable[[str],
             cells = [" ".join(cells[:2]), cells[2]]
         unknown = _unknown(cells[0], one_name) if len(cells) == 2 else ""
         if len(cells) == 2 and not (unknown and fold and re.fullmatch(r"-?[0-9]{1,2}(\.0+)?", cells[1])):
+            if unknown and fold is None and re.search("[,;\t]", text):
+                raise _no_columns(where, text)
             if unknown:
                 raise (DataError if rows or fold else _NotALogError)(f"{where}: {unknown}")
             fold = cells
         elif fold is not None and len(cells) in (2, 3):
             rows.append([*fold, cells[0], cells[1] if len(cells) == 3 else "", cells[-1], where])
         elif fold is None and max(len(_cells(text[:_LONGEST], each)) for each in _SEPARATORS[:-1]) > 2:
-            columns = ",".join(CSV_COLUMNS)
-            raise _NotALogError(f"{where}: expected column names, such as {columns}, found {_short(text.strip())!r}")
+            raise _no_columns(where, text)
         else:
             one, two = "'<dataset> <subject>'", "'<clip> <truth> <prediction>'"
             expected = one if fold is None else f"{two} or {one}"
@@ -269,6 +274,11 @@ def _from_challenge(lines: Sequence[Line], path: Path, one_name: Callable[[str],
             raise error(f"{where}: expected {expected}, found {_short(text.strip())!r}")
     table = _checked(pd.DataFrame(rows, columns=[*CSV_COLUMNS, "place"], dtype=str))
     return table if table.truth.any() else table.drop(columns="truth")
+
+
+def _no_columns(where: str, text: str) -> DataError:
+    columns = ",".join(CSV_COLUMNS)
+    return _NotALogError(f"{where}: expected column names, such as {columns}, found {_short(text.strip())!r}")
 
 
 def _unknown(word: str, one_name: Callable[[str], str]) -> str:

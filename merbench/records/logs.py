@@ -25,8 +25,9 @@ from merbench.records.truth import Truth, against
 #: Datasets that the challenge spells differently.
 _CHALLENGE_NAMES = {"smic-hs": "smic"}
 
-#: Columns of a log that holds several runs.
+#: Columns of a log that holds several runs, and of one that has training clips, too.
 _RUNS = ("seed", "run", "repeat", "repetition", "trial")
+_SETS = ("split", "set", "subset", "phase", "partition", "role", "mode", "stage")
 
 
 class _Spelling(Protocol):
@@ -93,7 +94,7 @@ def _held(
 ) -> Log:
     table, chosen = with_predicted(table, protocol.classes)
     check_one_run(table, name, protocol.classes)
-    used = {*CSV_COLUMNS, "epoch", *_RUNS, *(f"score_{each}" for each in protocol.classes), "place", "stem"}
+    used = {*CSV_COLUMNS, "epoch", *_RUNS, *_SETS, *(f"score_{each}" for each in protocol.classes), "place", "stem"}
     table = table[[column for column in table.columns if column in used]]
     unnamed = "clip" not in table.columns
     table = identified(table, name, protocol, spelling, None if known is None else known.clips)
@@ -103,12 +104,13 @@ def _held(
         )
         chosen = [*chosen, Note("warning", text)]
     table, said = _classified(table, name, protocol, known)
-    table, repeated = check_each_once(table, name, _RUNS)
+    table, repeated = check_each_once(table, name, _RUNS, _SETS)
     if repeated:
         rows = f"{repeated} rows repeat clips" if repeated > 1 else "1 row repeats a clip"
         said.append(Note("warning", f"{rows} with the same classes: each clip counts once"))
     epochs, last, after = _by_epoch(table)
     log = _against(last, name, protocol, known)
+    after += _other_ranks(log.predictions, protocol.classes)
     if epochs is not None:
         epochs = epochs.merge(log.predictions[IDENTITY], on=IDENTITY)
     return replace(log, epochs=epochs, notes=[*notes, *chosen, *said, *after, *log.notes])
@@ -167,6 +169,24 @@ def _by_epoch(table: pd.DataFrame) -> tuple[pd.DataFrame | None, pd.DataFrame, l
     which = f"{ends[0]:g}" if len(ends) == 1 else f"{ends[0]:g} to {ends[-1]:g} by clip"
     note = f"{count} epochs: the predictions after the last one ({which}) are scored; merbench audit compares epochs"
     return table[[*IDENTITY, "epoch", "predicted"]], table[table.epoch == last], [Note("note", note)]
+
+
+def _other_ranks(found: pd.DataFrame, classes: Sequence[str]) -> list[Note]:
+    """Name clips whose predicted class has not the largest of the scores that the log gives, too."""
+    columns = [f"score_{name}" for name in classes]
+    if not set(columns) <= set(found.columns):
+        return []
+    scores = found[columns].set_axis(list(classes), axis=1)
+    own = scores.to_numpy()[range(len(found)), [classes.index(name) for name in found.predicted]]
+    other = own < scores.max(axis=1)
+    if not other.any():
+        return []
+    best = scores[other].idxmax(axis=1)
+    named = zip(clip_names(found[other]), found.predicted[other], best, strict=True)
+    some = listed((f"{clip} (predicted {said}, expected {largest})" for clip, said, largest in named), most=3)
+    many = f"{other.sum()} of {len(found)} clips"
+    text = f"predicted is not the class with the largest score in {many}, which counts nevertheless: {some}"
+    return [Note("warning", text)]
 
 
 def _against(table: pd.DataFrame, name: str, protocol: ProtocolSpec, known: Truth | None) -> Log:

@@ -1,18 +1,27 @@
 """The JSON files of a run, ``run.json``, a fold's ``record.json`` and ``complete.json``, as typed contents."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from merbench.contracts.cards import Task
+from merbench.contracts.citations import Remark
 from merbench.contracts.digests import digest
 
 #: Incremented, from the first release on, whenever a file gains or loses a field: unknown fields are refused.
 SCHEMA_VERSION = 1
 #: The disclosure of every imported run; and its data, selection and device, where nothing is known of them.
 UNSEEN, UNKNOWN = "imported: training not seen", "unknown"
-#: The longest remark in characters: it is shown with the row in every table.
-LONGEST_REMARK = 200
+#: The longest list of changed settings.
+LONGEST_VARIANT = 1000
+#: A folder's or file's name has at most so many characters.
+_Name = Annotated[str, Field(max_length=255)]
+_Remarks = Annotated[list[Remark], Field(max_length=20)]
+
+
+def _at_most(characters: int) -> BeforeValidator:
+    """Cut a longer text, in what is written as in what is read."""
+    return BeforeValidator(lambda text: text[:characters] if isinstance(text, str) else text)
 
 
 class _File(BaseModel, extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True):
@@ -27,7 +36,7 @@ class RunKey(BaseModel, extra="forbid", frozen=True, ser_json_inf_nan="strings")
     were shuffled: a sanity check, never a result.
     """
 
-    method: str
+    method: Remark
     config: dict[str, Any]
     code_digest: str
     code_versions: dict[str, int]
@@ -66,31 +75,31 @@ class RunFile(_File):
     its code were changed; `method_source` is the package of a method that is not merbench's, with its commit.
     """
 
-    run_id: str
+    run_id: _Name
     key: RunKey
-    method: str
-    config_name: str
-    variant: str
+    method: Remark
+    config_name: Remark
+    variant: str = Field(max_length=LONGEST_VARIANT)
     sanity: bool = False
-    protocol: str
-    parts: dict[str, str]
+    protocol: Remark
+    parts: dict[Remark, Remark]
     task: Task
-    outputs: list[str]
-    data: str
-    prepared: dict[str, dict[str, str]] = {}
+    outputs: list[Remark]
+    data: Remark
+    prepared: dict[Remark, dict[Remark, Remark]] = {}
     synthetic: bool
     deterministic: bool
-    disclosures: list[str] = Field(validation_alias="admissions", serialization_alias="admissions")
-    remark: str = Field(max_length=LONGEST_REMARK)
-    not_ranked: list[str] = Field(default=[], exclude_if=lambda value: not value)
-    warnings: list[str] = []
-    folds: dict[str, int]
-    created: str
+    disclosures: _Remarks = Field(validation_alias="admissions", serialization_alias="admissions")
+    remark: Remark
+    not_ranked: _Remarks = Field(default=[], exclude_if=lambda value: not value)
+    warnings: _Remarks = []
+    folds: dict[_Name, int]
+    created: Remark
     sequence: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    merbench: str
-    git_commit: str | None
-    imported: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    method_source: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    merbench: Remark
+    git_commit: Remark | None
+    imported: _Name | None = Field(default=None, exclude_if=lambda value: value is None)
+    method_source: Remark | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def digest(self) -> str:
         """Return the digest of everything in the file; fields with a default are included if they differ from it."""
@@ -106,9 +115,9 @@ class RunFile(_File):
 class Failure(BaseModel, extra="forbid", frozen=True):
     """The error of a failed fold."""
 
-    type: str
-    message: str
-    traceback: str
+    type: Annotated[str, _at_most(200)]
+    message: Annotated[str, _at_most(10_000)]
+    traceback: Annotated[str, _at_most(100_000)]
 
 
 class FoldRecord(_File):
@@ -124,9 +133,9 @@ class FoldRecord(_File):
     imported runs, whose training was not seen.
     """
 
-    run_id: str
-    key_digest: str
-    fold: str
+    run_id: _Name
+    key_digest: Remark
+    fold: _Name
     status: Literal["ok", "failed"]
     clips: int
     train_clips: int
@@ -134,9 +143,9 @@ class FoldRecord(_File):
     peak_memory_mb: float | None
     peak_gpu_memory_mb: float | None = None
     threads: int
-    device: str
+    device: Remark
     packed: int = 1
-    packages: dict[str, str]
+    packages: dict[Remark, Remark]
     hardware: dict[str, Any]
     read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
     selected_epoch: int | None = None
@@ -144,7 +153,7 @@ class FoldRecord(_File):
     diagnostics: bool = False
     checksums: dict[str, str] = {}
     failure: Failure | None = None
-    finished: str
+    finished: Remark
 
 
 class CompleteFile(_File):
@@ -155,14 +164,14 @@ class CompleteFile(_File):
     ``epochs.npz``, which a row of the leaderboard may have.
     """
 
-    run_id: str
-    key_digest: str
-    run_digest: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    predictions: str
-    sha256: str
-    epochs_sha256: str | None = None
+    run_id: _Name
+    key_digest: Remark
+    run_digest: Remark | None = Field(default=None, exclude_if=lambda value: value is None)
+    predictions: _Name
+    sha256: Remark
+    epochs_sha256: Remark | None = None
     clips: int = Field(ge=1)
     seconds: float
-    mixed: list[str]
+    mixed: _Remarks
     read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
-    finished: str
+    finished: Remark

@@ -57,10 +57,15 @@ class Runs(list[RecordedRun]):
         return Runs(run for run in self if fits(run))
 
     def distinct(self) -> "Runs":
-        """Return each run once: a committed run that was also measured here counts as measured."""
-        found: dict[str, RecordedRun] = {}
+        """Return each run once: a committed run that was also measured here counts as measured.
+
+        The key of a method without inputs is the same on all data with these annotations, such as a release with other
+        images: there it is another run.
+        """
+        found: dict[Hashable, RecordedRun] = {}
         for run in sorted(self, key=lambda run: run.origin != "measured"):
-            found.setdefault(run.key_digest, run)
+            named = (run.file.protocol, run.file.config_name, run.file.data)
+            found.setdefault((run.key_digest, *named), run)
         kept = {id(run) for run in found.values()}
         return Runs(run for run in self if id(run) in kept)
 

@@ -100,6 +100,14 @@ def test_a_run_that_contradicts_itself_is_taken_out(record, answers, tmp_path):
             assert (words in said, found is run, list(runs), runs.problems) == (True, True, [], [said]), (name, said)
 
 
+#: What is too long to be shown with a row.
+LONG = {
+    "remark": "x" * 201, "warnings": ["x" * 201], "admissions": ["x"] * 21, "data": "x" * 201, "variant": "x" * 1001,
+    "method": "x" * 201, "outputs": ["x" * 201], "parts": {"full": "x" * 201}, "method_source": "x" * 201,
+    "created": "x" * 201, "imported": "x" * 256,
+}  # fmt: skip
+
+
 def test_tables_that_are_not_predictions_are_not_scored(record, answers, tmp_path):
     folder, cache = record(answers), tmp_path / "cache"
     (truth,) = record.truths.values()
@@ -113,8 +121,12 @@ def test_tables_that_are_not_predictions_are_not_scored(record, answers, tmp_pat
         copy = shutil.copytree(entry, tmp_path / "board" / name / "megc2019" / entry.name)
         words = "scores must be numbers" if name == "no score" else words  # an empty cell
         assert words in refusal(read_entry, forge(copy, table)), name
-    edit(folder / "run.json", remark="x" * 201)
-    assert "run.json is not valid: remark" in refusal(read_run, folder)
+    for field, value in LONG.items():
+        copy = shutil.copytree(folder, tmp_path / "long" / field / folder.name)
+        edit(copy / "run.json", **{field: value})
+        assert f"run.json is not valid: {field}" in refusal(read_run, copy), field
+    (folder / "run.json").write_bytes(b" " * (9 << 20))
+    assert "run.json has 9 MiB, a record at most 8" in refusal(read_run, folder)
 
 
 def test_a_run_with_missing_folds_is_held_in_the_recorded_ones(record, answers, tmp_path):

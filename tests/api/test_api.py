@@ -159,7 +159,10 @@ def test_clips_that_do_not_fit_are_refused_in_a_line(clips, protocol, excluding)
         "has no clips": lambda: protocol.folds(foreign),
         "has no clips ": lambda: mb.inputs(foreign, flow={}),
         "clips: duplicate clips": lambda: protocol.folds(pd.concat([clips, clips[:1]])),
-        "small has no official list: give its clips": lambda: protocol.folds(),
+        "small has no official list: give its clips, as in folds(mb.clips('casme2+samm+smic-hs'))": protocol.folds,
+        "casme3-3 has no official list: give its clips, as in folds(mb.clips('casme3', PATH)); without a copy, use a "
+        "protocol with a list (casme2-3, megc2019, samm-3, smic-hs-3)": mb.protocol("casme3-3").folds,
+        "without a copy, use synthetic clips, folds(mb.clips('synthetic-small')) or a": mb.protocol("casme2-5").folds,
         "not in the official list": lambda: official.folds(clips.drop(columns="data")),
         "X has 24 rows, but protocol small uses 22 clips, 2 excluded": lambda: next(
             excluding.folds(clips).split(clips)
@@ -236,7 +239,8 @@ def test_arguments_of_other_types_are_refused_in_a_line(clips, protocol, tmp_pat
         "two must be a method, a row or a run, not a DataFrame": lambda: mb.explain("majority", clips),
         "force must be True or False, not 'no'": lambda: mb.explain("a", "b", force="no"),
         "predictions has no rows": lambda: mb.score(listed[:0].assign(predicted=""), "casme2-3"),
-        "predictions must be a data frame, not str": lambda: mb.score("log.csv", "casme2-3"),
+        "predictions must be a data frame, a log or a run, not ''": lambda: mb.score("", "casme2-3"),
+        "log.csv can't be read: No such file": lambda: mb.score("log.csv", "casme2-3"),
         "lacks the columns dataset, subject, clip, predicted": lambda: mb.score(pd.DataFrame({"x": [1]}), "megc2019"),
         "data must be the name of a database or a folder, not 0": lambda: mb.score(listed, "casme2-3", data=0),
         "names the column predicted twice": lambda: mb.score(listed.assign(pred=0, y_pred=0), "casme2-3"),
@@ -255,7 +259,7 @@ def test_frames_lack_no_marks_of_frames(miniature, tmp_path):
         mb.inputs(clips, flow={})
 
 
-def test_columns_have_the_other_names_that_files_may_have(clips, protocol):
+def test_columns_have_the_other_names_that_files_may_have(clips, protocol, tmp_path):
     folds = protocol.folds(clips)
     own = folds.clips.assign(predicted=folds.labels)
     assert mb.score(own, protocol).uf1[0] == 1
@@ -272,6 +276,9 @@ def test_columns_have_the_other_names_that_files_may_have(clips, protocol):
         )
     ):
         assert mb.score(frame, "casme2-3").uf1[0] == 1
+    frame.to_csv(tmp_path / "log.csv")
+    for path in (tmp_path / "log.csv", str(tmp_path / "log.csv")):
+        assert mb.score(path, mb.protocol("casme2-3")).uf1[0] == 1
 
 
 def test_runs_are_rows_and_compared(clips, protocol, small_release, tmp_path, monkeypatch, capsys):

@@ -157,6 +157,24 @@ def test_a_release_with_other_images_has_another_name_and_ranks_apart(
     assert f"{name} is not a database or a published release" in refused.err
 
 
+def test_a_method_without_inputs_is_another_row_on_other_images(
+    merbench, done, small_release, small_protocol, tmp_path, monkeypatch
+):
+    small = ("--protocol", small_protocol, "--data", small_release)
+    done("run", "majority", *small)
+    (folder,) = (tmp_path / "results" / "runs").glob("majority*")
+    done("data", "add", RELEASE, small_release)
+    done("submit", folder.name, "--to", tmp_path / "board")
+    monkeypatch.setattr("merbench.records.select._shipped", lambda: tmp_path / "board")
+    image = next((small_release / "STSNet_whole_norm_u_v_os").iterdir())
+    cv2.imwrite(str(image), cv2.imread(str(image), cv2.IMREAD_UNCHANGED) // 2)
+    said = done("run", "majority", *small)
+    assert f"{folder.name} was a run on {RELEASE} and is one on {RELEASE}-other-images from now on" in said
+    found = json.loads(merbench("compare", "--leaderboard", "--format", "json").out)
+    rows = {(row["origin"], row["data"]) for row in found if row["part"] == "full"}
+    assert rows == {("measured", f"{RELEASE}-other-images"), ("leaderboard", RELEASE)}
+
+
 def test_a_release_is_refused_for_classes_that_it_does_not_know(merbench, small_release, small_protocol):
     text = small_protocol.read_text(encoding="utf-8").replace("name: small", "name: other")
     text = text.replace("[anger, contempt, disgust, fear, sadness]", "[anger, disgust, fear, sadness]")

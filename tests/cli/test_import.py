@@ -56,7 +56,9 @@ def test_an_imported_log_is_a_row_of_its_own_group(done, merbench, log):
     text = done("show", run, "--no-figures")
     says(text, "not seen; imported from log.csv by merbench")
     assert "record them: merbench run" not in text
-    assert merbench("submit", run).err == f"error: {run}: imported runs are not accepted on the leaderboard\n"
+    for name in (run, "My net"):
+        assert f"error: {run} is imported from log.csv: its training was not seen" in merbench("submit", name).err
+    assert "unknown run 'My nets'" in merbench("submit", "My nets").err
 
 
 def test_an_imported_log_is_explained_against_measured_rows(done, log):

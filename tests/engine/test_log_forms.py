@@ -114,6 +114,12 @@ def forms(rows):
     )
     yield "line ends of Windows, blank lines", plain.replace("\n", "\r\n\r\n")
     yield "a clip twice with one class", plain + lines[3] + "\n"
+    both = [[*r[:3], f"{r[3]} ({n[3]})", f"{n[4]}: {r[4]}"] for r, n in zip(rows, numbers, strict=True)]
+    yield "names with numbers", text(both)
+    yield "numbers of numpy.savetxt", text([[*r[:3], f"{int(r[3]):.18e}", f"b'{r[4]}'"] for r in numbers])
+    yield "an index without a name", text([["/".join(row[:3]), *row[3:]] for row in rows], ["", *HEAD[3:]])
+    yield "dataset before the subject", text(respelled(rows, lambda d, s, c: (d.upper(), f"{d}_{s}", f"{s}-{c}.pt")))
+    yield "scores by number", text(scores, [*HEAD[:4], "prob_0", "prob_1", "prob_2"])
     yield "gzip", gzip.compress(plain.encode())
     yield (
         "a table of Markdown",
@@ -166,6 +172,15 @@ def test_what_can_not_be_read_is_refused_in_a_line(read, rows):
                 plain.replace("EP02_01f", "EP02_01f_flow", 1),
                 "subject 'sub01', clip 'EP02_01f_flow' are not of the form",
             ),
+            (
+                text([[*r[:4], p, s] for r in rows for p, s in ((r[4], "test"), (r[3], "train"))], [*HEAD, "Split"]),
+                "log.csv has clips under split test, train: keep the rows of the test clips",
+            ),
+            (
+                text([[*row[:4], *row[3:]] for row in rows], [*HEAD[:3], "class", "label", "predicted"]),
+                "line 1: class and label both mean truth: keep one of the columns",
+            ),
+            ("epoch,uf1\n1,.5\n", "line 1: expected column names, such as dataset,subject,clip,truth,predicted"),
             (workbook, "it is an Excel workbook; save the sheet as CSV"),
             (b"\x93NUMPY\1\0", "it is an array of NumPy; write a CSV"),
             (b"\x80\4\x95\0\0", "it is a pickle of Python; write a CSV"),
@@ -185,8 +200,24 @@ def test_a_name_of_another_database_is_not_split_off(read, rows):
             with pytest.raises(MerbenchError, match=f"is not one of .* but its clips .* did you mean '{own}'"):
                 read(text(log))
     five = [["CASME", *row[1:3], "others", "others"] for row in rows if row[0] == "casme2"]
-    with pytest.raises(MerbenchError, match="dataset 'CASME' is not one of casme2"):
-        read(text(five), protocol="casme2-5")
+    for log in (five, [["casme2", *row[1:]] if number % 2 else row for number, row in enumerate(five)]):
+        with pytest.raises(MerbenchError, match=r"dataset 'CASME' is not one of casme2.* did you mean 'casme2'"):
+            read(text(log), protocol="casme2-5")
+    both = [["casme2", *row[1:]] for row in five] + five  # the same names in two databases
+    assert len(read(text(both), protocol="casme2-5").foreign) == len(five)
+
+
+def test_a_class_that_has_not_the_largest_score_is_named(read, rows):
+    scores = {name: [".8" if each == name else ".1" for each in CLASSES] for name in CLASSES}
+    head = [*HEAD, *(f"score_{name}" for name in CLASSES)]
+    found = [[*row, *scores[row[4]]] for row in rows]
+    assert not [note for note in read(text(found, head)).notes if "largest score" in note.text]
+    for row in found[:2]:
+        row[4] = CLASSES[CLASSES.index(row[4]) - 1]
+    (note,) = [note for note in read(text(found, head)).notes if "largest score" in note.text]
+    assert note.kind == "warning"
+    assert "in 2 of 74 clips, which counts" in note.text
+    assert f"{'/'.join(rows[0][:3])} (predicted {found[0][4]}, expected {rows[0][4]})" in note.text
     several = [*rows, *(["smic-vis", *row[1:]] for row in rows if row[0] == "smic-hs")]
     assert len(read(text(several)).foreign) == 27  # of another camera, in addition to those of SMIC-HS
 

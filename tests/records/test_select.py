@@ -70,6 +70,9 @@ def test_a_run_measured_here_replaces_the_committed_one(record, answers):
     same = Runs([replace(committed[0], file=mine[0].file)])
     found = (same + mine).distinct()
     assert [run.origin for run in found] == ["measured"]
+    for field in ("data", "protocol", "config_name"):  # none of them is in the key
+        other = replace(committed[0], file=mine[0].file.model_copy(update={field: "another"}))
+        assert len((Runs([other]) + mine).distinct()) == 2, field
 
 
 def test_a_run_is_found_by_its_id_or_the_beginning_of_it(record, answers):

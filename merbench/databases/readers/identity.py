@@ -46,7 +46,7 @@ _MODULES = (cas_me_2, casme, casme2, casme3, fourdme, mmew, samm, samm_lv, smic_
 _READERS: dict[str, FramedDatabase] = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.
-_FILE = re.compile(r"\.(?:avi|mp4|jpe?g|png|bmp|np[yz]|mat)$", re.IGNORECASE)
+_FILE = re.compile(r"\.(?:avi|mp4|mov|mkv|jpe?g|png|bmp|gif|tiff?|np[yz]|mat|pth?|pkl|h5|csv|txt)$", re.IGNORECASE)
 
 #: A subject as a word and its number.
 _SUBJECT = re.compile(r"(?:subject|subj|sub|s|participant|person|p)?[\s._-]*([0-9]+)(?:\.0+)?", re.IGNORECASE)
@@ -100,17 +100,25 @@ class _Spelling:
 
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
         """Return the one spelling of a clip; DataError as `dataset`, and as :func:`normalised` for the protocol's."""
-        dataset = self.dataset(dataset)
+        word, dataset = dataset.strip(), self.dataset(dataset)
         if dataset not in _READERS:
             return normalised(dataset, subject, clip)
-        number = _SUBJECT.fullmatch(subject.strip())
+        bare = _without(_without(subject.strip(), word), dataset)
+        number = _SUBJECT.fullmatch(bare)
         last, *above = (_FILE.sub("", part) for part in reversed(re.split(r"[/\\]", clip.strip().rstrip("/\\"))))
-        for name in (last, *above[:1]):  # the file of a frame is in the folder of its clip
+        for name in (last, *above[:1], _without(last, bare)):  # a frame is in the folder of its clip
             with suppress(DataError):
-                return normalised(dataset, number[1] if number else subject, name)
+                return normalised(dataset, number[1] if number else bare, name)
         if dataset not in self.titles:  # a foreign clip: of another database than the protocol's, whatever it is called
             return dataset, subject.strip(), clip.strip()
         return normalised(dataset, subject, last)
+
+
+def _without(name: str, begin: str) -> str:
+    """Return a name without what it begins with, as in ``casme2_sub01`` or ``sub01-EP02_01f``."""
+    rest = name[len(begin) :].lstrip("_- .")
+    cut = begin and rest and name.casefold().startswith(begin.casefold()) and not name[len(begin)].isalnum()
+    return rest if cut else name
 
 
 def log_spelling(protocol: ProtocolSpec, others: Iterable[str] = ()) -> _Spelling:

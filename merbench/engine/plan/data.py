@@ -12,6 +12,7 @@ from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import DatabaseCard, Source
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.notes import shortened
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
@@ -45,9 +46,10 @@ class Data:
 
     @property
     def disclosures(self) -> list[str]:
-        """What readers of a row on this data need to know, and what lets it rank apart."""
+        """What readers of a row on this data need to know, and what lets it rank apart; cut as remarks."""
         every = ((source, note) for source in self.sources for note in source.reading.notes)
-        return [f"{source.name}: {note}" for source, note in every if note.kind == "disclosure"]
+        said = [f"{source.name}: {note}" for source, note in every if note.kind == "disclosure"]
+        return [shortened(text) for text in said]
 
     def digest(self, clips: pd.DataFrame) -> str:
         """Digest the annotations of some of its clips, and the version of the program that made them, if any."""

@@ -14,6 +14,7 @@ from merbench.contracts.errors import DataError, MerbenchError, listed, suggesti
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
 from merbench.contracts.methods import AuxiliaryData, declared_auxiliary
 from merbench.contracts.names import shown
+from merbench.contracts.notes import shortened
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.contracts.specifications import KINDS
 from merbench.databases import DATABASES
@@ -28,7 +29,7 @@ from merbench.engine.plan.data import Data
 from merbench.prepare.arrays import input_digests, missing_inputs, prepare_input
 from merbench.prepare.store import SILENT, PreparationWatcher
 from merbench.records.files import now
-from merbench.records.model import RunFile, RunKey
+from merbench.records.model import LONGEST_VARIANT, RunFile, RunKey
 from merbench.splits.made import TRANSDUCTIVE
 from merbench.splits.split import Split, make_split
 from merbench.synthetic.database import SMALL
@@ -305,12 +306,18 @@ def _plan(configured: Configured, protocol: PreparedProtocol, planned: _Planned,
     key = planned.key.model_copy(update={"seed": seed})
     named = configured.method.resolve(configured.name)
     changed = " ".join(f"{name}={value}" for name, value in task.config if value != getattr(named, name))
+    variant = shown(", ".join(filter(None, [changed, SHUFFLED * key.shuffled])))
+    if len(variant) > LONGEST_VARIANT:
+        raise MerbenchError(
+            f"method {card.name}: the changed settings, which tables show, have {len(variant)} characters: expected at "
+            f"most {LONGEST_VARIANT}; name them as a configuration of the card"
+        )
     file = RunFile(
         run_id=f"{card.name}-{spec.name}{'-shuffled' * key.shuffled}-s{seed}-{key.digest()[:10]}",
         key=key,
         method=card.name,
         config_name=configured.name,
-        variant=shown(", ".join(filter(None, [changed, SHUFFLED * key.shuffled]))),
+        variant=variant,
         sanity=card.sanity or key.shuffled,
         protocol=spec.name,
         parts=spec.parts,
@@ -324,7 +331,7 @@ def _plan(configured: Configured, protocol: PreparedProtocol, planned: _Planned,
             *card.disclosures(task.transductive, planned.pretrained_on, task.config),
             *protocol.data.disclosures,
         ],
-        remark="; ".join(card.facts("remark", task.config)),
+        remark=shortened("; ".join(card.facts("remark", task.config))),
         not_ranked=card.facts("not_ranked", task.config),
         warnings=spec.warnings,
         folds={fold.name: len(fold.test) for fold in task.split.folds},
