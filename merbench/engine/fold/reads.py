@@ -1,9 +1,9 @@
 """Files that a method reads from outside its folder while it runs: seen by Python's audit hook, kept with each fold.
 
-It sees files that Python opens, in any thread, but not those that C libraries open (OpenCV's ``imread``, safetensors,
-HDF5): memory maps and open descriptors show only what is not closed yet, and wrapped loaders only themselves; see
-``docs/faults.md``. Libraries, system folders, code of merbench, compiled code and what the method itself wrote are not
-counted.
+It sees files that Python opens, in any thread, databases of SQLite, and what is given to `LOADERS`, but not other files
+that C libraries open (HDF5, decoders of torchvision): memory maps and open descriptors show only what is not closed
+yet; see ``docs/faults.md``. Libraries, system folders, code of merbench, compiled code and what the method itself wrote
+are not counted.
 """
 
 import importlib.metadata
@@ -11,9 +11,9 @@ import linecache
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache, wraps
 from hashlib import file_digest
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +33,14 @@ IMPORTS = (
     "<frozen importlib._bootstrap_external>",
     importlib.metadata.__file__,
 )
+#: Functions of C libraries that open the file which is their first argument: watched where a method calls them by these
+#: names, from modules that were imported before.
+LOADERS = {
+    "cv2": ("imread", "imreadmulti", "imcount", "VideoCapture"),
+    "safetensors": ("safe_open",),
+    "safetensors.torch": ("safe_open",),
+    "safetensors.numpy": ("safe_open",),
+}
 #: Of more files than this only the number and a common digest are kept.
 _MOST = 100
 
@@ -142,20 +150,30 @@ class _Reads:
         self._compiled = absolute([*_compiled(), tempfile.gettempdir() + "/torchinductor_"])
         self._read = set()
         self._written: set[str] = set()
+        self._unwatch = _watched(self._opened)
         self.on = True
 
     def end(self) -> set[str]:
         self.on = False
+        self._unwatch.close()
         return self._read
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open" or not self.on:
+        if not self.on:
             return
-        path, mode, flags = arguments
-        if not isinstance(path, str | bytes | os.PathLike):
+        if event == "open":
+            path, mode, flags = arguments
+            self._opened(path, opened_for_writing(mode, flags))
+        elif event == "sqlite3.connect":
+            path = arguments[0]
+            path = path[5:].partition("?")[0] if isinstance(path, str) and path.startswith("file:") else path
+            self._opened(path)
+
+    def _opened(self, path: Any, written: bool = False) -> None:
+        if not self.on or not isinstance(path, str | bytes | os.PathLike):
             return  # a descriptor of a file opened before
         text = text_of(path)
-        if opened_for_writing(mode, flags):
+        if written or not os.path.lexists(text):
             self._written.add(text)
         elif text not in self._read and text not in self._written and self._is_foreign(text):
             self._read.add(text)
@@ -181,6 +199,27 @@ class _Reads:
                 return False
             frame = frame.f_back
         return False
+
+
+def _watched(opened: Callable[[Any], None]) -> ExitStack:
+    """Let `opened` hear of what is given to `LOADERS`, until the result is closed."""
+
+    def hearing(loader: Any) -> Any:
+        @wraps(loader, updated=())
+        def heard(*given: Any, **named: Any) -> Any:
+            opened(next(iter((*given, *named.values())), None))
+            return loader(*given, **named)
+
+        return heard
+
+    restore = ExitStack()
+    for name, loaders in LOADERS.items():
+        module = sys.modules.get(name)
+        for loader in loaders:
+            if (found := getattr(module, loader, None)) is not None:
+                setattr(module, loader, hearing(found))
+                restore.callback(setattr, module, loader, found)
+    return restore
 
 
 def _compiled() -> list[str]:

@@ -1,11 +1,15 @@
 """Files that a method reads from outside its folder are kept with the fold, and its card must say what they are."""
 
 import hashlib
+import sqlite3
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import safetensors
+from safetensors.numpy import load_file, save_file
 from support.folds import noting, outcome
 
 from merbench.engine.fold.reads import changed_since
@@ -36,6 +40,22 @@ def test_files_read_in_fit_or_predict_are_kept_with_their_checksums(read, weight
     for way in (lambda: np.load(weights), weights.read_bytes, lambda: open(weights, "rb").close()):  # noqa: PTH123
         assert read(way) == read(predict=way) == expected
     assert read(lambda: np.load(link)) == {str(link): expected[str(weights)]}
+    picture, database, net = (str(tmp_path / name) for name in ("face.png", "faces.db", "net.safetensors"))
+    cv2.imwrite(picture, np.zeros((4, 4), np.uint8))
+    sqlite3.connect(database).execute("create table faces (clip)").connection.close()
+    save_file({"weight": np.zeros(3)}, net)
+    for path, way in (
+        (picture, lambda: cv2.imread(picture)),
+        (picture, lambda: cv2.VideoCapture(filename=picture)),
+        (database, lambda: sqlite3.connect(database).close()),
+        (database, lambda: sqlite3.connect(f"file:{database}?mode=ro", uri=True).close()),
+        (net, lambda: load_file(net)),
+        (net, lambda: safetensors.safe_open(net, "np")),
+    ):
+        assert list(read(way)) == [path]
+    assert read(lambda: sqlite3.connect(tmp_path / "own.db").close()) == read(lambda: sqlite3.connect(":memory:")) == {}
+    assert cv2.imread.__name__ == "imread"
+    assert not hasattr(cv2.imread, "__wrapped__")
     assert changed_since(expected) == []
     np.save(weights, np.arange(4))
     assert changed_since(expected) == [str(weights)]
