@@ -8,6 +8,7 @@ setup(
     package_dir={f"merbench.{name}": name for name in top},
     package_data={
         "merbench": ["py.typed", "*.pyi"],
+        "merbench.cli": ["skeletons/*/*.txt"],
         "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
         "merbench.methods": ["**/*"],  # all that is part of a method's code digest: weights, lists, nested folders
         "merbench.protocols": ["*.yaml", "*.bib", "families/*.yaml", "lists/*.csv"],

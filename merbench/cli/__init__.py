@@ -22,6 +22,7 @@ from merbench.cli.export import export
 from merbench.cli.folds import folds
 from merbench.cli.import_log import import_
 from merbench.cli.methods import methods
+from merbench.cli.new_method import new_method
 from merbench.cli.power import power
 from merbench.cli.protocols import protocols
 from merbench.cli.run import run
@@ -56,6 +57,7 @@ app.add_typer(data, name="data")
 app.add_typer(sync, name="sync")
 app.command(epilog="Example: merbench methods ststnet")(methods)
 app.command(epilog="Example: merbench protocols megc2019")(protocols)
+app.command(epilog="Example: merbench new-method my-net --kind torch")(new_method)
 app.command(epilog="Example: merbench check-method svm-flow ststnet")(check_method)
 app.command(epilog="Example: merbench check-claim --protocol megc2019 --part smic --uf1 .2000 --uar .5280")(check_claim)
 app.command(epilog="Example: merbench power --protocol megc2019")(power)

@@ -150,7 +150,8 @@ def test_diagnostics_are_kept_on_request(done, small, teller, tmp_path):
 def test_the_method_of_the_guide_runs_with_diagnostics(done, small, offer, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
     card, *_ = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
-    code, _, diagnose, test = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    checks = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
+    code, _, diagnose, test = re.findall(r"```python\n(.*?)```", guide + checks, re.DOTALL)
     module = f"{code}\n{diagnose}"
     offer("[merbench.methods]\nmy-method = MODULE.method:MyMethod\n", {"card.yaml": card, "method.py": module})
     assert "my-method quick seed 0: 9/9 folds" in done(

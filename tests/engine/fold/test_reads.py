@@ -80,6 +80,8 @@ def test_own_files_libraries_and_what_it_wrote_are_not_counted(read, tmp_path):
             (tmp_path / "this_is_new.py").write_text("")
         assert read(way) == {}, way
     sys.path.remove(str(tmp_path))
+    scratch = tmp_path / "scratch.txt"
+    assert list(read(scratch.read_text)) == [str(scratch)]  # what another fold wrote
 
 
 def test_of_many_files_a_common_digest_is_kept(read, tmp_path):
