@@ -48,7 +48,7 @@ def test_a_release_is_fetched_registered_and_found_by_a_run(done, publisher, sma
     assert re.search(rf"{NAME}: 25/25 files, [\d.]+ files/s", said)
     assert "note" not in said
     last = said.splitlines()[-1]
-    assert last.startswith("next: merbench run flow-classifier stratified-random ststnet svm-flow")
+    assert last.startswith("next: merbench run flow-classifier stratified-random ststnet ststnet-balanced svm-flow")
     assert last.endswith(" --protocol megc2019")
     assert complete_but()
     assert all((fetched_folder(NAME) / name).read_bytes() == (small_release / name).read_bytes() for name in copied())
