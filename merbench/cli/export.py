@@ -24,6 +24,9 @@ def export(
     from merbench.records.select import find_run
 
     one_of(format, "--format", ("csv", "challenge"))
+    if out is not None and (out.is_symlink() or (out.exists() and not out.is_file()) or not out.name):
+        what = "a link" if out.is_symlink() else "a folder" if out.is_dir() else "a pipe or a device"
+        raise MerbenchError(f"--out {out} is {what}: name a file, which is replaced, or a new one")
     found = find_run(results_folder(results), run)
     for problem in found.problems:
         typer.echo(problem, err=True)

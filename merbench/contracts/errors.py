@@ -2,7 +2,7 @@
 
 import difflib
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from merbench.contracts.names import shown
@@ -41,7 +41,17 @@ def blaming(what: str) -> Iterator[None]:
     except MerbenchError:
         raise
     except Exception as error:
-        raise MerbenchError(f"{what} failed: {error!r}") from error
+        raise MerbenchError(f"{what} failed: {readable(repr, error)}") from error
+
+
+def readable(write: Callable[[BaseException], str], error: BaseException) -> str:
+    """Write an error of a method or plug-in so that it can be shown and recorded, whatever its text is made of."""
+    try:
+        return write(error).encode("utf-8", "backslashreplace").decode()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as second:  # noqa: BLE001 - its own __str__ may raise anything
+        return f"{type(error).__name__}, whose message can't be written: {type(second).__name__}"
 
 
 #: What to do about an error in writing, where that is known.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from merbench.contracts.errors import MerbenchError, SetupError, suggestion
+from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion
 from merbench.contracts.names import checked_name
 from merbench.contracts.notes import Note
 
@@ -35,9 +35,11 @@ class Entry:
             found: object = importlib.import_module(self.module)
             for attribute in self.target.partition(":")[2].split("."):
                 found = getattr(found, attribute)
-        except (Exception, SystemExit) as error:  # a plug-in's import may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plug-in's import may raise anything
             syntax = isinstance(error, SyntaxError)
-            why = f"{error.filename}, line {error.lineno}: {error.msg}" if syntax else repr(error)  # type: ignore[union-attr]
+            why = f"{error.filename}, line {error.lineno}: {error.msg}" if syntax else readable(repr, error)  # type: ignore[attr-defined]
             if isinstance(error, ImportError) and (command := self._lacking()):
                 raise SetupError(f"{self.name!r} of {self.origin} is not installed: {command}; {why}") from error
             raise MerbenchError(f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {why}") from error

@@ -49,6 +49,10 @@ def registered() -> dict[str, _Registration]:
 def register(name: str, folder: Path, corrections: bool = True) -> Source:
     """Read the copy of database `name` in `folder` as :func:`open_source` does, and register it if that succeeds."""
     source = open_source(name, folder, corrections)
+    try:
+        str(source.folder).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{str(source.folder)!a} is not a path in UTF-8: rename the folder") from error
     _change(name, _Registration(folder=source.folder, corrections=corrections))
     return source
 

@@ -246,7 +246,7 @@ def test_an_exported_log_scores_as_the_run_did(done, small, small_protocol, tmp_
     assert printed_scores(done("score", log, *small)) == shown
 
 
-def test_a_run_is_shown_by_the_beginning_of_its_id_and_exported_whole(done, recorded):
+def test_a_run_is_shown_by_the_beginning_of_its_id_and_exported_whole(done, merbench, recorded, tmp_path):
     matches(
         done("show", "svm"),
         r"^ run +svm-flow-small-s0-[0-9a-f]{10} \(record [0-9a-f]{12}\)$",
@@ -258,6 +258,11 @@ def test_a_run_is_shown_by_the_beginning_of_its_id_and_exported_whole(done, reco
     assert list(table.columns[:5]) == ["dataset", "subject", "clip", "truth", "predicted"]
     assert len(table) == 24
     assert table[["score_negative", "score_positive", "score_surprise"]].notna().all(axis=None)
+    (tmp_path / "link").symlink_to(tmp_path / "log.csv")
+    os.mkfifo(tmp_path / "pipe")
+    for place, what in (("link", "a link"), ("pipe", "a pipe"), (tmp_path, "a folder"), ("/", "a folder")):
+        said = merbench("export", "svm-flow", "--out", place)
+        assert (said.code, f"is {what}" in said.err) == (2, True), said.err
     lines = done("export", "svm-flow", "--format", "challenge").splitlines()
     assert lines[:4] == ["casme2 sub06", "EP01_01f 0 0", "EP02_01f 1 1", "EP03_01f 2 2"]
     assert lines[-3:] == ["smic s11", "s11_ne_01 0 0", "s11_po_01 1 1"]

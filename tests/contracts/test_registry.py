@@ -60,6 +60,9 @@ def test_names_claimed_once_or_twice(installed):
 
 def test_entries_that_cannot_be_loaded_are_reported(installed, tmp_path, monkeypatch):
     (tmp_path / "merbench_test_failing.py").write_text("1 / 0\n")
+    (tmp_path / "merbench_test_ending.py").write_text(
+        "class End(BaseException):\n    def __repr__(self):\n        raise self\nraise End\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     for target, cause in (
         ("no_such_module_anywhere:thing", ""),
@@ -68,6 +71,7 @@ def test_entries_that_cannot_be_loaded_are_reported(installed, tmp_path, monkeyp
         ("json", ""),
         ("json:", ""),
         ("merbench_test_failing:thing", "division by zero"),
+        ("merbench_test_ending:thing", "End, whose message can't be written: End"),
     ):
         installed[:] = [_point("broken", target)]
         says(

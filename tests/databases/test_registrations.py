@@ -87,6 +87,12 @@ def test_unusable_copies_names_and_registrations_are_reported(small_release, tmp
         for call, *given in ((registered,), (open_registered, NAME), (register, NAME, moved)):
             assert "databases.json is damaged" in refusal(call, *given, case=content)
         assert path.read_bytes() == content
+    path.unlink()
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff"))
+    moved.rename(odd)
+    assert "b\\udcff' is not a path in UTF-8: rename the folder" in refusal(register, NAME, odd, error=DataError)
+    assert folders() == {}
+    odd.rename(moved)
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("MERBENCH_HOME", str(tmp_path / "file" / "home"))
     assert "databases.json can't be written" in refusal(register, NAME, moved)

@@ -1,7 +1,7 @@
 """The answers of a fitted method: its predictions, checked and joined with the truth, and its diagnostics."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from merbench.contracts.action_units import Coding
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.diagnostics import check_diagnostics
-from merbench.contracts.errors import PredictionError, SetupError
+from merbench.contracts.errors import PredictionError, SetupError, readable
 from merbench.contracts.inputs import Inputs
 from merbench.contracts.methods import Method, Prediction, Problem
 from merbench.engine.fold.opening import FoldTask, Opened
@@ -100,14 +100,6 @@ def _annotations(split: Split, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDAr
     classes = split.problem.task == "classification"
     truth = np.array(outputs)[labels] if classes else np.array(units_text(labels, outputs), dtype=str)
     return found | {"aus": np.array(aus, dtype=str), "truth": truth}
-
-
-def readable(write: Callable[[BaseException], str], error: BaseException) -> str:
-    """Write an error so that it can be recorded, whatever characters the method put into it."""
-    try:
-        return write(error).encode("utf-8", "backslashreplace").decode()
-    except Exception as second:  # noqa: BLE001 - its own __str__ may raise anything
-        return f"{type(error).__name__}, whose message can't be written: {type(second).__name__}"
 
 
 @contextmanager

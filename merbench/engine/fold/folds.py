@@ -15,11 +15,11 @@ from threadpoolctl import ThreadpoolController
 
 from merbench.contracts.databases import persons
 from merbench.contracts.digests import derived_seed
-from merbench.contracts.errors import SetupError
+from merbench.contracts.errors import SetupError, readable
 from merbench.contracts.methods import Method, Prediction, Progress, RunContext
 from merbench.contracts.names import shown
 from merbench.engine import environment
-from merbench.engine.fold.answers import checked, diagnosed, readable, tested, timed
+from merbench.engine.fold.answers import checked, diagnosed, tested, timed
 from merbench.engine.fold.opening import FoldTask, Opened, auxiliary_data, fold_labels, fold_seed, open_fold
 from merbench.engine.fold.pretraining import pretrained
 from merbench.engine.fold.randomness import preserved_method, preserved_random_state, seeded

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from merbench.contracts.cards import Card, Task
-from merbench.contracts.errors import MerbenchError, SetupError, suggestion
+from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.methods import Method, MethodConfig, declared_inputs
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
@@ -112,8 +112,10 @@ def method_folder(entry: Entry) -> tuple[Path, str]:
     missing = f"{_named(entry)}: no module {entry.module}"
     try:
         spec = _located(entry.module) or find_spec(entry.module)
-    except (Exception, SystemExit) as error:  # importing a plug-in's parent package may do anything
-        raise MerbenchError(f"{missing}: {error!r}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # importing a plug-in's parent package may do anything
+        raise MerbenchError(f"{missing}: {readable(repr, error)}") from error
     if spec is None or spec.origin is None:
         raise MerbenchError(missing)
     return Path(spec.origin).parent, spec.parent or ""
