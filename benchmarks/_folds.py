@@ -54,6 +54,11 @@ def few_epochs(name: str, configuration: str) -> dict[str, str]:
     return {key: value for key, value in few.items() if key in fields}
 
 
+def random_weights(name: str, configuration: str) -> dict[str, str]:
+    """Return the setting that starts a configuration from random weights, of as many parameters; none if it does."""
+    return {"pretrained": "false"} if getattr(METHODS.get(name).resolve(configuration), "pretrained", False) else {}
+
+
 def net_of(task: FoldTask) -> tuple[int | None, float | None]:
     """Return the parameters of a net, and the multiply-adds (10^9) by which it predicts one clip; None for others.
 

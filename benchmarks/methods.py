@@ -47,17 +47,12 @@ def configurations(method: RegisteredMethod) -> list[str]:
     return [name for name in method.card.configurations if name != "tiny"]
 
 
-def for_gpu(method: RegisteredMethod, configuration: str) -> bool:
-    """Return whether a configuration is made for a GPU: the card names another one for CPUs."""
-    return method.card.cpu is not None and configuration == method.card.default
-
-
 def measured(name: str, configuration: str, seconds: float) -> dict[str, Any]:
     """Measure a configuration in this process."""
-    from _folds import few_epochs, fold_task, net_of, timed_folds
+    from _folds import few_epochs, fold_task, net_of, random_weights, timed_folds
 
-    gpu = for_gpu(METHODS.get(name), configuration)
-    task = fold_task(name, configuration, {}, repeated=gpu)
+    gpu = METHODS.get(name).card.needs_gpu(configuration)
+    task = fold_task(name, configuration, random_weights(name, configuration), repeated=gpu)
     found = {}
     if not gpu:
         timed_folds(fold_task(name, configuration, few_epochs(name, configuration)), seconds)  # libraries are imported

@@ -121,6 +121,10 @@ class Card(BaseModel):
                 raise ValueError(f"{shown}: expected at most {LONGEST_REMARK}")
         return self
 
+    def needs_gpu(self, configuration: str) -> bool:
+        """Return whether a configuration is for a GPU: the default and ``default-*``, where one for CPUs is named."""
+        return self.cpu not in (None, configuration) and f"{configuration}-".startswith(f"{self.default}-")
+
     def required_packages(self) -> tuple[str, ...]:
         """Return the names of the packages that the method requires."""
         if self.requires:

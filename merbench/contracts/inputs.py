@@ -14,14 +14,14 @@ from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
 from merbench.contracts.specifications import FaceSpecification, Specification, read_specification
 
 Span = Literal["onset-apex", "onset-offset", "apex-offset", "clip"]
-FrameSpan = Literal["onset", "onset-apex", "onset-offset", "clip"]
+FrameSpan = Literal["onset", "apex", "onset-apex", "onset-offset", "clip"]
 #: ``evm`` amplifies the movement of the prepared faces, see :mod:`merbench.prepare.magnify`; it needs the frame rate.
 Magnify = Literal["none", "evm"]
 _Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _check_moved(spec: "Flow | Frames", way: str, onset: object, apex: object, apex_is_used: bool) -> None:
-    if (apex and not apex_is_used) or (spec.span in ("clip", "apex-offset") and onset):
+    if (apex and not apex_is_used) or (spec.span in ("apex", "clip", "apex-offset") and onset):
         moved = {"jitter": "jittered", "draw": "drawn"}[way]
         raise ValueError(f"the span {spec.span} does not begin or end at the {moved} frame: remove the {way}")
 
@@ -102,7 +102,7 @@ class FlowSeries(FaceSpecification):
 class Frames(FaceSpecification):
     """Face frames: ``(count, size, size, channels)`` a clip, uint8; ``count=None`` gives every frame (ragged).
 
-    ``span="onset"`` is the onset frame alone, with ``count=1``: a face without movement.
+    ``span="onset"`` is the onset frame alone, with ``count=1``: a face without movement; ``"apex"`` the apex frame.
 
     ``sampling`` places the count over the span: ``"uniform"`` takes the nearest frame at equal steps,
     ``"interpolated"`` blends its two neighbours, ``"tim"`` all frames (:func:`merbench.prepare.sampling.tim`),
@@ -144,17 +144,19 @@ class Frames(FaceSpecification):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Frames":
-        if (self.span == "onset") != (self.count == 1):
-            raise ValueError("count: 1 and span: onset need each other: write span: onset, count: 1")
-        if self.span == "onset" and self.sampling != "uniform":
-            raise ValueError(f"the span onset has only one frame: remove sampling: {self.sampling}")
+        single = self.span in ("onset", "apex")
+        if single != (self.count == 1):
+            span = self.span if single else "onset"
+            raise ValueError(f"count: 1 and span: {span} need each other: write span: {span}, count: 1")
+        if single and self.sampling != "uniform":
+            raise ValueError(f"the span {self.span} has only one frame: remove sampling: {self.sampling}")
         if self.sampling == "phase" and (self.span != "onset-offset" or self.count is None or self.count < 3):
             raise ValueError("sampling: phase needs the span onset-offset and a count of at least 3")
-        apex_is_used = self.span == "onset-apex" or self.sampling == "phase"
+        apex_is_used = self.span in ("apex", "onset-apex") or self.sampling == "phase"
         _check_moved(self, "jitter", self.onset_jitter, self.apex_jitter, apex_is_used)
         if self.count is None and (self.sampling in ("interpolated", "tim", "jittered") or self.drawn):
             raise ValueError("interpolated sampling, jitter and draws need a count")
-        if self.difference == "onset" and self.span in ("onset", "clip"):
+        if self.difference == "onset" and self.span in ("onset", "apex", "clip"):
             raise ValueError(f"difference: onset needs a span from the onset to another frame, not {self.span}")
         self._check_draws(apex_is_used)
         return self

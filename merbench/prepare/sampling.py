@@ -13,10 +13,12 @@ Positions = npt.NDArray[np.float64]
 def ends(span: FrameSpan | Span, onset: int, apex: int, offset: int, numbers: Sequence[int]) -> tuple[int, int]:
     """Return the first and the last frame number of a span, given the annotation and the numbers on disk.
 
-    ``clip``: all frames on disk, regardless of the annotation; ``onset``: only the onset frame.
+    ``clip``: all frames on disk, regardless of the annotation; ``onset``, ``apex``: only that frame.
     """
     if span == "clip":
         return min(numbers), max(numbers)
+    if span == "apex":
+        return apex, apex
     if span == "apex-offset":
         return apex, offset
     return onset, {"onset": onset, "onset-apex": apex, "onset-offset": offset}[span]

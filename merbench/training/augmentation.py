@@ -78,9 +78,14 @@ def lit(pictures: Tensor, light: Tensor) -> Tensor:
 
 def normalised(frames: Tensor, light: Tensor | None = None) -> Tensor:
     """Scale bytes, (..., 3, size, size), by ImageNet's mean and deviation, with the clips' contrast and brightness."""
-    mean, deviation = (frames.new_tensor(values, dtype=torch.float32)[:, None, None] for values in (_MEAN, _DEVIATION))
     levels = frames.float() / 255
-    return ((levels if light is None else lit(levels, light)) - mean) / deviation
+    return standardised(levels if light is None else lit(levels, light))
+
+
+def standardised(levels: Tensor) -> Tensor:
+    """Scale levels in 0..1, (..., 3, size, size), by ImageNet's mean and deviation."""
+    mean, deviation = (levels.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
+    return (levels - mean) / deviation
 
 
 def differences(frames: Tensor) -> Tensor:

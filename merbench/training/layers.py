@@ -1,9 +1,10 @@
-"""Layers that speed up many small folds."""
+"""Layers that several methods have, and those that speed up many small folds."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
 
 
 class FastDropout(nn.Module):
@@ -49,3 +50,31 @@ def _mask(draws: Tensor, shape: Sequence[int]) -> Tensor:
     bits = draws.view(torch.uint8)[..., : torch.Size(shape).numel()].bitwise_and_(1).mul_(2)
     mask = bits.reshape([*draws.shape[:-1], *lying])
     return mask.movedim(-1, -3) if maps else mask
+
+
+def same_convolution(before: int, after: int, kernel: int, stride: int = 2) -> nn.Conv2d:
+    """Make a convolution with Keras's padding ``same``: the side is divided by the stride, rounded up.
+
+    What is padded beyond an even number of pixels is on the right and below.
+    """
+    return _SameConv2d(before, after, kernel, stride)
+
+
+class _SameConv2d(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        """Process maps."""
+        margins = []
+        for side, kernel, stride in zip(reversed(x.shape[2:]), self.kernel_size[::-1], self.stride[::-1], strict=True):
+            lacking = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            margins += [lacking // 2, lacking - lacking // 2]
+        return super().forward(pad(x, margins))
+
+
+def sig_leaky() -> nn.Module:
+    """Make OrigiNet's activation: ``sigmoid(x) + sigmoid(x) * leaky_relu(x, 0.1)``."""
+    return _SigLeaky()
+
+
+class _SigLeaky(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x) * (1 + leaky_relu(x, 0.1))

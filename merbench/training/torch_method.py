@@ -113,6 +113,7 @@ class TorchMethod:
 
     #: The epoch that is being trained, from 1.
     epoch: int = 0
+    _device = torch.device("cpu")
 
     def __init__(self, config: Any, problem: Problem) -> None:
         self.config = config

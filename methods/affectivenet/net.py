@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.training.initial import made_apart
+from merbench.training.layers import sig_leaky
 
 from .config import Config
 
@@ -20,14 +21,6 @@ class Seen(NamedTuple):
     scores: Tensor
     streams: dict[int, Tensor]
     feature: Tensor
-
-
-class SigLeaky(nn.Module):
-    """OrigiNet's activation: ``sigmoid(x) + sigmoid(x) * leaky_relu(x, 0.1)``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the activation of `x`."""
-        return torch.sigmoid(x) * (1 + nn.functional.leaky_relu(x, 0.1))
 
 
 class Stream(nn.Module):
@@ -92,7 +85,7 @@ class Net(nn.Module):
 
 def _convolution(config: Config, inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     """Return a convolution that halves the side, rounded up, and the activation."""
-    activation = nn.ReLU(inplace=True) if config.activation == "relu" else SigLeaky()
+    activation = nn.ReLU(inplace=True) if config.activation == "relu" else sig_leaky()
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2), activation)
 
 

@@ -46,6 +46,13 @@ def test_facts_on_a_card_may_hold_with_some_settings_only():
     assert card.conditions()["remark"] == [{"epochs": 9}, {"epochs": [20, 30]}]
 
 
+def test_the_default_and_configurations_named_after_it_need_a_gpu_where_another_is_for_cpus():
+    configurations = {name: {} for name in ("full", "full-whole", "fuller", "small")}
+    card = Card(**MINIMAL, configurations=configurations, default="full", cpu="small")
+    assert [name for name in configurations if card.needs_gpu(name)] == ["full", "full-whole"]
+    assert not Card(**MINIMAL).needs_gpu("default")
+
+
 def test_wrong_cards_are_refused_with_the_key():
     two = {"configurations": {"default": {}, "quick": {"epochs": 2}}}
     for change, said in (

@@ -71,6 +71,8 @@ def test_contradictory_settings_are_refused():
             (Frames, {"onset_jitter": 1, "count": None}, "need a count"),
             (Frames, {"apex_jitter": 1}, "the span onset-offset"),
             (Frames, {"onset_jitter": 1, "span": "clip"}, "the span clip"),
+            (Frames, {"onset_jitter": 1, "span": "apex", "count": 1}, "the span apex"),
+            (Frames, {"span": "apex"}, "write span: apex, count: 1"),
             (Flow, {"apex_jitter": 1, "span": "onset-offset"}, "the span onset-offset"),
             (Flow, {"apex_jitter": 1, "span": "clip"}, "the span clip"),
             (Flow, {"onset_jitter": 1, "span": "apex-offset"}, "the span apex-offset"),

@@ -73,8 +73,8 @@ def test_every_configuration_on_the_card_runs(plan_of, name):
     """Of methods with a configuration for tests, the others are slow; `test_only_the_tasks...` runs that one."""
     card = METHODS.get(name).card
     for configuration in card.configurations:
-        if card.cpu and configuration == card.default:
-            continue  # made for a GPU: the method's own tests run a batch of it
+        if card.needs_gpu(configuration):
+            continue  # the method's own tests run a batch of it
         inputs = METHODS.get(name).inputs(METHODS.get(name).resolve(configuration), _task(name))
         if any(kind_of(spec).needs_landmarks(spec) or spec.kind == "motion-positions" for spec in inputs.values()):
             continue  # the miniatures show no face, and only a release has those maps: check-method runs it

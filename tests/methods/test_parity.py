@@ -15,6 +15,7 @@ from merbench.methods.htnet.net import tiled
 from merbench.methods.msctnet.net import Net as MSCTNet
 from merbench.methods.offapexnet.net import Net as OffApexNet
 from merbench.methods.rcn.net import Net as RCN
+from support.parity import arrays_of
 from torch import nn
 from torch.testing import assert_close
 
@@ -84,8 +85,7 @@ def authors(shared):
     """Return what reads a file of arrays, and a state of ours made of its weights."""
 
     def read(file, net=None):
-        with np.load(shared / "data" / "parity" / f"{file}.npz", allow_pickle=False) as stored:
-            arrays = {name: torch.from_numpy(np.asarray(stored[name])) for name in stored.files}
+        arrays = arrays_of(shared, file)
         family = NAMES.get(file.partition("_")[0], [])
 
         def state(prefix="state/"):

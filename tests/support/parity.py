@@ -1,4 +1,4 @@
-"""The arrays that the modules of MMNet's authors made, and their weights under our names."""
+"""Arrays that authors' modules made, and the weights of MMNet under our names."""
 
 import numpy as np
 import torch
@@ -25,10 +25,15 @@ def ours(name):
     return BRANCHES[prefix] + name.removeprefix(prefix)
 
 
+def arrays_of(shared, name):
+    """Return the arrays of a file of ../shared/data/parity as tensors."""
+    with np.load(shared / "data" / "parity" / f"{name}.npz", allow_pickle=False) as stored:
+        return {key: torch.from_numpy(np.asarray(stored[key])) for key in stored.files}
+
+
 def of_authors(shared):
     """Return the arrays that the authors' modules made, and what turns their weights into a state of ours."""
-    with np.load(shared / "data" / "parity" / "mmnet.npz", allow_pickle=False) as stored:
-        arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
+    arrays = arrays_of(shared, "mmnet")
 
     def state(part, prefix=""):
         start = f"{part}/weights/"

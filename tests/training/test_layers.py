@@ -5,7 +5,7 @@ import torch
 from support.cases import each
 from torch import nn
 
-from merbench.training.layers import FastDropout
+from merbench.training.layers import FastDropout, same_convolution
 
 dropped = FastDropout()
 
@@ -67,3 +67,20 @@ def test_a_seed_decides_the_draws_and_the_gradient_passes_where_the_element_did(
     assert torch.equal(dropped(x), first)
     first.sum().backward()
     assert torch.equal(x.grad, 2.0 * (first != 0))
+
+
+def test_same_padding_divides_the_side_and_pads_more_below():
+    """Of Keras: pixels lacking are divided evenly, one more on the right and below."""
+    for side, kernel, (before, after) in (
+        (6, 3, (0, 1)),
+        (7, 3, (1, 1)),
+        (6, 5, (1, 2)),
+        (7, 1, (0, 0)),
+        (6, 1, (0, 0)),
+    ):
+        layer = same_convolution(2, 3, kernel)
+        x = torch.rand(1, 2, side, side)
+        padded = torch.zeros(1, 2, side + before + after, side + before + after)
+        padded[:, :, before : before + side, before : before + side] = x
+        assert layer(x).shape[-1] == -(-side // 2)
+        torch.testing.assert_close(layer(x), nn.functional.conv2d(padded, layer.weight, layer.bias, 2))

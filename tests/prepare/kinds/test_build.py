@@ -40,6 +40,7 @@ def test_frames_are_sampled_in_the_declared_way(clip):
         ({"count": 5, "span": "onset-apex"}, [12, 13, 14, 15, 16]),
         ({"count": 4}, [12, 15, 17, 21]),  # 18 is missing
         ({"count": 3, "span": "clip"}, [10, 17, 24]),
+        ({"count": 1, "span": "apex"}, [16]),
         ({"count": 4, "sampling": "interpolated"}, [12, 15, 18, 21]),
         ({"count": 9, "span": "onset-apex", "sampling": "interpolated"}, np.arange(12, 16.1, 0.5).tolist()),
         ({"count": 5, "sampling": "phase"}, [12, 14, 16, 19, 21]),  # 18.5 is half-way to the offset

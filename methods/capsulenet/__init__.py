@@ -1,0 +1,1 @@
+"""CapsuleNet: capsules on a residual trunk, which see the apex frame."""

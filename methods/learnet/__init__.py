@@ -1,0 +1,1 @@
+"""LEARNet: four columns with lateral accretion on the dynamic image."""

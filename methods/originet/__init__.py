@@ -1,0 +1,1 @@
+"""OrigiNet: pairs of convolutions of two sizes on the active image."""

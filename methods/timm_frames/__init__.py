@@ -1,0 +1,1 @@
+"""Any backbone of timm on pictures of the face."""
