@@ -26,6 +26,7 @@ class Exclusion(BaseModel, extra="forbid", frozen=True):
     emotions: Names = ()
     objective_classes: Names = ()
     clips: Names = ()
+    subjects: Names = ()
 
     @field_validator("clips")
     @classmethod
@@ -38,8 +39,8 @@ class Exclusion(BaseModel, extra="forbid", frozen=True):
 
     @model_validator(mode="after")
     def _names_something(self) -> "Exclusion":
-        if not self.emotions and not self.objective_classes and not self.clips:
-            raise ValueError("name the emotions, objective_classes or clips (subject/clip) to exclude")
+        if not self.emotions and not self.objective_classes and not self.clips and not self.subjects:
+            raise ValueError("name the emotions, objective_classes, clips (subject/clip) or subjects to exclude")
         return self
 
 
@@ -204,8 +205,9 @@ class ProtocolSpec(BaseModel, extra="forbid", frozen=True):
         }
         for entry in meaning["left_out"]:
             del entry["reason"]
-            if not entry["objective_classes"]:
-                del entry["objective_classes"]
+            for key in ("objective_classes", "subjects"):
+                if not entry[key]:
+                    del entry[key]
         if self.units:
             meaning["units"] = list(self.units)
         if self.labels != "emotion":

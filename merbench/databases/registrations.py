@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from filelock import FileLock
 from platformdirs import user_data_dir
 from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
-from merbench.contracts.databases import MANIFEST, Source
-from merbench.contracts.errors import DataError, MerbenchError, blaming, suggestion
+from merbench.contracts.databases import MANIFEST, Database, Source
+from merbench.contracts.errors import DataError, MerbenchError, blaming, listed, suggestion
 from merbench.databases import DATABASES
 
 
@@ -89,11 +90,25 @@ def open_source(name: str, folder: Path, corrections: bool = True) -> Source:
     if made and not database.card.synthetic:
         raise DataError(f"{folder} is part of a synthetic database, not of {name}: use it with --data {made[-1]}")
     with blaming(f"reading {folder} as {name}"):
-        reading = database.read(folder, corrections)
+        try:
+            reading = database.read(folder, corrections)
+        except DataError as error:
+            if others := _others(database, folder):
+                hint = f"it looks like a copy of {listed(others)}: merbench data add {others[0]} {folder}"
+                raise DataError(f"{error}; {hint}") from error
+            raise
     strange = sorted(set(reading.clips.dataset) - set(database.card.datasets))
     if strange:
         raise DataError(f"{folder}: {name} gave clips of {', '.join(strange)}, which its card does not list")
     return Source(database, folder, reading)
+
+
+def _others(database: Database, folder: Path) -> list[str]:
+    """Name the other databases whose copy a folder looks like, if it does not look like one of `database`."""
+    with suppress(Exception):
+        if not database.recognises(folder):
+            return [name for name, other in DATABASES.load_all()[0].items() if other.recognises(folder)]
+    return []
 
 
 def open_registered(name: str) -> Source:

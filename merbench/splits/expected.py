@@ -71,5 +71,5 @@ def clips_not_found(protocol: ProtocolSpec, clips: pd.DataFrame) -> list[str]:
         f"{entry.dataset}/{name}"
         for entry in protocol.left_out
         for name, count in clips_by_name(entry, clips).items()
-        if name in entry.clips and not count
+        if name in (*entry.clips, *entry.subjects) and not count
     ]

@@ -55,7 +55,7 @@ def output_counts(protocol: ProtocolSpec, kept: pd.DataFrame) -> list[int]:
 def left_out_by(entry: Exclusion, clips: pd.DataFrame) -> "pd.Series[bool]":
     """Return for each clip whether an entry of ``left_out`` excludes it."""
     named = clips.emotion.isin(entry.emotions) | clips.objective_class.isin(entry.objective_classes)
-    named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips)
+    named |= (clips.subject + "/" + clips["clip"]).isin(entry.clips) | clips.subject.isin(entry.subjects)
     return (clips.dataset == entry.dataset) & named
 
 
@@ -66,6 +66,7 @@ def clips_by_name(entry: Exclusion, clips: pd.DataFrame) -> dict[str, int]:
         (of.emotion, entry.emotions),
         (of.objective_class, entry.objective_classes),
         (of.subject + "/" + of["clip"], entry.clips),
+        (of.subject, entry.subjects),
     )
     return {name: int((column == name).sum()) for column, names in said for name in names}
 

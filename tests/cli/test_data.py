@@ -55,6 +55,9 @@ def test_adding_a_database_prints_layout_and_corrections(done, copies):
     said = done("data", "add", "casme2", copies["casme2"])
     says(said, "casme2: cropped frames in Cropped, sheet CASME2-coding-20140508.xlsx | 3 clips, 3 subjects")
     says(said, "(1): the sheet has no apex | merbench data verify casme2 lists the clips")
+    assert "replaces" not in done("data", "add", "casme2", copies["casme2"])
+    other = copies["casme2"].rename(copies["casme2"].with_name("other"))
+    says(done("data", "add", "casme2", other), f"note: this replaces {copies['casme2']}; merbench data add casme2 PATH")
 
 
 def test_verify_names_clips_by_reason_differences_and_broken_pictures(merbench, added):

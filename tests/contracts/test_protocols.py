@@ -117,7 +117,11 @@ def test_wrong_keys_and_values_are_named(base, refused):
         (("classes",), ["negative", "positive", "negative"], "classes: .*once"),
         (("classes",), ["negative"], "classes: .*at least 2"),
         ((*exclude, "dataset"), "casme", "left_out .*'casme'"),
-        (exclude, {"dataset": "samm", "reason": "why"}, "left_out.0: .*emotions, objective_classes or clips"),
+        (
+            exclude,
+            {"dataset": "samm", "reason": "why"},
+            "left_out.0: .*emotions, objective_classes, clips .* or subjects",
+        ),
         (exclude, {"dataset": "samm", "emotions": ["other"]}, "'left_out.0.reason' is missing"),
         ((*exclude, "emotions"), ["others", "happiness"], "left_out: 'happiness' of casme2 .*'positive'"),
         ((*exclude, "emotions"), ["others", "others"], "left_out.0.emotions: 'others'"),

@@ -218,6 +218,11 @@ def write_frames(place: Path, numbers: Iterable[int], name: str, side: int = 8) 
         (place / name.format(number)).write_bytes(content.tobytes())
 
 
+def picture(width: int, height: int) -> bytes:
+    """Return a black JPEG."""
+    return cv2.imencode(".jpg", np.zeros((height, width, 3), np.uint8))[1].tobytes()
+
+
 def write_sheet(
     path: Path, grid: Grid, titles: Sequence[str] = ("Sheet1", "Sheet2", "Sheet3"), further: Sequence[Grid] = ()
 ) -> Path:

@@ -17,10 +17,13 @@ def add(
     ] = True,
 ) -> None:
     """Register your copy of a database; its layout is detected."""
-    from merbench.databases.registrations import home, register
+    from merbench.databases.registrations import home, register, registered
 
+    before = registered().get(name)
     source = register(name, path, corrections)
     typer.echo(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
+    if before is not None and before.folder != source.folder:
+        typer.echo(f"note: this replaces {before.folder}; merbench data add {name} PATH restores that copy")
     if not corrections:
         typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=False)

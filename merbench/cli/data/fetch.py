@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from merbench.contracts.databases import Source
 
 
-_MIRROR = "A mirror (http or https) of the publisher's files or of a copy; files must have the same checksums."
+_MIRROR = (
+    "A mirror (http, https or a folder) of the publisher's files or of a copy; files must have the same checksums."
+)
 
 
 def fetch(
     name: Annotated[str, argument("A public database; merbench data list names them.", "DATABASE")],
-    address: Annotated[str | None, option("--from", _MIRROR, "URL")] = None,
+    address: Annotated[str | None, option("--from", _MIRROR, "ADDRESS")] = None,
 ) -> None:
     """Download a public database into MERBENCH_HOME, verify every file, and register the database.
 

@@ -4,6 +4,7 @@ A clip's folder has the frames from onset to offset, and its name gives the clas
 midpoint is used.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from merbench.databases.reading.layouts import TreeForm, groups
 from merbench.databases.reading.trees import FolderContent, frames_and_strays
 
 CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
+#: Class -> names of its folders: ``negative``, ``neg``, ``micro_negative``.
+_CLASS_FOLDERS = {word: rf"(?:micro[-_ ]?)?{word[:3]}\w*" for word in CLASSES.values()}
 
 
 def spelled(subject: str, clip: str) -> tuple[str, str]:
@@ -34,7 +37,7 @@ class _Smic(FramedDatabase):
         annotations = []
         for (subject, clip), path in disk.items():
             emotion = CLASSES[clip.split("_")[1]]
-            if path.parent.name.lower() != emotion:
+            if not re.fullmatch(_CLASS_FOLDERS[emotion], path.parent.name.lower()):
                 name, place = f"{self.dataset}/{subject}/{clip}", path.relative_to(folder).as_posix()
                 text = "the folder names a different class than the clip does: using the clip's name"
                 notes.append(Note("note", text, name, place))
@@ -74,7 +77,7 @@ def camera(word: str, title: str, holds: str, fps: int, **card: Any) -> FramedDa
             **card,
         ),
         tree=TreeForm(
-            levels=(r"s\d+", "micro", "positive|negative|surprise", r"s\d+_(?:ne|po|sur)_\d+"),
+            levels=(r"s\d+", "micro", "|".join(_CLASS_FOLDERS.values()), r"s\d+_(?:ne|po|sur)_\d+"),
             example=f"{word}/s{1 if word == 'HS' else 11}/micro/negative/s{1 if word == 'HS' else 11}_ne_01",
             ignored=r"non[-_ ]?micro",
             foreign=foreign,

@@ -7,9 +7,8 @@ dropped or changed silently: each excluded clip, and each value that differs fro
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,20 @@ from merbench.contracts.databases import DatabaseCard, Reading
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note
 from merbench.databases.reading.corrections import corrections_for
-from merbench.databases.reading.layouts import TreeForm, clip_folders, find_trees
-from merbench.databases.reading.trees import FolderContent, frames_and_strays, picture_size
+from merbench.databases.reading.fitting import (
+    ExcludedError,
+    Numbering,
+    check_frames,
+    check_span,
+    frame_problems,
+    settled_apex,
+)
+from merbench.databases.reading.layouts import TreeForm, clip_folders, find_trees, is_crop
+from merbench.databases.reading.trees import FolderContent, frames_and_strays
+from merbench.databases.reading.unread import unread
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
+_RENUMBERED = "the frames are numbered from 0 or 1, the sheet's numbers are shifted"
 
 
 @dataclass(frozen=True)
@@ -46,10 +55,6 @@ class Annotation:
     objective_class: str | None = None
     apex_source: str = "annotated"
     fps: int | None = None  # where it differs from clip to clip
-
-
-class _ExcludedError(Exception):
-    """A clip can't be used: the reason, the same for all such clips, and the detail of this clip."""
 
 
 @dataclass
@@ -105,26 +110,18 @@ class FramedDatabase(ABC):
         trees, places = find_trees(folder, self.tree)
         if not trees:
             raise DataError(
-                f"{folder}: no clip folders such as {self.tree.example} were found there or up to three levels below; "
-                f"give the folder of your copy of {self.card.title}"
+                f"{folder}: no clip folders such as {self.tree.example} were found there or up to three levels below"
+                f"{unread(folder, places)}; give the folder of your copy of {self.card.title}"
             )
         tree, notes = trees[0], list[Note]()
         if len(trees) > 1:
             others = ", ".join(f"{other.shown} ({other.kind})" for other in trees[1:])
             notes.append(Note("note", f"using the frames of {tree.shown} ({tree.kind}), not of {others}"))
+        notes += [Note("note", tree.doubt)] if tree.doubt else []
         disk = self._clip_folders(folder, tree.path, tree.form, notes)
         annotations, sheet = self._annotations(folder, places, disk, notes)
-        rows = []
-        for annotation in annotations:
-            name = f"{self.dataset}/{annotation.subject}/{annotation.clip}"
-            place = self._place(disk, annotation.subject, annotation.clip)
-            try:
-                row, own = self._clip(name, annotation, place, corrections)
-            except _ExcludedError as why:
-                notes.append(Note("excluded", why.args[0], name, why.args[1]))
-                continue
-            rows.append(row | {"path": place.relative_to(folder).as_posix() if place else None})
-            notes += own
+        rows, own = self._rows(folder, annotations, disk, corrections, tree.reg)
+        notes += own
         if not rows:
             raise DataError(f"{folder}: no clip can be used: {_commonest(notes)}")
         columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
@@ -132,6 +129,40 @@ class FramedDatabase(ABC):
             columns[name] = pd.Series(columns[name], dtype=object)  # so that None stays None
         table = clip_table(pd.DataFrame(columns), str(folder))
         return Reading(table, f"{tree.kind} frames in {tree.shown}, {sheet}", notes, cropped=tree.kind == "cropped")
+
+    def _rows(
+        self,
+        folder: Path,
+        annotations: Sequence[Annotation],
+        disk: Mapping[tuple[str, str], Path],
+        corrections: bool,
+        reg: bool,
+    ) -> tuple[list[dict[str, object]], list[Note]]:
+        """Make the rows of the clip table, with notes; DataError if the frames of the copy were renumbered."""
+        numbering, found = Numbering(), list[tuple[dict[str, object] | None, list[Note]]]()
+        shifted = []
+        for annotation in annotations:
+            place = self._place(disk, annotation.subject, annotation.clip)
+            row, notes = self._row(annotation, place, corrections, reg, numbering)
+            if any(note.text == _RENUMBERED for note in notes):
+                shifted.append((len(found), annotation, place))
+            found.append((row, notes))
+        if len(shifted) == 1 and numbering.clips > 1:  # frames are missing at its end
+            ((index, annotation, place),) = shifted
+            found[index] = self._row(annotation, place, corrections, reg, None)
+        numbering.check(str(folder))
+        rows = [row | {"path": Path(str(row["path"])).relative_to(folder).as_posix()} for row, _ in found if row]
+        return rows, [note for _, notes in found for note in notes]
+
+    def _row(
+        self, said: Annotation, place: Path | None, corrections: bool, reg: bool, numbering: Numbering | None
+    ) -> tuple[dict[str, object] | None, list[Note]]:
+        """Make a row, with notes, or None and the reason; without `numbering`, frames have the sheet's numbers."""
+        name = f"{self.dataset}/{said.subject}/{said.clip}"
+        try:
+            return self._clip(name, said, place, corrections, reg, numbering)
+        except ExcludedError as why:
+            return None, [Note("excluded", why.args[0], name, why.args[1])]
 
     @abstractmethod
     def _annotations(
@@ -165,21 +196,37 @@ class FramedDatabase(ABC):
         return disk
 
     def _clip(
-        self, name: str, said: Annotation, place: Path | None, corrections: bool
+        self,
+        name: str,
+        said: Annotation,
+        place: Path | None,
+        corrections: bool,
+        reg: bool,
+        numbering: Numbering | None,
     ) -> tuple[dict[str, object], list[Note]]:
-        """Make a row of the clip table, with notes; _ExcludedError if the clip can't be used."""
+        """Make a row of the clip table, with notes; ExcludedError if the clip can't be used."""
         if place is None:
-            raise _ExcludedError("the clip has no folder on disk", said.where(None))
+            raise ExcludedError("the clip has no folder on disk", said.where(None))
         frames, strays = frames_and_strays(place)
         if not frames:
-            raise _ExcludedError("the clip's folder has no frames", f"{place} (expected jpg, png or bmp)")
+            unnumbered = f"; without a frame number: {listed(strays)}" if strays else ""
+            raise ExcludedError("the clip's folder has no frames", f"{place} (expected jpg, png or bmp){unnumbered}")
         if said.emotion is None:
-            raise _ExcludedError("the sheet has no emotion", said.where("emotion"))
+            raise ExcludedError("the sheet has no emotion", said.where("emotion"))
+        if is_crop(next(iter(frames.values())).name) != reg:
+            what = ("whole pictures", "cropped faces") if reg else ("cropped faces", "whole pictures")
+            raise ExcludedError(f"the clip's frames are {what[0]}, those of the copy {what[1]}", str(place))
         notes: list[Note] = []
         if strays:
             notes.append(Note("note", "pictures that are not named like frames are ignored", name, listed(strays)))
         annotated = {"onset": said.onset, "apex": said.apex, "offset": said.offset}
         numbers = {column: value if isinstance(value, int) else None for column, value in annotated.items()}
+        alone = self.folder_of(said.subject, said.clip) == (said.subject, said.clip)
+        shift = numbering.shift(numbers, frames) if numbering and alone else 0
+        if shift:
+            detail = f"{min(frames)} to {max(frames)} on disk, {said.onset} to {said.offset} in the sheet"
+            notes.append(Note("corrected", _RENUMBERED, name, detail))
+            frames = {number + shift: path for number, path in frames.items()}
         apex_source = said.apex_source
         if corrections:
             for known in corrections_for((self.dataset, said.subject, said.clip), numbers, frames):
@@ -188,19 +235,43 @@ class FramedDatabase(ABC):
                 notes.append(Note("corrected", known.reason, name, detail))
                 numbers[known.column] = known.value
                 apex_source = "corrected" if known.column == "apex" else apex_source
-        onset, offset = _onset_and_offset(numbers, said, frames)
+        length = 1 + (numbers["offset"] or 0) - (numbers["onset"] or 0)
+        fits = False
+        try:
+            onset, apex, offset, source = self._span(name, said, numbers, frames, notes)
+            fits = True
+        finally:
+            if numbering and length > 0:
+                numbering.count(name, frames, length, fits)
+        row = {"dataset": self.dataset, "subject": said.subject, "clip": said.clip, "fps": said.fps or self.fps}
+        row |= {"path": place, "onset": onset - shift, "apex": apex - shift, "offset": offset - shift}
+        return row | {"apex_source": source or apex_source} | self._labels(name, said, notes), notes
+
+    def _span(
+        self,
+        name: str,
+        said: Annotation,
+        numbers: Mapping[str, int | None],
+        frames: Mapping[int, Path],
+        notes: list[Note],
+    ) -> tuple[int, int, int, str]:
+        """Return onset, apex, offset, and the apex' source if it is not the annotation's; ExcludedError with reason."""
+        onset, offset, source = numbers["onset"], numbers["offset"], ""
+        if onset is None or offset is None:
+            lacking = {"onset": said.onset, "offset": said.offset}.items()
+            cells = [f"{said.where(word)}: {_shown(value)}" for word, value in lacking if not isinstance(value, int)]
+            raise ExcludedError("the sheet has no onset or no offset number", "; ".join(cells))
+        check_span(onset, offset, frames, said.where(None))
         apex, problem = settled_apex(onset, numbers["apex"], offset)
         if problem:
-            apex_source = "midpoint"
+            source = "midpoint"
             detail = f"{apex} in {onset} to {offset} ({said.where('apex')}: {_shown(said.apex)})"
             notes.append(Note("corrected", problem, name, detail))
         elif apex == onset:
             notes.append(Note("note", "the apex is the onset", name, f"{apex}"))
-        _check_movement(frames, onset, apex, offset)
-        notes += [Note("note", text, name, detail) for text, detail in _frame_problems(frames, onset, apex, offset)]
-        row = {"dataset": self.dataset, "subject": said.subject, "clip": said.clip, "fps": said.fps or self.fps}
-        row |= {"onset": onset, "apex": apex, "offset": offset, "apex_source": apex_source}
-        return row | self._labels(name, said, notes), notes
+        check_frames(frames, onset, apex, offset)
+        notes += [Note("note", text, name, detail) for text, detail in frame_problems(frames, onset, apex, offset)]
+        return onset, apex, offset, source
 
     def _labels(self, name: str, said: Annotation, notes: list[Note]) -> dict[str, object]:
         """Read emotion, action units and objective class; values that are not readable become None, with a note."""
@@ -218,56 +289,6 @@ class FramedDatabase(ABC):
             reason = "the objective class is not one of I to VII, and counts as not annotated"
             notes.append(Note("note", reason, name, repr(text)))
         return {"emotion": said.emotion, "aus": aus, "objective_class": roman}
-
-
-def settled_apex(onset: int, apex: int | None, offset: int) -> tuple[int, str]:
-    """Return the apex of a clip and, if it is not the annotated one, why.
-
-    The annotated apex is used if onset <= apex <= offset; otherwise the midpoint, ``(onset + offset) // 2``.
-    """
-    if apex is not None and onset <= apex <= offset:
-        return apex, ""
-    why = "the sheet has no apex" if apex is None else "the apex is not between onset and offset"
-    return (onset + offset) // 2, f"{why}: using the midpoint"
-
-
-def _onset_and_offset(numbers: Mapping[str, int | None], said: Annotation, frames: Collection[int]) -> tuple[int, int]:
-    """Return onset and offset; _ExcludedError without numbers, in the wrong order, or without a frame between them."""
-    onset, offset, where = numbers["onset"], numbers["offset"], said.where
-    if onset is None or offset is None:
-        lacking = {"onset": said.onset, "offset": said.offset}.items()
-        cells = [f"{where(name)}: {_shown(value)}" for name, value in lacking if not isinstance(value, int)]
-        raise _ExcludedError("the sheet has no onset or no offset number", "; ".join(cells))
-    if onset > offset:
-        raise _ExcludedError("the onset is after the offset", f"{where(None)}: {onset} to {offset}")
-    if not any(onset <= number <= offset for number in frames):
-        detail = f"{where(None)}: {onset} to {offset}, on disk {min(frames)} to {max(frames)}"
-        raise _ExcludedError("no frame on disk is between onset and offset", detail)
-    return onset, offset
-
-
-def _check_movement(frames: Collection[int], onset: int, apex: int, offset: int) -> None:
-    """Exclude a clip whose missing frames would make one file both onset and apex, or onset and offset."""
-    at_onset, at_apex, at_offset = (min(frames, key=lambda n: (abs(n - wanted), n)) for wanted in (onset, apex, offset))
-    if (onset < apex and at_onset == at_apex) or (onset < offset and at_onset == at_offset):
-        detail = f"{onset}, {apex}, {offset}; on disk {len(frames)} frames, {min(frames)} to {max(frames)}"
-        raise _ExcludedError("too many frames are missing to show a movement", detail)
-
-
-def _frame_problems(frames: Mapping[int, Path], onset: int, apex: int, offset: int) -> Iterator[tuple[str, str]]:
-    """Yield problem and detail: frames that are missing, and onset, apex and offset frames of several sizes."""
-    count = offset - onset + 1 - sum(onset <= number <= offset for number in frames)
-    if count:
-        first = islice((number for number in range(onset, offset + 1) if number not in frames), 10)
-        numbers = ", ".join(map(str, first)) + (" ..." if count > 10 else "")
-        yield "frames are missing between onset and offset", f"{count} of {offset - onset + 1}: {numbers}"
-    near = [frames[min(frames, key=lambda number: abs(number - wanted))] for wanted in (onset, apex, offset)]
-    sizes = {path.name: picture_size(path) for path in near}
-    if None in sizes.values():
-        yield "a frame is not a readable picture", ", ".join(name for name, size in sizes.items() if size is None)
-    elif len(set(sizes.values())) > 1:
-        shown = ", ".join(f"{name} {size[0]}x{size[1]}" for name, size in sizes.items() if size)
-        yield "the pictures differ in size", shown
 
 
 def _shown(value: object) -> str:

@@ -4,14 +4,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.reading.sheets import Sheet, SheetForm, read_sheet
-from merbench.databases.reading.trees import FolderContent, survey
+from merbench.databases.reading.trees import FolderContent, frames_and_strays, picture_size, survey
 
 Kind = Literal["raw", "raw selected", "cropped"]
+_LOOKED_AT = 15  # clips by which the kind of a tree is judged
+_WIDE = 1.25  # width by height of pictures that are no cropped faces: a camera's 4:3 is 1.33
 PREFERRED: tuple[Kind, ...] = ("raw", "raw selected", "cropped")  # of several trees in one folder
 
 
@@ -47,6 +49,8 @@ class _Tree(NamedTuple):
     kind: Kind
     shown: str  # its name within the given folder
     form: TreeForm
+    reg: bool  # whether the names of most frames begin with reg_, as those of the owners' crops do
+    doubt: str = ""  # why the kind may be another one
 
 
 def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderContent]]:
@@ -61,11 +65,10 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderCo
             continue
         roots.add(place.path)
         below = place.path.relative_to(folder)
-        names = [*reversed(below.parts), folder.name]
-        above = [*names, *reversed(folder.absolute().parent.parts[-2:])]
+        above = [*reversed(below.parts), *reversed(folder.absolute().parts[-3:])]
         if not re.match(own.foreign, "/".join(above), re.IGNORECASE) and _has_own_frames(place.path, own):
             shown = below.as_posix() if below.parts else folder.name
-            trees.append(_Tree(place.path, _kind(place.path, names, own), shown, own))
+            trees.append(_Tree(place.path, shown=shown, form=own, **_kind(place.path, below.parts, folder.name, own)))
     if len(trees) > 1:  # preferred: by kind, then with most clips
         trees.sort(key=lambda tree: (PREFERRED.index(tree.kind), -sum(1 for _ in clip_folders(tree.path, tree.form))))
     return trees, places
@@ -87,13 +90,41 @@ def _has_own_frames(root: Path, form: TreeForm) -> bool:
     return re.fullmatch(form.frames, first, re.IGNORECASE) is not None
 
 
-def _kind(root: Path, names: Sequence[str], form: TreeForm) -> Kind:
-    """Return the kind of frames: cropped if their names begin with ``reg_``, else by the nearest folder name."""
-    clip = next((path for path, found in clip_folders(root, form) if found), root)
-    if any(name.lower().startswith("reg_") for name in FolderContent.of(clip).files):
-        return "cropped"
+def is_crop(name: str) -> bool:
+    """Return whether a frame is called like a cropped one: ``reg_img46.jpg``."""
+    return name.lower().startswith("reg_")
+
+
+def _kind(root: Path, below: tuple[str, ...], given: str, form: TreeForm) -> dict[str, Any]:
+    """Return the kind of a tree, by the names of most frames, the nearest folder's name, and the frames' shape.
+
+    A word in the name of the given folder counts only if that is the tree: people call projects and disks anything.
+    Pictures that are clearly wider than high are not cropped faces, whatever a folder is called.
+    """
+    clips = [path for path, found in clip_folders(root, form) if found]
+    looked_at = clips[:: max(1, len(clips) // _LOOKED_AT)]
+    shown = [list(frames_and_strays(path)[0].values()) for path in looked_at]
+    files = [frames[0] for frames in shown if frames]
+    if 2 * sum(is_crop(path.name) for path in files) > len(files):
+        return {"kind": "cropped", "reg": True}
     words: dict[str, Kind] = {r"(?<!un)(?<!no)(?<!not[-_ ])crop": "cropped", "select": "raw selected", "raw": "raw"}
-    return next((kind for name in names for word, kind in words.items() if re.search(word, name.lower())), "raw")
+    names = [*reversed(below)] or [given]
+    found = [(kind, name) for name in [*names, given] for word, kind in words.items() if re.search(word, name.lower())]
+    kind, name = found[0] if found else ("raw", "")
+    if kind != "cropped":
+        return {"kind": kind, "reg": False}
+    sizes = [size for path in files if (size := picture_size(path))]
+    size = f"its pictures are {sizes[0][0]}x{sizes[0][1]}" if sizes else ""
+    if sizes and 2 * sum(width >= _WIDE * height for width, height in sizes) > len(sizes):
+        return {
+            "kind": "raw",
+            "reg": False,
+            "doubt": f"{name} is called like a tree of crops, but {size}: whole frames",
+        }
+    if name not in names:
+        why = f"{name} above it is called like a tree of crops, {'/'.join(below)} is not: using it as whole frames"
+        return {"kind": "raw", "reg": False, "doubt": f"{why}; if they are cropped faces, call that folder Cropped"}
+    return {"kind": "cropped", "reg": False}
 
 
 def clip_folders(

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merbench.contracts.errors import DataError
+from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note, NoteKind
 from merbench.databases.reading.framed import Annotation, FramedDatabase
 from merbench.databases.reading.layouts import read_newest
 from merbench.databases.reading.sheets import Sheet, SheetForm
 from merbench.databases.reading.trees import FolderContent
+from merbench.databases.reading.unread import unread
 
 
 @dataclass
@@ -44,16 +45,16 @@ class SheetDatabase(FramedDatabase):
         if sheet is None:
             raise DataError(
                 f"{folder}: no annotation sheet such as {self.sheet.example} was found there or up to three levels "
-                "below; give the folder with the sheet and the frames"
+                f"below{unread(folder, places, self.sheet.example)}; give the folder with the sheet and the frames"
             )
-        rows = self._identified(sheet, notes, "excluded")
+        rows = self._identified(_filled_down(sheet, notes), notes, "excluded")
         self._add_further(rows)
         source = "annotated"
         if "apex" not in sheet.letters:
             source = "midpoint"
             notes.append(Note("note", "the sheet has no apexes: using the midpoint of onset and offset"))
         second = read_newest(places, self.classes, notes) if self.classes else None
-        found = self._identified(second, notes, "note") if second else {}
+        found = self._identified(_filled_down(second, notes), notes, "note") if second else {}
         classes = {key: cells["objective_class"] for key, (_, cells) in found.items()}
         annotations = [
             Annotation(
@@ -127,6 +128,18 @@ class SheetDatabase(FramedDatabase):
             onset, offset = cells.get(f"onset{number}"), cells.get(f"offset{number}")
             if key not in rows and onset is not None:
                 rows[key] = row, {**cells, "onset": onset, "apex": None, "offset": offset}
+
+
+def _filled_down(sheet: Sheet, notes: list[Note]) -> Sheet:
+    """Give rows with a clip but no subject the subject above them: a spreadsheet's merged cells have one value."""
+    merged = sheet.rows.subject.isna() & sheet.rows["clip"].notna()
+    filled = sheet.rows.subject.ffill()
+    if not (merged & filled.notna()).any():
+        return sheet
+    rows = listed(merged.index[merged].tolist())
+    where = f"{sheet.path.name}, {sheet.title}"
+    notes.append(Note("note", f"{where}: no subject in rows {rows}, as in merged cells: using the one above"))
+    return replace(sheet, rows=sheet.rows.assign(subject=sheet.rows.subject.where(~merged, filled)))
 
 
 def _midpoint(onset: object, offset: object) -> int | None:

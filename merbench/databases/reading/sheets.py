@@ -107,7 +107,7 @@ def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
     """Yield the title and the filled rows of every sheet of a file; any problem with the file is one line."""
     try:
         size, head = path.stat().st_size, _head(path)
-        if head.startswith(b"PK"):
+        if head.startswith(b"PK") and size <= _MOST_BYTES:
             with zipfile.ZipFile(path) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
         if size > _MOST_BYTES:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -21,7 +21,7 @@ from merbench.contracts.errors import DataError, MerbenchError, listed, unwritab
 from merbench.databases import DATABASES
 from merbench.databases.registrations import home, register
 from merbench.databases.releases.checksums import PublishedFile, read_checksums
-from merbench.databases.releases.transfer import ELSEWHERE, FileError, retrieve
+from merbench.databases.releases.transfer import ELSEWHERE, FileError, copied, retrieve
 
 #: Files at a time.
 PARALLEL = 8
@@ -66,7 +66,8 @@ def fetch(
 ) -> tuple[Source, int, int]:
     """Download the missing files of the copy of database `name` in ``MERBENCH_HOME``, and register the copy.
 
-    `address` is a mirror instead of the publisher, http or https, with the publisher's folders or those of a copy.
+    `address` is a mirror instead of the publisher, with the publisher's folders or those of a copy: http, https, or a
+    folder.
     ``progress(done, total)`` counts files; `note` receives other lines for the user. Returns the registered copy, the
     number of its files, and of those downloaded this time. MerbenchError if it is not downloadable, for an invalid
     address, files that could not be fetched, or a folder that can't be written; verified files are kept.
@@ -87,7 +88,10 @@ def fetch(
 
 
 def _checked(address: str) -> str:
-    """Return the address of a mirror without trailing slashes; MerbenchError if it is not valid."""
+    """Return the address of a mirror without trailing slashes, or an absolute folder; MerbenchError if not valid."""
+    place = unquote(address.removeprefix("file://")) if address.startswith("file://") else address
+    if place and Path(place).is_dir():
+        return str(Path(place).resolve())
     try:
         url = urlsplit(address)
         valid = url.scheme in ("http", "https") and url.hostname and url.port != 0
@@ -95,7 +99,7 @@ def _checked(address: str) -> str:
         valid = False
     if not valid or "@" in url.netloc or url.query or url.fragment:
         step = "write http://HOST/FOLDER or https://HOST/FOLDER, without name, password, ? or #"
-        raise MerbenchError(f"--from {address!r} is not a valid address: {step}")
+        raise MerbenchError(f"--from {address!r} is neither a folder nor a valid address: {step}")
     return address.rstrip("/")
 
 
@@ -194,9 +198,10 @@ class _Work:
         folder, _, name = file.path.rpartition("/")
         # As published, or, on a mirror that is a copy, as in the copy.
         places = [f"{self.folders[folder]}/{name}", file.path] if folder in self.folders else [file.path]
-        for url in (f"{self.base}/{quote(place)}" for place in places):
+        local = not self.base.startswith(("http://", "https://"))
+        for url in (f"{self.base}/{place if local else quote(place)}" for place in places):
             try:
-                draft = retrieve(url, file, self.drafts)
+                draft = (copied if local else retrieve)(url, file, self.drafts)
             except FileError as problem:
                 if not problem.absent:
                     raise

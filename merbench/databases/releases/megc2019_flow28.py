@@ -155,7 +155,9 @@ class FlowImages:
         absent = []
         for line, row in enumerate(table.to_dict("records"), start=2):
             dataset, subject, clip = _identity(row["dataset"], row["sub"], row["filename_o"], f"{path}, line {line}")
-            name = f"{row['sub'].strip()}_{row['filename_o'].strip()}"
+            # A list that a spreadsheet program saved has 6 in place of 006.
+            written = [f"{name}_{row['filename_o'].strip()}" for name in (row["sub"].strip(), subject)]
+            name = next((name for name in written if name in images), written[0])
             if any(name + ending not in images for ending in ("", *self.endings)):
                 absent.append(f"{dataset}/{subject}/{clip}")
                 continue

@@ -4,6 +4,7 @@ pooch gives the transport, the checksum and the atomic file; here are the attemp
 and for the others.
 """
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,24 @@ def retrieve(url: str, file: PublishedFile, drafts: Path) -> Path:
                 raise
         time.sleep(pause)
     return _attempt(url, file, drafts)
+
+
+def copied(path: str, file: PublishedFile, drafts: Path) -> Path:
+    """Copy a verified file from a folder on this machine into `drafts`."""
+    draft = drafts / f"{file.sha256}-{Path(file.path).name[-40:]}"
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise FileError(f"{path} is missing", absent=True) from error
+    except OSError as error:
+        raise FileError(f"{path} can't be read: {error.strerror or error}") from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise FileError(f"{path} is not the published file: SHA-256 differs from {file.sha256[:12]}…")
+    try:
+        draft.write_bytes(content)
+    except OSError as error:
+        raise FileError(unwritable(draft, error, ELSEWHERE), everywhere=True) from error
+    return draft
 
 
 class _Download:

@@ -12,7 +12,7 @@ from merbench.contracts.errors import DataError
 from merbench.databases.readers.casme2 import DATABASE as CASME2
 from merbench.databases.readers.samm import DATABASE as SAMM
 from merbench.databases.readers.smic_hs import DATABASE as SMIC
-from merbench.databases.reading.framed import settled_apex
+from merbench.databases.reading.fitting import settled_apex
 
 READERS = {"casme2": CASME2, "samm": SAMM, "smic-hs": SMIC}
 WRITE = {"casme2": miniature.write_casme2, "samm": miniature.write_samm, "smic-hs": miniature.write_smic}

@@ -76,10 +76,10 @@ def test_a_mirror_has_the_publishers_folders_or_those_of_a_copy(publisher, serve
     said = refused(mirror.address)
     assert re.search(r"at least 1\d files could not be fetched: (.*404 Not Found.*; ){3}…; 0 of 25 files", said)
     assert len(mirror.asked) < 2 * 25
-    wrong = ("ftp://host/x", "file:///etc", "host", "", "http://", "http://me:secret@host", "http://h/?a=1",
+    wrong = ("ftp://host/x", "file:///no/such/folder", "host", "", "http://", "http://me:secret@host", "http://h/?a=1",
              "http://h/#x", "http://[x", "http://host:port/")  # fmt: skip
     for address in wrong:
-        assert f"--from {address!r} is not a valid address" in refused(address)
+        assert f"--from {address!r} is neither a folder nor a valid address" in refused(address)
     assert publisher.asked == []
 
 
@@ -246,3 +246,19 @@ def test_the_address_is_the_publishers_repository_at_a_commit():
     download, commit = DATABASE.card.download, "91cf4bda0a2db50d638d46c04c5d7cf3b602d446"
     assert download.address == f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{commit}"
     assert download.folders == {IMAGES: f"datasets/{IMAGES}"}
+
+
+def test_a_folder_of_this_machine_is_a_mirror_as_a_copy_or_a_clone(publisher, small_release, tmp_path):
+    clone = tmp_path / "a clone"
+    (clone / "datasets").mkdir(parents=True)
+    shutil.copy(small_release / LIST, clone / LIST)
+    shutil.copytree(small_release / IMAGES, clone / "datasets" / IMAGES)
+    for address in (small_release, clone, clone.as_uri()):
+        assert fetched(str(address)) == (25, [])
+        assert web.complete_but()
+        shutil.rmtree(fetched_folder(web.NAME))
+    assert publisher.asked == []
+    (clone / "datasets" / web.ONE).write_bytes(b"x")
+    assert f"{web.ONE.split('/')[-1]} is not the published file: SHA-256 differs from" in refused(str(clone))
+    (clone / "datasets" / web.ONE).unlink()
+    assert f"{clone / 'datasets' / web.ONE} is missing" in refused(str(clone))
