@@ -136,10 +136,6 @@ def test_check_protocol_names_exclusions_and_lone_subjects(registered, mine, don
     assert note in done(*run)
     mine(more="expected: {clips: 21}\n")
     assert note not in done(*run)
-    people = mine(more="left_out:\n  - {dataset: samm, subjects: ['006', '099'], reason: not of this study}\n")
-    said = done("check-protocol", people, "--clips")
-    assert "samm/006/" not in said.partition(" folds: ")[2]
-    says(said, "samm 006 (", "099 (0): not of this study")
 
 
 def test_check_protocol_refuses_what_run_would_and_says_why(registered, mine, merbench, refused):

@@ -182,6 +182,16 @@ def test_exclusions_hold_for_their_dataset_and_leave_some_of_it(small):
     assert refused(spec, table).endswith("every clip of casme2: map a word of it")
 
 
+def test_whole_subjects_can_be_excluded(small):
+    entry = {"dataset": "samm", "subjects": ["006", "099"], "reason": "not of this study"}
+    spec = changed(small, left_out=[entry])
+    assert [name for name in clip_names(selected(spec, table_of(*SMALL))) if name.startswith("samm")] == [
+        "samm/007/007_1_1"
+    ]
+    assert clips_not_found(spec, table_of(*SMALL)) == ["samm/099"]
+    assert spec.spec_digest() != small.spec_digest()
+
+
 @pytest.fixture
 def damaged(clips):
     """Return the official clips with 12 missing, 2 too many and 1 of another class, and the names of each."""

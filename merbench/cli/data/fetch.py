@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from merbench.contracts.databases import Source
 
 
-_MIRROR = (
-    "A mirror (http, https or a folder) of the publisher's files or of a copy; files must have the same checksums."
-)
+_MIRROR = "A mirror (http, https or a folder) of the publisher's files or of a copy, with the same checksums."
 
 
 def fetch(

@@ -13,7 +13,7 @@ from merbench.databases.reading.trees import FolderContent, frames_and_strays, p
 
 Kind = Literal["raw", "raw selected", "cropped"]
 _LOOKED_AT = 15  # clips by which the kind of a tree is judged
-_WIDE = 1.25  # width by height of pictures that are no cropped faces: a camera's 4:3 is 1.33
+_WIDE = 1.25  # width by height of whole pictures, as a camera's 4:3 is; cropped faces are narrower
 PREFERRED: tuple[Kind, ...] = ("raw", "raw selected", "cropped")  # of several trees in one folder
 
 

@@ -1,4 +1,4 @@
-"""What lies in a folder that a reader can't use: videos, archives, tables and pictures, in a phrase for its refusal."""
+"""The files in a folder that a reader can't use: videos, archives, tables and pictures, in a phrase for its refusal."""
 
 import re
 from collections.abc import Iterator, Sequence
