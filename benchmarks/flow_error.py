@@ -75,6 +75,7 @@ def fast_tvl1(first: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8]) -> Fiel
 ALGORITHMS: dict[str, Callable[..., Field]] = {
     "tvl1": partial(flow, algorithm="tvl1"),
     "farneback": partial(flow, algorithm="farneback"),
+    "dis": partial(flow, algorithm="dis"),
     "fast TV-L1": fast_tvl1,
 }
 

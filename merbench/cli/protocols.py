@@ -1,9 +1,12 @@
 """``merbench protocols``: how methods are judged."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from merbench.cli.cards import origin, print_card, report_broken
-from merbench.cli.declare import argument
+from merbench.cli.declare import argument, option
 from merbench.cli.printing import print_as
 
 if TYPE_CHECKING:
@@ -11,12 +14,20 @@ if TYPE_CHECKING:
 
 
 def protocols(
-    name: Annotated[str | None, argument("Print this protocol.", "PROTOCOL")] = None,
+    name: Annotated[str | None, argument("Print this protocol; or the word new, with --data.", "PROTOCOL")] = None,
+    data: Annotated[
+        str | None, option("--data", "With new: write a protocol for a registered database.", "NAME")
+    ] = None,
+    out: Annotated[Path | None, option("--out", "With new: the file (default: NAME-CLASSES.yaml).", "FILE")] = None,
 ) -> None:
     """List the protocols, or print one: source and BibTeX, databases, classes, exclusions with reasons, folds, counts.
 
-    Any databases can be crossed by name: 'cross:casme2+samm->smic-hs', 'lodo:casme2+samm+smic-hs'.
+    Any databases can be crossed by name: 'cross:casme2+samm->smic-hs', 'lodo:casme2+samm+smic-hs'. For data of your
+    own, merbench protocols new --data NAME writes a file: the classes found, leave-one-subject-out, the counts.
     """
+    if name == "new" or data is not None:
+        _write_new(name, data, out)
+        return
     from merbench.engine.plan.catalogue import PROTOCOLS, family_of
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import known_datasets
@@ -40,6 +51,39 @@ def protocols(
         apart[name.removesuffix("-*") not in read].append((name, about))
     print_as(protocols_report(*apart), "table")
     report_broken(problems)
+
+
+def _write_new(name: str | None, data: str | None, out: Path | None) -> None:
+    """Write the protocol of a database as it is, and say what to mind about it."""
+    import yaml
+
+    from merbench.contracts.errors import MerbenchError, unwritable
+    from merbench.engine.plan.catalogue import PROTOCOLS
+    from merbench.engine.plan.data import named_data
+    from merbench.splits.found import found_protocol
+
+    if name != "new" or data is None:
+        raise MerbenchError("a new protocol: merbench protocols new --data NAME [--out FILE.yaml]")
+    found = named_data(data)
+    titles = {known: title for source in found.sources for known, title in source.database.card.datasets.items()}
+    stem = found.name.replace("+", "-")
+    content, minded = found_protocol(stem, found.clips, titles)
+    if content["name"] in PROTOCOLS.names():
+        content |= {"name": f"my-{content['name']}"}
+    path = out or Path(f"{content['name']}.yaml")
+    if path.suffix != ".yaml" or path.exists():
+        wrong = "exists already" if path.exists() else "does not end in .yaml"
+        raise MerbenchError(f"{path} {wrong}: give --out a new file that ends in .yaml")
+    try:
+        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    except OSError as error:
+        raise MerbenchError(unwritable(path, error, "give --out another file")) from error
+    counts = ", ".join(f"{label} {count}" for label, count in content["expected"]["classes"].items())
+    typer.echo(f"{path}: {content['expected']['clips']} clips of {content['expected']['subjects']} subjects; {counts}")
+    for line in minded:
+        typer.echo(f"note: {line}")
+    shown = f"./{path}" if path.name == str(path) else path
+    typer.echo(f"next: merbench check-protocol {shown} --data {data}; merbench run svm-flow -p {shown} --data {data}")
 
 
 def _families_folded(lines: list[tuple[str, str]], family_of: "Callable[[str], str | None]") -> list[tuple[str, str]]:

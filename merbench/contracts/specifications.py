@@ -67,6 +67,7 @@ _BUILTIN = {
     "clip-facts": "merbench.prepare.kinds.clip_facts:KIND",
     "dynamic-image": "merbench.prepare.kinds.dynamic_image:KIND",
     "face": "merbench.prepare.kinds.face:KIND",
+    "features": "merbench.prepare.kinds.features:KIND",
     "flow": "merbench.prepare.kinds.flow:KIND",
     "flow-field": "merbench.prepare.kinds.flow_field:KIND",
     "flow-series": "merbench.prepare.kinds.flow_series:KIND",

@@ -10,6 +10,8 @@ _BUILTIN = {
     "casme": "merbench.databases.readers.casme:DATABASE",
     "casme2": "merbench.databases.readers.casme2:DATABASE",
     "casme3": "merbench.databases.readers.casme3:DATABASE",
+    "casme3-c": "merbench.databases.readers.casme3_c:DATABASE",
+    "dfme": "merbench.databases.readers.dfme:DATABASE",
     "megc2019-flow28": "merbench.databases.releases.megc2019_flow28:DATABASE",
     "megc2019-flow4x28": "merbench.databases.releases.megc2019_flow4x28:DATABASE",
     "mmew": "merbench.databases.readers.mmew:DATABASE",
@@ -37,4 +39,10 @@ def _database(entry: Entry, found: object) -> Database:
     return found
 
 
-DATABASES: Registry[Database] = Registry("database", "merbench.databases", _BUILTIN.copy, _database)
+def _known() -> dict[str, str]:
+    from merbench.databases.own.definitions import own_names
+
+    return _BUILTIN | {name: f"merbench.databases.own.definitions:{name}" for name in own_names()}
+
+
+DATABASES: Registry[Database] = Registry("database", "merbench.databases", _known, _database)

@@ -127,7 +127,10 @@ def unregister(name: str) -> Path:
     """Remove the registration of database `name`, not its files; returns the folder."""
     if name not in registered():
         raise MerbenchError(f"database {name!r} is not registered here{suggestion(name, registered())}")
-    return _change(name, None)[name].folder
+    folder = _change(name, None)[name].folder
+    (home() / "own" / f"{name}.json").unlink(missing_ok=True)  # of a database of one's own
+    DATABASES.forget()
+    return folder
 
 
 def recognise(folder: Path) -> str:

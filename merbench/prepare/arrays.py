@@ -12,6 +12,7 @@ from merbench.contracts.databases import FrameDatabase, Release, Source
 from merbench.contracts.digests import bytes_digest, digest
 from merbench.contracts.errors import DataError, MerbenchError, blaming, listed
 from merbench.contracts.inputs import ArrayInput, Inputs, InputSpec
+from merbench.prepare.estimate import announce
 from merbench.prepare.faces.settle import faces_text, lacking_for, settled
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.kind import code_of, kind_of
@@ -123,7 +124,10 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
     if isinstance(source.database, Release):
         offer = _offered(source, spec)
         assert offer is not None  # refused before
-        return offer[1](source.database.arrays(source.folder, clips, offer[0]))
+        values = source.database.arrays(source.folder, clips, offer[0])
+        return offer[1](
+            np.stack([kind.checked(offer[0], *each, "found") for each in zip(values, clip_names(clips), strict=True)])
+        )
     spec = settled(spec, source.reading.cropped)
     faces = faces_text(spec)
     watcher.note(f"{source.name}: {spec}{faces and f', faces {faces}'}")
@@ -169,7 +173,9 @@ def fill_store(source: Source, spec: InputSpec, watcher: PreparationWatcher, wor
     clips = clip_frames(source, source.clips)
     spec = settled(spec, source.reading.cropped)
     if not kind_of(spec).from_table:
-        provide(Shelf(ShelfFile.of(source.name, spec)), clips, watcher, workers)
+        shelf = Shelf(ShelfFile.of(source.name, spec))
+        announce(shelf, clips, watcher, workers)
+        provide(shelf, clips, watcher, workers)
     return len(clips)
 
 

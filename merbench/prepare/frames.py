@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import FrameSpan, Span
+from merbench.databases.reading.videos import is_video, video_frame
 from merbench.prepare import sampling
 
 Image = npt.NDArray[np.uint8]
@@ -45,6 +46,8 @@ class ClipFrames:
     def image(self, number: int) -> Image:
         """Read a frame, BGR, (height, width, 3); DataError with file and clip if it is unreadable, or not of 8 bits."""
         path = self.files[number]
+        if is_video(path):
+            return video_frame(path, list(self.files).index(number))
         try:
             content = np.fromfile(path, dtype=np.uint8)
         except OSError as error:

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +130,11 @@ def connect(server: TrackingServer) -> "MlflowClient":
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, and printed in one line
     if server.uri.startswith(_SQLITE) and server.artifacts:
         server.artifacts.parent.mkdir(parents=True, exist_ok=True)
-    return MlflowClient(tracking_uri=server.uri)
+    client = MlflowClient(tracking_uri=server.uri)
+    if server.artifacts and (quoted := Path(server.uri.removeprefix(_SQLITE)).parent) != server.artifacts.parent:
+        with suppress(OSError):
+            quoted.rmdir()  # MLflow makes a folder of the name with %3F for a question mark
+    return client
 
 
 def _knock(server: TrackingServer) -> None:

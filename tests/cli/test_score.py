@@ -95,7 +95,7 @@ def test_lines_that_can_not_be_read_are_named(refused, written):
     for content, *said in each(
         (
             ([*LINES, "samm,6,6_1_2,positive,positive"], "a clip twice", "samm/006/006_1_2"),
-            (["dfme,s1,c1,surprise,negative"], "dfme/s1/c1"),
+            (["dfme,sub0001,c1,surprise,negative"], "dfme/sub0001/c1"),
             ([*LINES, "casme2,006,006_1_2,positive,positive"], "log.txt, line 6: casme2: ", "EP02_01f"),
             *(
                 ([*LINES[:2], f"casme2,sub02,EP11_01,surprise,{word}"], f"line 4: unknown class {word!r}", "0 negative")
@@ -313,18 +313,18 @@ def test_registered_data_hold_a_log_without_a_list(done, small_protocol, recorde
 
 def test_foreign_clips_are_named_and_not_scored(done, written):
     before = full_line(done("score", written(), *MEGC))
-    foreign = ["casme2,sub01,EP77_01f,positive,negative", "dfme,s1,c1,surprise,negative"]
+    foreign = ["casme2,sub01,EP77_01f,positive,negative", "dfme,sub0001,c1,surprise,negative"]
     said = done("score", written([*LINES, *foreign]), *MEGC)
     assert full_line(said) == before
-    assert named(said, "not scored") == ["casme2/sub01/EP77_01f", "dfme/s1/c1"]
+    assert named(said, "not scored") == ["casme2/sub01/EP77_01f", "dfme/sub0001/c1"]
 
 
 def test_a_log_can_be_scored_under_a_protocol_of_ones_own(done, written, small_protocol):
-    path = written("samm 006\n006_1_1 0 0\n006_2_1 1 0\ndfme s1\nc1 1 0\n")
+    path = written("samm 006\n006_1_1 0 0\n006_2_1 1 0\ndfme sub0001\nc1 1 0\n")
     said = done("score", path, "--protocol", small_protocol)
     assert full_line(said)[2:] == (".5000", "2")
     assert re.search(r"^ SMIC +– +– +– +– +– +0 +0 *$", said, re.MULTILINE)
-    assert "dfme/s1/c1" in said
+    assert "dfme/sub0001/c1" in said
     assert "subject-dependent" not in said
     small_protocol.write_text(small_protocol.read_text().replace("-subject-out", "-video-out"))
     said = done("score", path, "--protocol", small_protocol)

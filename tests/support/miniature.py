@@ -76,6 +76,30 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
         {"part_A/spNO.1/a/color": (1, 16, "{}.jpg"), "part_A/spNO.1/b/color": (1, 2, "{}.jpg"),
          "part_A/spNO.1/a/depth": (1, 2, "{}.png"), "part_A/spNO.40/e/color": (1, 6, "{}.jpg")},
     ),
+    "casme3-c": (
+        "CAS(ME)3_part_C_ME.xlsx",
+        [
+            ["sub", "count", "onset", "offset", "au", "emotion"],
+            [1, 1, 4, 9, "4,L7\uff0c", "negative"],
+            [1, 2, 12, 15, "13?,", "surprise"],
+            [12, 1, 3, 6, None, "others"],
+        ],
+        {"part_C/spNO.1/color": (1, 16, "{}.jpg"), "part_C/spNO.1/depth": (1, 2, "{}.png"),
+         "part_C/spNO.12/color": (1, 8, "{}.jpg")},
+    ),
+    "dfme": (
+        "DFME_data_coding.xlsx",
+        [
+            ["Subject", "Filename", "Onset", "Apex", "Offset", "AUs", "Emotion", "fps"],
+            ["sub0003", "sub0003_ha_51", 4, 6, 9, "6+12", "Happiness", 200],
+            ["sub0310", "sub0310_an_51", 2, 3, 5, "4", "Anger", 500],
+            ["sub0310", "sub0310_an_52", 1, 3, 5, "4", "Others", 500],
+        ],
+        {"USTC_MEv4_partA_sub0001_sub0015/micro/happiness/sub0003_ha_51": (1, 12, "{:04d}.png"),
+         "USTC_MEv4_partD_sub0301_sub0671_500fps/micro/anger/sub0310_an_51": (1, 8, "{:04d}.png"),
+         "USTC_MEv4_partD_sub0301_sub0671_500fps/micro/others/sub0310_an_52": (1, 8, "{:04d}.png"),
+         "USTC_MEv4_partD_sub0301_sub0671_500fps/macro/anger/sub0310_an_01": (1, 2, "{:04d}.png")},
+    ),
     "4dme": (
         "4DME_Labelling_Micro_release v1.xlsx",
         [

@@ -62,6 +62,7 @@ def test_a_results_folder_of_any_name_can_hold_it(tmp_path, empty, monkeypatch):
     server = settle(None, folder)
     assert [found.name for found in connect(server).search_experiments()] == ["Default"]
     assert server.address.startswith(f"sqlite:///{tmp_path}")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("what")] == [folder.name]
 
 
 def test_connecting_sends_no_telemetry_and_leaves_no_file(server, home, monkeypatch):

@@ -9,6 +9,7 @@ from merbench.cli.data.prepare import prepare
 from merbench.cli.data.remove import remove
 from merbench.cli.data.show import show
 from merbench.cli.data.synthesize import synthesize
+from merbench.cli.data.template import template
 from merbench.cli.data.verify import verify
 
 data = typer.Typer(
@@ -21,4 +22,5 @@ data.command("list", epilog="Example: merbench data list --store")(list_)
 data.command(epilog="Example: merbench data verify casme2")(verify)
 data.command(epilog="Example: merbench data prepare casme2 samm smic-hs --for svm-flow")(prepare)
 data.command(epilog="Example: merbench data show casme2 sub01/EP02_01f --out clip.png")(show)
+data.command(epilog="Example: merbench data template --out clips.csv")(template)
 data.command(epilog="Example: merbench data synthesize full --table ambiguous --strength 0.5 --out made/")(synthesize)

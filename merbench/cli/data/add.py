@@ -1,29 +1,102 @@
-"""``merbench data add``: register a copy of a database."""
+"""``merbench data add``: register a copy of a database, or data of one's own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from merbench.cli.data.reading import counts, print_notes
-from merbench.cli.declare import argument, flag
+from merbench.cli.declare import argument, flag, option
+
+if TYPE_CHECKING:
+    from merbench.contracts.databases import Source
+
+_OWN = "--clips TABLE --frames DIR, or --clips TABLE --arrays FILE"
 
 
 def add(
-    name: Annotated[str, argument("A database; merbench data list names them.", "DATABASE")],
-    path: Annotated[Path, argument("The folder of your copy.", "PATH")],
+    name: Annotated[str, argument("A database; merbench data list names them. Or a new name.", "DATABASE")],
+    path: Annotated[Path | None, argument("The folder of your copy.", "PATH")] = None,
     corrections: Annotated[
         bool, flag("--corrections/--no-corrections", "Correct known errors of the annotation sheet.")
     ] = True,
+    clips: Annotated[
+        Path | None, option("--clips", "For data of your own: its table of clips, CSV or Excel.", "TABLE")
+    ] = None,
+    frames: Annotated[Path | None, option("--frames", "With --clips: the folder of pictures or videos.", "DIR")] = None,
+    arrays: Annotated[
+        Path | None, option("--arrays", "With --clips: ready-made arrays, .npz, .npy, .parquet or a folder.", "FILE")
+    ] = None,
+    kind: Annotated[
+        str | None, option("--as", "With --arrays: the input that they are: '{kind: flow, size: 28}'.", "INPUT")
+    ] = None,
+    column: Annotated[
+        list[str] | None, option("--column", 'A column of the table: onset="Onset Frame"; repeatable.', "NAME=HEADER")
+    ] = None,
+    cropped: Annotated[bool, flag("--cropped", "With --frames: the pictures are cropped faces.")] = False,
+    first_frame: Annotated[
+        int, option("--first-frame", "With --frames: number of a video's first frame.", "0|1", min=0, max=1)
+    ] = 1,
+    fps: Annotated[
+        float | None, option("--fps", "With --frames: frames a second, where the table has none.", "X", min=0.1)
+    ] = None,
 ) -> None:
-    """Register your copy of a database; its layout is detected."""
+    """Register your copy of a database; its layout is detected. Or data of your own: a table with frames or arrays."""
+    from merbench.contracts.errors import MerbenchError
     from merbench.databases.registrations import home, register, registered
 
     before = registered().get(name)
-    source = register(name, path, corrections)
+    place = frames or arrays
+    if clips is not None or place is not None:
+        if clips is None or place is None or path is not None or (frames and arrays):
+            raise MerbenchError(f"data of your own: merbench data add {name} {_OWN}")
+        options = {"columns": column or [], "cropped": cropped, "first_frame": first_frame, "fps": fps}
+        source = _own({"name": name, "clips": clips.absolute(), "place": place.resolve()} | options, kind, bool(arrays))
+    elif path is None:
+        raise MerbenchError(f"merbench data add {name} PATH, the folder of your copy; or {_OWN}")
+    else:
+        source = register(name, path, corrections)
     typer.echo(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != source.folder:
         typer.echo(f"note: this replaces {before.folder}; merbench data add {name} PATH restores that copy")
     if not corrections:
         typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=False)
+    if clips is not None:
+        for spec in source.database.card.offers or ():
+            typer.echo(f"every clip has {spec}")
+        typer.echo(f"next: merbench protocols new --data {name}")
+
+
+def _own(content: dict[str, Any], kind: str | None, arrays: bool) -> "Source":
+    """Check and register data of one's own."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.contracts.yamlfiles import read_value, validated
+    from merbench.databases.own.definitions import OwnDefinition, register_own
+    from merbench.databases.own.table import mapped_columns
+    from merbench.databases.registrations import unregister
+    from merbench.prepare.arrays import prepare_input
+
+    name, place = content["name"], content["place"]
+    if not (place.exists() if arrays else place.is_dir()):
+        what = "--arrays" if arrays else "--frames"
+        raise MerbenchError(f"{what} {place} does not exist" if arrays else f"{what} {place} is not a folder")
+    if kind is not None and not arrays:
+        raise MerbenchError("--as says what the arrays of --arrays are: frames need none")
+    content["columns"] = mapped_columns(content["columns"])
+    if arrays:
+        content["offers"] = read_value(kind) if kind else _features(name, place)
+    source = register_own(validated(OwnDefinition, content, f"database {name!r}"))
+    try:
+        for spec in source.database.card.offers or ():
+            prepare_input([source], source.clips, spec)
+    except MerbenchError:
+        unregister(name)
+        raise
+    return source
+
+
+def _features(name: str, place: Path) -> dict[str, Any]:
+    from merbench.databases.own.arrays import read_arrays
+
+    return {"kind": "features", "name": name, "shape": next(iter(read_arrays(place).values())).shape or (1,)}

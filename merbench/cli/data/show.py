@@ -9,26 +9,38 @@ from merbench.cli.declare import argument, option
 
 
 def show(
-    name: Annotated[str, argument("A database, or a folder with a copy of one.", "DATABASE")],
+    name: Annotated[str, argument("A database, a folder with a copy of one, a video, or a clip's folder.", "DATABASE")],
     clip: Annotated[str | None, argument("[dataset/]subject/clip (default: some clips of each class).", "CLIP")] = None,
     methods: Annotated[
         list[str] | None, option("--for", "A method whose inputs are drawn; repeatable.", "METHOD[:CONFIG]")
     ] = None,
+    frames: Annotated[
+        str | None,
+        option("--frames", "Of a video or a clip's folder: onset,apex[,offset].", "A,B"),
+    ] = None,
     out: Annotated[Path | None, option("--out", "The .png to write.", "FILE")] = None,
 ) -> None:
-    """Write a contact sheet of clips: frames, differences, flow, strain, action units; or the inputs of a method."""
+    """Write a contact sheet of clips: frames, differences, flow, strain, action units; or the inputs of a method.
+
+    A video, or a folder of numbered pictures, is shown as one clip: face, and flow between two frames.
+    """
     from rich.console import Console
 
     from merbench.cli.data.declared import declared
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
+    from merbench.databases import DATABASES
     from merbench.engine.plan.data import open_named
     from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
+    from merbench.prepare.first_look import first_look
 
     if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
         raise MerbenchError(f"--out {out}: expected a .png file in an existing folder")
     with PreparationDisplay(Console(highlight=False)) as watcher:
-        source = open_named(name, watcher)
+        looked_at = first_look(Path(name), frames) if name not in DATABASES.names() else None
+        if frames is not None and looked_at is None:
+            raise MerbenchError(f"--frames is for a video or a clip's folder, and {name} is neither")
+        source = looked_at or open_named(name, watcher)
         specs = declared(methods, watcher) if methods else {}
     clips = chosen_clips(source, clip)
     target = out or Path(f"{source.name}{'' if clip is None else '-' + str(clips.iloc[0]['clip'])}.png")

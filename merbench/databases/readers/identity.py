@@ -19,6 +19,8 @@ from merbench.databases.readers import (
     casme,
     casme2,
     casme3,
+    casme3_c,
+    dfme,
     fourdme,
     mmew,
     samm,
@@ -42,7 +44,22 @@ _DATASETS = {
 }
 _SQUARED = "cas-me-2"
 _PLAIN = str.maketrans({"²": "2", "³": "3", **dict.fromkeys("()^-_ \t\u2010\u2011\u2013", None)})
-_MODULES = (cas_me_2, casme, casme2, casme3, fourdme, mmew, samm, samm_lv, smic_e_hs, smic_hs, smic_nir, smic_vis)
+_MODULES = (
+    cas_me_2,
+    casme,
+    casme2,
+    casme3,
+    casme3_c,
+    dfme,
+    fourdme,
+    mmew,
+    samm,
+    samm_lv,
+    smic_e_hs,
+    smic_hs,
+    smic_nir,
+    smic_vis,
+)
 _READERS: dict[str, FramedDatabase] = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.

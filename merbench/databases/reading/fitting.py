@@ -6,6 +6,7 @@ from pathlib import Path
 
 from merbench.contracts.errors import DataError
 from merbench.databases.reading.trees import picture_size
+from merbench.databases.reading.videos import is_video
 
 #: How far the frame used in place of a missing onset, apex or offset may be: frames, or a share of the clip.
 _NEAR, _NEAR_SHARE = 2, 0.1
@@ -60,6 +61,8 @@ def frame_problems(frames: Mapping[int, Path], onset: int, apex: int, offset: in
         first = islice((number for number in range(onset, offset + 1) if number not in frames), 10)
         numbers = ", ".join(map(str, first)) + (" ..." if count > 10 else "")
         yield "frames are missing between onset and offset", f"{count} of {offset - onset + 1}: {numbers}"
+    if is_video(next(iter(frames.values()))):
+        return
     near = [frames[min(frames, key=lambda number: abs(number - wanted))] for wanted in (onset, apex, offset)]
     sizes = {path.name: picture_size(path) for path in near}
     if None in sizes.values():

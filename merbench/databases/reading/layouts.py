@@ -10,6 +10,7 @@ from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.reading.sheets import Sheet, SheetForm, read_sheet
 from merbench.databases.reading.trees import FolderContent, frames_and_strays, picture_size, survey
+from merbench.databases.reading.videos import is_video
 
 Kind = Literal["raw", "raw selected", "cropped"]
 _LOOKED_AT = 15  # clips by which the kind of a tree is judged
@@ -33,6 +34,7 @@ class TreeForm:
     frames: str = ".*"  # expression for the names of frames, where other databases have the same folders
     #: The levels' names -> subject and folder as the reader spells them, or ValueError; None: first and last level.
     key: Callable[[tuple[str, ...]], tuple[str, str]] | None = None
+    cropped: bool = False  # a tree of crops, whatever its folders are called
     also: "tuple[TreeForm, ...]" = ()  # other forms in which the same tree is found
 
 
@@ -70,22 +72,33 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderCo
             shown = below.as_posix() if below.parts else folder.name
             trees.append(_Tree(place.path, shown=shown, form=own, **_kind(place.path, below.parts, folder.name, own)))
     if len(trees) > 1:  # preferred: by kind, then with most clips
-        trees.sort(key=lambda tree: (PREFERRED.index(tree.kind), -sum(1 for _ in clip_folders(tree.path, tree.form))))
+        trees.sort(key=_rank)
     return trees, places
+
+
+def _rank(tree: _Tree) -> tuple[bool, int, int]:
+    """Rank a tree: folders before videos, then by kind, then those with most clips."""
+    clips = [path for path, names in clip_folders(tree.path, tree.form) if names]
+    return bool(clips) and all(map(is_video, clips)), PREFERRED.index(tree.kind), -len(clips)
 
 
 def _holds_subjects(place: FolderContent, form: TreeForm) -> bool:
     """Return whether a folder has subjects' folders, at least one of them with a matching folder."""
     subject, below = (re.compile(level, re.IGNORECASE) for level in form.levels[:2])
     subjects = (FolderContent.of(place.path / name) for name in place.folders if subject.fullmatch(name))
-    return any(below.fullmatch(name) for each in subjects for name in each.folders)
+    return any(
+        below.fullmatch(name)
+        for each in subjects
+        for name in (*each.folders, *(_clip_videos(each) if len(form.levels) == 2 else ()))
+    )
 
 
 def _has_own_frames(root: Path, form: TreeForm) -> bool:
     """Return whether the first frame of a tree, "" without frames, has a name of this database."""
     if form.frames == ".*":
         return True
-    files = (name for path, names in clip_folders(root, form) if names for name in FolderContent.of(path).files)
+    clips = (path for path, names in clip_folders(root, form) if names and not is_video(path))
+    files = (name for path in clips for name in FolderContent.of(path).files)
     first = next((name for name in files if name.lower().endswith((".jpg", ".jpeg", ".png", ".bmp"))), "")
     return re.fullmatch(form.frames, first, re.IGNORECASE) is not None
 
@@ -103,10 +116,12 @@ def _kind(root: Path, below: tuple[str, ...], given: str, form: TreeForm) -> dic
     """
     clips = [path for path, found in clip_folders(root, form) if found]
     looked_at = clips[:: max(1, len(clips) // _LOOKED_AT)]
-    shown = [list(frames_and_strays(path)[0].values()) for path in looked_at]
-    files = [frames[0] for frames in shown if frames]
+    listing = [list(frames_and_strays(path)[0].values()) for path in looked_at]
+    files = [frames[0] for frames in listing if frames]
     if 2 * sum(is_crop(path.name) for path in files) > len(files):
         return {"kind": "cropped", "reg": True}
+    if form.cropped:
+        return {"kind": "cropped", "reg": False}
     words: dict[str, Kind] = {r"(?<!un)(?<!no)(?<!not[-_ ])crop": "cropped", "select": "raw selected", "raw": "raw"}
     names = [*reversed(below)] or [given]
     found = [(kind, name) for name in [*names, given] for word, kind in words.items() if re.search(word, name.lower())]
@@ -114,12 +129,12 @@ def _kind(root: Path, below: tuple[str, ...], given: str, form: TreeForm) -> dic
     if kind != "cropped":
         return {"kind": kind, "reg": False}
     sizes = [size for path in files if (size := picture_size(path))]
-    size = f"its pictures are {sizes[0][0]}x{sizes[0][1]}" if sizes else ""
+    shown = f"its pictures are {sizes[0][0]}x{sizes[0][1]}" if sizes else ""
     if sizes and 2 * sum(width >= _WIDE * height for width, height in sizes) > len(sizes):
         return {
             "kind": "raw",
             "reg": False,
-            "doubt": f"{name} is called like a tree of crops, but {size}: whole frames",
+            "doubt": f"{name} is called like a tree of crops, but {shown}: whole frames",
         }
     if name not in names:
         why = f"{name} above it is called like a tree of crops, {'/'.join(below)} is not: using it as whole frames"
@@ -134,11 +149,21 @@ def clip_folders(
     if len(names) == len(form.levels):
         yield path, names
         return
-    for name in FolderContent.of(path).folders:
+    place = FolderContent.of(path)
+    if len(names) == len(form.levels) - 1:
+        for name, file in _clip_videos(place).items():
+            if name not in place.folders and re.fullmatch(form.levels[-1], name, re.IGNORECASE):
+                yield path / file, (*names, name)
+    for name in place.folders:
         if re.fullmatch(form.levels[len(names)], name, re.IGNORECASE):
             yield from clip_folders(path / name, form, (*names, name))
         elif not re.fullmatch(form.ignored, name, re.IGNORECASE):
             yield path / name, None
+
+
+def _clip_videos(place: FolderContent) -> dict[str, str]:
+    """Return name without ending -> file of a folder's videos."""
+    return {name.rpartition(".")[0]: name for name in place.files if is_video(Path(name))}
 
 
 def read_newest(places: Sequence[FolderContent], form: SheetForm, notes: list[Note]) -> Sheet | None:

@@ -66,6 +66,7 @@ class SheetDatabase(FramedDatabase):
                 apex=cells["apex"] if source == "annotated" else _midpoint(cells["onset"], cells["offset"]),
                 apex_source=source,
                 emotion=self.labelled(key[1], cells.get("emotion")),
+                fps=int(rate) if (rate := str(cells.get("fps") or "")).isdigit() else None,
                 objective_class=classes.get(key, cells.get("objective_class")),
             )
             for key, (row, cells) in rows.items()
@@ -101,10 +102,10 @@ class SheetDatabase(FramedDatabase):
     ) -> Iterator[Note]:
         """Yield notes on subjects and clips that are only on disk, and on subjects that are only in the sheet."""
         listed, there = Counter(subject for subject, _ in rows), Counter(subject for subject, _ in disk)
-        for subject in sorted(there.keys() - listed.keys()):
+        for subject in sorted(there.keys() - listed.keys() - {""}):  # folders of no subject, found by the clip's name
             who, detail = f"{self.dataset}/{subject}", f"clip folders: {there[subject]}"
             yield Note("excluded", "a subject on disk is not in the sheet", who, detail)
-        for subject in sorted(listed.keys() - there.keys()):
+        for subject in sorted(listed.keys() - there.keys()) if "" not in there else ():
             who, detail = f"{self.dataset}/{subject}", f"rows: {listed[subject]}"
             yield Note("note", "a subject of the sheet has no clip folder on disk", who, detail)
         held = {*rows, *(self.folder_of(*key) for key in rows)}

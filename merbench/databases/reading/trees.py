@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from merbench.contracts.errors import DataError
+from merbench.databases.reading.videos import frame_count, is_video
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 _FRAME = re.compile(r"(.*?)([0-9]+)([^0-9]*)\.(?:jpe?g|png|bmp)", re.IGNORECASE)
@@ -69,9 +70,11 @@ def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
 
     A frame's number is the last run of digits in its name: ``img46.jpg``, ``006_05562.jpg``, ``reg_image000123.bmp``.
     The text before and after it is the same in all frames of a clip; pictures with other names than most, such as
-    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Other files are ignored. DataError if the folder can't be read, or
-    two of its frames have one number.
+    ``img46 (2).jpg`` or ``apex1.jpg``, are strays. Other files are ignored. The frames of a video count from 1 and
+    have its file. DataError if the folder or the video can't be read, or two frames have one number.
     """
+    if is_video(folder) and folder.is_file():
+        return dict.fromkeys(range(1, frame_count(folder) + 1), folder), []
     shapes: dict[tuple[str, str], list[tuple[int, str]]] = {}
     strays = []
     for name in FolderContent.of(folder).files:

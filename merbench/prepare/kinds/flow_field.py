@@ -15,7 +15,7 @@ from merbench.prepare.jitter import jittered
 from merbench.prepare.kinds.kind import Form, Kind
 
 Field = npt.NDArray[np.float32]
-Algorithm = Literal["tvl1", "farneback"]
+Algorithm = Literal["tvl1", "farneback", "dis"]
 
 _cv2: Any = cv2  # its type stubs miss what contrib adds
 
@@ -24,7 +24,8 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     """Return the movement from one grey picture to another.
 
     ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
-    with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2.
+    with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2;
+    ``dis`` is dense inverse search (Kroeger et al., ECCV 2016) in OpenCV's medium preset.
 
     The field, (height, width, 2), is u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first`
     is at (x + u, y + v) of `last`. Exactly 0 for identical pictures.
@@ -33,6 +34,9 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
         return np.zeros((*first.shape, 2), dtype=np.float32)
     if algorithm == "tvl1":
         field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
+    elif algorithm == "dis":
+        search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        field = search.calc(first, last, np.zeros((*first.shape, 2), np.float32))
     else:
         field = cv2.calcOpticalFlowFarneback(
             first, last, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0

@@ -110,8 +110,11 @@ class Kind(Generic[Spec]):
         """Return whether clips have arrays of different shapes."""
         return None in self.form(spec)[1]
 
-    def checked(self, spec: Spec, values: Array, clip: str) -> Array:
-        """Return the array of one clip; an error names kind, specification and clip if it has another form, or NaN."""
+    def checked(self, spec: Spec, values: Array, clip: str, got: str = "built") -> Array:
+        """Return the array of one clip; an error names kind, specification and clip if it has another form, or NaN.
+
+        `got` says how it came: built, or found in a release.
+        """
         dtype, shape = self.form(spec)
         fits = len(values.shape) == len(shape) and all(
             size in (None, found) for size, found in zip(shape, values.shape, strict=True)
@@ -120,10 +123,10 @@ class Kind(Generic[Spec]):
             sizes = ", ".join("any" if size is None else str(size) for size in shape)
             expected = f"{np.dtype(dtype)} ({sizes}{',' if len(shape) == 1 else ''})"
             raise MerbenchError(
-                f"input kind {spec.kind!r} built {values.dtype} {values.shape} for {spec} of {clip}, not {expected}"
+                f"input kind {spec.kind!r} {got} {values.dtype} {values.shape} for {spec} of {clip}, not {expected}"
             )
         if not self.with_unknown and np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
-            raise MerbenchError(f"input kind {spec.kind!r} built NaN or infinite values for {spec} of {clip}")
+            raise MerbenchError(f"input kind {spec.kind!r} {got} NaN or infinite values for {spec} of {clip}")
         return values
 
 

@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from support import miniature
+from support import miniature, own
 from support.refusals import refusal
 
 from merbench.contracts.clips import clips_digest
@@ -143,3 +143,24 @@ def test_pictures_without_numbers_are_named(tmp_path):
             path.unlink()
     line = refusal(DATABASES.get("samm").read, folder, error=DataError)
     assert re.search(r"no frames \(4 of 4 .*; without a frame number: apex.jpg, onset.jpg", line)
+
+
+def test_a_video_a_clip_is_read_and_counted(tmp_path):
+    folder = miniature.write_casme2(tmp_path, ROWS)
+    shutil.rmtree(folder / "CASME2-RAW")
+    for subject, clip, onset, _, offset, *_ in ROWS:
+        own.write_video(folder / "compressed video" / f"sub{subject}" / f"{clip}.avi", offset - onset + 1)
+    reading = CASME2.read(folder)
+    assert len(reading.clips) == len(ROWS)
+    first = reading.clips.iloc[0]
+    assert (first.path, first.onset, first.apex, first.offset) == ("compressed video/sub01/EP21_01f.avi", 1, 4, 8)
+    assert list(CASME2.frames(folder, first.path)) == list(range(1, 9))
+    own.write_video(folder / first.path, 5)  # shorter than the sheet says
+    excluded = [note.about for note in CASME2.read(folder).notes if note.kind == "excluded"]
+    assert excluded == ["casme2/sub01/EP21_01f"]
+    miniature.write_casme2(folder, ROWS)
+    assert CASME2.read(folder).clips.path[0].startswith("CASME2-RAW/")
+    for video in (folder / "compressed video").rglob("*.avi"):
+        video.write_bytes(b"RIFF no video")
+    shutil.rmtree(folder / "CASME2-RAW")
+    assert "EP21_01f.avi can't be read as a video" in refusal(CASME2.read, folder, error=DataError)

@@ -118,8 +118,8 @@ def test_small_synthetic_data_is_made_where_nothing_is_registered_or_by_name(sma
     assert "no database of the protocol is registered" in data.why
     assert said == [f"data: synthetic-small, {data.why}", "making synthetic-small"]
     assert choose_data("synthetic-full", [small]).name == "synthetic-full"
-    other = small.model_copy(update={"datasets": {"dfme": small.datasets["samm"]}})
-    refused([other], {"auto": "no reader for dfme yet: protocol small can be printed"})
+    other = small.model_copy(update={"datasets": {"affwild": small.datasets["samm"]}})
+    refused([other], {"auto": "no reader for affwild yet.*: protocol small can be printed"})
     assert made == ["synthetic-small", "synthetic-full"]
 
 
@@ -192,8 +192,8 @@ def test_releases_that_are_synthetic_or_lack_a_dataset_are_not_taken(small, data
 
 def test_the_data_must_serve_every_protocol_of_the_grid(small, small_release):
     register("megc2019-flow28", small_release)
-    other = small.model_copy(update={"name": "other", "datasets": {"dfme": small.datasets["samm"]}})
-    said = "no reader for dfme yet: protocol .* can be printed"
+    other = small.model_copy(update={"name": "other", "datasets": {"affwild": small.datasets["samm"]}})
+    said = "no reader for affwild yet.*: protocol .* can be printed"
     refused([small, other], dict.fromkeys(("auto", "megc2019-flow28"), said))
 
 

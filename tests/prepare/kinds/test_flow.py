@@ -20,7 +20,7 @@ INSIDE = slice(12, -12)
 def test_flow_is_u_to_the_right_and_v_down():
     texture = cv2.cvtColor(skimage.data.astronaut()[:256, 96:352], cv2.COLOR_RGB2GRAY)
     still = cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    for algorithm in ("tvl1", "farneback"):
+    for algorithm in ("tvl1", "farneback", "dis"):
         for u, v in ((1.5, 0), (0, 1), (-1, 0.5)):
             shift = np.array([[1, 0, u], [0, 1, v]], dtype=np.float32)
             moved = cv2.warpAffine(still, shift, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,111 @@
+"""Where the frames of a clip are: a folder of numbered pictures, a video, or an onset and an apex picture."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from merbench.contracts.errors import DataError
+from merbench.databases.reading.trees import FolderContent, frames_and_strays, survey
+from merbench.databases.reading.videos import is_video
+
+_LEVELS = 5
+_MARKED = re.compile(r"(.*?)[\W_]*(onset|apex|offset)(?:[\W_]*\d+)?\.(?:jpe?g|png|bmp)", re.IGNORECASE)
+_MARKS = ("onset", "apex", "offset")
+
+
+class NameIndex:
+    """Paths found by the names of clips.
+
+    A clip is found by ``dataset/subject/clip``, ``subject/clip`` or ``subject_clip``, whatever the case,
+    signs and leading zeros; by ``clip`` alone where no other subject has such a clip.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[str]] = defaultdict(set)
+
+    def add(self, path: str, spelled: str) -> None:
+        """Add a path that is named like a clip, or whose last parts are."""
+        parts = spelled.split("/")
+        for count in range(1, len(parts) + 1):
+            self._found[_key("/".join(parts[-count:]))].add(path)
+
+    def find(self, dataset: str, subject: str, clip: str, unique: bool) -> str:
+        """Return the path of a clip; DataError if there is none, or there are several."""
+        for name in (f"{dataset}/{subject}/{clip}", f"{subject}/{clip}", *[clip] * unique):
+            found = sorted(self._found.get(_key(name), ()))
+            if len(found) > 1:
+                raise DataError(f"{', '.join(found[:3])} could be {subject}/{clip}: add a column path")
+            if found:
+                return found[0]
+        raise DataError(f"{subject}/{clip}")
+
+
+class Places:
+    """The folders, videos and marked pictures below a folder, found as :class:`NameIndex` does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._index = folder, NameIndex()
+        for place in survey(folder, ends=lambda _: False, levels=_LEVELS):
+            for name in self._of(place):
+                path = (place.path / name).relative_to(folder)
+                self._index.add(path.as_posix(), (path.with_suffix("") if is_video(path) else path).as_posix())
+
+    def _of(self, place: FolderContent) -> Iterator[str]:
+        """Yield what can be a clip in a folder: itself, its videos, the common beginning of its marked pictures."""
+        pictures = [name for name in place.files if re.search(r"\.(jpe?g|png|bmp)$", name, re.IGNORECASE)]
+        begun = {match[1] for name in pictures if (match := _MARKED.fullmatch(name))}
+        if pictures and place.path != self.folder and not any(begun):
+            yield ""
+        yield from (name for name in begun if name)
+        yield from (name for name in place.files if is_video(Path(name)))
+
+    def of(self, dataset: str, subject: str, clip: str, path: str | None, unique: bool) -> str:
+        """Return the place of a clip, relative to the folder; DataError if there is none, or there are several."""
+        if path is None:
+            return self._index.find(dataset, subject, clip, unique)
+        plain = path.replace("\\", "/").strip("/")
+        if (self.folder / plain).exists() or marked_pictures(self.folder / plain):
+            return plain
+        raise DataError(f"{plain} does not exist below {self.folder}")
+
+
+def _key(name: str) -> str:
+    """Write a name for comparison: words in lower case, numbers without leading zeros, joined by ``_``."""
+    return "_".join(
+        word.lstrip("0") or "0" if word.isdigit() else word for word in re.findall(r"[^\W\d_]+|\d+", name.lower())
+    )
+
+
+def marked_pictures(path: Path) -> dict[int, Path]:
+    """Return the pictures called onset, apex and offset as frames 0, 1, 2: of a folder, or of files that begin so."""
+    begin, folder = ("", path) if path.is_dir() else (path.name.lower(), path.parent)
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Path] = {}
+    for name in FolderContent.of(folder).files:
+        match = _MARKED.fullmatch(name)
+        if match is not None and match[1].lower() == begin:
+            if match[2].lower() in found:
+                raise DataError(f"{folder}: {found[match[2].lower()].name} and {name} are both the {match[2].lower()}")
+            found[match[2].lower()] = folder / name
+    return {_MARKS.index(mark): found[mark] for mark in _MARKS if mark in found}
+
+
+def frames_at(path: Path, first_frame: int) -> dict[int, Path]:
+    """Return number -> file of the frames of a clip, in order; of a video, every number has the same file."""
+    if path.is_file() and is_video(path):
+        return {number - 1 + first_frame: file for number, file in frames_and_strays(path)[0].items()}
+    if marked := marked_pictures(path):
+        return marked
+    return frames_and_strays(path)[0] if path.is_dir() else {}
+
+
+def overlapping(spans: Iterable[tuple[int, str, int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the rows of two clips that share frames of one place; a span is row, place, onset, offset."""
+    before: dict[str, tuple[int, int]] = {}
+    for row, place, onset, offset in sorted(spans, key=lambda span: (span[1], span[2])):
+        if place in before and onset <= before[place][1]:
+            yield row, before[place][0]
+        if place not in before or offset > before[place][1]:
+            before[place] = row, offset

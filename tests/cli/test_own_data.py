@@ -1,0 +1,94 @@
+"""Data of one's own: docs/your-own-data.md, followed from a folder of pictures and a table to a table of results."""
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from support import miniature
+from support.cases import says
+from support.own import ROWS, write_table, write_video
+
+from merbench.databases import DATABASES
+
+pytestmark = pytest.mark.usefixtures("quick_flow")
+
+
+@pytest.fixture
+def table(tmp_path, home):
+    """Write frames and a table of twelve clips of four people."""
+    for person, clip, *_ in ROWS:
+        miniature.write_frames(tmp_path / "frames" / person / clip, range(1, 21), "img{}.jpg")
+    yield write_table(tmp_path / "clips.csv", ROWS)
+    DATABASES.forget()
+
+
+def test_the_page_leads_from_a_table_and_pictures_to_results(done, refused, table, tmp_path):
+    says(done("data", "template", "--out", "empty.csv"), "empty.csv: fill it in, then merbench data add NAME")
+    refused("data", "template", "--out", "empty.csv")
+    add = ("data", "add", "my-lab", "--clips", table, "--frames", "frames", "--cropped")
+    says(done(*add), "my-lab: cropped frames in frames, table clips.csv, 12 clips, 4 subjects | protocols new --data")
+    said = done("protocols", "new", "--data", "my-lab")
+    says(said, "my-lab-3.yaml: 12 clips of 4 subjects; happy 4, sad 4, surprise 4", "class sad has 4 clips")
+    refused("protocols", "new", "--data", "my-lab")  # which exists already
+    content = yaml.safe_load((tmp_path / "my-lab-3.yaml").read_text())
+    assert content["datasets"]["my-lab"]["classes"] == {word: [word] for word in ("happy", "sad", "surprise")}
+    says(done("check-protocol", "./my-lab-3.yaml", "--data", "my-lab"), "agrees with the protocol's counts")
+    run = ("run", "majority", "-p", "./my-lab-3.yaml", "--data", "my-lab")
+    says(done(*run), "majority seed 0: 4/4 folds", "my-lab-3 on my-lab")
+    says(done("data", "list"), "my-lab")
+    says(done("data", "remove", "my-lab"), "no longer registered")
+    refused("run", "majority", "-p", "./my-lab-3.yaml", "--data", "my-lab")
+
+
+def test_rows_without_one_emotion_lone_people_and_tiny_classes_are_pointed_out(done, refused, tmp_path, home):
+    rows = [
+        ["P1", "a", "happy"],
+        ["P1", "b", "sad+fear"],
+        ["P2", "c", "happy"],
+        ["P2", "d", "Very Sad"],
+        ["P3", "e", ""],
+    ]
+    for person, clip, _ in rows:
+        miniature.write_frames(tmp_path / "frames" / person / clip, range(1, 6), "{}.jpg")
+    table = write_table(tmp_path / "clips.csv", rows, ["subject", "clip", "emotion"])
+    done("data", "add", "few", "--clips", table, "--frames", "frames")
+    said = done("protocols", "new", "--data", "few", "--out", "few.yaml")
+    says(said, "few.yaml: 3 clips of 2 subjects; happy 2, very-sad 1", "1 subjects have one clip: few/P1")
+    says(said, "class very-sad has clips of one subject only", "2 clips without one emotion are excluded: few/P1/b")
+    done("check-protocol", "./few.yaml", "--data", "few")
+    DATABASES.forget()
+
+
+def test_arrays_are_added_and_checked(done, refused, table, tmp_path):
+    values = {f"{person}/{clip}": np.full(7, number) for number, (person, clip, *_) in enumerate(ROWS)}
+    np.savez(tmp_path / "x.npz", **values)
+    add = ("data", "add", "mine", "--clips", table)
+    says(done(*add, "--arrays", "x.npz"), "every clip has features(mine, 7)")
+    refused(*add, "--arrays", "x.npz", "--as", "{kind: flow, size: 28, channels: [u, v]}")
+    for words in (("--arrays", "no.npz"), ("--frames", "no"), (), ("--frames", "frames", "--arrays", "x.npz"),
+                  ("--frames", "frames", "--as", "{kind: flow}"), ("--arrays", "x.npz", "--as", "{kind: smell}"),
+                  ("--frames", "frames", "--column", "begin=x")):  # fmt: skip
+        refused(*add, *words)
+    refused("data", "add", "casme2")
+    refused("data", "add", "My Lab", "--clips", table, "--frames", "frames")
+
+
+def test_a_video_or_the_folder_of_a_clip_is_shown_as_it_is(done, refused, tmp_path, home):
+    write_video(tmp_path / "clip.avi", 12)
+    miniature.write_frames(tmp_path / "one", range(5, 15), "img{}.jpg", side=64)
+    for name, frames in (("clip.avi", "9,3"), ("clip.avi", "3,13"), ("one", "1,9"), ("one", "a")):
+        refused("data", "show", name, "--frames", frames)
+    refused("data", "show", "casme2", "--frames", "1,2")
+    (tmp_path / "bad.avi").write_bytes(b"RIFF")
+    refused("data", "show", "bad.avi")
+
+
+@pytest.mark.slow
+def test_the_face_of_a_video_is_found(done, tmp_path, home):
+    astronaut = pytest.importorskip("skimage.data").astronaut()[:300, 100:400, ::-1]
+    video = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (300, 300))
+    for shift in range(6):
+        video.write(np.ascontiguousarray(np.roll(astronaut, shift, axis=1)))
+    video.release()
+    says(done("data", "show", "a.avi", "--frames", "1,4", "--out", "a.png"), "a.png: 1 clip of video")
+    assert cv2.imread(str(tmp_path / "a.png")).std() > 10
