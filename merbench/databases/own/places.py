@@ -9,7 +9,7 @@ from merbench.contracts.errors import DataError
 from merbench.databases.reading.trees import FolderContent, frames_and_strays, survey
 from merbench.databases.reading.videos import is_video
 
-_LEVELS = 5
+_LEVELS, _MOST_FOLDERS = 5, 100_000
 _MARKED = re.compile(r"(.*?)[\W_]*(onset|apex|offset)(?:[\W_]*\d+)?\.(?:jpe?g|png|bmp)", re.IGNORECASE)
 _MARKS = ("onset", "apex", "offset")
 
@@ -46,7 +46,7 @@ class Places:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._index = folder, NameIndex()
-        for place in survey(folder, ends=lambda _: False, levels=_LEVELS):
+        for place in survey(folder, ends=lambda _: False, levels=_LEVELS, most=_MOST_FOLDERS):
             for name in self._of(place):
                 path = (place.path / name).relative_to(folder)
                 self._index.add(path.as_posix(), (path.with_suffix("") if is_video(path) else path).as_posix())

@@ -235,7 +235,8 @@ class FramedDatabase(ABC):
                 notes.append(Note("corrected", known.reason, name, detail))
                 numbers[known.column] = known.value
                 apex_source = "corrected" if known.column == "apex" else apex_source
-        length = 1 + (numbers["offset"] or 0) - (numbers["onset"] or 0)
+        begin, end = numbers["onset"], numbers["offset"]
+        length = 0 if begin is None or end is None else end - begin + 1
         fits = False
         try:
             onset, apex, offset, source = self._span(name, said, numbers, frames, notes)

@@ -95,19 +95,21 @@ def frames_and_strays(folder: Path) -> tuple[dict[int, Path], list[str]]:
     return frames, strays
 
 
-def survey(folder: Path, ends: Callable[[FolderContent], bool], levels: int = 3) -> Iterator[FolderContent]:
+def survey(
+    folder: Path, ends: Callable[[FolderContent], bool], levels: int = 3, most: int = _MOST_FOLDERS
+) -> Iterator[FolderContent]:
     """Yield the content of a folder and of the folders up to `levels` below it, upper ones first.
 
     The folders below one that `ends` is true of are skipped. DataError as :meth:`FolderContent.of`, or if there are
-    more than 5000 folders.
+    more than `most` folders.
     """
     level, looked_at = [folder], 0
     for depth in range(levels + 1):
         below: list[Path] = []
         for path in level:
             looked_at += 1
-            if looked_at > _MOST_FOLDERS:
-                raise DataError(f"{folder} has more than {_MOST_FOLDERS} folders: give the folder of the database")
+            if looked_at > most:
+                raise DataError(f"{folder} has more than {most} folders: give the folder of the database")
             place = FolderContent.of(path)
             yield place
             if depth < levels and not ends(place):

@@ -35,7 +35,7 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     if algorithm == "tvl1":
         field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
     elif algorithm == "dis":
-        search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search = _cv2.DISOpticalFlow_create(_cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         field = search.calc(first, last, np.zeros((*first.shape, 2), np.float32))
     else:
         field = cv2.calcOpticalFlowFarneback(
