@@ -250,33 +250,9 @@ class ClipFacts(Specification):
     facts: tuple[Literal["database", "seconds"], ...] = Field(min_length=1)
 
 
-class Features(Specification):
-    """Ready-made features of data of one's own (``merbench data add NAME --clips TABLE --arrays FILE``).
-
-    Float32 of `shape` a clip; `name` is that of the data whose features they are.
-    """
-
-    named_by: ClassVar[tuple[str, ...]] = ("name", "shape")
-
-    kind: Literal["features"] = "features"
-    name: str
-    shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-
-
 _BUILTIN: dict[str, type[Specification]] = {
     cls.model_fields["kind"].default: cls
-    for cls in (
-        Flow,
-        FlowSeries,
-        MotionPositions,
-        Frames,
-        FrameTimes,
-        DynamicImage,
-        Landmarks,
-        ActionUnits,
-        ClipFacts,
-        Features,
-    )
+    for cls in (Flow, FlowSeries, MotionPositions, Frames, FrameTimes, DynamicImage, Landmarks, ActionUnits, ClipFacts)
 }
 
 

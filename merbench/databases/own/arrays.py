@@ -14,9 +14,9 @@ from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import IDENTITY, clip_table
 from merbench.contracts.databases import Reading, Release
 from merbench.contracts.errors import DataError
-from merbench.contracts.inputs import Features, InputSpec
+from merbench.contracts.inputs import InputSpec
 from merbench.databases.own.definitions import OwnDefinition
-from merbench.databases.own.places import NameIndex
+from merbench.databases.own.places import Finder, finder
 from merbench.databases.own.table import Problems, identity, read_table, table_rows
 
 Array = npt.NDArray[Any]
@@ -45,7 +45,7 @@ class _OwnArrays:
         problems, made = Problems(definition.clips), []
         rows = table_rows(read_table(definition.clips, definition.columns), definition.name, problems)
         arrays = read_arrays(definition.place)
-        index = _index(definition.place, arrays)
+        find = _finder(definition.place, arrays)
         if definition.place.suffix.lower() == ".npy" and not any(cells["path"] for _, cells in rows):
             raise DataError(
                 f"{definition.place}: the rows of an .npy have no names: add a column path to {definition.clips.name}, "
@@ -54,7 +54,7 @@ class _OwnArrays:
         named = Counter(cells["clip"] for _, cells in rows)
         for number, cells in rows:
             try:
-                key = _key_of(arrays, index, identity(cells), cells["path"], named[cells["clip"]] == 1)
+                key = _key_of(arrays, find, identity(cells), cells["path"], named[cells["clip"]] == 1)
             except DataError as error:
                 problems.add(number, f"no array of the clip in {definition.place}", str(error))
                 continue
@@ -76,7 +76,9 @@ class _OwnArrays:
             raise DataError(f"{self.card.name} offers {self.definition.offers}, not {spec}")
         held = read_arrays(self.definition.place)
         values = np.stack([held[str(path)] for path in clips.path])
-        return values.astype(np.float32).reshape(len(clips), *spec.shape) if isinstance(spec, Features) else values
+        if spec.kind != "features":
+            return values
+        return values.astype(np.float32).reshape(len(clips), *spec.model_dump()["shape"])
 
 
 def read_arrays(place: Path) -> dict[str, Array]:
@@ -141,21 +143,19 @@ def _of_folder(place: Path) -> dict[str, Array]:
     return found
 
 
-def _index(place: Path, arrays: Mapping[str, Array]) -> NameIndex:
-    """Find arrays by the names of clips; the rows of an .npy have none."""
-    index = NameIndex()
-    for name in arrays if place.suffix.lower() != ".npy" else ():
-        ending = Path(name).suffix.lower()
-        index.add(name, name[: -len(ending)] if ending in (".npy", *_PICTURES) else name)
-    return index
+def _finder(place: Path, arrays: Mapping[str, Array]) -> Finder:
+    """Return what finds arrays by the names of clips; the rows of an .npy have none."""
+    names = arrays if place.suffix.lower() != ".npy" else ()
+    endings = {name: Path(name).suffix for name in names if Path(name).suffix.lower() in (".npy", *_PICTURES)}
+    return finder({name: name.removesuffix(endings.get(name, "")) for name in names})
 
 
 def _key_of(
-    arrays: Mapping[str, Array], index: NameIndex, name: tuple[str, str, str], path: str | None, unique: bool
+    arrays: Mapping[str, Array], find: Finder, name: tuple[str, str, str], path: str | None, unique: bool
 ) -> str:
     """Return the name of a clip's array: that of the column path, else as the clip is called."""
     if path is None:
-        return index.find(*name, unique)
+        return find(*name, unique)
     if path not in arrays:
         raise DataError(f"path {path!r}")
     return path

@@ -12,7 +12,7 @@ from merbench.contracts.databases import FrameDatabase, Reading
 from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.own.definitions import OwnDefinition
-from merbench.databases.own.places import Places, frames_at, marked_pictures, overlapping
+from merbench.databases.own.places import Finder, frames_at, marked_pictures, named_place, overlapping, places
 from merbench.databases.own.table import Problems, identity, read_table, table_rows
 from merbench.databases.reading.fitting import ExcludedError, check_frames, check_span, frame_problems, settled_apex
 from merbench.databases.reading.videos import frame_rate, is_video
@@ -42,12 +42,12 @@ class _OwnFrames:
         definition = self.definition
         sheet = read_table(definition.clips, definition.columns)
         problems, notes = Problems(definition.clips), list[Note]()
-        places, made, spans = Places(folder), list[dict[str, Any]](), list[tuple[int, str, int, int]]()
+        find, made, spans = places(folder), list[dict[str, Any]](), list[tuple[int, str, int, int]]()
         rows = table_rows(sheet, definition.name, problems)
         named = Counter(cells["clip"] for _, cells in rows)
         for number, cells in rows:
             try:
-                values, own = self._clip(folder, places, cells, named[cells["clip"]] == 1)
+                values, own = self._clip(folder, find, cells, named[cells["clip"]] == 1)
             except ExcludedError as error:
                 problems.add(number, *error.args)
             else:
@@ -66,11 +66,12 @@ class _OwnFrames:
         )
 
     def _clip(
-        self, folder: Path, places: Places, cells: dict[str, Any], unique: bool
+        self, folder: Path, find: Finder, cells: dict[str, Any], unique: bool
     ) -> tuple[dict[str, Any], list[Note]]:
         dataset, subject, clip = identity(cells)
         try:
-            place = places.of(dataset, subject, clip, cells["path"], unique)
+            path = cells["path"]
+            place = named_place(folder, path) if path else find(dataset, subject, clip, unique)
             frames = self.frames(folder, place)
         except DataError as error:
             raise ExcludedError(f"no folder, video or pictures of the clip in {folder}", str(error)) from error

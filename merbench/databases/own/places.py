@@ -2,72 +2,72 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from merbench.contracts.errors import DataError
 from merbench.databases.reading.trees import FolderContent, frames_and_strays, survey
 from merbench.databases.reading.videos import is_video
 
+#: Dataset, subject, clip, and whether no other subject has such a clip -> its path.
+Finder = Callable[[str, str, str, bool], str]
+
 _LEVELS, _MOST_FOLDERS = 5, 100_000
 _MARKED = re.compile(r"(.*?)[\W_]*(onset|apex|offset)(?:[\W_]*\d+)?\.(?:jpe?g|png|bmp)", re.IGNORECASE)
 _MARKS = ("onset", "apex", "offset")
 
 
-class NameIndex:
-    """Paths found by the names of clips.
+def finder(spelled: Mapping[str, str]) -> Finder:
+    """Return ``f(dataset, subject, clip, unique)``, which returns the path of a clip.
 
-    A clip is found by ``dataset/subject/clip``, ``subject/clip`` or ``subject_clip``, whatever the case,
-    signs and leading zeros; by ``clip`` alone where no other subject has such a clip.
+    `spelled` is path -> its name, whose last parts may name a clip: ``dataset/subject/clip``, ``subject/clip`` or
+    ``subject_clip``, in this order, whatever the case, signs and leading zeros; ``clip`` alone where it is `unique`: no
+    other subject has such a clip. DataError if there is none, or there are several.
     """
-
-    def __init__(self) -> None:
-        self._found: dict[str, set[str]] = defaultdict(set)
-
-    def add(self, path: str, spelled: str) -> None:
-        """Add a path that is named like a clip, or whose last parts are."""
-        parts = spelled.split("/")
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, name in spelled.items():
+        parts = name.split("/")
         for count in range(1, len(parts) + 1):
-            self._found[_key("/".join(parts[-count:]))].add(path)
+            found[_key("/".join(parts[-count:]))].add(path)
 
-    def find(self, dataset: str, subject: str, clip: str, unique: bool) -> str:
-        """Return the path of a clip; DataError if there is none, or there are several."""
+    def find(dataset: str, subject: str, clip: str, unique: bool) -> str:
         for name in (f"{dataset}/{subject}/{clip}", f"{subject}/{clip}", *[clip] * unique):
-            found = sorted(self._found.get(_key(name), ()))
-            if len(found) > 1:
-                raise DataError(f"{', '.join(found[:3])} could be {subject}/{clip}: add a column path")
-            if found:
-                return found[0]
+            paths = sorted(found.get(_key(name), ()))
+            if len(paths) > 1:
+                raise DataError(f"{', '.join(paths[:3])} could be {subject}/{clip}: add a column path")
+            if paths:
+                return paths[0]
         raise DataError(f"{subject}/{clip}")
 
+    return find
 
-class Places:
-    """The folders, videos and marked pictures below a folder, found as :class:`NameIndex` does."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._index = folder, NameIndex()
-        for place in survey(folder, ends=lambda _: False, levels=_LEVELS, most=_MOST_FOLDERS):
-            for name in self._of(place):
-                path = (place.path / name).relative_to(folder)
-                self._index.add(path.as_posix(), (path.with_suffix("") if is_video(path) else path).as_posix())
+def places(folder: Path) -> Finder:
+    """Return what finds the folders, videos and marked pictures below a folder."""
+    spelled = {}
+    for place in survey(folder, ends=lambda _: False, levels=_LEVELS, most=_MOST_FOLDERS):
+        for name in _of(folder, place):
+            path = (place.path / name).relative_to(folder)
+            spelled[path.as_posix()] = (path.with_suffix("") if is_video(path) else path).as_posix()
+    return finder(spelled)
 
-    def _of(self, place: FolderContent) -> Iterator[str]:
-        """Yield what can be a clip in a folder: itself, its videos, the common beginning of its marked pictures."""
-        pictures = [name for name in place.files if re.search(r"\.(jpe?g|png|bmp)$", name, re.IGNORECASE)]
-        begun = {match[1] for name in pictures if (match := _MARKED.fullmatch(name))}
-        if pictures and place.path != self.folder and not any(begun):
-            yield ""
-        yield from (name for name in begun if name)
-        yield from (name for name in place.files if is_video(Path(name)))
 
-    def of(self, dataset: str, subject: str, clip: str, path: str | None, unique: bool) -> str:
-        """Return the place of a clip, relative to the folder; DataError if there is none, or there are several."""
-        if path is None:
-            return self._index.find(dataset, subject, clip, unique)
-        plain = path.replace("\\", "/").strip("/")
-        if (self.folder / plain).exists() or marked_pictures(self.folder / plain):
-            return plain
-        raise DataError(f"{plain} does not exist below {self.folder}")
+def _of(folder: Path, place: FolderContent) -> Iterator[str]:
+    """Yield what can be a clip in a folder: itself, its videos, the common beginning of its marked pictures."""
+    pictures = [name for name in place.files if re.search(r"\.(jpe?g|png|bmp)$", name, re.IGNORECASE)]
+    begun = {match[1] for name in pictures if (match := _MARKED.fullmatch(name))}
+    if pictures and place.path != folder and not any(begun):
+        yield ""
+    yield from (name for name in begun if name)
+    yield from (name for name in place.files if is_video(Path(name)))
+
+
+def named_place(folder: Path, path: str) -> str:
+    """Return the place that the column `path` names; DataError if it does not exist."""
+    plain = path.replace("\\", "/").strip("/")
+    if (folder / plain).exists() or marked_pictures(folder / plain):
+        return plain
+    raise DataError(f"{plain} does not exist below {folder}")
 
 
 def _key(name: str) -> str:

@@ -7,12 +7,12 @@ from support.own import write_table
 from support.refusals import refusal
 
 from merbench.contracts.errors import DataError
-from merbench.contracts.inputs import Features
+from merbench.contracts.specifications import KINDS
 from merbench.databases.own.arrays import own_arrays
 from merbench.databases.own.definitions import OwnDefinition, register_own
 from merbench.prepare.arrays import prepare_input
 
-SPEC = Features(name="mine", shape=(5,))
+SPEC = KINDS.get("features").spec(name="mine", shape=(5,))
 NAMES = [(f"P{person}", f"c{number}") for person in (1, 2) for number in (1, 2, 3)]
 VALUES = np.arange(30, dtype=np.float64).reshape(6, 5)
 
