@@ -124,10 +124,7 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
     if isinstance(source.database, Release):
         offer = _offered(source, spec)
         assert offer is not None  # refused before
-        values = source.database.arrays(source.folder, clips, offer[0])
-        return offer[1](
-            np.stack([kind.checked(offer[0], *each, "found") for each in zip(values, clip_names(clips), strict=True)])
-        )
+        return offer[1](source.database.arrays(source.folder, clips, offer[0]))
     spec = settled(spec, source.reading.cropped)
     faces = faces_text(spec)
     watcher.note(f"{source.name}: {spec}{faces and f', faces {faces}'}")
@@ -147,6 +144,15 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
     for index, array in enumerate(arrays):  # assigned together, arrays of one shape would become rows
         values[index] = array
     return values
+
+
+def check_release(source: Source) -> None:
+    """Compare every array that a release offers with the form of its specification; MerbenchError names a clip."""
+    assert isinstance(source.database, Release)
+    for spec in source.database.card.offers or ():
+        values = source.database.arrays(source.folder, source.clips, spec)
+        for array, clip in zip(values, clip_names(source.clips), strict=True):
+            kind_of(spec).checked(spec, array, clip, "found")
 
 
 def _offered(source: Source, spec: InputSpec) -> tuple[InputSpec, Callable[[Array], Array]] | None:

@@ -75,7 +75,7 @@ def _own(content: dict[str, Any], kind: str | None, arrays: bool) -> "Source":
     from merbench.databases.own.definitions import OwnDefinition, register_own
     from merbench.databases.own.table import mapped_columns
     from merbench.databases.registrations import unregister
-    from merbench.prepare.arrays import prepare_input
+    from merbench.prepare.arrays import check_release
 
     name, place = content["name"], content["place"]
     if not (place.exists() if arrays else place.is_dir()):
@@ -88,8 +88,8 @@ def _own(content: dict[str, Any], kind: str | None, arrays: bool) -> "Source":
         content["offers"] = read_value(kind) if kind else _features(name, place)
     source = register_own(validated(OwnDefinition, content, f"database {name!r}"))
     try:
-        for spec in source.database.card.offers or ():
-            prepare_input([source], source.clips, spec)
+        if arrays:
+            check_release(source)
     except MerbenchError:
         unregister(name)
         raise

@@ -10,7 +10,7 @@ from merbench.contracts.errors import DataError
 from merbench.contracts.specifications import KINDS
 from merbench.databases.own.arrays import own_arrays
 from merbench.databases.own.definitions import OwnDefinition, register_own
-from merbench.prepare.arrays import prepare_input
+from merbench.prepare.arrays import check_release, prepare_input
 
 SPEC = KINDS.get("features").spec(name="mine", shape=(5,))
 NAMES = [(f"P{person}", f"c{number}") for person in (1, 2) for number in (1, 2, 3)]
@@ -61,7 +61,7 @@ def test_pictures_serve_a_declared_input_if_they_have_its_form(lab):
     assert prepare_input([source], source.clips, flow).batch().shape == (6, 28, 28, 3)
     other = flow.model_copy(update={"size": 30})
     source = register_own(defined(lab, lab / "images", spec=other))
-    line = refusal(lambda: prepare_input([source], source.clips, other))
+    line = refusal(check_release, source)
     assert "input kind 'flow' found uint8 (28, 28, 3)" in line
 
 
