@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 from support.damage import edit
-from support.forging import MALFORMED, forge, only_right_ones, truth_as_predicted, truth_moved_within_people
+from support.forging import (
+    MALFORMED,
+    forge,
+    only_right_ones,
+    predicted_as_truth,
+    truth_as_predicted,
+    truth_moved_within_people,
+)
 from support.refusals import refusal
 
 from merbench.analysis.held import HeldRun, hold, hold_all
@@ -183,6 +190,25 @@ def test_committed_rows_are_held_against_the_official_list(tmp_path):
         assert not isinstance(found, HeldRun), name
         assert f"{run.file.run_id} differs from the official list of megc2019: " in said, name
         assert words in said, name
+
+
+#: Name -> what is claimed throughout: only running the method again would show it (docs/faults.md).
+CLAIMED = {
+    "predictions": {"table": predicted_as_truth},
+    "seed": {"key": {"seed": 3}},
+    "code": {"key": {"code_digest": "0" * 64}},
+    "inputs": {"key": {"input_digests": {"flow": "0" * 64}}},
+    "commit": {"git_commit": "0" * 40},
+}
+
+
+def test_claims_that_only_a_rerun_shows_are_held_as_they_stand(tmp_path):
+    entry, find = next(LEADERBOARD.glob("svm-flow*")), truths()
+    for name, forgery in CLAIMED.items():
+        copy = shutil.copytree(entry, tmp_path / name / "megc2019" / entry.name)
+        run = read_entry(forge(copy, **{"table": lambda table: table} | forgery))
+        found, said = hold(run, find(run.file))
+        assert (isinstance(found, HeldRun), said) == (True, ""), name
 
 
 def test_titles_of_parts_are_those_of_the_protocol(tmp_path):
