@@ -75,6 +75,7 @@ def net_of(task: FoldTask) -> tuple[int | None, float | None]:
     fold = task.split.folds[-1]
     train, test, _ = open_fold(task, fold, fold)
     method = task.method(task.config, task.split.problem)
+    method._device = torch.device("cpu")  # as `fit` sets it, before it begins
     method.begin(train)
     method.net = method.module()
     set_heads(method.net, method.phases(train, RunContext(0))[-1].heads, {})

@@ -19,6 +19,7 @@ import json
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ import merbench as mb
 from merbench.analysis.held import hold
 from merbench.cli.options import results_folder
 from merbench.contracts.clips import IDENTITY
+from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError
 from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.data import named_data
@@ -120,14 +122,19 @@ def run(row: _Row, side: _Side, folds: Sequence[str], results: Path | None) -> s
     return str(found.run_ids.iloc[0][0])
 
 
-def newest(row: _Row, side: _Side, results: Path) -> str | None:
-    """Return the id of the newest recorded run of a row; None without one."""
-    data = side.prepared.data
+def recorded(row: _Row, sides: Sequence[_Side], results: Path) -> Iterator[list[str]]:
+    """Yield the ids of a row's recorded runs, those of one code and configuration at both strengths; newest first."""
     found = read_runs(results).where(
-        method=row.method, config=row.config, variant=row.variant, protocol=PROTOCOL, data=data.name, selection="last",
-        seed=0, shuffled=False,
+        method=row.method, config=row.config, variant=row.variant, protocol=PROTOCOL, selection="last", seed=0,
+        shuffled=False,
     )  # fmt: skip
-    return found.newest()[0].file.run_id if found else None
+    versions: dict[str, dict[str, str]] = {}  # of each the newest run by data
+    for run in sorted(found, key=lambda run: run.age, reverse=True):
+        key = run.file.key
+        version = digest([key.code_digest, key.code_versions, key.config])
+        versions.setdefault(version, {}).setdefault(run.file.data, run.file.run_id)
+    names = [side.prepared.data.name for side in sides]
+    yield from ([by_data[name] for name in names] for by_data in versions.values() if {*names} <= {*by_data})
 
 
 def held(run_id: str, side: _Side, folds: Sequence[str], results: Path) -> RecordedRun:
@@ -194,23 +201,21 @@ def compared(table: str, options: argparse.Namespace) -> Iterator[dict[str, Any]
     sides = [opened(options.data, options.size, table, strength) for strength in STRENGTHS]
     few, results = twelve(sides[1]), options.results
     chosen = [row for row in ROWS if not options.only or row.method in {*options.only, *BASELINES}]
-    ids: dict[_Row, list[str | None]] = {}
+    kept: dict[_Row, list[list[str]]] = {}
     for row in sorted(chosen, key=lambda row: row.method not in BASELINES):  # the quick ones, which others need, first
-        folds = few if TABLES[table] or row.few else []
-        ids[row] = [
-            newest(row, side, results) if options.recorded else run(row, side, folds, results) for side in sides
-        ]
+        if options.recorded:
+            kept[row] = list(recorded(row, sides, results))
+        else:
+            kept[row] = [[run(row, side, few if TABLES[table] or row.few else [], results) for side in sides]]
     split = sides[1].prepared.split
     clips = split.clips[same_units(split.clips, split.truth().truth.tolist())]
     shared = set(clips[IDENTITY].itertuples(index=False, name=None))
     for row in chosen:
         named = {"table": table, "method": row.method, "config": row.config, "settings": dict(row.settings)}
-        for folds in [few] if TABLES[table] or row.few else [[], few]:
-            runs = [
-                held(each, side, folds, results) if each else None for each, side in zip(ids[row], sides, strict=True)
-            ]
-            if all(each is not None and each.complete for each in runs):
-                baselines = {name: held(ids[_Row(name)][1], sides[1], folds, results) for name in BASELINES}
+        for ids, folds in product(kept[row], [few] if TABLES[table] or row.few else [[], few]):
+            runs = [held(each, side, folds, results) for each, side in zip(ids, sides, strict=True)]
+            if all(each.complete for each in runs):
+                baselines = {name: held(kept[_Row(name)][0][1], sides[1], folds, results) for name in BASELINES}
                 yield named | figures(runs, baselines, shared)
                 break
         else:
