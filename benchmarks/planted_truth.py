@@ -5,7 +5,7 @@ strength 1, and in nothing at strength 0; onset, apex and offset are the same fr
 from strength 0 to 1 is what it reads from the time course. Table ``default`` has few such clips, ``ambiguous`` many.
 
 Run: uv run python benchmarks/planted_truth.py [--data DIR] [--results DIR] [--only METHOD ...]   # hours
-     uv run python benchmarks/planted_truth.py --recorded      # the newest recorded run of each row; runs nothing
+     uv run python benchmarks/planted_truth.py --recorded      # what is recorded so far, newest first; runs nothing
      uv run python benchmarks/planted_truth.py --pages         # writes the table of planted_truth.json only
      uv run python benchmarks/planted_truth.py --size small --only majority svm-flow --out FILE   # a trial
 
@@ -137,6 +137,19 @@ def recorded(row: _Row, sides: Sequence[_Side], results: Path) -> Iterator[list[
     yield from ([by_data[name] for name in names] for by_data in versions.values() if {*names} <= {*by_data})
 
 
+def fold_choices(
+    pairs: Sequence[list[str]], sides: Sequence[_Side], wanted: Sequence[list[str]], results: Path
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the runs of a row and folds to compare, in order of preference; last, all that both strengths have."""
+    yield from product(pairs, wanted)
+    for ids in pairs:
+        both = [
+            set(held(each, side, [], results).predictions.merge(side.truth.clips, on=IDENTITY).fold)
+            for each, side in zip(ids, sides, strict=True)
+        ]
+        yield ids, sorted(both[0] & both[1])
+
+
 def held(run_id: str, side: _Side, folds: Sequence[str], results: Path) -> RecordedRun:
     """Read some folds of a run, all if none are named; its clips and labels must be those of the data."""
     found, difference = hold(read_run(results / "runs" / run_id, folds), side.truth)
@@ -212,7 +225,7 @@ def compared(table: str, options: argparse.Namespace) -> Iterator[dict[str, Any]
     shared = set(clips[IDENTITY].itertuples(index=False, name=None))
     for row in chosen:
         named = {"table": table, "method": row.method, "config": row.config, "settings": dict(row.settings)}
-        for ids, folds in product(kept[row], [few] if TABLES[table] or row.few else [[], few]):
+        for ids, folds in fold_choices(kept[row], sides, [few] if TABLES[table] or row.few else [[], few], results):
             runs = [held(each, side, folds, results) for each, side in zip(ids, sides, strict=True)]
             if all(each.complete for each in runs):
                 baselines = {name: held(kept[_Row(name)][0][1], sides[1], folds, results) for name in BASELINES}
