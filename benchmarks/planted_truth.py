@@ -225,11 +225,12 @@ def compared(table: str, options: argparse.Namespace) -> Iterator[dict[str, Any]
     shared = set(clips[IDENTITY].itertuples(index=False, name=None))
     for row in chosen:
         named = {"table": table, "method": row.method, "config": row.config, "settings": dict(row.settings)}
-        for ids, folds in fold_choices(kept[row], sides, [few] if TABLES[table] or row.few else [[], few], results):
+        wanted = [few] if TABLES[table] or row.few else [[], few]
+        for ids, folds in fold_choices(kept[row], sides, wanted, results):
             runs = [held(each, side, folds, results) for each, side in zip(ids, sides, strict=True)]
             if all(each.complete for each in runs):
                 baselines = {name: held(kept[_Row(name)][0][1], sides[1], folds, results) for name in BASELINES}
-                yield named | figures(runs, baselines, shared)
+                yield named | {"finished": folds in wanted} | figures(runs, baselines, shared)
                 break
         else:
             print(f"{table}: {row.method} {row.variant} is not recorded at both strengths: skipped", file=sys.stderr)
@@ -257,7 +258,7 @@ def _cells(row: Mapping[str, Any]) -> list[Cell]:
     shared = row.get("shared", {})
     return [
         Cell(f"{row['method']}{config}", " ".join(f"{name}={value}" for name, value in row["settings"].items())),
-        Cell(f"{row['folds']}, {row['clips']}"),
+        Cell(f"{row['folds']}{'' if row['finished'] else ' so far'}, {row['clips']}"),
         *(_figure(row["strength"][str(strength)]) for strength in STRENGTHS),
         _change(row["gain"]),
         Cell("all" if row["same_predictions"] == row["clips"] else str(row["same_predictions"])),
