@@ -70,6 +70,7 @@ class _Row(NamedTuple):
 ROWS = (
     _Row("medn", "small"),
     _Row("atm-gcn", "small"),
+    _Row("atm-gcn", "long", few=True),
     _Row("affectivenet", "small"),
     _Row("mmnet", "small"),
     _Row("mmnet", "small", (("frame_draw", "none"),), few=True),
@@ -233,7 +234,8 @@ def compared(table: str, options: argparse.Namespace) -> Iterator[dict[str, Any]
                 yield named | {"finished": folds in wanted} | figures(runs, baselines, shared)
                 break
         else:
-            print(f"{table}: {row.method} {row.variant} is not recorded at both strengths: skipped", file=sys.stderr)
+            about = f"{table}: {row.method}:{row.config} {row.variant}".strip()
+            print(f"{about} is not recorded at both strengths: skipped", file=sys.stderr)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Report:
