@@ -193,8 +193,8 @@ def compare(
     --------
     >>> import merbench as mb
     >>> rows = mb.compare(protocol="megc2019", leaderboard=True)
-    >>> rows[(rows.part == "full") & (rows.method == "svm-flow")].uf1.round(4).tolist()
-    [0.7182]
+    >>> rows[(rows.part == "full") & (rows.method == "svm-flow")].set_index("data").uf1.round(4).to_dict()
+    {'megc2019-flow28': 0.7182, 'megc2019-flow4x28': 0.7145}
     """
     name = None if protocol is None else argument_of(protocol)
     flags(published=published, leaderboard=leaderboard, sanity=sanity, older=older)

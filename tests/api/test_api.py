@@ -243,7 +243,7 @@ def test_arguments_of_other_types_are_refused_in_a_line(clips, protocol, tmp_pat
         "log.csv can't be read: No such file": lambda: mb.score("log.csv", "casme2-3"),
         "lacks the columns dataset, subject, clip, predicted": lambda: mb.score(pd.DataFrame({"x": [1]}), "megc2019"),
         "data must be the name of a database or a folder, not 0": lambda: mb.score(listed, "casme2-3", data=0),
-        "names the column predicted twice": lambda: mb.score(listed.assign(pred=0, y_pred=0), "casme2-3"),
+        "pred and y_pred both mean predicted": lambda: mb.score(listed.assign(pred=0, y_pred=0), "casme2-3"),
     }
     for line, call in each(cases.items()):
         with pytest.raises(mb.MerbenchError) as refused:

@@ -63,9 +63,9 @@ def test_an_imported_log_is_a_row_of_its_own_group(done, merbench, log):
 
 def test_an_imported_log_is_explained_against_measured_rows(done, log):
     done("import", log(), "--name", "My net", *MEGC)
-    text = done("explain", "My net", "svm-flow", *MEGC, "--leaderboard")
+    text = done("explain", "My net", "ststnet", *MEGC, "--leaderboard")
     says(text, "My net, imported from log.csv", "A: imported: training not seen")
-    found = json.loads(done("explain", "My net", "svm-flow", *MEGC, "--leaderboard", "--format", "json"))
+    found = json.loads(done("explain", "My net", "ststnet", *MEGC, "--leaderboard", "--format", "json"))
     assert found["forced_despite"] == []
     assert {part["part"] for part in found["parts"]} == {"full", "smic-hs", "casme2", "samm"}
     agree = {each["what"]: each["agree"] for each in found["agreement"]}

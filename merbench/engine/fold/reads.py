@@ -144,12 +144,14 @@ class _Reads:
         self._libraries = absolute([*library_folders(), *(SYSTEM if os.name == "posix" else ())])
         self.on = False
         self._read: set[str] = set()
+        self._unwatch = ExitStack()
 
     def begin(self, own: str) -> None:
         self._own = absolute([own])
         self._compiled = absolute([*_compiled(), tempfile.gettempdir() + "/torchinductor_"])
         self._read = set()
         self._written: set[str] = set()
+        self._unwatch.close()  # of a method that was interrupted
         self._unwatch = _watched(self._opened)
         self.on = True
 
