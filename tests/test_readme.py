@@ -18,8 +18,9 @@ from merbench.report.views.compare import comparison
 from merbench.report.write import write
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")
-DOCUMENTS = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
+NAMES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "results/README.md")
+FOLDERS = ("docs/*.md", "methods/**/README.md")
+DOCUMENTS = [*(ROOT / name for name in NAMES), *sorted(path for each in FOLDERS for path in ROOT.glob(each))]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,16 @@ def test_links_between_documents_have_targets(texts):
             if not file.startswith("http"):
                 assert target.exists(), f"{path.name} links to {file}"
                 assert not anchor or anchor in anchors(target), f"{path.name} links to {file}#{anchor}"
+
+
+def test_every_document_can_be_reached_from_the_readme(texts):
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        reached.add(path := waiting.pop())
+        links = re.findall(r"\]\(([^)#\s]+)", texts[path])
+        found = {(path.parent / link).resolve() for link in links if not link.startswith("http")}
+        waiting += (found & texts.keys()) - reached
+    assert not texts.keys() - reached
 
 
 def anchors(path):

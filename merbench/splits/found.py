@@ -75,7 +75,7 @@ def _mapped(words: list[str]) -> dict[str, list[str]]:
 def _minded(kept: pd.DataFrame, subjects: "pd.Series[int]", excluded: pd.DataFrame) -> list[str]:
     said = []
     if lone := ["/".join(map(str, name)) for name in subjects.index[subjects == 1]]:
-        said.append(f"{len(lone)} subjects have one clip: {listed(lone)}")
+        said.append(f"subjects with one clip: {listed(lone)}")
     for label, part in kept.groupby(kept.emotion.map(_class)):
         people = len(part[["dataset", "subject"]].drop_duplicates())
         if people == 1:

@@ -53,7 +53,7 @@ def test_rows_without_one_emotion_lone_people_and_tiny_classes_are_pointed_out(d
     table = write_table(tmp_path / "clips.csv", rows, ["subject", "clip", "emotion"])
     done("data", "add", "few", "--clips", table, "--frames", "frames")
     said = done("protocols", "new", "--data", "few", "--out", "few.yaml")
-    says(said, "few.yaml: 3 clips of 2 subjects; happy 2, very-sad 1", "1 subjects have one clip: few/P1")
+    says(said, "few.yaml: 3 clips of 2 subjects; happy 2, very-sad 1", "subjects with one clip: few/P1")
     says(said, "class very-sad has clips of one subject only", "2 clips without one emotion are excluded: few/P1/b")
     done("check-protocol", "./few.yaml", "--data", "few")
     DATABASES.forget()
