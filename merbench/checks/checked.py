@@ -3,7 +3,7 @@
 Folds are run by the same code as all folds, :func:`merbench.engine.fold.folds.run_fold`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from merbench.engine.fold.randomness import seeded
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
 
 _SHUFFLES = 2  # of the training labels of every fold
+_FURTHER_SHUFFLES = 4  # for a method above the bound
 SEEDS = 4  # that are compared
 _EPOCHS = 5  # at most, unless the user sets it
 
@@ -62,8 +63,12 @@ class CheckedMethod:
     @cached_property
     def shuffled(self) -> list[Observation]:
         """Every fold with shuffled training labels, several times."""
-        tasks = [replace(self.fold_task, shuffled=True, seed=seed) for seed in range(_SHUFFLES)]
-        return [observe(task, fold) for task in tasks for fold in self.folds]
+        return self._shuffled(range(_SHUFFLES))
+
+    @cached_property
+    def shuffled_further(self) -> list[Observation]:
+        """The same with other shuffles, more of them."""
+        return self._shuffled(range(_SHUFFLES, _SHUFFLES + _FURTHER_SHUFFLES))
 
     @cached_property
     def epoch_by_epoch(self) -> Observation:
@@ -106,6 +111,10 @@ class CheckedMethod:
     def runs(self) -> bool:
         """Whether every fold gives predictions; without them most checks do not apply."""
         return not any(seen.failure for seen in self.plain)
+
+    def _shuffled(self, seeds: Iterable[int]) -> list[Observation]:
+        tasks = [replace(self.fold_task, shuffled=True, seed=seed) for seed in seeds]
+        return [observe(task, fold) for task in tasks for fold in self.folds]
 
     def _alone(self, one_by_one: bool) -> Observation:
         return run_alone(self.fold_task, self.folds[-1], self.method.folder, self.method.package, one_by_one)
