@@ -60,7 +60,7 @@ def lbp_top(clips: Clips, radii: tuple[int, int, int], points: int, blocks: Sequ
             step[up] = np.floor(-margins[up] * np.sin(angle) + 0.5)
             codes += (_shifted(volume, margins, step) >= core).astype(np.intp) << place
         planes.append(block_histograms(table[codes], (len(clips), *blocks), int(table.max()) + 1))
-    return unit(np.stack(planes, axis=-2), 1).reshape(len(clips), -1)
+    return unit(np.stack(planes, axis=-2), "l1").reshape(len(clips), -1)
 
 
 def _shifted(volume: Clips, margins: npt.NDArray[Any], step: npt.NDArray[Any]) -> Clips:
@@ -79,7 +79,7 @@ def hog_3d(clips: Clips, blocks: Sequence[int]) -> Features:
     along = np.gradient(volume, axis=(2, 1, 3))  # x, y, time
     grid = (len(clips), *blocks)
     found = [block_histograms(directions(a, b), grid, DIRECTIONS, np.hypot(a, b)) for a, b in combinations(along, 2)]
-    return unit(np.stack(found, axis=-2), 2).reshape(len(clips), -1)
+    return unit(np.stack(found, axis=-2), "l2").reshape(len(clips), -1)
 
 
 def hoof_over_time(fields: Features, grid: int) -> Features:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.preprocessing import normalize
 
 Features = npt.NDArray[np.floating[Any]]
 DIRECTIONS = 8
@@ -44,11 +45,9 @@ def directions(u: Features, v: Features, start: float = -np.pi) -> npt.NDArray[n
     return np.asarray(np.floor((np.arctan2(v, u) - start) / (2 * np.pi) * DIRECTIONS), np.intp) % DIRECTIONS
 
 
-def unit(vectors: Features, order: int) -> Features:
-    """Divide vectors, the last axis, by their L1 or L2 norm; a vector of zeros stays."""
-    norm = np.linalg.norm(vectors, order, axis=-1, keepdims=True)
-    found: Features = np.divide(vectors, norm, out=np.zeros_like(vectors), where=norm > 0)
-    return found
+def unit(vectors: Features, norm: Literal["l1", "l2"]) -> Features:
+    """Divide vectors, the last axis, by their norm; a vector of zeros stays."""
+    return np.asarray(normalize(vectors.reshape(-1, vectors.shape[-1]), norm)).reshape(vectors.shape)
 
 
 def hoof_of(u: Features, v: Features, grid: int) -> Features:
@@ -57,4 +56,4 @@ def hoof_of(u: Features, v: Features, grid: int) -> Features:
     `grid` x `grid` blocks of 8 bins from -180 degrees, each block's sum 1 (after Chaudhry et al., CVPR 2009).
     """
     found = block_histograms(directions(u, v), (len(u), grid, grid), DIRECTIONS, np.hypot(u, v))
-    return unit(found, 1).reshape(len(u), -1)
+    return unit(found, "l1").reshape(len(u), -1)
