@@ -10,6 +10,7 @@ from merbench.methods.causalnet.net import Net as CausalNet
 from merbench.methods.featref.net import Net as FeatRef
 from merbench.methods.sssnet.net import Net as SSSNet
 from support.folds import PROBLEM, flow, training_data
+from support.nets import count
 from torch.testing import assert_close
 
 from merbench.contracts.errors import MerbenchError
@@ -17,10 +18,6 @@ from merbench.contracts.methods import RunContext
 from merbench.databases.registrations import open_source
 from merbench.engine.plan.catalogue import METHODS
 from merbench.prepare.arrays import missing_inputs, prepare_inputs
-
-
-def count(net):
-    return sum(values.numel() for values in net.parameters())
 
 
 def test_nets_have_their_numbers_of_parameters():

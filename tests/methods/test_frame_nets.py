@@ -10,23 +10,14 @@ from merbench.methods.capsulenet.net import Head, margin_loss
 from merbench.methods.emr.net import reversed_gradient
 from merbench.methods.learnet.net import Net as LEARNet
 from merbench.methods.originet.net import Net as OrigiNet
-from support.folds import PROBLEM, training_data
+from support.folds import training_data
+from support.nets import count, made
 from support.parity import arrays_of
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ArrayInput, Inputs
-from merbench.engine.plan.catalogue import METHODS
-
-
-def made(name, config="tiny", **settings):
-    method = METHODS.get(name)
-    return method.cls(method.resolve(config, {key: str(value) for key, value in settings.items()}), PROBLEM)
-
-
-def count(net):
-    return sum(values.numel() for values in net.parameters())
 
 
 def test_capsules_equal_their_authors(shared):
@@ -54,6 +45,7 @@ def test_parameters_are_those_of_the_public_code():
     parts = [net.trunk, net.head.conv, net.head.primary, net.head.digit]
     assert [count(part) for part in parts] == [2_782_784, 5_308_672, 5_308_672, 442_368]
     assert count(LEARNet(8, 112, (16, 32, 64, 256), 256, 0.99, 0.5)) == 1_866_824
+    assert count(OrigiNet(8, 128, (16, 32, 64, 96), 128, 0.99, normed=False)) == 1_873_384
     net = made("emr", "full", pretrained=False).module()
     heads = net.classifier, net.classifier_top, net.classifier_bottom
     assert [count(net.trunk), count(net.fc_top) + count(net.fc_bottom)] == [11_176_512, 65_664]

@@ -15,6 +15,7 @@ from merbench.methods.htnet.net import tiled
 from merbench.methods.msctnet.net import Net as MSCTNet
 from merbench.methods.offapexnet.net import Net as OffApexNet
 from merbench.methods.rcn.net import Net as RCN
+from support.nets import count
 from support.parity import arrays_of
 from torch import nn
 from torch.testing import assert_close
@@ -107,10 +108,6 @@ def authors(shared):
         return arrays, state
 
     return read
-
-
-def count(net):
-    return sum(values.numel() for values in net.parameters())
 
 
 def test_the_rcns_equal_their_authors(authors):

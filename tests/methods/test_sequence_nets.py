@@ -1,5 +1,7 @@
 """Nets on sequences: parity with their authors' code where arrays of it exist, sizes, and what can't be had."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,29 +10,20 @@ from merbench.methods.skd_tstsan.losses import distillation, feature_distance
 from merbench.methods.skd_tstsan.net import Net as SKDTSTSAN
 from merbench.methods.slstt.net import Net as SLSTT
 from merbench.methods.slstt.net import coloured
-from support.folds import PROBLEM
+from support.folds import training_data
+from support.nets import count, made
 from support.parity import arrays_of
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from torch.testing import assert_close
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import ArrayInput, Inputs
-from merbench.engine.plan.catalogue import METHODS
 from merbench.prepare.kinds.flow import colour
 from merbench.training.losses import focal_loss
 from merbench.training.phases import freeze
 
 #: The authors' names of parts of a transformer block, and timm's.
 BLOCK = {"proj.": "attn.proj.", "pwff.": "mlp.", "norm1.": "norm1.", "norm2.": "norm2."}
-
-
-def made(name, config="tiny", **settings):
-    method = METHODS.get(name)
-    return method.cls(method.resolve(config, {key: str(value) for key, value in settings.items()}), PROBLEM)
-
-
-def count(net):
-    return sum(values.numel() for values in net.parameters())
 
 
 def state_of_slstt(arrays, aggregation):
@@ -70,15 +63,14 @@ def test_slstt_equals_its_authors_with_both_ways_of_joining_frames(shared):
 
 
 def test_of_slstt_a_fourteenth_learns():
+    method = made("slstt", "full", pretrained=False)
     with torch.device("meta"):
-        net = made("slstt", "full", pretrained=False).module()
-    rates = made("slstt", "full", pretrained=False).config.frozen
-    freeze(net, {"vit": 0.0})
+        net = method.module()
+    (phase,) = method.phases(SimpleNamespace(inputs=None, labels=None), None)
+    freeze(net, phase.rates)
     learned = sum(values.numel() for values in net.parameters() if values.requires_grad)
-    assert rates
     assert (round(count(net) / 1e6, 2), round(learned / 1e6, 2)) == (93.05, 6.96)
-    config = made("slstt", "full", pretrained=False).config
-    assert [round(config.rate(epoch, 40), 3) for epoch in (0, 1, 2, 3.99, 4, 5)] == [1, 0.854, 0.5, 0, 1, 0.854]
+    assert [round(method.config.rate(epoch, 40), 3) for epoch in (0, 1, 2, 3.99, 4, 5)] == [1, 0.854, 0.5, 0, 1, 0.854]
 
 
 def test_a_frozen_transformer_encodes_each_clip_once_as_in_prediction():
@@ -144,14 +136,12 @@ def test_pairs_of_like_and_unlike_clips_count_alike():
     assert_close(scores[1, 2], similarity.weight[0] @ (features[1] - features[2]).abs() + similarity.bias[0])
     pairs = [(a, b) for a in range(4) for b in range(a + 1, 4)]
     parts = [binary_cross_entropy_with_logits(scores[a, b], (labels[a] == labels[b]).float()) for a, b in pairs]
-    assert_close(pair_loss(scores, labels), (parts[0] / 2 + sum(parts[1:]) / 10) * 1.0)
+    assert_close(pair_loss(scores, labels), parts[0] / 2 + sum(parts[1:]) / 10)
     first, second = made("mersiamc3d").phases(*_fold())
     assert (first.name, list(first.heads), list(second.heads)) == ("pairs", ["similarity"], ["classifier"])
 
 
 def _fold():
-    from support.folds import training_data
-
     method = made("mersiamc3d")
     values = np.zeros((4, 3, 16, 16, 1), np.uint8)
     inputs = Inputs({"pictures": ArrayInput(method.declare_inputs(method.config)["pictures"], values)}, 4)

@@ -1,4 +1,4 @@
-"""Nets on the split of :mod:`support.folds`, and the generators that they draw from."""
+"""Nets on the split of :mod:`support.folds`, the generators that they draw from, and methods without data."""
 
 import random
 
@@ -10,7 +10,7 @@ from merbench.contracts.methods import Prediction
 from merbench.engine.plan.catalogue import METHODS
 from merbench.training.layers import FastDropout
 from merbench.training.torch_method import TorchMethod
-from support.folds import Plain
+from support.folds import PROBLEM, Plain
 
 
 class PackedNet(TorchMethod):
@@ -75,3 +75,14 @@ def random_states():
     """Return the states of the global generators."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+
+
+def made(name, config="tiny", **settings):
+    """Make a registered method in a configuration with other settings."""
+    method = METHODS.get(name)
+    return method.cls(method.resolve(config, {key: str(value) for key, value in settings.items()}), PROBLEM)
+
+
+def count(net):
+    """Return the number of parameters."""
+    return sum(values.numel() for values in net.parameters())
