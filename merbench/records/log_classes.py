@@ -24,7 +24,7 @@ _EXPONENT = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?e[+-]?[0-9]{1,2}", re.IGNORECASE
 #: What Python prints around a value.
 _PRINTED = re.compile(r"(?:tensor|array|np\.\w+)\((.*?)(?:, *\w+=.*)?\)|[bu](?=['\"])")
 #: A class by its name and its number.
-_BOTH = re.compile(r"[0-9]+ *[:=-] *(\D+)|(\D+?) *[(:=] *[0-9]+\)?")
+_BOTH = re.compile(r"[0-9]+ *[:=-] *(\D+)|(?!(?:tensor|array)\()(\D+?) *[(:=] *[0-9]+\)?")
 
 
 def cleaned(word: str, classes: Sequence[str]) -> str:

@@ -183,7 +183,7 @@ def _other_ranks(found: pd.DataFrame, classes: Sequence[str]) -> list[Note]:
         return []
     best = scores[other].idxmax(axis=1)
     named = zip(clip_names(found[other]), found.predicted[other], best, strict=True)
-    some = listed((f"{clip} (predicted {said}, expected {largest})" for clip, said, largest in named), most=3)
+    some = listed((f"{clip} (predicted {said}, largest score {largest})" for clip, said, largest in named), most=3)
     many = f"{other.sum()} of {len(found)} clips"
     text = f"predicted is not the class with the largest score in {many}, which counts nevertheless: {some}"
     return [Note("warning", text)]

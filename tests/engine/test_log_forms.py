@@ -97,6 +97,7 @@ def forms(rows):
         "values as Python prints them",
         text([[*r[:4], f"tensor({r[4]}, device='cpu')"] for r in numbers]),
     )
+    yield "values as Python prints them on a CPU", text([[*r[:4], f"tensor({r[4]})"] for r in numbers])
     yield "lists of one", text([[*row[:4], f"['{row[4]}']"] for row in rows])
     scores = [[*row[:4], *(".8" if name == row[4] else ".1" for name in CLASSES)] for row in rows]
     yield "scores", text(scores, [*HEAD[:4], *CLASSES])
@@ -217,7 +218,7 @@ def test_a_class_that_has_not_the_largest_score_is_named(read, rows):
     (note,) = [note for note in read(text(found, head)).notes if "largest score" in note.text]
     assert note.kind == "warning"
     assert "in 2 of 74 clips, which counts" in note.text
-    assert f"{'/'.join(rows[0][:3])} (predicted {found[0][4]}, expected {rows[0][4]})" in note.text
+    assert f"{'/'.join(rows[0][:3])} (predicted {found[0][4]}, largest score {rows[0][4]})" in note.text
     several = [*rows, *(["smic-vis", *row[1:]] for row in rows if row[0] == "smic-hs")]
     assert len(read(text(several)).foreign) == 27  # of another camera, in addition to those of SMIC-HS
 
