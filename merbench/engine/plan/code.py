@@ -3,6 +3,7 @@
 import ast
 import sys
 import sysconfig
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,38 +59,29 @@ def _imported_methods(folder: Path, package: str) -> dict[str, Path]:
     known = frozenset(places + [each.resolve() for each in places])
     found: dict[str, Path] = {}
     for path, tree in code_files(folder):
-        if tree is not None:
-            below = path.relative_to(folder).parts[:-1]
-            found |= _refuse_imports_from_outside(tree, path, below, package, known, folder)
-    return found
-
-
-def _refuse_imports_from_outside(
-    tree: ast.Module, path: Path, below: tuple[str, ...], package: str, known: frozenset[Path], folder: Path
-) -> dict[str, Path]:
-    """Refuse imports of code that is neither in a method's folder nor installed; return the other methods' folders.
-
-    `path` is `below` the method's own `folder`.
-    """
-    found: dict[str, Path] = {}
-    for node in ast.walk(tree):
-        for name, imported in _imported(node, below, package):
-            module = _outside(name, imported, package, known)
-            if not module:
-                continue
+        below = path.relative_to(folder).parts[:-1]
+        for line, name, module in _imports_from_outside(tree, below, package, known):
             method = _method_of(name, folder, package)
-            if method is not None:
-                found |= method
-                continue
-            line = getattr(node, "lineno", 0)
-            raise MerbenchError(
-                f"{path}, line {line}: {module} is outside the method's folder, so its changes would not "
-                "change the resume key: put a copy into the folder"
-            )
+            if method is None:
+                raise MerbenchError(
+                    f"{path}, line {line}: {module} is outside the method's folder, so its changes would not "
+                    "change the resume key: put a copy into the folder"
+                )
+            found[method[0]] = method[1]
     return found
 
 
-def _method_of(name: str, folder: Path, package: str) -> dict[str, Path] | None:
+def _imports_from_outside(
+    tree: ast.Module | None, below: tuple[str, ...], package: str, known: frozenset[Path]
+) -> Iterator[tuple[int, str, str]]:
+    """Yield line, full name and module of what a file `below` a method's folder imports from outside."""
+    for node in ast.walk(tree) if tree is not None else ():
+        for name, imported in _imported(node, below, package):
+            if module := _outside(name, imported, package, known):
+                yield getattr(node, "lineno", 0), name, module
+
+
+def _method_of(name: str, folder: Path, package: str) -> tuple[str, Path] | None:
     """Return package and folder of the method that has a name of the same package tree; None if no method has it."""
     own, parts = package.split("."), name.split(".")
     alike = next((index for index, pair in enumerate(zip(own, parts, strict=False)) if pair[0] != pair[1]), 0)
@@ -99,7 +91,7 @@ def _method_of(name: str, folder: Path, package: str) -> dict[str, Path] | None:
     for index, part in enumerate(parts[alike:], start=alike + 1):
         place = place / part
         if (place / "card.yaml").is_file():
-            return {".".join(parts[:index]): place}
+            return ".".join(parts[:index]), place
     return None
 
 
