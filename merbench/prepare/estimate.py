@@ -32,6 +32,8 @@ def announce(shelf: Shelf, clips: Sequence[ClipFrames], watcher: PreparationWatc
         provide(shelf, tried, SILENT, workers)
     share = len(missing) / len(tried)
     seconds, size = (time.monotonic() - begun) * share, _bytes(shelf, tried) * share
+    if not size:  # none of them can be built
+        return
     free = shutil.disk_usage(shelf.folder).free
     what = f"{shelf.file.database}: {shelf.file.spec}: {len(missing)} clips will take about"
     watcher.note(f"{what} {_duration(seconds)} and {size / 1e9:.2g} GB on disk ({free / 1e9:.3g} GB free)")

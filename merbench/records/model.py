@@ -172,6 +172,6 @@ class CompleteFile(_File):
     epochs_sha256: Remark | None = None
     clips: int = Field(ge=1)
     seconds: float
-    mixed: _Remarks
+    mixed: Annotated[list[Remark], Field(max_length=200)]
     read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
     finished: Remark

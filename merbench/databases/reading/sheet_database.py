@@ -66,7 +66,7 @@ class SheetDatabase(FramedDatabase):
                 apex=cells["apex"] if source == "annotated" else _midpoint(cells["onset"], cells["offset"]),
                 apex_source=source,
                 emotion=self.labelled(key[1], cells.get("emotion")),
-                fps=int(rate) if (rate := str(cells.get("fps") or "")).isdigit() else None,
+                fps=int(rate) if (rate := str(cells.get("fps") or "")).isdecimal() else None,
                 objective_class=classes.get(key, cells.get("objective_class")),
             )
             for key, (row, cells) in rows.items()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from merbench.contracts.errors import DataError
 
 _VIDEO = re.compile(r"\.(?:avi|mp4|mov|mkv|wmv|mpe?g|webm|m4v)$", re.IGNORECASE)
+_MOST_FRAMES = 10_000_000  # a header may say anything
 _LAST = threading.local()  # a thread's open video: path, capture, position of its next frame
 
 
@@ -25,7 +26,7 @@ def frame_count(path: Path) -> int:
 
     video = _opened(path)
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    if count < 1 or not video.read()[0]:
+    if not 1 <= count <= _MOST_FRAMES or not video.read()[0]:
         raise DataError(f"{path} is a video whose frames can't be decoded: convert it, for example to H.264 or MJPEG")
     return count
 

@@ -47,6 +47,8 @@ def copied(path: str, file: PublishedFile, drafts: Path) -> Path:
     """Copy a verified file from a folder on this machine into `drafts`."""
     draft = drafts / f"{file.sha256}-{Path(file.path).name[-40:]}"
     try:
+        if (size := Path(path).stat().st_size) != file.bytes:  # of any size, so it is not read
+            raise FileError(f"{path} is not the published file: {size} bytes, not {file.bytes}")
         content = Path(path).read_bytes()
     except FileNotFoundError as error:
         raise FileError(f"{path} is missing", absent=True) from error

@@ -259,6 +259,9 @@ def test_a_folder_of_this_machine_is_a_mirror_as_a_copy_or_a_clone(publisher, sm
         shutil.rmtree(fetched_folder(web.NAME))
     assert publisher.asked == []
     (clone / "datasets" / web.ONE).write_bytes(b"x")
-    assert f"{web.ONE.split('/')[-1]} is not the published file: SHA-256 differs from" in refused(str(clone))
+    one = web.ONE.split("/")[-1]
+    assert f"{one} is not the published file: 1 bytes, not " in refused(str(clone))
+    (clone / "datasets" / web.ONE).write_bytes(bytes((small_release / web.ONE).stat().st_size))
+    assert f"{one} is not the published file: SHA-256 differs from" in refused(str(clone))
     (clone / "datasets" / web.ONE).unlink()
     assert f"{clone / 'datasets' / web.ONE} is missing" in refused(str(clone))
