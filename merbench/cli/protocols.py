@@ -55,6 +55,8 @@ def protocols(
 
 def _write_new(name: str | None, data: str | None, out: Path | None) -> None:
     """Write the protocol of a database as it is, and say what to mind about it."""
+    import shlex
+
     import yaml
 
     from merbench.contracts.errors import MerbenchError, unwritable
@@ -82,8 +84,8 @@ def _write_new(name: str | None, data: str | None, out: Path | None) -> None:
     typer.echo(f"{path}: {content['expected']['clips']} clips of {content['expected']['subjects']} subjects; {counts}")
     for line in minded:
         typer.echo(f"note: {line}")
-    shown = f"./{path}" if path.name == str(path) else path
-    typer.echo(f"next: merbench check-protocol {shown} --data {data}; merbench run svm-flow -p {shown} --data {data}")
+    shown, on = shlex.quote(f"./{path}" if path.name == str(path) else str(path)), shlex.quote(data)
+    typer.echo(f"next: merbench check-protocol {shown} --data {on}; merbench run svm-flow -p {shown} --data {on}")
 
 
 def _families_folded(lines: list[tuple[str, str]], family_of: "Callable[[str], str | None]") -> list[tuple[str, str]]:

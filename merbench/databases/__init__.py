@@ -40,9 +40,9 @@ def _database(entry: Entry, found: object) -> Database:
 
 
 def _known() -> dict[str, str]:
-    from merbench.databases.own.definitions import own_names
+    from merbench.databases.own.definitions import own_names, target
 
-    return _BUILTIN | {name: f"merbench.databases.own.definitions:{name}" for name in own_names()}
+    return _BUILTIN | {name: target(name) for name in own_names()}
 
 
 DATABASES: Registry[Database] = Registry("database", "merbench.databases", _known, _database)

@@ -67,9 +67,11 @@ def test_arrays_are_added_and_checked(done, refused, table, tmp_path):
     refused(*add, "--arrays", "x.npz", "--as", "{kind: flow, size: 28, channels: [u, v]}")
     for words in (("--arrays", "no.npz"), ("--frames", "no"), (), ("--frames", "frames", "--arrays", "x.npz"),
                   ("--frames", "frames", "--as", "{kind: flow}"), ("--arrays", "x.npz", "--as", "{kind: smell}"),
-                  ("--frames", "frames", "--column", "begin=x")):  # fmt: skip
+                  ("--frames", "frames", "--column", "begin=x"),
+                  ("--arrays", "x.npz", "--as", "null"), ("--arrays", "x.npz", "--cropped")):  # fmt: skip
         refused(*add, *words)
     refused("data", "add", "casme2")
+    refused("data", "add", "casme2", "frames", "--fps", "30")
     refused("data", "add", "My Lab", "--clips", table, "--frames", "frames")
 
 

@@ -1,5 +1,6 @@
 """``merbench data add``: register a copy of a database, or data of one's own."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,15 +51,20 @@ def add(
     if clips is not None or place is not None:
         if clips is None or place is None or path is not None or (frames and arrays):
             raise MerbenchError(f"data of your own: merbench data add {name} {_OWN}")
+        if arrays is not None:
+            _refuse({"--cropped": cropped, "--first-frame": first_frame != 1, "--fps": fps}, "needs --frames")
         options = {"columns": column or [], "cropped": cropped, "first_frame": first_frame, "fps": fps}
         source = _own({"name": name, "clips": clips.absolute(), "place": place.resolve()} | options, kind, bool(arrays))
     elif path is None:
         raise MerbenchError(f"merbench data add {name} PATH, the folder of your copy; or {_OWN}")
     else:
+        own = {"--as": kind, "--column": column, "--cropped": cropped, "--first-frame": first_frame != 1, "--fps": fps}
+        _refuse(own, f"is for data of your own: merbench data add {name} {_OWN}")
         source = register(name, path, corrections)
     typer.echo(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != source.folder:
-        typer.echo(f"note: this replaces {before.folder}; merbench data add {name} PATH restores that copy")
+        restore = "" if clips else f"; merbench data add {name} PATH restores that copy"
+        typer.echo(f"note: this replaces {before.folder}{restore}")
     if not corrections:
         typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=False)
@@ -68,13 +74,20 @@ def add(
         typer.echo(f"next: merbench protocols new --data {name}")
 
 
+def _refuse(given: Mapping[str, Any], why: str) -> None:
+    """Refuse options that would be ignored: name -> whether it is given."""
+    from merbench.contracts.errors import MerbenchError
+
+    for name in (name for name, value in given.items() if value):
+        raise MerbenchError(f"{name} {why}")
+
+
 def _own(content: dict[str, Any], kind: str | None, arrays: bool) -> "Source":
     """Check and register data of one's own."""
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.yamlfiles import read_value, validated
     from merbench.databases.own.definitions import OwnDefinition, register_own
     from merbench.databases.own.table import mapped_columns
-    from merbench.databases.registrations import unregister
     from merbench.prepare.arrays import check_release
 
     name, place = content["name"], content["place"]
@@ -85,15 +98,9 @@ def _own(content: dict[str, Any], kind: str | None, arrays: bool) -> "Source":
         raise MerbenchError("--as says what the arrays of --arrays are: frames need none")
     content["columns"] = mapped_columns(content["columns"])
     if arrays:
-        content["offers"] = read_value(kind) if kind else _features(name, place)
-    source = register_own(validated(OwnDefinition, content, f"database {name!r}"))
-    try:
-        if arrays:
-            check_release(source)
-    except MerbenchError:
-        unregister(name)
-        raise
-    return source
+        content["offers"] = read_value(kind) or {} if kind else _features(name, place)
+    definition = validated(OwnDefinition, content, f"database {name!r}")
+    return register_own(definition, check_release) if arrays else register_own(definition)
 
 
 def _features(name: str, place: Path) -> dict[str, Any]:

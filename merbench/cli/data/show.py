@@ -43,6 +43,7 @@ def show(
         source = looked_at or open_named(name, watcher)
         specs = declared(methods, watcher) if methods else {}
     clips = chosen_clips(source, clip)
-    target = out or Path(f"{source.name}{'' if clip is None else '-' + str(clips.iloc[0]['clip'])}.png")
+    of = "" if clip is None else "-" + str(clips.iloc[0]["clip"]).replace("/", "-")
+    target = out or Path(f"{source.name}{of}.png")
     write_picture(target, contact_sheet(source, clips, specs))
     typer.echo(f"{target}: {len(clips)} clip{'s' * (len(clips) > 1)} of {source.name}")

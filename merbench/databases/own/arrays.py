@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.contracts.action_units import read_coding
-from merbench.contracts.clips import IDENTITY, clip_table
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import Reading, Release
 from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import InputSpec
@@ -64,10 +64,7 @@ class _OwnArrays:
             values |= {name: cells[name] for name in ("onset", "apex", "offset")}
             values |= {"fps": float(cells["fps"]) if cells["fps"] else None, "aus": read_coding(cells["aus"])}
             made.append(values)
-        problems.check()
-        columns: dict[str, Any] = {name: [row[name] for row in made] for name in made[0]}
-        columns["aus"] = pd.Series(columns["aus"], dtype=object)  # so that None stays None
-        table = clip_table(pd.DataFrame(columns), str(definition.clips))
+        table = problems.table(made)
         return Reading(table, f"arrays in {definition.place.name}, table {definition.clips.name}")
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> Array:
@@ -97,12 +94,17 @@ def read_arrays(place: Path) -> dict[str, Array]:
     except DataError:
         raise
     except Exception as error:  # numpy and pyarrow raise anything on a damaged file
-        objects = "Object arrays" in str(error) or "allow_pickle" in str(error)
-        why = "it holds Python objects, which are not read: save arrays of numbers" if objects else str(error)
-        raise DataError(f"{place} can't be read as arrays: {why}") from error
+        raise DataError(f"{place} can't be read as arrays: {_why(error)}") from error
     if not found:
         raise DataError(f"{place} has no arrays: expected {_FORMS}")
     return found
+
+
+def _why(error: Exception) -> str:
+    """Say why NumPy or pyarrow can't read a file."""
+    if "Object arrays" in str(error):
+        return "it holds Python objects, which are not read: save arrays of numbers"
+    return "it is not a file of NumPy, or pickled" if "pickle" in str(error) else str(error)
 
 
 def _of_npz(place: Path) -> dict[str, Array]:
@@ -134,9 +136,13 @@ def _of_folder(place: Path) -> dict[str, Array]:
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place).as_posix()
         if path.suffix.lower() == ".npy":
-            found[name] = np.load(path, allow_pickle=False)
+            try:
+                found[name] = np.load(path, allow_pickle=False)
+            except Exception as error:
+                raise DataError(f"{path} can't be read as an array: {_why(error)}") from error
         elif path.suffix.lower() in _PICTURES and not path.name.startswith("."):
-            picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+            content = np.fromfile(path, np.uint8)
+            picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
             if picture is None:
                 raise DataError(f"{path} is not a readable picture")
             found[name] = picture[:, :, ::-1] if picture.ndim == 3 else picture  # OpenCV reads BGR

@@ -1,5 +1,6 @@
 """The definitions of databases of one's own, a file each in ``MERBENCH_HOME/own``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,6 +49,15 @@ def own_names() -> list[str]:
     return sorted(path.stem for path in (home() / "own").glob("*.json"))
 
 
+def target(name: str) -> str:
+    """Return where the registry finds the database of a definition: no other attribute of this module has such a name.
+
+    >>> target("my.data")
+    'merbench.databases.own.definitions:own/my/data'
+    """
+    return f"{__name__}:own/{name.replace('.', '/')}"
+
+
 def read_definition(name: str) -> OwnDefinition:
     """Read a definition; MerbenchError if it is damaged."""
     path = home() / "own" / f"{name}.json"
@@ -71,17 +81,22 @@ def _keep(definition: OwnDefinition) -> None:
     DATABASES.forget()
 
 
-def register_own(definition: OwnDefinition) -> Source:
-    """Read a database of one's own, and register it if that succeeds; MerbenchError, or DataError with all bad rows."""
+def register_own(definition: OwnDefinition, check: Callable[[Source], None] = lambda _: None) -> Source:
+    """Read and `check` a database of one's own, and register it if both succeed.
+
+    Raises MerbenchError, or DataError with all bad rows; what was registered by this name before is then kept.
+    """
     if definition.name in DATABASES.names() and definition.name not in own_names():
         raise MerbenchError(f"{definition.name} is a database that merbench knows: give your data another name")
     folder = definition.place if definition.place.is_dir() else definition.place.parent
-    found = _database_of(definition).read(folder).clips.dataset.unique()
-    titles = {name: definition.datasets.get(name, name) for name in sorted(found)}
+    database = _database_of(definition)
+    source = Source(database, folder, database.read(folder))
+    titles = {name: definition.datasets.get(name, name) for name in sorted(source.clips.dataset.unique())}
     if foreign := [name for name in titles if name != definition.name and name in _held_elsewhere(definition.name)]:
         raise MerbenchError(
             f"{definition.clips}: another database holds the dataset {foreign[0]!r}: rename yours in the table"
         )
+    check(source)
     _keep(definition.model_copy(update={"datasets": titles}))
     return register(definition.name, folder)
 
@@ -99,7 +114,9 @@ def _database_of(definition: OwnDefinition) -> Database:
 
 
 def __getattr__(name: str) -> Any:
-    """Return the database of a definition: the target ``merbench.databases.own.definitions:NAME`` of the registry."""
-    if name.startswith("__") or name not in own_names():
+    """Return the database of a definition, by its `target`."""
+    begin, _, rest = name.partition("/")
+    own = rest.replace("/", ".")
+    if begin != "own" or own not in own_names():
         raise AttributeError(name)
-    return _database_of(read_definition(name))
+    return _database_of(read_definition(own))

@@ -4,10 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from merbench.contracts.action_units import read_coding
-from merbench.contracts.clips import clip_table
 from merbench.contracts.databases import FrameDatabase, Reading
 from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
@@ -56,10 +53,7 @@ class _OwnFrames:
                 notes += own
         for number, other in overlapping(spans):
             problems.add(number, "the clip shares frames with another one", f"row {other}")
-        problems.check()
-        columns: dict[str, Any] = {name: [row[name] for row in made] for name in made[0]}
-        columns["aus"] = pd.Series(columns["aus"], dtype=object)  # so that None stays None
-        table = clip_table(pd.DataFrame(columns), str(definition.clips))
+        table = problems.table(made)
         kind = "cropped" if definition.cropped else "whole"
         return Reading(
             table, f"{kind} frames in {folder.name}, table {definition.clips.name}", notes, definition.cropped

@@ -3,9 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from merbench.contracts.errors import DataError
+from merbench.contracts.notes import shortened
 from merbench.databases.reading.trees import FolderContent, frames_and_strays, survey
 from merbench.databases.reading.videos import is_video
 
@@ -63,11 +65,12 @@ def _of(folder: Path, place: FolderContent) -> Iterator[str]:
 
 
 def named_place(folder: Path, path: str) -> str:
-    """Return the place that the column `path` names; DataError if it does not exist."""
+    """Return the place that the column `path` names; DataError if it does not exist below `folder`."""
     plain = path.replace("\\", "/").strip("/")
-    if (folder / plain).exists() or marked_pictures(folder / plain):
-        return plain
-    raise DataError(f"{plain} does not exist below {folder}")
+    with suppress(OSError):  # too long a name
+        if ".." not in plain.split("/") and ((folder / plain).exists() or marked_pictures(folder / plain)):
+            return plain
+    raise DataError(f"{shortened(plain)} does not exist below {folder}")
 
 
 def _key(name: str) -> str:

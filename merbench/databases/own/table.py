@@ -1,11 +1,14 @@
 """The table of a database of one's own: one row a clip, in CSV or Excel, checked row by row."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from merbench.contracts.action_units import read_coding
+from merbench.contracts.clips import clip_table
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.names import checked_name
 from merbench.databases.reading.sheets import Sheet, SheetForm, read_sheet
@@ -45,12 +48,17 @@ class Problems:
         """Add a row with the reason, the same for all such rows, and the detail of this one."""
         self._rows.setdefault(reason, []).append(f"{row} ({detail})" if detail else f"{row}")
 
-    def check(self) -> None:
-        """Refuse the table if there are any."""
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Return the clip table of the rows without errors; DataError if there are any errors, or no rows."""
+        if not self._rows and not rows:
+            raise DataError(f"{self.path} has no row with a clip: rows whose subject begins with # are ignored")
         if self._rows:
             said = [f"row{'s' * (len(rows) > 1)} {listed(rows, 20)}: {reason}" for reason, rows in self._rows.items()]
             count = len({row.split(" ")[0] for rows in self._rows.values() for row in rows})
-            raise DataError(f"{self.path}: {count} rows can't be used: {'; '.join(said)}")
+            raise DataError(f"{self.path}: {count} row{'s' * (count > 1)} can't be used: {'; '.join(said)}")
+        columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+        columns["aus"] = pd.Series(columns["aus"], dtype=object)  # so that None stays None
+        return clip_table(pd.DataFrame(columns), str(self.path))
 
 
 def mapped_columns(given: list[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from support.refusals import refusal
 
 from merbench.contracts.errors import DataError
 from merbench.contracts.specifications import KINDS
+from merbench.databases import DATABASES
 from merbench.databases.own.arrays import own_arrays
 from merbench.databases.own.definitions import OwnDefinition, register_own
 from merbench.prepare.arrays import check_release, prepare_input
@@ -59,10 +60,9 @@ def test_pictures_serve_a_declared_input_if_they_have_its_form(lab):
     flow = Flow(span="onset-apex", size=28, channels=("u", "v", "strain"), algorithm="tvl1", normalise="clip")
     source = register_own(defined(lab, lab / "images", spec=flow))
     assert prepare_input([source], source.clips, flow).batch().shape == (6, 28, 28, 3)
-    other = flow.model_copy(update={"size": 30})
-    source = register_own(defined(lab, lab / "images", spec=other))
-    line = refusal(check_release, source)
-    assert "input kind 'flow' found uint8 (28, 28, 3)" in line
+    other = defined(lab, lab / "images", spec=flow.model_copy(update={"size": 30}))
+    assert "input kind 'flow' found uint8 (28, 28, 3)" in refusal(register_own, other, check_release)
+    assert DATABASES.get("mine").card.offers == (flow,)  # as it was
 
 
 def test_wrong_arrays_are_refused_by_row(lab):
@@ -77,13 +77,17 @@ def test_wrong_arrays_are_refused_by_row(lab):
     np.savez(lab / "text.npz", **{name: np.array(["a"]) for name in named})
     np.save(lab / "rows.npy", VALUES)
     (lab / "half.npz").write_bytes((lab / "bad.npz").read_bytes()[:200])
-    (lab / "empty").mkdir()
+    for folder, content in {"empty/x.txt": b"", "torn/x.npy": b"1 2 3", "void/x.png": b""}.items():
+        (lab / folder).parent.mkdir()
+        (lab / folder).write_bytes(content)
     pd.DataFrame({"x": [1.0]}).to_parquet(lab / "nameless.parquet")
     for name, said in {
         "objects.npz": "it holds Python objects, which are not read",
         "text.npz": "the array is not of numbers",
         "rows.npy": "the rows of an .npy have no names: add a column path",
         "half.npz": "can't be read as arrays",
+        "torn": "x.npy can't be read as an array: it is not a file of NumPy",
+        "void": "x.png is not a readable picture",
         "empty": "has no arrays",
         "nameless.parquet": "lacks the column clip",
         "clips.csv": "expected .npz, .npy, .parquet",

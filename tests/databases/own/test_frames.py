@@ -39,6 +39,10 @@ def test_clips_are_found_as_folders_videos_and_marked_pictures(lab):
     assert open_registered("my-lab").clips.equals(source.clips)
     unregister("my-lab")
     assert "my-lab" not in DATABASES.names()
+    for name in ("home", "my.lab"):  # names that the registry could take for something else
+        register_own(own(lab).model_copy(update={"name": name}))
+        assert DATABASES.get(name).card.name == name
+        assert open_registered(name).clips.dataset.unique() == [name]
 
 
 def test_columns_are_mapped_and_further_ones_read(lab):
@@ -63,6 +67,8 @@ def test_the_template_names_every_column_and_is_empty(lab):
     (lab / "clips.csv").write_text(template() + "P1,clip 1,sad,3,8,15,,,,\n")
     definition = OwnDefinition(name="my-lab", clips=lab / "clips.csv", place=lab / "frames")
     assert register_own(definition).clips["clip"].tolist() == ["clip 1"]
+    (lab / "clips.csv").write_text(template())
+    assert "clips.csv has no row with a clip" in refusal(register_own, definition, error=DataError)
 
 
 #: Row, column and value -> what is said of the row.
@@ -86,7 +92,7 @@ WRONG = {
 def test_what_is_wrong_is_told_row_by_row_all_at_once(lab):
     for (row, column, value), said in WRONG.items():
         line = refusal(register_own, own(lab, changed(row, column, value)), case=said, error=DataError)
-        assert re.search(f"clips.csv: 1 rows can't be used: {said}", line), line
+        assert re.search(f"clips.csv: 1 row can't be used: {said}", line), line
     rows = [["", *ROWS[0][1:]], *ROWS[1:4], [*ROWS[4][:3], "soon", *ROWS[4][4:]], ["", *ROWS[5][1:]]]
     line = refusal(register_own, own(lab, rows), error=DataError)
     assert "clips.csv: 3 rows can't be used: rows 2, 7: no subject; row 6 ('soon'): the onset" in line
@@ -97,6 +103,8 @@ def test_what_is_wrong_is_told_row_by_row_all_at_once(lab):
         (None, "4+smile", None, None): "the action units are not readable",
         (None, None, "My Lab", None): "the dataset is not a name",
         (None, None, None, "p01/gone"): "p01/gone does not exist below",
+        (None, None, None, "../frames/p01/Clip_1"): "../frames/p01/Clip_1 does not exist below",
+        (None, None, None, "x" * 3000): "x… does not exist below",
         (None, None, None, "p04/Clip_1"): "the clip shares frames with another one",
     }.items():
         rows = [[*ROWS[0], *cells], *([*row, *[None] * 4] for row in ROWS[1:])]
