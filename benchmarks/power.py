@@ -10,12 +10,14 @@ import argparse
 import json
 from pathlib import Path
 
+from _pages import between_marks, write_pages
+
 from merbench.analysis.power import DIFFERENCES, power_of_counts
 from merbench.cli.power import clips_of
 from merbench.contracts.errors import MerbenchError
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.engine.plan.catalogue import protocol as find_protocol
-from methods import MARKS, markdown
+from methods import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "benchmarks/power.json", ROOT / "docs/power.md"
@@ -62,9 +64,7 @@ def main() -> None:
         kept[name] = measured(name)
         print(name, json.dumps(kept[name]), flush=True)
         KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    PAGE.write_text(f"{before}{begin}\n\n{table(kept)}\n\n{end}{after}", encoding="utf-8")
+    write_pages({PAGE: between_marks(PAGE, "power.py", table(kept))})
 
 
 if __name__ == "__main__":
