@@ -10,7 +10,7 @@ def test_power_of_the_committed_rows_and_of_assumed_ones(done):
         done("power", "--protocol", "megc2019", "svm-flow", "majority", "--seeds", "1", "--format", "json")
     )
     assert (found["rows"], found["assumed"], found["lift"]) == (["svm-flow", "majority"], False, [])
-    assert 0.01 < found["smallest"][0]["uf1"] < 0.2
+    assert 0.01 < found["smallest"][0]["uf1"] < 0.4
     says(done("power", "--protocol", "casme2-5"), "247 clips of 26 subjects | both rows are assumed")
 
 

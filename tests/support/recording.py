@@ -23,7 +23,7 @@ from merbench.engine.execute.jobs import Job, Observer
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.plan.runs import RunPlan
 from merbench.engine.plan.truths import keep, truths
-from merbench.records.model import CompleteFile, Failure, RunFile, RunKey
+from merbench.records.model import LONGEST_VARIANT, CompleteFile, Failure, RunFile, RunKey
 from merbench.records.outcome import FoldOutcome
 from merbench.records.predictions import prediction_table
 from merbench.records.read import RecordedRun
@@ -141,7 +141,7 @@ class Recorder:
         )  # fmt: skip
         folds_of = {fold.name: len(fold.test) for fold in split.folds}
         about = {"protocol": spec.name, "parts": spec.parts, "data": "toy-data", "folds": folds_of, **fields}
-        about |= {"sanity": True} if key.shuffled else {}
+        about |= {"variant": variant[:LONGEST_VARIANT]} | ({"sanity": True} if key.shuffled else {})
         shuffled = "-shuffled" * key.shuffled
         file = run_file(f"{method}-{spec.name}{shuffled}-s{seed}-{key.digest()[:10]}", key, **about)
         inputs = Inputs({}, len(rows))

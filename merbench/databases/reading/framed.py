@@ -8,6 +8,7 @@ dropped or changed silently: each excluded clip, and each value that differs fro
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from merbench.databases.reading.fitting import (
     settled_apex,
 )
 from merbench.databases.reading.layouts import TreeForm, clip_folders, find_trees, is_crop
-from merbench.databases.reading.trees import FolderContent, frames_and_strays
+from merbench.databases.reading.trees import FolderContent, frames_and_strays, survey
 from merbench.databases.reading.unread import unread
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
@@ -111,7 +112,7 @@ class FramedDatabase(ABC):
         if not trees:
             raise DataError(
                 f"{folder}: no clip folders such as {self.tree.example} were found there or up to three levels below"
-                f"{unread(folder, places)}; give the folder of your copy of {self.card.title}"
+                f"{unread(folder, _everywhere(folder))}; give the folder of your copy of {self.card.title}"
             )
         tree, notes = trees[0], list[Note]()
         if len(trees) > 1:
@@ -304,3 +305,10 @@ def _commonest(notes: Sequence[Note]) -> str:
     (reason, count), *_ = Counter(note.text for note in excluded).most_common(1)
     first = next(note for note in excluded if note.text == reason)
     return f"{reason} ({count} of {len(excluded)} excluded), such as {first.about} {first.detail}".strip()
+
+
+def _everywhere(folder: Path) -> list[FolderContent]:
+    """Return the content of a folder and of all folders up to three levels below; nothing if there are too many."""
+    with suppress(DataError):
+        return list(survey(folder, lambda _: False))
+    return []
