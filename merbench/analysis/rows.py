@@ -22,7 +22,7 @@ from merbench.records.published import published
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
 from merbench.scoring.metrics import unweighted_f1
-from merbench.scoring.permutation import below_the_best
+from merbench.scoring.permutation import MOST_ROWS, below_the_best
 from merbench.scoring.table import PartScore
 
 #: The fields of a row in JSON and CSV, in order.
@@ -159,7 +159,7 @@ def measured_rows(
     if cache:
         make_room(cache)
     ranked = [_tested(list(group)) for _, group in groupby(rows, key=lambda row: row.comparable)]
-    return [row for group in ranked for row in group], notes + _apart(ranked)
+    return [row for group in ranked for row in group], notes + _untested(ranked) + _apart(ranked)
 
 
 def unscored_rows(runs: Iterable[RecordedRun], older: bool = False) -> tuple[list[Row], list[str]]:
@@ -212,11 +212,20 @@ def scored(row: Row, cache: Path | None = None) -> Row:
 def _tested(rows: list[Row]) -> list[Row]:
     """Hold the rows of one group, best first, against the best of them; those without rank are excluded."""
     fit = [row for row in rows if row.ranked]
-    if rows[0].runs[0].file.task != "classification" or len(fit) < 2:
+    if rows[0].runs[0].file.task != "classification" or not 1 < len(fit) <= MOST_ROWS:
         return rows
     p = below_the_best(np.stack([row.by_subject for row in fit if row.by_subject is not None]), 0, unweighted_f1)
     tested = [replace(row, p_best=float(value)) for row, value in zip(fit[1:], p[1:], strict=True)]
     return [fit[0], *tested, *rows[len(fit) :]]
+
+
+def _untested(groups: list[list[Row]]) -> list[str]:
+    """Say in which groups there are too many rows for the test against the best one."""
+    counts = [(rows[0].runs[0].file.protocol, sum(row.ranked for row in rows)) for rows in groups]
+    most = f"at most {MOST_ROWS} are tested against the best one: name fewer methods"
+    return [
+        f"{protocol}: {count} rows are ranked together, and {most}" for protocol, count in counts if count > MOST_ROWS
+    ]
 
 
 def _apart(groups: list[list[Row]]) -> list[str]:

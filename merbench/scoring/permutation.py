@@ -25,6 +25,8 @@ from merbench.scoring.metrics import Counts
 RESAMPLES = 10_000
 #: Adjusted p-values below this are significant.
 SIGNIFICANT = 0.05
+#: More rows of one table are not tested: 50 have 1,225 pairs, which take some seconds.
+MOST_ROWS = 50
 #: Differences that are equal up to the rounding of their sums count as equal.
 ROUNDING = 1e-9
 

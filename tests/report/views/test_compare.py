@@ -315,6 +315,16 @@ def test_rows_significantly_below_the_best_are_marked(record):
     assert {name: row["p_best"] for name, row in full_of(record).items()} == p
 
 
+def test_more_rows_than_can_be_tested_are_ranked_without_a_test(record, answers, right, wrong, monkeypatch):
+    for name, given in (("one", answers), ("two", right), ("three", wrong)):
+        record(given, method=name)
+    assert all(row.p_best is not None for row in record.rows()[0][1:])
+    monkeypatch.setattr("merbench.analysis.rows.MOST_ROWS", 2)
+    rows, notes = record.rows()
+    assert [(row.ranked, row.p_best) for row in rows] == [(True, None)] * 3
+    assert any(note.startswith("toys: 3 rows are ranked together, and at most 2 are tested") for note in notes)
+
+
 def test_sanity_rows_come_last_without_rank_place_or_test(record, answers, right, wrong):
     record(answers, method="a")
     record(wrong, method="b")
