@@ -27,7 +27,7 @@ def power(
         argument("Two rows, as explain names them (default: the two best that are ranked together).", "[A B]"),
     ] = None,
     data: OnlyData = None,
-    seeds: Annotated[str, option("--seeds", "Seeds of each row, such as 1,3,5.", "N,N")] = "1,3,5,10",
+    seeds: Annotated[str | None, option("--seeds", "Seeds of each recorded row (default: 1,3,5,10).", "N,N")] = None,
     assumed: Annotated[bool, flag("--assumed", "Assume two rows, even where some are recorded.")] = False,
     format: Format = "table",
     results: Results = None,
@@ -43,7 +43,7 @@ def power(
     from merbench.report.views.power import power_report
 
     one_of(format, "--format", FORMATS)
-    many = numbers(seeds, "--seeds")
+    many = numbers(seeds or "1,3,5,10", "--seeds")
     if not all(1 <= each <= _MOST_SEEDS for each in many):
         raise MerbenchError(f"--seeds {seeds!r}: expected numbers of seeds from 1 to {_MOST_SEEDS}")
     if rows and (len(rows) != 2 or assumed):
@@ -58,6 +58,9 @@ def power(
     for problem in known.problems + runs.problems:
         typer.echo(problem, err=True)
     pair = None if assumed else _two_rows(runs, rows or [])
+    if pair is None and seeds:
+        said = "the seeds of assumed rows are not known: leave it out, or record two rows"
+        raise MerbenchError(f"--seeds {seeds}: {said}")
     if pair is None:
         print_as(power_report(spec.name, power_of_counts(spec, clips_of(spec))), format)
         return

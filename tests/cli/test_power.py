@@ -18,5 +18,5 @@ def test_wrong_calls_are_refused(all_refused):
     all_refused(
         "power -p megc2019 svm-flow|power -p megc2019 svm-flow majority --assumed|power -p megc2019 --seeds 0|"
         "power -p megc2019 svm-flow svm-flaw|power -p megc2019 --format pdf|power -p casme2-au|power -p dfme-7|"
-        "power -p megc2091|power -p megc2019 svm-flow majority --seeds 1 --data nowhere"
+        "power -p megc2091|power -p casme2-5 --seeds 3|power -p megc2019 svm-flow majority --seeds 1 --data nowhere"
     )
