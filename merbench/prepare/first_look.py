@@ -21,7 +21,7 @@ class _FirstLook:
         return False
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
-        raise NotImplementedError
+        raise DataError(f"{folder} has no table of clips: merbench data add NAME --clips TABLE --frames DIR")
 
     def frames(self, folder: Path, path: str) -> dict[int, Path]:
         return frames_at(folder / path, 1)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-#: Pixels of the smallest image of which a pixel is left behind the second pooling.
+#: Pixels of the smallest image: the second pooling leaves one pixel of it.
 SMALLEST = 16
 
 
