@@ -12,7 +12,7 @@ setup(
         "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
         "merbench.methods": ["**/*"],  # all that is part of a method's code digest: weights, lists, nested folders
         "merbench.protocols": ["*.yaml", "*.bib", "families/*.yaml", "lists/*.csv"],
-        "merbench.results": ["*.md", "*.yaml", "published/*", "leaderboard/*/*/*", "audits/*/*"],
+        "merbench.results": ["*.md", "*.yaml", "*.csv", "published/*", "leaderboard/*/*/*", "audits/*/*"],
     },
     # Hidden files and caches, wherever they lie; * matches across folders here.
     exclude_package_data={"merbench.methods": [".*", "*/.*", "*__pycache__*", "*.pyc"]},

@@ -9,7 +9,9 @@ def test_files_and_functions_fit_their_limits():
 
 
 def test_public_classes_are_few_and_have_names_of_their_own():
-    assert len(size.public_classes()) <= 170  # 178 before the rooms, 130 after; readers, own data, the site and submissions have added
+    assert (
+        len(size.public_classes()) <= 170
+    )  # 178 before the rooms, 130 after; readers, own data, the site and submissions have added
     assert size.homonyms() == []
 
 

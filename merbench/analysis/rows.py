@@ -21,6 +21,7 @@ from merbench.records.model import RunFile
 from merbench.records.published import published
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
+from merbench.records.states import State, state_of
 from merbench.scoring.metrics import unweighted_f1
 from merbench.scoring.permutation import MOST_ROWS, below_the_best
 from merbench.scoring.table import PartScore
@@ -84,6 +85,16 @@ class Row:
         return list(dict.fromkeys([*(reason for run in self.runs for reason in unranked(run)), *self.undeclared]))
 
     @property
+    def state(self) -> State:
+        """How far a committed row was verified; see :mod:`merbench.records.states`."""
+        return state_of(self.runs)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether all its folds were run without test labels, data and network in reach (``run --isolated``)."""
+        return all(run.mark is not None and run.mark.isolated for run in self.runs)
+
+    @property
     def balanced(self) -> bool | None:
         """Whether it balances the classes, by its settings or its name; None if that is not known."""
         file = self.runs[0].file
@@ -116,6 +127,8 @@ class Row:
         shared |= {"warnings": file.warnings} if file.warnings else {}
         shared |= {"not_ranked": self.unranked} if self.unranked else {}
         shared |= {"balanced": self.balanced, "tries": self.tries} if self.tries else {}
+        shared |= {"state": self.state.text} if self.state.word else {}
+        shared |= {"isolated": True} if self.isolated else {}
         return [
             _ordered(shared | figures_of(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
             for part, score in ((part, self.scores.get(part)) for part in self.parts)
@@ -189,6 +202,7 @@ def _against_declared(rows: list[Row], declared: Declared) -> list[Row]:
         if row.runs[0].origin == "leaderboard":
             reasons += ["not a declared row"] * (not declared.includes(file))
             reasons += ["one seed of a random method"] * (len(row.runs) == 1 and not file.deterministic)
+            reasons += filter(None, [row.state.unranked])
         found.append(replace(row, tries=tries[group(row)], undeclared=tuple(reasons)))
     return found
 
@@ -202,6 +216,8 @@ def scored(row: Row, cache: Path | None = None) -> Row:
     status = "complete" if all(run.complete for run in row.runs) else "failed" if failed else "partial"
     remarks = _remarks(row.runs)
     remarks += [f"not ranked: {reason}" for reason in row.unranked] * (not file.sanity)
+    remarks += ["its folds were run without test labels, data and network in reach"] * row.isolated
+    remarks += [f"{row.state.text}: {row.state.found}"] * bool(row.state.found)
     remarks += [] if file.sanity else _unseen(file, scores)  # the rows above a sanity row say it
     folds = min(run.folds for run in row.runs)
     for run in row.runs:

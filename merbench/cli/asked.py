@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ORDER = (
     "methods", "method", "protocol", "data", "seeds", "config", "settings", "only", "beside", "select", "folds",
     "keep_epochs", "diagnose", "sanity", "existing", "format", "workers", "gpus", "folds_per_gpu", "pack", "executor",
-    "ray_address", "dry_run", "tracking_uri", "results",
+    "isolated", "ray_address", "dry_run", "tracking_uri", "results",
 )  # fmt: skip
 #: Those that change no figure of a table.
 _NO_FIGURE = frozenset(_ORDER[_ORDER.index("existing") : _ORDER.index("results")])
@@ -34,6 +34,7 @@ _SELECT = (
 )
 _WORKERS = "Folds in parallel (default: 1; with Ray or several GPUs, one per CPU)."
 _PACK = "Folds trained together in one process, for methods that support it (default: 1)."
+_ISOLATED = "Run each fold in a process of its own without test labels, data, results or network (docs/submitting.md)."
 _MLFLOW = "MLflow server that mirrors the records, or none (default: MLFLOW_TRACKING_URI, else files in --results)."
 TrackingUri = Annotated[str | None, option("--tracking-uri", _MLFLOW, "URI")]
 
@@ -67,6 +68,7 @@ class _GridOptions:
     ray_address: Annotated[
         str | None, option("--ray-address", "A running Ray cluster; see docs/many-workers.md.", "HOST:PORT")
     ] = None
+    isolated: Annotated[bool, flag("--isolated", _ISOLATED)] = False
     dry_run: Annotated[bool, flag("--dry-run", "List recorded and missing folds; prepare the data, train nothing.")] = (
         False
     )

@@ -42,12 +42,18 @@ def workforce(options: "RunOptions | AblateOptions") -> "Start":
         raise MerbenchError(f"--executor serial trains one fold at a time in one process: {asked[0]} needs ray")
     if gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for methods, and for the choice of a configuration without a GPU
+    _check_isolated(options, asked)
     sharing = int(folds_per_gpu) if folds_per_gpu not in (None, "auto") else None
 
     @contextmanager
     def started(plans: "Sequence[RunPlan]") -> Iterator["Executor"]:
         from merbench.engine import environment
 
+        if options.isolated:
+            from merbench.engine.execute.apart import IsolatedExecutor
+
+            yield IsolatedExecutor()
+            return
         several = any(plan.task.device != "cpu" for plan in plans) and environment.gpus() > 1
         if (executor or ("ray" if several else "serial")) == "serial":
             from merbench.engine.execute.jobs import Executor
@@ -60,3 +66,11 @@ def workforce(options: "RunOptions | AblateOptions") -> "Start":
             yield found
 
     return started
+
+
+def _check_isolated(options: "RunOptions | AblateOptions", asked: list[str]) -> None:
+    """Refuse what processes of their own do not offer."""
+    asked = [*asked, *(["--diagnose"] if options.diagnose else []), *(["--pack"] if options.pack else [])]
+    if options.isolated and (asked or options.executor == "ray"):
+        word = next(iter(asked), "--executor ray")
+        raise MerbenchError(f"--isolated runs one fold at a time in a process of its own: leave out {word}")

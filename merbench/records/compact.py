@@ -70,6 +70,7 @@ def _merged(folder: RunFolder, run: RunFile, truth: pd.DataFrame) -> tuple[pd.Da
         "clips": len(table),
         "seconds": round(sum(record.seconds["total"] for record in records), 3),
         "mixed": _mixed(records),
+        "isolated": all(record.isolated for record in records),
         "read": {path: sha256 for record in records for path, sha256 in record.read.items()},
     }
 
@@ -80,6 +81,7 @@ def _mixed(records: Sequence[FoldRecord]) -> list[str]:
     for record in records:
         facts = {**record.packages, **record.hardware, "device": record.device, "threads": record.threads}
         facts["packed folds"] = record.packed > 1
+        facts["isolation"] = record.isolated
         for name, value in facts.items():
             found.setdefault(name, set()).add(value)
     return sorted(name for name, values in found.items() if len(values) > 1)

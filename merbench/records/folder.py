@@ -46,7 +46,7 @@ DIAGNOSTICS = "diagnostics.npz"
 #: Fields of a fold's record that are those of its outcome.
 _AS_COMPUTED = (
     "fold", "clips", "train_clips", "peak_memory_mb", "peak_gpu_memory_mb", "threads", "device", "packed", "packages",
-    "hardware", "selected_epoch", "failure", "read",
+    "hardware", "selected_epoch", "failure", "read", "isolated",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from merbench.contracts.cards import Task
 from merbench.contracts.citations import Remark
@@ -129,6 +129,7 @@ class FoldRecord(_File):
     was selected, ``fit``, ``predict``, ``diagnose`` if requested, and ``total``. Peaks, in MiB, are of resident memory
     of the process so far, and of torch's memory on the fold's GPU (None on the CPU). `packed` folds were trained
     together in one program, this one included: times are then an equal share, peaks of memory those of all of them.
+    `isolated` folds were run in a process of their own without test labels, data, results and network.
     `read` are files that the method read from outside its folder -> SHA-256; they are in no key. `train_clips` is 0 in
     imported runs, whose training was not seen.
     """
@@ -147,6 +148,7 @@ class FoldRecord(_File):
     packed: int = 1
     packages: dict[Remark, Remark]
     hardware: dict[str, Any]
+    isolated: bool = Field(default=False, exclude_if=lambda value: not value)
     read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
     selected_epoch: int | None = None
     epochs: bool
@@ -160,8 +162,8 @@ class CompleteFile(_File):
     """``complete.json``: the commit mark of a complete run, with the checksum of its ``predictions`` file.
 
     `run_digest` is that of ``run.json``, see :meth:`RunFile.digest`; None in rows committed before this field existed.
-    `read` are the files that the method read from outside its folder in any fold. `epochs_sha256` is that of
-    ``epochs.npz``, which a row of the leaderboard may have.
+    `isolated` says that all folds were, `read` are the files that the method read from outside its folder in any fold.
+    `epochs_sha256` is that of ``epochs.npz``, which a row of the leaderboard may have.
     """
 
     run_id: _Name
@@ -173,5 +175,45 @@ class CompleteFile(_File):
     clips: int = Field(ge=1)
     seconds: float
     mixed: Annotated[list[Remark], Field(max_length=200)]
+    isolated: bool = Field(default=False, exclude_if=lambda value: not value)
     read: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
     finished: Remark
+
+
+class Verification(_File):
+    """``verification.json``: how far a row was verified, by whom and when; see :mod:`merbench.records.states`.
+
+    `sha256` is that of the predictions it is about. `folds` of all were run again, `isolated` in processes without
+    labels, data and network; `agreement` of their predictions with the row's. `reasons` are why the row failed, and
+    what was pointed out.
+    """
+
+    run_id: _Name
+    key_digest: Remark
+    sha256: Remark
+    state: Literal["failed", "claimed", "consistent", "rerun", "verified"]
+    folds: int = Field(default=0, ge=0)
+    of: int = Field(ge=1)
+    isolated: bool = False
+    agreement: Literal["", "bitwise", "within tolerance"] = ""
+    reasons: _Remarks = []
+    by: Remark
+    when: Remark
+    merbench: Remark
+    git_commit: Remark | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Verification":
+        if self.state == "verified" and not (self.isolated and self.folds == self.of and self.agreement):
+            raise ValueError("verified are rows whose folds were all run again, isolated, and agree")
+        if self.state == "rerun" and not (self.folds and self.agreement):
+            raise ValueError("rerun are rows with folds that were run again, and agree")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The state with its numbers: ``rerun (5 of 68 folds), not isolated, bitwise``."""
+        if self.state not in ("rerun", "verified"):
+            return self.state
+        folds = f" ({self.folds} of {self.of} folds)" if self.state == "rerun" else ""
+        return f"{self.state}{folds}{', not isolated' * (not self.isolated)}, {self.agreement}"

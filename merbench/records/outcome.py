@@ -17,8 +17,9 @@ class FoldOutcome:
     `packages`, `hardware` and peaks of memory are those of the process that ran the fold, which may differ from the one
     that records it; `peak_gpu_memory_mb` is None on a CPU. `predictions` is a table of
     :func:`merbench.records.predictions.prediction_table`; `packed` the number of folds trained together, this one
-    included; `epochs_asked` that predictions after each epoch were requested; `undiagnosed` the reason for missing
-    diagnostics; `read` the files that the method read from outside its folder -> SHA-256.
+    included; `isolated` that it was run without test labels, data and network in reach; `epochs_asked` that
+    predictions after each epoch were requested; `undiagnosed` the reason for missing diagnostics; `read` the files that
+    the method read from outside its folder -> SHA-256.
 
     `epochs`, (n_epochs, n_clips, n_outputs), are the scores of the test clips after each epoch, rows as in
     `predictions`; the last one is the end of training. `inner`, (n_epochs,), is the inner training by which the epoch
@@ -48,6 +49,7 @@ class FoldOutcome:
     threads: int = 1
     device: str = "cpu"
     epochs_asked: bool = False
+    isolated: bool = False
 
     @property
     def selected_epoch(self) -> int | None:

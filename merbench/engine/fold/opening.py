@@ -49,6 +49,8 @@ class FoldTask:
         Datasets that share their people, see :func:`merbench.contracts.databases.persons`.
     label : str
         What messages call the method.
+    as_given : bool
+        The test clips of a fold are given in the order that they have in it: whoever made the fold drew it.
     kept : Path, optional
         Folder of pretraining that all folds of a run share, named by what it depends on; see
         :mod:`merbench.engine.fold.pretraining`. None: nothing is kept.
@@ -73,6 +75,7 @@ class FoldTask:
     same_people: Mapping[str, str] = field(default_factory=dict)
     label: str = "the method"
     kept: Path | None = None
+    as_given: bool = False
 
 
 def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> Opened:
@@ -82,7 +85,8 @@ def open_fold(task: FoldTask, fold: Fold, subset: Fold) -> Opened:
     """
     # Random order, independent of subject and label; the same for every method, so that ablations are paired.
     order = np.random.default_rng(derived_seed(fold_seed(task, fold), "test-order"))
-    test_rows = order.permutation(subset.test)
+    given = task.as_given and subset.test is fold.test
+    test_rows = subset.test if given else order.permutation(subset.test)
     shown = task.inputs if task.au_labels_at_test else task.inputs.without_labels()
     train = TrainingData(
         _training_inputs(task, fold, subset),

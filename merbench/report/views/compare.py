@@ -23,10 +23,11 @@ SANITY_LEGEND = (
     "that a method recognises motion."
 )
 #: Columns where rows were declared before they were run.
-_DECLARED = ("Balanced", "Tries")
+_DECLARED = ("Balanced", "Tries", "State")
 DECLARED_LEGEND = (
     "Committed rows are ranked and tested if they were declared before they were run (results/declared.yaml). Tries: "
-    "rows of the same method. Balanced: classes are weighted; compare families within like balancing."
+    "rows of the same method. Balanced: classes are weighted; compare families within like balancing. State: how far a "
+    "committed row was verified (docs/submitting.md); recorded are rows of merbench's maintainers."
 )
 PUBLISHED = "Published figures of the same protocol: not reproduced here, not ranked; see notes"
 
@@ -104,7 +105,9 @@ def _lines(rows: Sequence[Row]) -> list[list[Cell]]:
         cells = [_placed(row, part, figure, best[part, figure] if index in rank else []) for part, figure in best]
         last = text_cells(number(full.acc if full else None), *counts(row))
         if _declared(rows):
-            last += text_cells({True: "yes", False: "no", None: NONE}[row.balanced], row.tries or NONE)
+            last += text_cells(
+                {True: "yes", False: "no", None: NONE}[row.balanced], row.tries or NONE, row.state.text or NONE
+            )
         lines.append([*text_cells(rank.get(index, NONE), row.label), *cells, *last])
     return lines
 

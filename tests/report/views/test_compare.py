@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
 from itertools import cycle
 
@@ -20,6 +21,7 @@ from merbench.records.declared import Declared
 from merbench.records.entries import write_entry
 from merbench.records.read import RecordedRun, read_run
 from merbench.records.select import read_entries, read_leaderboard, read_runs
+from merbench.records.states import FILE, State, state_of
 from merbench.report.views.compare import best_two, comparison, groups, ranks
 from merbench.report.write import write
 
@@ -228,7 +230,7 @@ def test_committed_rows_are_ranked_if_they_were_declared(record, answers, right,
     record(right, method="single")
     record(right, method="sure", deterministic=True, selection="inner")
     for run in read_runs(record.results):
-        write_entry(run, tmp_path / "committed")
+        verified(write_entry(run, tmp_path / "committed"))
     record(right, method="own")
     runs = hold_all(read_entries(tmp_path / "committed") + read_runs(record.results).where(method="own"), truths())
     declared = Declared(primary=("sure", "random", "single"))
@@ -244,10 +246,52 @@ def test_committed_rows_are_ranked_if_they_were_declared(record, answers, right,
         key = run_key("sure", config=config | {"epochs": 3})
         assert replace(rows[0], runs=[RecordedRun(run_file("sure", key, **ABOUT), None)]).balanced
     table = comparison(rows).tables[0]
-    assert [column.title for column in table.columns][-2:] == ["Balanced", "Tries"]
+    assert [column.title for column in table.columns][-3:] == ["Balanced", "Tries", "State"]
     assert "single [leaderboard]: not ranked: one seed of a random method" in notes_of(comparison(rows))
     assert "declared.yaml" in "".join(table.legend)
     assert {row.tries for row in measured_rows(runs)[0]} == {None}
+
+
+def verified(entry, state="verified", **fields):
+    """Keep beside an entry that it was verified, or another state."""
+    mark = json.loads((entry / "complete.json").read_text(encoding="utf-8"))
+    about = {name: mark[name] for name in ("run_id", "key_digest", "sha256")}
+    agrees = {"agreement": "bitwise", "isolated": True, "folds": 3} if state in ("rerun", "verified") else {}
+    who = {"by": "A maintainer", "when": "2026-11-29T20:00:00", "merbench": "0.1.0"}
+    content = about | {"state": state, "of": 3} | agrees | who | fields
+    (entry / FILE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_committed_rows_show_how_far_they_were_verified(record, answers, tmp_path):
+    drawn = {"state": "rerun", "folds": 2, "isolated": False}
+    states = {
+        "plain": ({}, "claimed", False),
+        "files": ({"state": "consistent"}, "consistent", False),
+        "drawn": (drawn, "rerun (2 of 3 folds), not isolated, bitwise", True),
+        "whole": ({"agreement": "within tolerance"}, "verified, within tolerance", True),
+        "wrong": ({"state": "failed", "reasons": ["other predictions"]}, "failed", False),
+        "other": ({"sha256": "0" * 64}, "claimed", False),
+        "alone": ({"state": "verified", "isolated": False}, "claimed", False),
+        "parts": ({"state": "verified", "folds": 2}, "claimed", False),
+    }  # fmt: skip
+    for name, (fields, _, _) in states.items():
+        entry = write_entry(read_run(record(answers, method=name, deterministic=True)), tmp_path / "board")
+        if fields:
+            verified(entry, **fields)
+    held = hold_all(read_entries(tmp_path / "board"), truths())
+    rows, _ = measured_rows(held, declared=Declared(primary=tuple(states)))
+    assert {row.label: (row.state.text, row.ranked) for row in rows} == {
+        name: (text, ranked) for name, (_, text, ranked) in states.items()
+    }
+    report = comparison(rows)
+    assert {record["method"]: record["state"] for record in report.records} == {n: s[1] for n, s in states.items()}
+    notes = notes_of(report)
+    assert "wrong: failed: by A maintainer, 2026-11-29, merbench 0.1.0; other predictions" in notes
+    assert "plain: not ranked: claimed, not verified" in notes
+    assert f"other: claimed: {FILE} is about other files: verify it again" in notes
+    seeds = [run for run in held if run.file.method in ("drawn", "files")]
+    assert state_of(seeds).word == "consistent"  # the least of its seeds
+    assert state_of([read_run(record(answers, method="mine"))]) == State()
 
 
 def test_rows_of_different_data_and_settings_have_different_names(record, answers, right):
