@@ -47,6 +47,11 @@ class _Pace:
         total._started = min(pace._started for pace in paces if pace._begun)
         return total
 
+    @property
+    def of(self) -> int:
+        """How many there are in all."""
+        return self.recorded + self.pending
+
     def count(self, outcome: FoldOutcome) -> None:
         """Count a fold."""
         self.begin()
@@ -131,7 +136,7 @@ class PreparationDisplay:
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Move the line of `what`, or begin it; elsewhere than on a terminal speak now and then, and at the end."""
-        if what not in self._lines:
+        if what not in self._lines or self._lines[what][1].of != total:  # the same input of further clips
             pace = _Pace(done, total - done, self._unit)
             self._lines[what] = (self._bars.add_task(shown(what), total=total, completed=done, pace=pace), pace)
             self._spoken = time.monotonic()

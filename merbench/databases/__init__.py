@@ -22,6 +22,7 @@ _BUILTIN = {
     "smic-nir": "merbench.databases.readers.smic_nir:DATABASE",
     "smic-vis": "merbench.databases.readers.smic_vis:DATABASE",
     "synthetic-full": "merbench.synthetic.database:FULL_DATABASE",
+    "synthetic-layouts": "merbench.synthetic.database:LAYOUTS_DATABASE",
     "synthetic-macro": "merbench.synthetic.macro:DATABASE",
     "synthetic-small": "merbench.synthetic.database:SMALL_DATABASE",
 }

@@ -1,5 +1,6 @@
 """Which clips a protocol uses, and how each is labelled."""
 
+import shlex
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def _classes(protocol: ProtocolSpec, clips: pd.DataFrame) -> "pd.Series[str]":
         what = "emotions" if protocol.labels == "emotion" else "objective classes"
         raise DataError(
             f"protocol {protocol.name} neither maps nor leaves out the {what} {listed(words)} "
-            f"({len(unknown)} clips, first {clip_names(unknown)[0]})"
+            f"({len(unknown)} clips, first {clip_names(unknown)[0]}): do so in a copy of it, "
+            f"merbench protocols {shlex.quote(protocol.known_as)} prints it"
         )
     return found
 

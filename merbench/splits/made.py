@@ -19,6 +19,7 @@ from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.protocols import DatasetRule, Exclusion, ProtocolSpec, load_protocol
 from merbench.contracts.yamlfiles import load_yaml_model, validated
 from merbench.databases import DATABASES
+from merbench.databases.readers.identity import READERS
 
 TRANSDUCTIVE = "-transductive"
 
@@ -132,7 +133,12 @@ def crossed(name: str) -> ProtocolSpec:
         said = f"train on {listed(titles[x] for x in sides[0])}, test on {listed(titles[x] for x in sides[1])}"
     else:
         said = f"each of {listed(titles[x] for x in names)} is held out once"
-    names, mapped = sorted(names), _megc2019().datasets  # as there, so that its release can be used
+    for each in names:
+        if each in READERS and not {*READERS[each].emotions} & {word for words in VALENCE.values() for word in words}:
+            raise MerbenchError(
+                f"protocol {name!r}: {titles[each]} has no emotions, only {listed(READERS[each].emotions)}"
+            )
+    names, mapped = sorted(names), _shipped("megc2019").datasets  # as there, so that its release can be used
     content = {
         "name": re.sub(r"[^a-z0-9.-]", "-", f"{kind}-{'-to-'.join(joined)}"),
         "title": f"Databases crossed: {said}",
@@ -152,11 +158,18 @@ def crossed(name: str) -> ProtocolSpec:
 
 
 @lru_cache
-def _megc2019() -> ProtocolSpec:
-    return load_protocol(Path(str(files("merbench.protocols"))) / "megc2019.yaml")
+def _shipped(name: str) -> ProtocolSpec:
+    return load_protocol(Path(str(files("merbench.protocols"))) / f"{name}.yaml")
 
 
 def _left_out(dataset: str) -> list[Exclusion]:
-    if dataset in _megc2019().datasets:
-        return [entry for entry in _megc2019().left_out if entry.dataset == dataset and entry.emotions]
-    return [Exclusion(dataset=dataset, emotions=NO_VALENCE, reason="no valence is given to them")]
+    megc2019 = _shipped("megc2019")
+    if dataset in megc2019.datasets:
+        return [entry for entry in megc2019.left_out if entry.dataset == dataset and entry.emotions]
+    found = [Exclusion(dataset=dataset, emotions=NO_VALENCE, reason="no valence is given to them")]
+    if dataset == "4dme":
+        found += [entry for entry in _shipped("4dme-5").left_out if any("+" in word for word in entry.emotions)]
+    words = READERS[dataset].emotions if dataset in READERS else ()
+    if macro := tuple(word for word in words if word.startswith("macro-")):
+        found.append(Exclusion(dataset=dataset, emotions=macro, reason="macro-expressions are for pretraining"))
+    return found

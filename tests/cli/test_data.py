@@ -151,6 +151,7 @@ def test_wrong_arguments_of_data_are_refused(all_refused, refused, added, tmp_pa
         casme2 --out no/such/folder/clip.png"""
     all_refused("|".join(f"data show {words}" for words in show.split("|")))
     made = "tiny | small --table vague | small --colour red | small --strength 2 | small --pixels 5 | small --seed 3"
+    made += " | --layout casme9 | --layout casme3 | --frames 3 | --layout all --table ambiguous --out no"
     all_refused("|".join(f"data synthesize {words}" for words in made.split("|")))
     all_refused("data list --prune")
     # A folder that holds something else is never written into.

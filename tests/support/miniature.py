@@ -10,8 +10,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import openpyxl
 import xlwt
+
+from merbench.synthetic.copies import write_book
+from merbench.synthetic.layouts import LAYOUTS
 
 Grid = list[list[Any]]
 
@@ -45,7 +47,7 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
     "casme": (
         "casme.xlsx",
         [
-            ["Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None, "AU", "Emotion"],
+            LAYOUTS["casme"].sheets[0].header,
             [1, "EP41_5", None, 12, 14, 15, 18, None, 4, "tense"],
             [7, "EP42_1f", None, 9, 10, None, 13, None, "1+2", "Surprise"],
         ],
@@ -67,7 +69,7 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
     "casme3": (
         "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
         [
-            ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"],
+            LAYOUTS["casme3"].sheets[0].header,
             ["spNO.1", "a", "4", "6", "9", "4+7", "III", "disgust"],
             ["spNO.1", "a", "12", "12", "15", "12", "I", "Others"],
             ["spNO.40", "E", "3", "4", "0", None, "VII", "fear"],
@@ -79,7 +81,7 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
     "casme3-c": (
         "CAS(ME)3_part_C_ME.xlsx",
         [
-            ["sub", "count", "onset", "offset", "au", "emotion"],
+            LAYOUTS["casme3-c"].sheets[0].header,
             [1, 1, 4, 9, "4,L7\uff0c", "negative"],
             [1, 2, 12, 15, "13?,", "surprise"],
             [12, 1, 3, 6, None, "others"],
@@ -90,7 +92,7 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
     "dfme": (
         "DFME_data_coding.xlsx",
         [
-            ["Subject", "Filename", "Onset", "Apex", "Offset", "AUs", "Emotion", "fps"],
+            LAYOUTS["dfme"].sheets[0].header,
             ["sub0003", "sub0003_ha_51", 4, 6, 9, "6+12", "Happiness", 200],
             ["sub0310", "sub0310_an_51", 2, 3, 5, "4", "Anger", 500],
             ["sub0310", "sub0310_an_52", 1, 3, 5, "4", "Others", 500],
@@ -260,11 +262,9 @@ def write_sheet(
                 if cell is not None:
                     sheets[0].write(number, place, cell)
     else:
-        book = openpyxl.Workbook(write_only=True)
-        sheets = [book.create_sheet(title) for title in titles]
-        for sheet, cells in zip(sheets, [grid, *further], strict=False):
-            for row in cells:
-                sheet.append(row)
+        grids = [grid, *further]
+        write_book(path, {title: grids[place] if place < len(grids) else [] for place, title in enumerate(titles)})
+        return path
     book.save(path)
     return path
 

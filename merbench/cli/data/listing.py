@@ -15,7 +15,7 @@ from merbench.prepare.store import Shelf, store_folder, stored_shelves
 from merbench.prepare.upkeep import judged_shelves, prune
 from merbench.report.table import Report
 from merbench.report.views.databases import databases_report, store_report
-from merbench.synthetic.database import SYNTHETIC
+from merbench.synthetic.database import LAYOUTS_DATABASE, SYNTHETIC
 
 
 def list_databases() -> Report:
@@ -38,7 +38,8 @@ def _here(card: DatabaseCard, shelves: list[Shelf]) -> str:
     folders = registered()
     if card.name not in folders:
         if card.name in SYNTHETIC:
-            return f"made on demand:\nmerbench data synthesize {card.name.partition('-')[2]}"
+            words = "--layout all" if card.name == LAYOUTS_DATABASE.card.name else card.name.partition("-")[2]
+            return f"made on demand:\nmerbench data synthesize {words}"
         return "made on demand" if card.synthetic else f"not registered:\n{card.commands}"
     try:
         source = open_registered(card.name)

@@ -1,7 +1,7 @@
 """``merbench data synthesize``: a synthetic database."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,11 +9,16 @@ from merbench.cli.data.reading import counts
 from merbench.cli.declare import argument, option
 from merbench.cli.options import one_of
 
+if TYPE_CHECKING:
+    from merbench.synthetic.copies import LayoutSettings
+
+_LAYOUT = "The layout of one database instead, or all; repeatable. small: two clips of every emotion; full: its counts."
 _TABLE = "Action units of the emotions: default, or ambiguous as in CAS(ME)^3."
 
 
 def synthesize(
     size: Annotated[str, argument("small (12 subjects) or full (the counts of MEGC 2019).", "small|full")] = "small",
+    layout: Annotated[list[str] | None, option("--layout", _LAYOUT, "DATABASE|all")] = None,
     table: Annotated[str, option("--table", _TABLE, "default|ambiguous")] = "default",
     strength: Annotated[
         float, option("--strength", "Effect of emotion, beyond action units, on timing.", "X", min=0.0, max=1.0)
@@ -21,6 +26,9 @@ def synthesize(
     seed: Annotated[int, option("--seed", "Seed of people and clips.", "N", min=0)] = 0,
     pixels: Annotated[int | None, option("--pixels", "Width and height of a frame.", "N", min=96, max=1024)] = None,
     colour: Annotated[str, option("--colour", "Colour of the frames.", "grey|rgb")] = "grey",
+    frames: Annotated[
+        int | None, option("--frames", "With --layout: frames from onset to offset of every clip.", "N", min=3)
+    ] = None,
     out: Annotated[
         Path | None, option("--out", "Folder for merbench run --data DIR (default: in MERBENCH_HOME).", "DIR")
     ] = None,
@@ -33,18 +41,24 @@ def synthesize(
 
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
-    from merbench.synthetic.database import make, synthetic_source
+    from merbench.synthetic.database import SYNTHETIC, make, synthetic_source
     from merbench.synthetic.settings import SyntheticSettings
 
     one_of(size, "SIZE", ("small", "full"))
     one_of(table, "--table", ("default", "ambiguous"))
     one_of(colour, "--colour", ("grey", "rgb"))
-    given: dict[str, Any] = {"size": size, "table": table, "strength": strength, "seed": seed, "colour": colour}
-    settings = SyntheticSettings(**given | ({} if pixels is None else {"pixels": pixels}))
-    if out is None and settings != SyntheticSettings(size=settings.size):
-        raise MerbenchError(f"synthetic-{size} is for the default settings: to use other settings, add --out DIR")
+    given: dict[str, Any] = {"size": size, "strength": strength, "seed": seed, "colour": colour}
+    given |= {} if pixels is None else {"pixels": pixels}
+    if frames is not None and not layout:
+        raise MerbenchError("--frames needs --layout: the clips of synthetic-small and synthetic-full have durations")
+    settings = (
+        _layouts(layout, table, given | {"frames": frames}) if layout else SyntheticSettings(**given, table=table)
+    )
+    name = "synthetic-layouts" if layout else f"synthetic-{size}"
+    if out is None and settings != SYNTHETIC[name]:
+        of = "all layouts and the default settings" if layout else "the default settings"
+        raise MerbenchError(f"{name} is for {of}: to use other settings, add --out DIR")
     with PreparationDisplay(Console(highlight=False)) as watcher:
-        name = f"synthetic-{size}"
         source = (
             synthetic_source(name, lambda done, total: watcher.preparing(f"making {name}", done, total))
             if out is None
@@ -52,3 +66,16 @@ def synthesize(
         )
     where = f"--data {source.folder}" if out else f"--data {name}"
     typer.echo(f"{source.name}: {counts(source)} in {source.folder}; use it with {where}")
+
+
+def _layouts(names: list[str], table: str, given: dict[str, Any]) -> "LayoutSettings":
+    """Return the settings of copies in some layouts."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.synthetic.copies import LayoutSettings
+    from merbench.synthetic.layouts import LAYOUTS
+
+    for name in names:
+        one_of(name, "--layout", (*LAYOUTS, "all"))
+    if table != "default":
+        raise MerbenchError("--table is for synthetic-small and synthetic-full: leave it out with --layout")
+    return LayoutSettings(**given | ({} if "all" in names else {"layouts": tuple(n for n in LAYOUTS if n in names)}))

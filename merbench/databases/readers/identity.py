@@ -60,7 +60,8 @@ _MODULES = (
     smic_nir,
     smic_vis,
 )
-_READERS: dict[str, FramedDatabase] = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
+#: Dataset -> its reader.
+READERS: dict[str, FramedDatabase] = {module.DATABASE.dataset: module.DATABASE for module in _MODULES}
 
 #: The ending of a file of a clip, where a log gives that in place of the clip's name.
 _FILE = re.compile(r"\.(?:avi|mp4|mov|mkv|jpe?g|png|bmp|gif|tiff?|np[yz]|mat|pth?|pkl|h5|csv|txt)$", re.IGNORECASE)
@@ -82,15 +83,15 @@ def dataset_name(text: str) -> str:
     plain = name.translate(_PLAIN)
     if name == _SQUARED or (plain == "casme2" and "(" in name):
         return _SQUARED
-    return _DATASETS.get(plain, plain if plain in _READERS else name)
+    return _DATASETS.get(plain, plain if plain in READERS else name)
 
 
 def normalised(dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
     """Return the one spelling of a clip; DataError if subject or clip does not have the form of its database."""
     dataset = dataset_name(dataset)
-    if dataset not in _READERS:
+    if dataset not in READERS:
         return dataset, subject.strip(), clip.strip()
-    reader = _READERS[dataset]
+    reader = READERS[dataset]
     spelled = re.sub(r"\.0+$", "", subject.strip().lower())  # a number that a table wrote as a float
     try:
         return (dataset, *reader.identity(spelled, reader.tree.spelled(clip.strip())))
@@ -118,7 +119,7 @@ class _Spelling:
     def __call__(self, dataset: str, subject: str, clip: str) -> tuple[str, str, str]:
         """Return the one spelling of a clip; DataError as `dataset`, and as :func:`normalised` for the protocol's."""
         word, dataset = dataset.strip(), self.dataset(dataset)
-        if dataset not in _READERS:
+        if dataset not in READERS:
             return normalised(dataset, subject, clip)
         bare = _without(_without(subject.strip(), word), dataset)
         number = _SUBJECT.fullmatch(bare)
@@ -145,7 +146,7 @@ def log_spelling(protocol: ProtocolSpec, others: Iterable[str] = ()) -> _Spellin
     a DataError.
     """
     titles = {name: rule.title.casefold() for name, rule in protocol.datasets.items()}
-    return _Spelling(titles, frozenset({*_DATASETS.values(), *_READERS, _SQUARED, *others}))
+    return _Spelling(titles, frozenset({*_DATASETS.values(), *READERS, _SQUARED, *others}))
 
 
 def strange_subjects(clips: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ from merbench.databases import DATABASES
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.prepare.store import SILENT, PreparationWatcher
-from merbench.synthetic.database import SMALL, SYNTHETIC, synthetic_source
+from merbench.synthetic.database import LAYOUTS_DATABASE, SMALL, SYNTHETIC, synthetic_source
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,8 @@ def _automatic(
     serving = _releases([database.card for database in databases.values()], protocols)
     partly = f" (registered: {listed(there)})" if there else ""
     hint = f": {serving[0].commands} (a release of all of them)" if serving else ": merbench data add DATABASE PATH"
-    instead = f", or use synthetic data: --data {SMALL}" if there or (could_be_synthetic and not synthetic) else ""
+    made = SMALL if could_be_synthetic else LAYOUTS_DATABASE.card.name
+    instead = f", or use synthetic data: --data {made}" if set(needed) <= set(DATABASES.get(made).card.datasets) else ""
     raise MerbenchError(f"no data is registered for {listed(missing)}{partly}{hint}{instead}")
 
 

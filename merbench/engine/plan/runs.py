@@ -174,6 +174,9 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
     """
     plans = []
     codes: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for protocol in protocols:  # all, before an input is built
+        for configured in request.on(protocol.data):
+            _check_fits(configured, protocol)
     for protocol in protocols:
         for configured in request.on(protocol.data):
             method = configured.method
@@ -189,16 +192,17 @@ def plan_runs(request: Request, protocols: Sequence[PreparedProtocol]) -> list[R
     return list({plan.run_id: plan for plan in plans}.values())  # one protocol may have been named twice
 
 
-def _check_fits(card: Card, transductive: bool, protocol: PreparedProtocol) -> None:
-    spec, task = protocol.spec, protocol.split.problem.task
+def _check_fits(configured: Configured, protocol: PreparedProtocol) -> None:
+    card, spec, task = configured.method.card, protocol.spec, protocol.split.problem.task
     if task not in card.tasks:
-        raise MerbenchError(f"method {card.name} is for {listed(card.tasks)}, protocol {spec.name} is for {task}")
+        fits = f"protocol {spec.name} is for {task}: merbench methods names the tasks of each"
+        raise MerbenchError(f"method {card.name} is for {listed(card.tasks)}, {fits}")
     if card.au_labels_at_test and task == "au-detection":
         raise MerbenchError(
             f"method {card.name} takes the action units of the test clips as an input, but protocol {spec.name} asks "
             "methods to predict them"
         )
-    if transductive and not spec.transductive:
+    if holds(card.transductive, configured.config) and not spec.transductive:
         sibling, own = f"{spec.name}{TRANSDUCTIVE}", "write a protocol of your own with transductive: true"
         does = f"use {sibling}" if sibling in PROTOCOLS.names() else own
         raise MerbenchError(
@@ -222,7 +226,6 @@ def _planned(
     """Plan a method on a protocol for all seeds; `used` are the packages that its code imports."""
     method, card, split, data = configured.method, configured.method.card, protocol.split, protocol.data
     transductive = holds(card.transductive, configured.config)
-    _check_fits(card, transductive, protocol)
     specs = method.inputs(configured.config, split.problem.task)
     lacking = missing_inputs(data.sources, specs)
     if lacking:
