@@ -137,7 +137,7 @@ FULL_DATABASE = _SyntheticDatabase(
 LAYOUTS_DATABASE = _SyntheticLayouts()
 
 SMALL = SMALL_DATABASE.card.name
-SYNTHETIC = {
+SYNTHETIC: dict[str, SyntheticSettings | LayoutSettings] = {
     SMALL: SyntheticSettings(size="small"),
     FULL_DATABASE.card.name: SyntheticSettings(size="full"),
     LAYOUTS_DATABASE.card.name: LayoutSettings(),
