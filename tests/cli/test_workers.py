@@ -95,6 +95,23 @@ def test_interrupted_workers_leave_recorded_folds(toy, small, tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_execute_no_module_of_the_current_folder(small, tmp_path):
+    """Files with the names of all modules of Python and of some packages, in the folder where the command starts."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in sorted(sys.stdlib_module_names) + ["numpy", "ray", "merbench", "methods", "torch", "sitecustomize"]:
+        (here / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'a').write({name!r} + chr(10))\n")
+    script = Path(sys.executable).with_name("merbench")
+    words = ["run", "majority", *map(str, small), "--results", "results", "--tracking-uri", "none"]
+    for workers in ("1", "2"):
+        how = {"capture_output": True, "text": True, "timeout": 200, "check": False}
+        ended = subprocess.run([script, *words, "--existing", "redo", "--workers", workers], cwd=here, **how)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert len(list(here.glob("results/runs/majority-*/folds/*/record.json"))) == 9
+    assert not (tmp_path / "executed").exists(), (tmp_path / "executed").read_text()
+
+
+@pytest.mark.slow
 def test_the_slurm_script_is_sound_and_ends_what_it_starts(tmp_path):
     """Stand-ins for SLURM's commands, Ray and merbench write down how they are called."""
     script = DOCS / "slurm.sh"

@@ -196,7 +196,8 @@ class RayExecutor(Executor):
         name = f"worker {self._names}"
         options = self._worker_class.options(num_cpus=1, num_gpus=1 / share if share else 0)
         every = max(LOOK_SECONDS, self._most_workers() / REPORTS_PER_SECOND)
-        actor = options.remote(name, self._board, every, [os.path.abspath(folder) for folder in sys.path])  # noqa: PTH100
+        path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100
+        actor = options.remote(name, self._board, every, path, os.getcwd())  # noqa: PTH109
         self._hired.append(_Hired(name, actor, share, actor.hello.remote(self._versions), shown=name))
 
     def _dismiss(self, worker: _Hired) -> None:

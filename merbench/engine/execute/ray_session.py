@@ -6,8 +6,10 @@ import secrets
 import socket
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from merbench.contracts.errors import MerbenchError
@@ -77,7 +79,7 @@ def connect(address: str | None, workers: int | None = None, gpus: int | None = 
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "num_gpus": gpus, "include_dashboard": False}
     for again in (False, True):
         try:
-            with _nothing_on_stderr():
+            with _nothing_on_stderr(), chdir(_empty_folder().name):
                 ray.init(address or "local", log_to_driver=False, configure_logging=False, **own)
         except Exception as error:  # raised without a message if Ray does not start within its 30 seconds
             if again or _TOO_SLOW not in str(error):
@@ -102,6 +104,16 @@ def _prepare_environment(alone: bool) -> None:
         if "RAY_AUTH_MODE" not in os.environ:  # otherwise Ray writes a token into the user's home
             os.environ["RAY_AUTH_MODE"] = "token"
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+@cache
+def _empty_folder() -> TemporaryDirectory[str]:
+    """Return the folder in which Ray starts, removed at the end of the process.
+
+    Ray's processes import modules from the folder where they start, and its workers from the driver's: a file there
+    with a module's name would be executed. Workers then change to the driver's folder, see `_Worker`.
+    """
+    return TemporaryDirectory(prefix="merbench-ray-", ignore_cleanup_errors=True)
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """What runs in Ray's worker processes: tasks come in, outcomes go out; nothing is read from disk or written there."""
 
+import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,11 +130,13 @@ class _Worker:
     """A process that executes jobs one by one; an actor with a CPU and, if needed, a share of one GPU.
 
     It reports to the `board` under its name, every so many seconds. `path` is the driver's module path: methods may be
-    outside the installed packages.
+    outside the installed packages. `folder` is the driver's current folder, for files that methods name relative to it.
     """
 
-    def __init__(self, name: str, board: Any, every: float, path: Sequence[str]) -> None:
+    def __init__(self, name: str, board: Any, every: float, path: Sequence[str], folder: str) -> None:
         sys.path += [folder for folder in path if folder not in sys.path]
+        with suppress(OSError):  # on another machine it may not exist
+            os.chdir(folder)
         self._name, self._board, self._every = name, board, every
         self._key = ""
         self._task: FoldTask | None = None
