@@ -47,11 +47,12 @@ def audit(
     from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.data import check_data
-    from merbench.records.select import read_leaderboard, read_runs
+    from merbench.records.select import of, read_leaderboard, read_runs
 
     one_of(format, "--format", FORMATS)
     folder = results_folder(results)
-    known = read_leaderboard() if shipped else read_runs(folder, leaderboard=True)
+    fits = of([method])
+    known = read_leaderboard(fits) if shipped else read_runs(folder, True, fits)
     if not known.where(method=method) and method not in METHODS.names() and Path(method).exists():
         if config or settings:
             raise MerbenchError(f"{method} is a log: --config and --set choose among recorded runs")

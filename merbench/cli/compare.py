@@ -73,12 +73,12 @@ def compared(
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import recorded_name
     from merbench.engine.plan.declared import declared
-    from merbench.records.select import read_runs
+    from merbench.records.select import of, read_runs
     from merbench.report.views.compare import comparison
 
     protocol = recorded_name(protocol)
     folder = results_folder(results)
-    runs = read_runs(folder, leaderboard)
+    runs = read_runs(folder, leaderboard, of(() if sanity else methods, protocol))  # any method may be a sanity row
     fitting = held(_fitting(runs, methods, protocol, data, sanity))
     rows, notes = measured_rows(fitting, older, home() / "scores", declared() if leaderboard else None)
     notes += missing_sanity(rows, results) if sanity else []
@@ -89,7 +89,8 @@ def compared(
     if fitting.problems and not rows:
         raise MerbenchError(f"nothing to compare: {'; '.join(fitting.problems)}")
     if not rows and not figures and not may_be_empty:
-        found = f"none of the {len(runs)} runs in {folder} matches" if runs else f"no runs in {folder}"
+        count = len(runs) + len(runs.unopened)
+        found = f"none of the {count} runs in {folder} matches" if count else f"no runs in {folder}"
         unread = f" ({listed(runs.problems, most=3)})" if runs.problems else ""
         raise MerbenchError(f"{found}{unread}: nothing to compare; record one: merbench run METHOD --protocol PROTOCOL")
     report = comparison(rows, figures, runs.problems + fitting.problems + notes, titles)
@@ -104,12 +105,12 @@ def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str |
     """
     from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
     from merbench.engine.plan.sanity import FLOORS
-    from merbench.records.select import Runs
+    from merbench.records.select import Runs, of
 
     for name in methods:
-        if not runs.where(method=name):
+        if not runs.where(method=name) and not any(map(of([name]), runs.unopened)):
             METHODS.entry(name)
-    if protocol is not None and not runs.where(protocol=protocol):
+    if protocol is not None and not runs.where(protocol=protocol) and not any(map(of((), protocol), runs.unopened)):
         PROTOCOLS.entry(protocol)
 
     def chosen(run: "RecordedRun") -> bool:

@@ -56,15 +56,22 @@ def explained(
     from merbench.analysis.explain import explain_rows, find_rows
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
-    from merbench.records.select import read_runs
+    from merbench.records.select import named_as, read_runs
 
     protocol = recorded_name(protocol)
     folder = results_folder(results)
-    known = read_runs(folder, leaderboard)
-    runs = known.where(protocol=protocol, data=data)
-    if not runs:
-        raise MerbenchError(
-            f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
-        )
-    runs = held(runs)
-    return explain_rows(*find_rows(runs, one, two), force), known.problems + runs.problems
+    known = read_runs(folder, leaderboard, named_as((one, two), protocol))
+    runs = held(known.where(protocol=protocol, data=data))
+    try:
+        rows = find_rows(runs, one, two)
+    except MerbenchError:  # said again about everything that is recorded
+        known = read_runs(folder, leaderboard)
+        runs = known.where(protocol=protocol, data=data)
+        if not runs:
+            raise MerbenchError(
+                f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
+            ) from None
+        find_rows(runs, one, two)
+        runs = held(runs)
+        rows = find_rows(runs, one, two)
+    return explain_rows(*rows, force), known.problems + runs.problems

@@ -12,7 +12,7 @@ from merbench.contracts.errors import MerbenchError, suggestion
 Results = Annotated[
     Path | None, option("--results", "Results folder (default: MERBENCH_RESULTS, else ./results).", "DIR")
 ]
-Run = Annotated[str, argument("A run's id, or its first letters.", "RUN")]
+Run = Annotated[str, argument("A run's id or its digest, or the first letters of either.", "RUN")]
 Registered = Annotated[str, argument("A registered database.", "DATABASE")]
 Protocol = Annotated[str | None, protocol_option("Only this protocol: a name, or a path ending in .yaml.")]
 OneProtocol = Annotated[str, protocol_option("A protocol's name, or a path ending in .yaml.")]

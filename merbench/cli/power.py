@@ -39,7 +39,7 @@ def power(
     from merbench.analysis.power import power_of_counts, power_of_rows
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import protocol as find_protocol
-    from merbench.records.select import read_runs
+    from merbench.records.select import of, read_runs
     from merbench.report.views.power import power_report
 
     one_of(format, "--format", FORMATS)
@@ -53,7 +53,7 @@ def power(
     spec = find_protocol(protocol)
     if spec.task != "classification":
         raise MerbenchError(f"{spec.name} is an AU-detection protocol: merbench power supports classification only")
-    known = read_runs(results_folder(results), leaderboard=True)
+    known = read_runs(results_folder(results), leaderboard=True, fits=of((), spec.name))
     runs = held(known.where(protocol=spec.name, data=data))
     for problem in known.problems + runs.problems:
         typer.echo(problem, err=True)

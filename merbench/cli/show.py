@@ -25,6 +25,9 @@ def show(
 ) -> None:
     """Show a run: settings, scores, confusion, recall per class, results per subject, and figures.
 
+    A run that is not in the results folder is looked for on the committed leaderboard. Instead of its id, give the
+    digest of its key, or the first characters of either.
+
     For a run with --diagnose, also show the method's diagnostics: action units, features, gates, token maps.
     """
     from merbench.analysis.diagnostics import check_fold, read_diagnostics
@@ -37,7 +40,7 @@ def show(
 
     if figures and no_figures:
         raise MerbenchError("--figures and --no-figures exclude each other: give one of them")
-    found = find_run(results_folder(results), run)
+    found = find_run(results_folder(results), run, leaderboard=True)
     problems = held(Runs([found])).problems
     for problem in problems:
         typer.echo(problem, err=True)

@@ -13,6 +13,7 @@ from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.engine.plan.catalogue import METHODS
 from merbench.records.model import RunFile
 from merbench.records.read import RecordedRun, read_run
+from merbench.records.select import slug
 
 _LONGEST = 60
 
@@ -21,11 +22,10 @@ def slug_of(name: str) -> str:
     """Return the part of a run's id that stands for a name; MerbenchError for a name that can't be used."""
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST:
         raise MerbenchError(f"--name {name[:_LONGEST]!r}: expected printable text of at most {_LONGEST} characters")
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "imported"
-    taken = {re.sub(r"[^a-z0-9]+", "-", method): method for method in METHODS.names()}
-    if slug in taken:
-        raise MerbenchError(f"--name {name!r}: {taken[slug]} is a registered method; choose another name")
-    return slug
+    taken = {slug(method): method for method in METHODS.names()}
+    if (found := slug(name)) in taken:
+        raise MerbenchError(f"--name {name!r}: {taken[found]} is a registered method; choose another name")
+    return found
 
 
 def _plain(name: str) -> str:

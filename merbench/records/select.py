@@ -1,6 +1,7 @@
 """Find recorded runs: one query for tables, explanations, audits and whoever plans a run."""
 
 import atexit
+import re
 from collections.abc import Callable, Collection, Hashable, Iterable
 from contextlib import ExitStack
 from functools import cache
@@ -14,6 +15,8 @@ from merbench.records.entries import read_entry
 from merbench.records.files import FutureSchemaError
 from merbench.records.read import RecordedRun, read_run
 
+#: So many characters of its key's digest end a run's id.
+_IN_ID = 10
 #: Criteria of a query: name -> value of a run.
 _FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
     **{
@@ -28,15 +31,20 @@ _FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
 
 
 class Runs(list[RecordedRun]):
-    """Recorded runs, in a fixed order; `problems` are runs that could not be read, one line each."""
+    """Recorded runs, in a fixed order.
 
-    def __init__(self, runs: Iterable[RecordedRun] = (), problems: Iterable[str] = ()) -> None:
+    `problems` are runs that could not be read, one line each; `unopened` the ids of those that were not asked for.
+    """
+
+    def __init__(
+        self, runs: Iterable[RecordedRun] = (), problems: Iterable[str] = (), unopened: Iterable[str] = ()
+    ) -> None:
         super().__init__(runs)
-        self.problems = list(problems)
+        self.problems, self.unopened = list(problems), list(unopened)
 
     def __add__(self, others: "Runs") -> "Runs":  # type: ignore[override]  # only runs are added
         """Return these and then the others."""
-        return Runs([*self, *others], [*self.problems, *others.problems])
+        return Runs([*self, *others], [*self.problems, *others.problems], [*self.unopened, *others.unopened])
 
     def where(self, *, settings: dict[str, Any] | None = None, **wanted: Any) -> "Runs":
         """Return the runs that match all criteria.
@@ -95,15 +103,41 @@ class Runs(list[RecordedRun]):
         return [Runs(runs) for runs in found.values()]
 
 
-def read_runs(results: Path, leaderboard: bool = False) -> Runs:
-    """Open every run below ``<results>/runs``, and those of the committed leaderboard if they are asked for."""
-    runs = _opened((results / "runs").glob("*/run.json"), _own_run)
-    return runs + read_leaderboard() if leaderboard else runs
+def of(methods: Collection[str] = (), protocol: str | None = None) -> Callable[[str], bool]:
+    """Return what says by a run's id whether it may be one of these methods (of any, if there are none), and protocol.
+
+    An id begins with the method, of imported runs with its letters and digits, and goes on with the protocol. One that
+    says otherwise contradicts its ``run.json``, so that its run is not compared with anything.
+    """
+    begins = tuple(f"{name}-" for method in methods for name in {method, slug(method)})
+    goes_on = [f"-{protocol}{shuffled}-s" for shuffled in ("", "-shuffled")] if protocol else [""]
+    return lambda run_id: (not begins or run_id.startswith(begins)) and any(part in run_id for part in goes_on)
 
 
-def read_leaderboard() -> Runs:
-    """Open the runs of the leaderboard that merbench ships."""
-    return read_entries(_shipped())
+def named_as(names: Collection[str], protocol: str | None = None) -> Callable[[str], bool]:
+    """Return what says by a run's id whether it may be meant by the first word of one of `names`, see `of`."""
+    first = [re.split(r"[\s(]", name.strip(), maxsplit=1)[0] for name in names]
+    begins, under = tuple(each for word in first for each in (word, slug(word))), of((), protocol)
+    return lambda run_id: run_id.startswith(begins) and under(run_id)
+
+
+def slug(name: str) -> str:
+    """Return the part of a run's id that stands for the name of an imported row."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "imported"
+
+
+def read_runs(results: Path, leaderboard: bool = False, fits: Callable[[str], bool] | None = None) -> Runs:
+    """Open every run below ``<results>/runs``, and those of the committed leaderboard if they are asked for.
+
+    Only those are read whose id `fits`, see `of`, if it is given.
+    """
+    runs = _opened((results / "runs").glob("*/run.json"), _own_run, fits)
+    return runs + read_leaderboard(fits) if leaderboard else runs
+
+
+def read_leaderboard(fits: Callable[[str], bool] | None = None) -> Runs:
+    """Open the runs of the leaderboard that merbench ships, those that fit as for `read_runs`."""
+    return _opened(_shipped().glob("*/*/run.json"), read_entry, fits)
 
 
 def read_entries(folder: Path) -> Runs:
@@ -129,27 +163,37 @@ def _own_run(folder: Path) -> RecordedRun:
         raise RecordError(f"{error}; repeat the run, which writes it again, or remove its folder") from error
 
 
-def _opened(paths: Iterable[Path], read: Callable[[Path], RecordedRun]) -> Runs:
+def _opened(
+    paths: Iterable[Path], read: Callable[[Path], RecordedRun], fits: Callable[[str], bool] | None = None
+) -> Runs:
     """Open runs by their ``run.json``; those that do not verify are named in `problems`."""
-    runs, problems = [], []
+    runs, problems, unopened = [], [], []
     for path in sorted(paths):
+        if fits is not None and not fits(path.parent.name):
+            unopened.append(path.parent.name)
+            continue
         try:
             runs.append(read(path.parent))
         except RecordError as error:
             problems.append(str(error))
-    return Runs(runs, problems)
+    return Runs(runs, problems, unopened)
 
 
 def the_one(known: Collection[str], name: str) -> str | None:
-    """Return the run id that is `name` or alone begins with it; None if there is none, MerbenchError if several."""
+    """Return the run id that is `name`, or alone begins with it or has this digest; None if there is none.
+
+    The digest is that of the run's key, or at least its first six characters. MerbenchError if several ids match.
+    """
     found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
+    if not found and re.fullmatch("[0-9a-f]{6,64}", name):
+        found = [run_id for run_id in known if run_id.rpartition("-")[2].startswith(name[:_IN_ID])]
     if len(found) > 1:
         raise MerbenchError(f"{name!r} is ambiguous: {', '.join(sorted(found))}")
     return found[0] if found else None
 
 
 def run_folder(results: Path, name: str) -> Path:
-    """Find the folder of the run whose id is `name` or begins with it; MerbenchError if there is none, or several."""
+    """Find the folder of the run that is named as for `the_one`; MerbenchError if there is none, or several."""
     known = sorted(path.parent.name for path in (results / "runs").glob("*/run.json"))
     if not known:
         raise MerbenchError(f"no runs in {results / 'runs'}; record one: merbench run METHOD --protocol PROTOCOL")
@@ -159,6 +203,21 @@ def run_folder(results: Path, name: str) -> Path:
     return results / "runs" / found
 
 
-def find_run(results: Path, name: str) -> RecordedRun:
-    """Open the run whose id is `name` or begins with it; raises as :func:`run_folder` and :func:`read_run`."""
-    return _own_run(run_folder(results, name))
+def find_run(results: Path, name: str, leaderboard: bool = False) -> RecordedRun:
+    """Open the run that is named as for `the_one`; where there is none, the one of the committed leaderboard, if asked.
+
+    Raises as :func:`run_folder` and :func:`merbench.records.read.read_run`.
+    """
+    try:
+        found = _own_run(run_folder(results, name))
+    except MerbenchError as error:
+        if not leaderboard or isinstance(error, RecordError):
+            raise
+        shipped = {path.parent.name: path.parent for path in _shipped().glob("*/*/run.json")}
+        committed = the_one(shipped, name)
+        if committed is None:
+            raise
+        found = read_entry(shipped[committed])
+    if len(name) > _IN_ID and re.fullmatch("[0-9a-f]+", name) and not found.key_digest.startswith(name):
+        raise MerbenchError(f"no run has the digest {name}: {found.file.run_id} has {found.key_digest}")
+    return found
