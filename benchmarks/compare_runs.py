@@ -5,7 +5,7 @@ every row, and calls that find the scores in the cache; wall time, CPU time and 
 the same runs are compared by another checkout of merbench that has its own environment. With ``--chosen`` the runs are
 those of many methods, a tenth of them under another protocol's name, and each command chooses some of them.
 
-Run: uv run python benchmarks/compare_runs.py [PATH of megc2019-flow28] [--runs 200 5000 10000] [--base CHECKOUT] [--chosen]
+Run: uv run python benchmarks/compare_runs.py [PATH of megc2019-flow28] [--runs 200 5000] [--base CHECKOUT] [--chosen]
 """
 
 import argparse

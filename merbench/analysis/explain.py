@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from merbench.analysis.held import why_not_held
-from merbench.analysis.rows import Row, differing, finite, measured_rows, scored, unscored_rows
+from merbench.analysis.rows import Row, differing, finite, scored, unscored_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.yamlfiles import settings_text
@@ -100,12 +100,18 @@ class Explanation:
 
 def find_rows(runs: Sequence[RecordedRun], one: str, two: str) -> tuple[Row, Row]:
     """Find two rows, as `find_row`; of a name with rows on several data, the one on the data of the other."""
+    first, second = named_rows(runs, one, two)
+    return scored(first), scored(second)
+
+
+def named_rows(runs: Sequence[RecordedRun], one: str, two: str) -> tuple[Row, Row]:
+    """Find two rows as `find_rows`, without reading any prediction."""
     data = {row.runs[0].file.data for row in _matching(runs, two)}
     if not data and _matching(runs, one):  # a run's id, or nothing
-        second = find_row(runs, two)
-        return find_row(runs, one, {second.runs[0].file.data}), second
-    first = find_row(runs, one, data)
-    return first, find_row(runs, two, {first.runs[0].file.data})
+        second = _named(runs, two)
+        return _named(runs, one, {second.runs[0].file.data}), second
+    first = _named(runs, one, data)
+    return first, _named(runs, two, {first.runs[0].file.data})
 
 
 def _matching(runs: Sequence[RecordedRun], name: str) -> list[Row]:
@@ -123,14 +129,18 @@ def find_row(runs: Sequence[RecordedRun], name: str, data: Collection[str] = ())
     followed by `` on `` and the data, where there are rows on several; else one on `data` is preferred. Raises
     MerbenchError if no row matches, or several do.
     """
+    return scored(_named(runs, name, data))
+
+
+def _named(runs: Sequence[RecordedRun], name: str, data: Collection[str] = ()) -> Row:
     ids = {run.file.run_id: run for run in runs}
     if name in ids:
-        return measured_rows([ids[name]])[0][0]
+        return unscored_rows([ids[name]])[0][0]
     found = _matching(runs, name)
     preferred = [row for row in found if row.runs[0].file.data in data]
     found = preferred if len(preferred) == 1 else found
     if len(found) == 1:
-        return scored(found[0])
+        return found[0]
     if found:
         several = len({row.runs[0].file.data for row in found}) > 1
         which = [
@@ -142,7 +152,7 @@ def find_row(runs: Sequence[RecordedRun], name: str, data: Collection[str] = ())
     if begun is None:
         known = sorted({*ids, *(run.file.method for run in runs)})
         raise MerbenchError(f"no recorded method or run is named {name!r}{suggestion(name, known)}")
-    return measured_rows([ids[begun]])[0][0]
+    return unscored_rows([ids[begun]])[0][0]
 
 
 def _names(row: Row, name: str) -> tuple[str, str]:

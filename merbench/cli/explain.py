@@ -53,16 +53,17 @@ def explained(
     results: "Path | None",
 ) -> "tuple[Explanation, list[str]]":
     """Find two rows and compare them; also returns the runs that could not be read, one line each."""
-    from merbench.analysis.explain import explain_rows, find_rows
+    from merbench.analysis.explain import explain_rows, find_rows, named_rows
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import recorded_name
-    from merbench.records.select import named_as, read_runs
+    from merbench.records.select import Runs, named_as, read_runs
 
     protocol = recorded_name(protocol)
     folder = results_folder(results)
     known = read_runs(folder, leaderboard, named_as((one, two), protocol))
-    runs = held(known.where(protocol=protocol, data=data))
     try:
+        pair = named_rows(known.where(protocol=protocol, data=data), one, two)
+        runs = held(Runs({id(run): run for row in pair for run in row.runs}.values()))
         rows = find_rows(runs, one, two)
     except MerbenchError:  # said again about everything that is recorded
         known = read_runs(folder, leaderboard)
@@ -71,7 +72,7 @@ def explained(
             raise MerbenchError(
                 f"no run in {folder} matches; record one: merbench run METHOD --protocol PROTOCOL, or add --leaderboard"
             ) from None
-        find_rows(runs, one, two)
+        named_rows(runs, one, two)
         runs = held(runs)
         rows = find_rows(runs, one, two)
     return explain_rows(*rows, force), known.problems + runs.problems

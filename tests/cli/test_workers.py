@@ -99,7 +99,7 @@ def test_workers_execute_no_module_of_the_current_folder(small, tmp_path):
     """Files with the names of all modules of Python and of some packages, in the folder where the command starts."""
     here = tmp_path / "here"
     here.mkdir()
-    for name in sorted(sys.stdlib_module_names) + ["numpy", "ray", "merbench", "methods", "torch", "sitecustomize"]:
+    for name in [*sorted(sys.stdlib_module_names), "numpy", "ray", "merbench", "methods", "torch", "sitecustomize"]:
         (here / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'a').write({name!r} + chr(10))\n")
     script = Path(sys.executable).with_name("merbench")
     words = ["run", "majority", *map(str, small), "--results", "results", "--tracking-uri", "none"]
