@@ -15,7 +15,8 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from merbench.analysis.held import hold_all
-from merbench.analysis.rows import Row, measured_rows, published_rows
+from merbench.analysis.published import published_rows
+from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.engine.plan.declared import declared
 from merbench.engine.plan.truths import truths

@@ -6,7 +6,7 @@ or *undecided* in the time. Possible never confirms a figure: on small classes m
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -152,6 +152,18 @@ def counts_of_parts(spec: ProtocolSpec) -> dict[str, dict[str, int]]:
     elif spec.expected is not None and set(spec.expected.classes) == set(spec.classes):
         found["full"] = {name: spec.expected.classes[name] for name in spec.classes}
     return {part: {name: n for name, n in counts.items() if n} for part, counts in found.items()}
+
+
+def counts_of_variants(spec: ProtocolSpec, part: str, others: Iterable[ProtocolSpec]) -> dict[str, dict[str, int]]:
+    """Return the class counts of other protocols on the databases of a part with as many classes, where they differ."""
+    datasets = {part} if part in spec.datasets else set(spec.datasets)
+    known, found = counts_of_parts(spec).get(part, {}), dict[str, dict[str, int]]()
+    for other in others:
+        same = other.task == spec.task and set(other.datasets) == datasets and len(other.classes) == len(spec.classes)
+        counts = counts_of_parts(other).get("full") if same and other.name != spec.name else None
+        if counts and sorted(counts.values()) != sorted(known.values()):
+            found[other.name] = counts
+    return found
 
 
 def find_part(spec: ProtocolSpec, text: str) -> str:

@@ -1,7 +1,9 @@
-"""Figures of all clips and of their parts: whether one set of predictions can give both."""
+"""Claims beside one another: parts that one set of predictions can not give, and figures that are printed twice."""
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from merbench.analysis.matrices import deadline_in, diagonals
 
 #: More sums of diagonals than this are not tried.
 _MOST = 4_000_000
+#: Figures of fewer decimals agree too often by chance.
+_DIGITS = 3
 
 
 def one_set_of_predictions(full: Claim, parts: Sequence[Claim]) -> bool | None:
@@ -43,3 +47,37 @@ def _in_reading(full: Claim, parts: Sequence[Claim], reading: str) -> bool | Non
             return None
         sums = np.unique(sums[:, None] + values)
     return None
+
+
+def printed_twice(claims: Sequence[Claim]) -> dict[int, list[int]]:
+    """Find claims that print the figures of another method, part or protocol, by their places.
+
+    Two figures at least are the same, at the digits that both have, three or more; in any order, since tables differ in
+    which figure they name first. A method cited in two tables of one protocol is not meant.
+    """
+    found: dict[int, list[int]] = {}
+    values = [sorted(claim.printed.values()) for claim in claims]
+    many = [sum(digits >= _DIGITS for _, digits in each) for each in values]
+    for one, other in combinations([place for place, number in enumerate(many) if number >= 2], 2):
+        if _same_work(claims[one], claims[other]) or not _share_two(values[one], values[other]):
+            continue
+        found.setdefault(one, []).append(other)
+        found.setdefault(other, []).append(one)
+    return found
+
+
+def _same_work(one: Claim, other: Claim) -> bool:
+    names = [claim.method.partition(" [")[0].casefold() for claim in (one, other)]
+    return names[0] == names[1] and (one.protocol, one.part) == (other.protocol, other.part)
+
+
+def _share_two(one: Sequence[tuple[Fraction, int]], other: Sequence[tuple[Fraction, int]]) -> bool:
+    left, shared = list(other), 0
+    for value, digits in one:
+        for place, (second, more) in enumerate(left):
+            fewer = min(digits, more)
+            if fewer >= _DIGITS and abs(value - second) * 2 * 10**fewer <= (digits != more):
+                shared += 1
+                del left[place]
+                break
+    return shared >= 2

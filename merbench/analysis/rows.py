@@ -1,4 +1,4 @@
-"""Table rows: seeds of one configuration, scored part by part; and published figures in the same form."""
+"""Table rows: seeds of one configuration, scored part by part."""
 
 import math
 from collections import Counter
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from merbench.analysis.cache import make_room, row_scores
@@ -18,7 +17,6 @@ from merbench.analysis.held import HeldRun, why_not_held
 from merbench.contracts.errors import listed
 from merbench.records.declared import Declared
 from merbench.records.model import RunFile
-from merbench.records.published import published
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
 from merbench.records.states import State, state_of
@@ -130,12 +128,13 @@ class Row:
         shared |= {"state": self.state.text} if self.state.word else {}
         shared |= {"isolated": True} if self.isolated else {}
         return [
-            _ordered(shared | figures_of(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
+            ordered(shared | figures_of(score) | {"part": part, "p_best": self.p_best if part == "full" else None})
             for part, score in ((part, self.scores.get(part)) for part in self.parts)
         ]
 
 
-def _ordered(record: dict[str, Any]) -> dict[str, Any]:
+def ordered(record: dict[str, Any]) -> dict[str, Any]:
+    """Put the fields of a row in order, those of `FIELDS` first; None for one that it lacks."""
     return {name: record.get(name) for name in (*FIELDS, *(name for name in record if name not in FIELDS))}
 
 
@@ -367,18 +366,3 @@ def _hole(run: RecordedRun) -> str:
     return f"seed {run.file.key.seed} " + (
         f"has {run.folds} of {total} folds" if run.folds < total else "is not yet merged"
     )
-
-
-def published_rows(protocol: str) -> list[dict[str, Any]]:
-    """Return the published figures of a protocol as objects with the keys of `FIELDS`, and year, source and remarks."""
-    figures, remarks = published()
-    return [
-        _ordered({
-            "method": figure["method"], "protocol": protocol, "task": "classification", "synthetic": False,
-            "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [], "sanity": False,
-            **{name: None if pd.isna(figure[name]) else float(figure[name]) for name in ("uf1", "uar", "acc")},
-            "year": None if pd.isna(figure["year"]) else int(figure["year"]), "kind": figure["kind"],
-            "source": figure["source"], "remarks": {code: remarks[code] for code in figure["remarks"].split()},
-        })
-        for figure in figures[figures.protocol == protocol].to_dict("records")
-    ]  # fmt: skip

@@ -2,29 +2,31 @@
 
 A slip fits where some confusion matrix, so computed, gives the figures as printed. How much that says depends on how
 often the slip rescues random false figures near by: one that rescues more than :data:`MOST` is compatible with the
-figures and no explanation of them. Those that need all column sums are tried for three classes.
+figures and no explanation of them. Those that need all column sums are tried for three classes
+(:mod:`merbench.analysis.three_classes`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from merbench.analysis.claims import READINGS, Claim, is_possible
-from merbench.analysis.matrices import (
-    Counts,
-    Deadline,
-    Span,
-    Values,
-    columns_near,
-    deadline_in,
-    diagonals,
-    f1_bounds,
-    find_matrix,
-    is_matrix,
+from merbench.analysis.matrices import Counts, Deadline, Span, deadline_in, find_matrix
+from merbench.analysis.three_classes import (
+    ACCURACY,
+    F1,
+    PRECISION,
+    RECALL,
+    WEIGHTED_F1,
+    Fits,
+    f1_of_means,
+    linear,
+    mean_over_runs,
+    outside_the_classes,
+    over_predicted_classes,
 )
 
 #: A slip that rescues a larger share of random false figures explains nothing.
@@ -32,35 +34,10 @@ MOST = 0.05
 #: Random false figures: so many (fewer than half of them say nothing), each figure moved by at most so much.
 TRIALS, _MOVED = 40, 0.1
 _SECONDS, _SECONDS_FOR_RATE = 2.0, 3.0
-#: Clip counts near by differ by at most so many clips in all.
-_CLIPS_NEAR = 2
-#: Far above the rounding error of floating point, which passes over what can't fit; fractions decide.
-_MARGIN = 1e-9
+#: Clip counts near by differ by at most so many clips in all; the number of clips of an accuracy by so many.
+_CLIPS_NEAR, _CLIPS_OF_ACCURACY = 2, 10
 #: With more clips there are too many column sums.
 _MOST_CLIPS = 1000
-#: Bins of UAR for means over runs.
-_BINS = 2000
-
-#: Whether figures, read in a way, fit a slip; TimeoutError without an answer.
-_Fits = Callable[[Claim, str, Deadline], bool]
-
-
-class _Score(NamedTuple):
-    """A mean over classes, or weighted by clips, of the right clips of a class divided by a function of n and c."""
-
-    weight: Callable[[Any, Any], Any]
-    weighted: bool = False
-
-    def weights(self, n: Any, c: Any, counts: Counts) -> Any:
-        """Return what each right clip of a class of n clips adds if c clips are predicted as it, c above 0."""
-        return self.weight(n, c) * (n / sum(counts) if self.weighted else n / (n * len(counts)))
-
-
-_F1 = _Score(lambda n, c: 2 / (n + c))
-_RECALL = _Score(lambda n, c: 1 / (n + 0 * c))
-_PRECISION = _Score(lambda n, c: 1 / (c + 0 * n))
-_WEIGHTED_F1 = _Score(_F1.weight, weighted=True)
-_ACCURACY = _Score(_RECALL.weight, weighted=True)
 
 
 class Slip(NamedTuple):
@@ -86,16 +63,21 @@ def try_slips(
     parts: Mapping[str, Mapping[str, int]] | None = None,
     readings: Sequence[str] = READINGS,
     trials: int = TRIALS,
+    variants: Mapping[str, Mapping[str, int]] | None = None,
+    beside: Sequence[Claim] = (),
 ) -> list[Slip]:
     """Try every slip that applies to a claim that is impossible in some readings, and read it in the same ways.
 
-    `parts` are the class counts of the parts of its protocol; `trials` how many false figures are drawn.
+    `parts` are the class counts of the parts of its protocol, `variants` those of other protocols on the same databases
+    with as many classes; `trials` how many false figures are drawn. `beside` are the claims of the method on each part,
+    for a claim on all clips.
     """
     false = _false_figures(claim, readings, trials)
-    return [_tried(name, fits, claim, false, readings) for name, fits in _slips(claim, parts or {})]
+    slips = [*_slips(claim), *_other_clips(claim, parts or {}, variants or {}), *_of_parts(claim, beside)]
+    return [_tried(name, fits, claim, false, readings) for name, fits in slips]
 
 
-def _tried(name: str, fits: _Fits, claim: Claim, false: Sequence[Claim], readings: Sequence[str]) -> Slip:
+def _tried(name: str, fits: Fits, claim: Claim, false: Sequence[Claim], readings: Sequence[str]) -> Slip:
     answer = _fit(fits, claim, readings, deadline_in(_SECONDS))
     if not answer:
         return Slip(name, answer)
@@ -108,7 +90,7 @@ def _tried(name: str, fits: _Fits, claim: Claim, false: Sequence[Claim], reading
     return Slip(name, True, rescued, trials)
 
 
-def _fit(fits: _Fits, claim: Claim, readings: Sequence[str], deadline: Deadline) -> bool | None:
+def _fit(fits: Fits, claim: Claim, readings: Sequence[str], deadline: Deadline) -> bool | None:
     try:
         return any(fits(claim, reading, deadline) for reading in readings)
     except TimeoutError:
@@ -136,25 +118,55 @@ def _false_figures(claim: Claim, readings: Sequence[str], trials: int) -> list[C
     return found
 
 
-def _slips(claim: Claim, parts: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, _Fits]]:
-    both = {"uf1", "uar"} <= set(claim.printed)
+def _slips(claim: Claim) -> Iterator[tuple[str, Fits]]:
+    both, three = {"uf1", "uar"} <= set(claim.printed), len(claim.sizes) == 3 and sum(claim.sizes) <= _MOST_CLIPS
     if both:
         yield "UF1 and UAR exchanged", _exchanged
         yield "accuracy in place of UAR", _accuracy_as_uar
-    if both and len(claim.sizes) == 3 and sum(claim.sizes) <= _MOST_CLIPS:
-        yield "macro precision in place of UAR", _linear(_F1, _PRECISION)
-        yield "F1 of mean precision and mean recall in place of UF1", _f1_of_means
-        yield "weighted F1 in place of UF1", _linear(_WEIGHTED_F1, _RECALL)
-        yield "weighted F1 and accuracy in place of UF1 and UAR", _linear(_WEIGHTED_F1, _ACCURACY)
-        yield "mean over runs or seeds", _mean_over_runs
-        yield "predictions of a class that the protocol does not have", _outside
-    if both or "uf1" in claim.printed:
+    if both and three:
+        yield "macro precision in place of UAR", linear(uf1=F1, uar=PRECISION)
+        yield "F1 of mean precision and mean recall in place of UF1", f1_of_means
+        yield "weighted F1 and accuracy in place of UF1 and UAR", linear(uf1=WEIGHTED_F1, uar=ACCURACY)
+    if "uf1" in claim.printed and len(claim.printed) > 1 and three:
+        yield "weighted F1 in place of UF1", linear(uf1=WEIGHTED_F1, uar=RECALL)
+        yield "mean over runs or seeds", mean_over_runs
+        yield "predictions of a class that the protocol does not have", outside_the_classes
+        yield "mean over the classes that are predicted, and one is not", over_predicted_classes
+    if "uf1" in claim.printed:
         yield "mean over one more class, without clips", _one_more_class
     yield "a last digit off by one", _last_digit
+
+
+def _other_clips(
+    claim: Claim, parts: Mapping[str, Mapping[str, int]], variants: Mapping[str, Mapping[str, int]]
+) -> Iterator[tuple[str, Fits]]:
     yield f"other clip counts, by at most {_CLIPS_NEAR} clips", _near_counts
+    if "acc" in claim.printed:
+        yield f"accuracy of another number of clips, by at most {_CLIPS_OF_ACCURACY}", _accuracy_of_others
     for part, counts in parts.items():
         if tuple(counts.values()) != claim.sizes:
             yield f"the figures of part {part}", _other_counts(tuple(counts.values()))
+    for name, counts in variants.items():
+        yield f"the clips of {name}", _other_counts(tuple(counts.values()))
+
+
+def _of_parts(claim: Claim, beside: Sequence[Claim]) -> Iterator[tuple[str, Fits]]:
+    """Try figures of all clips that are means of the printed figures of the parts."""
+    if len(beside) > 1 and all(set(claim.printed) <= set(part.printed) for part in beside):
+        clips = [sum(part.sizes) for part in beside]
+        for name, weights in (("mean", [1] * len(beside)), ("mean, weighted by clips,", clips)):
+            yield f"{name} of the printed figures of the parts", _mean_of_parts(beside, weights)
+
+
+def _mean_of_parts(beside: Sequence[Claim], weights: Sequence[int]) -> Fits:
+    def fits(claim: Claim, reading: str, _: Deadline) -> bool:
+        of_parts = {
+            name: sum((w * part.printed[name][0] for w, part in zip(weights, beside, strict=True)), Fraction(0))
+            for name in claim.printed
+        }
+        return all(span.holds(of_parts[name] / sum(weights)) for name, span in claim.spans(reading).items())
+
+    return fits
 
 
 def _exchanged(claim: Claim, reading: str, deadline: Deadline) -> bool:
@@ -189,24 +201,7 @@ def _one_more_class(claim: Claim, reading: str, deadline: Deadline) -> bool:
     return find_matrix(claim.sizes, more, deadline) is not None
 
 
-def _outside(claim: Claim, reading: str, deadline: Deadline) -> bool:
-    """Try predictions outside the classes: the same means, with fewer wrong predictions of every class."""
-    sizes, spans = np.asarray(claim.sizes), claim.spans(reading)
-    span = spans["uf1"]
-    for found in diagonals(claim.sizes, spans, deadline):
-        low, _ = f1_bounds(claim.sizes, found)
-        high = (2 * found / (sizes + found)).mean(axis=1)
-        fit = (low <= float(span.high)) & (high >= float(span.low) - _MARGIN)
-        for diagonal in found[fit].tolist():
-            wrong = sum(claim.sizes) - sum(diagonal)
-            for outside in sorted({wrong * eighth // 8 for eighth in range(9)}):
-                deadline()
-                if columns_near(claim.sizes, diagonal, (span.low + span.high) / 2, span, deadline, outside):
-                    return True
-    return False
-
-
-def _other_counts(counts: Counts) -> _Fits:
+def _other_counts(counts: Counts) -> Fits:
     return lambda claim, reading, deadline: find_matrix(counts, claim.spans(reading), deadline) is not None
 
 
@@ -221,126 +216,10 @@ def _near_counts(claim: Claim, reading: str, deadline: Deadline) -> bool:
     return False
 
 
-def _mean_over_runs(claim: Claim, reading: str, _: Deadline) -> bool:
-    """Whether no line separates the pair from all possible ones: a mean over enough runs comes as near as wanted.
-
-    UF1 is bounded for each diagonal (:func:`f1_bounds`), so that this fits a little too often, never too rarely.
-    """
-    from scipy.optimize import linprog
-
-    spans = claim.spans(reading)
-    uar, uf1 = _envelope(claim.sizes)
-    slack = 0.5 / _BINS
-    rows = np.stack([uar, -uar, uf1, -uf1])
-    ends = [spans["uar"].high, -spans["uar"].low, spans["uf1"].high, -spans["uf1"].low]
-    limits = np.array([float(end) for end in ends]) + np.array([slack, slack, 0, 0])
-    found_mean = linprog(np.zeros(len(uar)), rows, limits, np.ones((1, len(uar))), [1.0], bounds=(0, None))
-    return bool(found_mean.status == 0)
-
-
-@lru_cache(maxsize=8)
-def _envelope(counts: tuple[int, ...]) -> tuple[Values, Values]:
-    """Return the least and the greatest UF1 in every bin of UAR, as points."""
-    least, most = np.full(_BINS + 1, np.inf), np.full(_BINS + 1, -np.inf)
-    for found in diagonals(counts, {}, deadline_in(_SECONDS_FOR_RATE * 4)):
-        low, high = f1_bounds(counts, found)
-        place = np.rint((found / np.asarray(counts)).mean(axis=1) * _BINS).astype(np.int64)
-        np.minimum.at(least, place, low)
-        np.maximum.at(most, place, high)
-    where = np.flatnonzero(np.isfinite(least))
-    return np.concatenate([where, where]) / _BINS, np.concatenate([least[where], most[where]])
-
-
-def _linear(as_uf1: _Score, as_uar: _Score) -> _Fits:
-    """Return the test of two scores that are linear in the diagonal once the column sums are fixed."""
-
-    def fits(claim: Claim, reading: str, deadline: Deadline) -> bool:
-        spans = claim.spans(reading)
-        limits = [(as_uf1, spans["uf1"]), (as_uar, spans["uar"])]
-        limits += [(_ACCURACY, spans["acc"])] if "acc" in spans else []
-        return any(True for _ in _fitting(claim.sizes, limits, deadline))
-
-    return fits
-
-
-def _f1_of_means(claim: Claim, reading: str, deadline: Deadline) -> bool:
-    """Try UF1 as 2PR / (P + R) of the mean precision P and the mean recall R: a P in an interval, R as printed."""
-    spans = claim.spans(reading)
-    uf1, uar = (Span(max(spans[name].low, Fraction(0)), spans[name].high) for name in ("uf1", "uar"))
-    if 2 * uar.high <= uf1.low:
-        return False
-    low = uf1.low * uar.high / (2 * uar.high - uf1.low)
-    high = uf1.high * uar.low / (2 * uar.low - uf1.high) if 2 * uar.low > uf1.high else Fraction(1)
-    limits = [(_RECALL, uar), (_PRECISION, Span(low, min(high, Fraction(1))))]
-    limits += [(_ACCURACY, spans["acc"])] if "acc" in spans else []
-    for recall, precision in _fitting(claim.sizes, limits, deadline):
-        both = precision + recall
-        if uf1.holds(2 * precision * recall / both if both else Fraction(0)):
-            return True
-    return False
-
-
-def _fitting(
-    counts: Counts, limits: Sequence[tuple[_Score, Span]], deadline: Deadline
-) -> Iterator[tuple[Fraction, Fraction]]:
-    """Yield the first two scores of matrices of three classes whose scores are all in their spans.
-
-    For the column sums that :func:`_columns` leaves, all diagonals of two classes are tried at once; the third's range
-    follows from every score.
-    """
-    for columns in _columns(counts, limits):
-        deadline()
-        most = [min(n, c) for n, c in zip(counts, columns, strict=True)]
-        one, two = np.meshgrid(np.arange(most[0] + 1), np.arange(most[1] + 1), indexing="ij")
-        low, high = np.zeros(one.shape), np.full(one.shape, float(most[2]))
-        for score, span in limits:
-            weights = [float(score.weights(n, max(c, 1), counts)) for n, c in zip(counts, columns, strict=True)]
-            fixed = weights[0] * one + weights[1] * two
-            low = np.maximum(low, (float(span.low) - _MARGIN - fixed) / weights[2])
-            high = np.minimum(high, (float(span.high) + _MARGIN - fixed) / weights[2])
-        third = np.ceil(low)
-        for a, b in np.argwhere(third <= high).tolist():
-            for c in range(int(third[a, b]), int(high[a, b]) + 1):
-                found = _exact(counts, (a, b, c), columns, limits)
-                if found is not None:
-                    yield found
-
-
-def _columns(counts: Counts, limits: Sequence[tuple[_Score, Span]]) -> list[tuple[int, int, int]]:
-    """List the column sums for which the first score can be in its span while the second is, in a fixed random order.
-
-    Both are linear in the diagonal d, 0 <= d_k <= min(n_k, c_k): by duality the first is at most
-    lambda * second + sum max(0, a_k - lambda b_k) min(n_k, c_k), and the best lambda is a ratio a_k / b_k.
-    """
-    total = sum(counts)
-    one, two = (grid.ravel() for grid in np.meshgrid(np.arange(total + 1), np.arange(total + 1), indexing="ij"))
-    columns = np.stack([one, two, total - one - two], axis=1)[one + two <= total]
-    columns = np.random.default_rng(0).permutation(columns)
-    sizes = np.asarray(counts)
-    most = np.minimum(sizes, columns)
-    (first, first_span), (second, second_span) = limits[:2]
-    a, b = (score.weights(sizes, np.maximum(columns, 1), counts) for score in (first, second))
-    fit = (b * most).sum(axis=1) >= float(second_span.low) - _MARGIN
-    for k in range(len(counts)):
-        ratio = (a[:, k] / b[:, k])[:, None]
-        over = (np.maximum(a - ratio * b, 0) * most).sum(axis=1) + ratio[:, 0] * float(second_span.high)
-        under = (np.minimum(a - ratio * b, 0) * most).sum(axis=1) + ratio[:, 0] * float(second_span.low)
-        fit &= (over >= float(first_span.low) - _MARGIN) & (under <= float(first_span.high) + _MARGIN)
-    return [(x, y, z) for x, y, z in columns[fit].tolist()]
-
-
-def _exact(
-    counts: Counts, diagonal: Counts, columns: Counts, limits: Sequence[tuple[_Score, Span]]
-) -> tuple[Fraction, Fraction] | None:
-    """Return the first two scores as fractions where the matrix exists and all are in their spans."""
-    if not is_matrix(counts, diagonal, columns):
-        return None
-    values = []
-    for score, span in limits:
-        classes = zip(counts, diagonal, columns, strict=True)
-        weights = [score.weights(Fraction(n), Fraction(max(c, 1)), counts) for n, _, c in classes]
-        value = sum((d * weight for d, weight in zip(diagonal, weights, strict=True)), Fraction(0))
-        if not span.holds(value):
-            return None
-        values.append(value)
-    return values[0], values[1]
+def _accuracy_of_others(claim: Claim, reading: str, deadline: Deadline) -> bool:
+    """Try an accuracy that is a number of right clips out of another number of clips; the others as they are."""
+    spans, total = claim.spans(reading), sum(claim.sizes)
+    acc = spans.pop("acc")
+    near = (n for n in range(max(1, total - _CLIPS_OF_ACCURACY), total + _CLIPS_OF_ACCURACY + 1) if n != total)
+    fits = any(acc.low * n <= round((acc.low + acc.high) / 2 * n) <= acc.high * n for n in near)
+    return fits and (not spans or find_matrix(claim.sizes, spans, deadline) is not None)

@@ -10,8 +10,14 @@ from merbench.cli.options import Format, one_of
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from merbench.analysis.claims import Claim
+    from merbench.analysis.slips import Slip
     from merbench.contracts.protocols import ProtocolSpec
+
+    _Given = dict[str, str | None]
+    _Asked = list[tuple[Claim, ProtocolSpec | None]]
 
 #: Columns of a table of claims; others are passed over.
 _COLUMNS = ("protocol", "part", "counts", "uf1", "uar", "acc")
@@ -31,6 +37,10 @@ def check_claim(
         Path | None,
         option("--table", "A CSV of claims: method, protocol, part or counts, uf1, uar, acc.", "CSV"),
     ] = None,
+    matrix: Annotated[
+        str | None,
+        option("--matrix", "Check shares of each class instead, rows true: 97.1,1.5,1.4/…, or a file.", "ROWS"),
+    ] = None,
     percent: Annotated[bool, flag("--percent", "The figures are in percent.")] = False,
     slips: Annotated[bool, flag("--slips/--no-slips", "Try named slips on impossible claims.")] = True,
     format: Format = "table",
@@ -41,41 +51,94 @@ def check_claim(
     Exit code 1 if a claim is impossible.
     """
     from merbench.analysis.claims import check_claim as check
-    from merbench.analysis.claims import counts_of_parts
-    from merbench.analysis.slips import try_slips
+    from merbench.contracts.errors import MerbenchError
     from merbench.report.views.claim import claims_report
 
     one_of(format, "--format", FORMATS)
     given = {"protocol": protocol, "part": part, "counts": counts, "uf1": uf1, "uar": uar, "acc": acc}
+    if matrix is not None:
+        if table:
+            raise MerbenchError("--matrix and --table are two checks: give one of them")
+        if not _shares(matrix, given, percent, format):
+            raise typer.Exit(1)
+        return
     asked = _from_table(table, given, percent) if table else [_claim(given, percent)]
     found = []
     for claim, spec in asked:
         answer = check(claim)
-        parts = counts_of_parts(spec) if spec else {}
-        found.append((answer, try_slips(claim, parts, answer.refused) if slips and answer.refused else []))
+        found.append((answer, _slips(claim, spec, answer.refused, asked) if slips and answer.refused else []))
     print_as(claims_report(found, _apart(asked)), format)
     if any(answer.verdict == "impossible" for answer, _ in found):
         raise typer.Exit(1)
 
 
-def _claim(given: "dict[str, str | None]", percent: bool, method: str = "") -> "tuple[Claim, ProtocolSpec | None]":
-    """Read a claim and the protocol that it is under, if any."""
-    from merbench.analysis.claims import FIGURES, Claim, find_part, protocol_counts, read_counts, read_figure
+def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]", asked: "_Asked") -> "list[Slip]":
+    """Try the slips on a claim, with what its protocol and the claims beside it add."""
+    from merbench.analysis.claims import counts_of_parts, counts_of_variants
+    from merbench.analysis.slips import try_slips
+    from merbench.engine.plan.catalogue import PROTOCOLS
+
+    if spec is None:
+        return try_slips(claim, {}, readings)
+    variants = counts_of_variants(spec, claim.part, map(PROTOCOLS.get, PROTOCOLS.names()))
+    same = [other for other, _ in asked if (other.protocol, other.method) == (claim.protocol, claim.method)]
+    beside = [other for other in same if other.part != "full"] if claim.part == "full" else []
+    return try_slips(claim, counts_of_parts(spec), readings, variants=variants, beside=beside)
+
+
+def _shares(matrix: str, given: "_Given", percent: bool, format: str) -> bool:
+    """Check a matrix of shares, print what follows, and return whether the clips and figures asked about fit."""
+    from merbench.analysis.claims import FIGURES, read_figure
+    from merbench.analysis.percent_matrices import check_shares, figures_of_shares, read_shares
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.plan.catalogue import protocol as find_protocol
+    from merbench.report.views.claim import shares_report
+
+    path = Path(matrix)
+    rows = read_shares(path.read_text(encoding="utf-8-sig") if "/" not in matrix and path.is_file() else matrix)
+    known = _counts(given)[0] if given["protocol"] or given["counts"] else None
+    if known is not None and len(known) != len(rows):
+        raise MerbenchError(f"--matrix has {len(rows)} classes, expected {len(known)}: {', '.join(known)}")
+    names = list(known or [f"class {number}" for number in range(1, len(rows) + 1)])
+    counts = None if known is None else list(known.values())
+    printed = {key: read_figure(key, text, percent) for key in FIGURES if (text := given[key]) is not None}
+    if printed and counts is None:
+        raise MerbenchError("figures of a matrix of shares need class counts: give --protocol, or --counts")
+    found = check_shares(rows, names, counts)
+    figures = figures_of_shares(rows, counts) if counts else {}
+    print_as(shares_report(found, figures, printed), format)
+    return all(row.fits for row in found) and all(
+        low - 0.5 * 10**-digits <= float(value) <= high + 0.5 * 10**-digits
+        for (value, digits), (low, high) in ((printed[name], figures[name]) for name in printed if figures)
+    )
+
+
+def _claim(given: "_Given", percent: bool, method: str = "") -> "tuple[Claim, ProtocolSpec | None]":
+    """Read a claim and the protocol that it is under, if any."""
+    from merbench.analysis.claims import FIGURES, Claim, read_figure
+    from merbench.contracts.errors import MerbenchError
 
     printed = {key: read_figure(key, text, percent) for key in FIGURES if (text := given[key]) is not None}
     if not printed:
         raise MerbenchError("a claim needs a figure: --uf1, --uar or --acc")
+    counts, spec, part = _counts(given)
+    return Claim(counts, printed, method, spec.name if spec else "", part), spec
+
+
+def _counts(given: "_Given") -> "tuple[dict[str, int], ProtocolSpec | None, str]":
+    """Return the clips of each class, the protocol and its part, if a protocol is given."""
+    from merbench.analysis.claims import find_part, protocol_counts, read_counts
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.catalogue import protocol as find_protocol
+
     counts = None if given["counts"] is None else read_counts(given["counts"])
     if given["protocol"] is None:
         if counts is None:
             raise MerbenchError("a claim needs class counts: give --protocol (and --part), or --counts like 70,51,43")
-        return Claim(counts, printed, method), None
+        return counts, None, ""
     spec = find_protocol(given["protocol"])
     part = find_part(spec, given["part"] or "full")
     if counts is None:
-        return Claim(protocol_counts(spec, part), printed, method, spec.name, part), spec
+        return protocol_counts(spec, part), spec, part
     if len(counts) != len(spec.classes):
         raise MerbenchError(f"--counts has {len(counts)} classes, protocol {spec.name} has {len(spec.classes)}")
     fixed = protocol_counts(spec, part) if spec.official_list else counts
@@ -85,10 +148,10 @@ def _claim(given: "dict[str, str | None]", percent: bool, method: str = "") -> "
             f"--counts {given['counts']} differs from part {part} of {spec.name}, which has {known}: "
             "leave out one of --counts and --protocol"
         )
-    return Claim(dict(zip(spec.classes, counts.values(), strict=True)), printed, method, spec.name, part), spec
+    return dict(zip(spec.classes, counts.values(), strict=True)), spec, part
 
 
-def _apart(asked: "list[tuple[Claim, ProtocolSpec | None]]") -> list[str]:
+def _apart(asked: "_Asked") -> list[str]:
     """Name the methods whose parts do not agree with their figures of all clips."""
     from merbench.analysis.restrictions import one_set_of_predictions
 
@@ -111,7 +174,7 @@ def _apart(asked: "list[tuple[Claim, ProtocolSpec | None]]") -> list[str]:
     return found
 
 
-def _from_table(path: Path, given: "dict[str, str | None]", percent: bool) -> "list[tuple[Claim, ProtocolSpec | None]]":
+def _from_table(path: Path, given: "_Given", percent: bool) -> "_Asked":
     """Read a claim from every row that has a figure; what a row lacks is as the options say."""
     import csv
 

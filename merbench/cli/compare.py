@@ -1,18 +1,17 @@
 """``merbench compare``: the table that goes into the paper."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merbench.cli.declare import argument, flag
+from merbench.cli.declare import argument, flag, option
 from merbench.cli.held import held
 from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, Sanity, one_of, results_folder
 from merbench.cli.printing import FORMATS, print_as
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from merbench.analysis.rows import Row
     from merbench.records.read import RecordedRun
     from merbench.records.select import Runs
@@ -30,26 +29,73 @@ def compare(
     leaderboard: Leaderboard = False,
     sanity: Sanity = False,
     older: Annotated[bool, flag("--older", "Add rows of earlier code or data.")] = False,
+    columns: Annotated[
+        list[str] | None, option("--column", 'Only this column, or all of a part; repeatable: "Full UF1".', "HEAD")
+    ] = None,
+    rows: Annotated[list[str] | None, option("--row", "Only this row, in this order; repeatable.", "NAME")] = None,
+    order: Annotated[str, option("--order", "Order rows by a column, highest first, or by name.", "HEAD|name")] = "",
+    percent: Annotated[bool, flag("--percent", "Write figures in percent.")] = False,
+    digits: Annotated[
+        int | None, option("--digits", "Decimals of figures (default: 4, in percent 2).", "N", min=0, max=6)
+    ] = None,
+    resized: Annotated[bool, flag("--resizebox", "LaTeX: make tables as wide as the page.")] = False,
+    bib: Annotated[
+        Path | None, option("--bib", "Write the BibTeX of the rows shown, and cite it in LaTeX.", "FILE")
+    ] = None,
+    figure: Annotated[
+        Path | None, option("--figure", "Draw UF1 and its intervals to a .pdf, .png or .svg file.", "FILE")
+    ] = None,
     results: Results = None,
 ) -> None:
     """Print the table: UF1 and UAR of each method on all clips and on each database, and published figures.
 
     Runs are compared with the official list of their protocol, or the data of this machine; exit code 1 if one differs.
     """
+    from merbench.contracts.errors import MerbenchError
     from merbench.contracts.notes import Note
+    from merbench.report.shape import shaped
     from merbench.report.views.compare import runs_hint
 
     one_of(format, "--format", FORMATS)
+    if resized and format != "latex":
+        raise MerbenchError("--resizebox is for --format latex")
     added = published if published is not None else format in ("table", "md", "html")
-    rows, report, differing = compared(
+    found, report, differing = compared(
         methods or [], protocol, data, added, leaderboard, sanity, older, results, may_be_empty=format == "json"
     )
-    if format == "table" and not rows:
+    report = shaped(report, columns or [], rows or [], order, percent, digits, resized)
+    report = _with_bibliography(report, found, bib) if bib else report
+    if figure:
+        from merbench.report.figures.intervals import write_intervals
+
+        write_intervals(report, figure)
+    if format == "table" and not found:
         typer.echo(f"no run in {results_folder(results)} matches; published figures only")
-    hint = runs_hint(rows) if format == "table" else []
+    hint = runs_hint(found) if format == "table" else []
     print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
     if differing:
         raise typer.Exit(1)
+
+
+def _with_bibliography(report: "Report", found: "list[Row]", path: Path) -> "Report":
+    """Write the BibTeX of the measured rows of a report and of their protocols to a file; the rows then cite it."""
+    from merbench.contracts.citations import entries
+    from merbench.engine.plan.catalogue import METHODS, PROTOCOLS
+    from merbench.records.files import write_whole
+    from merbench.report.shape import row_names, with_citations
+
+    shown, keys, texts = set(row_names(report)), dict[str, str](), dict[str, str]()
+    for row in found:
+        file = row.runs[0].file
+        if row.label not in shown:
+            continue
+        paper = METHODS.get(file.method).card.paper if file.method in METHODS.names() else None
+        own = entries(paper.bibtex) if paper else {}
+        source = PROTOCOLS.get(file.protocol).source.bibtex if file.protocol in PROTOCOLS.names() else None
+        texts |= own | entries(source or "")
+        keys |= {row.label: ",".join(own)} if own else {}
+    write_whole(path, "\n".join(texts[key] for key in sorted(texts)).encode())
+    return with_citations(report, keys)
 
 
 def compared(
@@ -60,7 +106,7 @@ def compared(
     leaderboard: bool,
     sanity: bool,
     older: bool,
-    results: "Path | None",
+    results: Path | None,
     may_be_empty: bool,
 ) -> "tuple[list[Row], Report, list[str]]":
     """Score the runs that match, and build the comparison; MerbenchError if it has no row, unless it `may_be_empty`.
@@ -126,7 +172,7 @@ def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str |
 
 def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return published figures and their parts' titles, where the rows mean the registered protocol by its name."""
-    from merbench.analysis.rows import published_rows
+    from merbench.analysis.published import published_rows
     from merbench.engine.plan.catalogue import PROTOCOLS
 
     figures: list[dict[str, Any]] = []
@@ -135,6 +181,6 @@ def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]
         spec = PROTOCOLS.get(name)
         files = [row.runs[0].file for row in rows]
         if all(file.key.spec_digest == spec.spec_digest() for file in files if file.protocol == name):
-            figures += published_rows(name)
+            figures += published_rows(name, spec.task)
             titles |= spec.parts
     return figures, titles

@@ -65,11 +65,16 @@ def _entries(path: Path) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise MerbenchError(f"{path} can't be read: {error}") from error
+    return entries(text, str(path))
+
+
+def entries(text: str, place: str = "BibTeX") -> dict[str, str]:
+    """Return key -> entry of some BibTeX, each beginning with ``@`` on a line; `place` is named in errors."""
     found: dict[str, str] = {}
     for entry in re.findall(r"^@.*?(?=^@|\Z)", text, re.MULTILINE | re.DOTALL):
         match = _ENTRY.match(entry)
         if match is None or match[1] in found or entry.count("{") != entry.count("}"):
             first = entry.splitlines()[0]
-            raise MerbenchError(f"{path}: {first!r} must begin an entry with a key of its own and matching braces")
+            raise MerbenchError(f"{place}: {first!r} must begin an entry with a key of its own and matching braces")
         found[match[1]] = entry.strip() + "\n"
     return found

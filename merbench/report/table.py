@@ -13,7 +13,9 @@ class Cell:
 
     `detail` is the interval of a figure, or an explanation of a name: below the value, or in brackets. `place` is 1 for
     the best of a column (bold; also a difference whose interval excludes 0), 2 for the second best. `mark` is a sign at
-    the value, explained in the legend; `raw` the value for machines, where the text is not.
+    the value, explained in the legend; `raw` the value for machines, where the text is not. `figure` is a score in
+    0..1, alone or with the ends of its interval, from which the text can be written anew; `cite` the key of a row's
+    paper.
     """
 
     text: str = ""
@@ -21,6 +23,8 @@ class Cell:
     place: Literal[0, 1, 2] = 0
     mark: str = ""
     raw: Any = None
+    figure: tuple[float, ...] = ()
+    cite: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Report:
 
     `notes` are on all tables, such as runs that do not verify; on standard error where the format is not for people.
     `records` are the rows of CSV, by default those of the tables; `data` is the value of JSON, by default the rows of
-    CSV; `command` the command line that gives this report, where it is worth printing.
+    CSV; `command` the command line that gives this report, where it is worth printing. Tables that are `resized` are as
+    wide as the page in LaTeX.
     """
 
     tables: Sequence[Table]
@@ -82,6 +87,7 @@ class Report:
     records: Sequence[dict[str, Any]] | None = None
     data: Any = None
     command: str = ""
+    resized: bool = False
 
 
 def name_column(title: str, wraps: bool = True) -> Column:

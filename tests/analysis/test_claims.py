@@ -1,9 +1,8 @@
 """Claims against brute force on small counts, the known impossible figures, and figures of real matrices."""
 
-import csv
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from itertools import product
 
 import numpy as np
@@ -17,13 +16,14 @@ from merbench.analysis.claims import (
     Claim,
     check_claim,
     counts_of_parts,
+    counts_of_variants,
     find_part,
     protocol_counts,
     read_counts,
     read_figure,
 )
 from merbench.analysis.matrices import deadline_in, find_matrix, is_matrix, matrix_of, scores
-from merbench.analysis.restrictions import one_set_of_predictions
+from merbench.analysis.restrictions import one_set_of_predictions, printed_twice
 from merbench.analysis.slips import Slip, try_slips
 from merbench.contracts.errors import MerbenchError
 from merbench.engine.plan.catalogue import PROTOCOLS
@@ -119,6 +119,15 @@ def with_a_fourth_column(counts):
     return [scores(counts, *pair) for pair in margins]
 
 
+def two_classes_fit(margins, spans):
+    """Whether one class is never predicted, and means without it, UAR also with it, are in the spans."""
+    counts, (diagonal, columns) = next(c for c in BRUTE if margins in [m for m, _ in BRUTE[c]]), margins
+    if columns.count(0) != 1:
+        return False
+    of = known_scores(counts, diagonal, columns)
+    return spans["uf1"].holds(of["uf1"] * 3 / 2) and any(spans["uar"].holds(of["uar"] * k) for k in (1, Fraction(3, 2)))
+
+
 @settings(max_examples=25)
 @given(st.sampled_from([counts for counts in sorted(BRUTE) if len(counts) == 3]), st.data())
 def test_slips_equal_brute_force(counts, data):
@@ -141,9 +150,61 @@ def test_slips_equal_brute_force(counts, data):
         spans = [claim.spans(reading) for reading in READINGS]
         fits = any(s["uf1"].holds(of[one]) and s["uar"].holds(of[two]) for s in spans for _, of in BRUTE[counts])
         assert found[name].fits is fits, name
+    fits = any(two_classes_fit(each, s) for each, _ in BRUTE[counts] for s in spans)
+    assert found["mean over the classes that are predicted, and one is not"].fits is fits
     values = with_a_fourth_column(counts)
     fits = any(all(s[name].holds(of[name]) for name in printed) for s in spans for of in values)
     assert found["predictions of a class that the protocol does not have"].fits is fits
+
+
+def fitting(claim, **more):
+    return {slip.name for slip in try_slips(claim, trials=0, **more) if slip.fits}
+
+
+def test_slips_of_accuracy_equal_brute_force():
+    for counts in each(((3, 2, 4), (1, 3, 2))):
+        total = sum(counts)
+        for k in range(0, 101, 7):
+            claim = claim_of(counts, acc=f"{k / 100:.2f}")
+            spans = [claim.spans(reading)["acc"] for reading in READINGS]
+            near = [n for n in range(1, total + 11) if n != total]
+            expected = any(s.holds(Fraction(right, n)) for s in spans for n in near for right in range(n + 1))
+            assert ("accuracy of another number of clips, by at most 10" in fitting(claim)) is expected
+    weighted = claim_of((3, 2, 4), uf1=".6574", acc=".6667")
+    values = [of for _, of in BRUTE[3, 2, 4]]
+    spans = [weighted.spans(reading) for reading in READINGS]
+    expected = any(s["uf1"].holds(of["weighted"]) and s["acc"].holds(of["acc"]) for s in spans for of in values)
+    assert ("weighted F1 in place of UF1" in fitting(weighted)) is expected
+
+
+def test_figures_of_all_clips_that_are_means_of_the_parts_are_found():
+    parts = [claim_of((5, 5), uf1=".6200", uar=".6000"), claim_of((15, 5), uf1=".5010", uar=".5000")]
+    plain, weighted = claim_of((20, 10), uf1=".5605", uar=".5500"), claim_of((20, 10), uf1=".5407", uar=".5333")
+    assert "mean of the printed figures of the parts" in fitting(plain, beside=parts)
+    assert "mean, weighted by clips, of the printed figures of the parts" in fitting(weighted, beside=parts)
+    assert not any("parts" in name for name in fitting(claim_of((20, 10), uf1=".5605", uar=".5333"), beside=parts))
+
+
+def test_figures_printed_for_two_methods_are_found():
+    def row(method, part="a", **printed):
+        return replace(claim_of((5, 5), **printed), method=method, protocol="p", part=part)
+
+    claims = [
+        row("A", uf1=".748", uar=".728"), row("B", acc=".7280", uf1=".7475"),
+        row("A", part="b", uf1=".7475", uar=".7280"),
+        row("C", uf1=".7480", uar=".9000"), row("a [x]", uf1=".748", uar=".728"), row("D", uf1=".75", uar=".73"),
+    ]  # fmt: skip
+    assert printed_twice(claims) == {0: [1, 2], 1: [0, 2, 4], 2: [0, 1, 4], 4: [1, 2]}
+
+
+def test_class_counts_of_other_protocols_on_the_same_database():
+    others = list(map(PROTOCOLS.get, PROTOCOLS.names()))
+    found = {name: list(counts_of_variants(PROTOCOLS.get(name), part, others)) for name, part in (
+        ("casme2-5", "full"), ("casme2-3", "full"), ("megc2019", "casme2"), ("megc2019", "full"))}  # fmt: skip
+    assert found == {
+        "casme2-5": ["casme2-5-246"], "casme2-3": ["casme2-3-fear-sadness"],
+        "megc2019": [],
+    }  # fmt: skip
 
 
 def test_parts_that_are_not_restrictions_are_found():
@@ -182,23 +243,6 @@ def test_ststnet_on_samm_fits_macro_precision_and_not_as_rounded_recall():
     assert (answer.verdict, answer.reading, answer.refused) == ("possible", "truncated", ("rounded",))
     assert {slip.name: slip.fits for slip in try_slips(claim, {}, answer.refused, 0)}["macro precision in place of UAR"]
     assert check_claim(claim_of(SAMM, uf1=".6588", uar=".6415")).reading == "rounded"
-
-
-def test_the_answers_to_published_figures_are_those_that_ship():
-    folder = files("merbench.results") / "published"
-    rows, figures = (
-        list(csv.DictReader((folder / name).read_text(encoding="utf-8").splitlines()))
-        for name in ("claims.csv", "figures.csv")
-    )
-    for row in figures:
-        row["uar"] = "" if "uar-derived" in row["remarks"] else row["uar"]
-    same = ("protocol", "part", "method", "kind", "uf1", "uar", "acc")
-    assert [[row[name] for name in same] for row in rows] == [[row[name] for name in same] for row in figures]
-    for row in each(rows):
-        counts = tuple(protocol_counts(PROTOCOLS.get(row["protocol"]), row["part"]).values())
-        claim = claim_of(counts, **{name: row[name] for name in ("uf1", "uar", "acc") if row[name]})
-        fit = [r for r in READINGS if find_matrix(counts, claim.spans(r), deadline_in(20)) is not None]
-        assert (row["verdict"], row["reading"]) == (("possible", fit[0]) if fit else ("impossible", ""))
 
 
 def test_accuracy_that_is_not_a_count_of_clips_is_named():

@@ -36,6 +36,19 @@ def test_a_table_of_claims_is_checked_row_by_row(merbench, tmp_path):
     )
 
 
+def test_a_matrix_of_shares_says_which_clips_fit(merbench, done):
+    rows = "71.43,14.29,14.29/11.8,70.6,17.6/20.9,16.3,62.8"
+    found = json.loads(done("check-claim", *SMIC, "--matrix", rows, "--format", "json"))
+    assert [(row["class"], row["clips"], row["fits"]) for row in found] == [
+        ("negative", 70, True), ("positive", 51, True), ("surprise", 43, True),
+    ]  # fmt: skip
+    says(done("check-claim", *SMIC, "--matrix", rows, "--uar", ".6827"), "UAR .6827 to .6827")
+    said = merbench("check-claim", *SMIC, "--matrix", rows, "--uar", ".6900")
+    assert (said.code, "UAR .6900 is outside of that" in said.out) == (1, True)
+    assert merbench("check-claim", "--counts", "70,51,44", "--matrix", rows).code == 1
+    says(done("check-claim", "--matrix", "50,50/25,75"), "class 2")
+
+
 def test_wrong_claims_are_refused(refused, all_refused, tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     (tmp_path / "bad.csv").write_text("method,uf1\nA,.5\nB,52.8\n", encoding="utf-8")
@@ -46,4 +59,6 @@ check-claim --protocol megc2019 --counts 70,51 --uf1 .5280 |
 check-claim --protocol megc2018-cde --part samm --uf1 .5280 |
 check-claim --protocol megc2019 --part smic --counts 70,51,44 --uf1 .5280 | check-claim --protocol megc --uf1 .5280 |
 check-claim --table no.csv | check-claim --table other.csv | check-claim --counts 70,51,43 --table bad.csv |
+check-claim --matrix 50,50/50,60 | check-claim --matrix 50,50/50,50 --uf1 .5 |
+check-claim --protocol megc2019 --matrix 50,50/50,50 | check-claim --matrix 50,50/50,50 --table bad.csv |
 check-claim --table bad.csv --uf1 .5280 | check-claim --counts 70,51,43 --uf1 .5280 --format pdf""")

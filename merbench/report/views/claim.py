@@ -1,9 +1,11 @@
 """Claims as tables: what follows from arithmetic, and what does not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from merbench.analysis.claims import FIGURES, Answer, record_of
+from merbench.analysis.percent_matrices import SharesOfClass
 from merbench.analysis.slips import Slip
 from merbench.contracts.notes import Note
 from merbench.report.numbers import NONE, number
@@ -24,6 +26,46 @@ def claims_report(found: Sequence[tuple[Answer, Sequence[Slip]]], apart: Sequenc
     )
     notes = [Note("warning", f"{name}: {text}") for name in apart]
     return Report(tables, notes, data=data, records=[_flat(record) for record in data])
+
+
+def shares_report(
+    found: Sequence[SharesOfClass],
+    figures: Mapping[str, tuple[float, float]],
+    printed: Mapping[str, tuple[Fraction, int]],
+) -> Report:
+    """Build the answer to a confusion matrix of shares: which clip counts fit, and which figures follow from them."""
+    lines, data = [], []
+    for row in found:
+        share = f"{100 * len(row.fitting) / row.tried:.0f} %"
+        shown = [str(n) for n in row.fitting[:6]] + ["…"] * (len(row.fitting) > 6)
+        fits = NONE if row.clips is None else "yes" if row.fits else "no"
+        lines.append(text_cells(row.name, row.clips or NONE, fits, ", ".join(shown) or "none", share))
+        data.append({
+            "class": row.name, "clips": row.clips, "fits": row.fits, "fitting": row.fitting, "tried": row.tried,
+        })  # fmt: skip
+    columns = [
+        name_column("Class"),
+        Column("Clips"),
+        Column("Fits"),
+        Column("Clips that fit", align="left", wraps=True),
+    ]
+    notes = []
+    if figures:
+        ends = [f"{FIGURES[name]} {number(low)} to {number(high)}" for name, (low, high) in figures.items()]
+        notes.append(Note("note", f"Matrices with these shares and clips have {', '.join(ends)}."))
+    for name, (value, digits) in printed.items() if figures else ():
+        half, (low, high) = 0.5 * 10**-digits, figures[name]
+        if not low - half <= float(value) <= high + half:
+            notes.append(Note("warning", f"{FIGURES[name]} {number(float(value), digits)} is outside of that."))
+    if not all(row.fits for row in found):
+        notes.append(Note("warning", "No whole numbers of clips with these counts have these shares, as rounded."))
+    legend = [
+        "Of tried: the share of 1 to twice the clips (300 where not known) that fit; if most do, a fit says little."
+    ]
+    record = [{**row, "figures": {name: list(ends) for name, ends in figures.items()}} for row in data]
+    return Report(
+        [Table("", [*columns, Column("Of tried")], [Section(lines)], legend, notes)], records=data, data=record
+    )
 
 
 def _plain(slip: Slip) -> dict[str, Any]:

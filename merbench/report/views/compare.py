@@ -1,9 +1,12 @@
 """The comparison: rows that rank together in one table, sanity rows below them, published figures apart."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
+from math import isnan
 from typing import Any
 
+from merbench.analysis.published import VERDICTS
 from merbench.analysis.rows import Row
 from merbench.contracts.errors import listed
 from merbench.contracts.notes import Note
@@ -41,8 +44,8 @@ def comparison(
     """Build the tables of `compare`.
 
     `rows` are measured, in order, those that rank together next to each other; `published` are figures from
-    :func:`merbench.analysis.rows.published_rows`, and `titles` those of their parts; `notes` are on runs that are not
-    shown or do not verify.
+    :func:`merbench.analysis.published.published_rows`, and `titles` those of their parts; `notes` are on runs
+    that are not shown or do not verify.
     """
     tables = [_table(group) for group in groups(rows)]
     if published:
@@ -80,7 +83,9 @@ def score_cell(score: PartScore | None, name: str) -> Cell:
     """Return a figure of a part with its interval."""
     if score is None:
         return Cell(NONE)
-    return Cell(number(getattr(score, name)), interval_text(getattr(score, f"{name}_interval")))
+    value, interval = getattr(score, name), getattr(score, f"{name}_interval")
+    known = tuple(each for each in (value, interval.low, interval.high) if not isnan(each))
+    return Cell(number(value), interval_text(interval), figure=known)
 
 
 def _table(rows: Sequence[Row]) -> Table:
@@ -103,7 +108,8 @@ def _lines(rows: Sequence[Row]) -> list[list[Cell]]:
     for index, row in enumerate(rows):
         full = row.scores.get("full")
         cells = [_placed(row, part, figure, best[part, figure] if index in rank else []) for part, figure in best]
-        last = text_cells(number(full.acc if full else None), *counts(row))
+        acc = Cell(number(full.acc), figure=(full.acc,)) if full and not isnan(full.acc) else Cell(NONE)
+        last = [acc, *text_cells(*counts(row))]
         if _declared(rows):
             last += text_cells(
                 {True: "yes", False: "no", None: NONE}[row.balanced], row.tries or NONE, row.state.text or NONE
@@ -121,7 +127,7 @@ def _placed(row: Row, part: str, figure: str, best: Sequence[str]) -> Cell:
     cell = score_cell(row.scores.get(part), figure)
     place: Any = best.index(cell.text) + 1 if cell.text in best else 0
     mark = BELOW if (part, figure) == ("full", "uf1") and _is_below(row) else ""
-    return Cell(cell.text, cell.detail, place, mark)
+    return replace(cell, place=place, mark=mark)
 
 
 def _is_below(row: Row) -> bool:
@@ -151,18 +157,43 @@ def _published(published: Sequence[dict[str, Any]], titles: Mapping[str, str]) -
     sources = list(dict.fromkeys(row["source"] for row in published))
     meaning = {code: text for row in published for code, text in row["remarks"].items()}
     letters = {code: chr(ord("a") + index % 26) * (index // 26 + 1) for index, code in enumerate(meaning)}
+    names = FIGURES if published[0]["task"] == "classification" else UNIT_FIGURES
+    shown = [(part, name, title) for part in parts for name, title in names.items()]
+    shown[len(names) : len(names)] = [(parts[0], "acc", "Acc")] * any(row["acc"] for row in published)
     by_method: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
     for row in published:
         by_method.setdefault((row["kind"], row["method"], row["year"], row["source"]), {})[row["part"]] = row
     lines = []
     for (kind, method, year, source), figures in by_method.items():
-        cells = [number(figures[part][name]) if part in figures else NONE for part in parts for name in FIGURES]
+        cells = [_printed(figures.get(part), name) for part, name, _ in shown]
         codes = dict.fromkeys(code for row in figures.values() for code in row["remarks"])
         marks = [f"[{sources.index(source) + 1}]", *(letters[code] for code in codes)]
         label = method if kind == "reported" else f"{method} ({kind})"
-        lines.append(text_cells(label, "" if year is None else year, *cells, " ".join(marks)))
+        year = "" if year is None else year
+        lines.append([*text_cells(label, year), *cells, *text_cells(_verdicts(figures, titles), " ".join(marks))])
     columns = [name_column("Method"), Column("Year")]
-    columns += [Column(figure, group=titles.get(part, part)) for part in parts for figure in FIGURES.values()]
+    columns += [Column(title, group=titles.get(part, part)) for part, _, title in shown]
+    columns += [Column("Verdict", align="left", wraps=True), Column("Notes", align="left")]
     notes = [f"[{index}] {text}" for index, text in enumerate(sources, start=1)]
     notes += [f"{letters[code]}: {text}" for code, text in meaning.items()]
-    return Table(PUBLISHED, [*columns, Column("Notes", align="left")], [Section(lines)], notes=as_notes(notes))
+    return Table(PUBLISHED, columns, [Section(lines)], [_verdict_legend(published)], as_notes(notes))
+
+
+def _printed(row: Mapping[str, Any] | None, name: str) -> Cell:
+    """Return a figure as its source prints it."""
+    return Cell(NONE) if row is None or row[name] is None else Cell(row[f"{name}_printed"], figure=(row[name],))
+
+
+def _verdicts(figures: Mapping[str, dict[str, Any]], titles: Mapping[str, str]) -> str:
+    """Return the verdict on the figures of a method; the most frequent one, and parts with others."""
+    parts: dict[str, list[str]] = {}
+    for part, row in figures.items():
+        parts.setdefault(row["verdict"], []).append(titles.get(part, part))
+    first, *others = sorted(parts, key=lambda verdict: -len(parts[verdict]))
+    return "; ".join([first, *(f"{verdict}: {', '.join(parts[verdict])}" for verdict in others)])
+
+
+def _verdict_legend(published: Sequence[dict[str, Any]]) -> str:
+    words = [word for word in VERDICTS if any(row["verdict"].startswith(word) for row in published)]
+    said = "; ".join(f"{word}: {VERDICTS[word]}" for word in words)
+    return f"Verdict: whether one pooled confusion matrix gives the figures (merbench check-claim); {said}."

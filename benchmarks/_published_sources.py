@@ -1,0 +1,172 @@
+"""Sources of collected rows: how each is written in `results/published/figures.csv`, and the remarks that follow."""
+
+_SURVEY = "tables of a survey (Li, Wei et al., IEEE TAFFC) as copied in the profile README of dvmixalkin/dvmixalkin"
+_MEMIX = "README of MEMix (ICASSP 2024)"
+
+#: Pattern in the notes, source as in the table, remarks, short name; the first that is found counts.
+SOURCES = (
+    (r"MPFNet paper Table (\d)", r"MPFNet paper, Table \1 (pics/pic3.png in Mac0504/MPFNet)", "", "MPFNet"),
+    (
+        r"SAMM pair duplicates",
+        "performance table in the README of pakchoi-php/SRMCL",
+        "trailing-zeros pair-printed-twice",
+        "SRMCL",
+    ),
+    (r"pakchoi-php/SRMCL", "performance table in the README of pakchoi-php/SRMCL", "trailing-zeros", "SRMCL"),
+    (r"survey tables.*10-fold", _SURVEY, "secondary", "survey"),
+    (r"survey tables", _SURVEY, "secondary trailing-zeros", "survey"),
+    (
+        r"AU-GACN/AU",
+        "README of AU-GACN/AU-assisted-Graph-Attention-Convolutional-Network-forMicro-Expression-Recognition",
+        "",
+        "AU-GACN",
+    ),
+    (
+        r"Justin900429",
+        "README of Justin900429/mimicking-annotation-micro-expression-recognition (SAMER, ACM MM 2022)",
+        "best-test-epoch mean-over-folds",
+        "SAMER",
+    ),
+    (
+        r"original-paper column of Table 1 in ResearchReport.pdf",
+        "MMNet's figures as cited in ResearchReport.pdf, Table 1, of SZU-AdvTech-2022/133-MMNet",
+        "best-test-epoch mixed-epochs secondary",
+        "SZU",
+    ),
+    (
+        r"SZU-AdvTech-2022 reproduction",
+        "ResearchReport.pdf of SZU-AdvTech-2022/133-MMNet",
+        "best-test-epoch mixed-epochs",
+        "SZU",
+    ),
+    (r"survey lists the same pair as 5-class", _MEMIX, "trailing-zeros classes-differ", "MEMix"),
+    (r"re-labelled as ACC/F1", _MEMIX, "trailing-zeros relabelled-part", "MEMix"),
+    (r"repo MEMix", _MEMIX, "trailing-zeros", "MEMix"),
+    (
+        r"abstract of arXiv 2506.02695v2",
+        "FaceSleuth abstract (arXiv 2506.02695v2)",
+        "aus-at-test best-test-epoch classes-inferred",
+        "FaceSleuth",
+    ),
+    (
+        r"training.log in github Svardfox/FaceSleuth",
+        "recomputed by its authors: training.log in Svardfox/FaceSleuth",
+        "aus-at-test best-test-epoch clips-248",
+        "FaceSleuth",
+    ),
+    (r"abstract of arXiv 2506.09735", "MPFNet abstract (arXiv 2506.09735)", "scoring-not-in-code", "MPFNet abstract"),
+    (
+        r"SODA4MER CVPR 2025",
+        "read in a note on SODA4MER (CVPR 2025), not in the paper itself",
+        "secondary",
+        "note on SODA4MER",
+    ),
+    (
+        r"UF1: abstract of arXiv 2505.05937; UAR",
+        "UF1: MER-CLIP abstract (arXiv 2505.05937); UAR read in a note on D-FACE (ICLR 2026)",
+        "best-test-epoch secondary",
+        "MER-CLIP",
+    ),
+    (r"abstract of arXiv 2505.05937", "MER-CLIP abstract (arXiv 2505.05937)", "best-test-epoch", "MER-CLIP"),
+    (
+        r"paperswithcode page of Micron-BERT",
+        "paperswithcode page of Micron-BERT (arXiv 2304.03195)",
+        "relabelled-figure secondary",
+        "paperswithcode",
+    ),
+    (
+        r"D-FACE ICLR 2026",
+        "read in a note on D-FACE (ICLR 2026), not in the paper itself",
+        "secondary",
+        "note on D-FACE",
+    ),
+    (
+        r"Ra-ICL CVPR 2026",
+        "read in a note on Ra-ICL (CVPR 2026), not in the paper itself",
+        "secondary",
+        "note on Ra-ICL",
+    ),
+    (r"\(Table (1[01])\); objective", r"output of the notebook Table \1 in tvaranka/meb", "", "meb"),
+    (
+        r"AU detection on 12 AUs",
+        "output of the notebooks in experiments/benchmarks of tvaranka/meb",
+        "f1-of-shown-units",
+        "meb",
+    ),
+    (r"ELBPTOP paper text Table IX", "ELBPTOP paper, Table IX", "f1-as-named", "ELBPTOP"),
+    (r"5 inferred", "ELBPTOP paper, comparison table", "classes-inferred trailing-zeros", "ELBPTOP"),
+    (r"ELBPTOP paper text", "ELBPTOP paper, comparison table", "trailing-zeros", "ELBPTOP"),
+    (r"christy1206/biwoof", "picture of results in christy1206/biwoof", "", "Bi-WOOF"),
+    (r"Trunpm/AKMNet", "tables and pictures in Trunpm/AKMNet-Micro-Expression", "", "AKMNet"),
+    (
+        r"CAS\(ME\)\^3 table picture",
+        "CAS(ME)3 table of the dual-branch 3DCNN (picture in dannyFan-0201's repository)",
+        "",
+        "dual-branch 3DCNN",
+    ),
+    (r"dannyFan-0201 \((.*?)\)", r"table of the \1 repository of dannyFan-0201 (picture)", "", "dual-branch 3DCNN"),
+    (r"CausalNet", "README of tony19980810/CausalNet (ICCV 2025)", "best-test-epoch", "CausalNet"),
+    (
+        r"confusion_matrix.py",
+        "recomputed from confusion_matrix.py in wangzhifengharrison/HTNet",
+        "best-test-epoch",
+        "HTNet",
+    ),
+    (
+        r"outputs/\*.pkl",
+        "recomputed from outputs/*.pkl in quangdtsc/megc2019",
+        "best-test-epoch clips-435 extra-data random-at-test",
+        "CapsuleNet",
+    ),
+    (
+        r"result_log.csv",
+        "recomputed from result_log.csv in quangdtsc/megc2019, with the organisers' label of s18_sur_03",
+        "best-test-epoch clips-435 extra-data random-at-test",
+        "CapsuleNet",
+    ),
+    (
+        r"row-normalised",
+        "recomputed from images/SLSTT_CMs.png in Vision-Intelligence-and-Robots-Group/SLSTT",
+        "best-test-epoch from-percent-matrix",
+        "SLSTT",
+    ),
+    (
+        r"pooled by these notes",
+        "recomputed from MER_newstart_SMIC/run_out in helenypzhang/Micro-Expression-Recognition",
+        "",
+        "helenypzhang",
+    ),
+    (
+        r"(MER_newstart_\w+)/run_out",
+        r"\1/run_out in helenypzhang/Micro-Expression-Recognition",
+        "mean-over-folds",
+        "helenypzhang",
+    ),
+    (r"issue 28$", "issue 28 of IcedDoggie/Micro-Expression-with-Deep-Learning", "", "issue 28"),
+    (r"issue 20;", "issue 20 of IcedDoggie/Micro-Expression-with-Deep-Learning", "approximate-f1", "issue 20"),
+    (r"bogireddytejareddy", "README of bogireddytejareddy/micro-expression-recognition", "", "MicroExpSTCNN"),
+    (r"MEGC2019 challenge guideline", "MEGC 2019 guideline PDF (Facial-Micro-ExpressionGC/MEGC2019)", "", "MEGC 2019"),
+    (r"STSTNet paper Table III", "STSTNet paper, Table III (PDF in christy1206/STSTNet)", "", "STSTNet"),
+    (
+        r"HTNet paper Table 2",
+        "HTNet paper, Table 2 (images/state_of_art.png in wangzhifengharrison/HTNet)",
+        "",
+        "HTNet",
+    ),
+    (r"ELBPTOP paper", "ELBPTOP paper, Table X", "", "ELBPTOP"),
+    (r"IncepTR", "IncepTR abstract (README of HaoliangZhou/IncepTR)", "", "IncepTR"),
+    (r"signalprocessingsociety", "BDCNN abstract (signalprocessingsociety.org/node/10970)", "", "BDCNN"),
+    (r"STSTNet_logfile", "recomputed from STSTNet_logfile.txt in christy1206/STSTNet", "", "STSTNet log"),
+    (r"STSTNet_python_logfile", "STSTNet_python_logfile.txt and README of christy1206/STSTNet", "", "STSTNet"),
+    (r"tvaranka/meb", "output of a notebook in tvaranka/meb", "", "meb"),
+    (r"PRICAI2021-Off-TANet", "README of ECNU-Cross-Innovation-Lab/PRICAI2021-Off-TANet", "", "Off-TANet"),
+    (r"mini-AORCNN repository", "README of the mini-AORCNN repository of the same laboratory", "", "mini-AORCNN"),
+    (r"profile README of github user dvmixalkin", _SURVEY, "secondary trailing-zeros", "survey"),
+    (r"HTNet issue 21", "issue 21 of wangzhifengharrison/HTNet", "", "HTNet"),
+)
+
+#: Remarks on every reported figure of a method, whoever prints it: what its public code does.
+METHODS = {
+    "MPFNet": "scoring-not-in-code", "SRMCL": "scoring-not-in-code", "MMNet": "best-test-epoch mixed-epochs",
+    "SLSTT": "best-test-epoch", "Micron-BERT": "scoring-not-in-code",
+}  # fmt: skip
