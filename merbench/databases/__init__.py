@@ -11,6 +11,7 @@ _BUILTIN = {
     "casme2": "merbench.databases.readers.casme2:DATABASE",
     "casme3": "merbench.databases.readers.casme3:DATABASE",
     "casme3-c": "merbench.databases.readers.casme3_c:DATABASE",
+    "casme3-macro": "merbench.databases.readers.casme3_macro:DATABASE",
     "dfme": "merbench.databases.readers.dfme:DATABASE",
     "megc2019-flow28": "merbench.databases.releases.megc2019_flow28:DATABASE",
     "megc2019-flow4x28": "merbench.databases.releases.megc2019_flow4x28:DATABASE",

@@ -33,7 +33,7 @@ from merbench.synthetic.trees import JPEG_QUALITY, read_manifest
 _TEMPLATE = "smic-hs"  # whose frame rate and table films take
 _POSITIVE, _SURPRISE = ("happiness", "happy", "positive"), ("surprise",)
 _LARGER = 3.0  # macro-expressions
-_OTHER = ("other", "others", "tense", "repression")
+_OTHER = ("other", "others", "tense", "repression", "expression", "macro", "micro - 1/2")
 _REST_FRAMES = (3, 9)  # between the clips of a long video
 
 

@@ -148,6 +148,14 @@ LAYOUTS: dict[str, _Layout] = {
             "{subject}", "{index}", "{onset}", "{offset}", "{commas}", "{emotion}")),),
         margin=3, in_folder=10_000,
     ),
+    "casme3-macro": _Layout(
+        30, tuple(range(1, 95)), (1, 2, 5), {"Macro-expression": 3346}, "{letter}",
+        "part_A/spNO.{subject}/{letter}/color", "{number}.jpg",
+        (_Sheet("CAS(ME)3_part_A_v2.xlsx", "AU+Emotion", _columns(
+            "Subject|Filename|Onset|Apex|Offset|AU|Expression type|Objective class",
+            "spNO.{subject}", _CLIP, *_MARKS, "{aus}", "{emotion}", "{roman}")),),
+        margin=3, in_folder=4, people="casme3",
+    ),
     "mmew": _Layout(
         90, tuple(range(1, 37)), (1, 2, 3, 4),
         {"happiness": 36, "surprise": 89, "anger": 8, "disgust": 72, "fear": 16, "sadness": 13, "others": 66},

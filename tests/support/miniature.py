@@ -89,6 +89,18 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
         {"part_C/spNO.1/color": (1, 16, "{}.jpg"), "part_C/spNO.1/depth": (1, 2, "{}.png"),
          "part_C/spNO.12/color": (1, 8, "{}.jpg")},
     ),
+    "casme3-macro": (
+        "CAS(ME)3_part_A_v2.xls",
+        [
+            LAYOUTS["casme3-macro"].sheets[0].header,
+            ["spNO.1", "a", 4, 6, 9, "4+7", "Macro-expression", "III"],
+            ["spNO.1", "A", 12, 13, 15, "4+L14+L14", "Macro-expression", "VII"],
+            ["spNO.1", "a", 12, 13, 14, "4", "Micro-expression", "III"],
+            ["spNO.40", "e", 3, 3, 5, None, "Macro-expression", None],
+        ],
+        {"part_A/spNO.1/a/color": (1, 16, "{}.jpg"), "part_A/spNO.1/b/color": (1, 2, "{}.jpg"),
+         "part_A/spNO.40/e/color": (1, 6, "{}.jpg")},
+    ),
     "dfme": (
         "DFME_data_coding.xlsx",
         [

@@ -17,7 +17,7 @@ from merbench.contracts.errors import DataError
 from merbench.contracts.inputs import InputSpec
 from merbench.databases.own.definitions import OwnDefinition
 from merbench.databases.own.places import Finder, finder
-from merbench.databases.own.table import Problems, identity, read_table, table_rows
+from merbench.databases.own.table import Problems, identity, ignored, read_table, table_rows
 
 Array = npt.NDArray[Any]
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -43,7 +43,8 @@ class _OwnArrays:
         """Read the clip table; DataError names the rows that can't be used, all of them."""
         definition = self.definition
         problems, made = Problems(definition.clips), []
-        rows = table_rows(read_table(definition.clips, definition.columns), definition.name, problems)
+        sheet = read_table(definition.clips, definition.columns)
+        rows = table_rows(sheet, definition.name, problems)
         arrays = read_arrays(definition.place)
         find = _finder(definition.place, arrays)
         if definition.place.suffix.lower() == ".npy" and not any(cells["path"] for _, cells in rows):
@@ -65,7 +66,8 @@ class _OwnArrays:
             values |= {"fps": float(cells["fps"]) if cells["fps"] else None, "aus": read_coding(cells["aus"])}
             made.append(values)
         table = problems.table(made)
-        return Reading(table, f"arrays in {definition.place.name}, table {definition.clips.name}")
+        layout = f"arrays in {definition.place.name}, table {definition.clips.name}"
+        return Reading(table, layout, ignored(sheet))
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> Array:
         """Return the arrays of clips, shape (n_clips, ...); features as float32."""

@@ -10,7 +10,7 @@ from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.own.definitions import OwnDefinition
 from merbench.databases.own.places import Finder, frames_at, marked_pictures, named_place, overlapping, places
-from merbench.databases.own.table import Problems, identity, read_table, table_rows
+from merbench.databases.own.table import Problems, identity, ignored, read_table, table_rows
 from merbench.databases.reading.fitting import ExcludedError, check_frames, check_span, frame_problems, settled_apex
 from merbench.databases.reading.videos import frame_rate, is_video
 
@@ -38,7 +38,7 @@ class _OwnFrames:
         """Read the clip table; DataError names the rows that can't be used, all of them."""
         definition = self.definition
         sheet = read_table(definition.clips, definition.columns)
-        problems, notes = Problems(definition.clips), list[Note]()
+        problems, notes = Problems(definition.clips), ignored(sheet)
         find, made, spans = places(folder), list[dict[str, Any]](), list[tuple[int, str, int, int]]()
         rows = table_rows(sheet, definition.name, problems)
         named = Counter(cells["clip"] for _, cells in rows)
@@ -66,9 +66,12 @@ class _OwnFrames:
         try:
             path = cells["path"]
             place = named_place(folder, path) if path else find(dataset, subject, clip, unique)
-            frames = self.frames(folder, place)
         except DataError as error:
             raise ExcludedError(f"no folder, video or pictures of the clip in {folder}", str(error)) from error
+        try:
+            frames = self.frames(folder, place)
+        except DataError as error:
+            raise ExcludedError("the clip's frames can't be read", str(error)) from error
         if not frames:
             raise ExcludedError("no frames (jpg, png, bmp or a video) in the clip's place", place)
         name, notes = "/".join(identity(cells)), list[Note]()

@@ -11,6 +11,7 @@ from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import clip_table
 from merbench.contracts.errors import DataError, MerbenchError, listed, suggestion
 from merbench.contracts.names import checked_name
+from merbench.contracts.notes import Note
 from merbench.databases.reading.sheets import Sheet, SheetForm, read_sheet
 
 #: Column -> further names by which it is found, and what it holds, for the template.
@@ -27,6 +28,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
     "path": (("folder", "file", "video"), "optional: folder or video of the clip, below the folder of the frames"),
 }
 REQUIRED = ("subject", "clip")
+_EXAMPLE = {"subject": "P01", "clip": "smile1", "emotion": "happiness", "onset": "12", "apex": "18", "offset": "30"}
 
 
 #: A row: its number in a spreadsheet, and its values by column.
@@ -55,7 +57,10 @@ class Problems:
         if self._rows:
             said = [f"row{'s' * (len(rows) > 1)} {listed(rows, 20)}: {reason}" for reason, rows in self._rows.items()]
             count = len({row.split(" ")[0] for rows in self._rows.values() for row in rows})
-            raise DataError(f"{self.path}: {count} row{'s' * (count > 1)} can't be used: {'; '.join(said)}")
+            raise DataError(
+                f"{self.path}: {count} row{'s' * (count > 1)} can't be used: {'; '.join(said)}; "
+                "a # before the subject leaves a row out"
+            )
         columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
         columns["aus"] = pd.Series(columns["aus"], dtype=object)  # so that None stays None
         return clip_table(pd.DataFrame(columns), str(self.path))
@@ -93,8 +98,8 @@ def table_rows(sheet: Sheet, database: str, problems: Problems) -> list[Row]:
     rows: list[Row] = []
     seen: dict[tuple[str, str, str], int] = {}
     for number, cells in zip(sheet.rows.index.tolist(), sheet.rows.to_dict("records"), strict=True):
-        if str(cells["subject"]).startswith("#"):
-            continue  # a line of the template
+        if _is_ignored(cells):
+            continue
         values = {str(name): None if value != value else value for name, value in cells.items()}
         values = {name: str(value) if isinstance(value, int) and name not in _NUMBERS else value
                   for name, value in values.items()}  # fmt: skip
@@ -111,6 +116,25 @@ def table_rows(sheet: Sheet, database: str, problems: Problems) -> list[Row]:
             seen[name] = number
             rows.append((number, values))
     return rows
+
+
+def ignored(sheet: Sheet) -> list[Note]:
+    """Return a note on the rows that are ignored, but for those of the template."""
+    rows = zip(sheet.rows.index.tolist(), sheet.rows.to_dict("records"), strict=True)
+    own = [str(number) for number, cells in rows if _is_ignored(cells) and not _is_template(cells)]
+    return [Note("note", f"rows whose subject begins with # are ignored: {listed(own, 20)}")] if own else []
+
+
+def _is_ignored(cells: Mapping[Any, Any]) -> bool:
+    return str(cells["subject"]).startswith("#")
+
+
+def _is_template(cells: Mapping[Any, Any]) -> bool:
+    """Return whether a row is the template's example, or one of its lines of explanation."""
+    subject = str(cells["subject"])
+    return (subject, cells["clip"]) == (f"#{_EXAMPLE['subject']}", _EXAMPLE["clip"]) or any(
+        subject.startswith(f"# {name}: ") for name in COLUMNS
+    )
 
 
 _NUMBERS = ("onset", "apex", "offset")
@@ -144,5 +168,4 @@ def _wrong(values: dict[str, Any]) -> list[tuple[str, str]]:
 def template() -> str:
     """Return an empty table: a line of explanation a column, the header, and a synthetic clip."""
     lines = [f"# {name}: {about}" for name, (_, about) in COLUMNS.items()]
-    made = {"subject": "P01", "clip": "smile1", "emotion": "happiness", "onset": "12", "apex": "18", "offset": "30"}
-    return "\n".join([*lines, ",".join(COLUMNS), "#" + ",".join(made.get(name, "") for name in COLUMNS)]) + "\n"
+    return "\n".join([*lines, ",".join(COLUMNS), "#" + ",".join(_EXAMPLE.get(name, "") for name in COLUMNS)]) + "\n"

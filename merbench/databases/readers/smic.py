@@ -6,10 +6,12 @@ midpoint is used.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from merbench.contracts.databases import DatabaseCard
+from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.reading.framed import Annotation, FramedDatabase
 from merbench.databases.reading.layouts import TreeForm, groups
@@ -41,7 +43,9 @@ class _Smic(FramedDatabase):
                 name, place = f"{self.dataset}/{subject}/{clip}", path.relative_to(folder).as_posix()
                 text = "the folder names a different class than the clip does: using the clip's name"
                 notes.append(Note("note", text, name, place))
-            numbers = list(frames_and_strays(path)[0]) or [0]  # an empty folder is reported later
+            numbers = [0]  # an empty folder and an unreadable video are reported later
+            with suppress(DataError):
+                numbers = list(frames_and_strays(path)[0]) or numbers
             annotations.append(
                 Annotation(
                     subject,

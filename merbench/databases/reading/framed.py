@@ -32,8 +32,10 @@ from merbench.databases.reading.fitting import (
 from merbench.databases.reading.layouts import TreeForm, clip_folders, find_trees, is_crop
 from merbench.databases.reading.trees import FolderContent, frames_and_strays, survey
 from merbench.databases.reading.unread import unread
+from merbench.databases.reading.videos import is_video
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
+_NAMED = 20  # folders in a refusal
 _RENUMBERED = "the frames are numbered from 0 or 1, the sheet's numbers are shifted"
 
 
@@ -141,13 +143,21 @@ class FramedDatabase(ABC):
     ) -> tuple[list[dict[str, object]], list[Note]]:
         """Make the rows of the clip table, with notes; DataError if the frames of the copy were renumbered."""
         numbering, found = Numbering(), list[tuple[dict[str, object] | None, list[Note]]]()
-        shifted = []
+        shifted, unreadable = [], list[str]()
         for annotation in annotations:
             place = self._place(disk, annotation.subject, annotation.clip)
-            row, notes = self._row(annotation, place, corrections, reg, numbering)
+            try:
+                row, notes = self._row(annotation, place, corrections, reg, numbering)
+            except DataError as error:
+                unreadable.append(str(error))
+                continue
             if any(note.text == _RENUMBERED for note in notes):
                 shifted.append((len(found), annotation, place))
             found.append((row, notes))
+        if unreadable:
+            raise DataError(
+                "; ".join(unreadable[:_NAMED]) + f"; and {len(unreadable) - _NAMED} more" * (len(unreadable) > _NAMED)
+            )
         if len(shifted) == 1 and numbering.clips > 1:  # frames are missing at its end
             ((index, annotation, place),) = shifted
             found[index] = self._row(annotation, place, corrections, reg, None)
@@ -208,7 +218,12 @@ class FramedDatabase(ABC):
         """Make a row of the clip table, with notes; ExcludedError if the clip can't be used."""
         if place is None:
             raise ExcludedError("the clip has no folder on disk", said.where(None))
-        frames, strays = frames_and_strays(place)
+        try:
+            frames, strays = frames_and_strays(place)
+        except DataError as error:
+            if not is_video(place):
+                raise
+            raise ExcludedError("the clip's video can't be read: copy or convert it again", str(error)) from error
         if not frames:
             unnumbered = f"; without a frame number: {listed(strays)}" if strays else ""
             raise ExcludedError("the clip's folder has no frames", f"{place} (expected jpg, png or bmp){unnumbered}")

@@ -103,6 +103,14 @@ def _has_own_frames(root: Path, form: TreeForm) -> bool:
     return re.fullmatch(form.frames, first, re.IGNORECASE) is not None
 
 
+def _first_frame(path: Path) -> Path | None:
+    """Return the first frame of a clip; None without one, or if they can't be read, which is said where they are."""
+    try:
+        return next(iter(frames_and_strays(path)[0].values()), None)
+    except DataError:
+        return None
+
+
 def is_crop(name: str) -> bool:
     """Return whether a frame is called like a cropped one: ``reg_img46.jpg``."""
     return name.lower().startswith("reg_")
@@ -116,8 +124,7 @@ def _kind(root: Path, below: tuple[str, ...], given: str, form: TreeForm) -> dic
     """
     clips = [path for path, found in clip_folders(root, form) if found]
     looked_at = clips[:: max(1, len(clips) // _LOOKED_AT)]
-    listing = [list(frames_and_strays(path)[0].values()) for path in looked_at]
-    files = [frames[0] for frames in listing if frames]
+    files = [frame for path in looked_at if (frame := _first_frame(path))]
     if 2 * sum(is_crop(path.name) for path in files) > len(files):
         return {"kind": "cropped", "reg": True}
     if form.cropped:

@@ -66,7 +66,9 @@ def test_the_template_names_every_column_and_is_empty(lab):
     assert [line.split(":")[0] for line in lines[: len(COLUMNS)]] == [f"# {name}" for name in COLUMNS]
     (lab / "clips.csv").write_text(template() + "P1,clip 1,sad,3,8,15,,,,\n")
     definition = OwnDefinition(name="my-lab", clips=lab / "clips.csv", place=lab / "frames")
-    assert register_own(definition).clips["clip"].tolist() == ["clip 1"]
+    source = register_own(definition)
+    assert source.clips["clip"].tolist() == ["clip 1"]
+    assert not [note for note in source.reading.notes if "begins with #" in note.text]
     (lab / "clips.csv").write_text(template())
     assert "clips.csv has no row with a clip" in refusal(register_own, definition, error=DataError)
 
@@ -119,13 +121,24 @@ def test_unusable_tables_videos_and_names_are_refused(lab):
     assert "is not a file" in refused({"clips": lab / "none.csv"})
     assert "casme2 is a database that merbench knows" in refused({"name": "casme2"})
     (lab / "frames" / "P02_clip-1.avi").write_bytes(b"RIFF no video")
-    assert "P02_clip-1.avi can't be read as a video" in refusal(register_own, definition)
+    (lab / "frames" / "P02_clip-2.avi").write_bytes(b"RIFF no video")
+    line = refusal(register_own, definition)
+    assert "rows 5 (" in line
+    assert "P02_clip-1.avi can't be read as a video" in line
+    assert "P02_clip-2.avi can't be read as a video: is it whole, and its codec known to OpenCV?)" in line
+    assert line.endswith("the clip's frames can't be read; a # before the subject leaves a row out")
+    rows = [[("#" if row[0] == "P2" else "") + row[0], *row[1:]] for row in ROWS]
+    source = register_own(own(lab, rows))
+    assert set(source.clips.subject) == {"P1", "P3", "P4"}
+    assert str(source.reading.notes[0]) == "rows whose subject begins with # are ignored: 5, 6, 7"
+    definition = own(lab)
+    write_video(lab / "frames" / "P02_clip-2.avi", 20)
     write_video(lab / "frames" / "P02_clip-1.avi", 20)
     (lab / "frames" / "P3_clip_1_apex.jpg").unlink()
     assert "a clip needs an onset and an apex picture" in refusal(register_own, definition)
     for text, said in {"onset": "write NAME=", "start=Onset": "unknown column 'start'"}.items():
         assert said in refusal(mapped_columns, [text], error=MerbenchError)
-    (lab / "home" / "own").mkdir(parents=True)
+    (lab / "home" / "own").mkdir(parents=True, exist_ok=True)
     (lab / "home" / "own" / "half.json").write_text("{")
     DATABASES.forget()
     assert "half.json can't be read" in refusal(DATABASES.get, "half")

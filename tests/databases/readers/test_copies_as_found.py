@@ -158,9 +158,23 @@ def test_a_video_a_clip_is_read_and_counted(tmp_path):
     own.write_video(folder / first.path, 5)  # shorter than the sheet says
     excluded = [note.about for note in CASME2.read(folder).notes if note.kind == "excluded"]
     assert excluded == ["casme2/sub01/EP21_01f"]
+    own.write_video(folder / first.path, 8)
+    videos = sorted((folder / "compressed video").rglob("*.avi"))
+    for video in videos[:2]:  # which are among those by which the kind of the tree is judged
+        video.write_bytes(b"RIFF no video")
+    reading = CASME2.read(folder)
+    assert len(reading.clips) == len(ROWS) - 2
+    bad = [note for note in reading.notes if note.text == "the clip's video can't be read: copy or convert it again"]
+    assert [note.kind for note in bad] == ["excluded"] * 2
+    assert [note.detail.split(" can't")[0] for note in bad] == [str(video) for video in videos[:2]]
     miniature.write_casme2(folder, ROWS)
     assert CASME2.read(folder).clips.path[0].startswith("CASME2-RAW/")
-    for video in (folder / "compressed video").rglob("*.avi"):
+    copied = [next((folder / "CASME2-RAW" / "sub01" / clip).iterdir()) for clip in ("EP21_01f", "EP21_02")]
+    for path in copied:  # both are named
+        path = path.rename(path.with_name(path.name.replace("img", "img0")))
+        shutil.copy(path, path.with_name(path.name.replace("img0", "img")))
+    assert refusal(CASME2.read, folder, error=DataError).count("are both frame") == 2
+    for video in videos:
         video.write_bytes(b"RIFF no video")
     shutil.rmtree(folder / "CASME2-RAW")
     assert "EP21_01f.avi can't be read as a video" in refusal(CASME2.read, folder, error=DataError)

@@ -12,6 +12,7 @@ from merbench.contracts.databases import SAME_PEOPLE, FrameDatabase
 from merbench.contracts.errors import DataError
 from merbench.databases import DATABASES
 from merbench.databases.readers.identity import normalised
+from merbench.databases.registrations import recognise
 
 #: Subject/clip, emotion, onset, apex, offset, source of the apex, action units, first frame; frames a second.
 CLIPS = {
@@ -32,6 +33,11 @@ CLIPS = {
         ("spNO.1/12_15", "surprise", 12, 13, 15, "midpoint", "13?", "1.jpg"),
         ("spNO.1/4_9", "negative", 4, 6, 9, "midpoint", "4+L7", "1.jpg"),
         ("spNO.12/3_6", "others", 3, 4, 6, "midpoint", None, "1.jpg"),
+    ]),
+    "casme3-macro": (30, [
+        ("spNO.1/a_12_15", "macro", 12, 13, 15, "annotated", "4+L14", "1.jpg"),
+        ("spNO.1/a_4_9", "macro", 4, 6, 9, "annotated", "4+7", "1.jpg"),
+        ("spNO.40/e_3_5", "macro", 3, 3, 5, "annotated", None, "1.jpg"),
     ]),
     "dfme": ({200, 500}, [
         ("sub0003/sub0003_ha_51", "happiness", 4, 6, 9, "annotated", "6+12", "0001.png"),
@@ -67,6 +73,7 @@ NOTES = {
     "mmew": ([("mmew/S13/S13-07-051", "corrected")], 0),
     "casme3": ([("casme3/spNO.1/a_12_15", "note"), ("casme3/spNO.40/e_3_0", "excluded")], 0),
     "casme3-c": ([], 1),
+    "casme3-macro": ([("casme3-macro/spNO.40/e_3_5", "note")], 1),
     "cas-me-2": ([("cas-me-2/s15/0101_2_30", "corrected"), ("cas-me-2/s16/0505_1_3", "excluded")], 0),
     "samm-lv": ([("samm-lv/007/007_4_1_3", "note")], 0),
     "smic-e-hs": ([("SMIC-HS-E_annotation.xlsx, Sheet1, row 4", "excluded")], 1),
@@ -78,6 +85,7 @@ SPELLINGS = {
     "mmew": (("3", "s03-01-052"), ("S03", "S03-01-052")),
     "casme3": (("1", "A_012_15"), ("spNO.1", "a_12_15")),
     "casme3-c": (("1", "012_15"), ("spNO.1", "12_15")),
+    "casme3-macro": (("1", "A_012_15"), ("spNO.1", "a_12_15")),
     "dfme": (("310", "SUB0310_AN_51"), ("sub0310", "sub0310_an_51")),
     "4dme": (("13", "s13_1st_051_01"), ("S13", "S13_1st_051_01")),
     "cas-me-2": (("15", "0101_01_012"), ("s15", "0101_1_12")),
@@ -112,7 +120,11 @@ def test_every_copy_is_recognised_by_its_reader_alone(tmp_path):
     readers = {name: each for name, each in DATABASES.load_all()[0].items() if hasattr(each, "tree")}
     for name in CLIPS:
         folder = miniature.write_further(tmp_path / name, name)
-        assert [each for each, reader in readers.items() if reader.recognises(folder)] == [name]
+        both = ["casme3"] * (name == "casme3-macro")  # in whose tree they are
+        assert [each for each, reader in readers.items() if reader.recognises(folder)] == [*both, name]
+    miniature.write_further(tmp_path / "casme3-macro", "casme3")
+    assert recognise(tmp_path / "casme3-macro") == "casme3"
+    assert len(DATABASES.get("casme3-macro").read(tmp_path / "casme3-macro").clips) == 3
     assert not readers["casme"].recognises(miniature.write_casme2(tmp_path / "two", tree="CASME/Cropped"))
 
 
