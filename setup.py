@@ -10,9 +10,10 @@ setup(
         "merbench": ["py.typed", "*.pyi"],
         "merbench.cli": ["skeletons/*/*.txt"],
         "merbench.databases": ["reading/*.yaml", "releases/*.csv"],
+        "merbench.site": ["templates/*.html", "static/*"],
         "merbench.methods": ["**/*"],  # all that is part of a method's code digest: weights, lists, nested folders
         "merbench.protocols": ["*.yaml", "*.bib", "families/*.yaml", "lists/*.csv"],
-        "merbench.results": ["*.md", "*.yaml", "*.csv", "published/*", "leaderboard/*/*/*", "audits/*/*"],
+        "merbench.results": ["*.md", "*.yaml", "*.csv", "*.json", "published/*", "leaderboard/*/*/*", "audits/*/*"],
     },
     # Hidden files and caches, wherever they lie; * matches across folders here.
     exclude_package_data={"merbench.methods": [".*", "*/.*", "*__pycache__*", "*.pyc"]},

@@ -3,7 +3,7 @@
 Run: uv run python benchmarks/methods.py [METHOD[:CONFIGURATION] ...] [--seconds 60]   # measure all methods, or some
      uv run python benchmarks/methods.py --pages                                       # write the tables only
 
-The figures are kept in `benchmarks/methods.json`; the tables are written into `benchmarks/README.md` and
+The figures are kept in `results/costs.json`; the tables are written into `benchmarks/README.md` and
 `docs/methods.md`, where a test compares them with the registered methods.
 
 A fold has 438 synthetic training clips of the method's own inputs, as many as a fold of MEGC 2019; each configuration
@@ -30,7 +30,7 @@ from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
 from merbench.engine.plan.sanity import FLOORS
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT, PAGE, README = (ROOT / path for path in ("benchmarks/methods.json", "docs/methods.md", "benchmarks/README.md"))
+KEPT, PAGE, README = (ROOT / path for path in ("results/costs.json", "docs/methods.md", "benchmarks/README.md"))
 LAST = CLASSICAL, FLOORS_AND_SANITY = "Classical", "Floors and sanity rows"  # families, below the nets
 FOLDS = 68
 

@@ -3,7 +3,7 @@
 Run: uv run python benchmarks/power.py [PROTOCOL ...]   # minutes for all; docs/power.md is written anew
 
 Two rows are assumed, as by `merbench power --assumed`, over the clips of the protocol's official list, or as many as it
-expects. The figures are kept in `benchmarks/power.json`.
+expects. The figures are kept in `results/power.json`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from merbench.engine.plan.catalogue import protocol as find_protocol
 from methods import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT, PAGE = ROOT / "benchmarks/power.json", ROOT / "docs/power.md"
+KEPT, PAGE = ROOT / "results/power.json", ROOT / "docs/power.md"
 
 
 def measured(name: str) -> dict[str, object] | None:

@@ -38,7 +38,7 @@ def test_layers_name_every_room_in_the_designed_order(linter, rooms):
     assert place.keys() == rooms
     wings = (
         ["contracts", "databases", "prepare", "engine", "checks", "cli"],
-        ["contracts", "records", "analysis", "report", "cli"],
+        ["contracts", "records", "analysis", "report", "site", "cli"],
     )
     for order in wings:
         places = [place[f"merbench.{name}"] for name in order]
@@ -54,7 +54,7 @@ def test_heavy_packages_are_confined(linter, rooms):
 
 
 def test_reading_wing_is_free_of_the_engine(linter):
-    sources = {f"merbench.{name}" for name in ("records", "scoring", "analysis", "report")}
+    sources = {f"merbench.{name}" for name in ("records", "scoring", "analysis", "report", "site")}
     assert any(
         sources <= set(contract["source_modules"]) and not contract.get("allow_indirect_imports")
         for contract in forbidding(linter, "merbench.engine")

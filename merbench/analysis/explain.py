@@ -209,27 +209,29 @@ def _common(tables: Sequence[pd.DataFrame]) -> tuple[set[Identity], int]:
 
 
 def _agreement(one: Row, two: Row) -> dict[str, tuple[str, str]]:
-    def facts(row: Row) -> dict[str, str]:
-        file, key = row.runs[0].file, row.runs[0].file.key
-        config, versions = dict(sorted(key.config.items())), sorted(key.code_versions.items())
-        unknown = ["inputs", "selection", "settings", "merbench code"] * bool(file.imported)
-        unknown += ["data"] * (file.data == UNKNOWN)
-        found = {
-            "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
-            "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
-            "data": f"{file.data}, {key.data_digest[:8]}",
-            "inputs": ", ".join(f"{name} {value[:8]}" for name, value in sorted(key.input_digests.items())) or "none",
-            "selection": key.selection,
-            "method": f"{file.method}, code {key.code_digest[:8]}",
-            "settings": ", ".join(filter(None, [settings_text(config), "labels shuffled" * key.shuffled])) or "none",
-            "merbench code": ", ".join(f"{name} version {value}" for name, value in versions) or "none",
-            "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
-        }
-        named = {"method": f"{file.method}, imported from {file.imported}"} if file.imported else {}
-        return found | dict.fromkeys(unknown, UNKNOWN) | named
+    other = facts_of(two)
+    return {name: (value, other[name]) for name, value in facts_of(one).items()}
 
-    other = facts(two)
-    return {name: (value, other[name]) for name, value in facts(one).items()}
+
+def facts_of(row: Row) -> dict[str, str]:
+    """Return protocol, data, settings and the like of a row, in words; `UNKNOWN` where an import does not say."""
+    file, key = row.runs[0].file, row.runs[0].file.key
+    config, versions = dict(sorted(key.config.items())), sorted(key.code_versions.items())
+    unknown = ["inputs", "selection", "settings", "merbench code"] * bool(file.imported)
+    unknown += ["data"] * (file.data == UNKNOWN)
+    found = {
+        "protocol": f"{file.protocol}, specification {key.spec_digest[:8]}",
+        "split": f"{key.split_digest[:8]}, {sum(file.folds.values())} clips in {len(file.folds)} folds",
+        "data": f"{file.data}, {key.data_digest[:8]}",
+        "inputs": ", ".join(f"{name} {value[:8]}" for name, value in sorted(key.input_digests.items())) or "none",
+        "selection": key.selection,
+        "method": f"{file.method}, code {key.code_digest[:8]}",
+        "settings": ", ".join(filter(None, [settings_text(config), "labels shuffled" * key.shuffled])) or "none",
+        "merbench code": ", ".join(f"{name} version {value}" for name, value in versions) or "none",
+        "seeds": ", ".join(str(run.file.key.seed) for run in row.runs),
+    }
+    named = {"method": f"{file.method}, imported from {file.imported}"} if file.imported else {}
+    return found | dict.fromkeys(unknown, UNKNOWN) | named
 
 
 def _parts(

@@ -28,6 +28,7 @@ from merbench.cli.protocols import protocols
 from merbench.cli.run import run
 from merbench.cli.score import score
 from merbench.cli.show import show
+from merbench.cli.site import site
 from merbench.cli.submit import submit
 from merbench.cli.sync import sync
 from merbench.contracts.errors import MerbenchError
@@ -62,6 +63,7 @@ app.command(epilog="Example: merbench check-method svm-flow ststnet")(check_meth
 app.command(epilog="Example: merbench check-claim --protocol megc2019 --part smic --uf1 .2000 --uar .5280")(check_claim)
 app.command(epilog="Example: merbench power --protocol megc2019")(power)
 app.command(epilog="Example: merbench check-protocol mine.yaml --data casme2+samm")(check_protocol)
+app.command(epilog="Example: merbench site --out site")(site)
 app.command(epilog="Example: merbench doctor")(doctor)
 
 

@@ -92,13 +92,13 @@ def _table(rows: Sequence[Row]) -> Table:
     figures = FIGURES if rows[0].runs[0].file.task == "classification" else UNIT_FIGURES
     columns = [Column("#", key=True, in_papers=False), name_column("Method")]
     columns += [Column(figure, group=title) for title in rows[0].parts.values() for figure in figures.values()]
-    columns += [Column(title) for title in ("Acc", "Clips", "Folds", "Seeds", *_DECLARED * _declared(rows))]
+    columns += [Column(title) for title in ("Acc", "Clips", "Folds", "Seeds", *_DECLARED * declared(rows))]
     lines = _lines(rows)
     whole, sanity = (
         [line for row, line in zip(rows, lines, strict=True) if row.sanity is kind] for kind in (False, True)
     )
     sections = [Section(whole)] * bool(whole) + [Section(sanity, SANITY)] * bool(sanity)
-    return Table(title_of(rows), columns, sections, _legend(rows, figures["uf1"]), row_notes(rows))
+    return Table(title_of(rows), columns, sections, legend_of(rows, figures["uf1"]), row_notes(rows))
 
 
 def _lines(rows: Sequence[Row]) -> list[list[Cell]]:
@@ -110,7 +110,7 @@ def _lines(rows: Sequence[Row]) -> list[list[Cell]]:
         cells = [_placed(row, part, figure, best[part, figure] if index in rank else []) for part, figure in best]
         acc = Cell(number(full.acc), figure=(full.acc,)) if full and not isnan(full.acc) else Cell(NONE)
         last = [acc, *text_cells(*counts(row))]
-        if _declared(rows):
+        if declared(rows):
             last += text_cells(
                 {True: "yes", False: "no", None: NONE}[row.balanced], row.tries or NONE, row.state.text or NONE
             )
@@ -118,7 +118,8 @@ def _lines(rows: Sequence[Row]) -> list[list[Cell]]:
     return lines
 
 
-def _declared(rows: Sequence[Row]) -> bool:
+def declared(rows: Sequence[Row]) -> bool:
+    """Whether rows of a group were declared before they were run."""
     return any(row.tries for row in rows)
 
 
@@ -126,27 +127,27 @@ def _placed(row: Row, part: str, figure: str, best: Sequence[str]) -> Cell:
     """Return a figure, marked where it is one of the best two, or significantly below the best."""
     cell = score_cell(row.scores.get(part), figure)
     place: Any = best.index(cell.text) + 1 if cell.text in best else 0
-    mark = BELOW if (part, figure) == ("full", "uf1") and _is_below(row) else ""
+    mark = BELOW if (part, figure) == ("full", "uf1") and is_below(row) else ""
     return replace(cell, place=place, mark=mark)
 
 
-def _is_below(row: Row) -> bool:
+def is_below(row: Row) -> bool:
     """Whether the UF1 of a row is significantly below that of the best row it ranks with."""
     return row.p_best is not None and row.p_best < SIGNIFICANT
 
 
-def _legend(rows: Sequence[Row], f1: str) -> list[str]:
+def legend_of(rows: Sequence[Row], f1: str) -> list[str]:
     """Explain the intervals, the spread over seeds, the mark and the sanity rows."""
     said, ranked = [f"{INTERVALS} ±: standard deviation of {f1} over seeds."], len(ranks(rows))
     said += [_tested(rows, ranked)] if ranked >= 2 else []
-    said += [DECLARED_LEGEND] * _declared(rows)
+    said += [DECLARED_LEGEND] * declared(rows)
     return said + [SANITY_LEGEND] * any(row.sanity for row in rows)
 
 
 def _tested(rows: Sequence[Row], ranked: int) -> str:
     if rows[0].runs[0].file.task != "classification":
         return "Significance is not tested for action units."
-    found = f"{BELOW}: UF1" if any(map(_is_below, rows)) else "No UF1 is"
+    found = f"{BELOW}: UF1" if any(map(is_below, rows)) else "No UF1 is"
     test = f"paired permutation test over subjects, Holm-adjusted over all pairs of {ranked} rows"
     return f"{found} significantly below that of the best row ({test}, p < {number(SIGNIFICANT, 2)})."
 

@@ -1,0 +1,195 @@
+"""A board: the rows of one protocol in tables, a group a table, their tests, and published figures apart."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from merbench.analysis.rows import Row
+from merbench.analysis.standing import Standing
+from merbench.report.numbers import NONE, duration, interval_text, number, p_text, signed, signed_interval
+from merbench.report.views.compare import FIGURES, UNIT_FIGURES, best_two, groups, is_below, legend_of, ranks
+from merbench.report.views.rows import counts, title_of
+from merbench.site.content import Content, grouped, safe, slug
+from merbench.site.drawing import Line, Scale, intervals, scale_of, whisker
+
+#: Beginning of the reason on a card by which settings that were tried on test clips get no rank.
+KNOWN = "settings known from test clips"
+
+
+class Figure(NamedTuple):
+    """A figure in a table: text, interval as text and as a picture, 1 or 2 for the best two of the column, a mark."""
+
+    text: str
+    detail: str = ""
+    picture: Markup = Markup("")
+    place: int = 0
+    mark: str = ""
+
+
+class Group(NamedTuple):
+    """Rows that rank together: as given, and as lines of a table; `standing` of those that are ranked."""
+
+    title: str
+    anchor: str
+    rows: Sequence[Row]
+    figures: Mapping[str, str]
+    scales: Mapping[str, Scale]
+    lines: Sequence[Mapping[str, Any]]
+    legend: Sequence[str]
+    standing: Standing | None
+
+
+def board_groups(content: Content, protocol: str) -> list[Group]:
+    """Lay out the groups of a protocol's rows."""
+    return [_group(content, rows, index) for index, rows in enumerate(groups(content.rows_of(protocol)), start=1)]
+
+
+def _group(content: Content, rows: Sequence[Row], index: int) -> Group:
+    classification = rows[0].runs[0].file.task == "classification"
+    figures = FIGURES if classification else UNIT_FIGURES
+    usual = [row for row in rows if content.family(row) not in ("floor", "sanity")] or rows
+    scales = {
+        part: scale_of([
+            (getattr(score, name), getattr(score, f"{name}_interval"))
+            for score in (row.scores.get(part) for row in usual) if score for name in figures
+        ])
+        for part in rows[0].parts
+    }  # fmt: skip
+    fit = [rows[place] for place in ranks(rows)]
+    standing = Standing(fit) if classification and len(fit) > 1 else None
+    lines = _lines(content, rows, figures, scales)
+    legend = legend_of(rows, figures["uf1"])
+    return Group(title_of(rows), f"group-{index}", rows, figures, scales, lines, legend, standing)
+
+
+def _lines(
+    content: Content, rows: Sequence[Row], figures: Mapping[str, str], scales: Mapping[str, Scale]
+) -> list[dict[str, Any]]:
+    rank = ranks(rows)
+    best = {(part, name): best_two(rows, part, name) for part in rows[0].parts for name in figures}
+    lines = []
+    for place, row in enumerate(rows):
+        found = {key: _figure(row, *key, best[key] if place in rank else [], scales[key[0]]) for key in best}
+        lines.append(facts(content, row) | {"rank": rank.get(place), "figures": found})
+    return lines
+
+
+def _figure(row: Row, part: str, name: str, best: Sequence[str], scale: Scale) -> Figure:
+    score = row.scores.get(part)
+    if score is None or not score.clips:
+        return Figure(NONE)
+    value, interval = getattr(score, name), getattr(score, f"{name}_interval")
+    text = number(value)
+    mark = "†" if (part, name) == ("full", "uf1") and is_below(row) else ""
+    place = best.index(text) + 1 if text in best else 0
+    return Figure(text, interval_text(interval), whisker(value, interval, scale), place, mark)
+
+
+def facts(content: Content, row: Row) -> dict[str, Any]:
+    """Return what tables say of a row beside its figures."""
+    file, known = row.runs[0].file, content.methods.get(row.runs[0].file.method)
+    clips, folds, seeds = counts(row)
+    full, cost, minutes = row.scores.get("full"), content.cost(row), content.minutes(row)
+    reasons = row.unranked
+    return {
+        "row": row, "label": row.label, "slug": slug(row), "method": file.method, "known": known is not None,
+        "title": _told(known.card.title, file.method) if known else "",
+        "family": content.family(row), "year": content.year(row),
+        "inputs": content.inputs(row), "selection": "unknown" if file.imported else file.key.selection,
+        "disclosures": file.disclosures, "remarks": row.remarks, "sanity": row.sanity,
+        "adaptation": file.remark, "balanced": {True: "yes", False: "no", None: NONE}[row.balanced],
+        "tries": row.tries, "known_settings": any(reason.startswith(KNOWN) for reason in reasons),
+        "acc": number(full.acc if full else None), "clips": clips, "folds": folds, "seeds": seeds,
+        "parameters": grouped(cost.get("parameters")), "count": cost.get("parameters"),
+        "time": NONE if minutes is None else duration(minutes * 60), "minutes": minutes,
+        "p_best": NONE if row.p_best is None else p_text(row.p_best),
+        "origin": row.runs[0].origin, "unranked": reasons,
+    }  # fmt: skip
+
+
+def _told(title: str, method: str) -> str:
+    """Return a card's title where it says more than the method's name."""
+    plain = "".join(char for char in title.lower() if char.isalnum())
+    return "" if plain == method.replace("-", "") else title
+
+
+def tests(group: Group) -> dict[str, Any]:
+    """Lay out how the ranked rows of a group stand to each other: picture, ranks, matrix and hard clips."""
+    standing = group.standing
+    assert standing is not None
+    rows = standing.rows
+    lines = [
+        Line(row.label, row.scores["full"].uf1, row.scores["full"].uf1_interval, "best" * (place == 0))
+        for place, row in enumerate(rows)
+    ]
+    scale = scale_of([(line.value, line.interval) for line in lines])
+    text = f"UF1 of {len(rows)} ranked rows with 95 % intervals, best first; the figures are in the table"
+    places = [
+        {
+            "number": place + 1, "label": row.label, "slug": slug(row), "uf1": number(row.scores["full"].uf1),
+            "ranks": f"{low}–{high}" if low < high else str(low), "first": share(first),
+            "below": standing.separated(0, place), "best": place == 0,
+            "gap": NONE if place == 0 else signed(standing.difference(place, 0)[0]),
+            "ends": "" if place == 0 else signed_interval(standing.difference(place, 0)[1]),
+            "p": NONE if place == 0 or standing.p is None else p_text(float(standing.p[place, 0])),
+        }
+        for place, (row, (low, high, first)) in enumerate(zip(rows, standing.ranks, strict=True))
+    ]  # fmt: skip
+    matrix = None
+    if standing.p is not None:
+        matrix = [[_cell(standing, one, two) for two in range(len(rows))] for one in range(len(rows))]
+    hard = standing.hard_clips
+    return {"picture": intervals(lines, scale, text), "places": places, "matrix": matrix, "rows": len(rows),
+            "hard": hard[hard.wrong == len(rows)].to_dict("records"), "clips": len(hard)}  # fmt: skip
+
+
+def _cell(standing: Standing, one: int, two: int) -> dict[str, Any]:
+    if one == two:
+        return {"text": "", "separated": False}
+    return {"text": signed(standing.difference(one, two)[0], 2), "separated": standing.separated(one, two)}
+
+
+def share(value: float) -> str:
+    """Write a probability in per cent; one that is not 0 is not written as 0."""
+    if 0 < value < 0.005:
+        return "<1 %"
+    return f"{100 * value:.0f} %"
+
+
+def published(content: Content, protocol: str) -> dict[str, Any] | None:
+    """Lay out the published figures of a protocol, a line a method and source; None where there are none."""
+    figures = content.published.get(protocol, [])
+    if not figures:
+        return None
+    spec = content.protocols.get(protocol)
+    parts = list(dict.fromkeys(figure["part"] for figure in figures))
+    titles = {part: spec.parts.get(part, part) if spec else part for part in parts}
+    verdicts = verdicts_of(content, protocol)
+    lines: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for figure in figures:
+        key = (figure["method"], figure["kind"], figure["year"], figure["source"])
+        line = lines.setdefault(key, {"method": key[0], "kind": key[1], "year": key[2], "source": key[3],
+                                      "figures": {}, "remarks": {}, "verdicts": {}})  # fmt: skip
+        line["figures"][figure["part"]] = {name: number(figure[name]) for name in ("uf1", "uar", "acc")}
+        line["remarks"] |= figure["remarks"]
+        if (found := verdicts.get((figure["part"], figure["method"], figure["kind"]))) is not None:
+            line["verdicts"][titles[figure["part"]]] = found
+    every = list(lines.values())
+    for line in every:
+        line["wrong"] = [part for part, found in line["verdicts"].items() if found["verdict"] == "impossible"]
+        line["open"] = [part for part, found in line["verdicts"].items() if found["verdict"] == "undecided"]
+    return {"parts": titles, "lines": every}
+
+
+def verdicts_of(content: Content, protocol: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Return the answers to the published figures of a protocol: (part, method, kind) -> record."""
+    return {
+        (found["part"], found["method"], found["kind"]): found
+        for found in content.verdicts if found["protocol"] == protocol
+    }  # fmt: skip
+
+
+def pairs_name(protocol: str, group: Group) -> str:
+    """Name the file with the differences between the rows of a group."""
+    return f"pairs-{safe(protocol)}-{group.anchor.rpartition('-')[2]}.js"

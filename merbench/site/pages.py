@@ -1,0 +1,227 @@
+"""What each page says: a function a template, which returns the names that the template uses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from merbench.analysis.audit import Audit, selection_rows
+from merbench.analysis.power import DIFFERENCES
+from merbench.analysis.rows import Row
+from merbench.analysis.selection_rules import LAST, RULES
+from merbench.contracts.protocols import ProtocolSpec
+from merbench.contracts.yamlfiles import settings_text
+from merbench.report.numbers import NONE, interval_text, number, signed, signed_interval
+from merbench.report.views.compare import FIGURES
+from merbench.report.views.rows import title_of
+from merbench.scoring.intervals import Interval
+from merbench.site import board as boards
+from merbench.site import row_page
+from merbench.site.content import Content, grouped, slug
+
+Context = dict[str, Any]
+
+
+def index(content: Content) -> Context:
+    """List the boards."""
+    found = []
+    for name in content.boards():
+        rows = [row for row in content.rows_of(name) if not row.sanity]
+        spec = content.protocols.get(name)
+        best = next((row for row in rows if row.ranked), None)
+        found.append({
+            "name": name, "title": spec.title if spec else name, "summary": _line(spec.summary) if spec else "",
+            "rows": len(rows), "ranked": sum(row.ranked for row in rows),
+            "published": len({(each["method"], each["source"]) for each in content.published.get(name, [])}),
+            "best": best.label if best else "", "slug": slug(best) if best else "",
+            "uf1": number(best.scores["full"].uf1) if best else NONE,
+            "ends": interval_text(best.scores["full"].uf1_interval) if best else "",
+        })  # fmt: skip
+    return {"boards": found, "synthetic": any(row.runs[0].file.synthetic for row in content.rows)}
+
+
+def board(content: Content, name: str, groups: Sequence[boards.Group]) -> Context:
+    """Show a board."""
+    spec = content.protocols.get(name)
+    return {
+        "name": name, "spec": spec, "groups": groups, "published": boards.published(content, name),
+        "tests": {group.anchor: boards.tests(group) for group in groups if group.standing is not None},
+        "warnings": spec.warnings if spec else [], "about": [note for note in content.notes if name in note],
+    }  # fmt: skip
+
+
+def row(content: Content, name: str, group: boards.Group, line: Mapping[str, Any]) -> Context:
+    """Show a row of a board."""
+    found: Row = line["row"]
+    file = found.runs[0].file
+    classification = file.task == "classification" and bool(found.scores)
+    known = content.methods.get(file.method)
+    audit = row_page.audit_of(content, found)
+    return {
+        "name": name, "line": line, "title": title_of([found]), "identity": row_page.identity(found),
+        "cost": row_page.cost_lines(content, found), "paper": known.card.paper if known else None,
+        "standing": row_page.standing_of(group, found) if classification else None,
+        "tables": row_page.row_tables(found) if classification else [],
+        "others": row_page.against_others(group, found), "hard": row_page.hard_clips(group, found),
+        "pairs": boards.pairs_name(name, group) if group.standing and found in group.standing.rows else "",
+        "command": content.command(found), "latex": row_page.latex_line(found) if classification else "",
+        "course": row_page.course(audit) if audit else None, "rules": _lifts(audit) if audit else [],
+        "committed": found.runs[0].origin == "leaderboard",
+    }  # fmt: skip
+
+
+def protocols(content: Content) -> Context:
+    """List the protocols."""
+    return {"protocols": [_protocol_facts(content, spec) for spec in content.protocols.values()]}
+
+
+def _protocol_facts(content: Content, spec: ProtocolSpec) -> Context:
+    power = content.power.get(spec.name)
+    expected = spec.expected
+    return {
+        "name": spec.name, "title": spec.title, "databases": [rule.title for rule in spec.datasets.values()],
+        "outputs": len(spec.outputs), "task": spec.task, "rule": spec.folds.rule,
+        "clips": expected.clips if expected and expected.clips else None,
+        "subjects": expected.subjects if expected and expected.subjects else None,
+        "rows": sum(not row.sanity for row in content.rows_of(spec.name)),
+        "published": len(content.published.get(spec.name, [])),
+        "smallest": number(power["smallest"], 2) if power else NONE,
+    }  # fmt: skip
+
+
+def protocol(content: Content, spec: ProtocolSpec) -> Context:
+    """Show a protocol."""
+    floors = [
+        {"label": each.label, "slug": slug(each), "data": each.runs[0].file.data,
+         **{name: number(getattr(each.scores["full"], name)) for name in ("uf1", "uar", "acc")}}
+        for each in content.rows_of(spec.name)
+        if content.family(each) in ("floor", "sanity") and "full" in each.scores
+    ]  # fmt: skip
+    power = content.power.get(spec.name)
+    found = []
+    if power:
+        shown = zip(DIFFERENCES, power["found"], strict=True)
+        found = [(number(each, 2), boards.share(share)) for each, share in shown if each and share is not None]
+    rule = spec.folds.model_dump(exclude={"rule"})
+    return {
+        "spec": spec, "facts": _protocol_facts(content, spec), "floors": floors, "power": power, "found": found,
+        "rule": ", ".join(f"{key} {_words(value)}" for key, value in rule.items()),
+        "doc": _line((type(spec.folds).__doc__ or "").partition("\n")[0]), "digest": spec.spec_digest(),
+        "board": spec.name in content.boards(),
+    }  # fmt: skip
+
+
+def methods(content: Content) -> Context:
+    """List the methods."""
+    found = []
+    for name, (card, family) in content.methods.items():
+        costs = content.costs.get(name, {})
+        parameters = [cost["parameters"] for cost in costs.values() if cost.get("parameters")]
+        text = (
+            "–".join(dict.fromkeys(grouped(each) for each in (min(parameters), max(parameters)))) if parameters else ""
+        )
+        kinds = ", ".join(sorted({spec.kind.replace("-", " ") for spec in card.inputs.values()}))
+        found.append({
+            "name": name, "title": card.title, "family": family, "year": card.paper.year if card.paper else "",
+            "inputs": kinds or ("by settings" if len(card.configurations) > 1 else NONE), "parameters": text,
+            "most": max(parameters, default=None), "configurations": len(card.configurations),
+            "rows": sum(row.runs[0].file.method == name for row in content.rows),
+        })  # fmt: skip
+    order = {"net": 0, "classical": 1, "floor": 2, "sanity": 3}
+    return {"methods": sorted(found, key=lambda each: (order.get(each["family"], 4), each["name"]))}
+
+
+def method(content: Content, name: str) -> Context:
+    """Show a method."""
+    card, family = content.methods[name]
+    costs = content.costs.get(name, {})
+    lines = []
+    for configuration, settings in card.configurations.items():
+        cost = costs.get(configuration, {})
+        fold = cost.get("fold_s")
+        lines.append({
+            "name": configuration, "settings": settings_text(settings) or "the method's own settings",
+            "parameters": grouped(cost.get("parameters")),
+            "gmac": number(cost["gmac"], 3) if cost.get("gmac") else NONE,
+            "fold": NONE if fold is None else f"{'' if cost.get('measured', True) else '~'}{fold:.3g} s",
+            "memory": NONE if cost.get("memory_mb") is None else f"{cost['memory_mb']:.0f} MB",
+        })  # fmt: skip
+    ablations = {
+        group: [(each, settings_text(changes)) for each, changes in rows.items()]
+        for group, rows in card.ablations.items()
+    }
+    rows = [
+        {"label": each.label, "slug": slug(each), "protocol": each.runs[0].file.protocol,
+         "data": each.runs[0].file.data, "ranked": each.ranked,
+         "uf1": number(each.scores["full"].uf1) if "full" in each.scores else NONE,
+         "ends": interval_text(each.scores["full"].uf1_interval) if "full" in each.scores else ""}
+        for each in content.rows if each.runs[0].file.method == name
+    ]  # fmt: skip
+    inputs = {key: str(spec) for key, spec in card.inputs.items()}
+    said = [*card.facts("remark"), *card.facts("not_ranked")]
+    disclosed = card.disclosures(transductive=True)
+    return {"card": card, "family": family, "lines": lines, "ablations": ablations, "rows": rows, "inputs": inputs,
+            "said": said, "disclosed": disclosed}  # fmt: skip
+
+
+def audit(content: Content) -> Context:
+    """Show the lift of every selection rule, by method."""
+    found = [
+        {"label": each.row.label, "slug": slug(each.row), "title": title_of([each.row]), "epochs": each.epochs,
+         "seeds": len(each.kept.seeds), "rules": _lifts(each), "course": row_page.course(each)}
+        for each in content.audits
+    ]  # fmt: skip
+    return {"audits": found}
+
+
+def _lifts(audit: Audit) -> list[Context]:
+    """Return each rule of an audit with its figure and its lift over the last epoch, on all clips."""
+    titles = {rule.name: rule.title for rule in RULES}
+    lines = []
+    for each in selection_rows(audit.kept).to_dict("records"):
+        line = {"title": titles[each["selection"]], "oracle": each["oracle"], "seeds": each["seeds"]}
+        for name in FIGURES:
+            low, high = each[f"{name}_lift_low"], each[f"{name}_lift_high"]
+            plain = each["selection"] == LAST
+            line |= {name: number(each[name]), f"{name}_lift": NONE if plain else signed(each[f"{name}_lift"]),
+                     f"{name}_ends": "" if plain else signed_interval(Interval(low, high)),
+                     f"{name}_clear": not plain and bool(low > 0 or high < 0)}  # fmt: skip
+        lines.append(line)
+    return lines
+
+
+def claims(content: Content) -> Context:
+    """Show every published figure with the answer of ``check-claim``."""
+    found = []
+    for name, figures in content.published.items():
+        answers, spec = boards.verdicts_of(content, name), content.protocols.get(name)
+        for each in figures:
+            answer = answers.get((each["part"], each["method"], each["kind"]))
+            found.append({
+                "protocol": name, "method": each["method"], "year": each["year"] or "", "kind": each["kind"],
+                "part": spec.parts.get(each["part"], each["part"]) if spec else each["part"],
+                **{figure: number(each[figure]) for figure in ("uf1", "uar", "acc")},
+                "answer": answer["verdict"] if answer else "not checked",
+                "reading": (answer or {}).get("reading") or "",
+                "power": _power(answer), "nearest": _nearest(answer), "source": each["source"],
+                "evidence": (answer or {}).get("evidence") or "", "remarks": list(each["remarks"].values()),
+            })  # fmt: skip
+    counted = {word: sum(each["answer"] == word for each in found)
+               for word in ("impossible", "undecided", "possible", "not checked")}  # fmt: skip
+    return {"claims": found, "counted": counted}
+
+
+def _power(answer: Mapping[str, Any] | None) -> str:
+    return NONE if not answer or answer.get("power") is None else boards.share(answer["power"])
+
+
+def _nearest(answer: Mapping[str, Any] | None) -> str:
+    titles = {"nearest_uf1": "UF1", "nearest_uar": "UAR", "nearest_acc": "Acc"}
+    known = {title: (answer or {}).get(field) for field, title in titles.items()}
+    return ", ".join(f"{title} {number(value)}" for title, value in known.items() if value is not None)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

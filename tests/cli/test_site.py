@@ -1,0 +1,32 @@
+import json
+
+from support.cases import says
+
+
+def test_a_site_of_ones_own_runs_is_marked(recorded, done, tmp_path):
+    says(done("site", "--out", "board", "--results", "results"), "pages, | MB: board/index.html")
+    index = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
+    assert "A board of one's own runs" in index
+    assert '<a href="boards/small.html">' in index
+    assert not (tmp_path / "board" / "boards" / "megc2019.html").exists()
+    (row,) = [path for path in (tmp_path / "board" / "rows").iterdir() if path.name.startswith("svm-flow-")]
+    text = row.read_text(encoding="utf-8")
+    says(text, "merbench run svm-flow | SVM on the flow image | --data megc2019-flow28 | kernel=rbf")
+
+
+def test_runs_that_do_not_verify_are_named(recorded, merbench):
+    (run,) = [path for path in recorded.iterdir() if path.name.startswith("svm-flow-")]
+    content = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (run / "run.json").write_text(json.dumps(content | {"remark": "the best"}), encoding="utf-8")
+    said = merbench("site", "--out", "board", "--results", "results")
+    assert said.code == 1
+    assert said.err.count("\n") == 1
+    says(said.err, f"{run.name}/run.json | changed")
+    says(said.out, "board/index.html")
+
+
+def test_wrong_use_is_refused(all_refused, merbench, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    all_refused("site --out board --results none|site --out board --no-leaderboard|site")
