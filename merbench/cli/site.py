@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from merbench.analysis.rows import Row
     from merbench.contracts.protocols import ProtocolSpec
     from merbench.records.select import Runs
-    from merbench.site.content import Content, MethodFacts
+    from merbench.site.content import MethodFacts, SiteContent
 
 
 def site(
@@ -57,7 +57,7 @@ def site(
         raise typer.Exit(1)
 
 
-def _content(known: "Runs", own: bool) -> "tuple[Content, list[str]]":
+def _content(known: "Runs", own: bool) -> "tuple[SiteContent, list[str]]":
     """Gather what the pages are built from; also return which runs do not verify, or differ from their protocol."""
     from merbench.analysis.rows import measured_rows, published_rows
     from merbench.databases.registrations import home
@@ -65,7 +65,7 @@ def _content(known: "Runs", own: bool) -> "tuple[Content, list[str]]":
     from merbench.engine.plan.declared import declared
     from merbench.records.published import shipped_figures
     from merbench.records.select import Runs
-    from merbench.site.content import Content
+    from merbench.site.content import SiteContent
 
     runs = held(Runs((run for run in known if run.folds or run.failed or run.problems), known.problems))
     rows, notes = measured_rows(runs, cache=home() / "scores", declared=None if own else declared())
@@ -73,11 +73,12 @@ def _content(known: "Runs", own: bool) -> "tuple[Content, list[str]]":
     named = {row.runs[0].file.protocol for row in rows} if own else set(protocols)
     published = {name: found for name in sorted(named & set(protocols)) if (found := published_rows(name))}
     costs, power, verdicts = shipped_figures()
-    content = Content(
+    content = SiteContent(
         rows, dict(sorted(protocols.items())), _methods(), _command, [*runs.problems, *notes], published, verdicts,
         costs, power, _audits(runs, rows), own,
     )  # fmt: skip
-    return content, runs.problems
+    damaged = [f"{run.file.run_id} does not verify: {problem}" for run in runs for problem in run.problems]
+    return content, runs.problems + damaged
 
 
 def _recorded_protocols(rows: "list[Row]") -> "dict[str, ProtocolSpec]":

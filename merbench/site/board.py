@@ -10,14 +10,14 @@ from merbench.analysis.standing import Standing
 from merbench.report.numbers import NONE, duration, interval_text, number, p_text, signed, signed_interval
 from merbench.report.views.compare import FIGURES, UNIT_FIGURES, best_two, groups, is_below, legend_of, ranks
 from merbench.report.views.rows import counts, title_of
-from merbench.site.content import Content, grouped, safe, slug
-from merbench.site.drawing import Line, Scale, intervals, scale_of, whisker
+from merbench.site.content import SiteContent, grouped, safe, slug
+from merbench.site.drawing import Scale, intervals, scale_of, whisker
 
 #: Beginning of the reason on a card by which settings that were tried on test clips get no rank.
 KNOWN = "settings known from test clips"
 
 
-class Figure(NamedTuple):
+class _Figure(NamedTuple):
     """A figure in a table: text, interval as text and as a picture, 1 or 2 for the best two of the column, a mark."""
 
     text: str
@@ -40,12 +40,12 @@ class Group(NamedTuple):
     standing: Standing | None
 
 
-def board_groups(content: Content, protocol: str) -> list[Group]:
+def board_groups(content: SiteContent, protocol: str) -> list[Group]:
     """Lay out the groups of a protocol's rows."""
     return [_group(content, rows, index) for index, rows in enumerate(groups(content.rows_of(protocol)), start=1)]
 
 
-def _group(content: Content, rows: Sequence[Row], index: int) -> Group:
+def _group(content: SiteContent, rows: Sequence[Row], index: int) -> Group:
     classification = rows[0].runs[0].file.task == "classification"
     figures = FIGURES if classification else UNIT_FIGURES
     usual = [row for row in rows if content.family(row) not in ("floor", "sanity")] or rows
@@ -64,7 +64,7 @@ def _group(content: Content, rows: Sequence[Row], index: int) -> Group:
 
 
 def _lines(
-    content: Content, rows: Sequence[Row], figures: Mapping[str, str], scales: Mapping[str, Scale]
+    content: SiteContent, rows: Sequence[Row], figures: Mapping[str, str], scales: Mapping[str, Scale]
 ) -> list[dict[str, Any]]:
     rank = ranks(rows)
     best = {(part, name): best_two(rows, part, name) for part in rows[0].parts for name in figures}
@@ -75,18 +75,18 @@ def _lines(
     return lines
 
 
-def _figure(row: Row, part: str, name: str, best: Sequence[str], scale: Scale) -> Figure:
+def _figure(row: Row, part: str, name: str, best: Sequence[str], scale: Scale) -> _Figure:
     score = row.scores.get(part)
     if score is None or not score.clips:
-        return Figure(NONE)
+        return _Figure(NONE)
     value, interval = getattr(score, name), getattr(score, f"{name}_interval")
     text = number(value)
     mark = "†" if (part, name) == ("full", "uf1") and is_below(row) else ""
     place = best.index(text) + 1 if text in best else 0
-    return Figure(text, interval_text(interval), whisker(value, interval, scale), place, mark)
+    return _Figure(text, interval_text(interval), whisker(value, interval, scale), place, mark)
 
 
-def facts(content: Content, row: Row) -> dict[str, Any]:
+def facts(content: SiteContent, row: Row) -> dict[str, Any]:
     """Return what tables say of a row beside its figures."""
     file, known = row.runs[0].file, content.methods.get(row.runs[0].file.method)
     clips, folds, seeds = counts(row)
@@ -119,11 +119,8 @@ def tests(group: Group) -> dict[str, Any]:
     standing = group.standing
     assert standing is not None
     rows = standing.rows
-    lines = [
-        Line(row.label, row.scores["full"].uf1, row.scores["full"].uf1_interval, "best" * (place == 0))
-        for place, row in enumerate(rows)
-    ]
-    scale = scale_of([(line.value, line.interval) for line in lines])
+    lines = [(row.label, row.scores["full"].uf1, row.scores["full"].uf1_interval) for row in rows]
+    scale = scale_of([line[1:] for line in lines])
     text = f"UF1 of {len(rows)} ranked rows with 95 % intervals, best first; the figures are in the table"
     places = [
         {
@@ -157,7 +154,7 @@ def share(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def published(content: Content, protocol: str) -> dict[str, Any] | None:
+def published(content: SiteContent, protocol: str) -> dict[str, Any] | None:
     """Lay out the published figures of a protocol, a line a method and source; None where there are none."""
     figures = content.published.get(protocol, [])
     if not figures:
@@ -182,7 +179,7 @@ def published(content: Content, protocol: str) -> dict[str, Any] | None:
     return {"parts": titles, "lines": every}
 
 
-def verdicts_of(content: Content, protocol: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+def verdicts_of(content: SiteContent, protocol: str) -> dict[tuple[str, str, str], dict[str, Any]]:
     """Return the answers to the published figures of a protocol: (part, method, kind) -> record."""
     return {
         (found["part"], found["method"], found["kind"]): found

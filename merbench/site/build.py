@@ -15,7 +15,7 @@ from merbench.records.files import write_whole
 from merbench.report.table import Column, Report, Table
 from merbench.report.write.html import html_tables
 from merbench.site import board, pages, row_page
-from merbench.site.content import Content, safe
+from merbench.site.content import SiteContent, safe
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,7 +27,7 @@ _STATIC = ("site.css", "site.js")
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
-def write_site(content: Content, folder: Path) -> dict[str, int]:
+def write_site(content: SiteContent, folder: Path) -> dict[str, int]:
     """Write the site into a folder, new, empty or with an earlier site; returns file -> size in bytes.
 
     Raises MerbenchError if there is nothing to show, the folder has other files, or it can't be written.
@@ -57,7 +57,7 @@ def _old_files(folder: Path) -> set[str]:
     return {name for name in names if name and (folder / name).resolve().is_relative_to(folder.resolve())}
 
 
-def site_files(content: Content) -> Iterator[tuple[str, str]]:
+def site_files(content: SiteContent) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of every file of the site."""
     if not content.boards():
         raise MerbenchError("the board is empty: no run and no published figure is there to show")
@@ -76,7 +76,7 @@ def site_files(content: Content) -> Iterator[tuple[str, str]]:
     yield "about.html", _page(content, "about.html", {}, root="")
 
 
-def _board_files(content: Content, name: str) -> Iterator[tuple[str, str]]:
+def _board_files(content: SiteContent, name: str) -> Iterator[tuple[str, str]]:
     """Yield the board of a protocol, and the pages of its rows."""
     groups = board.board_groups(content, name)
     yield f"boards/{safe(name)}.html", _page(content, "board.html", pages.board(content, name, groups))
@@ -87,7 +87,7 @@ def _board_files(content: Content, name: str) -> Iterator[tuple[str, str]]:
             yield f"rows/{line['slug']}.html", _page(content, "row.html", pages.row(content, name, group, line))
 
 
-def _page(content: Content, template: str, context: Mapping[str, Any], root: str = "../") -> str:
+def _page(content: SiteContent, template: str, context: Mapping[str, Any], root: str = "../") -> str:
     return (
         _environment()
         .get_template(template)

@@ -21,7 +21,7 @@ class MethodFacts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Content:
+class SiteContent:
     """What the pages are built from.
 
     `rows` are measured, those that rank together next to each other, best first; `published` and `verdicts` are figures
@@ -53,7 +53,7 @@ class Content:
         return [row for row in self.rows if row.runs[0].file.protocol == protocol]
 
     def family(self, row: Row) -> str:
-        """Return the family of a row's method; ``imported`` or ``unknown`` where there is no card."""
+        """Return the family of a row's method; ``imported`` or ``unknown`` for a method without a card."""
         if row.runs[0].file.imported:
             return "imported"
         known = self.methods.get(row.runs[0].file.method)

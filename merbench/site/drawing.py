@@ -37,15 +37,6 @@ class Scale(NamedTuple):
         return [tenth / 10 for tenth in range(round(self.low * 10), round(self.high * 10) + 1)]
 
 
-class Line(NamedTuple):
-    """One line of a picture of intervals."""
-
-    label: str
-    value: float
-    interval: Interval
-    kind: str = ""
-
-
 def scale_of(intervals: Sequence[tuple[float, Interval]]) -> Scale:
     """Return the scale on which all figures and their intervals fit."""
     ends = [end for value, interval in intervals for end in (value, interval.low, interval.high) if not math.isnan(end)]
@@ -68,31 +59,29 @@ def whisker(value: float, interval: Interval, scale: Scale) -> Markup:
     return Markup(f'<svg class="w" viewBox="0 0 100 10" aria-hidden="true">{drawn}</svg>')  # noqa: S704  # numbers
 
 
-def intervals(lines: Sequence[Line], scale: Scale, title: str) -> Markup:
-    """Draw the intervals of several rows below each other; the first interval is continued as a band."""
+def intervals(lines: Sequence[tuple[str, float, Interval]], scale: Scale, title: str) -> Markup:
+    """Draw the figures and intervals of several rows below each other; the first interval is continued as a band."""
     height = _LINE * len(lines) + 26
     parts = []
-    if lines and not math.isnan(lines[0].interval.low):
-        left, right = (float(scale.at(end, _SCALE)) for end in (lines[0].interval.low, lines[0].interval.high))
-        parts.append(f'<rect class="band" x="{_NAMES + left:.1f}" y="0" width="{right - left:.1f}" '
-                     f'height="{height - 24}"/>')  # fmt: skip
+
+    def ends(interval: Interval) -> tuple[float, float]:
+        return _NAMES + float(scale.at(interval.low, _SCALE)), _NAMES + float(scale.at(interval.high, _SCALE))
+
+    if not math.isnan(lines[0][2].low):
+        left, right = ends(lines[0][2])
+        parts.append(f'<rect class="band" x="{left:.1f}" y="0" width="{right - left:.1f}" height="{height - 24}"/>')
     for tick in scale.ticks():
         place = _NAMES + float(scale.at(tick, _SCALE))
         parts.append(f'<path class="grid" d="M{place:.1f} 0V{height - 24}"/>')
         parts.append(f'<text class="tick" x="{place:.1f}" y="{height - 8}">{number(tick, 1)}</text>')
-    for index, line in enumerate(lines):
+    for index, (label, value, interval) in enumerate(lines):
         middle = _LINE * index + 11
-        parts.append(f'<text class="name" x="{_NAMES - 12}" y="{middle + 4}">{_short(line.label)}</text>')
-        if not math.isnan(line.interval.low):
-            ends = (_NAMES + float(scale.at(end, _SCALE)) for end in (line.interval.low, line.interval.high))
-            parts.append('<path class="line {}" d="M{:.1f} {}H{:.1f}"/>'.format(line.kind, *_with(middle, *ends)))
-        place = _NAMES + float(scale.at(line.value, _SCALE))
-        parts.append(f'<circle class="{line.kind}" cx="{place:.1f}" cy="{middle}" r="4"/>')
+        parts.append(f'<text class="name" x="{_NAMES - 12}" y="{middle + 4}">{_short(label)}</text>')
+        if not math.isnan(interval.low):
+            left, right = ends(interval)
+            parts.append(f'<path class="line" d="M{left:.1f} {middle}H{right:.1f}"/>')
+        parts.append(f'<circle cx="{_NAMES + float(scale.at(value, _SCALE)):.1f}" cy="{middle}" r="4"/>')
     return _picture(_NAMES + _SCALE + 16, height, title, parts)
-
-
-def _with(middle: int, low: float, high: float) -> tuple[float, int, float]:
-    return low, middle, high
 
 
 def curves(found: Mapping[str, Sequence[tuple[float, float]]], title: str, across: str) -> Markup:

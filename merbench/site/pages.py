@@ -15,12 +15,12 @@ from merbench.report.views.rows import title_of
 from merbench.scoring.intervals import Interval
 from merbench.site import board as boards
 from merbench.site import row_page
-from merbench.site.content import Content, grouped, slug
+from merbench.site.content import SiteContent, grouped, slug
 
 Context = dict[str, Any]
 
 
-def index(content: Content) -> Context:
+def index(content: SiteContent) -> Context:
     """List the boards."""
     found = []
     for name in content.boards():
@@ -38,7 +38,7 @@ def index(content: Content) -> Context:
     return {"boards": found, "synthetic": any(row.runs[0].file.synthetic for row in content.rows)}
 
 
-def board(content: Content, name: str, groups: Sequence[boards.Group]) -> Context:
+def board(content: SiteContent, name: str, groups: Sequence[boards.Group]) -> Context:
     """Show a board."""
     spec = content.protocols.get(name)
     return {
@@ -48,7 +48,7 @@ def board(content: Content, name: str, groups: Sequence[boards.Group]) -> Contex
     }  # fmt: skip
 
 
-def row(content: Content, name: str, group: boards.Group, line: Mapping[str, Any]) -> Context:
+def row(content: SiteContent, name: str, group: boards.Group, line: Mapping[str, Any]) -> Context:
     """Show a row of a board."""
     found: Row = line["row"]
     file = found.runs[0].file
@@ -68,12 +68,12 @@ def row(content: Content, name: str, group: boards.Group, line: Mapping[str, Any
     }  # fmt: skip
 
 
-def protocols(content: Content) -> Context:
+def protocols(content: SiteContent) -> Context:
     """List the protocols."""
     return {"protocols": [_protocol_facts(content, spec) for spec in content.protocols.values()]}
 
 
-def _protocol_facts(content: Content, spec: ProtocolSpec) -> Context:
+def _protocol_facts(content: SiteContent, spec: ProtocolSpec) -> Context:
     power = content.power.get(spec.name)
     expected = spec.expected
     return {
@@ -87,7 +87,7 @@ def _protocol_facts(content: Content, spec: ProtocolSpec) -> Context:
     }  # fmt: skip
 
 
-def protocol(content: Content, spec: ProtocolSpec) -> Context:
+def protocol(content: SiteContent, spec: ProtocolSpec) -> Context:
     """Show a protocol."""
     floors = [
         {"label": each.label, "slug": slug(each), "data": each.runs[0].file.data,
@@ -109,7 +109,7 @@ def protocol(content: Content, spec: ProtocolSpec) -> Context:
     }  # fmt: skip
 
 
-def methods(content: Content) -> Context:
+def methods(content: SiteContent) -> Context:
     """List the methods."""
     found = []
     for name, (card, family) in content.methods.items():
@@ -129,7 +129,7 @@ def methods(content: Content) -> Context:
     return {"methods": sorted(found, key=lambda each: (order.get(each["family"], 4), each["name"]))}
 
 
-def method(content: Content, name: str) -> Context:
+def method(content: SiteContent, name: str) -> Context:
     """Show a method."""
     card, family = content.methods[name]
     costs = content.costs.get(name, {})
@@ -162,7 +162,7 @@ def method(content: Content, name: str) -> Context:
             "said": said, "disclosed": disclosed}  # fmt: skip
 
 
-def audit(content: Content) -> Context:
+def audit(content: SiteContent) -> Context:
     """Show the lift of every selection rule, by method."""
     found = [
         {"label": each.row.label, "slug": slug(each.row), "title": title_of([each.row]), "epochs": each.epochs,
@@ -188,7 +188,7 @@ def _lifts(audit: Audit) -> list[Context]:
     return lines
 
 
-def claims(content: Content) -> Context:
+def claims(content: SiteContent) -> Context:
     """Show every published figure with the answer of ``check-claim``."""
     found = []
     for name, figures in content.published.items():

@@ -22,7 +22,7 @@ from merbench.report.write.latex import as_latex
 from merbench.scoring.metrics import scores
 from merbench.scoring.table import pooled_confusion
 from merbench.site.board import Group, share
-from merbench.site.content import Content, slug
+from merbench.site.content import SiteContent, slug
 from merbench.site.drawing import curves
 
 #: Rules whose course over epochs is drawn, and their names in the picture.
@@ -227,13 +227,13 @@ def standing_of(group: Group, row: Row) -> dict[str, Any] | None:
     return {"rank": place + 1, "of": len(group.standing.rows), "low": low, "high": high, "first": share(first)}
 
 
-def audit_of(content: Content, row: Row) -> Audit | None:
+def audit_of(content: SiteContent, row: Row) -> Audit | None:
     """Return the audit of a row whose epochs were kept, if there is one."""
     ids = {run.file.run_id for run in row.runs}
     return next((audit for audit in content.audits if ids == {run.file.run_id for run in audit.row.runs}), None)
 
 
-def cost_lines(content: Content, row: Row) -> Mapping[str, str]:
+def cost_lines(content: SiteContent, row: Row) -> Mapping[str, str]:
     """Return what a row costs, in words."""
     cost, minutes = content.cost(row), content.minutes(row)
     found = {

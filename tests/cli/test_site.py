@@ -21,7 +21,7 @@ def test_runs_that_do_not_verify_are_named(recorded, merbench):
     said = merbench("site", "--out", "board", "--results", "results")
     assert said.code == 1
     assert said.err.count("\n") == 1
-    says(said.err, f"{run.name}/run.json | changed")
+    says(said.err, f"{run.name} does not verify: | run.json")
     says(said.out, "board/index.html")
 
 

@@ -12,7 +12,7 @@ from support.refusals import refusal
 from merbench.contracts.names import shown_lines
 from merbench.records.read import RecordedRun
 from merbench.site.build import LIST, POLICY, site_files, write_site
-from merbench.site.content import Content, safe
+from merbench.site.content import SiteContent, safe
 
 VOID = {"meta", "link", "input", "br", "path", "circle", "rect"}
 HOSTILE = [
@@ -66,7 +66,7 @@ def rows(record, answers, right, wrong):
 
 
 def content(rows, **more):
-    return Content(rows, {}, {}, lambda row: f"merbench run {row.runs[0].file.method}", **more)
+    return SiteContent(rows, {}, {}, lambda row: f"merbench run {row.runs[0].file.method}", **more)
 
 
 def test_every_page_is_small_closed_to_scripts_and_linked(rows):
