@@ -59,11 +59,11 @@ def site(
 
 def _content(known: "Runs", own: bool) -> "tuple[SiteContent, list[str]]":
     """Gather what the pages are built from; also return which runs do not verify, or differ from their protocol."""
-    from merbench.analysis.rows import measured_rows, published_rows
+    from merbench.analysis.published import published_rows
+    from merbench.analysis.rows import measured_rows
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import PROTOCOLS
     from merbench.engine.plan.declared import declared
-    from merbench.records.published import shipped_figures
     from merbench.records.select import Runs
     from merbench.site.content import SiteContent
 
@@ -71,14 +71,25 @@ def _content(known: "Runs", own: bool) -> "tuple[SiteContent, list[str]]":
     rows, notes = measured_rows(runs, cache=home() / "scores", declared=None if own else declared())
     protocols = PROTOCOLS.load_all()[0] | _recorded_protocols(rows)
     named = {row.runs[0].file.protocol for row in rows} if own else set(protocols)
-    published = {name: found for name in sorted(named & set(protocols)) if (found := published_rows(name))}
-    costs, power, verdicts = shipped_figures()
+    published = {
+        name: found for name in sorted(named & set(protocols)) if (found := published_rows(name, protocols[name].task))
+    }
+    costs, power = map(_shipped, ("costs.json", "power.json"))
     content = SiteContent(
-        rows, dict(sorted(protocols.items())), _methods(), _command, [*runs.problems, *notes], published, verdicts,
-        costs, power, _audits(runs, rows), own,
+        rows, dict(sorted(protocols.items())), _methods(), _command, [*runs.problems, *notes], published, costs, power,
+        _audits(runs, rows), own,
     )  # fmt: skip
     damaged = [f"{run.file.run_id} does not verify: {problem}" for run in runs for problem in run.problems]
     return content, runs.problems + damaged
+
+
+def _shipped(name: str) -> "dict[str, Any]":
+    """Read a file of figures that merbench ships in ``results/``."""
+    import json
+    from importlib.resources import files
+
+    found: dict[str, Any] = json.loads((files("merbench.results") / name).read_text(encoding="utf-8"))
+    return found
 
 
 def _recorded_protocols(rows: "list[Row]") -> "dict[str, ProtocolSpec]":

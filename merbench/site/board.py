@@ -99,7 +99,8 @@ def facts(content: SiteContent, row: Row) -> dict[str, Any]:
         "inputs": content.inputs(row), "selection": "unknown" if file.imported else file.key.selection,
         "disclosures": file.disclosures, "remarks": row.remarks, "sanity": row.sanity,
         "adaptation": file.remark, "balanced": {True: "yes", False: "no", None: NONE}[row.balanced],
-        "tries": row.tries, "known_settings": any(reason.startswith(KNOWN) for reason in reasons),
+        "tries": row.tries, "state": row.state.text,
+        "known_settings": any(reason.startswith(KNOWN) for reason in reasons),
         "acc": number(full.acc if full else None), "clips": clips, "folds": folds, "seeds": seeds,
         "parameters": grouped(cost.get("parameters")), "count": cost.get("parameters"),
         "time": NONE if minutes is None else duration(minutes * 60), "minutes": minutes,
@@ -162,29 +163,15 @@ def published(content: SiteContent, protocol: str) -> dict[str, Any] | None:
     spec = content.protocols.get(protocol)
     parts = list(dict.fromkeys(figure["part"] for figure in figures))
     titles = {part: spec.parts.get(part, part) if spec else part for part in parts}
-    verdicts = verdicts_of(content, protocol)
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
     for figure in figures:
         key = (figure["method"], figure["kind"], figure["year"], figure["source"])
         line = lines.setdefault(key, {"method": key[0], "kind": key[1], "year": key[2], "source": key[3],
                                       "figures": {}, "remarks": {}, "verdicts": {}})  # fmt: skip
-        line["figures"][figure["part"]] = {name: number(figure[name]) for name in ("uf1", "uar", "acc")}
+        line["figures"][figure["part"]] = {name: figure[f"{name}_printed"] or NONE for name in ("uf1", "uar", "acc")}
         line["remarks"] |= figure["remarks"]
-        if (found := verdicts.get((figure["part"], figure["method"], figure["kind"]))) is not None:
-            line["verdicts"][titles[figure["part"]]] = found
-    every = list(lines.values())
-    for line in every:
-        line["wrong"] = [part for part, found in line["verdicts"].items() if found["verdict"] == "impossible"]
-        line["open"] = [part for part, found in line["verdicts"].items() if found["verdict"] == "undecided"]
-    return {"parts": titles, "lines": every}
-
-
-def verdicts_of(content: SiteContent, protocol: str) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Return the answers to the published figures of a protocol: (part, method, kind) -> record."""
-    return {
-        (found["part"], found["method"], found["kind"]): found
-        for found in content.verdicts if found["protocol"] == protocol
-    }  # fmt: skip
+        line["verdicts"].setdefault(figure["verdict"].partition(" ")[0], []).append(titles[figure["part"]])
+    return {"parts": titles, "lines": list(lines.values())}
 
 
 def pairs_name(protocol: str, group: Group) -> str:

@@ -65,6 +65,8 @@ def site_files(content: SiteContent) -> Iterator[tuple[str, str]]:
         yield f"assets/{name}", (files("merbench.site") / "static" / name).read_text(encoding="utf-8")
     for name in content.boards():
         yield from _board_files(content, name)
+    for name in content.published:
+        yield f"claims/{safe(name)}.html", _page(content, "protocol_claims.html", pages.protocol_claims(content, name))
     for name, spec in content.protocols.items():
         yield f"protocols/{safe(name)}.html", _page(content, "protocol.html", pages.protocol(content, spec))
     for name in content.methods:
@@ -115,7 +117,7 @@ def _finished(value: Any) -> Any:
 def _tables(found: Table | list[Table]) -> Markup:
     """Write tables as pages of their own do."""
     report = Report([found] if isinstance(found, Table) else found)
-    return Markup(html_tables(report))  # noqa: S704  # autoescaped there
+    return Markup(html_tables(report).replace(' class="right"', ""))  # noqa: S704  # autoescaped there
 
 
 def _web(address: str | None) -> str:

@@ -24,10 +24,10 @@ class MethodFacts(NamedTuple):
 class SiteContent:
     """What the pages are built from.
 
-    `rows` are measured, those that rank together next to each other, best first; `published` and `verdicts` are figures
-    of a protocol's name as :func:`merbench.analysis.rows.published_rows` gives them, and the answers to them, a record
-    a figure; `costs` are those of a method's configurations, `power` those of a protocol, see `results/`; `command`
-    writes the command that records a row again; `own` says that the rows are one's own and no leaderboard.
+    `rows` are measured, those that rank together next to each other, best first; `published` are figures by protocol,
+    as :func:`merbench.analysis.published.published_rows` gives them; `costs` are those of a method's configurations,
+    `power` those of a protocol, see `results/`; `command` writes the command that records a row again; `own` says that
+    the rows are one's own and no leaderboard.
     """
 
     rows: Sequence[Row]
@@ -36,7 +36,6 @@ class SiteContent:
     command: Callable[[Row], str]
     notes: Sequence[str] = ()
     published: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
-    verdicts: Sequence[dict[str, Any]] = ()
     costs: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     power: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     audits: Sequence[Audit] = ()

@@ -1,6 +1,6 @@
 """What each page says: a function a template, which returns the names that the template uses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from merbench.analysis.audit import Audit, selection_rows
@@ -18,6 +18,8 @@ from merbench.site import row_page
 from merbench.site.content import SiteContent, grouped, slug
 
 Context = dict[str, Any]
+#: Answers to published figures, those to look at first.
+_ANSWERS = ("impossible", "undecided", "possible", "not checked")
 
 
 def index(content: SiteContent) -> Context:
@@ -189,34 +191,36 @@ def _lifts(audit: Audit) -> list[Context]:
 
 
 def claims(content: SiteContent) -> Context:
-    """Show every published figure with the answer of ``check-claim``."""
-    found = []
+    """Count the answers by protocol, and show the figures that are not possible, or not decided."""
+    counts = []
     for name, figures in content.published.items():
-        answers, spec = boards.verdicts_of(content, name), content.protocols.get(name)
-        for each in figures:
-            answer = answers.get((each["part"], each["method"], each["kind"]))
-            found.append({
-                "protocol": name, "method": each["method"], "year": each["year"] or "", "kind": each["kind"],
-                "part": spec.parts.get(each["part"], each["part"]) if spec else each["part"],
-                **{figure: number(each[figure]) for figure in ("uf1", "uar", "acc")},
-                "answer": answer["verdict"] if answer else "not checked",
-                "reading": (answer or {}).get("reading") or "",
-                "power": _power(answer), "nearest": _nearest(answer), "source": each["source"],
-                "evidence": (answer or {}).get("evidence") or "", "remarks": list(each["remarks"].values()),
-            })  # fmt: skip
-    counted = {word: sum(each["answer"] == word for each in found)
-               for word in ("impossible", "undecided", "possible", "not checked")}  # fmt: skip
-    return {"claims": found, "counted": counted}
+        words = [_word(each) for each in figures]
+        counts.append({"name": name, "figures": len(words), **{word: words.count(word) for word in _ANSWERS}})
+    open_ones = [each for each in _claims(content, content.published) if each["word"] in _ANSWERS[:2]]
+    return {"counts": counts, "claims": open_ones, "words": _ANSWERS,
+            "all": {word: sum(each[word] for each in counts) for word in _ANSWERS}}  # fmt: skip
 
 
-def _power(answer: Mapping[str, Any] | None) -> str:
-    return NONE if not answer or answer.get("power") is None else boards.share(answer["power"])
+def protocol_claims(content: SiteContent, name: str) -> Context:
+    """Show every published figure of a protocol with the answer of ``check-claim``."""
+    return {"name": name, "claims": _claims(content, [name])}
 
 
-def _nearest(answer: Mapping[str, Any] | None) -> str:
-    titles = {"nearest_uf1": "UF1", "nearest_uar": "UAR", "nearest_acc": "Acc"}
-    known = {title: (answer or {}).get(field) for field, title in titles.items()}
-    return ", ".join(f"{title} {number(value)}" for title, value in known.items() if value is not None)
+def _claims(content: SiteContent, names: Iterable[str]) -> list[Context]:
+    return [
+        {
+            "protocol": name, "method": each["method"], "year": each["year"] or "", "kind": each["kind"],
+            "part": content.protocols[name].parts.get(each["part"], each["part"]) if name in content.protocols
+            else each["part"],
+            **{figure: each[f"{figure}_printed"] or NONE for figure in ("uf1", "uar", "acc")},
+            "word": _word(each), "verdict": each["verdict"], "evidence": each["evidence"],
+        }
+        for name in names for each in content.published[name]
+    ]  # fmt: skip
+
+
+def _word(figure: Mapping[str, Any]) -> str:
+    return next((word for word in _ANSWERS if str(figure["verdict"]).startswith(word)), _ANSWERS[-1])
 
 
 def _line(text: str) -> str:

@@ -125,8 +125,19 @@ def test_hostile_names_are_text(rows):
     for file, row in zip(files, made, strict=True):
         changed = file.model_copy(update={"remark": row.label, "data": row.label, "config_name": row.label})
         object.__setattr__(row, "runs", [RecordedRun(changed, run.place) for run in row.runs])
-    plain = {"kind": "reported", "year": 2020, "part": "full", "uf1": 0.5, "uar": 0.5, "acc": None}
-    published = [plain | {"method": name, "source": name, "remarks": {"x": name}} for name in HOSTILE]
+    plain = {
+        "kind": "reported",
+        "year": 2020,
+        "part": "full",
+        "uf1": 0.5,
+        "uar": 0.5,
+        "acc": None,
+        "uf1_printed": ".50",
+        "uar_printed": ".50",
+        "acc_printed": "",
+        "verdict": "possible",
+    }
+    published = [plain | {"method": name, "source": name, "remarks": {"x": name}, "evidence": name} for name in HOSTILE]
     found = dict(site_files(content(made, published={"toys": published}, notes=[f"toys {name}" for name in HOSTILE])))
     said = {name: Page(text) for name, text in found.items() if name.endswith(".html")}
     for page in said.values():
