@@ -25,12 +25,14 @@ from merbench.cli.methods import methods
 from merbench.cli.new_method import new_method
 from merbench.cli.power import power
 from merbench.cli.protocols import protocols
+from merbench.cli.reproduce import reproduce
 from merbench.cli.run import run
 from merbench.cli.score import score
 from merbench.cli.show import show
 from merbench.cli.site import site
 from merbench.cli.submit import submit
 from merbench.cli.sync import sync
+from merbench.cli.verify import verify
 from merbench.contracts.errors import MerbenchError
 
 _INTERRUPTED = 130
@@ -54,6 +56,8 @@ app.command("import", epilog='Example: merbench import my-log.csv --name "My net
 app.command(epilog="Example: merbench show svm-flow-megc2019-s0")(show)
 app.command(epilog="Example: merbench export svm-flow-megc2019-s0 --format challenge > log.txt")(export)
 app.command(epilog="Example: merbench submit svm-flow-megc2019-s0 --to results/leaderboard")(submit)
+app.command(epilog='Example: merbench verify results/leaderboard/megc2019/my-net-* --by "A. Maintainer"')(verify)
+app.command(epilog="Example: merbench reproduce svm-flow --folds 3")(reproduce)
 app.add_typer(data, name="data")
 app.add_typer(sync, name="sync")
 app.command(epilog="Example: merbench methods ststnet")(methods)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -80,6 +81,13 @@ def method_source(folder: Path, origin: str) -> str | None:
     tracked = _git(folder, "ls-files", "--error-unmatch", "card.yaml") is not None
     commit = _commit(folder, (".",)) if tracked else None
     return f"{origin}, commit {commit}" if commit else origin
+
+
+@cache
+def repository(folder: Path) -> tuple[str | None, str | None]:
+    """Return the address of the repository that a folder is in, without user and password, and its commit."""
+    address, commit = _git(folder, "config", "--get", "remote.origin.url"), _git(folder, "rev-parse", "HEAD")
+    return (re.sub(r"//[^/@]*@", "//", address) if address else None), commit
 
 
 def _commit(folder: Path, code: Sequence[str]) -> str | None:

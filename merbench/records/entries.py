@@ -86,15 +86,19 @@ def write_entry(run: RecordedRun, folder: Path) -> Path:
     return target
 
 
-def read_entry(folder: Path) -> RecordedRun:
-    """Open and verify one entry; RecordError names the file that does not verify."""
+def read_entry(folder: Path, named: Path | None = None) -> RecordedRun:
+    """Open and verify one entry; RecordError names the file that does not verify.
+
+    `named` is the folder whose name and parent must be those of the run, if `folder` is a copy of it.
+    """
     file = read_json(folder / "run.json", RunFile)
     place = _Entry(folder)
     mark = place.complete(file)
-    if file.run_id != folder.name:
-        raise RecordError(f"{folder} contains the run {file.run_id}: the folder must have the run's name")
-    if file.protocol != folder.parent.name:
-        raise RecordError(f"{folder} contains a run of {file.protocol}: it belongs in a folder of that name")
+    named = named or folder
+    if file.run_id != named.name:
+        raise RecordError(f"{named} contains the run {file.run_id}: the folder must have the run's name")
+    if file.protocol != named.parent.name:
+        raise RecordError(f"{named} contains a run of {file.protocol}: it belongs in a folder of that name")
     if mark.epochs_sha256 is not None:
         verified_bytes(folder / EPOCHS, mark.epochs_sha256)
     run = RecordedRun(file, place)

@@ -120,7 +120,7 @@ def _schema_version(content: bytes) -> int | None:
         return int(json.loads(content)["schema_version"])
     except KeyError:
         return SCHEMA_VERSION
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -90,8 +90,16 @@ def reproduced_text(row: dict[str, Any]) -> str:
 def reproduced() -> dict[str, dict[str, Any]]:
     """Read ``results/reproduced.csv``, which merbench ships: run id -> its line."""
     with as_file(files("merbench.results") / "reproduced.csv") as path:
-        if not path.exists():
-            return {}
+        return read_reproduced(path)
+
+
+def read_reproduced(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a file that ``merbench reproduce --out`` wrote; empty where there is none."""
+    if not path.exists():
+        return {}
+    try:
         text = {"outcome": str, "sha256": str, "run_id": str, "merbench": str, "when": str}
         table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is not what merbench reproduce writes: {error}") from error
     return {str(row["run_id"]): {str(name): value for name, value in row.items()} for row in table.to_dict("records")}

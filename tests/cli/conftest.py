@@ -190,3 +190,18 @@ def toy(offer: Callable[..., str]) -> Callable[..., str]:
         return offer(f"[merbench.methods]\n{name} = MODULE.method:Toy\n", kept)
 
     return put
+
+
+@pytest.fixture
+def three(registered: Path, small_protocol: Path, offer: Callable[..., str]) -> tuple[str, str]:
+    """Register a protocol with three folds, on the small release."""
+    text = small_protocol.read_text(encoding="utf-8").replace("name: small", "name: three")
+    text = text.replace("folds: leave-one-subject-out", "folds: {rule: subject-k-fold, k: 3}")
+    offer(
+        "[merbench.protocols]\nthree = MODULE:THREE\n",
+        {
+            "__init__.py": "from pathlib import Path\nTHREE = Path(__file__).with_name('three.yaml')\n",
+            "three.yaml": text,
+        },
+    )
+    return ("--protocol", "three")

@@ -121,10 +121,12 @@ def test_all_seeds_are_submitted_from_0_on(toy, merbench, done, small, tmp_path)
     assert "seeds 0 are not recorded: the best of several seeds is not a result" in done("compare")
     board = tmp_path / "board"
     refused = merbench("submit", "toy-small-s1", "--to", board)
-    assert (refused.code, f"all of them: submit 0 first ({board} lacks 1)" in refused.err) == (2, True)
+    assert (refused.code, "seeds 0 are not recorded: run them first (--seeds 0-1)" in refused.err) == (2, True)
     assert "best of several" not in done("run", "toy", *small)
-    done("submit", "toy-small-s0", "--to", board)
-    done("submit", "toy-small-s1", "--to", board)
+    said = done("submit", "toy-small-s1", "--to", board)
+    assert (said.count("written: "), "seeds: 0, 1" in said) == (2, True)
+    about = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(board.glob("small/*/submission.json"))]
+    assert [(each["seeds"], each["tries"]) for each in about] == [([0, 1], 1)] * 2
 
 
 def test_a_forged_run_is_named_by_score(merbench, done, small, recorded):

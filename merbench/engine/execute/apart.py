@@ -26,15 +26,17 @@ def run_fold_apart(
     folders: Sequence[Path] = (),
     path: str | None = None,
     rng: np.random.Generator | None = None,
+    watch: bool = False,
 ) -> tuple[FoldOutcome, dict[str, Any]]:
     """Run a fold in a process of its own; return its outcome, scored with nothing that the process said of labels.
 
     `target` names the method's class, ``module:class``, which is imported there only, from `path` if it is given;
-    `folders` hold its code. `rng` draws another order of the test clips than that of a run. Also returns the answer.
+    `folders` hold its code. `rng` draws another order of the test clips than that of a run; `watch` lets the answer
+    name parts of merbench that the method replaced. Also returns the answer.
     """
     handed, started = hand_over(task, fold, rng), time.perf_counter()
     config = task.config.model_dump(mode="json")
-    order = {"what": "fold", "target": target, "path": path, "config": config, "name": fold, "watch": path is not None}
+    order = {"what": "fold", "target": target, "path": path, "config": config, "name": fold, "watch": watch}
     try:
         answer = read_answer(run_apart({**order, "content": pickle.dumps(handed.task, protocol=5)}, folders))
     except MerbenchError as error:

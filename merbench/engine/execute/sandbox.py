@@ -36,7 +36,7 @@ _KEPT = (
 )  # fmt: skip
 
 
-class Limits(NamedTuple):
+class _Limits(NamedTuple):
     """What a process may use: address space in MiB, seconds of the clock, processes and threads, MiB in a file."""
 
     memory: int = 32_768
@@ -45,7 +45,7 @@ class Limits(NamedTuple):
     file: int = 4_096
 
 
-class Isolation(NamedTuple):
+class _Isolation(NamedTuple):
     """Whether processes see neither files nor network here, and a line that says so, or why not."""
 
     whole: bool
@@ -53,12 +53,12 @@ class Isolation(NamedTuple):
 
 
 @cache
-def isolation() -> Isolation:
+def isolation() -> _Isolation:
     """Try what this system offers."""
     program = shutil.which("bwrap")
     if sys.platform != "linux" or program is None:
         why = "bubblewrap (bwrap) is not installed" if sys.platform == "linux" else "bubblewrap needs Linux"
-        return Isolation(False, f"not isolated: {why}; a fresh process in an empty folder, files and network in reach")
+        return _Isolation(False, f"not isolated: {why}; a fresh process in an empty folder, files and network in reach")
     try:
         done = subprocess.run(
             [program, *_namespaces(), "--ro-bind", "/", "/", "true"], capture_output=True, timeout=20, check=False
@@ -68,9 +68,9 @@ def isolation() -> Isolation:
     except (OSError, subprocess.SubprocessError) as error:
         works, reason = False, str(error)
     if works:
-        return Isolation(True, "isolated: no network, no data, no results, an empty temporary folder (bubblewrap)")
+        return _Isolation(True, "isolated: no network, no data, no results, an empty temporary folder (bubblewrap)")
     why = f"this system lets bubblewrap make no namespaces ({shown(reason)[:150]})"
-    return Isolation(False, f"not isolated: {why}; a fresh process in an empty folder, files and network in reach")
+    return _Isolation(False, f"not isolated: {why}; a fresh process in an empty folder, files and network in reach")
 
 
 def _namespaces() -> list[str]:
@@ -78,13 +78,13 @@ def _namespaces() -> list[str]:
     return [*apart, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
 
 
-def run_apart(order: dict[str, Any], folders: Iterable[Path] = (), limits: Limits | None = None) -> bytes:
+def run_apart(order: dict[str, Any], folders: Iterable[Path] = (), limits: _Limits | None = None) -> bytes:
     """Run an order in a process of its own and return its answer, which nothing vouches for.
 
     `order` is pickled for :mod:`merbench.engine.execute.isolated`; `folders` hold the method's code. MerbenchError
     where the process ends without an answer, answers too much, or takes too long.
     """
-    limits = limits or Limits()
+    limits = limits or _Limits()
     content = pickle.dumps({**order, "limits": tuple(limits)}, protocol=5)
     with tempfile.TemporaryDirectory(prefix="merbench-apart-") as place:
         command, environment = _command(list(folders), Path(place))

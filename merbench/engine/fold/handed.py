@@ -27,7 +27,7 @@ from merbench.splits.split import Split
 
 
 @dataclass(frozen=True)
-class HandedFold:
+class _HandedFold:
     """A fold as another process gets it: its task without method and settings, which are sent by name and as JSON.
 
     `rows` are the rows of the whole split that the test clips are, in the order in which they are given; the other
@@ -39,7 +39,7 @@ class HandedFold:
     rows: npt.NDArray[np.intp]
 
 
-def hand_over(task: FoldTask, name: str, rng: np.random.Generator | None = None) -> HandedFold:
+def hand_over(task: FoldTask, name: str, rng: np.random.Generator | None = None) -> _HandedFold:
     """Reduce a task to one fold; the test clips are in the order of a run, or in one that `rng` draws."""
     fold = task.split.fold(name)
     rows = open_fold(task, fold, fold)[2] if rng is None else rng.permutation(fold.test)
@@ -70,7 +70,7 @@ def hand_over(task: FoldTask, name: str, rng: np.random.Generator | None = None)
         kept=None,
         as_given=True,
     )
-    return HandedFold(reduced, name, rows)
+    return _HandedFold(reduced, name, rows)
 
 
 def _unlabelled(task: FoldTask, array: ArrayInput, test: npt.NDArray[np.intp]) -> ArrayInput:
@@ -111,7 +111,7 @@ def read_answer(content: bytes) -> dict[str, Any]:
     return found
 
 
-def outcome_of(task: FoldTask, handed: HandedFold, answer: Mapping[str, Any], isolated: bool) -> FoldOutcome:
+def outcome_of(task: FoldTask, handed: _HandedFold, answer: Mapping[str, Any], isolated: bool) -> FoldOutcome:
     """Read an answer as the outcome of a fold: the truth is joined here. Whatever is not as expected is a failure."""
     fold, order = task.split.fold(handed.name), np.argsort(handed.rows)
     about: dict[str, Any] = {
