@@ -4,7 +4,7 @@ The texture is a real face (scikit-image's astronaut), enlarged, moved exactly a
 ``merbench`` computes flow; an expression is a bump of movement at a brow and at a mouth corner. Each frame has its own
 sensor noise. Errors are over the pixels that move at least half as far as the fastest one, 10 pixels or more from the
 edge.
-Run: uv run python benchmarks/flow_error.py [--size 128] [--noise 0 2] [--rounds 3]
+Run: uv run python benchmarks/flow_error.py [--size 128] [--noise 0 2] [--rounds 3] [--batch 16]
 """
 
 import argparse
@@ -16,9 +16,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import skimage.data
+import torch
 from _timing import interleaved
 
 from merbench.prepare.kinds.flow_field import flow
+from merbench.prepare.tvl1 import tvl1
 
 FINE = 4  # the texture is this many times finer than the images
 EDGE = 10
@@ -76,6 +78,7 @@ ALGORITHMS: dict[str, Callable[..., Field]] = {
     "tvl1": partial(flow, algorithm="tvl1"),
     "farneback": partial(flow, algorithm="farneback"),
     "dis": partial(flow, algorithm="dis"),
+    "tvl1-torch": partial(flow, algorithm="tvl1-torch"),
     "fast TV-L1": fast_tvl1,
 }
 
@@ -86,24 +89,32 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 2.0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=16)
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     inner = slice(EDGE, -EDGE)
     fields = movements(options.size)
     for noise in options.noise:
         print(f"mean end-point error in pixels, {options.size} px faces, noise of {noise:g} grey levels")
-        print(f"{'':<20}{'true length':>12}" + "".join(f"{name:>12}" for name in ALGORITHMS))
+        columns = [*ALGORITHMS, "torch to tvl1"]
+        print(f"{'':<20}{'true length':>12}" + "".join(f"{name:>14}" for name in columns))
         for movement, truth in fields.items():
             frames = pair(truth, noise, np.random.default_rng(0))
             length = np.linalg.norm(truth, axis=-1)[inner, inner]
             moving = length >= length.max() / 2
-            misses = [np.linalg.norm(algorithm(*frames) - truth, axis=-1) for algorithm in ALGORITHMS.values()]
+            found = {name: algorithm(*frames) for name, algorithm in ALGORITHMS.items()}
+            misses = [np.linalg.norm(each - truth, axis=-1) for each in found.values()]
+            misses.append(np.linalg.norm(found["tvl1-torch"] - found["tvl1"], axis=-1))
             errors = [miss[inner, inner][moving].mean() for miss in misses]
-            print(f"{movement:<20}{length[moving].mean():>12.3f}" + "".join(f"{error:>12.3f}" for error in errors))
+            print(f"{movement:<20}{length[moving].mean():>12.3f}" + "".join(f"{error:>14.3f}" for error in errors))
     frames = pair(fields["expression 1 px"], 2.0, np.random.default_rng(0))
     calls = {name: partial(algorithm, *frames) for name, algorithm in ALGORITHMS.items()}
-    times = [statistics.median(seconds) * 1e3 for seconds in interleaved(calls, options.rounds).values()]
-    print(f"{'ms per pair, 1 thread':<32}" + "".join(f"{time:>12.1f}" for time in times))
+    batch = [np.stack([frame] * options.batch) for frame in frames]
+    calls[f"torch, {options.batch} at once"] = partial(tvl1, *batch)
+    times = {name: statistics.median(each) * 1e3 for name, each in interleaved(calls, options.rounds).items()}
+    for name, time in times.items():
+        print(f"{name:<20}{time / (options.batch if 'at once' in name else 1):>12.1f} ms per pair, 1 thread")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Flow(FaceSpecification):
     span: Span = "onset-apex"
     size: int = Field(28, ge=8)
     channels: tuple[Literal["u", "v", "strain", "magnitude"], ...] = ("u", "v", "strain")
-    algorithm: Literal["tvl1", "farneback", "dis"] = "tvl1"
+    algorithm: Literal["tvl1", "farneback", "dis", "tvl1-torch"] = "tvl1"
     normalise: Literal["clip", "unit", "none", "hsv"] = "clip"
     mask: Literal["none", "face"] = "none"
     face_size: int = Field(128, ge=16)
@@ -96,7 +96,7 @@ class FlowSeries(FaceSpecification):
     count: int = Field(10, ge=2)
     size: int = Field(112, ge=16)
     reference: Literal["onset", "previous"] = "onset"
-    algorithm: Literal["tvl1", "farneback"] = "farneback"
+    algorithm: Literal["tvl1", "farneback", "tvl1-torch"] = "farneback"
 
 
 class Frames(FaceSpecification):

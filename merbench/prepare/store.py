@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Protocol
 
@@ -59,8 +60,9 @@ SILENT: PreparationWatcher = _Silent()
 class ShelfFile(BaseModel, extra="forbid", frozen=True):
     """``shelf.json``: database and input of a shelf, with ``faces`` settled, and the versions that built it.
 
-    The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces; that of the input kind
-    is absent from the name while it is 1, and the digest of its code unless it is a package's.
+    The code's is ``merbench.prepare.CODE_VERSION``; dlib's is empty unless dlib finds the faces, torch's unless it
+    computes the flow; that of the input kind is absent from the name while it is 1, and the digest of its code unless
+    it is a package's.
     """
 
     database: str
@@ -70,6 +72,7 @@ class ShelfFile(BaseModel, extra="forbid", frozen=True):
     dlib: str = ""
     kind_version: int = 1
     kind_code: str = ""
+    torch: str = ""
 
     @classmethod
     def of(cls, database: str, spec: InputSpec) -> "ShelfFile":
@@ -77,7 +80,8 @@ class ShelfFile(BaseModel, extra="forbid", frozen=True):
         needs_dlib = getattr(spec, "faces", "") == "landmarks"
         dlib = dlib_version() if needs_dlib else ""
         version, code = kind_of(spec).version, code_of(spec)
-        return cls(database=database, spec=spec, dlib=dlib, kind_version=version, kind_code=code)
+        torch = package_version("torch") if getattr(spec, "algorithm", "") == "tvl1-torch" else ""
+        return cls(database=database, spec=spec, dlib=dlib, kind_version=version, kind_code=code, torch=torch)
 
     @property
     def name(self) -> str:
@@ -88,8 +92,9 @@ class ShelfFile(BaseModel, extra="forbid", frozen=True):
                 del content["spec"][setting]
         if self.kind_version == 1:
             del content["kind_version"]
-        if not self.kind_code:
-            del content["kind_code"]
+        for name in ("kind_code", "torch"):
+            if not content[name]:
+                del content[name]
         return f"{spec.kind}-{digest(content)[:12]}"
 
     @property

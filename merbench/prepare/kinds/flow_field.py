@@ -1,5 +1,6 @@
 """Optical flow of the pairs of faces that a clip's flow inputs need: computed once, for all of them."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import cv2
@@ -15,7 +16,7 @@ from merbench.prepare.jitter import jittered
 from merbench.prepare.kinds.kind import Form, Kind
 
 Field = npt.NDArray[np.float32]
-Algorithm = Literal["tvl1", "farneback", "dis"]
+Algorithm = Literal["tvl1", "farneback", "dis", "tvl1-torch"]
 
 _cv2: Any = cv2  # its type stubs miss what contrib adds
 
@@ -25,13 +26,16 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
 
     ``tvl1`` is OpenCV's dual TV-L1 with its default parameters (Zach, Pock & Bischof 2007), ``farneback`` OpenCV's
     with the parameters of its manual: 3 levels at 0.5, window 15, 3 iterations, polynomials over 5 with sigma 1.2;
-    ``dis`` is dense inverse search (Kroeger et al., ECCV 2016) in OpenCV's medium preset.
+    ``dis`` is dense inverse search (Kroeger et al., ECCV 2016) in OpenCV's medium preset; ``tvl1-torch`` is TV-L1 in
+    torch, :mod:`merbench.prepare.tvl1`.
 
     The field, (height, width, 2), is u, in pixels to the right, and v, in pixels **down**: the point (x, y) of `first`
     is at (x + u, y + v) of `last`. Exactly 0 for identical pictures.
     """
     if np.array_equal(first, last):  # scaled to 0..255, numerical residue would look like movement
         return np.zeros((*first.shape, 2), dtype=np.float32)
+    if algorithm == "tvl1-torch":
+        return flows([(first, last)], algorithm)[0]
     if algorithm == "tvl1":
         field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
     elif algorithm == "dis":
@@ -42,6 +46,19 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
             first, last, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0
         )
     return np.asarray(field, dtype=np.float32)
+
+
+def flows(pairs: Sequence[tuple[Image, Image]], algorithm: Algorithm) -> Field:
+    """Return the movement of each pair, as :func:`flow` does; ``tvl1-torch`` computes all of them at once."""
+    if algorithm != "tvl1-torch":
+        return np.stack([flow(first, last, algorithm) for first, last in pairs])
+    from merbench.prepare.tvl1 import tvl1
+
+    fields = np.zeros((len(pairs), *pairs[0][0].shape, 2), dtype=np.float32)
+    moved = [index for index, (first, last) in enumerate(pairs) if not np.array_equal(first, last)]
+    if moved:
+        fields[moved] = tvl1(*(np.stack([pairs[index][side] for index in moved]) for side in (0, 1)))
+    return fields
 
 
 class _FlowField(FaceSpecification):
@@ -94,7 +111,7 @@ class _FlowFieldKind(Kind[_FlowField]):
     def build(self, spec: _FlowField, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         pairs = pairs_of(spec, faces)
         greys = {number: grey(faces.face(number, spec.face_size))[:, :, 0] for pair in pairs for number in pair}
-        return np.stack([flow(greys[first], greys[last], spec.algorithm) for first, last in pairs])
+        return flows([(greys[first], greys[last]) for first, last in pairs], spec.algorithm)
 
 
 KIND = _FlowFieldKind()

@@ -11,7 +11,7 @@ from merbench.prepare import marked, pictures, sampling
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.frames import ClipFrames, grey
 from merbench.prepare.kinds.flow import channels, to_bytes
-from merbench.prepare.kinds.flow_field import flow
+from merbench.prepare.kinds.flow_field import flows
 from merbench.prepare.kinds.kind import Form, Kind
 
 
@@ -25,7 +25,7 @@ class _FlowSeriesKind(Kind[FlowSeries]):
         numbers = sampling.nearest(faces.numbers, np.linspace(*clip.ends(spec.span), spec.count))
         greys = {number: grey(faces.face(number, spec.size))[:, :, 0] for number in numbers}
         from_ = numbers[:1] * (spec.count - 1) if spec.reference == "onset" else numbers[:-1]
-        return np.stack([flow(greys[a], greys[b], spec.algorithm) for a, b in zip(from_, numbers[1:], strict=True)])
+        return flows([(greys[a], greys[b]) for a, b in zip(from_, numbers[1:], strict=True)], spec.algorithm)
 
     def synthetic(self, spec: FlowSeries, marks: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[Any]:
         """Make movement that the marks turn and lengthen, in all frames alike."""
