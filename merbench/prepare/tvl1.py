@@ -62,7 +62,8 @@ def _scale(first: Tensor, last: Tensor, field: Tensor, median: bool) -> Tensor:
     enough = _EPSILON**2 * first[0].numel()
     sources = torch.stack([last, *_centred(last).unbind(1)], dim=1)
     for _ in range(_WARPS):
-        warped, slope = (part.contiguous() for part in _warped(sources, field).split((1, 2), dim=1))
+        found = _warped(sources, field)
+        warped, slope = found[:, :1].contiguous(), found[:, 1:].contiguous()
         steep = (slope**2).sum(1, keepdim=True)
         constant = warped - (slope * field).sum(1, keepdim=True) - first[:, None]
         going = torch.arange(len(field), device=field.device)

@@ -35,7 +35,7 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
     if np.array_equal(first, last):  # scaled to 0..255, numerical residue would look like movement
         return np.zeros((*first.shape, 2), dtype=np.float32)
     if algorithm == "tvl1-torch":
-        return flows([(first, last)], algorithm)[0]
+        return np.asarray(flows([(first, last)], algorithm)[0])
     if algorithm == "tvl1":
         field = _cv2.optflow.DualTVL1OpticalFlow_create().calc(first, last, None)
     elif algorithm == "dis":
@@ -57,7 +57,8 @@ def flows(pairs: Sequence[tuple[Image, Image]], algorithm: Algorithm) -> Field:
     fields = np.zeros((len(pairs), *pairs[0][0].shape, 2), dtype=np.float32)
     moved = [index for index, (first, last) in enumerate(pairs) if not np.array_equal(first, last)]
     if moved:
-        fields[moved] = tvl1(*(np.stack([pairs[index][side] for index in moved]) for side in (0, 1)))
+        firsts, lasts = (np.stack([pairs[index][side] for index in moved]) for side in (0, 1))
+        fields[moved] = tvl1(firsts, lasts)
     return fields
 
 
