@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The list of a site's files, in its folder: by it a later site replaces them.
 LIST = "files.txt"
-_STATIC = ("site.css", "site.js")
+_STATIC = ("site.css", "site.js", "icon.svg")
 #: Nothing is loaded from elsewhere, and no script or style within a page is run.
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 

@@ -1,0 +1,178 @@
+"""The site in a real browser: the distribution's Chromium, which is not downloaded; skipped where there is none."""
+
+import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from support.cases import each
+
+from merbench.site.build import write_site
+from merbench.site.content import SiteContent
+
+pytestmark = pytest.mark.slow
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PHONE = {"width": 390, "height": 844}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: uv sync installs it")
+    with api.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def folder(record, answers, right, wrong, tmp_path):
+    """Write a site of four rows, three of them ranked, and two published figures."""
+    for method, given, seed in (("good", right, 0), ("good", answers, 1), ("bad", wrong, 0), ("toy", answers, 0)):
+        record(given, method=method, seed=seed, epochs={clip: [said[0], said[1]] for clip, said in given.items()})
+    record(answers, method="holes", folds=["alpha/s1"])
+    figure = {"kind": "reported", "year": 2020, "part": "full", "uf1": 0.5, "uar": 0.6, "acc": None, "source": "paper",
+              "uf1_printed": ".50", "uar_printed": ".60", "acc_printed": "", "evidence": "None."}  # fmt: skip
+    published = [
+        figure | {"method": "Net <b>", "remarks": {"x": "a remark"}, "verdict": "impossible"},
+        figure | {"method": "Other", "uf1": 0.4, "uf1_printed": ".4", "remarks": {}, "verdict": "possible"},
+    ]
+    command = "merbench run {0.method} --protocol {0.protocol}"
+    content = SiteContent(
+        record.rows()[0], {}, {}, lambda row: command.format(row.runs[0].file), published={"toys": published}
+    )
+    write_site(content, tmp_path / "site")
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def open_page(browser, folder):
+    """Return what opens a page from a file: ``open_page(name, **context)``; errors in its console fail the test."""
+    contexts, said = [], []
+
+    def call(name, address=None, permissions=(), **options):
+        context = browser.new_context(**options)
+        context.grant_permissions(list(permissions))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        page.goto(f"{address or folder.as_uri()}/{name}")
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture
+def address(folder):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def labels(page, table="#t-group-1"):
+    return page.locator(
+        f"{table} tbody tr:not([hidden]) th.key > a, {table} tbody tr:not([hidden]) th.key:not(:has(a))"
+    ).all_inner_texts()
+
+
+def page_of(folder, method):
+    (path,) = [path for path in (folder / "rows").iterdir() if path.name.startswith(f"{method}-")]
+    return f"rows/{path.name}"
+
+
+def test_a_board_is_sorted_filtered_and_searched(open_page):
+    page = open_page("boards/toys.html")
+    assert labels(page) == ["good", "toy", "bad", "holes"]
+    head = page.locator("#t-group-1 thead tr:last-child th").first
+    for order, first in (("descending", "good"), ("ascending", "bad")):
+        head.locator("button").click()
+        assert head.get_attribute("aria-sort") == order
+        assert labels(page)[0] == first
+    page.locator("#t-group-1 thead button", has_text="Method").press("Enter")
+    assert labels(page) == ["bad", "good", "holes", "toy"]
+    search = page.get_by_label("Search").first
+    search.fill("OL HO")
+    assert labels(page) == ["holes"]
+    assert page.locator(".count").first.inner_text() == "1 of 4 rows shown"
+    search.fill("")
+    page.get_by_label("Databases").uncheck()
+    assert not page.locator("#t-group-1 th.p").first.is_visible()
+    notes = page.locator("#t-published details").first
+    assert not page.get_by_text("a remark").is_visible()
+    notes.locator("summary").press("Enter")
+    assert page.get_by_text("a remark").is_visible()
+    assert labels(page, "#t-published") == ["Net <b>", "Other"]
+    page.locator("#t-group-1").get_by_role("link", name="good").click()
+    assert page.locator("h1").inner_text() == "good"
+
+
+def test_a_row_is_compared_with_another_from_either_side(open_page, folder):
+    found = []
+    for method, other in (("good", "bad"), ("bad", "good")):
+        page = open_page(page_of(folder, method))
+        page.get_by_label("Compare with").select_option(label=other)
+        assert page.locator(".pairs caption").all_inner_texts()[0] == "Settings in which they differ"
+        (full,) = [each for each in page.locator(".pairs tr").all_inner_texts() if each.startswith("Full")]
+        found.append([float(number) for number in re.findall(r"[-+]\.\d+", full)])
+    (value, low, high), turned = found
+    assert turned == [-value, -high, -low]
+    assert value > 0
+
+
+def test_commands_are_copied_and_pages_work_on_a_server(open_page, folder, address):
+    page = open_page(page_of(folder, "good"), address, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy Command").click()
+    page.get_by_text("Command copied").wait_for(state="attached")
+    assert page.evaluate("navigator.clipboard.readText()") == "merbench run good --protocol toys"
+    page = open_page(page_of(folder, "good"))
+    page.get_by_role("button", name="Copy LaTeX line").click()
+    page.get_by_text("copied").first.wait_for(state="attached")
+
+
+def test_without_scripts_every_table_is_there(open_page):
+    page = open_page("boards/toys.html", java_script_enabled=False)
+    assert len(page.locator("#t-group-1 tbody tr").all()) == 4
+    assert page.locator("#t-group-1").is_visible()
+    assert not page.locator(".controls").first.is_visible()
+    assert page.get_by_text("Ranks under other samples of people").is_visible()
+
+
+def test_pages_fit_a_phone_the_dark_and_the_keyboard(open_page, folder):
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.html"))
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page = open_page("index.html", viewport=PHONE, color_scheme=scheme)
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+        for name in each(names):
+            page.goto(f"{folder.as_uri()}/{name}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert len(grounds) == 2
+
+
+def test_axe_finds_no_serious_fault(open_page, folder, address):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: uv sync installs it")
+    names = ["index.html", "boards/toys.html", page_of(folder, "good"), "claims.html", "claims/toys.html", "about.html",
+             "methods.html", "protocols.html", "audit.html"]  # fmt: skip
+    for scheme in ("light", "dark"):
+        page = open_page("index.html", address, bypass_csp=True, color_scheme=scheme)
+        for name in each(names):
+            page.goto(f"{address}/{name}")
+            faults = axe.Axe().run(page).response["violations"]
+            assert [fault["id"] for fault in faults if fault["impact"] in ("serious", "critical")] == []
