@@ -11,7 +11,7 @@ sub-package; imports point towards :mod:`merbench.contracts`.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: Name -> the module that has it. Imported on first use, and typed in ``__init__.pyi``.
 _OFFERED = {

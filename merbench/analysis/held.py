@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.errors import MerbenchError, listed, readable
+from merbench.contracts.names import shown
 from merbench.records.files import write_whole
 from merbench.records.model import UNKNOWN, UNSEEN, RunFile
 from merbench.records.predictions import with_truth
@@ -79,7 +80,10 @@ def hold_all(runs: Runs, truth_of: TruthOf, cache: Path | None = None) -> Runs:
     kept: list[RecordedRun] = []
     differing = []
     for run in runs:
-        found, difference = hold(run, truth_of(run.file), cache)
+        try:
+            found, difference = hold(run, truth_of(run.file), cache)
+        except Exception as error:  # noqa: BLE001 - whatever is in one run, the others are compared
+            found, difference = run, shown(f"{run.file.run_id} can't be compared: {readable(repr, error)}")
         if difference or len(kept) >= _KEPT:
             found.forget()
         if difference:

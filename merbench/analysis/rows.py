@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from merbench.analysis.cache import make_room, row_scores
 from merbench.analysis.held import HeldRun, why_not_held
+from merbench.contracts.clips import IDENTITY
 from merbench.contracts.errors import listed
 from merbench.records.declared import Declared
 from merbench.records.model import RunFile
@@ -32,6 +33,9 @@ FIELDS = (
 )  # fmt: skip
 
 
+_SAME_SCORE = 1e-5
+
+
 @dataclass(frozen=True)
 class Row:
     """One method configuration on one protocol and data, over its seeds; `label` is its name in tables.
@@ -45,7 +49,8 @@ class Row:
     is of UF1 on all clips being equal to that of the best row it ranks with, see
     :func:`merbench.scoring.permutation.below_the_best`; None for the best row and for one without rank. `by_subject`
     are each subject's confusion matrices, see :func:`merbench.analysis.cache.row_scores`. Where rows were declared,
-    `tries` counts those of the same method, and `undeclared` are reasons why a committed one is not ranked.
+    `tries` counts those of the same method, and `undeclared` are reasons why a committed one is not ranked. `repeats`
+    are whole runs of further seeds of a deterministic method, whose figures are not shown.
     """
 
     label: str
@@ -59,6 +64,7 @@ class Row:
     tries: int | None = None
     undeclared: tuple[str, ...] = ()
     by_subject: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    repeats: tuple[RecordedRun, ...] = ()
 
     @property
     def sanity(self) -> bool:
@@ -213,13 +219,13 @@ def scored(row: Row, cache: Path | None = None) -> Row:
     scores = {score.part: score for score in parts}
     failed = any(run.failed for run in row.runs)
     status = "complete" if all(run.complete for run in row.runs) else "failed" if failed else "partial"
-    remarks = _remarks(row.runs)
+    remarks = _remarks(row.runs) + list(_unlike(row))
     remarks += [f"not ranked: {reason}" for reason in row.unranked] * (not file.sanity)
     remarks += ["its folds were run without test labels, data and network in reach"] * row.isolated
     remarks += [f"{row.state.text}: {row.state.found}"] * bool(row.state.found)
     remarks += [] if file.sanity else _unseen(file, scores)  # the rows above a sanity row say it
     folds = min(run.folds for run in row.runs)
-    for run in row.runs:
+    for run in (*row.runs, *row.repeats):
         run.forget()
     return replace(row, scores=scores, by_subject=by_subject, status=status, folds=folds, remarks=remarks)
 
@@ -305,14 +311,37 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 def _row(group: list[RecordedRun]) -> Row:
     file = group[0].file
-    if file.deterministic:  # one seed is all there is: a whole one, if any
-        group = [max(group, key=lambda run: (isinstance(run, HeldRun), run.complete, run.folds))]
+    repeats: tuple[RecordedRun, ...] = ()
+    if file.deterministic and len(group) > 1:  # one seed is all there is: a whole one, if any
+        shown = max(group, key=lambda run: (isinstance(run, HeldRun), run.complete, run.folds))
+        repeats = tuple(run for run in group if run is not shown and run.complete)
+        group = [shown]
     apart = ["synthetic"] * file.synthetic + ["disclosures"] * bool(file.disclosures)
     apart += ["imported"] * bool(file.imported)
     data = "" if file.imported else file.data
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, data, *apart)
     label = file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
-    return Row(label, group, {}, comparable, "not scored", 0)
+    return Row(label, group, {}, comparable, "not scored", 0, repeats=repeats)
+
+
+def _unlike(row: Row) -> Iterator[str]:
+    """Say which further seeds of a deterministic method predict otherwise."""
+    one = row.runs[0]
+    for other in row.repeats if one.mark else ():
+        if other.mark is None or other.mark.sha256 == one.mark.sha256:
+            continue
+        pair = [run.predictions.sort_values(IDENTITY, ignore_index=True) for run in (one, other)]
+        columns = [name for name in pair[0].columns if name == "predicted" or name.startswith("score_")]
+        if pair[0][IDENTITY].equals(pair[1][IDENTITY]) and (clips := _otherwise(*(each[columns] for each in pair))):
+            seeds = f"{one.file.key.seed} and {other.file.key.seed}"
+            yield f"its card says deterministic, but seeds {seeds} differ in the predictions for {clips} clips"
+
+
+def _otherwise(one: pd.DataFrame, two: pd.DataFrame) -> int:
+    """Count the clips with another class, or a score that differs by more than rounding and other machines explain."""
+    scores = [name for name in one.columns if name != "predicted"]
+    differ = (one[scores] - two[scores]).abs().gt(_SAME_SCORE).any(axis=1)
+    return int((differ | (one.predicted != two.predicted if "predicted" in one.columns else False)).sum())
 
 
 def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
-from rich.console import Console
 
 from merbench.api.arguments import check_columns, text
 from merbench.cli.display import PreparationDisplay
@@ -20,6 +19,7 @@ from merbench.contracts.yamlfiles import validated
 from merbench.databases.registrations import open_source
 from merbench.engine.plan.data import named_data
 from merbench.prepare.arrays import prepare_inputs
+from merbench.report.write.terminal import terminal
 
 #: Columns that a frame of clips has in addition to those of the clip table: the database, and the folder of its copy.
 COPY = ("data", "folder")
@@ -146,4 +146,4 @@ def copies_of(clips: pd.DataFrame) -> tuple[Source, ...]:
 
 
 def _display() -> PreparationDisplay:
-    return PreparationDisplay(Console(stderr=True, highlight=False))
+    return PreparationDisplay(terminal(stderr=True))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
 import pandas as pd
 import typer
-from rich.console import Console
 
 from merbench.analysis.rows import FIELDS, figures_of
 from merbench.api.arguments import (
@@ -39,6 +38,7 @@ from merbench.engine.logs import log_of_table, open_log
 from merbench.engine.plan.data import choose_data
 from merbench.records.logs import Log
 from merbench.report.views.score import log_notes
+from merbench.report.write.terminal import terminal
 from merbench.scoring.table import part_scores
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _carried_out(options: RunOptions, quiet: bool) -> pd.DataFrame:
         reports.append(runs_report(plans, options.runs))
 
     with suppress(typer.Exit):  # folds failed: they are printed, and their rows say so
-        carried_out(options, Console(stderr=True, highlight=False, quiet=quiet), keep)
+        carried_out(options, terminal(stderr=True, quiet=quiet), keep)
     return _rows(reports[0])
 
 

@@ -12,9 +12,10 @@ from merbench.checks.observation import Difference, Observation, apart, observe,
 from merbench.checks.process import run_alone
 from merbench.checks.synthetic_clips import synthetic_task
 from merbench.contracts.cards import Task
-from merbench.contracts.errors import MerbenchError
+from merbench.contracts.errors import MerbenchError, SetupError
 from merbench.contracts.methods import MethodConfig
 from merbench.engine.fold.answers import BATCH_TOLERANCE
+from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.opening import FoldTask
 from merbench.engine.fold.randomness import seeded
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
@@ -53,6 +54,15 @@ class CheckedMethod:
     def plain(self) -> list[Observation]:
         """Every fold, one after another, in this process."""
         return [observe(self.fold_task, fold, ask_again=True) for fold in self.folds]
+
+    @cached_property
+    def unobserved(self) -> str:
+        """Why the last fold fails where nothing observes its method, as in `merbench run`; empty if it does not."""
+        try:
+            failure = run_fold(self.fold_task, self.folds[-1]).failure
+        except SetupError as error:
+            return str(error)
+        return f"{failure.type}: {failure.message.partition(chr(10))[0]}" if failure else ""
 
     @cached_property
     def seeds(self) -> list[Observation]:

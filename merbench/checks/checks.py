@@ -67,6 +67,9 @@ def _contract(checked: CheckedMethod) -> _Verdict:
     for fold, seen in zip(checked.folds, checked.plain, strict=True):
         if seen.failure:
             return "failed", f"fold {fold}: {seen.failure}"
+    depends = any(seen.batch and seen.batch[0] > BATCH_TOLERANCE for seen in checked.plain)  # the next but one says so
+    if not depends and (failure := checked.unobserved):
+        return "failed", f"fold {checked.folds[-1]} fails when nothing observes it: {failure}"
     outputs = len(checked.fold_task.split.problem.outputs)
     return "passed", f"{len(checked.folds)} folds run; finite scores of {outputs} outputs for every clip"
 
@@ -115,7 +118,7 @@ def _epochs(checked: CheckedMethod) -> _Verdict:
     found = checked.epoch_by_epoch
     if found.failure:
         if run_fold(checked.fold_task, checked.folds[-1]).failure:
-            return "not applicable", "folds fail in either case, see the other checks"
+            return "failed", f"the last fold fails, with and without predictions after each epoch: {found.failure}"
         return "failed", f"the fold fails if its test clips are predicted after each epoch: {found.failure}"
     if found.epochs is None:
         return "not applicable", "the method does not report epochs"

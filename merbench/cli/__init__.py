@@ -24,6 +24,7 @@ from merbench.cli.import_log import import_
 from merbench.cli.methods import methods
 from merbench.cli.new_method import new_method
 from merbench.cli.power import power
+from merbench.cli.printing import say
 from merbench.cli.protocols import protocols
 from merbench.cli.reproduce import reproduce
 from merbench.cli.run import run
@@ -73,7 +74,7 @@ app.command(epilog="Example: merbench doctor")(doctor)
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"merbench {__version__}")
+        say(f"merbench {__version__}")
         raise typer.Exit
 
 
@@ -129,5 +130,5 @@ def main() -> None:
 
 def _print_error(message: str, code: int) -> int:
     """Print one line to standard error."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    say(f"error: {' '.join(message.split())}", err=True)
     return code

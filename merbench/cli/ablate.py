@@ -27,11 +27,10 @@ def ablate(options: AblateOptions) -> None:
 
     The runs are ordinary ones: recorded folds are kept. Exit code 1 if folds failed.
     """
-    from rich.console import Console
-
     from merbench.analysis.ablation import read_ablation
     from merbench.cli.display import PreparationDisplay
     from merbench.report.views.ablation import ablation_report
+    from merbench.report.write.terminal import terminal
     from merbench.tracking.servers import settle
 
     one_of(options.format, "--format", FORMATS)
@@ -40,7 +39,7 @@ def ablate(options: AblateOptions) -> None:
     whole = options.request()
     rows = _ablations(whole.methods[0], options.only)
     others = _others(whole, options.beside)
-    console = Console(highlight=False, stderr=options.format != "table")
+    console = terminal(stderr=options.format != "table")
     with PreparationDisplay(console) as watcher:
         (prepared,) = prepared_grid([whole, *others], [options.protocol], options.data, options.folds, watcher)
         if prepared.spec.task != "classification":

@@ -7,13 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.asked import RunOptions, recording
 from merbench.cli.declare import argument, flag, option
 from merbench.cli.held import held
 from merbench.cli.options import Format, OneProtocol, OnlyData, Results, key_values, one_of, results_folder
-from merbench.cli.printing import FORMATS, print_as
+from merbench.cli.printing import FORMATS, print_as, say
 
 if TYPE_CHECKING:
     from merbench.analysis.audit import Audit
@@ -74,7 +72,7 @@ def audit(
         check_data(data, [find_protocol(protocol)])
     found = read_audit(known, method, name, recording(options), data, chosen)
     for problem in problems + known.problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     _print(found, format, json, out)
 
 
@@ -84,7 +82,7 @@ def _print(found: "Audit", format: str, json: bool, out: Path | None) -> None:
 
     print_as(audit_report(found), "json" if json else format)
     for path in write_audit(found, out) if out else ():
-        typer.echo(f"wrote {path}", err=json or format != "table")
+        say(f"wrote {path}", err=json or format != "table")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import typer
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ def origin(origin: str) -> str:
 def report_broken(problems: "Sequence[Note]") -> None:
     """Name entries that are broken or not installed on standard error."""
     for problem in problems:
-        typer.echo(problem.text, err=True)
+        say(problem.text, err=True)
 
 
 def print_card(content: dict[str, object]) -> None:
@@ -32,4 +32,4 @@ def print_card(content: dict[str, object]) -> None:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Dumper.add_representer(str, text)
-    typer.echo(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110).rstrip())
+    say(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110).rstrip())

@@ -8,6 +8,7 @@ import typer
 from merbench.cli.asked import configurations
 from merbench.cli.declare import argument, flag, option
 from merbench.cli.options import key_values
+from merbench.cli.printing import say
 
 
 def check_method(
@@ -28,13 +29,12 @@ def check_method(
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
-
     from merbench.checks.checked import checked_methods
     from merbench.checks.checks import CHECKS
     from merbench.engine.plan.runs import Request
+    from merbench.report.write.terminal import terminal
 
-    console = Console(file=sys.stdout, highlight=False, quiet=json)
+    console = terminal(file=sys.stdout, quiet=json)
     found, width = [], max(len(check.name) for check in CHECKS)
     with redirect_stdout(sys.stderr):  # a method prints while it is imported, too
         request = Request.named(methods, **configurations(config or []), settings=key_values(settings or [], "--set"))
@@ -52,6 +52,6 @@ def check_method(
     console.print(f"{failed or 'none'} of {len(found)} checks failed")
     if json:
         rows = [{"method": c.method.card.name, "config": c.config_name, **asdict(finding)} for c, finding in found]
-        typer.echo(dumps(rows, indent=2))
+        say(dumps(rows, indent=2))
     if failed:
         raise typer.Exit(1)

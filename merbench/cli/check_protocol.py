@@ -16,8 +16,6 @@ def check_protocol(
 
     Exit code 2 if a run would be refused.
     """
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.databases import same_people
     from merbench.contracts.errors import DataError, listed
@@ -27,11 +25,11 @@ def check_protocol(
     from merbench.engine.plan.runs import PreparedProtocol
     from merbench.engine.plan.truths import remember
     from merbench.report.views.check_protocol import protocol_report
-    from merbench.report.write.terminal import print_notes
+    from merbench.report.write.terminal import print_notes, terminal
     from merbench.splits.examine import examine
 
     spec = find_protocol(name)
-    console = Console(highlight=False)
+    console = terminal()
     about = [Note("note", f"{spec.name}: {spec.title}; the file is valid, specification {spec.spec_digest()[:12]}")]
     print_notes([*about, *(Note("warning", f"warning: {warning}") for warning in spec.warnings)], console)
     with PreparationDisplay(console) as watcher:

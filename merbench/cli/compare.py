@@ -9,7 +9,7 @@ import typer
 from merbench.cli.declare import argument, flag, option
 from merbench.cli.held import held
 from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, Sanity, one_of, results_folder
-from merbench.cli.printing import FORMATS, print_as
+from merbench.cli.printing import FORMATS, print_as, say
 
 if TYPE_CHECKING:
     from merbench.analysis.rows import Row
@@ -70,7 +70,7 @@ def compare(
 
         write_intervals(report, figure)
     if format == "table" and not found:
-        typer.echo(f"no run in {results_folder(results)} matches; published figures only")
+        say(f"no run in {results_folder(results)} matches; published figures only")
     hint = runs_hint(found) if format == "table" else []
     print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
     if differing:

@@ -5,6 +5,7 @@ import os
 import typer
 
 from merbench.cli.options import Results, results_folder
+from merbench.cli.printing import say
 
 
 def doctor(results: Results = None) -> None:
@@ -36,15 +37,15 @@ def doctor(results: Results = None) -> None:
             (problems if note.kind == "problem" else absent).append(note.text)
     copies, broken = registered_copies()
     for title, fact in (facts | copies).items():
-        typer.echo(f"{title:<32} {fact}")
+        say(f"{title:<32} {fact}")
     for line in absent:
-        typer.echo(line)
+        say(line)
     problems += [f"broken: {line}" for line in broken]
     for line in problems:
-        typer.echo(line, err=True)
+        say(line, err=True)
     if problems:
         raise typer.Exit(1)
-    typer.echo("no problems found")
+    say("no problems found")
 
 
 def registered_copies() -> tuple[dict[str, str], list[str]]:

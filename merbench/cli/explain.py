@@ -2,12 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.declare import argument, flag, option
 from merbench.cli.held import held
 from merbench.cli.options import Format, Leaderboard, OnlyData, Protocol, Results, one_of, results_folder
-from merbench.cli.printing import FORMATS, print_as
+from merbench.cli.printing import FORMATS, print_as, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +37,7 @@ def explain(
     one_of(format, "--format", FORMATS)
     found, problems = explained(one, two, protocol, data, force, leaderboard, results)
     for problem in problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     print_as(explanation_report(found, most), format)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from merbench.cli.declare import option
 from merbench.cli.options import Results, Run, one_of, results_folder
+from merbench.cli.printing import say
 
 
 def export(
@@ -29,16 +30,16 @@ def export(
         raise MerbenchError(f"--out {out} is {what}: name a file, which is replaced, or a new one")
     found = find_run(results_folder(results), run)
     for problem in found.problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     if found.predictions.empty:
         raise MerbenchError(f"{found.file.run_id} has no predictions yet")
     if not found.complete:
         recorded = f"{found.folds} of {len(found.file.folds)} folds"
-        typer.echo(f"{found.file.run_id} has {recorded}: the log is incomplete", err=True)
+        say(f"{found.file.run_id} has {recorded}: the log is incomplete", err=True)
     if format == "challenge" and found.file.task != "classification":
         raise MerbenchError(f"the challenge format has classes, this run is {found.file.task}: use --format csv")
     text = to_csv(found.predictions) if format == "csv" else to_challenge(found.predictions, found.file.outputs)
     if out is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
     else:
         write_whole(out, text.encode())

@@ -1,12 +1,12 @@
 """``merbench folds``: who is trained on and who is tested, for a training script of one's own."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from merbench.cli.declare import flag, option
 from merbench.cli.options import OneProtocol, one_of
+from merbench.cli.printing import say
 
 _DATA = (
     "auto, a database, several joined by +, or a folder with a copy of one; auto uses registered data, else the "
@@ -28,20 +28,17 @@ def folds(
 
     A row per clip, fold and role (train, validation, test). Excluded clips are not listed.
     """
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.fold.listing import fold_table
     from merbench.engine.plan.catalogue import protocol as find_protocol
     from merbench.engine.plan.folds import protocol_folds
+    from merbench.records.logs import table_csv
+    from merbench.report.write.data import json_text
+    from merbench.report.write.terminal import terminal
 
     one_of(format, "--format", ("csv", "json"))
     spec = find_protocol(protocol)
-    with PreparationDisplay(Console(stderr=True, highlight=False)) as watcher:
+    with PreparationDisplay(terminal(stderr=True)) as watcher:
         split, sources = protocol_folds(spec, data, watcher)
     table = fold_table(split, sources, seed if inner else None)
-    if format == "json":
-        text = json.dumps(table.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    else:
-        text = table.to_csv(index=False, lineterminator="\n")
-    typer.echo(text, nl=False)
+    say(json_text(table.to_dict("records")) if format == "json" else table_csv(table), nl=False)

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from merbench.cli.declare import argument, option
 from merbench.cli.options import Data, OneProtocol, Results, results_folder
+from merbench.cli.printing import say
 
 
 def import_(
@@ -22,15 +21,14 @@ def import_(
     The log must have every clip of the protocol, with its classes; one of synthetic clips needs --data. compare, show,
     explain, audit and export take it.
     """
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.logs import import_log, open_log
+    from merbench.report.write.terminal import terminal
 
     folder = results_folder(results)
-    with PreparationDisplay(Console(stderr=True, highlight=False)) as watcher:
+    with PreparationDisplay(terminal(stderr=True)) as watcher:
         opened = open_log(log, protocol, folder, data, watcher)
     run, new = import_log(opened, name, seed, note, folder)
     for said in opened.log.notes:
-        typer.echo(said.text, err=True)
-    typer.echo(f"imported: {run}" if new else f"already imported: {run}")
+        say(said.text, err=True)
+    say(f"imported: {run}" if new else f"already imported: {run}")

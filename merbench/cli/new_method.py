@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.declare import argument, flag, option
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +48,8 @@ def new_method(
             target.write_text(text, encoding="utf-8")
         except OSError as error:
             raise MerbenchError(unwritable(target, error, "choose another place")) from error
-        typer.echo(f"written: {target}")
-    typer.echo(_steps(name, folder, package))
+        say(f"written: {target}")
+    say(_steps(name, folder, package))
 
 
 def _words(name: str, package: bool) -> dict[str, str]:

@@ -3,12 +3,10 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.declare import argument, flag, option
 from merbench.cli.held import held
 from merbench.cli.options import Format, OneProtocol, OnlyData, Results, numbers, one_of, results_folder
-from merbench.cli.printing import FORMATS, print_as
+from merbench.cli.printing import FORMATS, print_as, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +54,7 @@ def power(
     known = read_runs(results_folder(results), leaderboard=True, fits=of((), spec.name))
     runs = held(known.where(protocol=spec.name, data=data))
     for problem in known.problems + runs.problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     pair = None if assumed else _two_rows(runs, rows or [])
     if pair is None and seeds:
         said = "the seeds of assumed rows are not known: leave it out, or record two rows"
@@ -107,16 +105,15 @@ def _lifts(pair: "tuple[Row, Row]", runs: "Runs") -> "dict[str, dict[tuple[int, 
 
 def clips_of(spec: "ProtocolSpec") -> "pd.DataFrame | None":
     """Return the clips of registered data or of the protocol's official list; None where neither is there."""
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.databases import same_people
     from merbench.engine.plan.data import registered_data
     from merbench.engine.plan.folds import protocol_folds
+    from merbench.report.write.terminal import terminal
     from merbench.splits.split import listed_split
 
     if registered_data(spec) is not None:
-        with PreparationDisplay(Console(stderr=True, highlight=False)) as watcher:
+        with PreparationDisplay(terminal(stderr=True)) as watcher:
             return protocol_folds(spec, "auto", watcher)[0].truth()
     split = listed_split(spec, same_people(()))
     return None if split is None else split.truth()

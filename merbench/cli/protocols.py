@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.cards import origin, print_card, report_broken
 from merbench.cli.declare import argument, option
-from merbench.cli.printing import print_as
+from merbench.cli.printing import print_as, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,11 +79,11 @@ def _write_new(name: str | None, data: str | None, out: Path | None) -> None:
     except OSError as error:
         raise MerbenchError(unwritable(path, error, "give --out another file")) from error
     counts = ", ".join(f"{label} {count}" for label, count in content["expected"]["classes"].items())
-    typer.echo(f"{path}: {content['expected']['clips']} clips of {content['expected']['subjects']} subjects; {counts}")
+    say(f"{path}: {content['expected']['clips']} clips of {content['expected']['subjects']} subjects; {counts}")
     for line in minded:
-        typer.echo(f"note: {line}")
+        say(f"note: {line}")
     shown, on = shlex.quote(f"./{path}" if path.name == str(path) else str(path)), shlex.quote(data)
-    typer.echo(f"next: merbench check-protocol {shown} --data {on}; merbench run svm-flow -p {shown} --data {on}")
+    say(f"next: merbench check-protocol {shown} --data {on}; merbench run svm-flow -p {shown} --data {on}")
 
 
 def _families_folded(lines: list[tuple[str, str]], family_of: "Callable[[str], str | None]") -> list[tuple[str, str]]:

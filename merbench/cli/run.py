@@ -25,9 +25,9 @@ def run(options: RunOptions) -> None:
 
     Recorded folds are kept; failed ones run again. Exit code 1 if folds failed.
     """
-    from rich.console import Console
+    from merbench.report.write.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     carried_out(options, console, lambda plans: print_as(runs_report(plans, options.runs), "table", console))
 
 

@@ -22,13 +22,12 @@ def score(
     Where the protocol has no list, the log is compared with the registered data, else with the expected counts. A log
     of synthetic clips needs --data.
     """
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.engine.logs import open_log
     from merbench.report.views.score import log_report
+    from merbench.report.write.terminal import terminal
 
     one_of(format, "--format", FORMATS)
-    with PreparationDisplay(Console(stderr=True, highlight=False)) as watcher:
+    with PreparationDisplay(terminal(stderr=True)) as watcher:
         found = open_log(log, protocol, results_folder(results), data, watcher)
     print_as(log_report(found.log, found.spec, Path(log).name, found.synthetic), format)

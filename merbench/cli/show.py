@@ -9,7 +9,7 @@ from merbench.cli.asked import RunOptions
 from merbench.cli.declare import flag, option
 from merbench.cli.held import held
 from merbench.cli.options import Results, Run, results_folder
-from merbench.cli.printing import print_as
+from merbench.cli.printing import print_as, say
 
 
 def show(
@@ -43,7 +43,7 @@ def show(
     found = find_run(results_folder(results), run, leaderboard=True)
     problems = held(Runs([found])).problems
     for problem in problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     diagnostics = read_diagnostics(found)
     if fold is not None:
         check_fold(fold, diagnostics, found)
@@ -54,6 +54,6 @@ def show(
     print_as(run_report(found, diagnostics, again, found.first_record(), inner), "table")
     place = figures or results_folder(results) / "figures" / found.file.run_id
     for path, caption in () if no_figures else draw_figures(found, diagnostics, place, fold):
-        typer.echo(f"{shown(str(path))}  {shown(caption)}")
+        say(f"{shown(str(path))}  {shown(caption)}")
     if problems:
         raise typer.Exit(1)

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from merbench.cli.declare import option
 from merbench.cli.options import Results, Run, results_folder
+from merbench.cli.printing import say
 
 
 def submit(
@@ -41,9 +40,9 @@ def submit(
     check_row(row)
     rows = declared()
     for path in write_row(row, recorded, to):
-        typer.echo(f"written: {path}")
+        say(f"written: {path}")
     if len(row) > 1 or not found.file.deterministic:
-        typer.echo(f"seeds: {listed([each.file.key.seed for each in row])}")
+        say(f"seeds: {listed([each.file.key.seed for each in row])}")
     if not rows.includes(found.file) or found.file.not_ranked:
         why = "; ".join(found.file.not_ranked) or f"{name_of(found.file)} is not a row of results/declared.yaml"
-        typer.echo(f"listed without rank: {why}")
+        say(f"listed without rank: {why}")

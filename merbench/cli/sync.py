@@ -28,12 +28,12 @@ def mlflow(
 
     Exit code 1 if a run's records did not verify, or MLflow refused a run.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from merbench.contracts.errors import MerbenchError
     from merbench.contracts.names import shown
     from merbench.records.select import run_folder
+    from merbench.report.write.terminal import terminal
     from merbench.tracking.servers import settle
     from merbench.tracking.sync import sync as sync_runs
 
@@ -43,7 +43,7 @@ def mlflow(
         raise MerbenchError("tracking is turned off (none): give the address of the MLflow to update as --tracking-uri")
     found = [run_folder(folder, run) for run in runs or []]
     found = found or sorted(path.parent for path in (folder / "runs").glob("*/run.json"))
-    console = Console(highlight=False)
+    console = terminal()
     if not found:
         raise MerbenchError(f"no runs in {folder / 'runs'}; record one: merbench run METHOD --protocol PROTOCOL")
     columns = (TextColumn("mirroring runs"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())

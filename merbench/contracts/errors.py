@@ -2,6 +2,8 @@
 
 import difflib
 import errno
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -52,6 +54,32 @@ def readable(write: Callable[[BaseException], str], error: BaseException) -> str
         raise
     except BaseException as second:  # noqa: BLE001 - its own __str__ may raise anything
         return f"{type(error).__name__}, whose message can't be written: {type(second).__name__}"
+
+
+class _TooSlow(BaseException):
+    """Not an Exception, which the code that is too slow might catch."""
+
+
+@contextmanager
+def time_limit(seconds: float, what: str) -> Iterator[None]:
+    """Interrupt code that takes too long, by a TimeoutError; only where signals exist, and in the main thread."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def end(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)  # again, for code that catches everything
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except _TooSlow:
+        raise TimeoutError(f"{what} took more than {seconds:g} s") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 #: What to do about an error in writing, where that is known.

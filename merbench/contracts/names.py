@@ -42,3 +42,18 @@ def shown(text: str) -> str:
 def shown_lines(text: str) -> str:
     """Escape the control characters of a text, its line breaks excepted."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+#: How formulas of spreadsheets begin, also in full width; and the figures that begin like one.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FIGURE = re.compile(r"[-+]?[.\d][-+.,\d%–e ]*|[-+]")
+
+
+def cell(text: str) -> str:
+    """Write a text for a cell of CSV: control characters as escapes, a formula of spreadsheets behind an apostrophe.
+
+    >>> cell("=1+1"), cell("-.016, +.008")
+    ("'=1+1", '-.016, +.008')
+    """
+    text = shown_lines(text)
+    return f"'{text}" if text.startswith(_FORMULA) and not _FIGURE.fullmatch(text) else text

@@ -2,15 +2,18 @@
 
 import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion
+from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion, time_limit
 from merbench.contracts.names import checked_name
 from merbench.contracts.notes import Note
 
 Item = TypeVar("Item")
+#: How long the import of a package's entry may take; that of torch takes seconds, from a slow disk half a minute.
+IMPORT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class Entry:
         A `SetupError` names packages that the origin requires and that are not installed, where the import fails.
         """
         try:
-            found: object = importlib.import_module(self.module)
-            for attribute in self.target.partition(":")[2].split("."):
-                found = getattr(found, attribute)
+            with nullcontext() if self.origin == "merbench" else time_limit(IMPORT_SECONDS, "its import"):
+                found: object = importlib.import_module(self.module)
+                for attribute in self.target.partition(":")[2].split("."):
+                    found = getattr(found, attribute)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plug-in's import may raise anything

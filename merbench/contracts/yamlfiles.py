@@ -19,6 +19,8 @@ _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Maximum depth of nested lists and mappings; cards and protocols need 5. The C parser recurses until it crashes.
 _DEEPEST = 50
+#: A larger file, in MiB, is not read.
+_LARGEST = 8
 
 #: Type of a plain scalar other than text -> its pattern, and its first characters. YAML 1.1 has more: there 010 is 8,
 #: 1:30 is 90, no is false and 2020-01-02 is a date.
@@ -124,6 +126,8 @@ def _text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise MerbenchError(f"{path} can't be read: it is not a regular file")
+        if path.stat().st_size > _LARGEST << 20:
+            raise MerbenchError(f"{path} has more than {_LARGEST} MiB: it is not a file of merbench's")
         content = path.read_bytes()
     except OSError as error:
         raise MerbenchError(f"{path} can't be read: {error.strerror}") from error

@@ -1,5 +1,6 @@
 """The environment of a fold: packages, hardware and the state of the checkout. Recorded, never part of a key."""
 
+import json
 import os
 import platform
 import re
@@ -75,11 +76,14 @@ def git_commit() -> str | None:
 
 @cache
 def method_source(folder: Path, origin: str) -> str | None:
-    """Return the package of a method that is not merbench's, and the commit of the checkout that its folder is in."""
+    """Return the package of a method that is not merbench's, and its commit.
+
+    That of the checkout that its folder is in, else the one that the installer took it from.
+    """
     if origin == "merbench":
         return None
     tracked = _git(folder, "ls-files", "--error-unmatch", "card.yaml") is not None
-    commit = _commit(folder, (".",)) if tracked else None
+    commit = _commit(folder, (".",)) if tracked else _installed_commit(origin.rpartition(" ")[0] or origin)
     return f"{origin}, commit {commit}" if commit else origin
 
 
@@ -88,6 +92,16 @@ def repository(folder: Path) -> tuple[str | None, str | None]:
     """Return the address of the repository that a folder is in, without user and password, and its commit."""
     address, commit = _git(folder, "config", "--get", "remote.origin.url"), _git(folder, "rev-parse", "HEAD")
     return (re.sub(r"//[^/@]*@", "//", address) if address else None), commit
+
+
+def _installed_commit(package: str) -> str | None:
+    """Return the commit that an installer recorded of a package, see PEP 610; None if it did not."""
+    try:
+        found = json.loads(distribution(package).read_text("direct_url.json") or "{}")
+        commit = found.get("vcs_info", {}).get("commit_id")
+    except (PackageNotFoundError, ValueError, AttributeError):
+        return None
+    return commit if isinstance(commit, str) and re.fullmatch("[0-9a-f]{7,64}", commit) else None
 
 
 def _commit(folder: Path, code: Sequence[str]) -> str | None:

@@ -3,12 +3,13 @@
 import io
 import json
 import os
+import stat
 import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ from merbench.records.predictions import check_predictions
 Model = TypeVar("Model", bound=BaseModel)
 #: A larger JSON file is not one of ours, in MiB.
 _LARGEST = 8
+#: The same for predictions and arrays, as they are and unpacked.
+_LARGEST_ARRAYS, _LARGEST_UNPACKED = 1024, 4096
 
 
 class FutureSchemaError(RecordError):
@@ -70,8 +73,8 @@ def keep_json(path: Path, content: Any) -> None:
 def kept_json(path: Path) -> Any:
     """Read what `keep_json` kept; None where there is nothing, or the file is damaged."""
     try:
-        checksum, _, body = path.read_bytes().partition(b"\n")
-    except OSError:
+        checksum, _, body = _bounded(path, _LARGEST_ARRAYS).partition(b"\n")
+    except RecordError:
         return None
     return json.loads(body) if checksum.decode("ascii", "replace") == bytes_digest(body) else None
 
@@ -90,12 +93,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
     Raises RecordError if it is missing, truncated, or has invalid fields; FutureSchemaError if a later merbench wrote
     it.
     """
-    try:
-        if (size := path.stat().st_size) > _LARGEST << 20:
-            raise RecordError(f"{path} has {size >> 20} MiB, a record at most {_LARGEST}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+    content = _bounded(path, _LARGEST)
     try:
         found, problem = model.model_validate_json(content), None
     except ValidationError as error:
@@ -112,6 +110,19 @@ def read_json(path: Path, model: type[Model]) -> Model:
         raise RecordError(f"{path} is not valid: {where}: {problem['msg']}")
     assert found is not None
     return found
+
+
+def _bounded(path: Path, mebibytes: int) -> bytes:
+    """Read a file; RecordError if that fails, it is larger, or reading it might never end: a pipe or a device."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise RecordError(f"{path} can't be read: it is not a regular file")
+        if facts.st_size > mebibytes << 20:
+            raise RecordError(f"{path} has {facts.st_size >> 20} MiB, a record at most {mebibytes}")
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _schema_version(content: bytes) -> int | None:
@@ -140,10 +151,7 @@ def npz_bytes(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
 
 def verified_bytes(path: Path, sha256: str) -> bytes:
     """Read a file whose checksum is in a commit mark; RecordError if it is missing or has changed since."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+    content = _bounded(path, _LARGEST_ARRAYS)
     if bytes_digest(content) != sha256:
         raise RecordError(f"{path} has changed since it was recorded: its checksum differs")
     return content
@@ -156,6 +164,9 @@ def verified_arrays(path: Path, sha256: str) -> dict[str, npt.NDArray[Any]]:
     """
     content = verified_bytes(path, sha256)
     try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST_UNPACKED << 20:
+                raise ValueError(f"it has more than {_LARGEST_UNPACKED} MiB unpacked")
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:

@@ -34,7 +34,7 @@ _NOT_TEXT = {
 }
 #: A larger file, or a longer line or cell, is not a log.
 _LARGEST, _LONGEST_LINE, _LONGEST = 256 << 20, 10_000, 300
-_QUOTED = re.compile("^'(.*)'$")
+_QUOTED = re.compile("^'(.*)'$|^'(?=[=+@\uff1d\uff0b\uff0d\uff20-])")
 _SEPARATORS = (",", ";", "\t", "|", None)
 _ENDINGS = (".csv", ".txt", ".tsv", ".log", ".parquet")
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.errors import DataError, listed
+from merbench.contracts.names import cell
 from merbench.contracts.notes import Note
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.records.log_classes import SAME, class_numbers, cleaned, is_missing, number_of, other_order, swapped
@@ -256,8 +257,14 @@ def _numeric(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_csv(predictions: pd.DataFrame) -> str:
-    """Write predictions as CSV, scores included."""
-    return str(predictions.sort_values(IDENTITY).to_csv(index=False, lineterminator="\n"))
+    """Write predictions as CSV, scores included; names as :func:`merbench.contracts.names.cell` writes them."""
+    return table_csv(predictions.sort_values(IDENTITY))
+
+
+def table_csv(table: pd.DataFrame) -> str:
+    """Write a table as CSV, texts as :func:`merbench.contracts.names.cell` writes them."""
+    written = table.map(lambda value: cell(value) if isinstance(value, str) else value)
+    return str(written.to_csv(index=False, lineterminator="\n"))
 
 
 def to_challenge(predictions: pd.DataFrame, classes: list[str]) -> str:

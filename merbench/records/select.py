@@ -10,7 +10,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from merbench.contracts.errors import MerbenchError, RecordError, suggestion
+from merbench.contracts.errors import MerbenchError, RecordError, readable, suggestion
+from merbench.contracts.names import shown
 from merbench.records.entries import read_entry
 from merbench.records.files import FutureSchemaError
 from merbench.records.read import RecordedRun, read_run
@@ -176,6 +177,8 @@ def _opened(
             runs.append(read(path.parent))
         except RecordError as error:
             problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever is in one folder, the others are read
+            problems.append(shown(f"{path.parent} can't be read: {readable(repr, error)}"))
     return Runs(runs, problems, unopened)
 
 

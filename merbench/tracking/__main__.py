@@ -50,7 +50,7 @@ def mirror(server: TrackingServer, lines: SimpleQueue[Path | None], say: Callabl
             behind = [str(note) for note in notes if note.kind == "warning"]
             changed.clear()
         except MerbenchError as error:
-            behind = [f"{error}; the records are complete: {server.later} brings MLflow up to date later"]
+            behind = [f"{error}; the records are complete; then {server.later} brings MLflow up to date"]
         for line in behind:
             if line not in said:
                 said.add(line)

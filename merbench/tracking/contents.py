@@ -23,10 +23,11 @@ from merbench.report.numbers import number
 from merbench.scoring.table import PartScore, part_scores
 
 #: Increment when a change here alters how runs look in MLflow, so that older ones are brought up to date.
-VERSION = 3
+VERSION = 4
 
-#: Tags that identify merbench's runs: run and key, fold, and the digest of the mirrored files.
-RUN, FOLD, MIRRORED = "merbench.run", "merbench.fold", "merbench.mirrored"
+#: Tags that identify merbench's runs: run and key, fold, and the digest of the mirrored files; and the digest of what
+#: MLflow held after the last pass.
+RUN, FOLD, MIRRORED, HELD = "merbench.run", "merbench.fold", "merbench.mirrored", "merbench.held"
 
 _VIEW = "Runs by UF1"
 
@@ -197,7 +198,7 @@ def _run_content(run: RecordedRun, records: Mapping[str, FoldRecord], state: str
         mirrored=state,
         status=status,
         start=start,
-        end=max(start, *ends) if status != "RUNNING" else None,
+        end=max([start, *ends]) if status != "RUNNING" else None,
         tags={name: _cut(shown(text), _TAG) if name != "mlflow.note.content" else text for name, text in tags.items()},
         params={name: _cut(shown(text), _PARAM) for name, text in settings.items()},
         metrics=metrics | _figures(run, scores),

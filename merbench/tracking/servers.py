@@ -5,12 +5,13 @@ import os
 import re
 import shlex
 import socket
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from merbench.contracts.errors import MerbenchError, suggestion
@@ -26,6 +27,7 @@ VARIABLE = "MLFLOW_TRACKING_URI"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = ("http", "https", "databricks", *_DATABASES)
 _SQLITE = "sqlite:///"
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 #: Seconds that a server may take for one answer.
 ANSWER_SECONDS = 5
@@ -121,6 +123,10 @@ def connect(server: TrackingServer) -> "MlflowClient":
     """
     if server.over_http:
         _knock(server)
+    elif server.uri.startswith(_SQLITE):
+        _check_file(server)
+    else:
+        _check_port(server)
     os.environ.update(_QUIET)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -150,6 +156,40 @@ def _knock(server: TrackingServer) -> None:
         return  # something answers
     except (URLError, OSError, ValueError) as error:
         raise MerbenchError(f"MLflow at {server.address}: {reason(error)}") from error
+
+
+def _check_file(server: TrackingServer) -> None:
+    """Check that a database file can be written; MLflow itself would try for minutes."""
+    path = Path(unquote(server.uri.removeprefix(_SQLITE)))
+    step = f"make {shown(path.name)} and its folder writable, or give another --tracking-uri"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise MerbenchError(f"MLflow at {server.address}: not a file: move it away, or give another --tracking-uri")
+        with closing(sqlite3.connect(path, timeout=ANSWER_SECONDS)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            database.execute(f"PRAGMA user_version = {int(version)}")  # fails where only reading is possible
+            database.rollback()
+    except sqlite3.OperationalError as error:
+        busy = "locked" in str(error)
+        step = "another program writes to it: try again later" if busy else step
+        raise MerbenchError(f"MLflow at {server.address}: {error}: {step}") from error
+    except (OSError, sqlite3.Error) as error:
+        damaged = isinstance(error, sqlite3.Error)
+        step = f"move it away; {server.later} then writes another from the records" if damaged else step
+        raise MerbenchError(f"MLflow at {server.address}: {error}: {step}") from error
+
+
+def _check_port(server: TrackingServer) -> None:
+    """Check that a database server answers, if its address says where."""
+    parts = urlsplit(server.uri)
+    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    if parts.hostname and port:
+        try:
+            socket.create_connection((parts.hostname, port), ANSWER_SECONDS).close()
+        except OSError as error:
+            raise MerbenchError(f"MLflow at {server.address}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Literal
 from filelock import FileLock, Timeout
 
 from merbench.contracts.digests import digest
-from merbench.contracts.errors import MerbenchError, RecordError
+from merbench.contracts.errors import MerbenchError, RecordError, readable
 from merbench.contracts.notes import Note
 from merbench.databases.registrations import home
 from merbench.engine.plan.truths import truths
 from merbench.records.folder import RunFolder
 from merbench.tracking import contents
-from merbench.tracking.contents import FOLD, MIRRORED, RUN, Content
+from merbench.tracking.contents import FOLD, HELD, MIRRORED, RUN, Content
 from merbench.tracking.servers import TrackingServer, connect, reason
 
 if TYPE_CHECKING:
@@ -112,18 +112,22 @@ class _Mirror:
 
     def run(self, folder: Path) -> tuple[Done, list[str]]:
         """Bring a run in line; returns how, and the problems of its records."""
-        file = RunFolder(folder).read_run()
-        self._experiment = self._experiment_id(contents.experiment(file), contents.experiment_tags(file))
+        with _of_records(folder):
+            file = RunFolder(folder).read_run()
+            known = contents.compared(folder, self._truth_of)
+            state, experiment = contents.state_of(folder, file, *known), contents.experiment(file)
+        self._experiment = self._experiment_id(experiment, contents.experiment_tags(file))
         there = self._the_one(self._search(RUN, contents.identity(file)))
-        known = contents.compared(folder, self._truth_of)
-        if there is not None and there.data.tags.get(MIRRORED) == contents.state_of(folder, file, *known):
+        if there is not None and there.data.tags.get(MIRRORED) == state and there.data.tags.get(HELD) == _held(there):
             return "kept", []
-        content, folds, problems, recorded = contents.read_content(folder, *known)
+        with _of_records(folder):
+            content, folds, problems, recorded = contents.read_content(folder, *known)
         own = there or self._create(content, {RUN: contents.identity(file)})
         self._write(own, content)
         self._folds(own.info.run_id, folds)
         with TemporaryDirectory(prefix="merbench-") as files:
-            contents.write_files(recorded, Path(files))
+            with _of_records(folder):
+                contents.write_files(recorded, Path(files))
             self._client.log_artifacts(own.info.run_id, files)
         self._end(own.info.run_id, content, mark=not problems)
         return ("updated" if there else "added"), problems
@@ -211,7 +215,25 @@ class _Mirror:
             self._client.update_run(run_id, content.status)
         else:
             self._client.set_terminated(run_id, content.status, content.end)
+        self._client.set_tag(run_id, HELD, _held(self._client.get_run(run_id)))
         self._client.set_tag(run_id, MIRRORED, content.mirrored if mark else "")
+
+
+def _held(run: "Run") -> str:
+    """Digest the figures and tags of a run in MLflow, so that what was edited there is found."""
+    ours = {key: text for key, text in run.data.tags.items() if key not in (HELD, MIRRORED) and key[:7] != "mlflow."}
+    return digest([{key: repr(value) for key, value in run.data.metrics.items()}, ours])
+
+
+@contextmanager
+def _of_records(folder: Path) -> Iterator[None]:
+    """Turn every error in reading a run's records into one that leaves other runs alone."""
+    try:
+        yield
+    except RecordError:
+        raise
+    except Exception as error:
+        raise RecordError(f"{folder} can't be mirrored: {readable(repr, error)}") from error
 
 
 def _same(one: float, other: float) -> bool:

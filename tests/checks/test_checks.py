@@ -75,6 +75,7 @@ FAULTS = [
     (faulty.Transductive, {}, {"contract": "TypeError"}),
     (faulty.UsesUnits, {"inputs": faulty.UNITS}, {"contract": "KeyError: 'units'"}),
     (faulty.UsesUnits, GIVEN, {}),
+    (faulty.FailsUnobserved, {}, {"contract": "fails when nothing observes it: RuntimeError"}),
     (faulty.Sound, GIVEN, {"card: inputs": "units", "card: AU labels at test": "none"}),
     (faulty.Auxiliary, {"auxiliary": ["elsewhere"]}, {}),
     (faulty.Pretrained, {"auxiliary": ["elsewhere"]}, {}),

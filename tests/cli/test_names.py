@@ -125,3 +125,28 @@ def test_such_names_are_read_from_papers_formats_as_they_are(done, odd, offer, s
     assert f"toy (word={word})" in done(*run)
     assert "toy" in done(*run, "--dry-run")
     assert f"toy (word={word})" in cells_of(done("compare", "--format", "md"))[0]
+
+
+def test_every_line_is_printed_by_what_escapes_control_characters(root):
+    """Names come from sheets, folders, packages and records: no command prints on its own."""
+    for path in each(sorted((root / "merbench").rglob("*.py"))):
+        text = path.read_text(encoding="utf-8")
+        assert ("typer.echo(" in text) == (path.parts[-2:] == ("cli", "printing.py"))
+        made = re.findall(r"(?<![_\w])Console\(", text)
+        assert not made or path.name == "terminal.py"
+        assert not re.search(r"^ *print\(", text, re.MULTILINE) or path.name in ("__main__.py", "process.py")
+
+
+def test_controls_in_packages_databases_and_cards_are_escaped(merbench, offer, toy, miniature, tmp_path):
+    controls = "\x1b[31m\u202e\x9b"
+    toy(name="toy", card=f'title: "T {controls}"\n'.replace("title", "remark").encode("unicode_escape").decode())
+    offer(f"[merbench.methods]\nbro{controls}ken = MODULE:Toy\n", {})
+    (tmp_path / f"copy{controls}").mkdir()
+    for words in (
+        ("methods",), ("methods", "toy"), ("methods", f"toy{controls}"), ("protocols", controls), ("doctor",),
+        ("data", "add", "casme2", tmp_path / f"copy{controls}"), ("data", "verify", controls), ("data", "list"),
+        ("run", controls), ("show", controls), ("compare", "--format", controls), ("new-method", controls, "--package"),
+        (f"run{controls}",), ("score", f"log{controls}.csv", "--protocol", "megc2019"),
+    ):  # fmt: skip
+        said = merbench(*words)
+        assert {char for char in said.out + said.err if not char.isprintable()} <= {"\n"}, words

@@ -1,5 +1,6 @@
 """The device of a method's folds: a GPU if it uses torch and there is one; torch is not imported to find out."""
 
+import json
 import subprocess
 import sys
 from types import ModuleType
@@ -8,7 +9,7 @@ import pytest
 import torch
 from support.cases import each
 
-from merbench.engine.environment import device_of
+from merbench.engine.environment import device_of, method_source
 from merbench.engine.plan.catalogue import METHODS
 
 
@@ -56,3 +57,23 @@ def test_torch_is_not_imported_to_find_the_device():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["cpu", "default", "False"]
+
+
+def test_the_commit_of_a_package_is_its_own(tmp_path, monkeypatch):
+    info = tmp_path / "their_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    commit = "c0ffee" * 6 + "c0de"
+    for content, expected in each((
+        (None, "their-package 1.0"),
+        ("{", "their-package 1.0"),
+        ('{"url": "x", "dir_info": {}}', "their-package 1.0"),
+        ('{"url": "x", "vcs_info": {"vcs": "git", "commit_id": "; rm"}}', "their-package 1.0"),
+        (json.dumps({"vcs_info": {"commit_id": commit}}), f"their-package 1.0, commit {commit}"),
+    )):  # fmt: skip
+        if content is not None:
+            (info / "direct_url.json").write_text(content)
+        method_source.cache_clear()
+        assert method_source(tmp_path, "their-package 1.0") == expected
+    assert method_source(tmp_path, "merbench") is None

@@ -1,10 +1,12 @@
 """Runs are found by one query, and the newest version by its counter."""
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from merbench.contracts.errors import MerbenchError
+from merbench.records import select
 from merbench.records.read import read_run
 from merbench.records.select import Runs, find_run, read_leaderboard, read_runs
 
@@ -100,3 +102,25 @@ def test_a_committed_run_has_neither_folds_nor_diagnostics():
     assert set(ends) == {800}
     run.forget()
     assert len(run.predictions) == 442
+
+
+def test_what_one_folder_holds_stops_no_other(record, answers, monkeypatch):
+    names_of = ("run.json", "complete.json", "predictions.parquet")
+    folders = [record(answers, seed=seed) for seed in range(5)]
+    for folder, name in zip(folders, names_of, strict=False):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+    (folders[3] / "run.json").write_text(" " * (9 << 20))
+    runs = read_runs(record.results)
+    assert [run.file.key.seed for run in runs] == [1, 2, 4]
+    assert ["it is not a regular file" in line or "has 9 MiB" in line for line in runs.problems] == [True, True]
+    by_seed = {run.file.key.seed: run for run in runs}
+    assert all("it is not a regular file" in by_seed[seed].problems[0] for seed in (1, 2))
+    assert by_seed[4].complete
+    reads = select.read_run
+
+    def failing(folder):
+        return reads(folder) if folder != folders[4] else None + 1
+
+    monkeypatch.setattr(select, "read_run", failing)
+    assert sum("TypeError" in line for line in read_runs(record.results).problems) == 1

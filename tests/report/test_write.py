@@ -1,5 +1,7 @@
 """Writers: any content stays in its cell, in any format; narrow terminals lose nothing."""
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -172,3 +174,20 @@ def test_latex_compiles(wild, tmp_path):
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
     assert made.returncode == 0, made.stdout[-3000:]
+
+
+def test_no_control_character_or_formula_leaves_in_any_format():
+    controls = "\x1b]0;t\x07 \x9b31m \u202e\u2066 \x00\r\u200f \u2028"
+    formulas = ("=HYPERLINK(1)", "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3+cmd", "\uff1d1")
+    texts = (controls, *formulas, "\t=1", "-.016, +.008", "-")
+    cells = text_cells(*texts)
+    columns = [name_column(f"{text}h") for text in texts]
+    table = Table(controls, columns, [Section([cells], controls)], [controls], [Note("note", controls)])
+    report = Report([table], [Note("note", controls)], command=controls)
+    for name in each(FORMATS):
+        assert {char for char in write(report, name) if not char.isprintable()} == {"\n"}
+    assert json.loads(write(report, "json"))[0][f"{texts[0]}h"] == texts[0]
+    head, row = csv.reader(io.StringIO(write(report, "csv")))
+    assert row[-2:] == ["-.016, +.008", "-"]
+    assert row[-8:-3] == [f"'{text}" for text in formulas]
+    assert all(cell[:1] not in "=+@" for cell in [*head, *row])

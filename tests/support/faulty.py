@@ -233,6 +233,12 @@ class KnowsTheAnswers(Sound):
         return Prediction(scores - (125 if self.problem.task == "au-detection" else 0))
 
 
+class FailsUnobserved(Sound):
+    def spoil(self, train, run):
+        if not type(train.inputs).__name__.startswith("_Noted"):
+            raise RuntimeError("nobody looks")
+
+
 class ReadsLabels(Sound):
     def spoil(self, train, run):
         (HERE.parents[1] / "protocols" / "megc2019.yaml").read_text()

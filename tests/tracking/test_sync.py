@@ -2,6 +2,10 @@
 
 import json
 import math
+import os
+import shutil
+import sqlite3
+from contextlib import closing
 from functools import partialmethod
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 from support.mirrored import synced
 
 from merbench.contracts.errors import MerbenchError
+from merbench.tracking import contents, servers
 from merbench.tracking.servers import connect
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -28,7 +33,7 @@ def plain(found):
     """Return what MLflow shows without what differs from server to server."""
 
     def one(shown):
-        tags = {key: value for key, value in shown.tags.items() if key != "merbench.mirrored"}
+        tags = {key: value for key, value in shown.tags.items() if key not in ("merbench.mirrored", "merbench.held")}
         infos = {name: run.info for name, run in shown.folds.items()}
         times = {name: (info.status, info.start_time, info.end_time) for name, info in infos.items()}
         metrics = {name: run.data.metrics for name, run in shown.folds.items()}
@@ -205,3 +210,64 @@ def test_figures_after_a_clock_step_replace_earlier_ones(record, answers, server
     (shown,) = look(server).values()
     assert shown.metrics["folds"] == 3
     assert not math.isnan(shown.metrics["uf1"])
+
+
+def test_what_one_run_lacks_stops_no_other(record, answers, server, look, monkeypatch):
+    without, broken, fine = record(answers), record(answers, seed=1), record(answers, seed=2)
+    shutil.rmtree(without / "folds")
+    whole = contents.read_content
+
+    def read(folder, *known):
+        return whole(folder, *known) if folder != broken else [] + 1
+
+    monkeypatch.setattr(contents, "read_content", read)
+    found = synced(server, broken, without, fine)
+    assert counts(found)[:2] == (2, 0)
+    assert [broken.name in problem and "TypeError" in problem for problem in found.problems] == [True]
+    assert set(look(server)) == {without.name, fine.name}
+
+
+def test_figures_and_tags_edited_in_mlflow_are_set_right(record, answers, server, look):
+    folder = record(answers)
+    synced(server, folder)
+    client, (shown,) = connect(server), look(server).values()
+    client.log_metric(shown.run.info.run_id, "uf1", 0.9999)
+    client.set_tag(shown.run.info.run_id, "not_ranked", "")
+    client.set_tag(shown.run.info.run_id, "compared_with", "the official list")
+    assert counts(synced(server, folder)) == (0, 1, 0, [], [])
+    (again,) = look(server).values()
+    assert (again.metrics["uf1"], again.tags["compared_with"]) == (shown.metrics["uf1"], shown.tags["compared_with"])
+    client.log_metric(shown.run.info.run_id, "mine", 1.0)  # of the user: kept
+    synced(server, folder)
+    assert counts(synced(server, folder)) == (0, 0, 1, [], [])
+    assert next(iter(look(server).values())).metrics["mine"] == 1.0
+
+
+def test_a_database_that_can_not_be_opened_is_told_at_once(record, answers, server, monkeypatch):
+    folder, path = record(answers), server.artifacts.parent / "mlflow.db"
+    monkeypatch.setattr(servers, "ANSWER_SECONDS", 0.1)
+    content = path.read_bytes()
+
+    def refused(match):
+        with pytest.raises(MerbenchError, match=match) as raised:
+            synced(server, folder)
+        assert "\n" not in str(raised.value)
+
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        refused("database is locked: another program writes to it")
+    path.write_bytes(b"no database" * 100)
+    refused("move it away; merbench sync mlflow then writes another from the records")
+    path.unlink()
+    path.mkdir()
+    refused("not a file: move it away")
+    path.rmdir()
+    os.mkfifo(path)
+    refused("not a file: move it away")
+    path.unlink()
+    real = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda file, **given: real(f"file:{file}?mode=ro", uri=True)
+    )  # root may write
+    path.write_bytes(content)
+    refused("readonly database: make mlflow.db and its folder writable")

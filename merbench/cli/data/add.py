@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from merbench.cli.data.reading import counts, print_notes
 from merbench.cli.declare import argument, flag, option
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
@@ -61,17 +60,17 @@ def add(
         own = {"--as": kind, "--column": column, "--cropped": cropped, "--first-frame": first_frame != 1, "--fps": fps}
         _refuse(own, f"is for data of your own: merbench data add {name} {_OWN}")
         source = register(name, path, corrections)
-    typer.echo(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
+    say(f"{name}: {source.reading.layout}, {counts(source)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != source.folder:
         restore = "" if clips else f"; merbench data add {name} PATH restores that copy"
-        typer.echo(f"note: this replaces {before.folder}{restore}")
+        say(f"note: this replaces {before.folder}{restore}")
     if not corrections:
-        typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
+        say("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=False)
     if clips is not None:
         for spec in source.database.card.offers or ():
-            typer.echo(f"every clip has {spec}")
-        typer.echo(f"next: merbench protocols new --data {name}")
+            say(f"every clip has {spec}")
+        say(f"next: merbench protocols new --data {name}")
 
 
 def _refuse(given: Mapping[str, Any], why: str) -> None:

@@ -3,11 +3,10 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from merbench.cli.asked import RunOptions
 from merbench.cli.data.reading import counts, print_notes
 from merbench.cli.declare import argument, option
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
@@ -26,29 +25,28 @@ def fetch(
     """
     from functools import partial
 
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.databases.registrations import home, registered
     from merbench.databases.releases.fetching import downloadable, fetched_folder
     from merbench.databases.releases.fetching import fetch as download
+    from merbench.report.write.terminal import terminal
 
     card, source = downloadable(name)
     before = registered().get(name)
-    typer.echo(f"{name}: {card.title}, {card.holds}")
-    typer.echo(f"terms: {card.licence}")
-    typer.echo(f"from {address or source.address} into {fetched_folder(name)}")
-    with PreparationDisplay(Console(highlight=False), "files") as watcher:
+    say(f"{name}: {card.title}, {card.holds}")
+    say(f"terms: {card.licence}")
+    say(f"from {address or source.address} into {fetched_folder(name)}")
+    with PreparationDisplay(terminal(), "files") as watcher:
         found, files, came = download(name, address, partial(watcher.preparing, name), watcher.note)
     what = f"{came} files downloaded" if came else "complete already, nothing was downloaded"
-    typer.echo(f"{name}: {what}; all {files} have the published checksums")
-    typer.echo(f"{name}: {found.reading.layout}, {counts(found)}; registered in {home() / 'databases.json'}")
+    say(f"{name}: {what}; all {files} have the published checksums")
+    say(f"{name}: {found.reading.layout}, {counts(found)}; registered in {home() / 'databases.json'}")
     if before is not None and before.folder != found.folder:
-        typer.echo(f"note: {name} was registered in {before.folder} before; merbench data add restores that copy")
+        say(f"note: {name} was registered in {before.folder} before; merbench data add restores that copy")
     print_notes(found, each=False)
     for work in source.cite:
-        typer.echo(f"cite: {work}")
-    typer.echo(f"next: {first_run(found)}")
+        say(f"cite: {work}")
+    say(f"next: {first_run(found)}")
 
 
 def first_run(source: "Source") -> str:

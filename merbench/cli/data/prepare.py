@@ -24,14 +24,13 @@ def prepare(
 
     Prepared clips are not computed again: after an interruption, run the same command to resume.
     """
-    from rich.console import Console
-
     from merbench.cli.data.declared import declared
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import DataError
     from merbench.prepare.arrays import fill_store, missing_inputs
+    from merbench.report.write.terminal import terminal
 
-    with PreparationDisplay(Console(highlight=False)) as watcher:
+    with PreparationDisplay(terminal()) as watcher:
         sources = _sources(names or [])
         specs = declared(methods or [], watcher)
         lacking: list[str] = []

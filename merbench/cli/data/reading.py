@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import typer
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
@@ -18,12 +18,12 @@ def print_notes(source: "Source", each: bool) -> None:
     for note in source.reading.notes:
         if not note.about:
             apart = f"; in tables it is {source.name}, and ranked apart" if note.kind == "disclosure" else ""
-            typer.echo(f"{'warning' if apart else note.kind}: {note}{apart}")
+            say(f"{'warning' if apart else note.kind}: {note}{apart}")
     clips = [note for note in source.reading.notes if note.about]
     for kind, reason in sorted({(note.kind, note.text) for note in clips}):
         same = [note for note in clips if (note.kind, note.text) == (kind, reason)]
-        typer.echo(f"{kind} ({len(same)}): {reason}")
+        say(f"{kind} ({len(same)}): {reason}")
         for note in same if each else ():
-            typer.echo(f"  {note.about}{f': {note.detail}' if note.detail else ''}")
+            say(f"  {note.about}{f': {note.detail}' if note.detail else ''}")
     if clips and not each:
-        typer.echo(f"merbench data verify {source.database.card.name} lists the clips")
+        say(f"merbench data verify {source.database.card.name} lists the clips")

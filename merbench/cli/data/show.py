@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from merbench.cli.declare import argument, option
+from merbench.cli.printing import say
 
 
 def show(
@@ -24,8 +23,6 @@ def show(
 
     A video, or a folder of numbered pictures, is shown as one clip: face, and flow between two frames.
     """
-    from rich.console import Console
-
     from merbench.cli.data.declared import declared
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
@@ -33,10 +30,11 @@ def show(
     from merbench.engine.plan.data import open_named
     from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
     from merbench.prepare.first_look import first_look
+    from merbench.report.write.terminal import terminal
 
     if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
         raise MerbenchError(f"--out {out}: expected a .png file in an existing folder")
-    with PreparationDisplay(Console(highlight=False)) as watcher:
+    with PreparationDisplay(terminal()) as watcher:
         looked_at = first_look(Path(name), frames) if name not in DATABASES.names() else None
         if frames is not None and looked_at is None:
             raise MerbenchError(f"--frames is for a video or a clip's folder, and {name} is neither")
@@ -46,4 +44,4 @@ def show(
     of = "" if clip is None else "-" + str(clips.iloc[0]["clip"]).replace("/", "-")
     target = out or Path(f"{source.name}{of}.png")
     write_picture(target, contact_sheet(source, clips, specs))
-    typer.echo(f"{target}: {len(clips)} clip{'s' * (len(clips) > 1)} of {source.name}")
+    say(f"{target}: {len(clips)} clip{'s' * (len(clips) > 1)} of {source.name}")

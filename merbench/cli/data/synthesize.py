@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from merbench.cli.data.reading import counts
 from merbench.cli.declare import argument, option
 from merbench.cli.options import one_of
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from merbench.synthetic.copies import LayoutSettings
@@ -37,10 +36,9 @@ def synthesize(
 
     Results on it do not apply to people. Without --out it is stored as synthetic-small or synthetic-full.
     """
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
+    from merbench.report.write.terminal import terminal
     from merbench.synthetic.database import SYNTHETIC, make, synthetic_source
     from merbench.synthetic.settings import SyntheticSettings
 
@@ -58,14 +56,14 @@ def synthesize(
     if out is None and settings != SYNTHETIC[name]:
         of = "all layouts and the default settings" if layout else "the default settings"
         raise MerbenchError(f"{name} is for {of}: to use other settings, add --out DIR")
-    with PreparationDisplay(Console(highlight=False)) as watcher:
+    with PreparationDisplay(terminal()) as watcher:
         source = (
             synthetic_source(name, lambda done, total: watcher.preparing(f"making {name}", done, total))
             if out is None
             else make(settings, out, lambda done, total: watcher.preparing(f"making {out}", done, total))
         )
     where = f"--data {source.folder}" if out else f"--data {name}"
-    typer.echo(f"{source.name}: {counts(source)} in {source.folder}; use it with {where}")
+    say(f"{source.name}: {counts(source)} in {source.folder}; use it with {where}")
 
 
 def _layouts(names: list[str], table: str, given: dict[str, Any]) -> "LayoutSettings":

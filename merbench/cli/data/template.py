@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from merbench.cli.declare import option
+from merbench.cli.printing import say
 
 
 def template(
@@ -16,7 +15,7 @@ def template(
     from merbench.databases.own.table import template as text
 
     if out is None:
-        typer.echo(text(), nl=False)
+        say(text(), nl=False)
         return
     if out.exists():
         raise MerbenchError(f"{out} exists already: give --out a new file")
@@ -24,4 +23,4 @@ def template(
         out.write_text(text(), encoding="utf-8")
     except OSError as error:
         raise MerbenchError(unwritable(out, error, "give --out another file")) from error
-    typer.echo(f"{out}: fill it in, then merbench data add NAME --clips {out} --frames DIR")
+    say(f"{out}: fill it in, then merbench data add NAME --clips {out} --frames DIR")

@@ -7,6 +7,7 @@ import typer
 from merbench.cli.data.reading import counts, print_notes
 from merbench.cli.declare import flag
 from merbench.cli.options import Registered
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from merbench.contracts.databases import Source
@@ -22,30 +23,29 @@ def verify(
     Differences from an official list are named clip by clip. Exit code 2 if a listed clip differs, a picture is
     unreadable, or an image of a release is not the published one.
     """
-    from rich.console import Console
-
     from merbench.cli.display import PreparationDisplay
     from merbench.databases.registrations import open_registered, registered
     from merbench.engine.plan.catalogue import PROTOCOLS, family_of
     from merbench.prepare.arrays import prepare_input, unreadable_frames
+    from merbench.report.write.terminal import terminal
 
     source = open_registered(name)
     card = source.database.card
-    typer.echo(f"{name} in {source.folder}: {source.reading.layout}")
+    say(f"{name} in {source.folder}: {source.reading.layout}")
     per_dataset = "/".join(str((source.clips.dataset == dataset).sum()) for dataset in card.datasets)
-    typer.echo(f"{counts(source)}, {per_dataset} clips of {', '.join(card.datasets.values())}")
+    say(f"{counts(source)}, {per_dataset} clips of {', '.join(card.datasets.values())}")
     if not registered()[name].corrections:
-        typer.echo("known errors of the annotation sheet are not corrected (--no-corrections)")
+        say("known errors of the annotation sheet are not corrected (--no-corrections)")
     print_notes(source, each=True)
     for spec in card.offers or ():
         prepare_input([source], source.clips, spec)
-        typer.echo(f"every clip has {spec}")
+        say(f"every clip has {spec}")
     unreadable: list[str] = []
     if card.offers is None:
-        with PreparationDisplay(Console(highlight=False)) as watcher:
+        with PreparationDisplay(terminal()) as watcher:
             unreadable = unreadable_frames(source, watcher, every_frame)
         for line in unreadable:
-            typer.echo(f"unreadable: {line}")
+            say(f"unreadable: {line}")
     specs, _ = PROTOCOLS.load_all()
     served = [spec for spec in specs.values() if set(spec.datasets) & set(card.datasets) and not family_of(spec.name)]
     differing = [_differs(source, spec) for spec in served]
@@ -65,15 +65,15 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
     said = source.clips[source.clips.dataset.isin(held)]["aus" if protocol.units else protocol.labels]
     if said.isna().all():
         lacking = "action units" if protocol.units else f"an {protocol.labels.replace('_', ' ')}"
-        typer.echo(f"{protocol.name}: not served, no clip has {lacking}")
+        say(f"{protocol.name}: not served, no clip has {lacking}")
         return False
     if not labels_fit(source.database.card, protocol):
-        typer.echo(f"{protocol.name}: not served, it maps emotions to other classes than the release does")
+        say(f"{protocol.name}: not served, it maps emotions to other classes than the release does")
         return False
     try:
         clips = selected(protocol, source.clips)
     except DataError as error:
-        typer.echo(f"{protocol.name}: differs: {error}")
+        say(f"{protocol.name}: differs: {error}")
         return True
     synthetic = source.database.card.synthetic
     differences = split_differences(protocol, clips, held, listed_clips=not synthetic, every=True)
@@ -87,5 +87,5 @@ def _differs(source: "Source", protocol: "ProtocolSpec") -> bool:
         agrees = ", equal to the organisers' list"
     else:
         agrees = ", with the counts it expects" if protocol.expected else ", no counts are expected"
-    typer.echo(f"{line}{agrees}")
+    say(f"{line}{agrees}")
     return bool(differences) and protocol.official_list is not None  # counts go by the version of a sheet

@@ -7,6 +7,7 @@ are read as stored: formulas are not computed, and nothing is executed.
 import csv
 import io
 import re
+import stat
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -106,7 +107,10 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
 def _grids(path: Path) -> Iterator[tuple[str, list[_Row]]]:
     """Yield the title and the filled rows of every sheet of a file; any problem with the file is one line."""
     try:
-        size, head = path.stat().st_size, _head(path)
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise DataError(f"{path} is a pipe or a device, not an annotation sheet: copy the file")
+        size, head = facts.st_size, _head(path)
         if head.startswith(b"PK") and size <= _MOST_BYTES:
             with zipfile.ZipFile(path) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
@@ -186,6 +190,8 @@ def _filled(path: Path, title: str, rows: Any) -> list[_Row]:
     kept: list[_Row] = []
     for number, cells in rows:
         if cells.count(None) + cells.count("") == len(cells):  # quick: some files have a million such rows
+            if number > _MOST_ROWS + (kept[-1][0] if kept else 0):
+                break  # nothing follows such a gap
             continue
         kept.append((number, (*cells, *[None] * (_MOST_COLUMNS - len(cells)))))
         if len(kept) > _MOST_ROWS:

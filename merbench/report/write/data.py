@@ -6,14 +6,20 @@ import json
 import re
 from typing import Any
 
+from merbench.contracts.names import cell
 from merbench.report.table import Report
 
 
 def as_json(report: Report) -> str:
     """Write the data of a report as JSON; whole numbers of a list on one line."""
-    data = _records(report) if report.data is None else report.data
+    lines = json_text(_records(report) if report.data is None else report.data)
+    return re.sub(r"\[\s+(\d[\d,\s]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", lines)
+
+
+def json_text(data: Any) -> str:
+    """Write JSON for people as well: text as it is, control characters and marks of direction as escapes."""
     lines = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-    return re.sub(r"\[\s+(\d[\d,\s]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", lines) + "\n"
+    return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in lines) + "\n"
 
 
 def as_csv(report: Report) -> str:
@@ -22,7 +28,7 @@ def as_csv(report: Report) -> str:
     columns = list(dict.fromkeys(name for record in records for name in record))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(cell, columns))
     writer.writerows([_plain(record.get(name)) for name in columns] for record in records)
     return out.getvalue()
 
@@ -45,8 +51,8 @@ def _records(report: Report) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    if isinstance(value, dict):
-        return " ".join(value)
-    return str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, list | dict):
+        return cell(" ".join(map(str, value)))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return cell(value) if isinstance(value, str) else value

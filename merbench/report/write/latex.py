@@ -3,6 +3,7 @@ r"""Reports as LaTeX tables (booktabs): best in bold, second best underlined, in
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from merbench.contracts.names import shown_lines
 from merbench.report.table import Cell, Column, Report, Table
 
 _SIGNS = {
@@ -22,7 +23,7 @@ _SIGNS = {
 
 def escape(text: str) -> str:
     """Write text so that LaTeX prints it as it is."""
-    return "".join(_SIGNS.get(char, char) for char in text)
+    return "".join(_SIGNS.get(char, char) for char in shown_lines(text))
 
 
 def as_latex(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from merbench.contracts.names import shown_lines
 from merbench.report.table import Cell, Report, Table
 
 
@@ -9,7 +10,7 @@ def as_md(report: Report) -> str:
     """Write the tables of a report, each with its legend and notes below it."""
     lines = [line for table in report.tables for line in _table(table)]
     if report.command:
-        lines += ["```sh", report.command, "```"]
+        lines += ["```sh", shown_lines(report.command), "```"]
     return "\n".join(lines)
 
 
@@ -25,7 +26,7 @@ def _table(table: Table) -> Iterator[str]:
         yield from (_line(map(_cell, row)) for row in section.rows)
     yield ""
     if table.legend:
-        yield from (*table.legend, "")
+        yield from (*map(shown_lines, table.legend), "")
     if table.notes:
         yield from (*(f"- {escape(note.text)}" for note in table.notes), "")
 
@@ -41,6 +42,7 @@ def _cell(cell: Cell) -> str:
 
 def escape(text: str) -> str:
     """Write text so that Markdown prints it as it is."""
+    text = shown_lines(text)
     for mark in "\\|*_`<>[]~&":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("\n", " ")

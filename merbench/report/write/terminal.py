@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -18,6 +19,18 @@ from merbench.report.table import Cell, Report, Table
 STYLES = {"warning": "yellow", "problem": "red", "excluded": "yellow", "corrected": "yellow"}
 #: A text that may be broken gets at least this much room before a table is split into panels.
 _LEAST = 16
+
+
+class _Terminal(Console):
+    """A console that prints control characters of plain text as escapes, whoever gave the text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(shown_lines(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+def terminal(**options: Any) -> Console:
+    """Return a console without highlighting, on which names from outside have no effect; `options` are of rich."""
+    return _Terminal(highlight=False, **options)
 
 
 def print_report(report: Report, console: Console) -> None:

@@ -1,3 +1,4 @@
+import os
 import re
 import zipfile
 
@@ -183,3 +184,14 @@ def test_any_bytes_are_refused_in_one_line(tmp_path_factory, content, head):
     path = tmp_path_factory.getbasetemp() / "any.xlsx"
     path.write_bytes(head + content)
     assert str(path) in refusal(path)
+
+
+def test_gaps_pipes_and_devices_end_at_once(miniature, tmp_path):
+    path = miniature.write_sheet(tmp_path / "coding.xlsx", [HEADER, *ROWS])
+    far = b'<row r="1000000000"><c r="A1000000000"><v>1</v></c></row>'
+    assert len(cells(zipped_anew(path, lambda xml: xml.replace(b"</sheetData>", far + b"</sheetData>")))) == 2
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "coding.xlsx")
+    (tmp_path / "zero.xlsx").symlink_to("/dev/zero")
+    for strange in (tmp_path / "pipe" / "coding.xlsx", tmp_path / "zero.xlsx"):
+        assert "is a pipe or a device, not an annotation sheet" in refusal(strange)

@@ -423,3 +423,14 @@ def test_figures_equal_those_of_scikit_learn(record):
         assert row["uf1_low"] <= row["uf1"] <= row["uf1_high"]
         assert row["uar_low"] <= row["uar"] <= row["uar_high"]
     assert [row["classes_scored"] for row in rows_of(record)] == [3, 3, 2]
+
+
+def test_seeds_of_a_deterministic_method_that_differ_are_reported(record, answers, right):
+    for method, second in (("sure", answers), ("unsure", right)):
+        record(answers, method=method, deterministic=True)
+        record(second, method=method, seed=1, deterministic=True)
+    rows = {row.label: row for row in record.rows()[0]}
+    assert [len(rows[name].runs) for name in ("sure", "unsure")] == [1, 1]
+    said = "its card says deterministic, but seeds"
+    assert [sum(said in each for each in rows[name].remarks) for name in ("sure", "unsure")] == [0, 1]
+    assert any("differ in the predictions for 2 clips" in each for each in rows["unsure"].remarks)
