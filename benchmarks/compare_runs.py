@@ -120,7 +120,9 @@ def choose_among_many(release: Path, count: int, base: Path | None) -> None:
                 if checkout != here and name == "show a digest":
                     continue
                 line = [python, "-m", "merbench", *words, "--results", folder]
-                wall, cpu, memory = min(measured(line, f"{folder}/home", checkout) for _ in range(2))
+                wall, cpu, memory = min(
+                    measured(line, f"{folder}/home", checkout) for _ in range(2 if checkout == here else 1)
+                )
                 said = f"{count:>6} runs  {name + ' (base)' * (checkout != here):<42}"
                 print(f"{said} {wall:>7.2f} s wall  {cpu:>7.2f} s CPU  {memory:>6.0f} MiB", flush=True)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from merbench.contracts.cards import Card, Task
-from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion
+from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion, time_limit
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.methods import Method, MethodConfig, declared_inputs
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
-from merbench.contracts.registry import Entry, Registry
+from merbench.contracts.registry import IMPORT_SECONDS, Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
 from merbench.engine import environment
 from merbench.engine.fold.reads import begin_reads, end_reads
@@ -111,7 +111,8 @@ def method_folder(entry: Entry) -> tuple[Path, str]:
     """Find the folder of a method's module, and its name as a package, without running the module."""
     missing = f"{_named(entry)}: no module {entry.module}"
     try:
-        spec = _located(entry.module) or find_spec(entry.module)
+        with time_limit(IMPORT_SECONDS, "its import"):
+            spec = _located(entry.module) or find_spec(entry.module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing a plug-in's parent package may do anything
