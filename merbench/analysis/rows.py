@@ -327,8 +327,8 @@ def _row(group: list[RecordedRun]) -> Row:
 def _unlike(row: Row) -> Iterator[str]:
     """Say which further seeds of a deterministic method predict otherwise."""
     one = row.runs[0]
-    for other in row.repeats if one.mark else ():
-        if other.mark is None or other.mark.sha256 == one.mark.sha256:
+    for other in row.repeats:
+        if one.mark is None or other.mark is None or other.mark.sha256 == one.mark.sha256:
             continue
         pair = [run.predictions.sort_values(IDENTITY, ignore_index=True) for run in (one, other)]
         columns = [name for name in pair[0].columns if name == "predicted" or name.startswith("score_")]
