@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from merbench.analysis.cache import make_room, row_scores
 from merbench.analysis.held import HeldRun, why_not_held
-from merbench.contracts.clips import IDENTITY
+from merbench.analysis.repeats import unlike
 from merbench.contracts.errors import listed
 from merbench.records.declared import Declared
 from merbench.records.model import RunFile
@@ -31,9 +31,6 @@ FIELDS = (
     "clips", "folds", "seeds", "classes_scored", "uf1", "uf1_low", "uf1_high", "uar", "uar_low", "uar_high", "acc",
     "seed_sd", "run_ids", "p_best", "sanity", "compared_with",
 )  # fmt: skip
-
-
-_SAME_SCORE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -219,7 +216,7 @@ def scored(row: Row, cache: Path | None = None) -> Row:
     scores = {score.part: score for score in parts}
     failed = any(run.failed for run in row.runs)
     status = "complete" if all(run.complete for run in row.runs) else "failed" if failed else "partial"
-    remarks = _remarks(row.runs) + list(_unlike(row))
+    remarks = _remarks(row.runs) + list(unlike(row.runs[0], row.repeats))
     remarks += [f"not ranked: {reason}" for reason in row.unranked] * (not file.sanity)
     remarks += ["its folds were run without test labels, data and network in reach"] * row.isolated
     remarks += [f"{row.state.text}: {row.state.found}"] * bool(row.state.found)
@@ -322,26 +319,6 @@ def _row(group: list[RecordedRun]) -> Row:
     comparable = (file.protocol, file.task, file.key.spec_digest, file.key.split_digest, data, *apart)
     label = file.method + (f" ({', '.join(file.apart())})" if file.apart() else "")
     return Row(label, group, {}, comparable, "not scored", 0, repeats=repeats)
-
-
-def _unlike(row: Row) -> Iterator[str]:
-    """Say which further seeds of a deterministic method predict otherwise."""
-    one = row.runs[0]
-    for other in row.repeats:
-        if one.mark is None or other.mark is None or other.mark.sha256 == one.mark.sha256:
-            continue
-        pair = [run.predictions.sort_values(IDENTITY, ignore_index=True) for run in (one, other)]
-        columns = [name for name in pair[0].columns if name == "predicted" or name.startswith("score_")]
-        if pair[0][IDENTITY].equals(pair[1][IDENTITY]) and (clips := _otherwise(*(each[columns] for each in pair))):
-            seeds = f"{one.file.key.seed} and {other.file.key.seed}"
-            yield f"its card says deterministic, but seeds {seeds} differ in the predictions for {clips} clips"
-
-
-def _otherwise(one: pd.DataFrame, two: pd.DataFrame) -> int:
-    """Count the clips with another class, or a score that differs by more than rounding and other machines explain."""
-    scores = [name for name in one.columns if name != "predicted"]
-    differ = (one[scores] - two[scores]).abs().gt(_SAME_SCORE).any(axis=1)
-    return int((differ | (one.predicted != two.predicted if "predicted" in one.columns else False)).sum())
 
 
 def _unseen(file: RunFile, scores: dict[str, PartScore]) -> list[str]:
