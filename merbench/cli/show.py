@@ -25,8 +25,8 @@ def show(
 ) -> None:
     """Show a run: settings, scores, confusion, recall per class, results per subject, and figures.
 
-    A run that is not in the results folder is looked for on the committed leaderboard. Instead of its id, give the
-    digest of its key, or the first characters of either.
+    Instead of a run's id, the digest of its key will do, or the first characters of either. An id or a digest that is
+    not in the results folder is looked for on the committed leaderboard.
 
     For a run with --diagnose, also show the method's diagnostics: action units, features, gates, token maps.
     """

@@ -18,6 +18,7 @@ from merbench.records.read import RecordedRun, read_run
 
 #: So many characters of its key's digest end a run's id.
 _IN_ID = 10
+_DIGEST = re.compile("[0-9a-f]{6,64}")
 #: Criteria of a query: name -> value of a run.
 _FIELDS: dict[str, Callable[[RecordedRun], Any]] = {
     **{
@@ -188,7 +189,7 @@ def the_one(known: Collection[str], name: str) -> str | None:
     The digest is that of the run's key, or at least its first six characters. MerbenchError if several ids match.
     """
     found = [run_id for run_id in known if run_id == name] or [run_id for run_id in known if run_id.startswith(name)]
-    if not found and re.fullmatch("[0-9a-f]{6,64}", name):
+    if not found and _DIGEST.fullmatch(name):
         found = [run_id for run_id in known if run_id.rpartition("-")[2].startswith(name[:_IN_ID])]
     if len(found) > 1:
         raise MerbenchError(f"{name!r} is ambiguous: {', '.join(sorted(found))}")
@@ -207,9 +208,9 @@ def run_folder(results: Path, name: str) -> Path:
 
 
 def find_run(results: Path, name: str, leaderboard: bool = False) -> RecordedRun:
-    """Open the run that is named as for `the_one`; where there is none, the one of the committed leaderboard, if asked.
+    """Open the run that is named as for `the_one`.
 
-    Raises as :func:`run_folder` and :func:`merbench.records.read.read_run`.
+    Where there is none, the one with this id or digest of the committed leaderboard, if that is asked for. Raises as :func:`run_folder` and :func:`merbench.records.read.read_run`.
     """
     try:
         found = _own_run(run_folder(results, name))
@@ -217,10 +218,10 @@ def find_run(results: Path, name: str, leaderboard: bool = False) -> RecordedRun
         if not leaderboard or isinstance(error, RecordError):
             raise
         shipped = {path.parent.name: path.parent for path in _shipped().glob("*/*/run.json")}
-        committed = the_one(shipped, name)
+        committed = name if name in shipped else the_one(shipped, name) if _DIGEST.fullmatch(name) else None
         if committed is None:
             raise
         found = read_entry(shipped[committed])
-    if len(name) > _IN_ID and re.fullmatch("[0-9a-f]+", name) and not found.key_digest.startswith(name):
+    if len(name) > _IN_ID and _DIGEST.fullmatch(name) and not found.key_digest.startswith(name):
         raise MerbenchError(f"no run has the digest {name}: {found.file.run_id} has {found.key_digest}")
     return found

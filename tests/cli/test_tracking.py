@@ -53,8 +53,8 @@ def test_a_dead_server_is_a_warning_with_the_next_step(done, small, dead_server,
     said = done("run", "majority", *small, "--tracking-uri", dead_server)
     (line,) = [line for line in said.splitlines() if "MLflow" in line]
     assert line == (
-        f"MLflow at {dead_server}: connection refused; the records are complete: "
-        f"merbench sync mlflow --tracking-uri {dead_server} brings MLflow up to date later"
+        f"MLflow at {dead_server}: connection refused; the records are complete; "
+        f"then merbench sync mlflow --tracking-uri {dead_server} brings MLflow up to date"
     )
     assert len(list(tmp_path.glob("results/runs/*/complete.json"))) == 1
     refused("sync", "mlflow", "--tracking-uri", dead_server)

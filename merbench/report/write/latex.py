@@ -8,8 +8,6 @@ from merbench.report.table import Cell, Column, Report, Table
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
-    "[": "{[}",  # at the beginning of a row it would be an argument of the line break
-    "]": "{]}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
