@@ -210,7 +210,8 @@ def run_folder(results: Path, name: str) -> Path:
 def find_run(results: Path, name: str, leaderboard: bool = False) -> RecordedRun:
     """Open the run that is named as for `the_one`.
 
-    Where there is none, the one with this id or digest of the committed leaderboard, if that is asked for. Raises as :func:`run_folder` and :func:`merbench.records.read.read_run`.
+    Where there is none, the one with this id or digest of the committed leaderboard, if that is asked for. Raises
+    as :func:`run_folder` and :func:`merbench.records.read.read_run`.
     """
     try:
         found = _own_run(run_folder(results, name))
