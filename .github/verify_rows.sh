@@ -10,7 +10,7 @@ while IFS= read -r row; do
   diff --no-dereference -rq "$row" "$theirs/$row" >/dev/null 2>&1 || changed+=("$theirs/$row")
 done < <(rows "$theirs")
 LC_ALL=C comm -23 <(rows .) <(rows "$theirs") | sed 's/^/deleted: /'
-strange=$(cd "$theirs" && find results/leaderboard -mindepth 1 -maxdepth 2 ! -type d; cd "$theirs" && find results/leaderboard -mindepth 3 ! -type f)
+strange=$(cd "$theirs" && find results/leaderboard -mindepth 1 -maxdepth 2 ! -type d && find results/leaderboard -mindepth 3 ! -type f)
 [ -z "$strange" ] || { printf 'neither a row nor a file of one: %q\n' "$strange" >&2; exit 1; }
 if [ ${#changed[@]} -eq 0 ]; then
   echo "no row is new or changed"
