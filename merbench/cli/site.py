@@ -7,6 +7,7 @@ import typer
 
 from merbench.cli.declare import flag, option
 from merbench.cli.held import held
+from merbench.cli.printing import say
 
 if TYPE_CHECKING:
     from merbench.analysis.audit import Audit
@@ -49,10 +50,10 @@ def site(
         known += read_leaderboard()
     content, problems = _content(known, own)
     for problem in problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     sizes = write_site(content, out)
     pages = sum(name.endswith(".html") for name in sizes)
-    typer.echo(f"{pages} pages, {sum(sizes.values()) / 1e6:.1f} MB: {out / 'index.html'}")
+    say(f"{pages} pages, {sum(sizes.values()) / 1e6:.1f} MB: {out / 'index.html'}")
     if problems:
         raise typer.Exit(1)
 
