@@ -31,11 +31,10 @@ def reproduce(
     """
     import sys
 
-    from rich.console import Console
-
     from merbench.records.select import read_leaderboard
     from merbench.records.states import read_reproduced
     from merbench.report.views.reproduced import costs, outcomes
+    from merbench.report.write.terminal import terminal
     from merbench.submissions.reproduce import chosen, keep, made_again
 
     one_of(format, "--format", FORMATS)
@@ -51,7 +50,7 @@ def reproduce(
             format,
         )  # fmt: skip
         return
-    console = Console(file=sys.stderr, highlight=False)
+    console = terminal(file=sys.stderr)
     lines, prepared = [], {}  # type: ignore[var-annotated]
     for each in todo:
         with console.status(f"{each.run.file.run_id}: {len(each.folds)} folds, {each.seconds:.0f} s"):

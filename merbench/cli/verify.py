@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merbench.cli.declare import argument, option
+from merbench.cli.printing import say
 from merbench.contracts.errors import MerbenchError
 
 if TYPE_CHECKING:
@@ -27,17 +28,16 @@ def verify(
     Nothing of a submission is imported or unpickled without --rerun, and then only in processes that hold no label of a
     test clip. Exit code 1 if a check failed.
     """
-    from rich.console import Console
-
     from merbench.contracts.names import shown
     from merbench.records.select import read_leaderboard
     from merbench.records.states import write_verification
+    from merbench.report.write.terminal import terminal
     from merbench.submissions.verify import submitted_runs, taken
 
     if rerun is not None and rerun != "all" and not (rerun.isdecimal() and 0 < int(rerun) <= 10_000):
         raise MerbenchError(f"--rerun {rerun!r}: expected all, or a number of folds from 1")
     count = None if rerun in (None, "all") else int(rerun)
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
     with taken(submitted_runs(folders), read_leaderboard()) as verdicts:
         for verdict in verdicts:
             if rerun is not None and not verdict.failed:
@@ -45,7 +45,7 @@ def verify(
                     verdict.run_method_again(count)
             _print(verdict)
             if by is not None and (kept := verdict.verification(shown(by))) is not None:
-                typer.echo(f"written: {shown(str(write_verification(verdict.folder, kept)))}")
+                say(f"written: {shown(str(write_verification(verdict.folder, kept)))}")
     if any(verdict.failed for verdict in verdicts):
         raise typer.Exit(1)
 
@@ -53,8 +53,8 @@ def verify(
 def _print(verdict: "Verdict") -> None:
     from merbench.contracts.names import shown
 
-    typer.echo(shown(str(verdict.folder)))
+    say(shown(str(verdict.folder)))
     width = max(len(line.check) for line in verdict.lines)
     for line in verdict.lines:
-        typer.echo(f"  {line.result:<8} {line.check:<{width}}  {shown(line.evidence)}".rstrip())
-    typer.echo(f"  state: {verdict.state}")
+        say(f"  {line.result:<8} {line.check:<{width}}  {shown(line.evidence)}".rstrip())
+    say(f"  state: {verdict.state}")

@@ -128,7 +128,7 @@ def test_such_names_are_read_from_papers_formats_as_they_are(done, odd, offer, s
 
 
 #: What escapes by itself.
-SAID_BY_ITSELF = {"printing.py", "submit.py", "verify.py", "reproduce.py"}
+SAID_BY_ITSELF = {"printing.py"}
 
 
 def test_every_line_is_printed_by_what_escapes_control_characters(root):
