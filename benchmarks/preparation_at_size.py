@@ -9,6 +9,7 @@ import argparse
 import os
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from merbench.contracts.inputs import Flow
@@ -59,7 +60,7 @@ def main() -> None:
     print(
         f"{len(source.clips)} clips, {source.clips.subject.nunique()} subjects read: {time.monotonic() - begun:.1f} s"
     )
-    source.clips.drop(source.clips.index[options.clips :], inplace=True)
+    source = replace(source, reading=replace(source.reading, clips=source.clips.head(options.clips)))
     begun, before = time.monotonic(), _megabytes(options.folder / "home")
     count = fill_store(source, Flow(algorithm="dis", faces="haar"), _Watcher())
     seconds, stored = time.monotonic() - begun, _megabytes(options.folder / "home") - before
