@@ -1,6 +1,6 @@
 """The verdict on every published figure, with evidence: writes `results/published/claims.csv`.
 
-Run: uv run python benchmarks/published_claims.py [--all] [--impossible] [--minutes M] [--seconds S]
+Run: uv run python benchmarks/published_claims.py [--all] [--impossible] [--protocol P] [--minutes M] [--seconds S]
 
 A row is checked if its verdict is missing or its figures, class counts or remarks gave another; `--all` checks all
 again, `--impossible` those that are impossible, at least as rounded (for new slips). Figures of five classes take some
@@ -12,6 +12,7 @@ import argparse
 import csv
 import time
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from merbench.analysis.claims import (
@@ -20,6 +21,7 @@ from merbench.analysis.claims import (
     check_claim,
     counts_of_parts,
     counts_of_variants,
+    fold_sizes,
     is_possible,
     read_figure,
 )
@@ -76,6 +78,18 @@ def listed(slips: list[Slip], word: str) -> str:
     return "; ".join(f"{slip.name} (rescues {slip.rescued} of {slip.trials})" for slip in slips if slip.word == word)
 
 
+@cache
+def variants(protocol: str, part: str) -> dict[str, dict[str, int]]:
+    """Return the class counts of other protocols on the databases of a part."""
+    return counts_of_variants(PROTOCOLS.get(protocol), part, map(PROTOCOLS.get, PROTOCOLS.names()))
+
+
+def elsewhere(claim: Claim, others: dict[str, dict[str, int]], seconds: float) -> str:
+    """Name the protocols with whose class counts a claim is possible."""
+    moved = {name: Claim(counts, claim.printed) for name, counts in others.items()}
+    return " ".join(name for name, other in moved.items() if is_possible(other, seconds))
+
+
 def answered(
     row: Row, claim: Claim | None, reason: str, protocol: ProtocolSpec, beside: list[Claim], seconds: float
 ) -> Row:
@@ -93,10 +107,10 @@ def answered(
     for name, value in (answer.nearest or {}).items():
         found[f"nearest_{name}"] = "" if value is None else f"{float(value):.6f}"
     if answer.refused:
-        others = counts_of_variants(protocol, row["part"], map(PROTOCOLS.get, PROTOCOLS.names()))
-        slips = try_slips(claim, counts_of_parts(protocol), answer.refused, variants=others, beside=beside)
-        moved = {name: Claim(counts, claim.printed) for name, counts in others.items()}
-        found["elsewhere"] = " ".join(name for name, other in moved.items() if is_possible(other, seconds))
+        others = variants(protocol.name, row["part"])
+        parts, folds = counts_of_parts(protocol), fold_sizes(protocol, row["part"])
+        slips = try_slips(claim, parts, answer.refused, variants=others, beside=beside, folds=folds)
+        found["elsewhere"] = elsewhere(claim, others, seconds)
         found |= {"fits": listed(slips, "fits"), "compatible": listed(slips, "compatible")}
     return found
 
@@ -137,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--impossible", action="store_true")
+    parser.add_argument("--protocol", help="only its rows")
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
@@ -144,7 +159,7 @@ def main() -> None:
     specs = {name: PROTOCOLS.get(name) for name in {row["protocol"] for row in figures}}
     counts = {name: counts_of_parts(spec) if spec.task == "classification" else {} for name, spec in specs.items()}
     asked = {tuple(row[name] for name in KEY): prepared(row, counts[row["protocol"]]) for row in figures}
-    end, rows, claims, done = time.monotonic() + 60 * options.minutes, [], {}, 0
+    end, rows, claims, done = time.monotonic() + 60 * options.minutes, [], {}, {}
     for row in figures:
         key = tuple(row[name] for name in KEY)
         claim, reason = asked[key]
@@ -154,15 +169,18 @@ def main() -> None:
         same &= all(old.get(name) == row[name] for name in FIGURES if not (claim and name not in claim.printed))
         refused = old.get("verdict") == "impossible" or old.get("reading") == "truncated"
         again = options.all or (options.impossible and refused)
-        if same and not again:
-            found = old
+        if (same and not again) or options.protocol not in (None, row["protocol"]):
+            found = old or None
+            if claim and options.impossible and old.get("verdict") == "impossible":
+                others = variants(row["protocol"], row["part"])
+                found = done[key] = old | {"elsewhere": elsewhere(claim, others, options.seconds)}
         elif time.monotonic() < end:
             start = time.monotonic()
             parts = [other for (name, part, *who), (other, _) in asked.items()
                      if [name, *who] == [key[0], *key[2:]] and part != "full" and row["part"] == "full"]  # fmt: skip
             beside = [part for part in parts if part] if all(parts) else []
             found = answered(row, claim, reason, specs[row["protocol"]], beside, options.seconds)
-            done += 1
+            done[key] = found
             if time.monotonic() - start > 1:
                 print(f"{time.monotonic() - start:.0f} s: {' '.join(key)} {found['verdict']}", flush=True)
         else:
@@ -170,9 +188,12 @@ def main() -> None:
         if claim and found:
             claims[key] = claim
         rows += [found] if found else []
+    claims_of.cache_clear()  # another run may have written since
+    now = claims_of() | done
+    rows = [now.get(tuple(row[name] for name in KEY), row) for row in rows]
     together(rows, claims)
     write(rows)
-    print(f"{done} checked, {len(figures) - len(rows)} left")
+    print(f"{len(done)} checked, {len(figures) - len(rows)} left")
 
 
 if __name__ == "__main__":

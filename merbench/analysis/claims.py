@@ -166,6 +166,15 @@ def counts_of_variants(spec: ProtocolSpec, part: str, others: Iterable[ProtocolS
     return found
 
 
+def fold_sizes(spec: ProtocolSpec, part: str) -> list[int]:
+    """Return the clips of each subject of a part, from the official list; none without a list or for other folds."""
+    official = spec.official()
+    if official is None or spec.folds != "leave-one-subject-out":
+        return []
+    scored = official[official["class"].notna() & ((official.dataset == part) | (part == "full"))]
+    return [int(many) for many in scored.groupby(["dataset", "subject"]).size()]
+
+
 def find_part(spec: ProtocolSpec, text: str) -> str:
     """Return the part that is meant by its name or its title."""
     names = {name.casefold(): name for name in spec.parts}

@@ -109,4 +109,6 @@ def _beside_others(row: Mapping[str, str]) -> list[str]:
         "The UARs of all clips and of the parts can not come from one set of predictions; those of parts that were "
         "trained separately need not."
     )
-    return [apart] * bool(row["apart"]) + [f"The same figures are printed for {row['same_as']}."] * bool(row["same_as"])
+    return [apart] * bool(row["apart"]) + [
+        f"The same figures are printed for {row['same_as']}, which can be chance."
+    ] * bool(row["same_as"])

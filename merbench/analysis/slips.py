@@ -8,7 +8,7 @@ figures and no explanation of them. Those that need all column sums are tried fo
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -65,15 +65,18 @@ def try_slips(
     trials: int = TRIALS,
     variants: Mapping[str, Mapping[str, int]] | None = None,
     beside: Sequence[Claim] = (),
+    folds: Sequence[int] = (),
 ) -> list[Slip]:
     """Try every slip that applies to a claim that is impossible in some readings, and read it in the same ways.
 
     `parts` are the class counts of the parts of its protocol, `variants` those of other protocols on the same databases
     with as many classes; `trials` how many false figures are drawn. `beside` are the claims of the method on each part,
-    for a claim on all clips.
+    for a claim on all clips; `folds` the clips of each fold, where they are known.
     """
     false = _false_figures(claim, readings, trials)
     slips = [*_slips(claim), *_other_clips(claim, parts or {}, variants or {}), *_of_parts(claim, beside)]
+    if "acc" in claim.printed and folds:
+        slips.append(("accuracy as a mean over folds", _mean_over_folds(folds)))
     return [_tried(name, fits, claim, false, readings) for name, fits in slips]
 
 
@@ -223,3 +226,32 @@ def _accuracy_of_others(claim: Claim, reading: str, deadline: Deadline) -> bool:
     near = (n for n in range(max(1, total - _CLIPS_OF_ACCURACY), total + _CLIPS_OF_ACCURACY + 1) if n != total)
     fits = any(acc.low * n <= round((acc.low + acc.high) / 2 * n) <= acc.high * n for n in near)
     return fits and (not spans or find_matrix(claim.sizes, spans, deadline) is not None)
+
+
+def _mean_over_folds(folds: Sequence[int]) -> Fits:
+    """Try an accuracy that is the mean of those of the folds; the others are pooled.
+
+    From about the same accuracy in every fold, the right clips of any two are changed: TimeoutError if that is not
+    enough to say.
+    """
+
+    def fits(claim: Claim, reading: str, deadline: Deadline) -> bool:
+        spans = claim.spans(reading)
+        acc = spans.pop("acc")
+        if spans and find_matrix(claim.sizes, spans, deadline) is None:
+            return False
+        ends, middle = Span(acc.low * len(folds), acc.high * len(folds)), (acc.low + acc.high) / 2
+        right = [min(round(middle * n), n) for n in folds]
+        start = sum((Fraction(k, n) for k, n in zip(right, folds, strict=True)), Fraction(0))
+        for one, two in combinations(range(len(folds)), 2):
+            deadline()
+            moves = np.add.outer(*(np.arange(-right[k], folds[k] - right[k] + 1) / folds[k] for k in (one, two)))
+            near = np.argwhere(np.abs(moves + float(start - middle * len(folds))) < float(ends.high - ends.low))
+            for a, b in (near - [right[one], right[two]]).tolist():
+                if ends.holds(start + Fraction(a, folds[one]) + Fraction(b, folds[two])):
+                    return True
+        if len(folds) > 2:
+            raise TimeoutError
+        return False
+
+    return fits

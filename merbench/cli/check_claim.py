@@ -67,14 +67,15 @@ def check_claim(
     for claim, spec in asked:
         answer = check(claim)
         found.append((answer, _slips(claim, spec, answer.refused, asked) if slips and answer.refused else []))
-    print_as(claims_report(found, _apart(asked)), format)
+    twice = _twice([claim for claim, _ in asked]) if table else []
+    print_as(claims_report(found, _apart(asked), twice), format)
     if any(answer.verdict == "impossible" for answer, _ in found):
         raise typer.Exit(1)
 
 
 def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]", asked: "_Asked") -> "list[Slip]":
     """Try the slips on a claim, with what its protocol and the claims beside it add."""
-    from merbench.analysis.claims import counts_of_parts, counts_of_variants
+    from merbench.analysis.claims import counts_of_parts, counts_of_variants, fold_sizes
     from merbench.analysis.slips import try_slips
     from merbench.engine.plan.catalogue import PROTOCOLS
 
@@ -83,7 +84,8 @@ def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]
     variants = counts_of_variants(spec, claim.part, map(PROTOCOLS.get, PROTOCOLS.names()))
     same = [other for other, _ in asked if (other.protocol, other.method) == (claim.protocol, claim.method)]
     beside = [other for other in same if other.part != "full"] if claim.part == "full" else []
-    return try_slips(claim, counts_of_parts(spec), readings, variants=variants, beside=beside)
+    folds = fold_sizes(spec, claim.part)
+    return try_slips(claim, counts_of_parts(spec), readings, variants=variants, beside=beside, folds=folds)
 
 
 def _shares(matrix: str, given: "_Given", percent: bool, format: str) -> bool:
@@ -172,6 +174,14 @@ def _apart(asked: "_Asked") -> list[str]:
         if full and claims and same_clips and one_set_of_predictions(full, list(claims.values())) is False:
             found.append(f"{method} under {protocol}")
     return found
+
+
+def _twice(claims: "Sequence[Claim]") -> list[str]:
+    """Name each two claims that print the same figures."""
+    from merbench.analysis.restrictions import printed_twice
+
+    found = printed_twice(claims)
+    return [f"{claims[one].label} and {claims[two].label}" for one in sorted(found) for two in found[one] if one < two]
 
 
 def _from_table(path: Path, given: "_Given", percent: bool) -> "_Asked":

@@ -18,6 +18,7 @@ from merbench.analysis.claims import (
     counts_of_parts,
     counts_of_variants,
     find_part,
+    fold_sizes,
     protocol_counts,
     read_counts,
     read_figure,
@@ -175,6 +176,18 @@ def test_slips_of_accuracy_equal_brute_force():
     spans = [weighted.spans(reading) for reading in READINGS]
     expected = any(s["uf1"].holds(of["weighted"]) and s["acc"].holds(of["acc"]) for s in spans for of in values)
     assert ("weighted F1 in place of UF1" in fitting(weighted)) is expected
+
+
+def test_accuracies_that_are_means_over_folds_equal_brute_force():
+    for folds, k in each(product(((3, 4), (2, 3, 4)), range(0, 101, 7))):
+        means = {sum(map(Fraction, right, folds)) / len(folds) for right in product(*(range(n + 1) for n in folds))}
+        claim = claim_of((5, 4), acc=f"{k / 100:.2f}")
+        expected = any(claim.spans(reading)["acc"].holds(mean) for reading in READINGS for mean in means)
+        found = {slip.name: slip.fits for slip in try_slips(claim, trials=0, folds=folds)}
+        answers = {True: {True, None}, False: {None}} if len(folds) > 2 else {True: {True}, False: {False}}
+        assert found["accuracy as a mean over folds"] in answers[expected]
+    assert len(fold_sizes(PROTOCOLS.get("megc2019"), "samm")) == 28
+    assert fold_sizes(PROTOCOLS.get("casme2-5"), "full") == []
 
 
 def test_figures_of_all_clips_that_are_means_of_the_parts_are_found():

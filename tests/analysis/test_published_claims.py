@@ -2,11 +2,13 @@
 
 import random
 import time
+from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cases import each
+from support.cases import each, says
 
 from merbench.analysis.claims import FIGURES, READINGS, Claim, counts_of_parts, read_figure
 from merbench.analysis.matrices import deadline_in, find_matrix
@@ -23,7 +25,7 @@ def claim_of(row):
 
 
 def test_every_published_figure_has_a_verdict_on_what_is_printed():
-    assert set(KEYS) <= set(printed())
+    assert set(KEYS) == set(printed())
     for key in each(KEYS):
         row, figures = claims()[key], printed()[key]
         derived = "uar-derived" in figures["remarks"].split()
@@ -87,6 +89,19 @@ def test_some_impossible_claims_are_impossible_again():
 def test_impossible_claims_are_impossible_again():
     keys = random.Random(1).sample(REFUSED, len(REFUSED))
     print(f"{searched_again(keys, 170)} of {len(keys)} in three minutes")
+
+
+def test_the_page_has_the_numbers_of_the_verdicts():
+    page = (Path(__file__).parents[2] / "docs/reading-a-result.md").read_text(encoding="utf-8")
+    many = Counter(row["verdict"] for row in claims().values())
+    says(page, *(f"| {word} | {number} |" for word, number in many.items()))
+    impossible = [row for row in claims().values() if row["verdict"] == "impossible"]
+    alone = sum(row["alone"] == "acc" for row in impossible)
+    says(
+        page, f"ships {len(KEYS)} published figures under {len({key[0] for key in KEYS})} protocols", f"{alone} of them"
+    )
+    elsewhere = [row for row in impossible if row["elsewhere"] == "casme2-5-246"]
+    assert len(elsewhere) == 12
 
 
 def test_the_words_of_a_verdict_are_those_of_a_referee():

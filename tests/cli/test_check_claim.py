@@ -36,6 +36,15 @@ def test_a_table_of_claims_is_checked_row_by_row(merbench, tmp_path):
     )
 
 
+def test_rows_that_print_the_same_figures_are_named(merbench, tmp_path):
+    rows = ["method,part,uf1,uar,acc", "A,samm,.748,.728,", "B,casme2,.7280,,.7475", "C,full,.748,.900,"]
+    (tmp_path / "claims.csv").write_text("\n".join(rows), encoding="utf-8")
+    said = merbench("check-claim", "--protocol", "megc2019", "--table", "claims.csv", "--no-slips").out
+    assert [line for line in said.splitlines() if "same figures" in line] == [
+        "A samm and B casme2 print the same figures, which can be chance"
+    ]
+
+
 def test_a_matrix_of_shares_says_which_clips_fit(merbench, done):
     rows = "71.43,14.29,14.29/11.8,70.6,17.6/20.9,16.3,62.8"
     found = json.loads(done("check-claim", *SMIC, "--matrix", rows, "--format", "json"))

@@ -14,10 +14,13 @@ from merbench.report.table import Cell, Column, Report, Section, Table, name_col
 _IMPOSSIBLE = "impossible as one pooled confusion matrix of these counts"
 
 
-def claims_report(found: Sequence[tuple[Answer, Sequence[Slip]]], apart: Sequence[str] = ()) -> Report:
+def claims_report(
+    found: Sequence[tuple[Answer, Sequence[Slip]]], apart: Sequence[str] = (), twice: Sequence[str] = ()
+) -> Report:
     """Build the answer to one claim, in detail, or a table of several.
 
-    `apart` names the methods whose parts are not restrictions of the predictions behind their figures of all clips.
+    `apart` names the methods whose parts are not restrictions of the predictions behind their figures of all clips,
+    `twice` each two claims that print the same figures.
     """
     data = [record_of(answer) | {"slips": [_plain(slip) for slip in slips]} for answer, slips in found]
     tables = _detailed(*found[0]) if len(found) == 1 else [_overview(found)]
@@ -25,6 +28,7 @@ def claims_report(found: Sequence[tuple[Answer, Sequence[Slip]]], apart: Sequenc
         "the UAR of all clips and of the parts can not come from one set of predictions (separately trained need not)"
     )
     notes = [Note("warning", f"{name}: {text}") for name in apart]
+    notes += [Note("note", f"{pair} print the same figures, which can be chance") for pair in twice]
     return Report(tables, notes, data=data, records=[_flat(record) for record in data])
 
 
@@ -150,7 +154,7 @@ def _slip_table(slips: Sequence[Slip]) -> Table:
         "Rescued: random false figures near by that the slip would also explain. Above 5 % it is compatible with the "
         "figures, and not an explanation.",
         f"{len(slips)} were tried: the more there are, the likelier that one fits by chance.",
-        "Means over folds were not tried: they do not follow from class counts.",
+        "Means over folds of UF1 and UAR were not tried: they do not follow from class counts.",
     ]
     columns = [name_column("Slip"), Column("", align="left"), Column("Rescued")]
     return Table("Other computations", columns, [Section(lines)], legend)
