@@ -169,7 +169,7 @@ def counts_of_variants(spec: ProtocolSpec, part: str, others: Iterable[ProtocolS
 def fold_sizes(spec: ProtocolSpec, part: str) -> list[int]:
     """Return the clips of each subject of a part, from the official list; none without a list or for other folds."""
     official = spec.official()
-    if official is None or spec.folds != "leave-one-subject-out":
+    if official is None or spec.folds.rule != "leave-one-subject-out":
         return []
     scored = official[official["class"].notna() & ((official.dataset == part) | (part == "full"))]
     return [int(many) for many in scored.groupby(["dataset", "subject"]).size()]
