@@ -75,6 +75,7 @@ def _possible(row: Mapping[str, str]) -> list[str]:
     if row["power"]:
         said.append(f"Of {row['neighbours']} neighbouring figures, {100 * float(row['power']):.0f} % are possible too.")
     said += [f"Computations that fit them as rounded: {row['fits']}."] * bool(row["fits"])
+    said += [f"Compatible with them as rounded, and no explanation: {row['compatible']}."] * bool(row["compatible"])
     return [*said, "This does not confirm the figures."]
 
 
