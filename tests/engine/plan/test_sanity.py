@@ -68,7 +68,8 @@ def test_action_units_have_the_rows_that_apply(prepared, tmp_path, miniature, qu
         "always-shown default labels shuffled 0",
     ]  # fmt: skip
     assert [str(note) for note in notes] == [
-        f"sanity row {name} is not available: method {name} is for classification, protocol units is for au-detection"
+        f"sanity row {name} is not available: method {name} is for classification, protocol units is for au-detection: "
+        "merbench methods names the tasks of each"
         for name in ("duration-only", "onset-frame-only")
     ]
     for plan in sanity:
