@@ -95,8 +95,7 @@ def _shares(matrix: str, given: "_Given", percent: bool, format: str) -> bool:
     from merbench.contracts.errors import MerbenchError
     from merbench.report.views.claim import shares_report
 
-    path = Path(matrix)
-    rows = read_shares(path.read_text(encoding="utf-8-sig") if "/" not in matrix and path.is_file() else matrix)
+    rows = read_shares(matrix if "," in matrix else _content(Path(matrix)))  # a file's name has no comma
     known = _counts(given)[0] if given["protocol"] or given["counts"] else None
     if known is not None and len(known) != len(rows):
         raise MerbenchError(f"--matrix has {len(rows)} classes, expected {len(known)}: {', '.join(known)}")
@@ -112,6 +111,15 @@ def _shares(matrix: str, given: "_Given", percent: bool, format: str) -> bool:
         low - 0.5 * 10**-digits <= float(value) <= high + 0.5 * 10**-digits
         for (value, digits), (low, high) in ((printed[name], figures[name]) for name in printed if figures)
     )
+
+
+def _content(path: Path) -> str:
+    from merbench.contracts.errors import DataError
+
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _claim(given: "_Given", percent: bool, method: str = "") -> "tuple[Claim, ProtocolSpec | None]":
@@ -187,16 +195,16 @@ def _twice(claims: "Sequence[Claim]") -> list[str]:
 def _from_table(path: Path, given: "_Given", percent: bool) -> "_Asked":
     """Read a claim from every row that has a figure; what a row lacks is as the options say."""
     import csv
+    import io
 
     from merbench.contracts.errors import DataError, MerbenchError
 
     if any(given[name] is not None for name in ("uf1", "uar", "acc")):
         raise MerbenchError("--table has the figures: give no --uf1, --uar or --acc with it")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, restkey=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+        rows = list(csv.DictReader(io.StringIO(_content(path), newline=""), restkey=""))
+    except csv.Error as error:
+        raise DataError(f"{path} can't be read: {error}") from error
     if not rows or not {"uf1", "uar", "acc"} & set(rows[0]):
         raise DataError(f"{path}: expected a CSV with the columns method, {', '.join(_COLUMNS)}, or some of them")
     if len(rows) > _MOST_ROWS:

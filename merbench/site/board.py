@@ -94,7 +94,7 @@ def facts(content: SiteContent, row: Row) -> dict[str, Any]:
     reasons = row.unranked
     return {
         "row": row, "label": row.label, "slug": slug(row), "method": file.method, "known": known is not None,
-        "title": _told(known.card.title, file.method) if known else "",
+        "title": _further(known.card.title, file.method) if known else "",
         "family": content.family(row), "year": content.year(row),
         "inputs": content.inputs(row), "selection": "unknown" if file.imported else file.key.selection,
         "disclosures": file.disclosures, "remarks": row.remarks, "sanity": row.sanity,
@@ -109,7 +109,7 @@ def facts(content: SiteContent, row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told(title: str, method: str) -> str:
+def _further(title: str, method: str) -> str:
     """Return a card's title where it says more than the method's name."""
     plain = "".join(char for char in title.lower() if char.isalnum())
     return "" if plain == method.replace("-", "") else title

@@ -9,6 +9,7 @@ import pandas as pd
 from merbench.contracts.clips import IDENTITY
 from merbench.records.read import RecordedRun
 from merbench.scoring.metrics import unweighted_f1
+from merbench.scoring.table import pooled_confusion
 
 #: Committed scores have six decimals.
 SIX_DECIMALS = 5.1e-7
@@ -66,10 +67,7 @@ def decided(table: pd.DataFrame, ending: str = "") -> npt.NDArray[np.object_]:
 
 def uf1_of(table: pd.DataFrame, run: RecordedRun) -> float:
     """Return UF1 of all predictions of a classification, over the classes that have clips."""
-    index = {name: place for place, name in enumerate(run.file.outputs)}
-    truth, predicted = table.truth.map(index).to_numpy(), table.predicted.map(index).to_numpy()
-    cells = np.bincount(truth * len(index) + predicted, minlength=len(index) ** 2)
-    return float(unweighted_f1(cells.reshape(len(index), len(index))))
+    return float(unweighted_f1(pooled_confusion(table, run.file.outputs)))
 
 
 def spread_of(runs: list[RecordedRun]) -> float:

@@ -156,7 +156,7 @@ def _check_arrays(content: bytes) -> None:
                     raise MerbenchError(f"epochs.npz: {each.filename} has shape {shape} of {dtype}")
     except MerbenchError:
         raise
-    except Exception as error:
+    except Exception as error:  # a forged archive makes zipfile and NumPy raise nearly anything
         raise MerbenchError(f"epochs.npz is not a readable file of arrays: {type(error).__name__}") from error
 
 

@@ -17,13 +17,13 @@ from merbench.engine import environment
 from merbench.engine.execute.apart import run_fold_apart, target_of
 from merbench.engine.execute.sandbox import isolation
 from merbench.engine.fold.folds import run_fold
-from merbench.engine.plan.catalogue import METHODS, Configured, protocol
-from merbench.engine.plan.data import choose_data
-from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
+from merbench.engine.plan.catalogue import METHODS
+from merbench.engine.plan.runs import PreparedProtocol, RunPlan
 from merbench.records.files import now, write_whole
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
 from merbench.submissions.agreement import SIX_DECIMALS, agreement, spread_of
+from merbench.submissions.replan import differing, planned_anew, prepared_protocol
 
 #: The columns of ``results/reproduced.csv``, a line a run.
 COLUMNS = (
@@ -108,16 +108,11 @@ def _planned(run: RecordedRun, prepared: dict[Any, PreparedProtocol]) -> RunPlan
     """Plan a committed run anew; MerbenchError says what differs if its key is another one now."""
     file = run.file
     if (file.protocol, file.data) not in prepared:
-        spec = protocol(file.protocol)
-        prepared[file.protocol, file.data] = PreparedProtocol.of(spec, choose_data(file.data, [spec]))
+        prepared[file.protocol, file.data] = prepared_protocol(file)
     method = METHODS.get(file.method)
     config = validated(method.config_class, file.key.config, f"settings of {file.method}")
-    request = Request(
-        (Configured(method, file.config_name, config, {}, True),), (file.key.seed,), selection=file.key.selection
-    )
-    (plan,) = plan_runs(request, [prepared[file.protocol, file.data]])
-    one, two = plan.file.key, file.key
-    if differ := [name for name in type(one).model_fields if getattr(one, name) != getattr(two, name)]:
+    plan = planned_anew(file, method, config, prepared[file.protocol, file.data])
+    if differ := differing(plan, file):
         raise MerbenchError(f"its key differs now in {listed(differ)}")
     return plan
 

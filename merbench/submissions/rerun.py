@@ -27,15 +27,15 @@ from merbench.engine.execute.sandbox import isolation, run_apart
 from merbench.engine.fold.answers import BATCH_TOLERANCE
 from merbench.engine.fold.handed import read_answer
 from merbench.engine.fold.opening import FoldTask
-from merbench.engine.plan.catalogue import METHODS, Configured, RegisteredMethod, method_card, method_folder, protocol
+from merbench.engine.plan.catalogue import METHODS, RegisteredMethod, method_card, method_folder
 from merbench.engine.plan.code import code_digest
-from merbench.engine.plan.data import choose_data
-from merbench.engine.plan.runs import PreparedProtocol, Request, RunPlan, plan_runs
+from merbench.engine.plan.runs import PreparedProtocol, RunPlan
 from merbench.records.outcome import FoldOutcome
 from merbench.records.read import RecordedRun
 from merbench.submissions.agreement import SPREAD, agreement, decided, spread_of
 from merbench.submissions.bounds import CODE
 from merbench.submissions.checks import Looked, Submitted
+from merbench.submissions.replan import differing, planned_anew, prepared_protocol
 
 #: Shuffled labels and moved inputs are judged on so many clips, if all drawn folds together have them.
 CLIPS = 60
@@ -109,11 +109,7 @@ def planned_apart(submitted: Submitted, prepared: PreparedProtocol) -> tuple[Run
         raise MerbenchError(f"the method declares what can't be read: {error}") from error
     placeholder = _placeholder(config_class, inputs, auxiliary)
     method = RegisteredMethod(code.card, placeholder, config_class, code.folder, "a submission", code.package)
-    request = Request(
-        (Configured(method, file.config_name, config, {}, True),), (file.key.seed,), selection=file.key.selection
-    )
-    (plan,) = plan_runs(request, [prepared])
-    return plan, code
+    return planned_anew(file, method, config, prepared), code
 
 
 def _specs(content: Mapping[str, Any]) -> dict[str, InputSpec]:
@@ -147,7 +143,7 @@ def _placeholder(config: type[MethodConfig], inputs: Mapping[str, Any], auxiliar
 def compared_key(plan: RunPlan, run: RecordedRun) -> Iterator[Looked]:
     """Compare the key made anew with the claimed one, and what is on the card but in no key."""
     one, two = plan.file, run.file
-    differ = [name for name in type(one.key).model_fields if getattr(one.key, name) != getattr(two.key, name)]
+    differ = differing(plan, two)
     said = ("disclosures", "not_ranked", "sanity", "deterministic", "remark", "outputs", "warnings", "folds")
     differ += [name for name in said if getattr(one, name) != getattr(two, name)]
     if differ:
@@ -298,15 +294,12 @@ def _table(outcome: FoldOutcome) -> pd.DataFrame:
 
 def run_again(submitted: Submitted, count: int | None) -> tuple[list[Looked], _Rerun | None]:
     """Run `count` drawn folds of a submitted run again, all if None; returns what was found."""
-    lines: list[Looked] = []
-    file = submitted.run.file
-    spec = protocol(file.protocol)
-    prepared = PreparedProtocol.of(spec, choose_data(file.data, [spec]))  # what is lacking here is not the row's fault
+    prepared = prepared_protocol(submitted.run.file)  # what is lacking here is not the row's fault
     try:
         plan, code = planned_apart(submitted, prepared)
     except MerbenchError as error:
         return [Looked("failed", "key made anew", str(error))], None
-    lines += compared_key(plan, submitted.run)
+    lines = list(compared_key(plan, submitted.run))
     if any(line.result == "failed" for line in lines):
         return lines, None
     folds = list(plan.file.folds)

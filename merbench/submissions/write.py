@@ -34,9 +34,9 @@ def row_of(run: RecordedRun, recorded: Runs) -> list[RecordedRun]:
     All seeds that were recorded are submitted, and they count from 0: the best of many is not a row.
     """
     completed(run)
-    row = sorted(recorded.where(group=run.group, data=run.file.data), key=lambda each: each.file.key.seed)
     if run.file.deterministic:
         return [run]
+    row = sorted(recorded.where(group=run.group, data=run.file.data), key=lambda each: each.file.key.seed)
     for each in row:
         completed(each)
     seeds = {each.file.key.seed for each in row}

@@ -45,7 +45,7 @@ def test_rows_that_print_the_same_figures_are_named(merbench, tmp_path):
     ]
 
 
-def test_a_matrix_of_shares_says_which_clips_fit(merbench, done):
+def test_a_matrix_of_shares_says_which_clips_fit(merbench, done, tmp_path):
     rows = "71.43,14.29,14.29/11.8,70.6,17.6/20.9,16.3,62.8"
     found = json.loads(done("check-claim", *SMIC, "--matrix", rows, "--format", "json"))
     assert [(row["class"], row["clips"], row["fits"]) for row in found] == [
@@ -56,6 +56,10 @@ def test_a_matrix_of_shares_says_which_clips_fit(merbench, done):
     assert (said.code, "UAR .6900 is outside of that" in said.out) == (1, True)
     assert merbench("check-claim", "--counts", "70,51,44", "--matrix", rows).code == 1
     says(done("check-claim", "--matrix", "50,50/25,75"), "class 2")
+    (tmp_path / "rows.txt").write_text("50,50\n25,75\n", encoding="utf-8")
+    says(done("check-claim", "--matrix", tmp_path / "rows.txt"), "class 2")
+    said = merbench("check-claim", "--matrix", "no.txt")
+    assert (said.code, said.err) == (2, "error: no.txt can't be read: No such file or directory\n")
 
 
 def test_wrong_claims_are_refused(refused, all_refused, tmp_path):

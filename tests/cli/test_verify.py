@@ -49,11 +49,11 @@ def test_no_hostile_submission_is_consistent(board, tmp_path, monkeypatch):
     assert len(HOSTILE) >= 60
     through, otherwise, slow = [], [], []
     for name, folder, check in hostile(good, tmp_path / "hostile"):
-        began = time.perf_counter()
+        began = time.process_time()
         with taken([folder], Runs()) as (verdict,):
             failed = [line for line in verdict.lines if line.result == "failed"]
             verdict.verification("me")
-        slow += [name] * (time.perf_counter() - began > 2)
+        slow += [name] * (time.process_time() - began > 2)
         through += [name] * (verdict.state != "failed")
         otherwise += [f"{name}: {failed}"] * (bool(failed) and check not in {line.check for line in failed})
         assert all(line.evidence.isprintable() for line in failed), name

@@ -46,15 +46,15 @@ def run_fold_apart(
 
 
 def target_of(method: type) -> tuple[str, list[Path]]:
-    """Name the class of an imported method, and the folder of the package that holds it."""
-    module = sys.modules[method.__module__]
-    top = sys.modules.get(method.__module__.partition(".")[0])
+    """Name the class of an imported method, and the folder of the package that holds it, unless that is merbench."""
+    module, package = sys.modules[method.__module__], method.__module__.partition(".")[0]
+    if package == "merbench":
+        return f"{method.__module__}:{method.__qualname__}", []
+    top = sys.modules.get(package)
     places = [Path(place) for place in getattr(top, "__path__", [])]
     if not places and module.__file__:
         places = [Path(module.__file__).parent]
-    return f"{method.__module__}:{method.__qualname__}", places if method.__module__.partition(".")[
-        0
-    ] != "merbench" else []
+    return f"{method.__module__}:{method.__qualname__}", places
 
 
 class IsolatedExecutor(Executor):

@@ -5,6 +5,7 @@ predictions of a fold. It holds no label, name or path of a test clip, and no ta
 """
 
 import importlib
+import json
 import os
 import pickle
 import sys
@@ -14,10 +15,8 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
-from merbench.contracts.errors import MerbenchError, readable
+from merbench.contracts.errors import readable
 from merbench.contracts.methods import declared_auxiliary, declared_inputs
-from merbench.engine import environment
-from merbench.engine.execute.sandbox import plain_json
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.fold.handed import written
 
@@ -35,7 +34,7 @@ def main() -> None:
         lines = readable(lambda raised: "".join(traceback.format_exception(raised)), error)
         message = readable(str, error)
         found = {"failure": {"type": type(error).__name__, "message": message, "traceback": lines}}
-    answers.write(plain_json(found))
+    answers.write(json.dumps(found, default=str).encode())
     answers.flush()
     os._exit(0)  # threads of a method do not keep the process
 
@@ -65,7 +64,7 @@ def _found(target: str, path: str | None) -> Any:
 def _described(
     target: str, path: str | None, card: Any, task: str, named: dict[str, Any], config: dict[str, Any]
 ) -> dict[str, Any]:
-    """Say what a method declares under a configuration: settings, inputs, auxiliary data; and whether it uses torch."""
+    """Say what a method declares under a configuration: settings, inputs, auxiliary data."""
     before = _state_of_merbench()
     cls = _found(target, path)
     resolved, usual = cls.Config.model_validate(config), cls.Config.model_validate(named)
@@ -75,7 +74,6 @@ def _described(
         "named": usual.model_dump(mode="json"),
         "inputs": _specs(declared_inputs(cls, card.inputs, resolved, task)),  # type: ignore[arg-type]
         "auxiliary": {name: None if own is None else _specs(own) for name, own in auxiliary.items()},
-        "torch": environment.uses_torch(cls),
         "changed": _changed(before),
     }
 
@@ -122,7 +120,4 @@ def _changed(before: dict[str, int]) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except MerbenchError as error:
-        sys.exit(str(error))
+    main()

@@ -4,7 +4,6 @@ Without bubblewrap, or where it may not make namespaces, the process is a fresh 
 limits, but files and network are in its reach: `isolation` says which and why.
 """
 
-import json
 import os
 import pickle
 import shutil
@@ -195,8 +194,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, 9)
     except (OSError, AttributeError):
         process.kill()
-
-
-def plain_json(value: Any) -> bytes:
-    """Write an answer."""
-    return json.dumps(value, default=str).encode()
