@@ -18,10 +18,14 @@ from merbench.records.published import KEY, claims, printed, published
 #: What the words of a verdict mean.
 VERDICTS = {
     "possible": "some confusion matrix with the protocol's class counts gives the figures, which does not confirm them",
-    "impossible": "none does, so figures, class counts or computation differ from what is stated",
+    "impossible": "none does, so the figures, the class counts or the computation are others; that the clips are the "
+    "protocol's is an assumption where the source does not state them",
     "undecided": "the search ended without an answer",
     "not checked": "class counts or computation are not those of one pooled confusion matrix, or are not known",
 }
+#: The remark on a source that does not state its clips, and what the evidence then adds.
+_NOT_STATED = "clips-not-stated"
+_ASSUMED = "The source does not state its clips: that they are the protocol's is assumed."
 
 
 def published_rows(protocol: str, task: str = "classification") -> list[dict[str, Any]]:
@@ -36,6 +40,7 @@ def published_rows(protocol: str, task: str = "classification") -> list[dict[str
     for figure in figures[figures.protocol == protocol].to_dict("records"):
         key = tuple(str(figure[name]) for name in KEY)
         short, whole = verdict(key)
+        assumed = _NOT_STATED in figure["remarks"].split() and short != "not checked"
         found.append(ordered({
             "method": figure["method"], "protocol": protocol, "task": task, "synthetic": False,
             "part": figure["part"], "origin": "published", "status": "complete", "run_ids": [], "sanity": False,
@@ -43,7 +48,7 @@ def published_rows(protocol: str, task: str = "classification") -> list[dict[str
             "year": None if pd.isna(figure["year"]) else int(figure["year"]), "kind": figure["kind"],
             "source": figure["source"], "remarks": {code: remarks[code] for code in figure["remarks"].split()},
             **{f"{name}_printed": _short(printed()[key][name]) for name in FIGURES},
-            "verdict": short, "evidence": whole,
+            "verdict": short, "evidence": f"{whole} {_ASSUMED}" if assumed else whole,
         }))  # fmt: skip
     return found
 

@@ -115,8 +115,13 @@ def _further(title: str, method: str) -> str:
     return "" if plain == method.replace("-", "") else title
 
 
-def tests(group: Group) -> dict[str, Any]:
-    """Lay out how the ranked rows of a group stand to each other: picture, ranks, matrix and hard clips."""
+def tests(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
+    """Lay out how the ranked rows of each group stand to each other, by the group's anchor."""
+    return {group.anchor: _tests(group) for group in groups if group.standing is not None}
+
+
+def _tests(group: Group) -> dict[str, Any]:
+    """Lay out picture, ranks, matrix and hard clips."""
     standing = group.standing
     assert standing is not None
     rows = standing.rows
@@ -138,7 +143,8 @@ def tests(group: Group) -> dict[str, Any]:
     if standing.p is not None:
         matrix = [[_cell(standing, one, two) for two in range(len(rows))] for one in range(len(rows))]
     hard = standing.hard_clips
-    return {"picture": intervals(lines, scale, text), "places": places, "matrix": matrix, "rows": len(rows),
+    picture = intervals(lines, scale, text)
+    return {"title": group.title, "picture": picture, "places": places, "matrix": matrix, "rows": len(rows),
             "hard": hard[hard.wrong == len(rows)].to_dict("records"), "clips": len(hard)}  # fmt: skip
 
 
@@ -162,16 +168,18 @@ def published(content: SiteContent, protocol: str) -> dict[str, Any] | None:
         return None
     spec = content.protocols.get(protocol)
     parts = list(dict.fromkeys(figure["part"] for figure in figures))
+    remarks = list(dict.fromkeys(text for figure in figures for text in figure["remarks"].values()))
     titles = {part: spec.parts.get(part, part) if spec else part for part in parts}
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
     for figure in figures:
         key = (figure["method"], figure["kind"], figure["year"], figure["source"])
         line = lines.setdefault(key, {"method": key[0], "kind": key[1], "year": key[2], "source": key[3],
-                                      "figures": {}, "remarks": {}, "verdicts": {}})  # fmt: skip
+                                      "figures": {}, "notes": [], "verdicts": {}})  # fmt: skip
         line["figures"][figure["part"]] = {name: figure[f"{name}_printed"] or NONE for name in ("uf1", "uar", "acc")}
-        line["remarks"] |= figure["remarks"]
+        numbers = [remarks.index(text) + 1 for text in figure["remarks"].values()]
+        line["notes"] += [number for number in numbers if number not in line["notes"]]
         line["verdicts"].setdefault(figure["verdict"].partition(" ")[0], []).append(titles[figure["part"]])
-    return {"parts": titles, "lines": list(lines.values())}
+    return {"parts": titles, "lines": list(lines.values()), "remarks": remarks}
 
 
 def pairs_name(protocol: str, group: Group) -> str:

@@ -40,14 +40,20 @@ def index(content: SiteContent) -> Context:
     return {"boards": found, "synthetic": any(row.runs[0].file.synthetic for row in content.rows)}
 
 
-def board(content: SiteContent, name: str, groups: Sequence[boards.Group]) -> Context:
+def board(content: SiteContent, name: str, groups: Sequence[boards.Group], tests: Context) -> Context:
     """Show a board."""
     spec = content.protocols.get(name)
     return {
         "name": name, "spec": spec, "groups": groups, "published": boards.published(content, name),
-        "tests": {group.anchor: boards.tests(group) for group in groups if group.standing is not None},
+        "tests": tests,
         "warnings": spec.warnings if spec else [], "about": [note for note in content.notes if name in note],
     }  # fmt: skip
+
+
+def pairs(content: SiteContent, name: str, tests: Context) -> Context:
+    """Show the paired tests of a board's rows, and the clips that all of them get wrong."""
+    spec = content.protocols.get(name)
+    return {"name": name, "title": spec.title if spec else name, "tests": tests}
 
 
 def row(content: SiteContent, name: str, group: boards.Group, line: Mapping[str, Any]) -> Context:
@@ -62,7 +68,7 @@ def row(content: SiteContent, name: str, group: boards.Group, line: Mapping[str,
         "cost": row_page.cost_lines(content, found), "paper": known.card.paper if known else None,
         "standing": row_page.standing_of(group, found) if classification else None,
         "tables": row_page.row_tables(found) if classification else [],
-        "others": row_page.against_others(group, found), "hard": row_page.hard_clips(group, found),
+        "anchor": group.anchor, "hard": row_page.hard_clips(group, found),
         "pairs": boards.pairs_name(name, group) if group.standing and found in group.standing.rows else "",
         "command": content.command(found), "latex": row_page.latex_line(found) if classification else "",
         "course": row_page.course(audit) if audit else None, "rules": _lifts(audit) if audit else [],

@@ -152,24 +152,8 @@ def course(audit: Audit) -> tuple[Markup, str]:
     return curves(drawn, text, "epochs of training"), text
 
 
-def against_others(group: Group, row: Row) -> list[dict[str, Any]]:
-    """Return the difference in UF1 between a row and every other ranked row of its group, best row first."""
-    standing = group.standing
-    if standing is None or row not in standing.rows:
-        return []
-    one = standing.rows.index(row)
-    found = []
-    for two, other in enumerate(standing.rows):
-        if two != one:
-            value, interval = standing.difference(one, two)
-            p = NONE if standing.p is None else p_text(float(standing.p[one, two]))
-            found.append({"label": other.label, "slug": slug(other), "gap": signed(value), "p": p,
-                          "ends": signed_interval(interval), "separated": standing.separated(one, two)})  # fmt: skip
-    return found
-
-
 def hard_clips(group: Group, row: Row) -> dict[str, Any] | None:
-    """Return the clips that all ranked rows get wrong, and those that only this one gets right; None with one row."""
+    """Return how many clips all ranked rows get wrong, and those that only this one gets right; None with one row."""
     standing = group.standing
     if standing is None:
         return None
@@ -181,7 +165,7 @@ def hard_clips(group: Group, row: Row) -> dict[str, Any] | None:
     ranked = row in standing.rows
     most = len(standing.rows) - ranked
     alone = known[mine & (known.wrong >= most)]
-    return {"rows": len(standing.rows), "ranked": ranked, "wrong": _named(known[known.wrong == len(standing.rows)]),
+    return {"rows": len(standing.rows), "ranked": ranked, "wrong": int((known.wrong == len(standing.rows)).sum()),
             "alone": _named(alone), "clips": len(known)}  # fmt: skip
 
 
@@ -194,26 +178,39 @@ def pairs_file(group: Group) -> str:
     standing = group.standing
     assert standing is not None
     rows, tables = standing.rows, list(map(facts_of, standing.rows))
+    names = _Names(standing.classes)
     pairs = {}
     for one in range(len(rows)):
         for two in range(one + 1, len(rows)):
-            pairs[f"{one}-{two}"] = _pair(standing.pair(one, two), None if standing.p is None else standing.p[one, two])
+            p = NONE if standing.p is None else p_text(float(standing.p[one, two]))
+            pairs[f"{one}-{two}"] = [p, int(standing.separated(one, two)), *_pair(standing.pair(one, two), names)]
     data = {
-        "rows": [[slug(row), row.label] for row in rows], "facts": [list(facts.items()) for facts in tables],
-        "parts": list(standing.parts.values()), "classes": standing.classes, "pairs": pairs,
+        "rows": [[slug(row), row.label] for row in rows], "facts": list(tables[0]),
+        "values": [[*map(names.of, table.values())] for table in tables], "parts": list(standing.parts.values()),
+        "classes": standing.classes, "pairs": pairs, "names": list(names.known),
     }  # fmt: skip
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return f"window.merbenchPairs={text};\n"
 
 
-def _pair(found: Any, p: float | None) -> list[Any]:
+class _Names:
+    """Texts that many pairs have in common, each written once and elsewhere by its number."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known = {text: number for number, text in enumerate(known)}
+
+    def of(self, text: str) -> int:
+        return self.known.setdefault(text, len(self.known))
+
+
+def _pair(found: Any, names: _Names) -> list[Any]:
     moved, people = found.moved, found.people[found.people.change.abs() > 1e-9]
     parts = [[signed(value), signed_interval(interval)] for value, interval in found.uf1.values()]
-    clips = [[f"{each.dataset}/{each.subject}/{each.clip}", each.truth, each.said, each.other_said]
+    clips = [[*map(names.of, (f"{each.dataset}/{each.subject}/{each.clip}", each.truth, each.said, each.other_said))]
              for each in moved.head(_MOST).itertuples()]  # fmt: skip
-    most = [[f"{each.dataset}/{each.subject}", signed_count(each.change), each.clips]
+    most = [[names.of(f"{each.dataset}/{each.subject}"), signed_count(each.change), each.clips]
             for each in people.head(_MOST).itertuples()]  # fmt: skip
-    return [parts, "" if p is None else p_text(float(p)), [signed(value) for value in found.recall],
+    return [parts, [signed(value) for value in found.recall],
             int((moved.change > 0).sum()), int((moved.change < 0).sum()), clips,
             int((people.change > 0).sum()), int((people.change < 0).sum()), most]  # fmt: skip
 

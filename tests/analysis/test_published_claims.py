@@ -113,3 +113,7 @@ def test_the_words_of_a_verdict_are_those_of_a_referee():
     assert [word for word in ("error", "wrong", "fraud", "mistake", "fake", "false claim") if word in said] == []
     possible = [row["evidence"] for row in rows.values() if row["verdict"].startswith("possible")]
     assert all("does not confirm the figures" in text for text in possible)
+    not_stated = [row for row in published_rows("casme2-5") if "clips-not-stated" in row["remarks"]]
+    said = [row["evidence"] for row in not_stated if row["verdict"] != "not checked"]
+    assert said
+    assert all(text.endswith("that they are the protocol's is assumed.") for text in said)

@@ -9,8 +9,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from support.cases import each
 
+from merbench.contracts.cards import Card
 from merbench.site.build import write_site
-from merbench.site.content import SiteContent
+from merbench.site.content import MethodFacts, SiteContent
 
 pytestmark = pytest.mark.slow
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -37,7 +38,14 @@ def browser():
 def folder(record, answers, right, wrong, tmp_path):
     """Write a site of four rows, three of them ranked, and two published figures."""
     for method, given, seed in (("good", right, 0), ("good", answers, 1), ("bad", wrong, 0), ("toy", answers, 0)):
-        record(given, method=method, seed=seed, epochs={clip: [said[0], said[1]] for clip, said in given.items()})
+        selection = "inner" if method == "toy" else "last"
+        record(
+            given,
+            method=method,
+            seed=seed,
+            selection=selection,
+            epochs={clip: [said[0], said[1]] for clip, said in given.items()},
+        )
     record(answers, method="holes", folds=["alpha/s1"])
     figure = {"kind": "reported", "year": 2020, "part": "full", "uf1": 0.5, "uar": 0.6, "acc": None, "source": "paper",
               "uf1_printed": ".50", "uar_printed": ".60", "acc_printed": "", "evidence": "None."}  # fmt: skip
@@ -46,11 +54,22 @@ def folder(record, answers, right, wrong, tmp_path):
         figure | {"method": "Other", "uf1": 0.4, "uf1_printed": ".4", "remarks": {}, "verdict": "possible"},
     ]
     command = "merbench run {0.method} --protocol {0.protocol}"
-    content = SiteContent(
-        record.rows()[0], {}, {}, lambda row: command.format(row.runs[0].file), published={"toys": published}
-    )
+    rows = record.rows()[0]
+    methods = {name: MethodFacts(card(name, year), kind) for name, year, kind in
+               (("good", 2019, "net"), ("bad", 2021, "classical"), ("toy", 2021, "net"))}  # fmt: skip
+    content = WithInputs(rows, {}, methods, lambda row: command.format(row.runs[0].file), published={"toys": published})
     write_site(content, tmp_path / "site")
     return tmp_path / "site"
+
+
+def card(name, year):
+    paper = {"title": name, "authors": "A", "year": year, "venue": "V", "bibtex": f"@misc{{{name}}}"}
+    return Card(name=name, title=name, summary="", implementation="m:C", paper=paper)
+
+
+class WithInputs(SiteContent):
+    def inputs(self, row):
+        return "flow" if row.label == "bad" else "video"
 
 
 @pytest.fixture
@@ -97,25 +116,32 @@ def page_of(folder, method):
 
 def test_a_board_is_sorted_filtered_and_searched(open_page):
     page = open_page("boards/toys.html")
-    assert labels(page) == ["good", "toy", "bad", "holes"]
+    toy = "toy (inner epoch)"
+    assert labels(page) == ["good", toy, "bad", "holes"]
     head = page.locator("#t-group-1 thead tr:last-child th").first
     for order, first in (("descending", "good"), ("ascending", "bad")):
         head.locator("button").click()
         assert head.get_attribute("aria-sort") == order
         assert labels(page)[0] == first
     page.locator("#t-group-1 thead button", has_text="Method").press("Enter")
-    assert labels(page) == ["bad", "good", "holes", "toy"]
+    assert labels(page) == ["bad", "good", "holes", toy]
     search = page.get_by_label("Search").first
     search.fill("OL HO")
     assert labels(page) == ["holes"]
     assert page.locator(".count").first.inner_text() == "1 of 4 rows shown"
     search.fill("")
+    for title, chosen, left in (("Family", "net", ["good", toy]), ("Input", "flow", ["bad"]),
+                                ("Year", "2021", ["bad", toy]), ("Selection", "inner", [toy])):  # fmt: skip
+        select = page.locator("label", has_text=title).locator("select").first
+        select.select_option(chosen)
+        assert labels(page) == left, title
+        select.select_option("all")
     page.get_by_label("Databases").uncheck()
     assert not page.locator("#t-group-1 th.p").first.is_visible()
     notes = page.locator("#t-published details").first
-    assert not page.get_by_text("a remark").is_visible()
+    assert not notes.get_by_text("a remark").is_visible()
     notes.locator("summary").press("Enter")
-    assert page.get_by_text("a remark").is_visible()
+    assert notes.get_by_text("a remark").is_visible()
     assert labels(page, "#t-published") == ["Net <b>", "Other"]
     page.locator("#t-group-1").get_by_role("link", name="good").click()
     assert page.locator("h1").inner_text() == "good"
@@ -126,9 +152,12 @@ def test_a_row_is_compared_with_another_from_either_side(open_page, folder):
     for method, other in (("good", "bad"), ("bad", "good")):
         page = open_page(page_of(folder, method))
         page.get_by_label("Compare with").select_option(label=other)
+        page.get_by_text("from each of 2 other ranked rows").click()
+        overview = page.locator(".pairs details tbody tr", has=page.get_by_role("link", name=other))
         assert page.locator(".pairs caption").all_inner_texts()[0] == "Settings in which they differ"
-        (full,) = [each for each in page.locator(".pairs tr").all_inner_texts() if each.startswith("Full")]
+        (full,) = [each for each in page.locator(".pairs .answer tr").all_inner_texts() if each.startswith("Full")]
         found.append([float(number) for number in re.findall(r"[-+]\.\d+", full)])
+        assert [float(number) for number in re.findall(r"[-+]\.\d+", overview.inner_text())] == found[-1]
     (value, low, high), turned = found
     assert turned == [-value, -high, -low]
     assert value > 0
@@ -168,8 +197,8 @@ def test_pages_fit_a_phone_the_dark_and_the_keyboard(open_page, folder):
 
 def test_axe_finds_no_serious_fault(open_page, folder, address):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: uv sync installs it")
-    names = ["index.html", "boards/toys.html", page_of(folder, "good"), "claims.html", "claims/toys.html", "about.html",
-             "methods.html", "protocols.html", "audit.html"]  # fmt: skip
+    names = ["index.html", "boards/toys.html", "pairs/toys.html", page_of(folder, "good"), "claims.html",
+             "claims/toys.html", "about.html", "methods.html", "protocols.html", "audit.html"]  # fmt: skip
     for scheme in ("light", "dark"):
         page = open_page("index.html", address, bypass_csp=True, color_scheme=scheme)
         for name in each(names):

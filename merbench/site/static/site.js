@@ -141,23 +141,39 @@ const table = (caption, words, heads, lines) => {
   return make("table", { class: "plain" }, make("caption", {}, caption),
     make("thead", {}, make("tr", {}, ...heads.map((head, index) => make("th", { scope: "col", ...side(index) }, head)))),
     make("tbody", {}, ...lines.map((line) => make("tr", {}, ...line.map((cell, index) =>
-      make(index ? "td" : "th", index ? side(index) : { scope: "row" }, String(cell)))))));
+      make(index ? "td" : "th", index ? side(index) : { scope: "row" }, cell instanceof Node ? cell : String(cell)))))));
 };
 
 const block = (words, caption, heads, lines) =>
   make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table(caption, words, heads, lines));
 
+const pairOf = (data, one, two) => data.pairs[one > two ? `${two}-${one}` : `${one}-${two}`];
+
+// One row against every other, best row first.
+const againstAll = (data, one) => {
+  const heads = ["Other row", "Difference", "95 %", "p, adjusted", "Answer"];
+  const caption = "UF1 of this row minus that of another, over the same people";
+  const made = block(1, caption, heads, data.rows.flatMap(([slug, label], two) => {
+    if (two === one) return [];
+    const [p, separated, [[value, ends]]] = pairOf(data, one, two);
+    const turned = one > two;
+    return [[make("a", { href: `${slug}.html` }, label), turned ? flipped(value) : value, turned ? swapped(ends) : ends, p, separated ? "separated" : "not separated"]];
+  }));
+  makeSortable(made.querySelector("table"));
+  return make("details", { class: "more" }, make("summary", {}, `Difference in UF1 from each of ${data.rows.length - 1} other ranked rows`), made);
+};
+
 const showPair = (data, one, two, answer) => {
   const turned = one > two;
-  const [parts, p, recall, more, less, clips, peopleMore, peopleLess, people] = data.pairs[turned ? `${two}-${one}` : `${one}-${two}`];
+  const [p, , parts, recall, more, less, clips, peopleMore, peopleLess, people] = pairOf(data, one, two);
   const name = data.rows[two][1];
   const [gained, lost] = turned ? [less, more] : [more, less];
   const [won, given] = turned ? [peopleLess, peopleMore] : [peopleMore, peopleLess];
   const turn = (text) => (turned ? flipped(text) : text);
-  const facts = data.facts[one].map(([fact, value], index) => [fact, value, data.facts[two][index][1]]).filter(([, mine, theirs]) => mine !== theirs);
-  const moved = clips.map(([clip, truth, mine, theirs]) => (turned ? [clip, truth, theirs, mine] : [clip, truth, mine, theirs]));
+  const facts = data.facts.map((fact, index) => [fact, data.names[data.values[one][index]], data.names[data.values[two][index]]]).filter(([, mine, theirs]) => mine !== theirs);
+  const moved = clips.map((each) => each.map((number) => data.names[number])).map(([clip, truth, mine, theirs]) => (turned ? [clip, truth, theirs, mine] : [clip, truth, mine, theirs]));
   answer.replaceChildren(
-    make("p", {}, `This row minus `, make("a", { href: `${data.rows[two][0]}.html` }, name), `: UF1 ${turn(parts[0][0])}${p ? `, p ${p}` : ""}. ` +
+    make("p", {}, `This row minus `, make("a", { href: `${data.rows[two][0]}.html` }, name), `: UF1 ${turn(parts[0][0])}${p === "–" ? "" : `, p ${p}`}. ` +
       `Right in more seeds: ${gained} clips here, ${lost} there; more clips right: ${won} people here, ${given} there.`),
     block(3, "Settings in which they differ", ["Setting", "This row", name], facts),
     block(1, "UF1: this row minus the other", ["Part", "Difference", "95 %"], data.parts.slice(0, parts.length).map((title, index) =>
@@ -165,7 +181,7 @@ const showPair = (data, one, two, answer) => {
     block(1, "Recall: this row minus the other", ["Class", "Difference"], data.classes.map((title, index) => [title, turn(recall[index])])),
     block(4, "Clips, the largest changes", ["Clip", "Truth", "This row", "The other"], moved),
     block(1, "People, the largest changes", ["Subject", "Clips right: difference", "Clips"], people.map(([who, change, all]) =>
-      [who, turn(change), all])),
+      [data.names[who], turn(change), all])),
   );
 };
 
@@ -176,10 +192,15 @@ const makePairs = (place) => {
   const select = make("select", {}, make("option", { value: "" }, "choose a row"), ...data.rows.flatMap(([, label], index) => (index === one ? [] : [make("option", { value: index }, label)])));
   const answer = make("div", { class: "answer", "aria-live": "polite" });
   select.addEventListener("change", () => (select.value === "" ? answer.replaceChildren() : showPair(data, one, Number(select.value), answer)));
-  place.append(make("label", {}, "Compare with", select), answer);
+  place.append(make("label", {}, "Compare with", select), answer, againstAll(data, one));
   place.hidden = false;
 };
 
+// The notes of a published figure, which the page has once, open beside it.
+for (const link of document.querySelectorAll('td details a[href^="#note-"]')) {
+  const note = document.querySelector(link.hash);
+  if (note) link.replaceWith(note.textContent);
+}
 document.querySelectorAll("table.board, table.sortable").forEach(makeSortable);
 document.querySelectorAll(".controls").forEach(makeControls);
 document.querySelectorAll(".copy").forEach(makeCopy);
