@@ -14,6 +14,7 @@ _KINDS = ("torch", "sklearn", "plain", "pretrained")
 _PACKAGE = {
     "pyproject.toml": "package/pyproject.toml",
     "README.md": "readme/README.md",
+    ".gitignore": "package/gitignore",
     "tests/test_method.py": "package/test_method.py",
     ".github/workflows/tests.yml": "package/tests.yml",
 }

@@ -105,7 +105,8 @@ def _installed_commit(package: str) -> str | None:
 
 
 def _commit(folder: Path, code: Sequence[str]) -> str | None:
-    commit, changed = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "--", *code)
+    paths = [*code, ":(exclude,glob)**/__pycache__/**", ":(exclude,glob)**/*.egg-info/**"]  # written by Python and pip
+    commit, changed = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "-uall", "--", *paths)
     return None if commit is None or changed is None else commit + "-dirty" * bool(changed)
 
 

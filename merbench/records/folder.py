@@ -84,11 +84,12 @@ class RunFolder:
             )
         return run
 
-    def start(self, run: RunFile) -> str:
+    def start(self, run: RunFile, anew: bool = False) -> str:
         """Write ``run.json`` if it is missing, damaged, or differs from `run` in anything but the time of its start.
 
-        Returns in a sentence the damage, or from which data the run is now counted for others with the same key; or an
-        empty text. Raises RecordError if the folder belongs to another run, or to a later merbench.
+        Version and commit stay those of the first fold, unless all folds were run `anew`. Returns in a sentence the
+        damage, or from which data the run is now counted for others with the same key; or an empty text. Raises
+        RecordError if the folder belongs to another run, or to a later merbench.
         """
         path, note = self.path / "run.json", ""
         if path.exists():
@@ -101,7 +102,7 @@ class RunFolder:
             else:
                 if found.key != run.key:
                     raise RecordError(f"{path} belongs to a run other than {run.run_id}: move that folder away")
-                begun = ("created", "sequence", "merbench", "git_commit", "method_source")
+                begun = ("created", "sequence") + ("merbench", "git_commit", "method_source") * (not anew)
                 run = run.model_copy(update={name: getattr(found, name) for name in begun})
                 if found == run:
                     return ""

@@ -85,7 +85,7 @@ def _reasons(run: RecordedRun) -> Iterator[str]:
         yield f"its folds differ in {listed(run.mark.mixed)}: run it again on one machine (--existing redo)"
     for what, commit in (("merbench", file.git_commit), (file.method, file.method_source)):
         if commit and commit.endswith("-dirty"):
-            step = "commit the changes and run it again"
+            step = "commit the changes and run all its folds again (--existing redo)"
             yield f"the code of {what} differed from its commit {commit.removesuffix('-dirty')[-40:][:12]}: {step}"
 
 

@@ -6,6 +6,8 @@ import cv2
 import pandas as pd
 from support.forging import forge, forge_fold, predicted_as_truth, truth_as_predicted
 
+from merbench.engine import environment
+
 RELEASE = "megc2019-flow28"
 
 
@@ -218,3 +220,26 @@ def test_files_read_outside_the_folder_are_named_and_must_be_on_the_card(toy, me
     assert f"was computed with other content of {weights}" in said
     assert "nothing to do" not in said
     assert "nothing to do" in done("run", "toy", *small)
+
+
+def test_seeds_of_uncommitted_code_or_another_environment_are_run_again_first(
+    toy, merbench, done, small, tmp_path, monkeypatch
+):
+    toy()
+    known, submit = environment.packages, ("submit", "toy-small-s0", "--to", tmp_path / "board")
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "git_commit", lambda: "c0ffee-dirty")
+        done("run", "toy", *small)
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "packages", lambda *names: known(*names) | {"numpy": "1.0"})
+        done("run", "toy", *small, "--seeds", "1")
+    done("run", "toy", *small, "--existing", "redo", "--folds", "samm/006")
+    assert "the code of merbench differed from its commit c0ffee: commit the changes" in merbench(*submit).err
+    done("run", "toy", *small, "--existing", "redo")
+    said = merbench(*submit)
+    assert (said.code, "its seeds were run with other versions of numpy: run them again in one" in said.err) == (
+        2,
+        True,
+    )
+    done("run", "toy", *small, "--seeds", "1", "--existing", "redo")
+    assert done(*submit).count("written: ") == 2

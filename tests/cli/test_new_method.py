@@ -90,8 +90,8 @@ def test_a_distribution_is_written_with_tests_and_ci(done, tmp_path):
     assert "1. pip install -e my-net " in said
     folder = tmp_path / "my-net"
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.is_file()) == [
-        ".github/workflows/tests.yml", "README.md", "my_net/__init__.py", "my_net/card.yaml", "my_net/method.py",
-        "pyproject.toml", "tests/test_method.py",
+        ".github/workflows/tests.yml", ".gitignore", "README.md", "my_net/__init__.py", "my_net/card.yaml",
+        "my_net/method.py", "pyproject.toml", "tests/test_method.py",
     ]  # fmt: skip
     assert '"my-net" = "my_net.method:MyNet"' in (tmp_path / "my-net" / "pyproject.toml").read_text()
     ast.parse((tmp_path / "my-net" / "tests" / "test_method.py").read_text())

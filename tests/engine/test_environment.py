@@ -77,3 +77,17 @@ def test_the_commit_of_a_package_is_its_own(tmp_path, monkeypatch):
         method_source.cache_clear()
         assert method_source(tmp_path, "their-package 1.0") == expected
     assert method_source(tmp_path, "merbench") is None
+
+
+def test_caches_are_no_changes_of_code(tmp_path):
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    folder = tmp_path / "their_net"
+    folder.mkdir()
+    (folder / "card.yaml").write_text("name: x\n")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    for path, dirty in each([("__pycache__/a.pyc", False), ("x.egg-info/PKG-INFO", False), ("deep/method.py", True)]):
+        (folder / path).parent.mkdir()
+        (folder / path).touch()
+        method_source.cache_clear()
+        assert method_source(folder, "their-net 1.0").endswith("-dirty") == dirty

@@ -91,6 +91,7 @@ class _HeldRun:
         self._failed: list[str] = []
         self._undiagnosed: list[str] = []
         self._read: dict[str, str] = {}
+        self._anew = False
 
     def open(self, observer: Observer, folds: Sequence[str], existing: Existing, known: Runs) -> None:
         """Load the recorded folds and clear the way for the missing ones."""
@@ -107,6 +108,7 @@ class _HeldRun:
         if state.pending:
             self.folder.uncommit()
         self.pending, self._recorded = list(state.pending), list(state.recorded)
+        self._anew = not new and set(state.pending) == set(self.plan.file.folds)
         if existing == "keep":
             self._task = _losing_nothing(self.plan, self.folder, state.pending)
         for fold in state.recorded[:1]:
@@ -133,6 +135,8 @@ class _HeldRun:
     def close(self, observer: Observer) -> RunState:
         """Merge the run if all its folds are recorded, and release it."""
         order = self.plan.file.folds  # not that in which they ended
+        if self._anew and not self.pending and not self._failed:
+            self.folder.start(self.plan.file, anew=True)
         recorded, failed = (tuple(f for f in order if f in found) for found in (self._recorded, self._failed))
         state = _compact(self.plan, self.folder, recorded, failed)
         if self._undiagnosed:
