@@ -40,6 +40,15 @@ def checkouts(tmp_path):
     return tmp_path / "ours" / "theirs" / ROWS, verify
 
 
+def test_a_state_is_not_submitted_with_its_row(checkouts):
+    theirs, verify = checkouts
+    (theirs / "c" / "verification.json").write_text("{}")  # the row is merged
+    assert verify()[:2] == (0, f"1 new or changed rows\nrun --no-sync merbench verify theirs/{ROWS}/c\n")
+    (theirs / "c" / "run.json").write_text("{ }")
+    code, _, err = verify()
+    assert (code, f"{ROWS}/c comes with verification.json" in err) == (1, True)
+
+
 def test_rows_that_differ_are_verified_and_strange_files_refused(checkouts):
     theirs, verify = checkouts
     assert verify()[:2] == (0, "no row is new or changed\n")

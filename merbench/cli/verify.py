@@ -57,4 +57,5 @@ def _print(verdict: "Verdict") -> None:
     width = max(len(line.check) for line in verdict.lines)
     for line in verdict.lines:
         say(f"  {line.result:<8} {line.check:<{width}}  {shown(line.evidence)}".rstrip())
-    say(f"  state: {verdict.state}")
+    found = verdict.verification("-")
+    say(f"  state: {found.text if found is not None else verdict.state}")

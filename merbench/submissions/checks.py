@@ -21,8 +21,10 @@ from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.runs import ROOMS
 from merbench.records.entries import read_entry
 from merbench.records.files import read_json
+from merbench.records.model import Verification
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
+from merbench.records.states import FILE as KEPT
 from merbench.records.truth import Truth
 from merbench.submissions.bounds import CODE, check_shapes
 from merbench.submissions.model import FILE, Submission
@@ -62,6 +64,11 @@ class Submitted:
     def about(self) -> Submission | None:
         """What goes with the row."""
         return read_json(self.place / FILE, Submission) if (self.place / FILE).exists() else None
+
+    @cached_property
+    def kept(self) -> Verification | None:
+        """What came with the row of an earlier verification, which anybody can have written."""
+        return read_json(self.place / KEPT, Verification) if (self.place / KEPT).exists() else None
 
     @property
     def seeds(self) -> "list[Submitted]":
@@ -155,6 +162,8 @@ def _plain(submitted: Submitted) -> Evidence:
     content = {"run.json": file.model_dump(mode="json"), "complete.json": submitted.run.mark.model_dump(mode="json")}  # type: ignore[union-attr]
     if submitted.about is not None:
         content[FILE] = submitted.about.model_dump(mode="json", exclude={"card"})
+    if submitted.kept is not None:
+        content[KEPT] = submitted.kept.model_dump(mode="json", exclude={"reasons"})
     texts = [(name, text) for part, found in content.items() for name, text in _texts(found, part)]
     texts += [
         ("predictions.csv", text) for name in ("dataset", "subject", "clip") for text in submitted.run.predictions[name]
@@ -299,6 +308,15 @@ def _seeds(submitted: Submitted) -> Evidence:
         yield "noted", "one seed of a random method: it is not ranked"
     tries = max((each.about.tries for each in submitted.seeds if each.about), default=0)
     yield "ok", f"{listed(seeds)}; the author recorded {tries} rows of the method"
+
+
+@_check("kept state")
+def _kept(submitted: Submitted) -> Evidence:
+    """Point out a state that came with the row: only a maintainer keeps one."""
+    if (kept := submitted.kept) is None:
+        yield "ok", "none: the row is claimed"
+    else:
+        yield "noted", f"{KEPT} says {kept.text}, by {kept.by}: believe it only if you know who committed it"
 
 
 @_check("duplicates")

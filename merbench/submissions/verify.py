@@ -68,7 +68,7 @@ class Verdict:
             return None
         if run is None or run.mark is None:
             return None
-        said = [line for line in self.lines if line.result in ("failed", "noted")]
+        said = [line for line in self.lines if line.result in ("failed", "noted") and line.check != "kept state"]
         return Verification.model_validate({
             "run_id": run.file.run_id, "key_digest": run.mark.key_digest, "sha256": run.mark.sha256,
             "state": self.state, "folds": self.run_again, "of": len(run.file.folds), "isolated": self.isolated,

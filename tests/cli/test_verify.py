@@ -33,6 +33,8 @@ def test_a_submission_is_consistent_until_it_is_run_again(done, merbench, board)
     done("verify", board, "--by", "A. Maintainer")
     kept = json.loads((folder / "verification.json").read_text(encoding="utf-8"))
     assert (kept["by"], kept["state"], kept["of"]) == ("A. Maintainer", "consistent", 3)
+    said = done("verify", folder)  # anybody can have written it
+    assert "verification.json says consistent, by A. Maintainer: believe it only if" in said
     assert state_of(read_entries(board)).text == "consistent"
     about = json.loads((folder / "submission.json").read_text(encoding="utf-8"))
     assert {"numpy", "python"} < about["packages"].keys()

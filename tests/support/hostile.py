@@ -145,6 +145,26 @@ def _about(**fields):
     return change
 
 
+def _kept(**fields):
+    """Bring a state along."""
+
+    def change(folder):
+        mark = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+        about = {"run_id": folder.name, "key_digest": mark["key_digest"], "sha256": mark["sha256"]}
+        said = {
+            "state": "verified",
+            "folds": 3,
+            "of": 3,
+            "isolated": True,
+            "agreement": "bitwise",
+            "by": "A. Maintainer",
+        }
+        said |= {"when": "2026-01-01", "merbench": "0.2.0", "schema_version": mark["schema_version"]}
+        (folder / "verification.json").write_text(json.dumps(about | said | fields), encoding="utf-8")
+
+    return change
+
+
 def _csv(change):
     """Change the text of the predictions, their checksum with it."""
 
@@ -267,6 +287,8 @@ HOSTILE = {
     "a configuration that is a path": (_forged(config_name="../../x"), "texts"),
     "packages with an escape": (_about(packages={f"numpy{ESCAPE}": "1"}), "texts"),
     "a class that is a formula": (_about(target="@SUM(1)"), "texts"),
+    "a verifier with HTML": (_kept(by="<b>A. Maintainer</b>"), "texts"),
+    "verified without a fold": (_kept(folds=0), "texts"),
     "a clip that is a formula": (_cell("clip", "=1+1"), "texts"),
     "a clip with an escape": (_cell("clip", f"c{ESCAPE}"), "texts"),
     "1,000 columns": (_csv(lambda text: b",".join([b"x"] * 1000) + b"\n" + text), "bounds"),
