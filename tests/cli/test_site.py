@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from support.cases import says
 
 
@@ -12,6 +13,15 @@ def test_a_site_of_ones_own_runs_is_marked(recorded, done, tmp_path):
     (row,) = [path for path in (tmp_path / "board" / "rows").iterdir() if path.name.startswith("svm-flow-")]
     text = row.read_text(encoding="utf-8")
     says(text, "merbench run svm-flow | SVM on the flow image | --data megc2019-flow28 | kernel=rbf")
+
+
+@pytest.mark.slow
+def test_the_site_of_the_committed_leaderboard_is_small(done, tmp_path):
+    done("site", "--out", "board")
+    sizes = {path: path.stat().st_size for path in (tmp_path / "board").rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 2_000_000
+    assert [path.name for path, size in sizes.items() if size >= 200_000] == []
+    assert (tmp_path / "board" / "pairs" / "megc2019.html").exists()
 
 
 def test_runs_that_do_not_verify_are_named(recorded, merbench):

@@ -16,6 +16,8 @@ from merbench.site.content import MethodFacts, SiteContent
 pytestmark = pytest.mark.slow
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE = {"width": 390, "height": 844}
+#: A4 across without its margins.
+PAPER = {"width": 1030, "height": 700}
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -193,6 +195,15 @@ def test_pages_fit_a_phone_the_dark_and_the_keyboard(open_page, folder):
             page.goto(f"{folder.as_uri()}/{name}")
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert len(grounds) == 2
+    page.set_viewport_size(PAPER)
+    page.emulate_media(media="print")
+    for name in each(names):
+        page.goto(f"{folder.as_uri()}/{name}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+        small, figure = (page.locator(f"#t-group-1 {cell}").first for cell in ("td.figure small", "td.figure"))
+        if figure.count():
+            size = "each => parseFloat(getComputedStyle(each).fontSize)"
+            assert small.evaluate(size) <= figure.evaluate(size)
 
 
 def test_axe_finds_no_serious_fault(open_page, folder, address):
