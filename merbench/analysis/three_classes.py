@@ -88,7 +88,7 @@ def over_predicted_classes(claim: Claim, reading: str, deadline: Deadline) -> bo
             columns = np.arange(first, total - second + 1)
             uf1 = (2 * first / (sizes[0] + columns) + 2 * second / (sizes[1] + total - columns)) / 2
             for column in columns[_near(uf1, spans["uf1"])].tolist():
-                if _is_so(claim.sizes, (one, two), (first, second), column, spans):
+                if _gives_figures(claim.sizes, (one, two), (first, second), column, spans):
                     return True
     return False
 
@@ -97,7 +97,7 @@ def _near(values: Values, span: Span) -> npt.NDArray[np.bool_]:
     return (values >= float(span.low) - _MARGIN) & (values <= float(span.high) + _MARGIN)
 
 
-def _is_so(
+def _gives_figures(
     counts: Counts, places: tuple[int, int], right: tuple[int, int], column: int, spans: Mapping[str, Span]
 ) -> bool:
     """Whether the matrix exists in which two classes are predicted, `column` times the first, and fits exactly."""

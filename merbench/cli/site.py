@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from merbench.cli.cards import report_broken
 from merbench.cli.declare import flag, option
 from merbench.cli.held import held
 from merbench.cli.printing import say
@@ -12,6 +13,7 @@ from merbench.cli.printing import say
 if TYPE_CHECKING:
     from merbench.analysis.audit import Audit
     from merbench.analysis.rows import Row
+    from merbench.contracts.notes import Note
     from merbench.contracts.protocols import ProtocolSpec
     from merbench.records.select import Runs
     from merbench.site.content import MethodFacts, SiteContent
@@ -70,14 +72,17 @@ def _content(known: "Runs", own: bool) -> "tuple[SiteContent, list[str]]":
 
     runs = held(Runs((run for run in known if run.folds or run.failed or run.problems), known.problems))
     rows, notes = measured_rows(runs, cache=home() / "scores", declared=None if own else declared())
-    protocols = PROTOCOLS.load_all()[0] | _recorded_protocols(rows)
+    registered, broken = PROTOCOLS.load_all()
+    methods, unread = _methods()
+    report_broken([*broken, *unread])
+    protocols = registered | _recorded_protocols(rows)
     named = {row.runs[0].file.protocol for row in rows} if own else set(protocols)
     published = {
         name: found for name in sorted(named & set(protocols)) if (found := published_rows(name, protocols[name].task))
     }
     costs, power = map(_shipped, ("costs.json", "power.json"))
     content = SiteContent(
-        rows, dict(sorted(protocols.items())), _methods(), _command, [*runs.problems, *notes], published, costs, power,
+        rows, dict(sorted(protocols.items())), methods, _command, [*runs.problems, *notes], published, costs, power,
         _audits(runs, rows), own,
     )  # fmt: skip
     damaged = [f"{run.file.run_id} does not verify: {problem}" for run in runs for problem in run.problems]
@@ -102,30 +107,31 @@ def _recorded_protocols(rows: "list[Row]") -> "dict[str, ProtocolSpec]":
     for file in {row.runs[0].file.protocol: row.runs[0].file for row in rows}.values():
         try:
             spec = protocol(file.protocol)
-        except MerbenchError:
+        except MerbenchError:  # its pattern names data that is not here; the row has no page of its protocol
             continue
         if spec.spec_digest() == file.key.spec_digest:
             found[file.protocol] = spec
     return found
 
 
-def _methods() -> "dict[str, MethodFacts]":
-    """Return the cards of all methods that can be read, and their families, without importing the methods."""
+def _methods() -> "tuple[dict[str, MethodFacts], list[Note]]":
+    """Return the cards of all methods and their families, without importing the methods; and which can't be read."""
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import METHODS, method_card, method_folder
     from merbench.engine.plan.sanity import FLOORS
     from merbench.site.content import MethodFacts
 
-    found = {}
+    found, unread = {}, []
     for name in sorted(METHODS.names()):
         try:
             card, folder = method_card(METHODS.entry(name)), method_folder(METHODS.entry(name))[0]
-        except MerbenchError:
+        except MerbenchError as error:
+            unread.append(METHODS.problem(name, error))
             continue
         net = any("import torch" in text or "from torch" in text or "torch_method" in text for text in _sources(folder))
         kind = "sanity" if card.sanity else "floor" if name in FLOORS.values() else "net" if net else "classical"
         found[name] = MethodFacts(card, kind)
-    return found
+    return found, unread
 
 
 def _sources(folder: Path) -> list[str]:

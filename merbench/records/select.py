@@ -139,12 +139,12 @@ def read_runs(results: Path, leaderboard: bool = False, fits: Callable[[str], bo
 
 def read_leaderboard(fits: Callable[[str], bool] | None = None) -> Runs:
     """Open the runs of the leaderboard that merbench ships, those that fit as for `read_runs`."""
-    return _opened(_shipped().glob("*/*/run.json"), read_entry, fits)
+    return read_entries(_shipped(), fits)
 
 
-def read_entries(folder: Path) -> Runs:
-    """Open the runs of a leaderboard in a folder."""
-    return _opened(folder.glob("*/*/run.json"), read_entry)
+def read_entries(folder: Path, fits: Callable[[str], bool] | None = None) -> Runs:
+    """Open the runs of a leaderboard in a folder, those that fit as for `read_runs`."""
+    return _opened(folder.glob("*/*/run.json"), read_entry, fits)
 
 
 @cache

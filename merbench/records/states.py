@@ -70,17 +70,14 @@ def _state(run: RecordedRun) -> State:
     known = reproduced().get(run.file.run_id)
     if known is None or known["sha256"] != run.mark.sha256:
         return State("claimed", "claimed")
-    return State("recorded", "recorded", "" if known["outcome"] in ("", "bitwise") else reproduced_text(known))
+    return State("recorded", "recorded", "" if known["outcome"] in ("", "bitwise") else _reproduced_text(known))
 
 
 def _about(run: RecordedRun, mark: CompleteFile) -> tuple[str, str, str]:
     return run.file.run_id, mark.key_digest, mark.sha256
 
 
-def reproduced_text(row: dict[str, Any]) -> str:
-    """Say what ``merbench reproduce`` found of a row."""
-    if not row["outcome"]:
-        return "not reproduced yet"
+def _reproduced_text(row: dict[str, Any]) -> str:
     folds = f"{row['folds']} of {row['of']} folds run again"
     differ = f", {row['differ']} of {row['clips']} clips differ" if row["differ"] else ""
     return f"{folds}: {row['outcome']}{differ}"

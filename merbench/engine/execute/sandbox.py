@@ -44,6 +44,9 @@ class _Limits(NamedTuple):
     file: int = 4_096
 
 
+_LIMITS = _Limits()
+
+
 class _Isolation(NamedTuple):
     """Whether processes see neither files nor network here, and a line that says so, or why not."""
 
@@ -77,21 +80,20 @@ def _namespaces() -> list[str]:
     return [*apart, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
 
 
-def run_apart(order: dict[str, Any], folders: Iterable[Path] = (), limits: _Limits | None = None) -> bytes:
+def run_apart(order: dict[str, Any], folders: Iterable[Path] = ()) -> bytes:
     """Run an order in a process of its own and return its answer, which nothing vouches for.
 
     `order` is pickled for :mod:`merbench.engine.execute.isolated`; `folders` hold the method's code. MerbenchError
     where the process ends without an answer, answers too much, or takes too long.
     """
-    limits = limits or _Limits()
-    content = pickle.dumps({**order, "limits": tuple(limits)}, protocol=5)
+    content = pickle.dumps({**order, "limits": tuple(_LIMITS)}, protocol=5)
     with tempfile.TemporaryDirectory(prefix="merbench-apart-") as place:
         command, environment = _command(list(folders), Path(place))
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place, env=environment,
             start_new_session=True,
         )  # fmt: skip
-        return _exchanged(process, content, limits.seconds)
+        return _exchanged(process, content, _LIMITS.seconds)
 
 
 def _command(folders: Sequence[Path], place: Path) -> tuple[list[str], dict[str, str]]:
