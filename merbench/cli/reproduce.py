@@ -31,6 +31,8 @@ def reproduce(
     """
     import sys
 
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.environment import git_commit
     from merbench.records.select import read_leaderboard
     from merbench.records.states import read_reproduced
     from merbench.report.views.reproduced import costs, outcomes
@@ -50,6 +52,8 @@ def reproduce(
             format,
         )  # fmt: skip
         return
+    if out is not None and (git_commit() or "").endswith("-dirty"):
+        raise MerbenchError("--out names the commit, and the code differs from it: commit the changes first")
     console = terminal(file=sys.stderr)
     lines, prepared = [], {}  # type: ignore[var-annotated]
     for each in todo:

@@ -103,6 +103,9 @@ def test_committed_rows_are_made_again(merbench, done, refused, board, tmp_path,
     moved = forge(entry, key={"code_digest": "0" * 64})
     said = merbench("reproduce", moved.name, "--format", "json")
     assert json.loads(said.out)[0]["outcome"] == "not made again: its key differs now in code_digest"
+    monkeypatch.setattr("merbench.engine.environment.git_commit", lambda: "c0ffee-dirty")
+    changed = merbench("reproduce", "--out", out)
+    assert (changed.code, "the code differs from it: commit the changes first" in changed.err) == (2, True)
     for words in (["majorty"], ["--folds", "0"], ["--seconds", "0"], ["--format", "tabel"]):
         refused("reproduce", *words)
 
