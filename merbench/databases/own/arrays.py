@@ -1,7 +1,7 @@
 """Ready-made arrays of one's own: one a clip, found by the clip's name in the table, never by position."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from merbench.contracts.action_units import read_coding
 from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import Reading, Release
-from merbench.contracts.errors import DataError
+from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import InputSpec
 from merbench.databases.own.definitions import OwnDefinition
 from merbench.databases.own.places import Finder, finder
@@ -118,7 +118,7 @@ def _of_npz(place: Path) -> dict[str, Array]:
     names = [found[name].astype(str) for name in IDENTITY if name in found]
     if any(len(each) != len(found["values"]) for each in names):
         raise DataError(f"{place}: values, subject and clip have different lengths")
-    return {"/".join(name): values for name, values in zip(zip(*names, strict=True), found["values"], strict=True)}
+    return _keyed(place, zip(*names, strict=True), found["values"])
 
 
 def _of_parquet(place: Path) -> dict[str, Array]:
@@ -129,8 +129,15 @@ def _of_parquet(place: Path) -> dict[str, Array]:
     values = table.drop(columns=names)
     if strange := [str(name) for name, kind in values.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]:
         raise DataError(f"{place}: the columns {', '.join(strange[:5])} are not numbers")
-    keys = ["/".join(map(str, row)) for row in table[names].itertuples(index=False)]
-    return dict(zip(keys, values.to_numpy(np.float64), strict=True))
+    return _keyed(place, table[names].itertuples(index=False), values.to_numpy(np.float64))
+
+
+def _keyed(place: Path, names: Iterable[Iterable[Any]], values: Array) -> dict[str, Array]:
+    """Return name -> row; DataError if two rows have one name."""
+    keys = ["/".join(map(str, name)) for name in names]
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise DataError(f"{place} has several rows called {listed(twice, 5)}: keep one row a clip")
+    return dict(zip(keys, values, strict=True))
 
 
 def _of_folder(place: Path) -> dict[str, Array]:
@@ -175,6 +182,8 @@ def _wrong(values: Array, first: Array) -> tuple[str, str] | None:
         return "the array is not of numbers", str(values.dtype)
     if values.shape != first.shape:
         return f"the array differs in shape from {first.shape}", str(values.shape)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        return "the array has NaN or infinite values", str(int((~np.isfinite(values)).sum()))
-    return None
+    if not values.size:
+        return "the array is empty", str(values.shape)
+    with np.errstate(over="ignore"):
+        bad = int((~np.isfinite(values.astype(np.float32))).sum())
+    return ("the array has NaN or infinite values, as 32-bit numbers", str(bad)) if bad else None
