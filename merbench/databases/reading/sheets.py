@@ -4,6 +4,7 @@ The header row is found by its column names, so titles above it, and moved or ad
 are read as stored: formulas are not computed, and nothing is executed.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -144,10 +145,11 @@ def _head(path: Path) -> bytes:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, list[_Row]]]:
-    """Yield the one table of a file in UTF-8, or else in GBK, with commas, semicolons or tabs."""
+    """Yield the one table of a file in UTF-8, marked UTF-16, or else GBK, with commas, semicolons or tabs."""
     content = path.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Excel's Unicode text
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("gb18030")  # contains GBK; what it can't decode is reported as damaged
     delimiter = max(",;\t", key=text.partition("\n")[0].count)

@@ -163,7 +163,7 @@ def test_the_newest_version_of_a_sheet_is_read(tmp_path):
     assert len(reading.clips) == 3
 
 
-@pytest.mark.parametrize(("coding", "delimiter"), [("utf-8-sig", ","), ("gbk", ";"), ("utf-8", "\t")])
+@pytest.mark.parametrize(("coding", "delimiter"), [("utf-8-sig", ","), ("gbk", ";"), ("utf-8", "\t"), ("utf-16", "\t")])
 def test_a_sheet_may_be_csv(coding, delimiter, tmp_path):
     folder = miniature.write_further(tmp_path, "mmew")
     expected = DATABASES.get("mmew").read(folder)
