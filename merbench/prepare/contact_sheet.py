@@ -76,7 +76,8 @@ def _caption(clip: Any) -> str:
     said = [clip_name(clip), str(clip.emotion)]
     if not pd.isna(clip.onset):
         source = "" if clip.apex_source == "annotated" else f" ({clip.apex_source})"
-        said.append(f"frames {clip.onset:.0f}, {clip.apex:.0f}{source}, {clip.offset:.0f} at {clip.fps:g} fps")
+        rate = "" if pd.isna(clip.fps) else f" at {clip.fps:g} fps"
+        said.append(f"frames {clip.onset:.0f}, {clip.apex:.0f}{source}, {clip.offset:.0f}{rate}")
         said.append(f"AU {'none annotated' if pd.isna(clip.aus) else clip.aus}")
     return "   ".join(said)
 

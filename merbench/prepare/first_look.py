@@ -56,5 +56,5 @@ def first_look(path: Path, frames: str | None) -> Source | None:
         "path": place.name,
     }
     row |= {"onset": numbers[0], "apex": numbers[1], "offset": numbers[2], "apex_source": "annotated"}
-    table = clip_table(pd.DataFrame([row | {"fps": (is_video(path) and frame_rate(path)) or 25.0}]), str(path))
+    table = clip_table(pd.DataFrame([row | {"fps": frame_rate(path) if is_video(path) else None}]), str(path))
     return Source(_FirstLook(), place.parent, Reading(table, "one clip"))

@@ -1,7 +1,8 @@
 """A protocol for data as it is: every emotion a class, leave-one-subject-out, the counts found."""
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -25,12 +26,13 @@ def found_protocol(name: str, clips: pd.DataFrame, titles: Mapping[str, str]) ->
     usable = said.ne("") & ~said.str.contains("+", regex=False)
     kept, excluded = clips[usable], clips[~usable]
     words = {str(dataset): sorted(part.emotion.unique()) for dataset, part in kept.groupby("dataset")}
-    classes = sorted({_class(word) for own in words.values() for word in own})
+    named = _class_names({word for own in words.values() for word in own})
+    classes = sorted(set(named.values()))
     subjects = kept.groupby(["dataset", "subject"]).size()
     if len(classes) < 2 or len(subjects) < 2:
         counts = f"{len(classes)} emotions ({listed(classes)}) of {len(subjects)} subjects"
         raise DataError(f"{name} has clips of {counts}: a protocol needs at least 2 of both")
-    sizes = kept.emotion.map(_class).value_counts()
+    sizes = kept.emotion.map(named).value_counts()
     content = {
         "name": f"{name}-{len(classes)}",
         "title": f"{listed(titles[dataset] for dataset in words)}, {len(classes)} classes",
@@ -38,7 +40,8 @@ def found_protocol(name: str, clips: pd.DataFrame, titles: Mapping[str, str]) ->
         "source": {"text": "made by merbench protocols new from the clips that were found"},
         "classes": classes,
         "datasets": {
-            dataset: {"title": titles[dataset], "classes": _mapped(own)} for dataset, own in sorted(words.items())
+            dataset: {"title": titles[dataset], "classes": _mapped(own, named)}
+            for dataset, own in sorted(words.items())
         },
         "left_out": [
             {
@@ -58,25 +61,40 @@ def found_protocol(name: str, clips: pd.DataFrame, titles: Mapping[str, str]) ->
     }
     content = {key: value for key, value in content.items() if value}
     validated(ProtocolSpec, content, f"the protocol of {name}")
-    return content, [*_minded(kept, subjects, excluded)]
+    return content, [*_minded(kept, named, subjects, excluded)]
 
 
-def _class(word: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "unnamed"
+def _class_names(words: Iterable[str]) -> dict[str, str]:
+    """Return emotion word -> name of its class: without accents and signs, or a number if nothing is left.
 
-
-def _mapped(words: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for word in words:
-        found.setdefault(_class(word), []).append(word)
+    >>> _class_names(["Überraschung", "高兴", "very sad"])
+    {'very sad': 'very-sad', 'Überraschung': 'uberraschung', '高兴': 'emotion-1'}
+    """
+    found: dict[str, str] = {}
+    for word in sorted(words):
+        plain = unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode().lower()
+        number = sum(name.startswith("emotion-") for name in found.values()) + 1
+        found[word] = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or f"emotion-{number}"
     return found
 
 
-def _minded(kept: pd.DataFrame, subjects: "pd.Series[int]", excluded: pd.DataFrame) -> list[str]:
+def _mapped(words: list[str], named: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for word in words:
+        found.setdefault(named[word], []).append(word)
+    return found
+
+
+def _minded(
+    kept: pd.DataFrame, named: Mapping[str, str], subjects: "pd.Series[int]", excluded: pd.DataFrame
+) -> list[str]:
     said = []
+    for label, words in _mapped(sorted(named), named).items():
+        if [label] != words and (len(words) > 1 or label.startswith("emotion-")):
+            said.append(f"class {label} has the clips of {listed(map(repr, words))}")
     if lone := ["/".join(map(str, name)) for name in subjects.index[subjects == 1]]:
         said.append(f"subjects with one clip: {listed(lone)}")
-    for label, part in kept.groupby(kept.emotion.map(_class)):
+    for label, part in kept.groupby(kept.emotion.map(named)):
         people = len(part[["dataset", "subject"]].drop_duplicates())
         if people == 1:
             said.append(f"class {label} has clips of one subject only: with that subject held out, it can't be learned")

@@ -36,6 +36,7 @@ def test_the_page_leads_from_a_table_and_pictures_to_results(done, refused, tabl
     run = ("run", "majority", "-p", "./my-lab-3.yaml", "--data", "my-lab")
     says(done(*run), "majority seed 0: 4/4 folds", "my-lab-3 on my-lab")
     says(done("data", "list"), "my-lab")
+    says(done("data", "show", "my-lab", "--out", "sheet.png"), "sheet.png: 12 clips of my-lab")  # fps are not known
     says(done("data", "remove", "my-lab"), "no longer registered")
     refused("run", "majority", "-p", "./my-lab-3.yaml", "--data", "my-lab")
 
@@ -56,6 +57,16 @@ def test_rows_without_one_emotion_lone_people_and_tiny_classes_are_pointed_out(d
     says(said, "few.yaml: 3 clips of 2 subjects; happy 2, very-sad 1", "subjects with one clip: few/P1")
     says(said, "class very-sad has clips of one subject only", "2 clips without one emotion are excluded: few/P1/b")
     done("check-protocol", "./few.yaml", "--data", "few")
+    for row, word in zip(rows, ("高兴", "惊讶", "Freude!", "freude", "高兴"), strict=True):
+        row[2] = word
+    write_table(table, rows, ["subject", "clip", "emotion"])
+    said = done("protocols", "new", "--data", "few", "--out", "words.yaml")
+    says(
+        said,
+        "emotion-1 1, emotion-2 2, freude 2",
+        "class emotion-2 has the clips of '高兴'",
+        "class freude has the clips of 'freude', 'freude!'",
+    )
     DATABASES.forget()
 
 
@@ -82,7 +93,9 @@ def test_a_video_or_the_folder_of_a_clip_is_shown_as_it_is(done, refused, tmp_pa
         refused("data", "show", name, "--frames", frames)
     refused("data", "show", "casme2", "--frames", "1,2")
     (tmp_path / "bad.avi").write_bytes(b"RIFF")
-    refused("data", "show", "bad.avi")
+    (tmp_path / "clips.csv").write_bytes(b"subject,clip")
+    for name in ("bad.avi", "clips.csv", "no.avi"):
+        refused("data", "show", name)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ def show(
     from merbench.cli.display import PreparationDisplay
     from merbench.contracts.errors import MerbenchError
     from merbench.databases import DATABASES
+    from merbench.databases.reading.videos import is_video
     from merbench.engine.plan.data import open_named
     from merbench.prepare.contact_sheet import chosen_clips, contact_sheet, write_picture
     from merbench.prepare.first_look import first_look
@@ -35,9 +36,17 @@ def show(
     if out is not None and (out.suffix.lower() != ".png" or not out.absolute().parent.is_dir()):
         raise MerbenchError(f"--out {out}: expected a .png file in an existing folder")
     with PreparationDisplay(terminal()) as watcher:
-        looked_at = first_look(Path(name), frames) if name not in DATABASES.names() else None
+        path, known = Path(name), name in DATABASES.names()
+        looked_at = None if known else first_look(path, frames)
         if frames is not None and looked_at is None:
             raise MerbenchError(f"--frames is for a video or a clip's folder, and {name} is neither")
+        if (
+            not known
+            and looked_at is None
+            and (path.is_file() or (not path.exists() and ("/" in name or is_video(path))))
+        ):
+            what = "is no video that merbench reads" if path.is_file() else "does not exist"
+            raise MerbenchError(f"{name} {what}: give a video, a clip's folder, or a registered database")
         source = looked_at or open_named(name, watcher)
         specs = declared(methods, watcher) if methods else {}
     clips = chosen_clips(source, clip)
