@@ -96,7 +96,7 @@ class FlowSeries(FaceSpecification):
     count: int = Field(10, ge=2)
     size: int = Field(112, ge=16)
     reference: Literal["onset", "previous"] = "onset"
-    algorithm: Literal["tvl1", "farneback", "tvl1-torch"] = "farneback"
+    algorithm: Literal["tvl1", "farneback", "dis", "tvl1-torch"] = "farneback"
 
 
 class Frames(FaceSpecification):

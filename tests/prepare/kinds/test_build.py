@@ -60,9 +60,10 @@ def test_flow_over_time_is_from_the_onset_or_step_by_step(moving):
     settings = {"faces": "delivered", "size": 32, "count": 4}
     frames = build(Frames(**settings), moving)[..., 0]
     for reference, pairs in (("onset", [(0, 1), (0, 2), (0, 3)]), ("previous", [(0, 1), (1, 2), (2, 3)])):
-        found = build(FlowSeries(reference=reference, **settings), moving)
-        wanted = [flow_field.flow(frames[first], frames[last], "farneback") for first, last in pairs]
-        np.testing.assert_array_equal(found, wanted)
+        for algorithm in ("farneback", "dis"):
+            found = build(FlowSeries(reference=reference, algorithm=algorithm, **settings), moving)
+            wanted = [flow_field.flow(frames[first], frames[last], algorithm) for first, last in pairs]
+            np.testing.assert_array_equal(found, wanted)
     apex, offset = (moving.image(moving.nearest(number)) for number in (APEX, OFFSET))
     pair = [cv2.cvtColor(each, cv2.COLOR_BGR2GRAY) for each in (apex, offset)]
     settings = {"size": 256, "face_size": 256, "faces": "delivered", "algorithm": "farneback"}
