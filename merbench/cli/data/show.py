@@ -45,7 +45,7 @@ def show(
             and looked_at is None
             and (path.is_file() or (not path.exists() and ("/" in name or is_video(path))))
         ):
-            what = "is no video that merbench reads" if path.is_file() else "does not exist"
+            what = "is not a video that merbench reads" if path.is_file() else "does not exist"
             raise MerbenchError(f"{name} {what}: give a video, a clip's folder, or a registered database")
         source = looked_at or open_named(name, watcher)
         specs = declared(methods, watcher) if methods else {}
