@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from merbench.contracts.errors import MerbenchError, RecordError, listed
 from merbench.databases import DATABASES
 from merbench.engine import environment
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
+from merbench.engine.plan.code import code_digest
 from merbench.engine.plan.truths import truths
 from merbench.records.compact import check_merged
 from merbench.records.entries import completed, write_entry
@@ -100,6 +102,8 @@ def write_row(row: Sequence[RecordedRun], recorded: Runs, to: Path) -> list[Path
     """Write all seeds of a row, each in its folder, with what goes with it; its code, unless that is merbench's own."""
     method, written = METHODS.get(row[0].file.method), []
     tries = len({each.group for each in recorded.where(method=row[0].file.method, protocol=row[0].file.protocol)})
+    if method.origin != "merbench":
+        _check_code(method, row[0])
     for number, run in enumerate(row):
         about = _about(run, method, [each.file.key.seed for each in row], tries)
         target = write_entry(run, to)
@@ -129,6 +133,19 @@ def _about(run: RecordedRun, method: RegisteredMethod, seeds: list[int], tries: 
         figures={score.part: (round(score.uf1, 6), round(score.uar, 6)) for score in row_scores([run])[0]},
         merbench=run.file.merbench,
     )
+
+
+def _check_code(method: RegisteredMethod, run: RecordedRun) -> None:
+    """Refuse a row whose code can't be verified from the files that are submitted; MerbenchError says why."""
+    with tempfile.TemporaryDirectory(prefix="merbench-submit-") as place:
+        copy = Path(place) / CODE
+        _copy_code(method.folder, copy)
+        try:
+            same, why = code_digest(copy, method.package) == run.file.key.code_digest, "it has changed since the run"
+        except MerbenchError as error:
+            same, why = False, str(error).replace(str(copy), str(method.folder))
+    if not same:
+        raise MerbenchError(f"{run.file.run_id} can't be submitted: its code can't be verified from its folder: {why}")
 
 
 def _copy_code(folder: Path, to: Path) -> None:

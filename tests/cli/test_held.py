@@ -7,6 +7,7 @@ import pandas as pd
 from support.forging import forge, forge_fold, predicted_as_truth, truth_as_predicted
 
 from merbench.engine import environment
+from merbench.engine.plan.catalogue import METHODS
 
 RELEASE = "megc2019-flow28"
 
@@ -243,3 +244,5 @@ def test_seeds_of_uncommitted_code_or_another_environment_are_run_again_first(
     )
     done("run", "toy", *small, "--seeds", "1", "--existing", "redo")
     assert done(*submit).count("written: ") == 2
+    (METHODS.get("toy").folder / "more.py").write_text("WORD = 1\n", encoding="utf-8")
+    assert "its code can't be verified from its folder: it has changed since the run" in merbench(*submit).err
