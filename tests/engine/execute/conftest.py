@@ -70,8 +70,9 @@ def two_workers(joined):
 
 
 @pytest.fixture
-def executor(joined, two_workers):
-    """Return what makes executors with workers of their own, which go with the test."""
+def executor(joined, two_workers, monkeypatch):
+    """Return what makes executors with workers of their own, which go with the test; they find classes of tests."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])
     two_workers.close()  # it starts workers again when it is called
     made = []
 
