@@ -17,6 +17,7 @@ import pandas as pd
 
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.notes import Note
+from merbench.contracts.texts import old_encodings
 from merbench.records.log_columns import CSV_COLUMNS, KNOWN, check_each_once, named, words_of
 
 _MARKS = {
@@ -144,7 +145,7 @@ def _text(content: bytes, path: Path) -> str:
     elif max(zeros) > 0.7 * half and min(zeros) < 0.1 * half:
         encodings = ("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le",)
     else:
-        encodings = ("utf-8", "gb18030", "cp1252")
+        encodings = ("utf-8", *old_encodings(content))
     for encoding in encodings:
         try:
             text = content.decode(encoding)

@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from merbench.contracts.errors import DataError, listed
+from merbench.contracts.texts import old_encodings
 
 _HEADER_ROWS = 30  # SAMM's header stands on row 14, below a title and a key
 _MOST_ROWS = 20_000  # the largest database has some 7500 clips
@@ -145,13 +146,13 @@ def _head(path: Path) -> bytes:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, list[_Row]]]:
-    """Yield the one table of a file in UTF-8, marked UTF-16, or else GBK, with commas, semicolons or tabs."""
+    """Yield the one table of a file in UTF-8, marked UTF-16, GBK or Windows' Latin, with commas, semicolons or tabs."""
     content = path.read_bytes()
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Excel's Unicode text
     try:
         text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("gb18030")  # contains GBK; what it can't decode is reported as damaged
+        text = content.decode(old_encodings(content)[0])  # what it can't decode is reported as damaged
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), start=1)
     yield "CSV", _filled(path, "CSV", ((number, cells[:_MOST_COLUMNS]) for number, cells in rows))
