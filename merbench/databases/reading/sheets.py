@@ -153,6 +153,8 @@ def _csv(path: Path) -> Iterator[tuple[str, list[_Row]]]:
         text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode(old_encodings(content)[0])  # what it can't decode is reported as damaged
+    if "\0" in text:
+        raise ValueError("it has zero bytes")
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), start=1)
     yield "CSV", _filled(path, "CSV", ((number, cells[:_MOST_COLUMNS]) for number, cells in rows))
