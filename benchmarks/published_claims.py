@@ -15,18 +15,10 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from merbench.analysis.claims import (
-    FIGURES,
-    Claim,
-    check_claim,
-    counts_of_parts,
-    counts_of_variants,
-    fold_sizes,
-    is_possible,
-    read_figure,
-)
-from merbench.analysis.restrictions import one_set_of_predictions, printed_twice
-from merbench.analysis.slips import Slip, try_slips
+from merbench.analysis.claims.claim import FIGURES, Claim, check_claim, is_possible, read_figure
+from merbench.analysis.claims.counts import counts_of_parts, counts_of_variants, fold_sizes
+from merbench.analysis.claims.restrictions import one_set_of_predictions, printed_twice
+from merbench.analysis.claims.slips import Slip, try_slips
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.records.published import KEY, printed

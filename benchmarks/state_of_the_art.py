@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from merbench.analysis.claims.published import published_rows
 from merbench.analysis.held import hold_all
-from merbench.analysis.published import published_rows
 from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import IDENTITY
 from merbench.engine.plan.declared import declared

@@ -12,8 +12,8 @@ from merbench.cli.printing import FORMATS, print_as
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from merbench.analysis.claims import Claim
-    from merbench.analysis.slips import Slip
+    from merbench.analysis.claims.claim import Claim
+    from merbench.analysis.claims.slips import Slip
     from merbench.contracts.protocols import ProtocolSpec
 
     _Given = dict[str, str | None]
@@ -50,7 +50,7 @@ def check_claim(
     Possible does not confirm a figure: the power of the check says how many neighbouring figures are possible too.
     Exit code 1 if a claim is impossible.
     """
-    from merbench.analysis.claims import check_claim as check
+    from merbench.analysis.claims.claim import check_claim as check
     from merbench.contracts.errors import MerbenchError
     from merbench.report.views.claim import claims_report
 
@@ -75,8 +75,8 @@ def check_claim(
 
 def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]", asked: "_Asked") -> "list[Slip]":
     """Try the slips on a claim, with what its protocol and the claims beside it add."""
-    from merbench.analysis.claims import counts_of_parts, counts_of_variants, fold_sizes
-    from merbench.analysis.slips import try_slips
+    from merbench.analysis.claims.counts import counts_of_parts, counts_of_variants, fold_sizes
+    from merbench.analysis.claims.slips import try_slips
     from merbench.engine.plan.catalogue import PROTOCOLS
 
     if spec is None:
@@ -90,8 +90,8 @@ def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]
 
 def _shares(matrix: str, given: "_Given", percent: bool, format: str) -> bool:
     """Check a matrix of shares, print what follows, and return whether the clips and figures asked about fit."""
-    from merbench.analysis.claims import FIGURES, read_figure
-    from merbench.analysis.percent_matrices import check_shares, figures_of_shares, read_shares
+    from merbench.analysis.claims.claim import FIGURES, read_figure
+    from merbench.analysis.claims.percent_matrices import check_shares, figures_of_shares, read_shares
     from merbench.contracts.errors import MerbenchError
     from merbench.report.views.claim import shares_report
 
@@ -124,7 +124,7 @@ def _content(path: Path) -> str:
 
 def _claim(given: "_Given", percent: bool, method: str = "") -> "tuple[Claim, ProtocolSpec | None]":
     """Read a claim and the protocol that it is under, if any."""
-    from merbench.analysis.claims import FIGURES, Claim, read_figure
+    from merbench.analysis.claims.claim import FIGURES, Claim, read_figure
     from merbench.contracts.errors import MerbenchError
 
     printed = {key: read_figure(key, text, percent) for key in FIGURES if (text := given[key]) is not None}
@@ -136,7 +136,7 @@ def _claim(given: "_Given", percent: bool, method: str = "") -> "tuple[Claim, Pr
 
 def _counts(given: "_Given") -> "tuple[dict[str, int], ProtocolSpec | None, str]":
     """Return the clips of each class, the protocol and its part, if a protocol is given."""
-    from merbench.analysis.claims import find_part, protocol_counts, read_counts
+    from merbench.analysis.claims.counts import find_part, protocol_counts, read_counts
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.plan.catalogue import protocol as find_protocol
 
@@ -163,7 +163,7 @@ def _counts(given: "_Given") -> "tuple[dict[str, int], ProtocolSpec | None, str]
 
 def _apart(asked: "_Asked") -> list[str]:
     """Name the methods whose parts do not agree with their figures of all clips."""
-    from merbench.analysis.restrictions import one_set_of_predictions
+    from merbench.analysis.claims.restrictions import one_set_of_predictions
 
     groups: dict[tuple[str, str], dict[str, Claim]] = {}
     twice = set()  # rows of several sources, which need not be of one set of predictions
@@ -186,7 +186,7 @@ def _apart(asked: "_Asked") -> list[str]:
 
 def _twice(claims: "Sequence[Claim]") -> list[str]:
     """Name each two claims that print the same figures."""
-    from merbench.analysis.restrictions import printed_twice
+    from merbench.analysis.claims.restrictions import printed_twice
 
     found = printed_twice(claims)
     return [f"{claims[one].label} and {claims[two].label}" for one in sorted(found) for two in found[one] if one < two]

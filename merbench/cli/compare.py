@@ -172,7 +172,7 @@ def _fitting(runs: "Runs", methods: list[str], protocol: str | None, data: str |
 
 def _published(names: list[str], rows: "list[Row]") -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return published figures and their parts' titles, where the rows mean the registered protocol by its name."""
-    from merbench.analysis.published import published_rows
+    from merbench.analysis.claims.published import published_rows
     from merbench.engine.plan.catalogue import PROTOCOLS
 
     figures: list[dict[str, Any]] = []

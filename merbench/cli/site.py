@@ -62,7 +62,7 @@ def site(
 
 def _content(known: "Runs", own: bool) -> "tuple[SiteContent, list[str]]":
     """Gather what the pages are built from; also return which runs do not verify, or differ from their protocol."""
-    from merbench.analysis.published import published_rows
+    from merbench.analysis.claims.published import published_rows
     from merbench.analysis.rows import measured_rows
     from merbench.databases.registrations import home
     from merbench.engine.plan.catalogue import PROTOCOLS

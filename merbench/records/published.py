@@ -43,7 +43,7 @@ def claims() -> dict[tuple[str, ...], dict[str, str]]:
 
     The other columns are the figures as printed, ``uf1, uar, acc``; ``verdict`` (possible, impossible,
     undecided, not checked) and, if it was not checked, the ``reason``; ``counts``, the clips of each class; and the
-    evidence, see :mod:`merbench.analysis.published`.
+    evidence, see :mod:`merbench.analysis.claims.published`.
     """
     with (_FOLDER / "claims.csv").open(encoding="utf-8") as file:
         return {tuple(row[name] for name in KEY): row for row in csv.DictReader(file)}

@@ -25,9 +25,9 @@ class SiteContent:
     """What the pages are built from.
 
     `rows` are measured, those that rank together next to each other, best first; `published` are figures by protocol,
-    as :func:`merbench.analysis.published.published_rows` gives them; `costs` are those of a method's configurations,
-    `power` those of a protocol, see `results/`; `command` writes the command that records a row again; `own` says that
-    the rows are one's own and no leaderboard.
+    as :func:`merbench.analysis.claims.published.published_rows` gives them; `costs` are those of a method's
+    configurations, `power` those of a protocol, see `results/`; `command` writes the command that records a row again;
+    `own` says that the rows are one's own and no leaderboard.
     """
 
     rows: Sequence[Row]

@@ -9,8 +9,8 @@ from support.tables import printed
 
 from merbench.analysis.ablation import read_ablation
 from merbench.analysis.audit_runs import read_audit
+from merbench.analysis.claims.published import published_rows
 from merbench.analysis.explain import explain_rows, find_row
-from merbench.analysis.published import published_rows
 from merbench.cli.asked import RunOptions, recording
 from merbench.contracts.yamlfiles import settings_text
 from merbench.report.views.ablation import ablation_report

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from merbench.analysis.claims import FIGURES, Answer, record_of
-from merbench.analysis.percent_matrices import SharesOfClass
-from merbench.analysis.slips import Slip
+from merbench.analysis.claims.claim import FIGURES, Answer, record_of
+from merbench.analysis.claims.percent_matrices import SharesOfClass
+from merbench.analysis.claims.slips import Slip
 from merbench.contracts.notes import Note
 from merbench.report.numbers import NONE, number
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells

@@ -6,7 +6,7 @@ from itertools import groupby
 from math import isnan
 from typing import Any
 
-from merbench.analysis.published import VERDICTS
+from merbench.analysis.claims.published import VERDICTS
 from merbench.analysis.rows import Row
 from merbench.contracts.errors import listed
 from merbench.contracts.notes import Note
@@ -44,7 +44,7 @@ def comparison(
     """Build the tables of `compare`.
 
     `rows` are measured, in order, those that rank together next to each other; `published` are figures from
-    :func:`merbench.analysis.published.published_rows`, and `titles` those of their parts; `notes` are on runs
+    :func:`merbench.analysis.claims.published.published_rows`, and `titles` those of their parts; `notes` are on runs
     that are not shown or do not verify.
     """
     tables = [_table(group) for group in groups(rows)]

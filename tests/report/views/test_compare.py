@@ -14,8 +14,8 @@ from support.damage import flip
 from support.recording import Recorder, run_file, run_key
 from support.tables import notes_of, printed, strictly, texts
 
+from merbench.analysis.claims.published import published_rows
 from merbench.analysis.held import hold_all
-from merbench.analysis.published import published_rows
 from merbench.analysis.rows import FIELDS, measured_rows
 from merbench.engine.plan.truths import truths
 from merbench.records.declared import Declared

@@ -11,21 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.cases import each
 
-from merbench.analysis.claims import (
-    READINGS,
-    Claim,
-    check_claim,
+from merbench.analysis.claims.claim import READINGS, Claim, check_claim, read_figure
+from merbench.analysis.claims.counts import (
     counts_of_parts,
     counts_of_variants,
     find_part,
     fold_sizes,
     protocol_counts,
     read_counts,
-    read_figure,
 )
-from merbench.analysis.matrices import deadline_in, find_matrix, is_matrix, matrix_of, scores
-from merbench.analysis.restrictions import one_set_of_predictions, printed_twice
-from merbench.analysis.slips import Slip, try_slips
+from merbench.analysis.claims.matrices import deadline_in, find_matrix, is_matrix, matrix_of, scores
+from merbench.analysis.claims.restrictions import one_set_of_predictions, printed_twice
+from merbench.analysis.claims.slips import Slip, try_slips
 from merbench.contracts.errors import MerbenchError
 from merbench.engine.plan.catalogue import PROTOCOLS
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from merbench.analysis.matrices import Span
+from merbench.analysis.claims.matrices import Span
 from merbench.contracts.errors import MerbenchError
 from merbench.scoring.metrics import unweighted_f1
 

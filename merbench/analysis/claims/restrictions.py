@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from merbench.analysis.claims import READINGS, SECONDS, Claim
-from merbench.analysis.matrices import deadline_in, diagonals
+from merbench.analysis.claims.claim import READINGS, SECONDS, Claim
+from merbench.analysis.claims.matrices import deadline_in, diagonals
 
 #: More sums of diagonals than this are not tried.
 _MOST = 4_000_000

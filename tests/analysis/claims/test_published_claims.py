@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from support.cases import each, says
 
-from merbench.analysis.claims import FIGURES, READINGS, Claim, counts_of_parts, read_figure
-from merbench.analysis.matrices import deadline_in, find_matrix
-from merbench.analysis.published import VERDICTS, published_rows, verdict
+from merbench.analysis.claims.claim import FIGURES, READINGS, Claim, read_figure
+from merbench.analysis.claims.counts import counts_of_parts
+from merbench.analysis.claims.matrices import deadline_in, find_matrix
+from merbench.analysis.claims.published import VERDICTS, published_rows, verdict
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.records.published import claims, printed
 
@@ -92,7 +93,7 @@ def test_impossible_claims_are_impossible_again():
 
 
 def test_the_page_has_the_numbers_of_the_verdicts():
-    page = (Path(__file__).parents[2] / "docs/reading-a-result.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/reading-a-result.md").read_text(encoding="utf-8")
     many = Counter(row["verdict"] for row in claims().values())
     says(page, *(f"| {word} | {number} |" for word, number in many.items()))
     impossible = [row for row in claims().values() if row["verdict"] == "impossible"]

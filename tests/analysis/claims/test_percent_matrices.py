@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.cases import each
 from support.refusals import refusal
 
-from merbench.analysis import percent_matrices
-from merbench.analysis.percent_matrices import check_shares, figures_of_shares, read_shares
+from merbench.analysis.claims import percent_matrices
+from merbench.analysis.claims.percent_matrices import check_shares, figures_of_shares, read_shares
 from merbench.scoring.metrics import unweighted_f1
 
 

@@ -3,7 +3,7 @@
 A slip fits where some confusion matrix, so computed, gives the figures as printed. How much that says depends on how
 often the slip rescues random false figures near by: one that rescues more than :data:`MOST` is compatible with the
 figures and no explanation of them. Those that need all column sums are tried for three classes
-(:mod:`merbench.analysis.three_classes`).
+(:mod:`merbench.analysis.claims.three_classes`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from merbench.analysis.claims import READINGS, Claim, is_possible
-from merbench.analysis.matrices import Counts, Deadline, Span, deadline_in, find_matrix
-from merbench.analysis.three_classes import (
+from merbench.analysis.claims.claim import READINGS, Claim, is_possible
+from merbench.analysis.claims.matrices import Counts, Deadline, Span, deadline_in, find_matrix
+from merbench.analysis.claims.three_classes import (
     ACCURACY,
     F1,
     PRECISION,

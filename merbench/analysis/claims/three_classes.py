@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from merbench.analysis.claims import Claim
-from merbench.analysis.matrices import (
+from merbench.analysis.claims.claim import Claim
+from merbench.analysis.claims.matrices import (
     Counts,
     Deadline,
     Span,
@@ -115,7 +115,7 @@ def mean_over_runs(claim: Claim, reading: str, _: Deadline) -> bool:
     """Whether no line separates the pair from all possible ones: a mean over enough runs comes as near as wanted.
 
     The pair is UF1 and UAR, or UF1 and accuracy. UF1 is bounded for each diagonal
-    (:func:`merbench.analysis.matrices.f1_bounds`), so that this fits a little too often, never too rarely.
+    (:func:`merbench.analysis.claims.matrices.f1_bounds`), so that this fits a little too often, never too rarely.
     """
     from scipy.optimize import linprog
 

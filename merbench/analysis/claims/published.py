@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from merbench.analysis.claims import FIGURES
+from merbench.analysis.claims.claim import FIGURES
 from merbench.analysis.rows import ordered
 from merbench.records.published import KEY, claims, printed, published
 
