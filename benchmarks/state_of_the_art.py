@@ -1,14 +1,17 @@
-"""The figures of docs/state-of-the-art.md: from committed rows, published figures and audits; nothing is trained.
+"""The figures of docs/state-of-the-art.md, and the audits in docs/reading-a-result.md: from what is committed.
 
-Run: uv run python benchmarks/state_of_the_art.py      # writes the page anew between its marks
+Nothing is trained: committed rows, published figures and audits are read.
+
+Run: uv run python benchmarks/state_of_the_art.py      # writes both pages anew between their marks
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,13 +28,13 @@ from merbench.records.select import read_leaderboard
 from merbench.report.numbers import excludes_zero, interval_text, number, p_text, signed, signed_interval
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
 from merbench.report.write import write
+from merbench.scoring.intervals import Interval
 from merbench.scoring.metrics import unweighted_f1
 from merbench.scoring.paired import Difference, paired_difference
 from merbench.scoring.permutation import SIGNIFICANT, holm, permutation_tests
 from merbench.scoring.table import part_scores
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs/state-of-the-art.md"
 AUDITS = ROOT / "results/audits"
 PROTOCOL, FIRST, SECOND = "megc2019", "megc2019-flow28", "megc2019-flow4x28"
 FLOOR = "majority"
@@ -51,6 +54,14 @@ NETS = (
     *("htnet:width-64", "timm-flow:resnet18"),
     *(f"rcn:{variant}-28px-32" for variant in "aswpcf"),
 )
+#: Rules that pick the epoch, and their columns; all but the first look at test labels.
+PICKS = {
+    "inner": "Inner subjects",
+    "oracle-one-epoch": "One epoch for all folds",
+    "oracle-f1-first": "Best F1 of each test fold",
+    "oracle-acc-first": "Best accuracy of each test fold",
+    "oracle-acc-last": "The same, last of ties",
+}
 #: Row -> its name in published tables, and what differs from the publication, as far as known.
 PUBLISHED = {
     "ststnet": ("STSTNet", "trained as in the authors' PyTorch code, whose log has .7209; published is the MATLAB one"),
@@ -230,24 +241,58 @@ def preparation() -> str:
     )
 
 
+def audits() -> Iterator[tuple[str, dict[str, Any], dict[str, dict[str, Any]]]]:
+    """Yield each audited row, by the name under which it is declared, its audit, and its selections on all clips."""
+    for path in sorted(AUDITS.glob("*/audit.json")):
+        audit = json.loads(path.read_text(encoding="utf-8"))
+        name = audit["method"] + (f":{audit['config']}" if audit["config"] != "default" else "")
+        if (audit["protocol"], audit["data"], audit["variant"]) == (PROTOCOL, FIRST, ""):
+            yield name, audit, {row["selection"]: row for row in audit["rows"] if row["part"] == "full"}
+
+
+def lift_cells(row: Mapping[str, Any] | None) -> list[Cell]:
+    """Return what a rule adds to UF1 of the last epoch, bold if its interval excludes 0."""
+    if row is None:
+        return text_cells("–")
+    interval = Interval(row["uf1_lift_low"], row["uf1_lift_high"])
+    return [Cell(signed(row["uf1_lift"]), signed_interval(interval), 1 if excludes_zero(interval) else 0)]
+
+
 def selection() -> str:
-    """Return what picking the epoch is worth, from the audits."""
+    """Return what picking the epoch is worth, rule by rule, from the audits."""
     lines, said = [], []
-    for path in sorted(AUDITS.glob(f"*-{PROTOCOL}/audit.json")):
-        audit = json.loads(path.read_text())
-        whole = {row["selection"]: row for row in audit["rows"] if row["part"] == "full"}
-        last = whole["last"]
-        for row in whole.values():
-            if row["pooled"] and row is not last and row["uf1"] is not None:
-                low, high = row["uf1_lift_low"], row["uf1_lift_high"]
-                lines.append([
-                    *text_cells(audit["method"], row["title"], "yes" if row["oracle"] else "no", number(row["uf1"])),
-                    Cell(signed(row["uf1_lift"]), f"{signed(low)}, {signed(high)}", 1 if low > 0 or high < 0 else 0),
-                ])  # fmt: skip
-        lifts = [row["uf1_lift"] for row in whole.values() if row["oracle"] and row["pooled"] and row["uf1_lift"]]
-        said.append(f"{audit['method']}, {audit['epochs']} epochs: {signed(min(lifts))} to {signed(max(lifts))}.")
+    for name, audit, rules in audits():
+        lines += [
+            [*text_cells(name, row["title"], "yes" if row["oracle"] else "no", number(row["uf1"])), *lift_cells(row)]
+            for row in rules.values()
+            if row["pooled"] and row["selection"] != "last" and row["uf1"] is not None
+        ]
+        lifts = [row["uf1_lift"] for row in rules.values() if row["oracle"] and row["pooled"] and row["uf1_lift"]]
+        said.append(f"{name}, {audit['epochs']} epochs: {signed(min(lifts))} to {signed(max(lifts))}.")
     table = written(("Method", "Selection", "Looks at test labels", "UF1", "Lift"), lines)
     return f"{table}\n\nWhat rules that look at test labels add to the last epoch: {' '.join(said)}"
+
+
+def picking() -> str:
+    """Return what picking the epoch on the test fold adds, by method, size and epochs."""
+    costs = json.loads((ROOT / "results/costs.json").read_text(encoding="utf-8"))
+    lines, lifts = [], []
+    for name, audit, rules in sorted(audits(), key=lambda each: -each[2]["oracle-acc-first"]["uf1_lift"]):
+        parameters = costs[audit["method"]][audit["config"]]["parameters"]
+        last = rules["last"]
+        lines.append([
+            *text_cells(name, f"{parameters:,}", audit["epochs"], last["seeds"]),
+            Cell(number(last["uf1"]), interval_text(Interval(last["uf1_low"], last["uf1_high"]))),
+            *(cell for rule in PICKS for cell in lift_cells(rules.get(rule))),
+        ])  # fmt: skip
+        lifts.append([rules[rule]["uf1_lift"] for rule in ("oracle-acc-first", "oracle-one-epoch")])
+    each, one = np.array(lifts).T
+    table = written(("Net", "Parameters", "Epochs", "Seeds", "UF1, last epoch", *PICKS.values()), lines)
+    return (
+        f"{table}\n\nOf {len(lines)} nets, picking the epoch with the best accuracy of each test fold adds "
+        f"{signed(min(each))} to {signed(max(each))} of UF1, {signed(float(np.mean(each)))} in the mean; one epoch for "
+        f"all folds adds {signed(min(one))} to {signed(max(one))}."
+    )
 
 
 def right(row: Row) -> "pd.Series[bool]":
@@ -368,12 +413,17 @@ def support() -> str:
     return written(("Part", "Clips", "Subjects", *file.outputs), lines)
 
 
-SECTIONS = (ranking, linear, balancing, preparation, selection, hard, beside, ensembles, curves, support)
+PAGES = {
+    ROOT / "docs/state-of-the-art.md": (
+        *(ranking, linear, balancing, preparation, selection, hard, beside, ensembles, curves, support),
+    ),
+    ROOT / "docs/reading-a-result.md": (picking,),
+}
 
 
-def page(text: str) -> Iterator[str]:
-    """Yield the page with new figures between its marks."""
-    for section in SECTIONS:
+def page(text: str, sections: Iterable[Callable[[], str]]) -> Iterator[str]:
+    """Yield a page with new figures between its marks."""
+    for section in sections:
         begin, end = (f"<!-- {section.__name__}: {each} -->" for each in ("begin", "end"))
         before, found, rest = text.partition(begin)
         if found:
@@ -383,9 +433,10 @@ def page(text: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the page."""
-    PAGE.write_text("".join(page(PAGE.read_text(encoding="utf-8"))), encoding="utf-8")
-    print(f"written: {PAGE.relative_to(ROOT)}")
+    """Write the pages."""
+    for path, sections in PAGES.items():
+        path.write_text("".join(page(path.read_text(encoding="utf-8"), sections)), encoding="utf-8")
+        print(f"written: {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
