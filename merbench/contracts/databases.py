@@ -41,6 +41,7 @@ class DatabaseCard(BaseModel, extra="forbid", frozen=True):
     #: For a release with class labels only: dataset -> class -> the emotions that were mapped to it. It can be used by
     #: protocols with the same mapping, or without emotions.
     labels: dict[str, dict[str, tuple[str, ...]]] = {}
+    listed_by: str = ""  #: the protocol whose official list has exactly the clips of a release
     #: Datasets with the same people under the same ids have the same value, or name one another
     #: (``{"samm-lv": "samm"}``); added to :data:`SAME_PEOPLE`.
     same_people: dict[str, str] = {}

@@ -100,6 +100,25 @@ def is_pattern(name: str) -> bool:
     return name.startswith(tuple(f"{kind}:" for kind in PATTERNS))
 
 
+def pattern_of(recorded: str) -> str | None:
+    """Return the pattern of the crossed protocol that runs record under a name; None for another name.
+
+    ``cross-casme2.samm-to-smic-hs`` is recorded for ``cross:casme2+samm->smic-hs``.
+    """
+    kind, _, rest = recorded.partition("-")
+    if kind not in PATTERNS or not rest:
+        return None
+    known = {_as_name(name): name for database in DATABASES.load_all()[0].values() for name in database.card.datasets}
+    sides = [[known.get(each) for each in side.split(".")] for side in rest.split("-to-")]
+    if len(sides) != (2 if kind == "cross" else 1) or not all(name for side in sides for name in side):
+        return None
+    return f"{kind}:{'->'.join('+'.join(map(str, side)) for side in sides)}"
+
+
+def _as_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9.-]", "-", text)
+
+
 def check_own_name(spec: ProtocolSpec, origin: str) -> None:
     """Refuse a protocol with the name of a pattern's protocol: runs of both would be in one table."""
     for kind in PATTERNS:
@@ -140,7 +159,7 @@ def crossed(name: str) -> ProtocolSpec:
             )
     names, mapped = sorted(names), _shipped("megc2019").datasets  # as there, so that its release can be used
     content = {
-        "name": re.sub(r"[^a-z0-9.-]", "-", f"{kind}-{'-to-'.join(joined)}"),
+        "name": _as_name(f"{kind}-{'-to-'.join(joined)}"),
         "title": f"Databases crossed: {said}",
         "summary": f"Negative, positive, surprise: {said}.",
         "source": {"text": f"made from the name {name}"},

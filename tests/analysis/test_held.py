@@ -202,6 +202,16 @@ CLAIMED = {
 }
 
 
+def test_committed_rows_of_crossed_databases_are_held_against_the_list_of_their_release(tmp_path):
+    (entry,) = (LEADERBOARD.parent / "cross-casme2-to-samm").glob("svm-flow*")
+    run = read_entry(entry)
+    found, said = hold(run, truths()(run.file))
+    assert (isinstance(found, HeldRun), said) == (True, "")
+    copy = shutil.copytree(entry, tmp_path / entry.parent.name / entry.name)
+    forged = read_entry(forge(copy, truth_as_predicted))
+    assert "other labels of 47 clips" in hold(forged, truths()(forged.file))[1]
+
+
 def test_claims_that_only_a_rerun_shows_are_held_as_they_stand(tmp_path):
     entry, find = next(LEADERBOARD.glob("svm-flow*")), truths()
     for name, forgery in CLAIMED.items():

@@ -60,6 +60,7 @@ CARD = DatabaseCard(
             "surprise": ("surprise",),
         },
     },
+    listed_by="megc2019",
     download=Download(
         address=f"https://raw.githubusercontent.com/wangzhifengharrison/HTNet/{COMMIT}",
         checksums=CHECKSUMS,

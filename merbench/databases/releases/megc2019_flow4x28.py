@@ -30,6 +30,7 @@ class _Megc2019Flow4x28(FlowImages):
         source="https://github.com/tony19980810/CausalNet (commit 7bdf163)",
         offers=(FLOW, *_FURTHER),
         labels=CARD.labels,
+        listed_by=CARD.listed_by,
         download=Download(
             address=f"https://raw.githubusercontent.com/tony19980810/CausalNet/{COMMIT}",
             checksums=CHECKSUMS,

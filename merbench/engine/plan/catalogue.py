@@ -20,7 +20,7 @@ from merbench.contracts.registry import IMPORT_SECONDS, Entry, Registry
 from merbench.contracts.yamlfiles import load_yaml_model, read_value, validated
 from merbench.engine import environment
 from merbench.engine.fold.reads import begin_reads, end_reads
-from merbench.splits.made import check_own_name, crossed, is_pattern, read_family
+from merbench.splits.made import check_own_name, crossed, is_pattern, pattern_of, read_family
 
 #: The folder beside the protocols' files that holds what many of them share.
 FAMILIES = "families"
@@ -265,11 +265,13 @@ def _is_path(name: str) -> bool:
 def protocol_argument(recorded: str) -> tuple[str, str]:
     """Return the argument of ``--protocol`` for a recorded protocol, and an explanation of it, empty for a plain name.
 
-    Only registered protocols have a name that can be given; for others the argument is the placeholder ``FILE``.
+    A user's file has no name that can be given: the argument is the placeholder ``FILE``.
     """
     if recorded in PROTOCOLS.names():
         return recorded, ""
-    return "FILE", f" (FILE: the file or pattern of {recorded})"
+    if pattern := pattern_of(recorded):
+        return pattern, ""
+    return "FILE", f" (FILE: the file of {recorded})"
 
 
 def recorded_name(name: str | None) -> str | None:
@@ -281,14 +283,17 @@ def recorded_name(name: str | None) -> str | None:
 
 
 def protocol(name: str) -> ProtocolSpec:
-    """Find a protocol by its registered name, make it from a pattern, or read it from a path that ends in ``.yaml``.
+    """Find a protocol by its name, make it from a pattern, or read it from a path that ends in ``.yaml``.
+
+    A crossed protocol is also found under the name that its runs record.
 
     A file under a registered name or a pattern's name that means something else raises a `MerbenchError`.
     """
     if is_pattern(name):
         return crossed(name)
     if not _is_path(name):
-        return PROTOCOLS.get(name)
+        pattern = pattern_of(name) if name not in PROTOCOLS.names() else None
+        return crossed(pattern) if pattern else PROTOCOLS.get(name)
     spec = load_protocol(Path(name))
     check_own_name(spec, name)
     registered = PROTOCOLS.get(spec.name) if spec.name in PROTOCOLS.names() else spec

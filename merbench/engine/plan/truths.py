@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from merbench.analysis.held import TruthOf
-from merbench.contracts.clips import IDENTITY, clips_digest
+from merbench.contracts.clips import IDENTITY, clip_table, clips_digest
 from merbench.contracts.databases import same_people
 from merbench.contracts.digests import digest
 from merbench.contracts.errors import MerbenchError, listed
@@ -36,7 +36,7 @@ _OWN = "merbench check-protocol FILE --data NAME, with its file and data, makes 
 def truths() -> TruthOf:
     """Return what finds the truth of a run; each official list and each data set is read once."""
     named, listed_once, split_once = cache(_named), cache(_official), cache(_split_anew)
-    registered_once = cache(_registered)
+    registered_once, of_release = cache(_registered), cache(_of_release)
 
     @cache
     def of(name: str, data: str, synthetic: bool, spec: str, split: str, annotations: str) -> Truth | str:
@@ -47,6 +47,8 @@ def truths() -> TruthOf:
         known = _read(_place(data, synthetic, spec, split, annotations))
         if known is None and registered_here and data == UNKNOWN:
             return registered_once(name)
+        if known is None and registered_here and found is not None and not synthetic:
+            known = of_release(name, data)
         if known is not None or registered_here:
             return known or split_once(name, data, synthetic)
         return f"no protocol {name} of this meaning (specification {spec[:8]}) is registered: {_OWN}"
@@ -148,6 +150,21 @@ def _official(name: str, data: str) -> Truth | str:
         return found
     except MerbenchError as error:
         return f"the official list of {name} can't be used: {error}"
+
+
+def _of_release(name: str, data: str) -> Truth | None:
+    """Return the truth of a protocol without an official list on a release, whose clips another protocol lists."""
+    if data not in DATABASES.names() or DATABASES.entry(data).origin != "merbench":
+        return None
+    spec, card = protocol(name), DATABASES.get(data).card
+    official = protocol(card.listed_by).official() if card.listed_by and serves(card, spec) else None
+    if official is None:
+        return None
+    own = official[official.dataset.isin(spec.datasets)]
+    origin = f"the official list of {card.listed_by}"
+    clips = clip_table(own.rename(columns={"class": spec.labels}).reset_index(drop=True), origin)
+    split = make_split(spec, clips, same_people=same_people(()))
+    return _truth(origin, spec, split, {data: clips_digest(split.clips)})
 
 
 def _registered(name: str) -> Truth | str:

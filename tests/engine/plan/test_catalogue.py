@@ -18,7 +18,15 @@ from merbench.contracts.notes import Note
 from merbench.contracts.registry import Entry
 from merbench.contracts.yamlfiles import load_yaml_model as load
 from merbench.engine.plan import catalogue
-from merbench.engine.plan.catalogue import METHODS, PROTOCOLS, RegisteredMethod, method_card, method_folder, protocol
+from merbench.engine.plan.catalogue import (
+    METHODS,
+    PROTOCOLS,
+    RegisteredMethod,
+    method_card,
+    method_folder,
+    protocol,
+    protocol_argument,
+)
 from merbench.splits.made import crossed
 
 
@@ -107,6 +115,7 @@ def test_protocols_are_found_by_name_pattern_or_file(small_protocol, tmp_path):
     capitals.write_bytes(small_protocol.read_bytes())
     for argument, name in each((
         ("megc2019", "megc2019"), ("cdmer-c-h", "cdmer-c-h"), ("lodo:samm+casme2", "lodo-casme2.samm"),
+        ("cross:casme2+samm->smic-hs", "cross-casme2.samm-to-smic-hs"),
         (str(small_protocol), "small"), (str(capitals), "small"),
     )):  # fmt: skip
         found = protocol(argument)
@@ -115,6 +124,19 @@ def test_protocols_are_found_by_name_pattern_or_file(small_protocol, tmp_path):
         protocol("megc2091")
     with pytest.raises(MerbenchError, match=r"absent\.yaml can't be read"):
         protocol(str(small_protocol.with_name("absent.yaml")))
+
+
+def test_a_crossed_protocol_is_found_under_the_name_that_its_runs_record():
+    for recorded, pattern in (
+        ("cross-casme2.samm-to-smic-hs", "cross:casme2+samm->smic-hs"),
+        ("lodo-4dme.cas-me-2", "lodo:4dme+cas-me-2"),
+    ):
+        assert protocol(recorded).spec_digest() == protocol(pattern).spec_digest()
+        assert (protocol(recorded).name, protocol_argument(recorded)) == (recorded, (pattern, ""))
+    for recorded in ("cross-casme2", "lodo-casme9.samm", "lodo-", "cross-casme2-to-", "mine"):
+        assert protocol_argument(recorded)[0] == "FILE", recorded
+        with pytest.raises(MerbenchError, match="unknown protocol"):
+            protocol(recorded)
 
 
 def test_the_folder_of_a_method_is_its_package(tmp_path, monkeypatch):

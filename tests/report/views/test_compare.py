@@ -393,7 +393,7 @@ def test_the_committed_leaderboard_verifies():
     runs = read_leaderboard()
     assert runs.problems == []
     assert {"majority", "svm-flow", "ststnet"} <= {run.file.method for run in runs}
-    assert all(run.complete and run.file.protocol == "megc2019" for run in runs)
+    assert all(run.complete for run in runs)
     rows, _ = measured_rows(runs)
     full = {row["method"]: row for each in rows for row in each.records() if row["part"] == "full"}
     assert {row["origin"] for row in full.values()} == {"leaderboard"}
