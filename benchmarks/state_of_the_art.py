@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ from merbench.scoring.table import part_scores
 ROOT = Path(__file__).resolve().parents[1]
 AUDITS = ROOT / "results/audits"
 PROTOCOL, FIRST, SECOND = "megc2019", "megc2019-flow28", "megc2019-flow4x28"
+#: Part of MEGC 2019 -> the protocol that trains and tests on it alone.
+ALONE = {"casme2": "casme2-3", "samm": "samm-3", "smic-hs": "smic-hs-3"}
+HELD_OUT = "lodo-casme2.samm.smic-hs"
 FLOOR = "majority"
 #: A row and the same with classes that are not weighted.
 BALANCED = {
@@ -82,15 +85,15 @@ def rows(data: str = FIRST, protocol: str = PROTOCOL) -> list[Row]:
 
 
 @cache
-def named(data: str = FIRST) -> Mapping[str, Row]:
+def named(data: str = FIRST, protocol: str = PROTOCOL) -> Mapping[str, Row]:
     """Return plain rows, by the last epoch and without other settings, by the name under which one is declared."""
-    files = [(row.runs[0].file, row) for row in rows(data)]
+    files = [(row.runs[0].file, row) for row in rows(data, protocol)]
     return {name_of(file): row for file, row in files if not file.variant and file.key.selection == "last"}
 
 
-def competing(data: str = FIRST) -> list[Row]:
-    """Return the ranked rows but the floor."""
-    return [row for row in rows(data) if row.ranked and row.runs[0].file.method != FLOOR]
+def competes(row: Row) -> bool:
+    """Return whether a row is ranked and is not the floor."""
+    return row.ranked and row.runs[0].file.method != FLOOR
 
 
 def tables_of(row: Row) -> list[pd.DataFrame]:
@@ -258,6 +261,41 @@ def lift_cells(row: Mapping[str, Any] | None) -> list[Cell]:
     return [Cell(signed(row["uf1_lift"]), signed_interval(interval), 1 if excludes_zero(interval) else 0)]
 
 
+def alone() -> str:
+    """Return what training on all three databases adds to training on each alone."""
+    singles = {part: named(protocol=protocol) for part, protocol in ALONE.items()}
+    shown = {
+        name: row for name, row in named().items()
+        if name != FLOOR and not row.sanity and all(name in single for single in singles.values())
+    }  # fmt: skip
+    titles = named()[FLOOR].runs[0].file.parts
+    lines, said = [text_cells(row.label) for row in shown.values()], []
+    for part, single in singles.items():
+        gains = []
+        for line, (name, row) in zip(lines, shown.items(), strict=True):
+            whole = [table[table.dataset == part] for table in tables_of(row)]
+            gains.append(paired_difference(whole, tables_of(single[name]), row.runs[0].file.outputs))
+            line += text_cells(number(uf1(single[name])), number(row.scores[part].uf1)) + difference_cells(gains[-1])
+        clear = sum(excludes_zero(each.uf1_interval) for each in gains)
+        said += [f"{titles[part]} {signed(float(np.mean([each.uf1 for each in gains])))} (clear in {clear})"]
+    heads = [f"{titles[part]}{what}" for part in ALONE for what in (" alone", ", all three", ", difference")]
+    table = written(("Row", *heads), lines)
+    return f"{table}\n\nWhat the two other databases add to UF1, in the mean of {len(lines)} rows: {'; '.join(said)}."
+
+
+def crossing() -> str:
+    """Return the rows that train on other databases than they test on."""
+    pairs = {f"{one} to {two}": f"cross-{one}-to-{two}" for one, two in permutations(ALONE, 2)}
+    boards = {title: named(protocol=each) for title, each in {"each held out": HELD_OUT, **pairs}.items()}
+    shown = {name: row for name, row in named(protocol=HELD_OUT).items() if not row.sanity}
+    lines = [
+        text_cells(row.label, *(number(uf1(board[name])) if name in board else "–" for board in boards.values()))
+        for name, row in shown.items()
+    ]
+    best = [f"{title} {number(max(map(uf1, board.values())))}" for title, board in boards.items() if board]
+    return f"{written(('Row', *boards), lines)}\n\nHighest UF1: {'; '.join(best)}."
+
+
 def selection() -> str:
     """Return what picking the epoch is worth, rule by rule, from the audits."""
     lines, said = [], []
@@ -304,7 +342,7 @@ def right(row: Row) -> "pd.Series[bool]":
 def hard() -> str:
     """Return the clips that no ranked row gets right, on each release, and on both."""
     names = [name for name in named(FIRST) if name in named(SECOND)]
-    names = [name for name in names if all(named(data)[name] in competing(data) for data in (FIRST, SECOND))]
+    names = [name for name in names if all(competes(named(data)[name]) for data in (FIRST, SECOND))]
     never, lines = {}, []
     if not names:
         return f"No row is ranked on both releases yet: {WAITING}"
@@ -415,7 +453,20 @@ def support() -> str:
 
 PAGES = {
     ROOT / "docs/state-of-the-art.md": (
-        *(ranking, linear, balancing, preparation, selection, hard, beside, ensembles, curves, support),
+        *(
+            ranking,
+            linear,
+            balancing,
+            preparation,
+            alone,
+            crossing,
+            selection,
+            hard,
+            beside,
+            ensembles,
+            curves,
+            support,
+        ),
     ),
     ROOT / "docs/reading-a-result.md": (picking,),
 }

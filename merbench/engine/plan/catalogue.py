@@ -265,13 +265,13 @@ def _is_path(name: str) -> bool:
 def protocol_argument(recorded: str) -> tuple[str, str]:
     """Return the argument of ``--protocol`` for a recorded protocol, and an explanation of it, empty for a plain name.
 
-    A user's file has no name that can be given: the argument is the placeholder ``FILE``.
+    A file of the user has no name that can be given: the argument is the placeholder ``FILE``.
     """
     if recorded in PROTOCOLS.names():
         return recorded, ""
     if pattern := pattern_of(recorded):
         return pattern, ""
-    return "FILE", f" (FILE: the file of {recorded})"
+    return "FILE", f" (FILE: the file or pattern of {recorded})"
 
 
 def recorded_name(name: str | None) -> str | None:
