@@ -10,7 +10,7 @@ from merbench.analysis.held import hold_all
 from merbench.analysis.rows import measured_rows
 from merbench.cli import app
 from merbench.contracts.specifications import KINDS
-from merbench.engine.plan.catalogue import PROTOCOLS
+from merbench.engine.plan.catalogue import protocol
 from merbench.engine.plan.declared import declared
 from merbench.engine.plan.truths import truths
 from merbench.records.select import read_leaderboard
@@ -37,7 +37,7 @@ def test_readme_shows_the_table_of_the_leaderboard(texts):
     rows, _ = measured_rows(held.where(protocol="megc2019", data="megc2019-flow28"), declared=declared())
     assert shown.strip() == write(comparison([row for row in rows if row.ranked]), "md").strip()
     for run in runs:
-        assert run.file.key.spec_digest == PROTOCOLS.get(run.file.protocol).spec_digest()
+        assert run.file.key.spec_digest == protocol(run.file.protocol).spec_digest()
 
 
 def test_commands_in_the_documents_exist(texts):
