@@ -333,6 +333,25 @@ def picking() -> str:
     )
 
 
+def seeds() -> str:
+    """Return how far rows that depend on the seed differ between seeds."""
+    lines = []
+    for data in (FIRST, SECOND):
+        for name, row in named(data).items():
+            if len(row.runs) < 2 or row.sanity:
+                continue
+            figures = [part_scores([table], row.runs[0].file.outputs, {"full": ""})[0].uf1 for table in tables_of(row)]
+            predicted = pd.concat([table.set_index(IDENTITY).predicted for table in tables_of(row)], axis=1)
+            differ = int(predicted.ne(predicted.iloc[:, 0], axis=0).any(axis=1).sum())
+            interval = row.scores["full"].uf1_interval
+            lines.append(text_cells(
+                name, data, len(figures), number(min(figures)), number(max(figures)), f"{differ} of {len(predicted)}",
+                number(interval.high - interval.low, 3),
+            ))  # fmt: skip
+    heads = ("Row", "Data", "Seeds", "Lowest UF1", "Highest UF1", "Clips whose class changes", "Width of the interval")
+    return written(heads, lines)
+
+
 def right(row: Row) -> "pd.Series[bool]":
     """Return for each clip whether more than half of a row's seeds are right."""
     marks = [table.set_index(IDENTITY).pipe(lambda each: each.truth == each.predicted) for table in tables_of(row)]
@@ -460,6 +479,7 @@ PAGES = {
             preparation,
             alone,
             crossing,
+            seeds,
             selection,
             hard,
             beside,
