@@ -1,8 +1,8 @@
-"""The figures of docs/state-of-the-art.md, and the audits in docs/reading-a-result.md: from what is committed.
+"""The figures of docs/state-of-the-art.md, the audits of docs/reading-a-result.md and the table of README.md.
 
 Nothing is trained: committed rows, published figures and audits are read.
 
-Run: uv run python benchmarks/state_of_the_art.py      # writes both pages anew between their marks
+Run: uv run python benchmarks/state_of_the_art.py      # writes the pages anew between their marks
 """
 
 import json
@@ -27,6 +27,7 @@ from merbench.records.declared import name_of
 from merbench.records.select import read_leaderboard
 from merbench.report.numbers import excludes_zero, interval_text, number, p_text, signed, signed_interval
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
+from merbench.report.views.compare import comparison
 from merbench.report.write import write
 from merbench.scoring.intervals import Interval
 from merbench.scoring.metrics import unweighted_f1
@@ -470,7 +471,13 @@ def support() -> str:
     return written(("Part", "Clips", "Subjects", *file.outputs), lines)
 
 
+def table() -> str:
+    """Return the ranked rows as merbench compare prints them."""
+    return write(comparison([row for row in rows() if row.ranked]), "md").strip()
+
+
 PAGES = {
+    ROOT / "README.md": (table,),
     ROOT / "docs/state-of-the-art.md": (
         *(
             ranking,
