@@ -82,8 +82,10 @@ def _write_new(name: str | None, data: str | None, out: Path | None) -> None:
     say(f"{path}: {content['expected']['clips']} clips of {content['expected']['subjects']} subjects; {counts}")
     for line in minded:
         say(f"note: {line}")
+    offers = [source.database.card.offers for source in found.sources]
+    method = "svm-flow" if all(own is None or own[0].kind == "flow" for own in offers) else "majority"
     shown, on = shlex.quote(f"./{path}" if path.name == str(path) else str(path)), shlex.quote(data)
-    say(f"next: merbench check-protocol {shown} --data {on}; merbench run svm-flow -p {shown} --data {on}")
+    say(f"next: merbench check-protocol {shown} --data {on}; merbench run {method} -p {shown} --data {on}")
 
 
 def _families_folded(lines: list[tuple[str, str]], family_of: "Callable[[str], str | None]") -> list[tuple[str, str]]:

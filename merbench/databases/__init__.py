@@ -16,6 +16,7 @@ _BUILTIN = {
     "megc2019-flow28": "merbench.databases.releases.megc2019_flow28:DATABASE",
     "megc2019-flow4x28": "merbench.databases.releases.megc2019_flow4x28:DATABASE",
     "mmew": "merbench.databases.readers.mmew:DATABASE",
+    "mmew-macro": "merbench.databases.readers.mmew_macro:DATABASE",
     "samm": "merbench.databases.readers.samm:DATABASE",
     "samm-lv": "merbench.databases.readers.samm_lv:DATABASE",
     "smic-e-hs": "merbench.databases.readers.smic_e_hs:DATABASE",

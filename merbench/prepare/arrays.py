@@ -1,6 +1,7 @@
 """The inputs of a set of clips, from the database of each clip, in the order of the clips."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def missing_inputs(sources: Sequence[Source], specs: Mapping[str, InputSpec]) ->
             kind = kind_of(spec)
             if offers is None or kind.from_table:
                 asked = settled(spec, source.reading.cropped)
-                lacking = kind.lacking(asked, source) or lacking_for(asked) or _lacking_fps(asked, source)
+                lacking = kind.lacking(asked, source) or lacking_for(asked) or _lacking_of(asked, source)
             else:
                 lacking = None if _offered(source, spec) else f"has only {'; '.join(map(str, offers))}"
                 if lacking and _offered(source, _resampled(spec)):
@@ -45,7 +46,10 @@ def _resampled(spec: InputSpec) -> InputSpec:
     return spec.model_copy(update={"resample": True}) if "resample" in type(spec).model_fields else spec
 
 
-def _lacking_fps(spec: InputSpec, source: Source) -> str | None:
+def _lacking_of(spec: InputSpec, source: Source) -> str | None:
+    """Return what the clips of a database of frames lack: movement, or frame rates."""
+    if kind_of(spec).needs_movement(spec) and (source.clips.onset == source.clips.offset).all():
+        return "has single pictures, which show no movement"
     unknown = int(source.clips.fps.isna().sum())
     if not unknown or not kind_of(spec).needs_fps(spec):
         return None
@@ -200,18 +204,21 @@ def clip_frames(source: Source, clips: pd.DataFrame) -> list[ClipFrames]:
 
 
 def unreadable_frames(source: Source, watcher: PreparationWatcher, every: bool = False) -> list[str]:
-    """Decode the onset, apex and offset frame of each clip, or every frame; returns the problems."""
-    clips, said = clip_frames(source, source.clips), []
+    """Decode the onset, apex and offset frame of each clip, or every frame; returns the problems, one a video."""
+    clips, said, broken = clip_frames(source, source.clips), list[str](), set[Path]()
     what = f"{source.name}: decoding {'every frame' if every else 'onset, apex and offset'}"
     for done, clip in enumerate(clips):
         watcher.preparing(what, done, len(clips))
         numbers = clip.files if every else dict.fromkeys(map(clip.nearest, (clip.onset, clip.apex, clip.offset)))
         sizes = set()
         for number in numbers:
+            if clip.files[number] in broken:
+                continue
             try:
                 sizes.add(clip.image(number).shape)
             except DataError as error:
                 said.append(str(error))
+                broken.add(clip.files[number])
         if len(sizes) > 1:
             said.append(f"{clip.name}: its frames have {len(sizes)} different sizes")
     watcher.preparing(what, len(clips), len(clips))

@@ -15,25 +15,30 @@ from merbench.prepare.store import SILENT, PreparationWatcher, Shelf, ShelfFile
 
 #: From so many missing clips on an estimate is made.
 MANY = 200
+_SECONDS, _SHARE = 10, 0.1  # how long clips are tried, and how many of them at most
 
 
 def announce(shelf: Shelf, clips: Sequence[ClipFrames], watcher: PreparationWatcher, workers: int | None) -> None:
     """Estimate, in a note, what the missing ones of many clips will take; a few of them are built, and kept.
 
-    DataError if the disk has too little room.
+    More and more are built at a time, for ten seconds or up to a share of all, and the last ones count: the first ones
+    also load models and start processes. DataError if the disk has too little room.
     """
     assert shelf.file is not None
     missing = [clip for clip, path in zip(clips, shelf.there(clips), strict=True) if path is None]
     if len(missing) < MANY:
         return
-    tried = missing[: 2 * (workers or os.cpu_count() or 1)]
-    begun = time.monotonic()
-    with suppress(DataError):  # clips that fail are named where all are built
-        provide(shelf, tried, SILENT, workers)
-    share = len(missing) / len(tried)
-    seconds, size = (time.monotonic() - begun) * share, _bytes(shelf, tried) * share
+    begun, at, count, pace = time.monotonic(), 0, 2 * (workers or os.cpu_count() or 1), 0.0
+    while at == 0 or (time.monotonic() - begun < _SECONDS and at + count <= _SHARE * len(missing)):
+        some, start = missing[at : at + count], time.monotonic()
+        with suppress(DataError):  # clips that fail are named where all are built
+            provide(shelf, some, SILENT, workers)
+        pace = (time.monotonic() - start) / len(some)
+        at, count = at + len(some), 2 * count
+    size = _bytes(shelf, missing[:at]) * len(missing) / at
     if not size:  # none of them can be built
         return
+    seconds = pace * (len(missing) - at)
     free = shutil.disk_usage(shelf.folder).free
     what = f"{shelf.file.database}: {shelf.file.spec}: {len(missing)} clips will take about"
     watcher.note(f"{what} {_duration(seconds)} and {size / 1e9:.2g} GB on disk ({free / 1e9:.3g} GB free)")

@@ -10,23 +10,27 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy.typing as npt
 
+from merbench.contracts.errors import DataError
 from merbench.prepare.frames import ClipFrames
 
 Array = npt.NDArray[Any]
 Build = Callable[[ClipFrames], Array]
+BuildTogether = Callable[[list[ClipFrames]], list[Array | DataError]]
+_Work = TypeVar("_Work")
+_Made = TypeVar("_Made")
 
 #: Least work for each process: its start takes about as long, and its copy of dlib's model 100 MB.
 SECONDS_A_PROCESS = 2.0
 
 
 def in_parallel(
-    work: Mapping[str, ClipFrames], build: Build, workers: int | None = None, processes: bool = False
-) -> Generator[tuple[str, Future[Array]], None, None]:
+    work: Mapping[str, _Work], build: Callable[[_Work], _Made], workers: int | None = None, processes: bool = False
+) -> Generator[tuple[str, Future[_Made]], None, None]:
     """Run `build` over `work` and yield the results; few are in flight, so memory stays flat.
 
     In threads; or, with `processes` and enough work by the time of the second clip, in other processes and one thread
@@ -48,7 +52,7 @@ def in_parallel(
         others = max(min(threads, int(seconds * len(items) / SECONDS_A_PROCESS)) - 1, 0)
     with _threads(1 if others else threads) as here, _processes(others) as elsewhere:
         pools, free = (here, elsewhere), [2 if others else 2 * threads, 2 * others]
-        flying: dict[Future[Array], tuple[str, int]] = {}
+        flying: dict[Future[_Made], tuple[str, int]] = {}
         for key, clip in items:
             while not any(free):
                 for future in wait(flying, return_when=FIRST_COMPLETED).done:
@@ -63,9 +67,26 @@ def in_parallel(
                 yield flying.pop(future)[0], future
 
 
-def _built(build: Build, clip: ClipFrames) -> Future[Array]:
+def several_at_once(
+    work: Mapping[str, ClipFrames], build: BuildTogether, count: int
+) -> Generator[tuple[str, Future[Array]], None, None]:
+    """Run `build` over `count` clips at a time, in one thread beside this one, and yield the result of each clip."""
+    keys = list(work)
+    batches = {keys[begin]: keys[begin : begin + count] for begin in range(0, len(keys), count)}
+    clips = {first: [work[key] for key in batch] for first, batch in batches.items()}
+    for first, future in in_parallel(clips, build, workers=1):
+        for key, made in zip(batches[first], future.result(), strict=True):
+            own: Future[Array] = Future()
+            if isinstance(made, DataError):
+                own.set_exception(made)
+            else:
+                own.set_result(made)
+            yield key, own
+
+
+def _built(build: Callable[[_Work], _Made], clip: _Work) -> Future[_Made]:
     """Build a clip here and now."""
-    future: Future[Array] = Future()
+    future: Future[_Made] = Future()
     try:
         future.set_result(build(clip))
     except Exception as error:  # noqa: BLE001 - raised where the result is read

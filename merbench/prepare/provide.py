@@ -5,16 +5,21 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import cv2
+
 from merbench.contracts.errors import DataError
 from merbench.contracts.specifications import Specification
 from merbench.prepare.faces.aligned import Faces
 from merbench.prepare.faces.find import FaceAlignment
 from merbench.prepare.frames import ClipFrames
-from merbench.prepare.kinds.build import build
+from merbench.prepare.kinds.build import build, build_together
 from merbench.prepare.kinds.face import face_of, uses_dlib
 from merbench.prepare.kinds.kind import kind_of
 from merbench.prepare.pools import Array
 from merbench.prepare.store import PreparationWatcher, Shelf, ShelfFile, remove_file
+
+#: By name of a clip, the files of what its inputs share.
+_Found = Mapping[str, Mapping[Specification, Path]]
 
 
 def provide(
@@ -39,10 +44,34 @@ def provide(
                 if path is not None:
                     found.setdefault(clip.name, {})[part] = path
 
-    return shelf.provide(clips, partial(_build, spec, found), watcher, workers, uses_dlib(spec), build_parts)
+    count = kind_of(spec).together(spec)
+    together = (count, partial(_build_together, spec, found)) if count > 1 else None
+    return shelf.provide(clips, partial(_build, spec, found), watcher, workers, uses_dlib(spec), build_parts, together)
 
 
-def _build(spec: Specification, found: Mapping[str, Mapping[Specification, Path]], clip: ClipFrames) -> Array:
+def _build(spec: Specification, found: _Found, clip: ClipFrames) -> Array:
+    return build(spec, clip, _faces(spec, found, clip))
+
+
+def _build_together(spec: Specification, found: _Found, clips: list[ClipFrames]) -> list[Array | DataError]:
+    """Build clips at once; if one of them can't be built, each alone, so that the others are."""
+    try:
+        return [*build_together(spec, [(clip, _faces(spec, found, clip)) for clip in clips])]
+    except (DataError, cv2.error):
+        return [_alone(spec, found, clip) for clip in clips]
+
+
+def _alone(spec: Specification, found: _Found, clip: ClipFrames) -> Array | DataError:
+    try:
+        return _build(spec, found, clip)
+    except DataError as error:
+        return error
+    except cv2.error as error:
+        return DataError(f"{clip.name}: OpenCV failed: {error}")
+
+
+def _faces(spec: Specification, found: _Found, clip: ClipFrames) -> Faces:
+    """Return the faces of a clip, with what was built before."""
     made: dict[Hashable, Array] = {}
     for part, path in found.get(clip.name, {}).items():
         try:
@@ -50,4 +79,4 @@ def _build(spec: Specification, found: Mapping[str, Mapping[Specification, Path]
         except DataError:  # changed since it was built: made again, now and next time
             remove_file(path)
     face = made.pop(face_of(spec), None)
-    return build(spec, clip, Faces.of(spec, clip, None if face is None else FaceAlignment.of(face), made))
+    return Faces.of(spec, clip, None if face is None else FaceAlignment.of(face), made)

@@ -32,7 +32,7 @@ from merbench.prepare import CODE_VERSION
 from merbench.prepare.faces.find import dlib_version
 from merbench.prepare.frames import ClipFrames
 from merbench.prepare.kinds.kind import code_of, kind_of
-from merbench.prepare.pools import Array, Build, in_parallel
+from merbench.prepare.pools import Array, Build, BuildTogether, in_parallel, several_at_once
 
 _CHECKSUM_DIGITS = 16
 _SHELF = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}")  # other folders are not part of the store
@@ -158,10 +158,12 @@ class Shelf:
         workers: int | None = None,
         processes: bool = False,
         before: Callable[[Sequence[ClipFrames]], object] | None = None,
+        together: tuple[int, BuildTogether] | None = None,
     ) -> list[Path]:
         """Build the missing `clips`, in parallel, and return the file of each.
 
-        `processes`: `build` holds the interpreter lock. `before` is called with the missing clips.
+        `processes`: `build` holds the interpreter lock. `before` is called with the missing clips. `together`: so many
+        clips are built at once, by this, instead.
 
         Of two processes at the same time, the second waits and uses the files of the first. Memory does not grow with
         the number of clips. DataError names all clips that can't be built, and the others are kept; MerbenchError if
@@ -177,7 +179,8 @@ class Shelf:
                 if missing:
                     if before is not None:
                         before(list(missing.values()))
-                    with closing(in_parallel(missing, build, workers, processes)) as results:
+                    some = several_at_once(missing, together[1], together[0]) if together else None
+                    with closing(some or in_parallel(missing, build, workers, processes)) as results:
                         self._build(missing, len(clips), results, watcher)
                 there = self.arrays()
         return [there[key] for key in keys]

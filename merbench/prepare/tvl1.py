@@ -41,6 +41,11 @@ def tvl1(first: Pictures, last: Pictures, device: str = "cpu", median: bool = Tr
     return field.permute(0, 2, 3, 1).cpu().numpy()
 
 
+def best_device() -> str:
+    """Return the first GPU, or the CPU without one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _pyramid(pictures: Pictures) -> list[Tensor]:
     """Return the pictures at each scale, shape (pairs, height, width), the finest first."""
     levels = [pictures.astype(np.float32)]

@@ -153,6 +153,10 @@ def crossed(name: str) -> ProtocolSpec:
     else:
         said = f"each of {listed(titles[x] for x in names)} is held out once"
     for each in names:
+        if each in READERS and READERS[each].stills:
+            raise MerbenchError(
+                f"protocol {name!r}: {titles[each]} has single pictures, which are for pretraining only"
+            )
         if each in READERS and not {*READERS[each].emotions} & {word for words in VALENCE.values() for word in words}:
             raise MerbenchError(
                 f"protocol {name!r}: {titles[each]} has no emotions, only {listed(READERS[each].emotions)}"

@@ -209,7 +209,7 @@ def _write(settings: LayoutSettings, folder: Path, progress: Callable[[int, int]
 def _write_person(settings: LayoutSettings, clips: Sequence[_Planned], folder: Path) -> int:
     """Write all frames of a person; returns the number of clips."""
     person = None
-    for place, group in groupby(clips, lambda clip: clip.folder):
+    for place, group in groupby(sorted(clips, key=lambda clip: clip.folder), lambda clip: clip.folder):
         if (folder / place).is_dir():
             continue
         person = person or draw_subject(settings.drawn, _TEMPLATE, clips[0].person)
@@ -223,8 +223,8 @@ def _write_person(settings: LayoutSettings, clips: Sequence[_Planned], folder: P
 
 
 def _write_frames(film: Film, clip: _Planned, place: Path) -> None:
-    template = LAYOUTS[clip.layout].frame
-    for number in range(film.clip.first, film.clip.last + 1):
+    template, stills = LAYOUTS[clip.layout].frame, LAYOUTS[clip.layout].stills
+    for number in (film.clip.apex,) if stills else range(film.clip.first, film.clip.last + 1):
         picture = film.frame(number)
         name = template.format(**clip.facts | {"number": number})
         options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if name.endswith(".jpg") else []

@@ -51,6 +51,7 @@ class _Layout(NamedTuple):
     margin: int = 0
     first: tuple[int, int] = (1, 2)  # drawn from first[0] up to, not including, first[1]
     in_folder: int = 1
+    stills: bool = False  # a clip is the picture at its apex, of a macro-expression
     people: str = ""  # layouts with the same people under the same numbers have the same word
 
 
@@ -163,6 +164,13 @@ LAYOUTS: dict[str, _Layout] = {
         (_Sheet("MMEW_Micro_Exp.xlsx", "Sheet1", _columns(
             "Subject|Filename|OnsetFrame|ApexFrame|OffsetFrame|Action Units|Estimated Emotion|remarks",
             "{subject}", _CLIP, *_MARKS, "{aus}", "{emotion}", "")),),
+        people="mmew",
+    ),
+    "mmew-macro": _Layout(
+        90, tuple(range(1, 37)), (1, 2, 5), dict.fromkeys(
+            ("happiness", "surprise", "anger", "disgust", "fear", "sadness"), 60),
+        "S{subject:02d}-{place:02d}-{index:03d}", "MMEW_Final/Macro_Expression/S{subject:02d}/{word}", "{clip}.jpg",
+        people="mmew", stills=True,
     ),
     "4dme": _Layout(
         60, tuple(range(1, 42)), (1, 2, 3, 4),
@@ -213,7 +221,7 @@ def facts(name: str, subject: int, index: int, emotion: str) -> dict[str, Any]:
         "bare": bare,
         "place": list(layout.words).index(emotion) + 1,
         "code": "sur" if bare == "surprise" and layout.people == "smic" else bare[:2],
-        "extent": "macro" if emotion.lower().startswith("macro") else "micro",
+        "extent": "macro" if layout.stills or emotion.lower().startswith("macro") else "micro",
         "video": recording + (20 if layout.in_folder == 1 else 0),
         "letter": chr(ord("a") + min(recording - 1, 25)),
         "fps": fps,

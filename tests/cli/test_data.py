@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from support.cases import matches, says
 
+from merbench.cli.data.verify import binding
+from merbench.engine.plan.catalogue import PROTOCOLS
+
 pytestmark = pytest.mark.usefixtures("quick_flow")
 
 PROTOCOL = """\
@@ -67,11 +70,27 @@ def test_verify_names_clips_by_reason_differences_and_broken_pictures(merbench, 
     says(said.out, "note (1): the apex is the onset\n  casme2/sub03/EP21_2")
     says(said.out, "megc2019, its part of casme2:  | 145 missing: casme2/sub01/EP02_01f, ")
     assert "not in the official list: casme2/sub01/EP21_01f" in said.out
+    names = "casme2-3, casme2-3-fear-sadness, casme2-4, casme2-5, casme2-5-246, casme2-7, casme2-au, megc2019"
+    assert f"this copy does not have what {names} expect: run refuses it" in said.out
     image = next(added["smic-hs"].rglob("*sur_51/reg_image000009.bmp"))
     image.write_bytes(image.read_bytes()[:60])
     said = merbench("data", "verify", "smic-hs")
     assert f"unreadable: {image}, a frame of smic-hs/s03/s03_sur_51, is not a readable picture" in said.out
     assert said.code == 2
+
+
+def test_counts_bind_where_a_protocol_is_of_this_database_alone_and_no_version_of_its_sheet_fits():
+    specs = PROTOCOLS.load_all()[0]
+
+    def differing(held, **agrees):
+        return binding([(specs[name.replace("_", "-")], value) for name, value in agrees.items()], {held})
+
+    assert differing("casme2", casme2_5=False, casme2_5_246=True, cd6me=False, casme2_7=None) == []  # the sheet of 2014
+    assert differing("casme2", casme2_5=True, casme2_5_246=False, casme2_7=False) == ["casme2-7"]
+    assert differing("casme2", casme2_5=False, casme2_5_246=False, megc2019=False) == [
+        "casme2-5", "casme2-5-246", "megc2019"
+    ]  # fmt: skip
+    assert differing("casme3", casme3_7=False, casme3_3=True) == ["casme3-7"]
 
 
 def test_corrections_can_be_switched_off_for_good(done, merbench, copies, home):

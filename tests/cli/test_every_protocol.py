@@ -33,8 +33,9 @@ def test_every_protocol_that_ships_runs_on_synthetic_copies(done, refused, tmp_p
 def test_crossed_databases_and_ones_own_data_run_beside_them(done, refused, tmp_path, home):
     done(*MADE, *(word for name in ("casme2", "4dme", "cas-me-2", "samm-lv") for word in ("--layout", name)))
     done("data", "add", "synthetic-layouts", "made")
-    clips = DATABASES.get("synthetic-layouts").read(tmp_path / "made").clips.query("dataset == 'casme2'").head(8)
-    shutil.copytree(tmp_path / "made" / "casme2" / "CASME2-RAW", tmp_path / "lab")
+    done(*MADE[:-1], "others", "--layout", "casme2", "--seed", 1)
+    clips = DATABASES.get("synthetic-layouts").read(tmp_path / "others").clips.head(8)
+    shutil.copytree(tmp_path / "others" / "casme2" / "CASME2-RAW", tmp_path / "lab")
     words = ("happiness", "disgust", "surprise", "sad")
     rows = [
         [
@@ -57,6 +58,10 @@ def test_crossed_databases_and_ones_own_data_run_beside_them(done, refused, tmp_
         says(said, "svm-flow")
     refused("run", "majority", "--protocol", "lodo:my-lab+samm-lv", *both)
     table.write_text(table.read_text().replace("sad", "bored"))
+    refused("run", "majority", "--protocol", "lodo:my-lab+casme2", *both)
+    shutil.rmtree(tmp_path / "made" / "casme2" / "CASME2-RAW")
+    shutil.copytree(tmp_path / "lab", tmp_path / "made" / "casme2" / "CASME2-RAW")  # the same pictures in both
+    table.write_text(table.read_text().replace("bored", "sad"))
     refused("run", "majority", "--protocol", "lodo:my-lab+casme2", *both)
     says(done("protocols", "lodo:my-lab+casme2"), "name: lodo-casme2.my-lab", "my-lab:")
     DATABASES.forget()

@@ -25,6 +25,8 @@ def table(tmp_path, home):
 def test_the_page_leads_from_a_table_and_pictures_to_results(done, refused, table, tmp_path):
     says(done("data", "template", "--out", "empty.csv"), "empty.csv: fill it in, then merbench data add NAME")
     refused("data", "template", "--out", "empty.csv")
+    refused("data", "template", "--out", "empty.xlsx")
+    refused("data", "show", "frames")
     add = ("data", "add", "my-lab", "--clips", table, "--frames", "frames", "--cropped")
     says(done(*add), "my-lab: cropped frames in frames, table clips.csv, 12 clips, 4 subjects | protocols new --data")
     said = done("protocols", "new", "--data", "my-lab")
@@ -39,6 +41,26 @@ def test_the_page_leads_from_a_table_and_pictures_to_results(done, refused, tabl
     says(done("data", "show", "my-lab", "--out", "sheet.png"), "sheet.png: 12 clips of my-lab")  # fps are not known
     says(done("data", "remove", "my-lab"), "no longer registered")
     refused("run", "majority", "-p", "./my-lab-3.yaml", "--data", "my-lab")
+
+
+def test_databases_with_the_same_pictures_or_arrays_are_not_crossed(done, refused, table, tmp_path):
+    done("data", "add", "my-lab", "--clips", table, "--frames", "frames", "--cropped")
+    rows = [["Q" + row[0][1:], *row[1:]] for row in ROWS]
+    (tmp_path / "frames").rename(tmp_path / "other")
+    for place in (tmp_path / "other").iterdir():
+        place.rename(place.with_name("Q" + place.name[1:]))
+    (tmp_path / "frames").mkdir()
+    for person in (row[0] for row in ROWS[::3]):
+        (tmp_path / "frames" / person).symlink_to(tmp_path / "other" / f"Q{person[1:]}")
+    done("data", "add", "other", "--clips", write_table(tmp_path / "q.csv", rows), "--frames", "other", "--cropped")
+    refused("run", "majority", "-p", "lodo:my-lab+other")
+    refused("check-protocol", "cross:my-lab->other")
+    for name, prefix, file in (("one", "P", table), ("two", "Q", tmp_path / "q.csv")):
+        values = {f"{prefix}{row[0][1:]}/{row[1]}": np.arange(5) + number for number, row in enumerate(ROWS)}
+        np.savez(tmp_path / f"{name}.npz", **values)
+        done("data", "add", name, "--clips", file, "--arrays", f"{name}.npz")
+    refused("run", "majority", "-p", "lodo:one+two", "--data", "one+two")
+    DATABASES.forget()
 
 
 def test_rows_without_one_emotion_lone_people_and_tiny_classes_are_pointed_out(done, refused, tmp_path, home):
@@ -75,6 +97,7 @@ def test_arrays_are_added_and_checked(done, refused, table, tmp_path):
     np.savez(tmp_path / "x.npz", **values)
     add = ("data", "add", "mine", "--clips", table)
     says(done(*add, "--arrays", "x.npz"), "every clip has features(mine, 7)")
+    says(done("protocols", "new", "--data", "mine"), "merbench run majority -p ./mine-3.yaml --data mine")
     refused(*add, "--arrays", "x.npz", "--as", "{kind: flow, size: 28, channels: [u, v]}")
     for words in (("--arrays", "no.npz"), ("--frames", "no"), (), ("--frames", "frames", "--arrays", "x.npz"),
                   ("--frames", "frames", "--as", "{kind: flow}"), ("--arrays", "x.npz", "--as", "{kind: smell}"),

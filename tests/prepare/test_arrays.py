@@ -23,9 +23,16 @@ from merbench.contracts.inputs import (
 )
 from merbench.databases.releases.megc2019_flow28 import FLOW
 from merbench.prepare import upkeep
-from merbench.prepare.arrays import fill_store, input_digests, missing_inputs, prepare_input, prepare_inputs
+from merbench.prepare.arrays import (
+    fill_store,
+    input_digests,
+    missing_inputs,
+    prepare_input,
+    prepare_inputs,
+    unreadable_frames,
+)
 from merbench.prepare.faces import settle
-from merbench.prepare.store import stored_shelves
+from merbench.prepare.store import SILENT, stored_shelves
 
 
 class Registered:
@@ -214,6 +221,21 @@ def test_jitter_is_drawn_with_a_generator_only_and_action_units_have_a_mask(tmp_
     draws = [found.batch(rng=np.random.default_rng(seed))[:, 1, 0, 0, 0] % 10 for seed in range(40)]
     assert set(np.unique(draws)) == {1, 2, 3}
     assert found.take(np.array([1])).batch(rng=np.random.default_rng(3)).shape == (1, 2, 8, 8, 1)
+
+
+def test_a_torn_video_is_named_once(tmp_path, home):
+    from support.own import write_table, write_video
+
+    from merbench.databases.own.definitions import OwnDefinition, register_own
+
+    write_video(tmp_path / "videos" / "P1_a.avi", 20)
+    table = write_table(tmp_path / "t.csv", [["P1", "a", "sad", 1, 15, 20]])
+    source = register_own(OwnDefinition(name="torn", clips=table, place=tmp_path / "videos"))
+    video = tmp_path / "videos" / "P1_a.avi"
+    video.write_bytes(video.read_bytes()[:-2000])
+    for every in (False, True):
+        (line,) = unreadable_frames(source, SILENT, every)
+        assert "P1_a.avi ends after " in line
 
 
 def test_clips_without_frames_or_faces_are_named(tmp_path):

@@ -46,6 +46,22 @@ def computed(monkeypatch):
     return pairs
 
 
+def test_pairs_of_many_clips_are_computed_at_once_within_bounds(clips, monkeypatch):
+    sizes, of_pairs = [], flow_field.flows
+    monkeypatch.setattr(flow_field, "_PIXELS_AT_ONCE", 2 * 32 * 32)  # two clips
+    monkeypatch.setattr(flow_field, "flows", lambda pairs, way: sizes.append(len(pairs)) or of_pairs(pairs, "dis"))
+    spec = Flow(faces="delivered", size=16, face_size=32, algorithm="tvl1-torch")
+    expected = provided(spec.model_copy(update={"algorithm": "dis"}), clips)
+    sizes.clear()
+    assert np.array_equal(provided(spec, clips), expected)
+    assert sizes == [2, 1]
+    clips = [replace(clip, name=f"{clip.name}x") for clip in clips]
+    next(iter(clips[1].files.values())).with_name(f"img{clips[1].apex}.png").write_bytes(b"torn")
+    line = refusal(provided, spec, clips, error=DataError)
+    assert "1 clip can't be prepared (the others are kept)" in line
+    assert len([path for path in Shelf(ShelfFile.of("casme2", spec)).there(clips) if path]) == 2
+
+
 def provided(spec, clips, watcher=SILENT):
     shelf = Shelf(ShelfFile.of("casme2", spec))
     return [shelf.read(path) for path in provide(shelf, clips, watcher)]

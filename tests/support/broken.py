@@ -88,7 +88,8 @@ def _instead(files: dict[str, bytes]) -> Callable[[_Copy], None]:
 
 def _frames(copy: _Copy) -> list[Path]:
     """Return the frames of the first clip."""
-    first = min(path for pattern in _PICTURES for path in copy.tree.rglob(pattern) if "Macro" not in str(path)).parent
+    paths = (path for pattern in _PICTURES for path in copy.tree.rglob(pattern))
+    first = min(path for path in paths if copy.name == "mmew-macro" or "Macro" not in str(path)).parent
     return sorted(path for path in first.iterdir() if path.is_file())
 
 
@@ -183,8 +184,8 @@ _HEADED = {
 }
 
 
-#: CAS(ME)^3 C names its clips by onset and offset.
-_HARMLESS = (("casme3-c", "no clip names"),)
+#: CAS(ME)^3 C names its clips by onset and offset; a picture of MMEW with one more zero is another one.
+_HARMLESS = (("casme3-c", "no clip names"), ("mmew-macro", "a number twice"))
 
 
 def _copies(top: Path) -> Iterator[_Copy]:
@@ -205,7 +206,7 @@ def _copies(top: Path) -> Iterator[_Copy]:
             tree = folder if name == "dfme" else folder / next(iter(places)).split("/")[0]  # which has several parts
         else:
             tree = folder / TREES[name]
-        yield _Copy(name, folder, tree, sheet and folder / sheet, grid)
+        yield _Copy(name, folder, tree, folder / sheet if sheet else None, grid)
 
 
 def broken_copies(top: Path) -> Iterator[tuple[str, str, Path, str]]:

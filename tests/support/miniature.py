@@ -66,6 +66,14 @@ FURTHER: dict[str, tuple[str, Grid, dict[str, tuple[int, int, str]]]] = {
             "MMEW_Final/Macro_Expression/S13/happiness": (1, 1, "S13-01-{:03d}.jpg"),
         },
     ),
+    "mmew-macro": (
+        "",
+        [],
+        {
+            "MMEW_Final/Macro_Expression/S13/happiness": (1, 3, "S13-01-{:03d}.jpg"),
+            "MMEW_Final/Macro_Expression/S3/fear": (1, 1, "S03-05-{:03d}.jpg"),
+        },
+    ),
     "casme3": (
         "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
         [
@@ -241,7 +249,8 @@ def write_further(folder: Path, name: str, tree: str = "") -> Path:
     sheet, grid, folders = FURTHER[name]
     for place, (first, last, frame) in folders.items():
         write_frames(folder / tree / place, range(first, last + 1), frame)
-    write_sheet(folder / sheet, grid, **OF_SHEETS.get(name, {}))
+    if sheet:
+        write_sheet(folder / sheet, grid, **OF_SHEETS.get(name, {}))
     return folder
 
 

@@ -25,7 +25,7 @@ def show(
     """
     from merbench.cli.data.declared import declared
     from merbench.cli.display import PreparationDisplay
-    from merbench.contracts.errors import MerbenchError
+    from merbench.contracts.errors import DataError, MerbenchError
     from merbench.databases import DATABASES
     from merbench.databases.reading.videos import is_video
     from merbench.engine.plan.data import open_named
@@ -47,7 +47,12 @@ def show(
         ):
             what = "is not a video that merbench reads" if path.is_file() else "does not exist"
             raise MerbenchError(f"{name} {what}: give a video, a clip's folder, or a registered database")
-        source = looked_at or open_named(name, watcher)
+        try:
+            source = looked_at or open_named(name, watcher)
+        except DataError as error:
+            if known or not path.is_dir():
+                raise
+            raise DataError(f"{error}; to look at one clip, give its video or the folder of its pictures") from error
         specs = declared(methods, watcher) if methods else {}
     clips = chosen_clips(source, clip)
     of = "" if clip is None else "-" + str(clips.iloc[0]["clip"]).replace("/", "-")

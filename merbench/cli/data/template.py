@@ -17,6 +17,8 @@ def template(
     if out is None:
         say(text(), nl=False)
         return
+    if out.suffix.lower() != ".csv":
+        raise MerbenchError(f"--out {out}: expected a .csv file, which every spreadsheet program opens")
     if out.exists():
         raise MerbenchError(f"{out} exists already: give --out a new file")
     try:

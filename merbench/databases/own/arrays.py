@@ -15,9 +15,11 @@ from merbench.contracts.clips import IDENTITY
 from merbench.contracts.databases import Reading, Release
 from merbench.contracts.errors import DataError, listed
 from merbench.contracts.inputs import InputSpec
+from merbench.contracts.notes import Note
 from merbench.databases.own.definitions import OwnDefinition
 from merbench.databases.own.places import Finder, finder
 from merbench.databases.own.table import Problems, identity, ignored, read_table, table_rows
+from merbench.databases.reading.repeats import array_look, repeat_notes
 
 Array = npt.NDArray[Any]
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -65,9 +67,17 @@ class _OwnArrays:
             values |= {name: cells[name] for name in ("onset", "apex", "offset")}
             values |= {"fps": float(cells["fps"]) if cells["fps"] else None, "aus": read_coding(cells["aus"])}
             made.append(values)
-        table = problems.table(made)
+        table, notes = problems.table(made), ignored(sheet)
+        if unused := sorted(set(arrays) - set(table.path), key=_in_order):
+            these = (
+                f"{len(unused)} of {len(arrays)} arrays have" if len(unused) > 1 else f"1 of {len(arrays)} arrays has"
+            )
+            notes.append(Note("note", f"{these} no row in {definition.clips.name}: {listed(unused, 5)}"))
+        looks = (array_look("/".join(name), "/".join(name[:2]), arrays[path]) for *name, path in
+                 table[[*IDENTITY, "path"]].itertuples(index=False))  # fmt: skip
+        notes += repeat_notes(looks)
         layout = f"arrays in {definition.place.name}, table {definition.clips.name}"
-        return Reading(table, layout, ignored(sheet))
+        return Reading(table, layout, notes)
 
     def arrays(self, folder: Path, clips: pd.DataFrame, spec: InputSpec) -> Array:
         """Return the arrays of clips, shape (n_clips, ...); features as float32."""
@@ -78,6 +88,11 @@ class _OwnArrays:
         if spec.kind != "features":
             return values
         return values.astype(np.float32).reshape(len(clips), *spec.model_dump()["shape"])
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    """Sort the rows of an .npy as numbers."""
+    return int(name) if name.isdigit() else 0, name
 
 
 def read_arrays(place: Path) -> dict[str, Array]:

@@ -1,6 +1,7 @@
 """A database of one's own with frames: the table's rows, each with its place and its frames."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,23 @@ from merbench.contracts.databases import FrameDatabase, Reading
 from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.own.definitions import OwnDefinition
-from merbench.databases.own.places import Finder, frames_at, marked_pictures, named_place, overlapping, places
+from merbench.databases.own.places import (
+    MOST_FOLDERS,
+    Finder,
+    frames_at,
+    marked_pictures,
+    named_place,
+    overlapping,
+    places,
+)
 from merbench.databases.own.table import Problems, identity, ignored, read_table, table_rows
 from merbench.databases.reading.fitting import ExcludedError, check_frames, check_span, frame_problems, settled_apex
+from merbench.databases.reading.repeats import Look, pictures_look, repeat_notes
+from merbench.databases.reading.trees import survey
+from merbench.databases.reading.unread import archives
 from merbench.databases.reading.videos import frame_rate, is_video
+
+_NOT_FOUND = "no folder, video or pictures of the clip in "
 
 
 def own_frames(definition: OwnDefinition) -> FrameDatabase:
@@ -39,21 +53,26 @@ class _OwnFrames:
         definition = self.definition
         sheet = read_table(definition.clips, definition.columns)
         problems, notes = Problems(definition.clips), ignored(sheet)
-        find, made, spans = places(folder), list[dict[str, Any]](), list[tuple[int, str, int, int]]()
+        find, made, looks = places(folder), list[dict[str, Any]](), list[Look | None]()
+        spans = list[tuple[int, str, int, int]]()
+        said = cache(lambda: _said_of(folder))
         rows = table_rows(sheet, definition.name, problems)
         named = Counter(cells["clip"] for _, cells in rows)
         for number, cells in rows:
             try:
-                values, own = self._clip(folder, find, cells, named[cells["clip"]] == 1)
+                values, own, look = self._clip(folder, find, cells, named[cells["clip"]] == 1)
             except ExcludedError as error:
-                problems.add(number, *error.args)
+                reason, detail = error.args
+                problems.add(number, f"{reason}{said()}" if reason == _NOT_FOUND else reason, detail)
             else:
                 made.append(values)
+                looks.append(look)
                 spans.append((number, values["path"], values["onset"], values["offset"]))
                 notes += own
         for number, other in overlapping(spans):
             problems.add(number, "the clip shares frames with another one", f"row {other}")
         table = problems.table(made)
+        notes += repeat_notes(looks)
         kind = "cropped" if definition.cropped else "whole"
         return Reading(
             table, f"{kind} frames in {folder.name}, table {definition.clips.name}", notes, definition.cropped
@@ -61,13 +80,14 @@ class _OwnFrames:
 
     def _clip(
         self, folder: Path, find: Finder, cells: dict[str, Any], unique: bool
-    ) -> tuple[dict[str, Any], list[Note]]:
+    ) -> tuple[dict[str, Any], list[Note], Look | None]:
+        """Return row, notes and look of a clip; ExcludedError says what is wrong with it."""
         dataset, subject, clip = identity(cells)
         try:
             path = cells["path"]
             place = named_place(folder, path) if path else find(dataset, subject, clip, unique)
         except DataError as error:
-            raise ExcludedError(f"no folder, video or pictures of the clip in {folder}", str(error)) from error
+            raise ExcludedError(_NOT_FOUND, str(error)) from error
         try:
             frames = self.frames(folder, place)
         except DataError as error:
@@ -94,4 +114,11 @@ class _OwnFrames:
             fps = frame_rate(folder / place)
         values = {"dataset": dataset, "subject": subject, "clip": clip, "emotion": cells["emotion"], "path": place}
         values |= {"onset": onset, "apex": apex, "offset": offset, "fps": fps, "aus": read_coding(cells["aus"])}
-        return values | {"apex_source": "midpoint" if problem else "annotated"}, notes
+        values["apex_source"] = "midpoint" if problem else "annotated"
+        return values, notes, pictures_look(name, f"{dataset}/{subject}", frames, onset, apex)
+
+
+def _said_of(folder: Path) -> str:
+    """Name a folder in which clips were not found, and the archives in it."""
+    packed = archives(folder, survey(folder, ends=lambda _: False, most=MOST_FOLDERS))
+    return f"{folder}{packed and f', which has {packed}'}"

@@ -14,7 +14,8 @@ from merbench.databases.reading.videos import is_video
 #: Dataset, subject, clip, and whether no other subject has such a clip -> its path.
 Finder = Callable[[str, str, str, bool], str]
 
-_LEVELS, _MOST_FOLDERS = 5, 100_000
+MOST_FOLDERS = 100_000
+_LEVELS = 5
 _MARKED = re.compile(r"(.*?)[\W_]*(onset|apex|offset)(?:[\W_]*\d+)?\.(?:jpe?g|png|bmp)", re.IGNORECASE)
 _MARKS = ("onset", "apex", "offset")
 
@@ -47,7 +48,7 @@ def finder(spelled: Mapping[str, str]) -> Finder:
 def places(folder: Path) -> Finder:
     """Return what finds the folders, videos and marked pictures below a folder."""
     spelled = {}
-    for place in survey(folder, ends=lambda _: False, levels=_LEVELS, most=_MOST_FOLDERS):
+    for place in survey(folder, ends=lambda _: False, levels=_LEVELS, most=MOST_FOLDERS):
         for name in _of(folder, place):
             path = (place.path / name).relative_to(folder)
             spelled[path.as_posix()] = (path.with_suffix("") if is_video(path) else path).as_posix()

@@ -86,10 +86,12 @@ def read_table(path: Path, columns: Mapping[str, str]) -> Sheet:
     names = {name: (columns[name],) if name in columns else (name, *others) for name, (others, _) in COLUMNS.items()}
     optional = tuple(name for name in COLUMNS if name not in REQUIRED and name not in columns)
     try:
-        return read_sheet(path, SheetForm(files=".*", example=path.name, columns=names, optional=optional))
+        form = SheetForm(files=".*", example=path.name, columns=names, optional=optional, once=True)
+        return read_sheet(path, form)
     except DataError as error:
         if "lacks the columns" in str(error) or "names the columns" in str(error):
-            raise DataError(f'{error}; map names with --column subject="NAME IN YOUR TABLE"') from error
+            said = str(error).removesuffix("; is it the annotation sheet?")
+            raise DataError(f'{said}; map names with --column subject="NAME IN YOUR TABLE"') from error
         raise
 
 
@@ -119,10 +121,11 @@ def table_rows(sheet: Sheet, database: str, problems: Problems) -> list[Row]:
 
 
 def ignored(sheet: Sheet) -> list[Note]:
-    """Return a note on the rows that are ignored, but for those of the template."""
+    """Return notes on what is not read: rows, but for those of the template, columns and sheets."""
     rows = zip(sheet.rows.index.tolist(), sheet.rows.to_dict("records"), strict=True)
     own = [str(number) for number, cells in rows if _is_ignored(cells) and not _is_template(cells)]
-    return [Note("note", f"rows whose subject begins with # are ignored: {listed(own, 20)}")] if own else []
+    rows_ignored = [f"rows whose subject begins with # are ignored: {listed(own, 20)}"] if own else []
+    return [Note("note", text) for text in (*rows_ignored, *(f"not read, {what}" for what in sheet.unread))]
 
 
 def _is_ignored(cells: Mapping[Any, Any]) -> bool:
@@ -138,11 +141,14 @@ def _is_template(cells: Mapping[Any, Any]) -> bool:
 
 
 _NUMBERS = ("onset", "apex", "offset")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d 00:00:00|date \d+(\.0)?")  # of an .xlsx and an .xls
 
 
 def _wrong(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return reason and detail of what is wrong in a row."""
-    wrong = [(f"no {name}", "") for name in REQUIRED if not values[name]]
+    wrong = [(f"no {name}: of merged cells, only the first has one", "") for name in REQUIRED if not values[name]]
+    wrong += [(f"the {name} is a date: format the column as text, and write the name again", repr(values[name]))
+              for name in REQUIRED if _DATE.fullmatch(values[name] or "")]  # fmt: skip
     wrong += [(f"the {name} is not a frame number", repr(values[name])) for name in _NUMBERS
               if values[name] is not None and not isinstance(values[name], int)]  # fmt: skip
     try:

@@ -2,7 +2,7 @@
 
 Frames are in ``Micro_Expression/happiness/S03-01-002/1.jpg``: person, index of the emotion, sample; the owners' page
 describes ``S03/happiness/S03-01-002``. They are numbered from 1, and so are onset, apex and offset. The folder
-``Macro_Expression`` has single pictures of the same people and is not read.
+``Macro_Expression`` has single pictures of the same people: :mod:`~merbench.databases.readers.mmew_macro`.
 """
 
 from merbench.contracts.databases import DatabaseCard

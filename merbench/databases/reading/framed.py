@@ -74,6 +74,7 @@ class FramedDatabase(ABC):
     emotions: tuple[str, ...]
     _: KW_ONLY
     spelling: tuple[str, Callable[[str, str], tuple[str, str]]] = ("", lambda subject, clip: (subject, clip))
+    stills: bool = False  #: every clip is a single picture, for pretraining: no movement is seen
     #: Clips in the folder of another one, or of a long video: subject and clip -> subject and folder.
     folder_of: Callable[[str, str], tuple[str, str]] = lambda subject, clip: (subject, clip)
 
@@ -102,7 +103,11 @@ class FramedDatabase(ABC):
 
     def frames(self, folder: Path, path: str) -> dict[int, Path]:
         """Return number -> file of a clip's frames, in order of number; DataError as :func:`frames_and_strays`."""
-        return frames_and_strays(folder / path)[0]
+        return self._files(folder / path)[0]
+
+    def _files(self, place: Path) -> tuple[dict[int, Path], list[str]]:
+        """Return frames and strays of a clip, as :func:`frames_and_strays`."""
+        return ({1: place}, []) if self.stills else frames_and_strays(place)
 
     def read(self, folder: Path, corrections: bool = True) -> Reading:
         """Read the clip table: the annotation, checked against the frames on disk.
@@ -219,7 +224,7 @@ class FramedDatabase(ABC):
         if place is None:
             raise ExcludedError("the clip has no folder on disk", said.where(None))
         try:
-            frames, strays = frames_and_strays(place)
+            frames, strays = self._files(place)
         except DataError as error:
             if not is_video(place):
                 raise
@@ -284,7 +289,7 @@ class FramedDatabase(ABC):
             source = "midpoint"
             detail = f"{apex} in {onset} to {offset} ({said.where('apex')}: {_shown(said.apex)})"
             notes.append(Note("corrected", problem, name, detail))
-        elif apex == onset:
+        elif apex == onset and not self.stills:
             notes.append(Note("note", "the apex is the onset", name, f"{apex}"))
         check_frames(frames, onset, apex, offset)
         notes += [Note("note", text, name, detail) for text, detail in frame_problems(frames, onset, apex, offset)]

@@ -44,6 +44,7 @@ class SheetForm:
     example: str  # such a name, for messages
     columns: dict[str, tuple[str, ...]]
     optional: tuple[str, ...] = ()  # columns that a sheet may lack; a sheet without another one is refused
+    once: bool = False  # refuse a sheet with two columns of one name, or two that could be one of `columns`
     headless: str = ""  # expression for the title of a sheet without a header, that has the columns in this order
 
 
@@ -53,13 +54,15 @@ class Sheet:
 
     `rows` has the columns of the form, indexed by row number as a spreadsheet shows it. Text has no surrounding blanks;
     a missing cell, also ``/``, is None; other text in a column of numbers stays text. `letters` has the letter in the
-    spreadsheet of each column that is there.
+    spreadsheet of each column that is there; `unread` are headers and other sheets that were not used, in words, where
+    the form says `once`.
     """
 
     path: Path
     title: str
     rows: pd.DataFrame
     letters: dict[str, str]
+    unread: tuple[str, ...] = ()
 
     def where(self, row: int, column: str | None = None) -> str:
         """Name a row, or a cell, as in a spreadsheet program: ``coding.xlsx, Sheet1, cell D5``."""
@@ -91,6 +94,8 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
     if not whole:
         raise DataError(_no_header(path, grids, found, form))
     title, rows, (header_row, places) = max(whole, key=lambda each: len(each[1]))
+    if form.once:
+        _refuse_doubles(path, title, dict(rows)[header_row], places, form)
     letters = {name: get_column_letter(place + 1) for name, place in places.items()}
     table = {}
     for number, cells in rows:
@@ -101,7 +106,9 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
         raise DataError(f"{path}, {title}: no rows below the header on row {header_row}; copy the sheet again")
     # Column by column and as objects: pandas would make floats of numbers among which one is missing.
     filled = {name: pd.Series([row.get(name) for row in table.values()], list(table), object) for name in form.columns}
-    sheet = Sheet(path, title, pd.DataFrame(filled), letters)
+    others = [each for each, *_ in whole if each != title]
+    unread = _unread(dict(rows)[header_row], others, form) if form.once else ()
+    sheet = Sheet(path, title, pd.DataFrame(filled), letters, tuple(unread))
     _refuse_formulas(sheet, places)
     return sheet
 
@@ -216,6 +223,29 @@ def _header(rows: Sequence[_Row], form: SheetForm) -> tuple[int, dict[str, int]]
         if len(places) > len(best[1]):
             best = number, places
     return best if best[1] else None
+
+
+def _refuse_doubles(path: Path, title: str, header: Sequence[Any], places: Mapping[str, int], form: SheetForm) -> None:
+    """Refuse a header in which several cells could be one of the columns; the first spelling of a form is preferred."""
+    from openpyxl.utils import get_column_letter
+
+    for name in places:
+        first, *others = map(_plain, form.columns[name])
+        spelled = [_plain(cell) if isinstance(cell, str) else "" for cell in header]
+        found = [place for place, cell in enumerate(spelled) if cell == first]
+        found = found or [place for place, cell in enumerate(spelled) if cell in others]
+        if len(found) > 1:
+            cells = [f"{str(header[place]).strip()} (column {get_column_letter(place + 1)})" for place in found]
+            raise DataError(f"{path}, {title}: {listed(cells)} could all be the column {name}: rename all but one")
+
+
+def _unread(header: Sequence[Any], others: Sequence[str], form: SheetForm) -> Iterator[str]:
+    """Name what is not read of a file."""
+    known = {_plain(spelled) for headers in form.columns.values() for spelled in headers}
+    if headers := [str(cell).strip() for cell in header if str(cell or "").strip() and _plain(cell) not in known]:
+        yield f"columns of other names: {listed(headers, 10)}"
+    if others:
+        yield f"other sheets with these columns: {listed(others, 5)}"
 
 
 def _lacking(places: Collection[str], form: SheetForm) -> str:

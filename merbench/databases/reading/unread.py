@@ -1,7 +1,7 @@
 """The files in a folder that a reader can't use: videos, archives, tables and pictures, in a phrase for its refusal."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from merbench.databases.reading.trees import FolderContent
@@ -19,19 +19,30 @@ def unread(folder: Path, places: Sequence[FolderContent], sheet: str = "") -> st
     return f" (found: {'; '.join(said)})" if said else ""
 
 
-def _said(folder: Path, places: Sequence[FolderContent], sheet_missing: bool) -> Iterator[str]:
-    files = {
+def archives(folder: Path, places: Iterable[FolderContent]) -> str:
+    """Name the archives in `places` and say what to do; empty without any."""
+    found = [path for path, name in _files(folder, places).items() if re.search(f"{_ARCHIVES}$", name)]
+    return f"archives ({len(found)}, such as {found[0]}): unpack them" if found else ""
+
+
+def _files(folder: Path, places: Iterable[FolderContent]) -> dict[Path, str]:
+    """Return the path of each file below `folder`, and its name in lower case."""
+    return {
         place.path.relative_to(folder) / name: name.lower()
         for place in places
         for name in place.files
         if not name.startswith("~$")  # of a sheet that is open
     }
 
+
+def _said(folder: Path, places: Sequence[FolderContent], sheet_missing: bool) -> Iterator[str]:
+    files = _files(folder, places)
+
     def of(ending: str) -> list[Path]:
         return [path for path, name in files.items() if re.search(f"{ending}$", name)]
 
-    if archives := of(_ARCHIVES):
-        yield f"archives ({len(archives)}, such as {archives[0]}): unpack them"
+    if packed := archives(folder, places):
+        yield packed
     if sheet_missing:
         if tables := of(_TABLES):
             some = ", ".join(map(str, tables[:3])) + ", ..." * (len(tables) > 3)

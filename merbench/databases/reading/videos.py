@@ -1,5 +1,6 @@
 """Videos, decoded by OpenCV: every frame by its position, counted from the beginning, never by seeking."""
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -57,6 +58,7 @@ def video_frame(path: Path, position: int) -> npt.NDArray[np.uint8]:
 def _opened(path: Path) -> Any:
     import cv2
 
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is damaged is said once, in an error's line
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise DataError(f"{path} can't be read as a video: is it whole, and its codec known to OpenCV?")

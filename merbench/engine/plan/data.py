@@ -15,6 +15,8 @@ from merbench.contracts.errors import MerbenchError, listed, suggestion
 from merbench.contracts.notes import shortened
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.databases import DATABASES
+from merbench.databases.readers.identity import READERS
+from merbench.databases.reading.repeats import refuse_repeats
 from merbench.databases.registrations import open_registered, open_source, recognise, registered
 from merbench.engine.plan.catalogue import PROTOCOLS
 from merbench.prepare.store import SILENT, PreparationWatcher
@@ -68,8 +70,8 @@ def choose_data(
     Under ``auto`` synthetic data are used where no database is registered, if `synthetic`.
 
     `request` is ``auto``, a database's name, several joined by ``+``, or a folder that holds a copy of one. Unknown or
-    unregistered data, data that lacks a dataset, a dataset that no known database holds, and, under ``auto``, nothing
-    registered that serves raise a `MerbenchError`.
+    unregistered data, data that lacks a dataset, a dataset that no known database holds, two crossed datasets with the
+    same clips, and, under ``auto``, nothing registered that serves raise a `MerbenchError`.
     """
     needed = sorted({dataset for protocol in protocols for dataset in protocol.datasets})
     known = known_datasets()
@@ -84,9 +86,13 @@ def choose_data(
             )
     watcher = watcher or SILENT
     if request == "auto":
-        return _automatic(needed, protocols, watcher, synthetic)
-    found = named_data(request, needed, watcher)
-    _check_labels([source.database.card for source in found.sources], protocols)
+        found = _automatic(needed, protocols, watcher, synthetic)
+    else:
+        found = named_data(request, needed, watcher)
+        _check_labels([source.database.card for source in found.sources], protocols)
+    for datasets in {tuple(protocol.datasets) for protocol in protocols if not set(protocol.datasets) <= set(READERS)}:
+        if len(datasets) > 1:
+            refuse_repeats(found.sources, datasets)
     return found
 
 

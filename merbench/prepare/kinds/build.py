@@ -1,5 +1,7 @@
 """The array of one input of one clip, built by its kind and checked."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -32,11 +34,24 @@ def build(spec: Specification, clip: ClipFrames, faces: Faces | None = None) -> 
     faces = faces or Faces.of(spec, clip)
     built = []
     for version in kind.versions(spec, clip):
-        try:
+        with _blaming(spec, clip.name):
             values = np.asarray(kind.build(spec, version, faces))
-        except (MerbenchError, cv2.error):
-            raise
-        except Exception as error:
-            raise MerbenchError(f"input kind {spec.kind!r} failed on {spec} of {clip.name}: {error!r}") from error
         built.append(kind.checked(spec, values, clip.name))
     return built[0] if spec.drawn is None else np.stack(built)
+
+
+def build_together(spec: Specification, clips: Sequence[tuple[ClipFrames, Faces]]) -> list[Array]:
+    """Build one input of some clips at once, where the kind does; raises what :func:`build` does."""
+    with _blaming(spec, f"{clips[0][0].name} and {len(clips) - 1} other clips"):
+        built = kind_of(spec).build_together(spec, clips)
+    return [kind_of(spec).checked(spec, values, clip.name) for values, (clip, _) in zip(built, clips, strict=True)]
+
+
+@contextmanager
+def _blaming(spec: Specification, clips: str) -> Iterator[None]:
+    try:
+        yield
+    except (MerbenchError, cv2.error):
+        raise
+    except Exception as error:
+        raise MerbenchError(f"input kind {spec.kind!r} failed on {spec} of {clips}: {error!r}") from error

@@ -77,6 +77,9 @@ class _DynamicImageKind(Kind[DynamicImage]):
     def form(self, spec: DynamicImage) -> Form:
         return np.uint8, (spec.size, spec.size, 1 if spec.weights == "active" else 3)
 
+    def needs_movement(self, spec: DynamicImage) -> bool:
+        return True
+
     def build(self, spec: DynamicImage, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         numbers = sampling.within(faces.numbers, *clip.ends(spec.span))
         convert = grey if spec.weights == "active" else rgb

@@ -121,6 +121,9 @@ class _FlowKind(Kind[inputs.Flow]):
     def parts(self, spec: inputs.Flow) -> list[Specification]:
         return [flow_field.field_of(spec)]
 
+    def needs_movement(self, spec: inputs.Flow) -> bool:
+        return True
+
     def build(self, spec: inputs.Flow, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         part = flow_field.field_of(spec)
         fields = faces.once(part, lambda: flow_field.KIND.build(part, clip, faces))

@@ -18,6 +18,8 @@ from merbench.prepare.kinds.kind import Form, Kind
 Field = npt.NDArray[np.float32]
 Algorithm = Literal["tvl1", "farneback", "dis", "tvl1-torch"]
 
+_PIXELS_AT_ONCE = 2**19  # 32 pairs of 128 x 128; each pixel takes some half a kilobyte
+
 _cv2: Any = cv2  # its type stubs miss what contrib adds
 
 
@@ -49,17 +51,24 @@ def flow(first: Image, last: Image, algorithm: Algorithm = "tvl1") -> Field:
 
 
 def flows(pairs: Sequence[tuple[Image, Image]], algorithm: Algorithm) -> Field:
-    """Return the movement of each pair, as :func:`flow` does; ``tvl1-torch`` computes all of them at once."""
+    """Return the movement of each pair, as :func:`flow` does; ``tvl1-torch`` computes many of them at once."""
     if algorithm != "tvl1-torch":
         return np.stack([flow(first, last, algorithm) for first, last in pairs])
-    from merbench.prepare.tvl1 import tvl1
+    from merbench.prepare.tvl1 import best_device, tvl1
 
-    fields = np.zeros((len(pairs), *pairs[0][0].shape, 2), dtype=np.float32)
+    shape = pairs[0][0].shape
+    fields = np.zeros((len(pairs), *shape, 2), dtype=np.float32)
     moved = [index for index, (first, last) in enumerate(pairs) if not np.array_equal(first, last)]
-    if moved:
-        firsts, lasts = (np.stack([pairs[index][side] for index in moved]) for side in (0, 1))
-        fields[moved] = tvl1(firsts, lasts)
+    for begin in range(0, len(moved), pairs_at_once(*shape)):
+        some = moved[begin : begin + pairs_at_once(*shape)]
+        firsts, lasts = (np.stack([pairs[index][side] for index in some]) for side in (0, 1))
+        fields[some] = tvl1(firsts, lasts, best_device())
     return fields
+
+
+def pairs_at_once(height: int, width: int) -> int:
+    """Return of how many pairs ``tvl1-torch`` computes the flow at once: as many as memory is meant for."""
+    return max(1, _PIXELS_AT_ONCE // (height * width))
 
 
 class _FlowField(FaceSpecification):
@@ -110,9 +119,23 @@ class _FlowFieldKind(Kind[_FlowField]):
         return [clip]
 
     def build(self, spec: _FlowField, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
-        pairs = pairs_of(spec, faces)
-        greys = {number: grey(faces.face(number, spec.face_size))[:, :, 0] for pair in pairs for number in pair}
-        return flows([(greys[first], greys[last]) for first, last in pairs], spec.algorithm)
+        return flows(_grey_pairs(spec, faces), spec.algorithm)
+
+    def together(self, spec: _FlowField) -> int:
+        """Return the clips whose pairs are computed at once; with jitter a clip has many, and is built alone."""
+        jitter = spec.onset_jitter or spec.apex_jitter
+        return 1 if spec.algorithm != "tvl1-torch" or jitter else pairs_at_once(spec.face_size, spec.face_size)
+
+    def build_together(self, spec: _FlowField, clips: Sequence[tuple[ClipFrames, Faces]]) -> list[npt.NDArray[Any]]:
+        pairs = [_grey_pairs(spec, faces) for _, faces in clips]
+        fields = flows([pair for own in pairs for pair in own], spec.algorithm)
+        return np.split(fields, np.cumsum([len(own) for own in pairs])[:-1])
+
+
+def _grey_pairs(spec: _FlowField, faces: Faces) -> list[tuple[Image, Image]]:
+    pairs = pairs_of(spec, faces)
+    greys = {number: grey(faces.face(number, spec.face_size))[:, :, 0] for pair in pairs for number in pair}
+    return [(greys[first], greys[last]) for first, last in pairs]
 
 
 KIND = _FlowFieldKind()

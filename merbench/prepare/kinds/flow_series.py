@@ -21,6 +21,9 @@ class _FlowSeriesKind(Kind[FlowSeries]):
     def form(self, spec: FlowSeries) -> Form:
         return np.float32, (spec.count - 1, spec.size, spec.size, 2)
 
+    def needs_movement(self, spec: FlowSeries) -> bool:
+        return True
+
     def build(self, spec: FlowSeries, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         numbers = sampling.nearest(faces.numbers, np.linspace(*clip.ends(spec.span), spec.count))
         greys = {number: grey(faces.face(number, spec.size))[:, :, 0] for number in numbers}

@@ -52,6 +52,9 @@ class _FramesKind(Kind[Frames]):
         dtype = np.uint8 if spec.difference == "none" else np.int16
         return dtype, (lengths(spec), spec.size, spec.size, 3 if spec.colour == "rgb" else 1)
 
+    def needs_movement(self, spec: Frames) -> bool:
+        return spec.difference != "none" or spec.count not in (None, 1)
+
     def build(self, spec: Frames, clip: ClipFrames, faces: Faces) -> npt.NDArray[Any]:
         convert = rgb if spec.colour == "rgb" else grey
         if spec.sampling == "tim":

@@ -49,6 +49,14 @@ class Kind(Generic[Spec]):
         """
         raise NotImplementedError(f"{type(self).__name__} must define build(spec, clip, faces)")
 
+    def together(self, spec: Spec) -> int:
+        """Return how many clips are built at once, by :meth:`build_together`; of these memory is needed."""
+        return 1
+
+    def build_together(self, spec: Spec, clips: Sequence[tuple[ClipFrames, Faces]]) -> list[Array]:
+        """Build the arrays of some clips, each as :meth:`build` does, where :meth:`together` is more than 1."""
+        return [self.build(spec, clip, faces) for clip, faces in clips]
+
     def parts(self, spec: Spec) -> Sequence[Specification]:
         """Return what the inputs of a clip share: settled specifications of arrays that are built first and kept.
 
@@ -75,13 +83,18 @@ class Kind(Generic[Spec]):
     def lacking(self, spec: Spec, source: Source) -> str | None:
         """Return what a database or this machine lacks to serve `spec`, as the tail of a line: ``has no onset``.
 
-        Landmarks and frame rates need not be considered, see :meth:`needs_landmarks` and :meth:`needs_fps`.
+        Landmarks, frame rates and movement need not be considered: :meth:`needs_landmarks`, :meth:`needs_fps` and
+        :meth:`needs_movement` say what is needed.
         """
         return None
 
     def needs_fps(self, spec: Spec) -> bool:
         """Return whether the frame rate is needed."""
         return getattr(spec, "magnify", "none") != "none"
+
+    def needs_movement(self, spec: Spec) -> bool:
+        """Return whether a clip of a single picture can't be served."""
+        return False
 
     def needs_landmarks(self, spec: Spec) -> bool:
         """Return whether 68 landmarks are needed, however the face is found."""

@@ -65,6 +65,17 @@ def test_pictures_serve_a_declared_input_if_they_have_its_form(lab):
     assert DATABASES.get("mine").card.offers == (flow,)  # as it was
 
 
+def test_arrays_without_a_row_and_equal_ones_of_two_subjects_are_said(lab):
+    named = {f"{s}/{c}": each for (s, c), each in zip(NAMES, VALUES, strict=True)}
+    notes = lambda: [note.text for note in register_own(defined(lab, lab / "x.npz")).reading.notes]  # noqa: E731
+    np.savez(lab / "x.npz", **named, **{f"P3/c{number}": VALUES[0] + 1 for number in range(7)})
+    five = ", ".join(f"P3/c{number}" for number in range(5))
+    assert notes() == [f"7 of 13 arrays have no row in clips.csv: {five} and 2 more"]
+    np.savez(lab / "x.npz", **{**named, "P2/c1": VALUES[1], "P1/c1": 0 * VALUES[0], "P2/c2": 0 * VALUES[0]})
+    (note,) = notes()
+    assert "different subjects have the same pictures or array: mine/P1/c2 and mine/P2/c1; if" in note
+
+
 def test_wrong_arrays_are_refused_by_row(lab):
     named = {f"{s}/{c}": each for (s, c), each in zip(NAMES, VALUES, strict=True)}
     bad = {**named, "P2/c3": VALUES[0] + 1e300, "P2/c1": VALUES[0, :3]}

@@ -1,6 +1,7 @@
 """A table and frames of one's own: folders, videos, marked pictures; what is wrong is told row by row."""
 
 import re
+import shutil
 
 import pytest
 from support.own import HEADER, ROWS, write_table, write_video
@@ -12,6 +13,7 @@ from merbench.databases.own.definitions import OwnDefinition, register_own
 from merbench.databases.own.table import COLUMNS, mapped_columns, template
 from merbench.databases.registrations import open_registered, unregister
 from merbench.prepare.arrays import clip_frames
+from merbench.synthetic.copies import write_book
 
 
 def own(lab, rows=ROWS, header=HEADER, **more):
@@ -61,6 +63,42 @@ def test_columns_are_mapped_and_further_ones_read(lab):
     assert "another database holds the dataset 'casme2'" in line
 
 
+def test_columns_of_one_name_are_refused(lab):
+    for header, said in {
+        ("subject", "clip", "emotion", "onset", "apex", "Onset"): r"onset \(column D\), Onset \(column F\) .* onset",
+        ("subject", "clip", "label", "onset", "class", "offset"): r"label \(column C\), class \(column E\) .* emotion",
+        ("subject", "clip", "emotion", "onset", "label", "offset"): None,  # merbench's own name is meant
+    }.items():
+        rows = [[*row[:4], "x" if "label" in header else 8, 15] for row in ROWS]
+        definition = own(lab, rows, header)
+        if said is None:
+            assert register_own(definition).clips.emotion[0] == "happy"
+        else:
+            assert re.search(f"{said}: rename all but one", refusal(register_own, definition, error=DataError))
+
+
+def test_sheets_columns_and_archives_that_are_not_read_are_said(lab):
+    book = {"A": [HEADER, *ROWS[:3]], "B": [[*HEADER, "Mood", "Age"], *([*row, "x", 1] for row in ROWS[3:])]}
+    write_book(lab / "clips.xlsx", book)
+    definition = OwnDefinition(name="my-lab", clips=lab / "clips.xlsx", place=lab / "frames")
+    notes = [note.text for note in register_own(definition).reading.notes]
+    assert notes[:2] == ["not read, columns of other names: Mood, Age", "not read, other sheets with these columns: A"]
+    shutil.rmtree(lab / "frames")
+    (lab / "frames").mkdir()
+    (lab / "frames" / "Lab.ZIP").write_bytes(b"PK")
+    line = refusal(register_own, own(lab), error=DataError)
+    assert f"in {lab / 'frames'}, which has archives (1, such as Lab.ZIP): unpack them; a #" in line
+
+
+def test_pictures_of_another_subject_are_pointed_out(lab):
+    source = register_own(own(lab))  # whose frames are alike for all people
+    (note,) = [note.text for note in source.reading.notes if "same pictures" in note.text]
+    assert "my-lab/P1/clip 1 and my-lab/P4/clip 1, " in note
+    for path in (lab / "frames" / "p04").rglob("*.png"):
+        path.write_bytes(path.read_bytes() + b" ")
+    assert not [note for note in register_own(own(lab)).reading.notes if "P1" in note.text]
+
+
 def test_the_template_names_every_column_and_is_empty(lab):
     lines = template().splitlines()
     assert [line.split(":")[0] for line in lines[: len(COLUMNS)]] == [f"# {name}" for name in COLUMNS]
@@ -75,8 +113,9 @@ def test_the_template_names_every_column_and_is_empty(lab):
 
 #: Row, column and value -> what is said of the row.
 WRONG = {
-    (2, 0, ""): "row 2: no subject",
+    (2, 0, ""): "row 2: no subject: of merged cells, only the first has one",
     (3, 1, None): "row 3: no clip",
+    (3, 0, "2024-03-01 00:00:00"): r"row 3 \('2024-03-01 00:00:00'\): the subject is a date: format the column as text",
     (4, 1, "nowhere"): r"row 4 \(P1/nowhere\): no folder, video or pictures of the clip in ",
     (2, 3, "soon"): r"row 2 \('soon'\): the onset is not a frame number",
     (2, 3, 3.5): r"row 2 \('3.5'\): the onset is not",
@@ -97,7 +136,8 @@ def test_what_is_wrong_is_told_row_by_row_all_at_once(lab):
         assert re.search(f"clips.csv: 1 row can't be used: {said}", line), line
     rows = [["", *ROWS[0][1:]], *ROWS[1:4], [*ROWS[4][:3], "soon", *ROWS[4][4:]], ["", *ROWS[5][1:]]]
     line = refusal(register_own, own(lab, rows), error=DataError)
-    assert "clips.csv: 3 rows can't be used: rows 2, 7: no subject; row 6 ('soon'): the onset" in line
+    lone = "no subject: of merged cells, only the first has one"
+    assert f"clips.csv: 3 rows can't be used: rows 2, 7: {lone}; row 6 ('soon'): the onset" in line
     more = [*HEADER, "fps", "aus", "dataset", "path"]
     for cells, said in {
         ("fast", None, None, None): "fps is not a number above 0",

@@ -10,9 +10,12 @@ from support.refusals import refusal
 from merbench.contracts.clips import clips_digest
 from merbench.contracts.databases import SAME_PEOPLE, FrameDatabase
 from merbench.contracts.errors import DataError
+from merbench.contracts.inputs import DynamicImage, Flow, Frames
 from merbench.databases import DATABASES
 from merbench.databases.readers.identity import normalised
-from merbench.databases.registrations import recognise
+from merbench.databases.registrations import recognise, register
+from merbench.engine.plan.catalogue import protocol as find_protocol
+from merbench.prepare.arrays import missing_inputs, prepare_input
 
 #: Subject/clip, emotion, onset, apex, offset, source of the apex, action units, first frame; frames a second.
 CLIPS = {
@@ -23,6 +26,10 @@ CLIPS = {
     "mmew": (90, [
         ("S03/S03-01-052", "happiness", 1, 4, 8, "annotated", "6+12", "1.jpg"),
         ("S13/S13-07-051", "others", 1, 3, 5, "midpoint", None, "1.jpg"),
+    ]),
+    "mmew-macro": (90, [
+        ("S03/S03-05-001", "fear", 1, 1, 1, "annotated", None, "S03-05-001.jpg"),
+        *((f"S13/S13-01-{n:03d}", "happiness", 1, 1, 1, "annotated", None, f"S13-01-{n:03d}.jpg") for n in (1, 2, 3)),
     ]),
     "casme3": (30, [
         ("spNO.1/a_12_15", "others", 12, 12, 15, "annotated", "12", "1.jpg"),
@@ -71,6 +78,7 @@ CLIPS = {
 #: Notes on clips, and how many there are on the copy.
 NOTES = {
     "mmew": ([("mmew/S13/S13-07-051", "corrected")], 0),
+    "mmew-macro": ([], 1),
     "casme3": ([("casme3/spNO.1/a_12_15", "note"), ("casme3/spNO.40/e_3_0", "excluded")], 0),
     "casme3-c": ([], 1),
     "casme3-macro": ([("casme3-macro/spNO.40/e_3_5", "note")], 1),
@@ -83,6 +91,7 @@ NOTES = {
 SPELLINGS = {
     "casme": (("1", "ep41_5"), ("sub01", "EP41_5")),
     "mmew": (("3", "s03-01-052"), ("S03", "S03-01-052")),
+    "mmew-macro": (("3", "s03-05-001"), ("S03", "S03-05-001")),
     "casme3": (("1", "A_012_15"), ("spNO.1", "a_12_15")),
     "casme3-c": (("1", "012_15"), ("spNO.1", "12_15")),
     "casme3-macro": (("1", "A_012_15"), ("spNO.1", "a_12_15")),
@@ -154,6 +163,24 @@ def test_mmew_is_read_by_emotion_and_by_person(tmp_path):
     assert reading.layout.startswith(f"raw frames in {MICRO}, ")
 
 
+def test_single_pictures_of_mmew_serve_inputs_without_movement_and_are_not_crossed(tmp_path, home):
+    folder = miniature.write_further(tmp_path / "copy", "mmew")
+    miniature.write_further(folder, "mmew-macro")
+    assert recognise(folder) == "mmew"
+    source = register("mmew-macro", folder)
+    assert len(source.clips) == 4
+    refused = {
+        "flow": Flow(faces="delivered"), "frames": Frames(faces="delivered", count=3), "image": DynamicImage()
+    }  # fmt: skip
+    said = missing_inputs([source], refused)
+    assert [line.endswith("mmew-macro has single pictures, which show no movement") for line in said] == [True] * 3
+    one = Frames(faces="delivered", size=8, span="onset", count=1)
+    assert missing_inputs([source], {"x": one}) == []
+    assert prepare_input([source], source.clips, one).batch().shape == (4, 1, 8, 8, 1)
+    line = refusal(find_protocol, "lodo:mmew-macro+mmew")
+    assert "MMEW macro has single pictures, for pretraining only" in line
+
+
 def test_the_newest_version_of_a_sheet_is_read(tmp_path):
     folder = miniature.write_further(tmp_path, "casme3")
     sheet, grid, _ = FURTHER["casme3"]
@@ -194,6 +221,7 @@ def gone(path):
 
 
 MICRO, GRAY = "MMEW_Final/Micro_Expression", "gray_micro/S2/S2_1st_051_02"
+MACRO = "MMEW_Final/Macro_Expression/S13/happiness"
 BROKEN = [
     ("casme", gone("casme.xlsx"), "no annotation sheet such as casme.xlsx"),
     ("casme", gone("CASME_raw_selected"), "no clip folders such as CASME_raw_selected/sub01/EP01_5"),
@@ -202,6 +230,10 @@ BROKEN = [
     ("mmew", gone("MMEW_Micro_Exp.xlsx"), "no annotation sheet such as MMEW_Micro_Exp.xlsx"),
     ("mmew", gone(MICRO), "no clip folders such as Micro_Expression/happiness/S03-01-002"),
     ("mmew", lambda f, *_: shutil.copytree(f / MICRO / "others", f / MICRO / "fear"), "both mmew/S13/S13-07-051"),
+    ("mmew-macro", gone("MMEW_Final"), "no clip folders such as Macro_Expression/S01/happiness"),
+    ("mmew-macro", gone("MMEW_Final/Macro_Expression/S3/fear/S03-05-001.jpg"), None),
+    ("mmew-macro", lambda f, *_: (f / MACRO / "S13-01-001.jpg").rename(f / MACRO / "S14-01-001.jpg"), None),
+    ("mmew-macro", lambda f, *_: shutil.copytree(f / MACRO, f / MACRO.replace("happ", "HAPP")), "are both mmew-macro/"),
     ("mmew", cell(1, 1, "S04-01-052"), None),  # of another person than the column Subject
     ("casme3", gone("part_A/spNO.1"), None),
     ("casme3", cell(2, 2, "4") and cell(4, 4, "2"), None),
