@@ -178,7 +178,7 @@ def test_single_pictures_of_mmew_serve_inputs_without_movement_and_are_not_cross
     assert missing_inputs([source], {"x": one}) == []
     assert prepare_input([source], source.clips, one).batch().shape == (4, 1, 8, 8, 1)
     line = refusal(find_protocol, "lodo:mmew-macro+mmew")
-    assert "MMEW macro has single pictures, for pretraining only" in line
+    assert "MMEW macro has single pictures, which are for pretraining only" in line
 
 
 def test_the_newest_version_of_a_sheet_is_read(tmp_path):
