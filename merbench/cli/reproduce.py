@@ -20,6 +20,7 @@ def reproduce(
     isolated: Annotated[
         bool, flag("--isolated", "Run each fold in a process without labels, data or network.")
     ] = False,
+    new: Annotated[bool, flag("--new", "Only rows without a line in --out, or in the file of merbench.")] = False,
     out: Annotated[
         Path | None, option("--out", "Keep the lines in this CSV file, beside those of others.", "FILE")
     ] = None,
@@ -27,30 +28,25 @@ def reproduce(
 ) -> None:
     """Make rows of the committed leaderboard again from code and data; say which agree, and in how many clips not.
 
-    Bitwise: all committed decimals are equal. Exit code 1 if a row differs or could not be made again.
+    Bitwise: all committed decimals are equal. The line of a row that could not be made again stays as it is in --out.
+    Exit code 1 if a row differs or could not be made again.
     """
     import sys
 
     from merbench.contracts.errors import MerbenchError
     from merbench.engine.environment import git_commit
     from merbench.records.select import read_leaderboard
-    from merbench.records.states import read_reproduced
+    from merbench.records.states import read_reproduced, reproduced
     from merbench.report.views.reproduced import costs, outcomes
     from merbench.report.write.terminal import terminal
-    from merbench.submissions.reproduce import chosen, keep, made_again
+    from merbench.submissions.reproduce import chosen, keep, made_again, remarks
 
     one_of(format, "--format", FORMATS)
     board = read_leaderboard()
-    todo = chosen(board, rows or [], folds, seconds)
+    known = reproduced() if out is None else read_reproduced(out)
+    todo = chosen(board, rows or [], folds, seconds, known if new else None)
     if plan:
-        whole = [(each.run.file, each.run.mark) for each in todo]
-        print_as(
-            costs([
-                (file.run_id, ", ".join(file.apart()), len(each.folds), len(file.folds), each.seconds, mark.seconds)
-                for each, (file, mark) in zip(todo, whole, strict=True) if mark is not None
-            ]),
-            format,
-        )  # fmt: skip
+        print_as(costs([each.cost for each in todo]), format)
         return
     if out is not None and (git_commit() or "").endswith("-dirty"):
         raise MerbenchError("--out names the commit, and the code differs from it: commit the changes first")
@@ -60,10 +56,11 @@ def reproduce(
         with console.status(f"{each.run.file.run_id}: {len(each.folds)} folds, {each.seconds:.0f} s"):
             lines.append(made_again(each, list(board.where(group=each.run.group)), prepared, isolated))
         if out is not None:
-            keep(lines[-1:], out, lambda: read_reproduced(out))
+            keep(lines[-1], out)
         if format == "table":
             line = lines[-1]
             console.print(f"{line['run_id']}: {line['outcome']}, {line['folds']} of {line['of']} folds", markup=False)
-    print_as(outcomes(lines), format)
+    notes = remarks(lines, board, read_reproduced(out)) if out is not None else []
+    print_as(outcomes(lines, notes), format)
     if any(line["outcome"] not in ("bitwise", "within tolerance") for line in lines):
         raise typer.Exit(1)

@@ -20,7 +20,9 @@ def verify(
     ] = None,
     rerun: Annotated[
         str | None,
-        option("--rerun", "Run the method again for so many drawn folds, isolated; all gives verified.", "K|all"),
+        option(
+            "--rerun", "Run the method again, isolated, for K drawn folds, or more to 60 clips; all: verified.", "K|all"
+        ),
     ] = None,
 ) -> None:
     """Look at submitted rows: bounds, digests, labels, folds, scores, seeds; a line a check.

@@ -6,8 +6,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from merbench.contracts.names import shown
+
+T = TypeVar("T")
 
 
 class MerbenchError(Exception):
@@ -60,12 +63,14 @@ class _TooSlow(BaseException):
     """Not an Exception, which the code that is too slow might catch."""
 
 
-@contextmanager
-def time_limit(seconds: float, what: str) -> Iterator[None]:
-    """Interrupt code that takes too long, by a TimeoutError; only where signals exist, and in the main thread."""
+def within_time(call: Callable[[], T], seconds: float, what: str) -> T:
+    """Return what a call returns; TimeoutError if it takes too long.
+
+    In the main thread a signal interrupts it, also while it waits. In other threads, and on systems without such
+    signals, it goes on in a thread of its own, which ends with the process.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
+        return _beside(call, seconds, what)
 
     def end(*_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.1)  # again, for code that catches everything
@@ -74,12 +79,32 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        return call()
     except _TooSlow:
         raise TimeoutError(f"{what} took more than {seconds:g} s") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _beside(call: Callable[[], T], seconds: float, what: str) -> T:
+    returned: list[T] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            returned.append(call())
+        except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not returned:
+        raise TimeoutError(f"{what} took more than {seconds:g} s")
+    return returned[0]
 
 
 #: What to do about an error in writing, where that is known.

@@ -2,12 +2,11 @@
 
 import importlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion, time_limit
+from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion, within_time
 from merbench.contracts.names import checked_name
 from merbench.contracts.notes import Note
 
@@ -35,10 +34,8 @@ class Entry:
         A `SetupError` names packages that the origin requires and that are not installed, where the import fails.
         """
         try:
-            with nullcontext() if self.origin == "merbench" else time_limit(IMPORT_SECONDS, "its import"):
-                found: object = importlib.import_module(self.module)
-                for attribute in self.target.partition(":")[2].split("."):
-                    found = getattr(found, attribute)
+            ours = self.origin == "merbench"
+            found = self._found() if ours else within_time(self._found, IMPORT_SECONDS, "its import")
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plug-in's import may raise anything
@@ -47,6 +44,12 @@ class Entry:
             if isinstance(error, ImportError) and (command := self._lacking()):
                 raise SetupError(f"{self.name!r} of {self.origin} is not installed: {command}; {why}") from error
             raise MerbenchError(f"{self.name!r} of {self.origin} can't be loaded from {self.target}: {why}") from error
+        return found
+
+    def _found(self) -> object:
+        found: object = importlib.import_module(self.module)
+        for attribute in self.target.partition(":")[2].split("."):
+            found = getattr(found, attribute)
         return found
 
     def _lacking(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from merbench.contracts.errors import MerbenchError, suggestion
+from merbench.contracts.files import read_bounded
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -122,15 +123,7 @@ def settings_text(settings: Mapping[str, object], between: str = ", ") -> str:
 
 
 def _text(path: Path) -> str:
-    """Read a text file; a pipe or device is refused, since reading it may never end."""
-    try:
-        if path.exists() and not path.is_file():
-            raise MerbenchError(f"{path} can't be read: it is not a regular file")
-        if path.stat().st_size > _LARGEST << 20:
-            raise MerbenchError(f"{path} has more than {_LARGEST} MiB: it is not a file of merbench's")
-        content = path.read_bytes()
-    except OSError as error:
-        raise MerbenchError(f"{path} can't be read: {error.strerror}") from error
+    content = read_bounded(path, _LARGEST << 20, "a file of merbench's")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

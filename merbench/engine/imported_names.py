@@ -13,7 +13,7 @@ from merbench.contracts.errors import MerbenchError, RecordError
 from merbench.engine.plan.catalogue import METHODS
 from merbench.records.model import RunFile
 from merbench.records.read import RecordedRun, read_run
-from merbench.records.select import slug
+from merbench.records.select import id_part
 
 _LONGEST = 60
 
@@ -22,8 +22,8 @@ def slug_of(name: str) -> str:
     """Return the part of a run's id that stands for a name; MerbenchError for a name that can't be used."""
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST:
         raise MerbenchError(f"--name {name[:_LONGEST]!r}: expected printable text of at most {_LONGEST} characters")
-    taken = {slug(method): method for method in METHODS.names()}
-    if (found := slug(name)) in taken:
+    taken = {id_part(method): method for method in METHODS.names()}
+    if (found := id_part(name)) in taken:
         raise MerbenchError(f"--name {name!r}: {taken[found]} is a registered method; choose another name")
     return found
 

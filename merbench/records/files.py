@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import stat
 import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from merbench.contracts.digests import bytes_digest
 from merbench.contracts.errors import MerbenchError, RecordError, unwritable
+from merbench.contracts.files import read_bounded
 from merbench.contracts.methods import Problem
 from merbench.records.model import SCHEMA_VERSION
 from merbench.records.predictions import check_predictions
@@ -113,16 +113,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
 
 
 def _bounded(path: Path, mebibytes: int) -> bytes:
-    """Read a file; RecordError if that fails, it is larger, or reading it might never end: a pipe or a device."""
-    try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise RecordError(f"{path} can't be read: it is not a regular file")
-        if facts.st_size > mebibytes << 20:
-            raise RecordError(f"{path} has {facts.st_size >> 20} MiB, a record at most {mebibytes}")
-        return path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path} can't be read: {error.strerror or error}") from error
+    return read_bounded(path, mebibytes << 20, "a record", RecordError)
 
 
 def _schema_version(content: bytes) -> int | None:

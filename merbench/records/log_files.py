@@ -8,7 +8,6 @@ import csv
 import gzip
 import io
 import re
-import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from merbench.contracts.errors import DataError, listed
+from merbench.contracts.files import read_bounded
 from merbench.contracts.notes import Note
 from merbench.contracts.texts import old_encodings
 from merbench.records.log_columns import CSV_COLUMNS, KNOWN, check_each_once, named, words_of
@@ -116,12 +116,7 @@ def _read_file(path: Path, one_name: Callable[[str], str]) -> Words:
 
 def _content(path: Path) -> bytes:
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise DataError(f"{path} can't be read: it is a pipe or a device; save the log as a file")
-        if facts.st_size > _LARGEST:
-            raise DataError(f"{path} has {facts.st_size >> 20} MiB, a log has at most {_LARGEST >> 20}")
-        content = path.read_bytes()
+        content = read_bounded(path, _LARGEST, "a log", DataError)
         if content[:2] != b"\x1f\x8b":
             return content
         with gzip.open(io.BytesIO(content)) as packed:

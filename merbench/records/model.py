@@ -184,8 +184,8 @@ class Verification(_File):
     """``verification.json``: how far a row was verified, by whom and when; see :mod:`merbench.records.states`.
 
     `sha256` is that of the predictions it is about. `folds` of all were run again, `isolated` in processes without
-    labels, data and network; `agreement` of their predictions with the row's. `reasons` are why the row failed, and
-    what was pointed out.
+    labels, data and network by the program `isolated_by`; `agreement` of their predictions with the row's. `reasons`
+    are why the row failed, and what was pointed out.
     """
 
     run_id: _Name
@@ -195,6 +195,7 @@ class Verification(_File):
     folds: int = Field(default=0, ge=0)
     of: int = Field(ge=1)
     isolated: bool = False
+    isolated_by: Remark = Field(default="", exclude_if=lambda value: not value)
     agreement: Literal["", "bitwise", "within tolerance"] = ""
     reasons: _Remarks = []
     by: Remark

@@ -111,7 +111,7 @@ def of(methods: Collection[str] = (), protocol: str | None = None) -> Callable[[
     An id begins with the method, of imported runs with its letters and digits, and goes on with the protocol. One that
     says otherwise contradicts its ``run.json``, so that its run is not compared with anything.
     """
-    begins = tuple(f"{name}-" for method in methods for name in {method, slug(method)})
+    begins = tuple(f"{name}-" for method in methods for name in {method, id_part(method)})
     goes_on = [f"-{protocol}{shuffled}-s" for shuffled in ("", "-shuffled")] if protocol else [""]
     return lambda run_id: (not begins or run_id.startswith(begins)) and any(part in run_id for part in goes_on)
 
@@ -119,11 +119,11 @@ def of(methods: Collection[str] = (), protocol: str | None = None) -> Callable[[
 def named_as(names: Collection[str], protocol: str | None = None) -> Callable[[str], bool]:
     """Return what says by a run's id whether it may be meant by the first word of one of `names`, see `of`."""
     first = [re.split(r"[\s(]", name.strip(), maxsplit=1)[0] for name in names]
-    begins, under = tuple(each for word in first for each in (word, slug(word))), of((), protocol)
+    begins, under = tuple(each for word in first for each in (word, id_part(word))), of((), protocol)
     return lambda run_id: run_id.startswith(begins) and under(run_id)
 
 
-def slug(name: str) -> str:
+def id_part(name: str) -> str:
     """Return the part of a run's id that stands for the name of an imported row."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "imported"
 

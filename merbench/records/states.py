@@ -21,6 +21,11 @@ from merbench.records.read import RecordedRun
 FILE = "verification.json"
 #: From the least to the most; ``recorded`` are rows of merbench's maintainers.
 WORDS = ("failed", "claimed", "consistent", "recorded", "rerun", "verified")
+#: The columns of ``results/reproduced.csv``, a line a run.
+COLUMNS = (
+    "run_id", "sha256", "outcome", "folds", "of", "clips", "differ", "largest", "seconds", "isolated", "when",
+    "merbench", "commit", "processor",
+)  # fmt: skip
 #: Why rows of these states get no rank.
 _UNRANKED = {
     "failed": "failed verification",
@@ -65,12 +70,19 @@ def _state(run: RecordedRun) -> State:
         if (found.run_id, found.key_digest, found.sha256) != _about(run, run.mark):
             return State("claimed", "claimed", f"{FILE} is about other files: verify it again")
         day, _, _ = found.when.partition("T")
-        who = f"by {found.by}, {day}, merbench {found.merbench}"
+        who = f"by {found.by}, {day}, merbench {found.merbench}{found.isolated_by and f', {found.isolated_by}'}"
         return State(found.state, found.text, "; ".join([who, *found.reasons]))
-    known = reproduced().get(run.file.run_id)
-    if known is None or known["sha256"] != run.mark.sha256:
+    if (known := line_of(run, reproduced())) is None:
         return State("claimed", "claimed")
-    return State("recorded", "recorded", "" if known["outcome"] in ("", "bitwise") else _reproduced_text(known))
+    word = {"differs": "failed", "": "recorded", "bitwise": "recorded", "within tolerance": "recorded"}
+    state = word.get(known["outcome"], "claimed")
+    return State(state, state, "" if known["outcome"] in ("", "bitwise") else _reproduced_text(known))
+
+
+def line_of(run: RecordedRun, lines: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the line of a run, if one of :func:`read_reproduced` is about these very predictions."""
+    line = lines.get(run.file.run_id)
+    return line if line is not None and run.mark is not None and line["sha256"] == run.mark.sha256 else None
 
 
 def _about(run: RecordedRun, mark: CompleteFile) -> tuple[str, str, str]:
@@ -97,6 +109,8 @@ def read_reproduced(path: Path) -> dict[str, dict[str, Any]]:
     try:
         text = {"outcome": str, "sha256": str, "run_id": str, "merbench": str, "when": str}
         table = pd.read_csv(path, dtype=text, keep_default_na=False)
+        if tuple(table) != COLUMNS:
+            raise ValueError(f"expected the columns {', '.join(COLUMNS)}")
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} is not what merbench reproduce writes: {error}") from error
     return {str(row["run_id"]): {str(name): value for name, value in row.items()} for row in table.to_dict("records")}

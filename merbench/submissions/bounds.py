@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.contracts.errors import MerbenchError, listed
+from merbench.contracts.files import kind_of, read_bounded
 
 #: Files of a submitted run, each with its most MiB; ``code`` is the folder of its method.
 FILES = {
@@ -37,13 +38,13 @@ def take(folder: Path, into: Path) -> None:
     except (OSError, ValueError) as error:
         raise MerbenchError(f"{folder} can't be read: {getattr(error, 'strerror', None) or error}") from error
     if not stat.S_ISDIR(kind):
-        raise MerbenchError(f"{folder} is {_kind(kind)}, expected the folder of a submitted run")
+        raise MerbenchError(f"{folder} is {kind_of(kind)}, expected the folder of a submitted run")
     room = [_CODE_SIZE << 20, _MOST]
     for entry in _entries(folder, len(FILES) + 1, "a submitted run"):
         if entry.name == CODE and entry.is_dir(follow_symlinks=False):
             _take_code(Path(entry.path), into / CODE, room, 1)
         elif entry.name in FILES:
-            (into / entry.name).write_bytes(_content(Path(entry.path), FILES[entry.name] << 20))
+            (into / entry.name).write_bytes(_read(entry, FILES[entry.name] << 20))
         else:
             raise MerbenchError(f"{entry.path} is not part of a submitted run, which has {listed([*FILES, CODE])}")
     lacking = [name for name in REQUIRED if not (into / name).is_file()]
@@ -70,6 +71,10 @@ def _entries(folder: Path, most: int, what: str) -> list["os.DirEntry[str]"]:
     return sorted(found, key=lambda entry: entry.name)
 
 
+def _read(entry: "os.DirEntry[str]", most: int) -> bytes:
+    return read_bounded(Path(entry.path), most, "this file of a submission", links=False)
+
+
 def _take_code(folder: Path, into: Path, room: list[int], depth: int) -> None:
     into.mkdir()
     if depth > _DEEPEST:
@@ -83,35 +88,9 @@ def _take_code(folder: Path, into: Path, room: list[int], depth: int) -> None:
             _take_code(Path(entry.path), into / entry.name, room, depth + 1)
         else:
             written = entry.name.endswith((".py", ".yaml", ".md"))
-            content = _content(Path(entry.path), min(room[0], _TEXT_SIZE << 20) if written else room[0])
+            content = _read(entry, min(room[0], _TEXT_SIZE << 20) if written else room[0])
             room[0] -= len(content)
             (into / entry.name).write_bytes(content)
-
-
-def _content(path: Path, most: int) -> bytes:
-    """Read a plain file of at most `most` bytes; anything else is refused without waiting for it."""
-    try:
-        kind = path.lstat()
-        if not stat.S_ISREG(kind.st_mode):
-            raise MerbenchError(f"{path} is {_kind(kind.st_mode)}, expected a plain file")
-        if kind.st_size > most:
-            raise MerbenchError(f"{path} has {kind.st_size >> 20} MiB, expected at most {most >> 20}")
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            opened = os.fstat(descriptor)
-            if not stat.S_ISREG(opened.st_mode) or opened.st_ino != kind.st_ino:
-                raise MerbenchError(f"{path} was exchanged while it was read")
-            content = stream.read(most + 1)
-    except OSError as error:
-        raise MerbenchError(f"{path} can't be read: {error.strerror or error}") from error
-    if len(content) > most:
-        raise MerbenchError(f"{path} has more than {most >> 20} MiB")
-    return content
-
-
-def _kind(mode: int) -> str:
-    kinds = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
-    return kinds.get(stat.S_IFMT(mode), "a plain file" if stat.S_ISREG(mode) else "a device")
 
 
 def check_shapes(place: Path) -> None:

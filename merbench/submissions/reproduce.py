@@ -1,7 +1,7 @@
 """``merbench reproduce``: make committed rows again from code and data, and say how they agree."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 from merbench import __version__
 from merbench.contracts.digests import derived_seed
 from merbench.contracts.errors import MerbenchError, listed, suggestion
+from merbench.contracts.notes import Note
 from merbench.contracts.yamlfiles import validated
 from merbench.engine import environment
 from merbench.engine.execute.apart import run_fold_apart, target_of
@@ -22,14 +23,9 @@ from merbench.engine.plan.runs import PreparedProtocol, RunPlan
 from merbench.records.files import now, write_whole
 from merbench.records.read import RecordedRun
 from merbench.records.select import Runs
+from merbench.records.states import COLUMNS, line_of, read_reproduced
 from merbench.submissions.agreement import SIX_DECIMALS, agreement, spread_of
 from merbench.submissions.replan import differing, planned_anew, prepared_protocol
-
-#: The columns of ``results/reproduced.csv``, a line a run.
-COLUMNS = (
-    "run_id", "sha256", "outcome", "folds", "of", "clips", "differ", "largest", "seconds", "isolated", "when",
-    "merbench", "commit", "processor",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,12 +41,25 @@ class _Chosen:
         assert self.run.mark is not None
         return self.run.mark.seconds * len(self.folds) / len(self.run.file.folds)
 
+    @property
+    def cost(self) -> tuple[str, str, int, int, float, float]:
+        """Run id, what its configuration changes, folds, of all, seconds of these and of all folds."""
+        assert self.run.mark is not None
+        file, whole = self.run.file, self.run.mark.seconds
+        return file.run_id, ", ".join(file.apart()), len(self.folds), len(file.folds), self.seconds, whole
 
-def chosen(board: Runs, names: Sequence[str], folds: int | None, seconds: float | None) -> list[_Chosen]:
+
+def chosen(
+    board: Runs,
+    names: Sequence[str],
+    folds: int | None,
+    seconds: float | None,
+    made: dict[str, dict[str, Any]] | None = None,
+) -> list[_Chosen]:
     """Choose committed runs by id, its beginning, or method; all without `names`, cheapest first.
 
-    At most `folds` folds of each are drawn, and so many as fit into `seconds`, at least one. The draw is the same each
-    time. MerbenchError for a name that no run has.
+    Runs that have a line in `made` are not chosen. At most `folds` folds of each are drawn, and so many as fit into
+    `seconds`, at least one. The draw is the same each time. MerbenchError for a name that no run has.
     """
     for name in names:
         if not any(_named(run, name) for run in board):
@@ -59,6 +68,8 @@ def chosen(board: Runs, names: Sequence[str], folds: int | None, seconds: float 
     found = []
     for run in board:
         if run.mark is None or (names and not any(_named(run, name) for name in names)):
+            continue
+        if made is not None and line_of(run, made) is not None:
             continue
         every = list(run.file.folds)
         most = min(len(every), folds or len(every))
@@ -125,8 +136,27 @@ def _predictions(plan: RunPlan, fold: str, apart: bool) -> pd.DataFrame:
     return outcome.predictions
 
 
-def keep(lines: Sequence[dict[str, Any]], path: Path, known: Callable[[], dict[str, dict[str, Any]]]) -> None:
-    """Write lines into a file like ``results/reproduced.csv``; those of other runs, that are `known`, stay."""
-    every = {**known(), **{line["run_id"]: line for line in lines}}
+def keep(line: dict[str, Any], path: Path) -> None:
+    """Put a line into a file like ``results/reproduced.csv``; the others stay, and that of a run not made again."""
+    if not line["folds"]:
+        return
+    every = {**read_reproduced(path), line["run_id"]: line}
     table = pd.DataFrame([every[name] for name in sorted(every)], columns=list(COLUMNS))
     write_whole(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def remarks(lines: Sequence[dict[str, Any]], board: Runs, kept: dict[str, dict[str, Any]]) -> list[Note]:
+    """Say which earlier lines stay since their runs were not made again, and which committed runs have no line."""
+    found = []
+    for line in lines:
+        if not line["folds"] and (old := kept.get(line["run_id"])) is not None:
+            said = f"{old['outcome']}, {old['folds']} of {old['of']} folds, {old['when']}"
+            found.append(Note("note", f"{line['run_id']} was not made again, its line stays: {said}"))
+    lacking = [run.file.run_id for run in board if line_of(run, kept) is None]
+    if lacking:
+        found.append(
+            Note("note", f"{len(lacking)} of {len(board)} committed runs have no line: {listed(lacking, most=100)}")
+        )
+    if foreign := sorted(set(kept) - {run.file.run_id for run in board}):
+        found.append(Note("note", f"{len(foreign)} lines are about no committed run: {listed(foreign)}"))
+    return found

@@ -34,10 +34,10 @@ from merbench.records.outcome import FoldOutcome
 from merbench.records.read import RecordedRun
 from merbench.submissions.agreement import SPREAD, agreement, decided, spread_of
 from merbench.submissions.bounds import CODE
-from merbench.submissions.checks import Looked, Submitted
 from merbench.submissions.replan import differing, planned_anew, prepared_protocol
+from merbench.submissions.submitted import Looked, Submitted
 
-#: Shuffled labels and moved inputs are judged on so many clips, if all drawn folds together have them.
+#: Shuffled labels and moved inputs are judged on so many clips or more; folds are drawn until they have them.
 CLIPS = 60
 #: Of the labels, so many may change where every input moves by one grey level. Measured: see docs/submitting.md.
 MOVED = 0.1
@@ -292,8 +292,19 @@ def _table(outcome: FoldOutcome) -> pd.DataFrame:
     return outcome.predictions
 
 
+def _drawn(clips: Mapping[str, int], count: int) -> list[str]:
+    found: list[str] = []
+    for name in np.random.default_rng().permutation(list(clips)).tolist():
+        if len(found) < count or sum(clips[each] for each in found) < CLIPS:
+            found.append(name)
+    return sorted(found)
+
+
 def run_again(submitted: Submitted, count: int | None) -> tuple[list[Looked], _Rerun | None]:
-    """Run `count` drawn folds of a submitted run again, all if None; returns what was found."""
+    """Run drawn folds of a submitted run again, `count` or as many as have `CLIPS` clips, all if None.
+
+    Returns what was found.
+    """
     prepared = prepared_protocol(submitted.run.file)  # what is lacking here is not the row's fault
     try:
         plan, code = planned_apart(submitted, prepared)
@@ -302,8 +313,6 @@ def run_again(submitted: Submitted, count: int | None) -> tuple[list[Looked], _R
     lines = list(compared_key(plan, submitted.run))
     if any(line.result == "failed" for line in lines):
         return lines, None
-    folds = list(plan.file.folds)
-    if count is not None and count < len(folds):
-        folds = sorted(np.random.default_rng().choice(folds, count, replace=False).tolist())
+    folds = _drawn(plan.file.folds, count) if count is not None else list(plan.file.folds)
     rerun = _Rerun(submitted, plan, code)
     return [*lines, *rerun.lines(folds)], rerun

@@ -18,8 +18,9 @@ from merbench.records.files import now
 from merbench.records.model import Verification
 from merbench.records.select import Runs
 from merbench.submissions.bounds import take
-from merbench.submissions.checks import Looked, Submitted, looked
+from merbench.submissions.checks import looked
 from merbench.submissions.rerun import run_again
+from merbench.submissions.submitted import Looked, Submitted
 
 #: So many runs are verified in one call.
 _MOST = 500
@@ -72,7 +73,8 @@ class Verdict:
         return Verification.model_validate({
             "run_id": run.file.run_id, "key_digest": run.mark.key_digest, "sha256": run.mark.sha256,
             "state": self.state, "folds": self.run_again, "of": len(run.file.folds), "isolated": self.isolated,
-            "agreement": self.agreement, "by": by, "when": now(), "merbench": __version__,
+            "isolated_by": (self.isolated and isolation().way) or "", "agreement": self.agreement, "by": by,
+            "when": now(), "merbench": __version__,
             "reasons": [shortened(f"{line.check}: {line.evidence}") for line in said[:20]],
             "git_commit": environment.git_commit(),
         })  # fmt: skip

@@ -25,7 +25,7 @@ from merbench.contracts.digests import digest, plain_syntax
 from merbench.contracts.errors import DataError
 from merbench.synthetic import motion
 from merbench.synthetic.clips import ONE_SIDED, PEAK, RISING, SECONDS, Clip, Film, draw_subject, stream
-from merbench.synthetic.layouts import LAYOUTS, cell, coded, facts
+from merbench.synthetic.layouts import LAYOUTS, coded, facts, filled
 from merbench.synthetic.settings import SyntheticSettings, generator_digest
 from merbench.synthetic.table import CLASSES, OWN, SHARED
 from merbench.synthetic.trees import JPEG_QUALITY, read_manifest
@@ -236,7 +236,7 @@ def _write_sheets(clips: Sequence[_Planned], folder: Path) -> None:
     """Write the workbooks of a layout."""
     books: dict[str, dict[str, list[Sequence[Any]]]] = {}
     for sheet in LAYOUTS[clips[0].layout].sheets:
-        rows = dict.fromkeys(tuple(cell(template, clip.facts) for _, template in sheet.columns) for clip in clips)
+        rows = dict.fromkeys(tuple(filled(template, clip.facts) for _, template in sheet.columns) for clip in clips)
         above = [("Synthetic data",), *[()] * (sheet.above - 1)] if sheet.above > 0 else []
         header = [sheet.header] if sheet.above >= 0 else []
         books.setdefault(sheet.file, {})[sheet.title] = [*above, *header, *rows]

@@ -242,7 +242,7 @@ def coded(units: tuple[ActionUnit, ...], au_set: str) -> dict[str, Any]:
     }
 
 
-def cell(template: str, known: Mapping[str, Any]) -> Any:
+def filled(template: str, known: Mapping[str, Any]) -> Any:
     """Fill a template; one that is a single fact gives the fact itself, an empty one None."""
     name = template[1:-1]
     return known[name] if template == f"{{{name}}}" and name in known else template.format(**known) or None

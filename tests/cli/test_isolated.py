@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from merbench.engine.execute import namespaces
 from merbench.engine.execute.sandbox import isolation
+from merbench.records.select import read_entries
+from merbench.records.states import state_of
 
 pytestmark = pytest.mark.slow
-isolated = pytest.mark.skipif(not isolation().whole, reason=isolation().text)
+WAYS = ("bubblewrap", "unshare")
 FOLDS = ("--folds", "casme2/sub06", "--folds", "samm/006")
 #: What a method tries to reach while it is trained; each returns what it found, or raises.
 PRYING = """
@@ -98,8 +101,36 @@ def test_isolated_runs_have_the_predictions_of_plain_ones(done, small, tmp_path)
                 np.testing.assert_array_equal(one["scores"], two["scores"])
 
 
-@isolated
-def test_nothing_but_the_inputs_is_in_reach(toy, merbench, small, home, tmp_path, small_release, root, monkeypatch):
+@pytest.fixture
+def majority_row(done, three, tmp_path):
+    """Submit the run of a floor; return its folder."""
+    done("run", "majority", *three)
+    done("submit", "majority", "--to", tmp_path / "board")
+    (folder,) = (tmp_path / "board").glob("three/*")
+    return folder
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Return what leaves one way to isolate installed, or none; skips the test where the system does not let it."""
+    real = namespaces.tool
+
+    def call(way):
+        monkeypatch.setattr(namespaces, "tool", lambda name: real(name) if name == way else "")
+        isolation.cache_clear()
+        if way and not isolation().whole:
+            pytest.skip(isolation().text)
+
+    yield call
+    monkeypatch.undo()
+    isolation.cache_clear()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_but_the_inputs_is_in_reach(
+    toy, merbench, small, home, tmp_path, small_release, root, monkeypatch, only, way
+):
+    only(way)
     monkeypatch.setenv("MY_SECRET", "token")
     written = tmp_path / "written"
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -127,6 +158,27 @@ def test_nothing_but_the_inputs_is_in_reach(toy, merbench, small, home, tmp_path
             written.unlink(missing_ok=True)
     assert all(f"'{name}'" in found[0] for name in ("network", "files", "environment", "tables", "labels")), found[0]
     assert found[1] == "{}", found[1]
+
+
+@pytest.mark.parametrize("way", ["", *WAYS])
+def test_the_way_that_is_used_is_named(done, majority_row, only, way):
+    only(way)
+    found = done("verify", majority_row, "--rerun", "all", "--by", "me")
+    assert (f"({way})" in found) == ("state: verified, bitwise" in found) == bool(way), found
+    assert ("state: rerun (3 of 3 folds), not isolated, bitwise" in found) == (not way)
+    state = state_of(read_entries(majority_row.parents[1]))
+    assert f", {way}" in state.found if way else "not isolated" in state.text
+
+
+def test_a_folder_with_other_file_systems_is_read_only_in_all_of_them(only, tmp_path):
+    only("unshare")
+    inner = {str(tmp_path): ["nosuid", "nodev", "relatime"], str(tmp_path / "a b" / "c"): ["noexec", "noatime"]}
+    (tmp_path / "a b" / "c").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a b")
+    place = str(tmp_path / "link")
+    words = namespaces.mounted("bind", place, {"/": ["relatime"], **inner})
+    assert words == ["bind", place, "ro", place, "nosuid,nodev,relatime", "ro", f"{place}/c", "noexec,noatime"]
+    assert namespaces.mounted("bind", str(tmp_path / "absent"), inner) == []
 
 
 def test_answers_are_bounded_and_never_unpickled(merbench, toy, small, tmp_path):

@@ -91,6 +91,10 @@ def test_committed_rows_are_made_again(merbench, done, refused, board, tmp_path,
     said = merbench("reproduce", "majority", "--out", out, "--format", "json")
     (line,) = json.loads(said.out)
     assert (said.code, line["outcome"], line["folds"], line["of"], line["clips"]) == (0, "bitwise", 3, 3, 24)
+    out.write_text(out.read_text().replace(line["run_id"], "withdrawn"))
+    said = merbench("reproduce", "--new", "--folds", "1", "--out", out)
+    assert (said.code, "1 lines are about no committed run: withdrawn" in said.out) == (0, True), said
+    assert len(read_reproduced(out)) == 2
     drawn = json.loads(merbench("reproduce", "--folds", "1", "--isolated", "--format", "json").out)
     assert [(row["folds"], row["isolated"]) for row in drawn] == [(1, "yes" if isolation().whole else "no")]
     assert state_of(read_entries(board)).word == "claimed"  # it is not merbench's own
@@ -100,13 +104,25 @@ def test_committed_rows_are_made_again(merbench, done, refused, board, tmp_path,
     forge(entry, lambda table: table.assign(predicted="surprise", score_surprise=2.0))
     said = merbench("reproduce", "--format", "json")
     assert (said.code, [row["outcome"] for row in json.loads(said.out)]) == (1, ["differs"])
+    monkeypatch.setattr("merbench.records.states.reproduced", lambda: read_reproduced(out))
+    before = out.read_bytes()
+    line = read_reproduced(out)[entry.name]
+    assert "1 runs, 0 s" in done("reproduce", "--new", "--plan", "--out", out)  # its predictions are others
+    assert merbench("reproduce", "--out", out).code == 1
+    assert "0 runs, 0 s" in done("reproduce", "--new", "--plan", "--out", out)
+    assert state_of(read_entries(board)).word == "failed"
+    out.write_bytes(before)
     moved = forge(entry, key={"code_digest": "0" * 64})
-    said = merbench("reproduce", moved.name, "--format", "json")
+    out.write_bytes(before.replace(entry.name.encode(), moved.name.encode()))
+    said = merbench("reproduce", moved.name, "--format", "json", "--out", out)
     assert json.loads(said.out)[0]["outcome"] == "not made again: its key differs now in code_digest"
+    assert f"{moved.name} was not made again, its line stays: bitwise, 1 of 3 folds, {line['when']}" in said.err
+    assert read_reproduced(out)[moved.name]["outcome"] == "bitwise"
     monkeypatch.setattr("merbench.engine.environment.git_commit", lambda: "c0ffee-dirty")
     changed = merbench("reproduce", "--out", out)
     assert (changed.code, "the code differs from it: commit the changes first" in changed.err) == (2, True)
-    for words in (["majorty"], ["--folds", "0"], ["--seconds", "0"], ["--format", "tabel"]):
+    (tmp_path / "other.csv").write_text("run_id,sha256\na,b\n")
+    for words in (["majorty"], ["--folds", "0"], ["--seconds", "0"], ["--format", "tabel"], ["--out", "other.csv"]):
         refused("reproduce", *words)
 
 

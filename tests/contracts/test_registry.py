@@ -1,5 +1,6 @@
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -130,14 +131,19 @@ def test_packages_are_scanned_once_until_forgotten(installed):
     assert len(scans) == 2
 
 
-def test_an_import_that_never_ends_is_reported(installed, tmp_path, monkeypatch):
+@pytest.mark.parametrize("main", [True, False])
+def test_an_import_that_never_ends_is_reported(installed, tmp_path, monkeypatch, main):
     endless = "import time\nwhile True:\n    try:\n        time.sleep(1)\n    except Exception:\n        pass\n"
-    (tmp_path / "merbench_test_endless.py").write_text(endless)
+    (tmp_path / f"merbench_test_endless_{main}.py").write_text(endless)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry_module, "IMPORT_SECONDS", 0.2)
-    installed += [_point("endless", "merbench_test_endless:thing"), _point("loads", "json:loads")]
+    installed += [_point("endless", f"merbench_test_endless_{main}:thing"), _point("loads", "json:loads")]
     before = signal.getsignal(signal.SIGALRM)
-    items, problems = _registry().load_all()
+    if main:
+        items, problems = _registry().load_all()
+    else:
+        with ThreadPoolExecutor(1) as threads:
+            items, problems = threads.submit(_registry().load_all).result()
     assert list(items) == ["decode", "dumps", "loads"]
     assert "its import took more than 0.2 s" in problems[0].text
     assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == (before, (0.0, 0.0))

@@ -100,9 +100,9 @@ def test_a_plain_word_is_read_as_it_looks(written):
 
 def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "card.yaml")
-    assert "not a regular file" in refused(tmp_path / "card.yaml")
+    assert "is a pipe, expected a plain file" in refused(tmp_path / "card.yaml")
     assert "can't be read" in refused(tmp_path / "absent.yaml")
-    assert "can't be read" in refused(tmp_path)
+    assert "is a folder, expected a plain file" in refused(tmp_path)
 
 
 def test_content_from_elsewhere_is_named_by_its_origin():

@@ -113,9 +113,9 @@ def test_what_one_folder_holds_stops_no_other(record, answers, monkeypatch):
     (folders[3] / "run.json").write_text(" " * (9 << 20))
     runs = read_runs(record.results)
     assert [run.file.key.seed for run in runs] == [1, 2, 4]
-    assert ["it is not a regular file" in line or "has 9 MiB" in line for line in runs.problems] == [True, True]
+    assert ["is a pipe, expected a plain file" in line or "has 9 MiB" in line for line in runs.problems] == [True, True]
     by_seed = {run.file.key.seed: run for run in runs}
-    assert all("it is not a regular file" in by_seed[seed].problems[0] for seed in (1, 2))
+    assert all("is a pipe, expected a plain file" in by_seed[seed].problems[0] for seed in (1, 2))
     assert by_seed[4].complete
     reads = select.read_run
 

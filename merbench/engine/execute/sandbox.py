@@ -1,12 +1,11 @@
-"""A process that sees Python, its libraries and merbench's code, and nothing else: bubblewrap, where the system has it.
+"""A process that sees Python, its libraries and merbench's code, and nothing else: bubblewrap, or else unshare.
 
-Without bubblewrap, or where it may not make namespaces, the process is a fresh one in an empty folder, with the same
-limits, but files and network are in its reach: `isolation` says which and why.
+Where the system lets neither make namespaces, the process is a fresh one in an empty folder, with the same limits, but
+files and network are in its reach: `isolation` says which and why.
 """
 
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import IO, Any, NamedTuple
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.names import shown
+from merbench.engine.execute import namespaces
 
 #: System folders that programs need; of /etc only what the loader reads.
 _SYSTEM = (
@@ -48,36 +48,45 @@ _LIMITS = _Limits()
 
 
 class _Isolation(NamedTuple):
-    """Whether processes see neither files nor network here, and a line that says so, or why not."""
+    """How processes are kept from files and network here, None if they are not; a line that says so, or why not."""
 
-    whole: bool
+    way: namespaces.Way | None
     text: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether processes see neither files nor network."""
+        return self.way is not None
 
 
 @cache
 def isolation() -> _Isolation:
     """Try what this system offers."""
-    program = shutil.which("bwrap")
-    if sys.platform != "linux" or program is None:
-        why = "bubblewrap (bwrap) is not installed" if sys.platform == "linux" else "bubblewrap needs Linux"
-        return _Isolation(False, f"not isolated: {why}; a fresh process in an empty folder, files and network in reach")
+    why = [] if sys.platform == "linux" else ["namespaces need Linux"]
+    ways: tuple[namespaces.Way, ...] = ("bubblewrap", "unshare")
+    for way in ways if not why else ():
+        if reason := _refused(way):
+            why.append(reason)
+        else:
+            return _Isolation(way, f"isolated: no network, no data, no results, an empty temporary folder ({way})")
+    found = "; ".join(why)
+    return _Isolation(None, f"not isolated: {found}: a fresh process in an empty folder, files and network in reach")
+
+
+def _refused(way: namespaces.Way) -> str:
+    """Try to run a program in namespaces; return why that is not possible, empty if it is."""
+    if not namespaces.tool(way):
+        return f"{way} is not installed"
+    mounts: list[namespaces.Mount] = [*(("bind", entry) for entry in _SYSTEM), ("proc", "/proc"), ("dev", "/dev")]
     try:
-        done = subprocess.run(
-            [program, *_namespaces(), "--ro-bind", "/", "/", "true"], capture_output=True, timeout=20, check=False
-        )
-        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        works = not done.returncode
-    except (OSError, subprocess.SubprocessError) as error:
-        works, reason = False, str(error)
-    if works:
-        return _Isolation(True, "isolated: no network, no data, no results, an empty temporary folder (bubblewrap)")
-    why = f"this system lets bubblewrap make no namespaces ({shown(reason)[:150]})"
-    return _Isolation(False, f"not isolated: {why}; a fresh process in an empty folder, files and network in reach")
-
-
-def _namespaces() -> list[str]:
-    apart = [f"--unshare-{name}" for name in ("user", "pid", "net", "ipc", "uts", "cgroup-try")]
-    return [*apart, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+        with tempfile.TemporaryDirectory(prefix="merbench-apart-") as place:
+            command = namespaces.command(way, [*mounts, ("tmpfs", "/tmp")], Path(place), ["true"])  # noqa: S108
+            done = subprocess.run(command, capture_output=True, timeout=20, check=False, stdin=subprocess.DEVNULL)
+        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or f"exit code {done.returncode}"
+        failed = bool(done.returncode)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        failed, reason = True, str(error)
+    return f"this system lets {way} make no namespaces ({shown(reason)[:150]})" if failed else ""
 
 
 def run_apart(order: dict[str, Any], folders: Iterable[Path] = ()) -> bytes:
@@ -97,25 +106,24 @@ def run_apart(order: dict[str, Any], folders: Iterable[Path] = ()) -> bytes:
 
 
 def _command(folders: Sequence[Path], place: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the command line of a process and its environment; `place` is its folder where it is not isolated."""
+    """Return the command line of a process and its environment; `place` is an empty folder for it."""
     path = [entry for entry in sys.path if entry and Path(entry).exists()]
     program = [sys.executable, "-P", "-m", _PROGRAM]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
         "PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1", "MERBENCH_HOME": "/nonexistent/home",
         "MERBENCH_RESULTS": "/nonexistent/results",
     }  # fmt: skip
-    if not isolation().whole:
+    if (way := isolation().way) is None:
         (place / "tmp").mkdir()
         own = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME"), str(place / "tmp"))
         return program, environment | own
     environment |= dict.fromkeys(("TMPDIR", "HOME"), "/tmp")  # noqa: S108 - of the process alone
-    shown_folders = _code(path) + [str(folder) for folder in folders]
-    binds = [word for entry in _SYSTEM for word in ("--ro-bind-try", entry, entry)]
-    binds += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
-    binds += [word for entry in _outermost(shown_folders) for word in ("--ro-bind-try", entry, entry)]
+    binds = [*_SYSTEM, *_outermost(_code(path) + [str(folder) for folder in folders])]
+    mounts: list[namespaces.Mount] = [("bind", entry) for entry in binds]
+    mounts[len(_SYSTEM) : len(_SYSTEM)] = [("proc", "/proc"), ("dev", "/dev"), ("tmpfs", "/tmp")]  # noqa: S108
     for entry in _packages("merbench.protocols", "merbench.results"):  # official lists, recorded predictions
-        binds += ["--tmpfs", entry, "--ro-bind-try", f"{entry}/__init__.py", f"{entry}/__init__.py"]
-    return [str(shutil.which("bwrap")), *_namespaces(), *binds, "--chdir", "/tmp", "--", *program], environment  # noqa: S108
+        mounts += [("tmpfs", entry), ("bind", f"{entry}/__init__.py")]
+    return namespaces.command(way, mounts, place, program), environment
 
 
 def _code(path: Sequence[str]) -> list[str]:

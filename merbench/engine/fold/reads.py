@@ -9,6 +9,7 @@ are not counted.
 import importlib.metadata
 import linecache
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +24,12 @@ from typing import Any
 from merbench.contracts.digests import digest
 from merbench.engine.plan.code import library_folders
 
-#: System folders that libraries read: time zones, certificates, processor features.
-SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share", "/Library")
+#: System folders that libraries read: time zones, certificates, processor features; of ``/dev`` the devices that hold
+#: nothing: files in ``/dev/shm`` are as those in any other folder.
+SYSTEM = (
+    "/proc", "/sys", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share", "/Library",
+    *(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "fd", "stdin")),
+)  # fmt: skip
 CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Files of Python that run while modules are imported, or installed packages searched.
@@ -125,6 +130,8 @@ def _checksum(path: str) -> str:
     """Return the SHA-256 of a file; empty if it is not a file that can be read."""
     try:
         found = os.stat(path)  # noqa: PTH116 - its fields are the key of the cache
+        if not stat.S_ISREG(found.st_mode):
+            return ""  # a pipe would wait, a disk is large
         return _file_checksum(path, found.st_size, found.st_mtime_ns)
     except OSError:
         return ""

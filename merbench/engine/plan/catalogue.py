@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from merbench.contracts.cards import Card, Task
-from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion, time_limit
+from merbench.contracts.errors import MerbenchError, SetupError, readable, suggestion, within_time
 from merbench.contracts.inputs import InputSpec
 from merbench.contracts.methods import Method, MethodConfig, declared_inputs
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
@@ -111,8 +111,7 @@ def method_folder(entry: Entry) -> tuple[Path, str]:
     """Find the folder of a method's module, and its name as a package, without running the module."""
     missing = f"{_named(entry)}: no module {entry.module}"
     try:
-        with time_limit(IMPORT_SECONDS, "its import"):
-            spec = _located(entry.module) or find_spec(entry.module)
+        spec = within_time(lambda: _located(entry.module) or find_spec(entry.module), IMPORT_SECONDS, "its import")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing a plug-in's parent package may do anything

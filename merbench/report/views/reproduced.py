@@ -20,8 +20,8 @@ def costs(rows: Sequence[tuple[str, str, int, int, float, float]]) -> Report:
     return Report([Table("", columns, [Section(lines)], notes=[note])])
 
 
-def outcomes(lines: Sequence[dict[str, Any]]) -> Report:
-    """Build the table of what came of it, from lines as in ``results/reproduced.csv``."""
+def outcomes(lines: Sequence[dict[str, Any]], notes: Sequence[Note] = ()) -> Report:
+    """Build the table of what came of it, from lines as in ``results/reproduced.csv``, with notes beneath."""
     cells = [
         text_cells(
             line["run_id"], f"{line['folds']}/{line['of']}", line["outcome"], line["clips"], line["differ"],
@@ -31,4 +31,4 @@ def outcomes(lines: Sequence[dict[str, Any]]) -> Report:
     ]  # fmt: skip
     columns = [name_column("Run"), Column("Folds"), Column("Outcome", align="left")]
     columns += [Column("Clips"), Column("Other labels"), Column("Largest difference"), Column("Seconds")]
-    return Report([Table("", columns, [Section(cells)])], [], list(lines))
+    return Report([Table("", columns, [Section(cells)])], list(notes), list(lines))

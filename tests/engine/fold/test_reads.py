@@ -1,8 +1,10 @@
 """Files that a method reads from outside its folder are kept with the fold, and its card must say what they are."""
 
 import hashlib
+import os
 import sqlite3
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -53,6 +55,11 @@ def test_files_read_in_fit_or_predict_are_kept_with_their_checksums(read, weight
         (net, lambda: safetensors.safe_open(net, "np")),
     ):
         assert list(read(way)) == [path]
+    if Path("/dev/shm").is_dir():
+        with tempfile.NamedTemporaryFile(dir="/dev/shm") as shared:
+            assert list(read(Path(shared.name).read_bytes)) == [shared.name]
+    os.mkfifo(tmp_path / "pipe")
+    assert read(lambda: (open("/dev/urandom", "rb").close(), os.close(os.open(tmp_path / "pipe", os.O_RDWR)))) == {}  # noqa: PTH123
     assert read(lambda: sqlite3.connect(tmp_path / "own.db").close()) == read(lambda: sqlite3.connect(":memory:")) == {}
     assert cv2.imread.__name__ == "imread"
     assert not hasattr(cv2.imread, "__wrapped__")
