@@ -3,13 +3,17 @@
 Without the checkout: a run on synthetic clips, the committed leaderboard, a row by its digest, and for each kind of
 skeleton a distribution that is installed, checked, run, and tested as its own CI does. Packages are downloaded unless
 uv has them. ``--light`` leaves torch, timm, Ray and MLflow away, some gigabytes, and tries what needs none of them.
+``--notebook`` runs the cells of ``docs/colab.ipynb`` instead, with the wheel as source; ``--container`` does what the
+Dockerfile does, but for the image: its files alone in an empty folder, its installation, its command as another user.
 
-Run: uv run python benchmarks/try_release.py [--python 3.11 3.12 3.13] [--light] [--tested]
+Run: uv run python benchmarks/try_release.py [--python 3.11 3.12 3.13] [--light] [--tested] [--notebook] [--container]
 """
 
 import argparse
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -54,13 +58,15 @@ def built(folder: Path) -> tuple[Path, Path]:
 class Environment:
     """A fresh environment of one Python, and an empty folder in which its commands run."""
 
-    def __init__(self, python: str, folder: Path, wheel: Path, light: bool, tested: bool) -> None:
+    def __init__(self, python: str, folder: Path, wheel: Path | None, light: bool, tested: bool) -> None:
         self.folder, self.bin = folder / "here", folder / "env" / "bin"
         self.folder.mkdir(parents=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("MERBENCH", "PYTHON"))}
         self.environ = environ | {"MERBENCH_HOME": str(folder / "home"), "PATH": f"{self.bin}:{environ['PATH']}"}
         self.environ |= {"VIRTUAL_ENV": str(folder / "env"), "MLFLOW_TRACKING_URI": "none"}
         subprocess.run(["uv", "venv", "--quiet", "--python", python, folder / "env"], check=True)
+        if wheel is None:
+            return
         needed = [each for each in PROJECT["project"]["dependencies"] if not (light and each.startswith(HEAVY))]
         versions = folder / "versions.txt"
         versions.write_text("\n".join(PROJECT["tool"]["uv"]["constraint-dependencies"]) if tested else "")
@@ -116,11 +122,55 @@ def tried(here: Environment, light: bool) -> None:
                 step(f"its CI: {each}", "bash", "-ec", each, folder=here.folder / name)
 
 
+#: What cells of a notebook call in place of IPython's magic.
+MAGIC = """import os, shlex, subprocess
+def shell(command): subprocess.run(command, shell=True, check=True)
+def install(words): subprocess.run(["uv", "pip", *shlex.split(words)], check=True)
+"""
+
+
+def notebook(here: Environment, wheel: Path) -> None:
+    """Run the cells of the notebook for Colab in one process, with the wheel as its source."""
+    content = json.loads((ROOT / "docs" / "colab.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    program = MAGIC + "\n".join(f"print('cell', {number}, flush=True)\n{cell}" for number, cell in enumerate(cells, 1))
+    program = program.replace('SOURCE = ""', f"SOURCE = {str(wheel)!r}")
+    program = re.sub(r"^( *)!(.*)$", r'\1shell(f"""\2""")', program, flags=re.M)
+    program = re.sub(r"^( *)%pip (.*)$", r'\1install(f"""\2""")', program, flags=re.M)
+    here.uv("install", "setuptools")  # Colab has it
+    (here.folder / "cells.py").write_text(program, encoding="utf-8")
+    print(here("python", "cells.py"))
+
+
+def container(here: Environment, user: int = 12_345) -> None:
+    """Do by hand what the Dockerfile does: copy its files, install them, run its command as another user."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    image = here.folder / "image"
+    image.mkdir()
+    for _, *names, to in (line.split() for line in lines if line.startswith("COPY ")):
+        for name in names:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, image / to, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy(ROOT / name, image / to)
+    (what,) = (line.rpartition(" ")[2] for line in lines if "pip install" in line)
+    here.uv("install", what.strip('"').replace(".[", f"{image}["))
+    work = here.folder / "work"
+    work.mkdir(mode=0o777)
+    work.chmod(0o777)
+    away = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if os.getuid() == 0 else []
+    home = ["env", f"HOME={work}", f"MERBENCH_HOME={work}/home"]
+    print(here(*away, *home, "merbench", "run", "svm-flow", "--protocol", "megc2019", folder=work))
+    print(here(*away, *home, "merbench", "doctor", folder=work))
+
+
 def main() -> None:
     """Try each Python."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--python", nargs="+", default=["3.11"], metavar="VERSION")
     parser.add_argument("--light", action="store_true", help="without torch, timm, Ray and MLflow")
+    parser.add_argument("--notebook", action="store_true", help="run the cells of the notebook for Colab instead")
+    parser.add_argument("--container", action="store_true", help="do what the Dockerfile does instead")
     parser.add_argument("--tested", action="store_true", help="with the versions that the project is tested with")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -130,6 +180,13 @@ def main() -> None:
         for python in options.python:
             print(f"Python {python}{', without ' + ', '.join(HEAVY) if options.light else ''}", flush=True)
             folder = Path(place) / Path(python).name
+            if options.container:
+                Path(place).chmod(0o755)
+                container(Environment(python, folder, None, False, False))
+                continue
+            if options.notebook:
+                notebook(Environment(python, folder, None, False, False), wheel)
+                continue
             tried(Environment(python, folder, wheel, options.light, options.tested), options.light)
     print("all steps passed")
 

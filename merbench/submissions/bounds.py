@@ -72,7 +72,7 @@ def _entries(folder: Path, most: int, what: str) -> list["os.DirEntry[str]"]:
 
 
 def _read(entry: "os.DirEntry[str]", most: int) -> bytes:
-    return read_bounded(Path(entry.path), most, "this file of a submission", links=False)
+    return read_bounded(Path(entry.path), most, "this part of a submission", links=False)
 
 
 def _take_code(folder: Path, into: Path, room: list[int], depth: int) -> None:
