@@ -85,7 +85,7 @@ def seeds(submitted: Submitted) -> Evidence:
     if not file.deterministic and len(seeds) == 1:
         yield "noted", "one seed of a random method: it is not ranked"
     tries = max((each.about.tries for each in submitted.seeds if each.about), default=0)
-    yield "ok", f"{listed(seeds)}; the author recorded {tries} rows of the method"
+    yield "ok", f"{listed(seeds)}; rows of the method that the author recorded: {tries}"
 
 
 def kept_state(submitted: Submitted) -> Evidence:
@@ -109,6 +109,7 @@ def duplicates(submitted: Submitted) -> Evidence:
     alike = [each.file.run_id for each in known if each.key_digest != run.key_digest and _answers(each) == mine]
     for name in alike[:3]:
         yield "noted", f"every clip is predicted as in {name}"
+    yield "ok", f"compared with {len(known)} committed runs"
 
 
 def _answers(run: RecordedRun) -> list[tuple[Any, ...]]:
@@ -138,8 +139,8 @@ def distribution(submitted: Submitted) -> Evidence:
         )
     full = {score.part: score.uf1 for score in row_scores([run])[0]}.get("full", 0.0)
     others = _best(submitted.board, run)
-    if others and full > max(others) + 0.1:
-        yield "noted", f"UF1 {full:.4f}, the best committed row has {max(others):.4f}"
+    best = f"; the best other committed row has {max(others):.4f}" if others else ""
+    yield ("noted" if others and full > max(others) + 0.1 else "ok"), f"UF1 {full:.4f}{best}"
 
 
 def _best(board: Sequence[RecordedRun], run: RecordedRun) -> list[float]:
