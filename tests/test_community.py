@@ -47,6 +47,18 @@ def test_a_state_is_not_submitted_with_its_row(checkouts):
     (theirs / "c" / "run.json").write_text("{ }")
     code, _, err = verify()
     assert (code, f"{ROWS}/c comes with verification.json" in err) == (1, True)
+    (theirs / "c" / "verification.json").unlink()
+    ours, lines = theirs.parents[3] / "results" / "reproduced.csv", theirs.parents[1] / "reproduced.csv"
+    for old, new, expected in (
+        ("a,1", "a,1\nb,1", 0),
+        ("a,1", "a,1\nc,1", 1),
+        ("a,1\nc,1", "a,1\nc,1", 0),
+        ("c,1", "c,2", 1),
+    ):
+        ours.write_text(f"run_id,sha256\n{old}\n")
+        lines.write_text(f"run_id,sha256\n{new}\n")
+        code, _, err = verify()
+        assert (code, "has a line about" in err) == (expected, bool(expected)), new
 
 
 def test_rows_that_differ_are_verified_and_strange_files_refused(checkouts):

@@ -112,8 +112,7 @@ def key(submitted: Submitted) -> Evidence:
     elif key.code_digest not in digests:
         named = listed(sorted(each[:8] for each in digests))
         yield "failed", f"the method's code has the digest {named}, the key's {key.code_digest[:8]}"
-    yield "ok", "specification, split, code and its versions"
-    yield "noted", "settings and prepared inputs are made again by --rerun only"
+    yield "ok", "specification, split, code and its versions; --rerun makes settings and inputs again, too"
 
 
 def code_of(submitted: Submitted) -> list[tuple[Path, str]]:
