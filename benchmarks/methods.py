@@ -25,9 +25,7 @@ from _pages import between_marks, write_pages
 
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.inputs import InputSpec
-from merbench.engine.environment import uses_torch
 from merbench.engine.plan.catalogue import METHODS, RegisteredMethod
-from merbench.engine.plan.sanity import FLOORS
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE, README = (ROOT / path for path in ("results/costs.json", "docs/methods.md", "benchmarks/README.md"))
@@ -77,10 +75,8 @@ def measured_alone(name: str, configuration: str, seconds: float) -> dict[str, A
 def family(method: RegisteredMethod) -> str:
     """Name the family of a method, by its model and by what it sees."""
     card = method.card
-    if card.sanity or card.name in FLOORS.values():
-        return FLOORS_AND_SANITY
-    if not uses_torch(method.cls):
-        return CLASSICAL
+    if card.kind != "net":
+        return CLASSICAL if card.kind == "classical" else FLOORS_AND_SANITY
     kinds = {spec.kind.replace("-", " ") for spec in _seen(method, card.default)}
     return f"Nets on {' and '.join(sorted(kinds))}"
 

@@ -63,6 +63,8 @@ def compare(
     found, report, differing = compared(
         methods or [], protocol, data, added, leaderboard, sanity, older, results, may_be_empty=format == "json"
     )
+    if format == "json":
+        report = replace(report, data=[_with_family(record) for record in report.data])
     report = shaped(report, columns or [], rows or [], order, percent, digits, resized)
     report = _with_bibliography(report, found, bib) if bib else report
     if figure:
@@ -75,6 +77,19 @@ def compare(
     print_as(replace(report, notes=[*(Note("note", line) for line in hint), *report.notes]), format)
     if differing:
         raise typer.Exit(1)
+
+
+def _with_family(record: dict[str, Any]) -> dict[str, Any]:
+    """Add the family of its method to a measured row, where a card says it: net, classical, floor or sanity."""
+    from merbench.contracts.errors import MerbenchError
+    from merbench.engine.plan.catalogue import METHODS, method_card
+
+    if record["origin"] == "published":
+        return record
+    try:
+        return record | {"family": method_card(METHODS.entry(record["method"])).kind}
+    except MerbenchError:  # it is imported, or its card can't be read
+        return record
 
 
 def _with_bibliography(report: "Report", found: "list[Row]", path: Path) -> "Report":

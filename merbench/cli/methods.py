@@ -73,10 +73,7 @@ def _described(card: "Card") -> dict[str, object]:
 
 def _kind(card: "Card") -> str:
     """Name the kind: published in a paper, a baseline, or a floor that every method should exceed."""
-    from merbench.engine.plan.sanity import FLOORS
-
-    floor = card.sanity or card.name in FLOORS.values()
-    return "published" if card.paper else "floor" if floor else "baseline"
+    return "published" if card.paper else "floor" if card.kind in ("floor", "sanity") else "baseline"
 
 
 def _configurations(card: "Card") -> dict[str, object]:

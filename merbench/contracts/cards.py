@@ -12,6 +12,8 @@ from merbench.contracts.notes import LONGEST_REMARK
 from merbench.contracts.yamlfiles import keyed_error
 
 Task = Literal["classification", "au-detection"]
+#: What a method is: a net, a classical classifier, or a floor, which answers without a look at motion.
+Family = Literal["net", "classical", "floor"]
 Settings = dict[str, Any]
 #: With which settings a fact holds: always, never, or with a mapping of settings to a value, or to a list of values,
 #: any of them; of several mappings, with any of them.
@@ -43,6 +45,7 @@ class Card(BaseModel):
     summary: str = Field(max_length=1000)
     #: ``module:Class`` within the method's folder.
     implementation: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    family: Family | None = None  #: None if the card does not say
     paper: _Paper | None = None
     tasks: tuple[Task, ...] = ("classification",)
     inputs: dict[str, InputSpec] = {}
@@ -120,6 +123,11 @@ class Card(BaseModel):
                 shown = f"{fact[:40]!r}… is shown with every row and has {len(fact)} characters"
                 raise ValueError(f"{shown}: expected at most {LONGEST_REMARK}")
         return self
+
+    @property
+    def kind(self) -> str:
+        """Its family for readers: ``sanity`` for a method that sees no motion, ``unknown`` if the card does not say."""
+        return "sanity" if self.sanity else self.family or "unknown"
 
     def needs_gpu(self, configuration: str) -> bool:
         """Return whether a configuration is for a GPU: the default and ``default-*``, where one for CPUs is named."""

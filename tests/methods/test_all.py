@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from support.cases import each
 
 from merbench.checks.synthetic_clips import synthetic_task
 from merbench.contracts.errors import MerbenchError
 from merbench.contracts.protocols import ProtocolSpec, load_protocol
 from merbench.databases.registrations import open_source
+from merbench.engine.environment import uses_torch
 from merbench.engine.fold.folds import run_fold
 from merbench.engine.plan.catalogue import METHODS
 from merbench.engine.plan.data import Data
@@ -47,6 +49,13 @@ def prepared(data, small_protocol):
         _PREPARED["classification"] = PreparedProtocol.of(load_protocol(small_protocol), data)
         _PREPARED["au-detection"] = PreparedProtocol.of(units, data)
     return _PREPARED
+
+
+def test_every_card_says_a_family_that_its_code_is_of():
+    for name in each(BUILT_IN):
+        method = METHODS.get(name)
+        assert (method.card.family == "net") is uses_torch(method.cls), name
+        assert method.card.kind in ("net", "classical", "floor", "sanity")
 
 
 def _task(name):
