@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from merbench.analysis.claims.claim import FIGURES, Claim, check_claim, is_possible, read_figure
-from merbench.analysis.claims.counts import counts_of_parts, counts_of_variants, fold_sizes
+from merbench.analysis.claims.counts import counts_of_parts, counts_of_variants, fold_counts
 from merbench.analysis.claims.restrictions import one_set_of_predictions, printed_twice
 from merbench.analysis.claims.slips import Slip, try_slips
 from merbench.contracts.protocols import ProtocolSpec
@@ -100,7 +100,7 @@ def answered(
         found[f"nearest_{name}"] = "" if value is None else f"{float(value):.6f}"
     if answer.refused:
         others = variants(protocol.name, row["part"])
-        parts, folds = counts_of_parts(protocol), fold_sizes(protocol, row["part"])
+        parts, folds = counts_of_parts(protocol), fold_counts(protocol, row["part"])
         slips = try_slips(claim, parts, answer.refused, variants=others, beside=beside, folds=folds)
         found["elsewhere"] = elsewhere(claim, others, seconds)
         found |= {"fits": listed(slips, "fits"), "compatible": listed(slips, "compatible")}

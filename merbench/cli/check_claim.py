@@ -75,7 +75,7 @@ def check_claim(
 
 def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]", asked: "_Asked") -> "list[Slip]":
     """Try the slips on a claim, with what its protocol and the claims beside it add."""
-    from merbench.analysis.claims.counts import counts_of_parts, counts_of_variants, fold_sizes
+    from merbench.analysis.claims.counts import counts_of_parts, counts_of_variants, fold_counts
     from merbench.analysis.claims.slips import try_slips
     from merbench.engine.plan.catalogue import PROTOCOLS
 
@@ -84,7 +84,7 @@ def _slips(claim: "Claim", spec: "ProtocolSpec | None", readings: "Sequence[str]
     variants = counts_of_variants(spec, claim.part, map(PROTOCOLS.get, PROTOCOLS.names()))
     same = [other for other, _ in asked if (other.protocol, other.method) == (claim.protocol, claim.method)]
     beside = [other for other in same if other.part != "full"] if claim.part == "full" else []
-    folds = fold_sizes(spec, claim.part)
+    folds = fold_counts(spec, claim.part)
     return try_slips(claim, counts_of_parts(spec), readings, variants=variants, beside=beside, folds=folds)
 
 

@@ -56,13 +56,18 @@ def counts_of_variants(spec: ProtocolSpec, part: str, others: Iterable[ProtocolS
     return found
 
 
-def fold_sizes(spec: ProtocolSpec, part: str) -> list[int]:
-    """Return the clips of each subject of a part, from the official list; none without a list or for other folds."""
+def fold_counts(spec: ProtocolSpec, part: str) -> list[tuple[int, ...]]:
+    """Return the clips of each class of each subject of a part, from the official list.
+
+    None without a list or for other folds; classes without clips in the part are not there.
+    """
     official = spec.official()
     if official is None or spec.folds.rule != "leave-one-subject-out":
         return []
     scored = official[official["class"].notna() & ((official.dataset == part) | (part == "full"))]
-    return [int(many) for many in scored.groupby(["dataset", "subject"]).size()]
+    classes = [name for name in spec.classes if (scored["class"] == name).any()]
+    people = scored.groupby(["dataset", "subject"])["class"]
+    return [tuple(int((labels == name).sum()) for name in classes) for _, labels in people]
 
 
 def find_part(spec: ProtocolSpec, text: str) -> str:

@@ -2,8 +2,8 @@
 
 A slip fits where some confusion matrix, so computed, gives the figures as printed. How much that says depends on how
 often the slip rescues random false figures near by: one that rescues more than :data:`MOST` is compatible with the
-figures and no explanation of them. Those that need all column sums are tried for three classes
-(:mod:`merbench.analysis.claims.three_classes`).
+figures and no explanation of them. Those that need all column sums are listed for three classes
+(:mod:`.three_classes`); for more, a search without an answer is undecided (:mod:`.many_classes`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from merbench.analysis.claims.claim import READINGS, Claim, is_possible
+from merbench.analysis.claims.fold_means import means_over_folds
+from merbench.analysis.claims.many_classes import (
+    f1_of_means_of_many,
+    linear_of_many,
+    mean_over_runs_of_many,
+    over_predicted_of_many,
+)
 from merbench.analysis.claims.matrices import Counts, Deadline, Span, deadline_in, find_matrix
+from merbench.analysis.claims.scores import ACCURACY, F1, PRECISION, RECALL, WEIGHTED_F1, Fits
 from merbench.analysis.claims.three_classes import (
-    ACCURACY,
-    F1,
-    PRECISION,
-    RECALL,
-    WEIGHTED_F1,
-    Fits,
     f1_of_means,
     linear,
     mean_over_runs,
@@ -65,18 +67,20 @@ def try_slips(
     trials: int = TRIALS,
     variants: Mapping[str, Mapping[str, int]] | None = None,
     beside: Sequence[Claim] = (),
-    folds: Sequence[int] = (),
+    folds: Sequence[Counts] = (),
 ) -> list[Slip]:
     """Try every slip that applies to a claim that is impossible in some readings, and read it in the same ways.
 
     `parts` are the class counts of the parts of its protocol, `variants` those of other protocols on the same databases
     with as many classes; `trials` how many false figures are drawn. `beside` are the claims of the method on each part,
-    for a claim on all clips; `folds` the clips of each fold, where they are known.
+    for a claim on all clips; `folds` the clips of each class in each fold, where they are known.
     """
     false = _false_figures(claim, readings, trials)
     slips = [*_slips(claim), *_other_clips(claim, parts or {}, variants or {}), *_of_parts(claim, beside)]
     if "acc" in claim.printed and folds:
-        slips.append(("accuracy as a mean over folds", _mean_over_folds(folds)))
+        slips.append(("accuracy as a mean over folds", _mean_over_folds([sum(fold) for fold in folds])))
+    if "uf1" in claim.printed and len(claim.printed) > 1 and folds:
+        slips.append(("all figures as means over folds", means_over_folds(folds)))
     return [_tried(name, fits, claim, false, readings) for name, fits in slips]
 
 
@@ -122,19 +126,27 @@ def _false_figures(claim: Claim, readings: Sequence[str], trials: int) -> list[C
 
 
 def _slips(claim: Claim) -> Iterator[tuple[str, Fits]]:
-    both, three = {"uf1", "uar"} <= set(claim.printed), len(claim.sizes) == 3 and sum(claim.sizes) <= _MOST_CLIPS
+    both, three = {"uf1", "uar"} <= set(claim.printed), len(claim.sizes) == 3
+    searched = sum(claim.sizes) <= _MOST_CLIPS
+    scores = linear if three else linear_of_many
     if both:
         yield "UF1 and UAR exchanged", _exchanged
         yield "accuracy in place of UAR", _accuracy_as_uar
-    if both and three:
-        yield "macro precision in place of UAR", linear(uf1=F1, uar=PRECISION)
-        yield "F1 of mean precision and mean recall in place of UF1", f1_of_means
-        yield "weighted F1 and accuracy in place of UF1 and UAR", linear(uf1=WEIGHTED_F1, uar=ACCURACY)
-    if "uf1" in claim.printed and len(claim.printed) > 1 and three:
-        yield "weighted F1 in place of UF1", linear(uf1=WEIGHTED_F1, uar=RECALL)
-        yield "mean over runs or seeds", mean_over_runs
+    if both and searched:
+        yield "macro precision in place of UAR", scores(uf1=F1, uar=PRECISION)
+        yield (
+            "F1 of mean precision and mean recall in place of UF1",
+            f1_of_means if three else f1_of_means_of_many,
+        )
+        yield "weighted F1 and accuracy in place of UF1 and UAR", scores(uf1=WEIGHTED_F1, uar=ACCURACY)
+    if "uf1" in claim.printed and len(claim.printed) > 1 and searched:
+        yield "weighted F1 in place of UF1", scores(uf1=WEIGHTED_F1, uar=RECALL)
+        yield "mean over runs or seeds", mean_over_runs if three else mean_over_runs_of_many
         yield "predictions of a class that the protocol does not have", outside_the_classes
-        yield "mean over the classes that are predicted, and one is not", over_predicted_classes
+        yield (
+            "mean over the classes that are predicted, and one is not",
+            over_predicted_classes if three else over_predicted_of_many,
+        )
     if "uf1" in claim.printed:
         yield "mean over one more class, without clips", _one_more_class
     yield "a last digit off by one", _last_digit

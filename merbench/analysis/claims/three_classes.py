@@ -4,10 +4,9 @@ A score is linear in the diagonal once the column sums are fixed. Fractions deci
 above its error, only passes over what can't fit.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,32 +24,12 @@ from merbench.analysis.claims.matrices import (
     is_matrix,
     scores,
 )
-
-#: Whether figures, read in a way, fit a computation; TimeoutError without an answer.
-Fits = Callable[[Claim, str, Deadline], bool]
+from merbench.analysis.claims.scores import ACCURACY, PRECISION, RECALL, Fits, Score, in_hull
 
 _MARGIN = 1e-9
 _SECONDS_FOR_ENVELOPE = 12.0
 #: Bins of UAR or accuracy for means over runs.
 _BINS = 2000
-
-
-class Score(NamedTuple):
-    """A mean over classes, or weighted by clips, of the right clips of a class divided by a function of n and c."""
-
-    weight: Callable[[Any, Any], Any]
-    weighted: bool = False
-
-    def weights(self, n: Any, c: Any, counts: Counts) -> Any:
-        """Return what each right clip of a class of n clips adds if c clips are predicted as it, c above 0."""
-        return self.weight(n, c) * (n / sum(counts) if self.weighted else n / (n * len(counts)))
-
-
-F1 = Score(lambda n, c: 2 / (n + c))
-RECALL = Score(lambda n, c: 1 / (n + 0 * c))
-PRECISION = Score(lambda n, c: 1 / (c + 0 * n))
-WEIGHTED_F1 = Score(F1.weight, weighted=True)
-ACCURACY = Score(RECALL.weight, weighted=True)
 
 
 def outside_the_classes(claim: Claim, reading: str, deadline: Deadline) -> bool:
@@ -117,17 +96,10 @@ def mean_over_runs(claim: Claim, reading: str, _: Deadline) -> bool:
     The pair is UF1 and UAR, or UF1 and accuracy. UF1 is bounded for each diagonal
     (:func:`merbench.analysis.claims.matrices.f1_bounds`), so that this fits a little too often, never too rarely.
     """
-    from scipy.optimize import linprog
-
     spans = claim.spans(reading)
     name = "uar" if "uar" in spans else "acc"
     other, uf1 = _envelope(claim.sizes, name)
-    slack = 0.5 / _BINS
-    rows = np.stack([other, -other, uf1, -uf1])
-    ends = [spans[name].high, -spans[name].low, spans["uf1"].high, -spans["uf1"].low]
-    limits = np.array([float(end) for end in ends]) + np.array([slack, slack, 0, 0])
-    found_mean = linprog(np.zeros(len(other)), rows, limits, np.ones((1, len(other))), [1.0], bounds=(0, None))
-    return bool(found_mean.status == 0)
+    return in_hull(other, uf1, spans[name], spans["uf1"], 0.5 / _BINS)
 
 
 @lru_cache(maxsize=8)

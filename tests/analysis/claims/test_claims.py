@@ -16,7 +16,7 @@ from merbench.analysis.claims.counts import (
     counts_of_parts,
     counts_of_variants,
     find_part,
-    fold_sizes,
+    fold_counts,
     protocol_counts,
     read_counts,
 )
@@ -180,11 +180,13 @@ def test_accuracies_that_are_means_over_folds_equal_brute_force():
         means = {sum(map(Fraction, right, folds)) / len(folds) for right in product(*(range(n + 1) for n in folds))}
         claim = claim_of((5, 4), acc=f"{k / 100:.2f}")
         expected = any(claim.spans(reading)["acc"].holds(mean) for reading in READINGS for mean in means)
-        found = {slip.name: slip.fits for slip in try_slips(claim, trials=0, folds=folds)}
+        by_class = [(n - 1, 1) for n in folds]
+        found = {slip.name: slip.fits for slip in try_slips(claim, trials=0, folds=by_class)}
         answers = {True: {True, None}, False: {None}} if len(folds) > 2 else {True: {True}, False: {False}}
         assert found["accuracy as a mean over folds"] in answers[expected]
-    assert len(fold_sizes(PROTOCOLS.get("megc2019"), "samm")) == 28
-    assert fold_sizes(PROTOCOLS.get("casme2-5"), "full") == []
+    people = fold_counts(PROTOCOLS.get("megc2019"), "samm")
+    assert (len(people), tuple(map(sum, zip(*people, strict=True)))) == (28, SAMM)
+    assert fold_counts(PROTOCOLS.get("casme2-5"), "full") == []
 
 
 def test_figures_of_all_clips_that_are_means_of_the_parts_are_found():
