@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,21 +13,10 @@ from merbench.analysis.rows import Row
 from merbench.contracts.clips import IDENTITY
 from merbench.scoring.intervals import Interval, interval_of, resampled, tail
 from merbench.scoring.metrics import Counts, unweighted_f1
-from merbench.scoring.moves import moved_clips, moved_subjects
 from merbench.scoring.permutation import MOST_ROWS, SIGNIFICANT, holm, permutation_tests
 from merbench.scoring.table import subject_confusions
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """One row minus another over the same clips; `moved` and `people` as in :mod:`merbench.scoring.moves`."""
-
-    uf1: dict[str, tuple[float, Interval]]
-    recall: list[float]
-    moved: pd.DataFrame
-    people: pd.DataFrame
 
 
 class Standing:
@@ -94,18 +82,6 @@ class Standing:
         ends = np.quantile(rank, [low, 1 - low], axis=1)
         first = (leads / leads.sum(axis=0)).mean(axis=1)
         return [(math.floor(ends[0, row]), math.ceil(ends[1, row]), float(first[row])) for row in range(len(self.rows))]
-
-    def pair(self, one: int, two: int) -> _Pair:
-        """Compare a row with another, in more detail."""
-        first, second = self._tables[one], self._tables[two]
-        recall = [self._recall(row) for row in (one, two)]
-        uf1 = {part: self.difference(one, two, part) for part in self.parts if self._counts[one][part].any()}
-        return _Pair(uf1, list(recall[0] - recall[1]), moved_clips(first, second), moved_subjects(first, second))
-
-    def _recall(self, row: int) -> Values:
-        pooled = self._counts[row]["full"].sum(axis=1)
-        hits, actual = np.diagonal(pooled, axis1=1, axis2=2), pooled.sum(axis=2)
-        return np.asarray(np.where(actual > 0, hits / np.maximum(actual, 1), np.nan).mean(axis=0))
 
     @cached_property
     def hard_clips(self) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """``merbench site``: the leaderboard as pages."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,11 @@ from merbench.cli.held import held
 from merbench.cli.printing import say
 
 if TYPE_CHECKING:
-    from merbench.analysis.audit import Audit
     from merbench.analysis.rows import Row
+    from merbench.contracts.cards import Card
     from merbench.contracts.notes import Note
-    from merbench.contracts.protocols import ProtocolSpec
     from merbench.records.select import Runs
-    from merbench.site.content import MethodFacts, SiteContent
+    from merbench.site.content import SiteContent
 
 
 def site(
@@ -62,80 +61,35 @@ def site(
 
 def _content(known: "Runs", own: bool) -> "tuple[SiteContent, list[str]]":
     """Gather what the pages are built from; also return which runs do not verify, or differ from their protocol."""
-    from merbench.analysis.claims.published import published_rows
-    from merbench.analysis.rows import measured_rows
     from merbench.databases.registrations import home
-    from merbench.engine.plan.catalogue import PROTOCOLS
+    from merbench.engine.plan.catalogue import PROTOCOLS, protocol
     from merbench.engine.plan.declared import declared
     from merbench.records.select import Runs
-    from merbench.site.content import SiteContent
+    from merbench.site.gather import gathered
 
     runs = held(Runs((run for run in known if run.folds or run.failed or run.problems), known.problems))
-    rows, notes = measured_rows(runs, cache=home() / "scores", declared=None if own else declared())
     registered, broken = PROTOCOLS.load_all()
-    methods, unread = _methods()
+    cards, unread = _cards()
     report_broken([*broken, *unread])
-    protocols = registered | _recorded_protocols(rows)
-    named = {row.runs[0].file.protocol for row in rows} if own else set(protocols)
-    published = {
-        name: found for name in sorted(named & set(protocols)) if (found := published_rows(name, protocols[name].task))
-    }
-    costs, power = map(_shipped, ("costs.json", "power.json"))
-    content = SiteContent(
-        rows, dict(sorted(protocols.items())), methods, _command, [*runs.problems, *notes], published, costs, power,
-        _audits(runs, rows), own,
+    content = gathered(
+        runs, cards, registered, protocol, _command, home() / "scores", None if own else declared()
     )  # fmt: skip
     damaged = [f"{run.file.run_id} does not verify: {problem}" for run in runs for problem in run.problems]
     return content, runs.problems + damaged
 
 
-def _shipped(name: str) -> "dict[str, Any]":
-    """Read a file of figures that merbench ships in ``results/``."""
-    import json
-    from importlib.resources import files
-
-    found: dict[str, Any] = json.loads((files("merbench.results") / name).read_text(encoding="utf-8"))
-    return found
-
-
-def _recorded_protocols(rows: "list[Row]") -> "dict[str, ProtocolSpec]":
-    """Return the protocols of rows that a pattern makes, such as crossed databases, if they mean the same."""
+def _cards() -> "tuple[dict[str, Card], list[Note]]":
+    """Return the cards of all methods, without importing the methods; and which can't be read."""
     from merbench.contracts.errors import MerbenchError
-    from merbench.engine.plan.catalogue import protocol
-
-    found = {}
-    for file in {row.runs[0].file.protocol: row.runs[0].file for row in rows}.values():
-        try:
-            spec = protocol(file.protocol)
-        except MerbenchError:  # its pattern names data that is not here; the row has no page of its protocol
-            continue
-        if spec.spec_digest() == file.key.spec_digest:
-            found[file.protocol] = spec
-    return found
-
-
-def _methods() -> "tuple[dict[str, MethodFacts], list[Note]]":
-    """Return the cards of all methods and their families, without importing the methods; and which can't be read."""
-    from merbench.contracts.errors import MerbenchError
-    from merbench.engine.plan.catalogue import METHODS, method_card, method_folder
-    from merbench.engine.plan.sanity import FLOORS
-    from merbench.site.content import MethodFacts
+    from merbench.engine.plan.catalogue import METHODS, method_card
 
     found, unread = {}, []
     for name in sorted(METHODS.names()):
         try:
-            card, folder = method_card(METHODS.entry(name)), method_folder(METHODS.entry(name))[0]
+            found[name] = method_card(METHODS.entry(name))
         except MerbenchError as error:
             unread.append(METHODS.problem(name, error))
-            continue
-        net = any("import torch" in text or "from torch" in text or "torch_method" in text for text in _sources(folder))
-        kind = "sanity" if card.sanity else "floor" if name in FLOORS.values() else "net" if net else "classical"
-        found[name] = MethodFacts(card, kind)
     return found, unread
-
-
-def _sources(folder: Path) -> list[str]:
-    return [path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.py"))]
 
 
 def _command(row: "Row") -> str:
@@ -150,21 +104,3 @@ def _command(row: "Row") -> str:
     seeds = [run.file.key.seed for run in row.runs]
     options = RunOptions(methods=[file.method], protocol=[protocol])
     return f"{recording(options)(file, seeds, file.key.selection, False)}{of}"
-
-
-def _audits(runs: "Runs", rows: "list[Row]") -> "list[Audit]":
-    """Read the audits of the rows whose runs kept their epochs."""
-    from merbench.analysis.audit_runs import read_audit
-    from merbench.contracts.errors import MerbenchError
-
-    found: dict[Any, Audit] = {}
-    for row in rows:
-        file = row.runs[0].file
-        if file.task != "classification" or row.sanity or file.key.selection != "last":
-            continue
-        try:
-            audit = read_audit(runs, file.method, file.protocol, lambda *_: "", file.data, dict(file.key.config))
-        except MerbenchError:  # its epochs were not kept
-            continue
-        found.setdefault(tuple(run.file.run_id for run in audit.row.runs), audit)
-    return list(found.values())

@@ -15,7 +15,7 @@ def moved_clips(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> p
     prediction; ``change``, the share of correct seeds of `row` minus that of `other`. Largest changes first, gains
     before losses of the same size.
     """
-    one, two = _answers(row), _answers(other).drop(columns="truth")
+    one, two = answers(row), answers(other).drop(columns="truth")
     both = one.merge(two.rename(columns=lambda name: name if name in IDENTITY else f"other_{name}"), on=IDENTITY)
     both["change"] = both.right / len(row) - both.other_right / len(other)
     moved = both[both.change.abs() > 1e-9]
@@ -23,8 +23,12 @@ def moved_clips(row: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> p
     return order.sort_values(["size", "loss", *IDENTITY]).drop(columns=["size", "loss"]).reset_index(drop=True)
 
 
-def _answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return for each clip the number of correct seeds and the most frequent prediction (ties: by name)."""
+def answers(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return for each clip ``dataset, subject, clip, truth, right, said``.
+
+    `right` is the number of seeds in which it is correct, `said` its most frequent prediction (ties: by name). `tables`
+    are the prediction tables of a row, one per seed.
+    """
     every = pd.concat([table[[*IDENTITY, "truth", "predicted"]] for table in tables], ignore_index=True)
     every["right"] = every.truth == every.predicted
     clips = every.groupby([*IDENTITY, "truth"], as_index=False, sort=True).right.sum()

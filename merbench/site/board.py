@@ -1,6 +1,6 @@
 """A board: the rows of one protocol in tables, a group a table, their tests, and published figures apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -11,10 +11,8 @@ from merbench.report.numbers import NONE, duration, interval_text, number, p_tex
 from merbench.report.views.compare import FIGURES, UNIT_FIGURES, best_two, groups, is_below, legend_of, ranks
 from merbench.report.views.rows import counts, title_of
 from merbench.site.content import SiteContent, grouped, safe, slug
+from merbench.site.curves import Curve, curves_of, known_from_test_clips, point_of
 from merbench.site.drawing import Scale, intervals, scale_of, whisker
-
-#: Beginning of the reason on a card by which settings that were tried on test clips get no rank.
-KNOWN = "settings known from test clips"
 
 
 class _Figure(NamedTuple):
@@ -28,16 +26,24 @@ class _Figure(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows that rank together: as given, and as lines of a table; `standing` of those that are ranked."""
+    """Rows that rank together, as lines of a table; points of curves are apart.
+
+    `standing` is of those that are ranked; `compared` are those over the same clips, the ranked ones first, by which a
+    row's page says how it differs from others.
+    """
 
     title: str
     anchor: str
-    rows: Sequence[Row]
+    data: str
+    discloses: bool
+    parts: Mapping[str, str]
     figures: Mapping[str, str]
     scales: Mapping[str, Scale]
     lines: Sequence[Mapping[str, Any]]
     legend: Sequence[str]
     standing: Standing | None
+    compared: Sequence[Row]
+    curves: Sequence[Curve]
 
 
 def board_groups(content: SiteContent, protocol: str) -> list[Group]:
@@ -45,29 +51,44 @@ def board_groups(content: SiteContent, protocol: str) -> list[Group]:
     return [_group(content, rows, index) for index, rows in enumerate(groups(content.rows_of(protocol)), start=1)]
 
 
-def _group(content: SiteContent, rows: Sequence[Row], index: int) -> Group:
-    classification = rows[0].runs[0].file.task == "classification"
+def _group(content: SiteContent, every: Sequence[Row], index: int) -> Group:
+    rows = [row for row in every if point_of(row) is None]
+    classification = every[0].runs[0].file.task == "classification"
     figures = FIGURES if classification else UNIT_FIGURES
+    parts = every[0].parts
     usual = [row for row in rows if content.family(row) not in ("floor", "sanity")] or rows
     scales = {
         part: scale_of([
             (getattr(score, name), getattr(score, f"{name}_interval"))
             for score in (row.scores.get(part) for row in usual) if score for name in figures
         ])
-        for part in rows[0].parts
+        for part in parts
     }  # fmt: skip
     fit = [rows[place] for place in ranks(rows)]
     standing = Standing(fit) if classification and len(fit) > 1 else None
-    lines = _lines(content, rows, figures, scales)
-    legend = legend_of(rows, figures["uf1"])
-    return Group(title_of(rows), f"group-{index}", rows, figures, scales, lines, legend, standing)
+    lines = _lines(content, rows, parts, figures, scales) if rows else []
+    legend = legend_of(rows, figures["uf1"]) if rows else []
+    anchor = f"group-{index}"
+    file = every[0].runs[0].file
+    return Group(
+        title_of(every), anchor, file.data, bool(file.disclosures), parts, figures, scales, lines, legend, standing,
+        _compared(rows, fit) if classification else [], curves_of(every, anchor),
+    )  # fmt: skip
+
+
+def _compared(rows: Sequence[Row], fit: Sequence[Row]) -> list[Row]:
+    """Return the complete rows over the clips of the first, those that are ranked first; none if it is one alone."""
+    found = [*fit, *(row for row in rows if row not in fit and row.status == "complete" and "full" in row.scores)]
+    splits = [row.runs[0].file.key.split_digest for row in found]
+    same = [row for row, split in zip(found, splits, strict=True) if split == splits[0]]
+    return same if len(same) > 1 else []
 
 
 def _lines(
-    content: SiteContent, rows: Sequence[Row], figures: Mapping[str, str], scales: Mapping[str, Scale]
+    content: SiteContent, rows: Sequence[Row], parts: Iterable[str], figures: Iterable[str], scales: Mapping[str, Scale]
 ) -> list[dict[str, Any]]:
     rank = ranks(rows)
-    best = {(part, name): best_two(rows, part, name) for part in rows[0].parts for name in figures}
+    best = {(part, name): best_two(rows, part, name) for part in parts for name in figures}
     lines = []
     for place, row in enumerate(rows):
         found = {key: _figure(row, *key, best[key] if place in rank else [], scales[key[0]]) for key in best}
@@ -94,13 +115,13 @@ def facts(content: SiteContent, row: Row) -> dict[str, Any]:
     reasons = row.unranked
     return {
         "row": row, "label": row.label, "slug": slug(row), "method": file.method, "known": known is not None,
-        "title": _further(known.card.title, file.method) if known else "",
+        "title": _further(known.title, file.method) if known else "",
         "family": content.family(row), "year": content.year(row),
         "inputs": content.inputs(row), "selection": "unknown" if file.imported else file.key.selection,
         "disclosures": file.disclosures, "remarks": row.remarks, "sanity": row.sanity,
         "adaptation": file.remark, "balanced": {True: "yes", False: "no", None: NONE}[row.balanced],
         "tries": row.tries, "state": row.state.text,
-        "known_settings": any(reason.startswith(KNOWN) for reason in reasons),
+        "known_settings": known_from_test_clips(row),
         "acc": number(full.acc if full else None), "clips": clips, "folds": folds, "seeds": seeds,
         "parameters": grouped(cost.get("parameters")), "count": cost.get("parameters"),
         "time": NONE if minutes is None else duration(minutes * 60), "minutes": minutes,
@@ -139,19 +160,10 @@ def _tests(group: Group) -> dict[str, Any]:
         }
         for place, (row, (low, high, first)) in enumerate(zip(rows, standing.ranks, strict=True))
     ]  # fmt: skip
-    matrix = None
-    if standing.p is not None:
-        matrix = [[_cell(standing, one, two) for two in range(len(rows))] for one in range(len(rows))]
     hard = standing.hard_clips
     picture = intervals(lines, scale, text)
-    return {"title": group.title, "picture": picture, "places": places, "matrix": matrix, "rows": len(rows),
+    return {"title": group.title, "picture": picture, "places": places, "rows": len(rows),
             "hard": hard[hard.wrong == len(rows)].to_dict("records"), "clips": len(hard)}  # fmt: skip
-
-
-def _cell(standing: Standing, one: int, two: int) -> dict[str, Any]:
-    if one == two:
-        return {"text": "", "separated": False}
-    return {"text": signed(standing.difference(one, two)[0], 2), "separated": standing.separated(one, two)}
 
 
 def share(value: float) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from merbench.analysis.audit import Audit
 from merbench.analysis.rows import Row
@@ -11,13 +11,6 @@ from merbench.contracts.cards import Card
 from merbench.contracts.digests import digest
 from merbench.contracts.protocols import ProtocolSpec
 from merbench.report.numbers import NONE
-
-
-class MethodFacts(NamedTuple):
-    """A method's card, and its family: ``net``, ``classical``, ``floor`` or ``sanity``."""
-
-    card: Card
-    family: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,7 @@ class SiteContent:
 
     rows: Sequence[Row]
     protocols: Mapping[str, ProtocolSpec]
-    methods: Mapping[str, MethodFacts]
+    methods: Mapping[str, Card]
     command: Callable[[Row], str]
     notes: Sequence[str] = ()
     published: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
@@ -56,18 +49,18 @@ class SiteContent:
         if row.runs[0].file.imported:
             return "imported"
         known = self.methods.get(row.runs[0].file.method)
-        return "sanity" if row.sanity else known.family if known else "unknown"
+        return "sanity" if row.sanity else known.kind if known else "unknown"
 
     def year(self, row: Row) -> str:
         """Return the year of the paper of a row's method; empty where there is none."""
         known = self.methods.get(row.runs[0].file.method)
-        return str(known.card.paper.year) if known and known.card.paper else ""
+        return str(known.paper.year) if known and known.paper else ""
 
     def inputs(self, row: Row) -> str:
         """Return the kinds of inputs of a row."""
         file = row.runs[0].file
         known = self.methods.get(file.method)
-        declared = known.card.inputs if known else {}
+        declared = known.inputs if known else {}
         names = [name.partition(":")[2] or name for name in file.key.input_digests]
         kinds = [declared[name].kind if name in declared else name for name in names]
         return ", ".join(sorted(dict.fromkeys(kind.replace("-", " ") for kind in kinds))) or "none"

@@ -50,13 +50,10 @@ def whisker(value: float, interval: Interval, scale: Scale) -> Markup:
     """Draw a figure with its interval, or an arrow if it is below the scale; the text beside it says the same."""
     if math.isnan(value):
         return Markup("")
-    drawn = (
-        ""
-        if math.isnan(interval.low)
-        else f'<path d="M{scale.at(interval.low, 100)} 5H{scale.at(interval.high, 100)}"/>'
-    )
-    drawn += f'<circle cx="{scale.at(value, 100)}" cy="5" r="3"/>' if value >= scale.low else '<path d="M6 1L1 5L6 9"/>'
-    return Markup(f'<svg class="w" viewBox="0 0 100 10" aria-hidden="true">{drawn}</svg>')  # noqa: S704  # numbers
+    ends = () if math.isnan(interval.low) else (scale.at(interval.low, 100), scale.at(interval.high, 100))
+    line = f'<path d="M{ends[0]},5H{ends[1]}" />' if ends else ""
+    dot = f'<circle cx="{scale.at(value, 100)}" cy="5" r="3" />' if value >= scale.low else '<path d="M6,1L1,5L6,9" />'
+    return Markup(f'<svg class="w" viewBox="0 0 100 10" aria-hidden="true">{line}{dot}</svg>')  # noqa: S704  # numbers
 
 
 def intervals(lines: Sequence[tuple[str, float, Interval]], scale: Scale, title: str) -> Markup:
@@ -113,6 +110,44 @@ def curves(found: Mapping[str, Sequence[tuple[float, float]]], title: str, acros
         parts.append(f'<path class="curve c{index}" d="M{drawn}"/>')
         parts.append(f'<text class="end c{index}" x="{left + width + 8}" y="{end + 4:.1f}">{_short(name, 34)}</text>')
     return _picture(left + width + right, height + 44, title, parts)
+
+
+def swept(points: Sequence[tuple[float, float, Interval]], base: float | None, title: str, across: str) -> Markup:
+    """Draw figures with intervals along a setting, x in order; `base` is a figure to compare with, a dashed line.
+
+    The setting is drawn by its logarithm where all values are above 0 and the largest is 20 times the least or more.
+    """
+    width, height, left = 460, 200, 44
+    values = [x for x, _, _ in points]
+    log = min(values) > 0 and max(values) >= 20 * min(values)
+    levels = [math.log10(x) if log else x for x in values]
+    scale = scale_of([(y, interval) for _, y, interval in points])
+    room = (max(levels) - min(levels)) or 1.0
+
+    def across_at(level: float) -> float:
+        return left + 20 + (level - min(levels)) / room * (width - 40)
+
+    def up(value: float) -> float:
+        return height - float(scale.at(value, height - 10))
+
+    parts = []
+    for tick in scale.ticks():
+        parts.append(f'<path class="grid" d="M{left} {up(tick):.1f}H{left + width}"/>')
+        parts.append(f'<text class="name" x="{left - 6}" y="{up(tick) + 4:.1f}">{number(tick, 1)}</text>')
+    if base is not None and not math.isnan(base):
+        parts.append(f'<path class="curve c1" d="M{left} {up(base):.1f}H{left + width}"/>')
+        end = f'x="{left + width + 8}" y="{up(base) + 4:.1f}"'
+        parts.append(f'<text class="end c1" {end}>default {number(base, 3)}</text>')
+    for level, (x, y, interval) in zip(levels, points, strict=True):
+        place = f"{across_at(level):.1f}"
+        if not math.isnan(interval.low):
+            parts.append(f'<path class="line" d="M{place} {up(interval.low):.1f}V{up(interval.high):.1f}"/>')
+        parts.append(f'<circle cx="{place}" cy="{up(y):.1f}" r="4"/>')
+        parts.append(f'<text class="tick" x="{place}" y="{height + 18}">{x:g}</text>')
+    drawn = "L".join(f"{across_at(level):.1f} {up(y):.1f}" for level, (_, y, _) in zip(levels, points, strict=True))
+    parts.append(f'<path class="curve c0" d="M{drawn}"/>')
+    parts.append(f'<text class="tick" x="{left + width / 2}" y="{height + 36}">{_short(across)}</text>')
+    return _picture(left + width + 110, height + 44, title, parts)
 
 
 def _spread(levels: Sequence[float], gap: float = 15.0) -> list[float]:

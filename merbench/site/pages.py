@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from merbench.analysis.audit import Audit, selection_rows
 from merbench.analysis.power import DIFFERENCES
 from merbench.analysis.rows import Row
@@ -16,17 +18,23 @@ from merbench.scoring.intervals import Interval
 from merbench.site import board as boards
 from merbench.site import row_page
 from merbench.site.content import SiteContent, grouped, slug
+from merbench.site.curves import point_of
+from merbench.site.pairs import matrix_cells, people
 
 Context = dict[str, Any]
+#: Groups with rows that can be compared, and what each row says of each clip.
+Compared = Sequence[tuple[boards.Group, Sequence[pd.DataFrame]]]
 #: Answers to published figures, those to look at first.
 _ANSWERS = ("impossible", "undecided", "possible", "not checked")
+#: The end of the evidence for what is possible; the page says it once.
+_SAID_ONCE = " This does not confirm the figures."
 
 
 def index(content: SiteContent) -> Context:
     """List the boards."""
     found = []
     for name in content.boards():
-        rows = [row for row in content.rows_of(name) if not row.sanity]
+        rows = [row for row in content.rows_of(name) if not row.sanity and point_of(row) is None]
         spec = content.protocols.get(name)
         best = next((row for row in rows if row.ranked), None)
         found.append({
@@ -50,10 +58,16 @@ def board(content: SiteContent, name: str, groups: Sequence[boards.Group], tests
     }  # fmt: skip
 
 
-def pairs(content: SiteContent, name: str, tests: Context) -> Context:
-    """Show the paired tests of a board's rows, and the clips that all of them get wrong."""
+def pairs(content: SiteContent, name: str, compared: Compared, tests: Context) -> Context:
+    """Show the paired tests of a board's rows, the clips of each subject, and the clips that all rows get wrong."""
     spec = content.protocols.get(name)
-    return {"name": name, "title": spec.title if spec else name, "tests": tests}
+    found = [
+        {"title": group.title, "anchor": group.anchor, "tests": tests.get(group.anchor),
+         "people": people(group, answers),
+         "matrix": matrix_cells(group.standing) if group.standing and group.standing.p is not None else None}
+        for group, answers in compared
+    ]  # fmt: skip
+    return {"name": name, "title": spec.title if spec else name, "groups": found}
 
 
 def row(content: SiteContent, name: str, group: boards.Group, line: Mapping[str, Any]) -> Context:
@@ -65,11 +79,11 @@ def row(content: SiteContent, name: str, group: boards.Group, line: Mapping[str,
     audit = row_page.audit_of(content, found)
     return {
         "name": name, "line": line, "title": title_of([found]), "identity": row_page.identity(found),
-        "cost": row_page.cost_lines(content, found), "paper": known.card.paper if known else None,
+        "cost": row_page.cost_lines(content, found), "paper": known.paper if known else None,
         "standing": row_page.standing_of(group, found) if classification else None,
         "tables": row_page.row_tables(found) if classification else [],
         "anchor": group.anchor, "hard": row_page.hard_clips(group, found),
-        "pairs": boards.pairs_name(name, group) if group.standing and found in group.standing.rows else "",
+        "pairs": boards.pairs_name(name, group) if found in group.compared else "",
         "command": content.command(found), "latex": row_page.latex_line(found) if classification else "",
         "course": row_page.course(audit) if audit else None, "rules": _lifts(audit) if audit else [],
         "committed": found.runs[0].origin == "leaderboard",
@@ -89,7 +103,7 @@ def _protocol_facts(content: SiteContent, spec: ProtocolSpec) -> Context:
         "outputs": len(spec.outputs), "task": spec.task, "rule": spec.folds.rule,
         "clips": expected.clips if expected and expected.clips else None,
         "subjects": expected.subjects if expected and expected.subjects else None,
-        "rows": sum(not row.sanity for row in content.rows_of(spec.name)),
+        "rows": sum(not row.sanity and point_of(row) is None for row in content.rows_of(spec.name)),
         "published": len(content.published.get(spec.name, [])),
         "smallest": number(power["smallest"], 2) if power else NONE,
     }  # fmt: skip
@@ -120,7 +134,7 @@ def protocol(content: SiteContent, spec: ProtocolSpec) -> Context:
 def methods(content: SiteContent) -> Context:
     """List the methods."""
     found = []
-    for name, (card, family) in content.methods.items():
+    for name, card in content.methods.items():
         costs = content.costs.get(name, {})
         parameters = [cost["parameters"] for cost in costs.values() if cost.get("parameters")]
         text = (
@@ -128,10 +142,10 @@ def methods(content: SiteContent) -> Context:
         )
         kinds = ", ".join(sorted({spec.kind.replace("-", " ") for spec in card.inputs.values()}))
         found.append({
-            "name": name, "title": card.title, "family": family, "year": card.paper.year if card.paper else "",
+            "name": name, "title": card.title, "family": card.kind, "year": card.paper.year if card.paper else "",
             "inputs": kinds or ("by settings" if len(card.configurations) > 1 else NONE), "parameters": text,
             "most": max(parameters, default=None), "configurations": len(card.configurations),
-            "rows": sum(row.runs[0].file.method == name for row in content.rows),
+            "rows": sum(row.runs[0].file.method == name and point_of(row) is None for row in content.rows),
         })  # fmt: skip
     order = {"net": 0, "classical": 1, "floor": 2, "sanity": 3}
     return {"methods": sorted(found, key=lambda each: (order.get(each["family"], 4), each["name"]))}
@@ -139,7 +153,7 @@ def methods(content: SiteContent) -> Context:
 
 def method(content: SiteContent, name: str) -> Context:
     """Show a method."""
-    card, family = content.methods[name]
+    card = content.methods[name]
     costs = content.costs.get(name, {})
     lines = []
     for configuration, settings in card.configurations.items():
@@ -161,12 +175,15 @@ def method(content: SiteContent, name: str) -> Context:
          "data": each.runs[0].file.data, "ranked": each.ranked,
          "uf1": number(each.scores["full"].uf1) if "full" in each.scores else NONE,
          "ends": interval_text(each.scores["full"].uf1_interval) if "full" in each.scores else ""}
-        for each in content.rows if each.runs[0].file.method == name
+        for each in content.rows if each.runs[0].file.method == name and point_of(each) is None
     ]  # fmt: skip
+    points = [each.runs[0].file.protocol for each in content.rows
+              if each.runs[0].file.method == name and point_of(each) is not None]  # fmt: skip
     inputs = {key: str(spec) for key, spec in card.inputs.items()}
     said = [*card.facts("remark"), *card.facts("not_ranked")]
     disclosed = card.disclosures(transductive=True)
-    return {"card": card, "family": family, "lines": lines, "ablations": ablations, "rows": rows, "inputs": inputs,
+    return {"card": card, "family": card.kind, "lines": lines, "ablations": ablations, "rows": rows, "inputs": inputs,
+            "curves": {each: points.count(each) for each in dict.fromkeys(points)},
             "said": said, "disclosed": disclosed}  # fmt: skip
 
 
@@ -219,7 +236,7 @@ def _claims(content: SiteContent, names: Iterable[str]) -> list[Context]:
             "part": content.protocols[name].parts.get(each["part"], each["part"]) if name in content.protocols
             else each["part"],
             **{figure: each[f"{figure}_printed"] or NONE for figure in ("uf1", "uar", "acc")},
-            "word": _word(each), "verdict": each["verdict"], "evidence": each["evidence"],
+            "word": _word(each), "verdict": each["verdict"], "evidence": str(each["evidence"]).replace(_SAID_ONCE, ""),
         }
         for name in names for each in content.published[name]
     ]  # fmt: skip

@@ -1,6 +1,5 @@
-"""The page of a row: settings, digests, seeds, confusion, recall by class, subject and database, epochs."""
+"""The page of a row: settings, digests, seeds, confusion, recall by class and database, epochs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,12 +8,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from merbench.analysis.audit import Audit
-from merbench.analysis.explain import facts_of
 from merbench.analysis.rows import Row
 from merbench.analysis.selection_rules import INNER, LAST
 from merbench.contracts.clips import IDENTITY, clip_names
 from merbench.contracts.yamlfiles import settings_text
-from merbench.report.numbers import NONE, count_text, duration, number, p_text, signed, signed_count, signed_interval
+from merbench.report.numbers import NONE, count_text, duration, number
 from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
 from merbench.report.views.compare import FIGURES, score_cell
 from merbench.report.views.rows import INTERVALS
@@ -22,22 +20,22 @@ from merbench.report.write.latex import as_latex
 from merbench.scoring.metrics import scores
 from merbench.scoring.table import pooled_confusion
 from merbench.site.board import Group, share
-from merbench.site.content import SiteContent, slug
+from merbench.site.content import SiteContent
 from merbench.site.drawing import curves
 
 #: Rules whose course over epochs is drawn, and their names in the picture.
 _DRAWN = {LAST: "last epoch", INNER: "inner subjects, refit", "oracle-acc-first": "best of each test fold"}
 _POINTS = 60
-#: How many moved clips and people of a pair are kept.
-_MOST = 5
 
 
 def row_tables(row: Row) -> list[Table]:
-    """Build the tables of a row of classification, averaged over its seeds."""
+    """Build the tables of a row of classification, averaged over its seeds, but for those that would repeat another."""
     tables = [run.predictions for run in row.runs]
     classes = row.runs[0].file.outputs
-    return [_part_table(row), _seed_table(row), _confusion_table(tables, classes),
-            _recall_table(row, tables, classes), _subject_table(tables, classes)]  # fmt: skip
+    found = [_part_table(row)] if len(row.parts) > 1 else []  # with one part, its figures are at the top
+    found += [_seed_table(row)] if len(row.runs) > 1 else []
+    found.append(_confusion_table(tables, classes))
+    return found + ([_recall_table(row, tables, classes)] if len(row.parts) > 1 else [])
 
 
 def _part_table(row: Row) -> Table:
@@ -93,21 +91,6 @@ def _recall(tables: Sequence[pd.DataFrame], name: str) -> str:
     return f"{number(float(np.mean([(t.predicted == name).mean() for t in of_class])), 3)} of {len(of_class[0])}"
 
 
-def _subject_table(tables: Sequence[pd.DataFrame], classes: Sequence[str]) -> Table:
-    every = pd.concat(tables)
-    every["right"] = every.truth == every.predicted
-    who = ["dataset", "subject"]
-    counted = every.groupby([*who, "truth"]).right.agg(["sum", "size"]) / len(tables)
-    found = {place: (right, clips) for place, right, clips in counted.itertuples()}
-    lines = []
-    for (dataset, subject), right, clips in (every.groupby(who).right.agg(["sum", "size"]) / len(tables)).itertuples():
-        of_class = [found.get((dataset, subject, name)) for name in classes]
-        cells = [f"{count_text(one[0])}/{one[1]:.0f}" if one else "" for one in of_class]
-        lines.append(text_cells(f"{dataset}/{subject}", f"{count_text(right)}/{clips:.0f}", *cells))
-    columns = [name_column("Subject"), *map(Column, ("All", *classes))]
-    return Table("Subjects: correct clips of clips, by class", columns, [Section(lines)])
-
-
 def identity(row: Row) -> list[tuple[str, str]]:
     """Return settings and digests of a row, name by name."""
     file, key = row.runs[0].file, row.runs[0].file.key
@@ -122,6 +105,7 @@ def identity(row: Row) -> list[tuple[str, str]]:
         "Inputs": ", ".join(f"{name} {value[:12]}" for name, value in sorted(key.input_digests.items())) or "none",
         "merbench": f"{file.merbench}, commit {(file.git_commit or 'unknown')[:12]}",
         "Compared with": row.compared_with or "",
+        "Runs": ", ".join(run.file.run_id for run in row.runs),
         "Records": ", ".join(run.file.digest()[:12] for run in row.runs),
         "Predictions": ", ".join(run.mark.sha256[:12] for run in row.runs if run.mark),
     }
@@ -171,48 +155,6 @@ def hard_clips(group: Group, row: Row) -> dict[str, Any] | None:
 
 def _named(table: pd.DataFrame) -> list[str]:
     return [f"{name} ({truth})" for name, truth in zip(clip_names(table), table.truth, strict=True)]
-
-
-def pairs_file(group: Group) -> str:
-    """Write the differences between the ranked rows of a group as a script that the pages of the rows read."""
-    standing = group.standing
-    assert standing is not None
-    rows, tables = standing.rows, list(map(facts_of, standing.rows))
-    names = _Names(standing.classes)
-    pairs = {}
-    for one in range(len(rows)):
-        for two in range(one + 1, len(rows)):
-            p = NONE if standing.p is None else p_text(float(standing.p[one, two]))
-            pairs[f"{one}-{two}"] = [p, int(standing.separated(one, two)), *_pair(standing.pair(one, two), names)]
-    data = {
-        "rows": [[slug(row), row.label] for row in rows], "facts": list(tables[0]),
-        "values": [[*map(names.of, table.values())] for table in tables], "parts": list(standing.parts.values()),
-        "classes": standing.classes, "pairs": pairs, "names": list(names.known),
-    }  # fmt: skip
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return f"window.merbenchPairs={text};\n"
-
-
-class _Names:
-    """Texts that many pairs have in common, each written once and elsewhere by its number."""
-
-    def __init__(self, known: Sequence[str]) -> None:
-        self.known = {text: number for number, text in enumerate(known)}
-
-    def of(self, text: str) -> int:
-        return self.known.setdefault(text, len(self.known))
-
-
-def _pair(found: Any, names: _Names) -> list[Any]:
-    moved, people = found.moved, found.people[found.people.change.abs() > 1e-9]
-    parts = [[signed(value), signed_interval(interval)] for value, interval in found.uf1.values()]
-    clips = [[*map(names.of, (f"{each.dataset}/{each.subject}/{each.clip}", each.truth, each.said, each.other_said))]
-             for each in moved.head(_MOST).itertuples()]  # fmt: skip
-    most = [[names.of(f"{each.dataset}/{each.subject}"), signed_count(each.change), each.clips]
-            for each in people.head(_MOST).itertuples()]  # fmt: skip
-    return [parts, [signed(value) for value in found.recall],
-            int((moved.change > 0).sum()), int((moved.change < 0).sum()), clips,
-            int((people.change > 0).sum()), int((people.change < 0).sum()), most]  # fmt: skip
 
 
 def standing_of(group: Group, row: Row) -> dict[str, Any] | None:

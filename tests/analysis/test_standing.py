@@ -1,4 +1,4 @@
-"""Pairs, ranks and hard clips of rows, against straight loops."""
+"""Differences, ranks and hard clips of rows, against straight loops."""
 
 from collections import Counter
 
@@ -54,7 +54,7 @@ def test_ranks_follow_from_the_draws(standing):
     assert all(1 <= low <= high <= 3 for low, high, _ in standing.ranks)
 
 
-def test_hard_clips_and_pairs(standing):
+def test_hard_clips(standing):
     wrong = Counter()
     for row in standing.rows:
         for clip in {
@@ -73,7 +73,3 @@ def test_hard_clips_and_pairs(standing):
     found = standing.hard_clips
     assert {tuple(each[:3]): each[4] for each in found.to_numpy().tolist()} == wrong
     assert found.wrong.is_monotonic_decreasing
-    pair = standing.pair(0, 2)
-    assert pair.recall == pytest.approx([0.0, 1.0, 1.0])
-    assert set(pair.uf1) == set(standing.parts)
-    assert (pair.moved.change > 0).all()

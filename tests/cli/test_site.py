@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from support.cases import says
@@ -8,7 +9,7 @@ def test_a_site_of_ones_own_runs_is_marked(recorded, done, tmp_path):
     says(done("site", "--out", "board", "--results", "results"), "pages, | MB: board/index.html")
     index = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
     assert "A board of one's own runs" in index
-    assert '<a href="boards/small.html">' in index
+    assert "<a href=boards/small.html>" in index
     assert not (tmp_path / "board" / "boards" / "megc2019.html").exists()
     (row,) = [path for path in (tmp_path / "board" / "rows").iterdir() if path.name.startswith("svm-flow-")]
     text = row.read_text(encoding="utf-8")
@@ -16,12 +17,21 @@ def test_a_site_of_ones_own_runs_is_marked(recorded, done, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_site_of_the_committed_leaderboard_is_small(done, tmp_path):
+def test_the_site_of_the_committed_leaderboard_is_small_linked_and_the_same_again(done, tmp_path):
     done("site", "--out", "board")
-    sizes = {path: path.stat().st_size for path in (tmp_path / "board").rglob("*") if path.is_file()}
-    assert sum(sizes.values()) < 2_000_000
-    assert [path.name for path, size in sizes.items() if size >= 200_000] == []
-    assert (tmp_path / "board" / "pairs" / "megc2019.html").exists()
+    files = {path: path.read_bytes() for path in (tmp_path / "board").rglob("*") if path.is_file()}
+    assert sum(map(len, files.values())) < 2_000_000
+    assert [path.name for path, data in files.items() if len(data) >= 200_000] == []
+    assert (tmp_path / "board" / "pairs" / "megc2019.html") in files
+    ids = {path: set(re.findall(r' id="?([^"\s>]+)', data.decode())) for path, data in files.items()}
+    for path, data in files.items():
+        for link in re.findall(r'<[^>]* (?:href|src)="?([^"\s>]+)', data.decode()) if path.suffix == ".html" else ():
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            assert ":" in link or target in files, (path.name, link)
+            assert ":" in link or not anchor or anchor in ids[target], (path.name, link)
+    done("site", "--out", "board")
+    assert {path: path.read_bytes() for path in files} == files
 
 
 def test_runs_that_do_not_verify_are_named(recorded, merbench):

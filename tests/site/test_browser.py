@@ -11,7 +11,7 @@ from support.cases import each
 
 from merbench.contracts.cards import Card
 from merbench.site.build import write_site
-from merbench.site.content import MethodFacts, SiteContent
+from merbench.site.content import SiteContent
 
 pytestmark = pytest.mark.slow
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -38,7 +38,7 @@ def browser():
 
 @pytest.fixture
 def folder(record, answers, right, wrong, tmp_path):
-    """Write a site of four rows, three of them ranked, and two published figures."""
+    """Write a site of five rows, three of them ranked together, a curve, and two published figures."""
     for method, given, seed in (("good", right, 0), ("good", answers, 1), ("bad", wrong, 0), ("toy", answers, 0)):
         selection = "inner" if method == "toy" else "last"
         record(
@@ -49,6 +49,10 @@ def folder(record, answers, right, wrong, tmp_path):
             epochs={clip: [said[0], said[1]] for clip, said in given.items()},
         )
     record(answers, method="holes", folds=["alpha/s1"])
+    record(right, method="pretrained", admissions=["pretrained on b"])
+    for strength, given in (("1", answers), ("100", right)):
+        record(given, method="bad", variant=f"strength={strength}", not_ranked=["settings known from test clips"])
+    record(answers, method="bad", variant="depth=many", not_ranked=["settings known from test clips"])
     figure = {"kind": "reported", "year": 2020, "part": "full", "uf1": 0.5, "uar": 0.6, "acc": None, "source": "paper",
               "uf1_printed": ".50", "uar_printed": ".60", "acc_printed": "", "evidence": "None."}  # fmt: skip
     published = [
@@ -57,21 +61,21 @@ def folder(record, answers, right, wrong, tmp_path):
     ]
     command = "merbench run {0.method} --protocol {0.protocol}"
     rows = record.rows()[0]
-    methods = {name: MethodFacts(card(name, year), kind) for name, year, kind in
+    methods = {name: card(name, year, kind) for name, year, kind in
                (("good", 2019, "net"), ("bad", 2021, "classical"), ("toy", 2021, "net"))}  # fmt: skip
     content = WithInputs(rows, {}, methods, lambda row: command.format(row.runs[0].file), published={"toys": published})
     write_site(content, tmp_path / "site")
     return tmp_path / "site"
 
 
-def card(name, year):
+def card(name, year, family):
     paper = {"title": name, "authors": "A", "year": year, "venue": "V", "bibtex": f"@misc{{{name}}}"}
-    return Card(name=name, title=name, summary="", implementation="m:C", paper=paper)
+    return Card(name=name, title=name, summary="", implementation="m:C", family=family, paper=paper)
 
 
 class WithInputs(SiteContent):
     def inputs(self, row):
-        return "flow" if row.label == "bad" else "video"
+        return "flow" if row.label.startswith("bad") else "video"
 
 
 @pytest.fixture
@@ -119,26 +123,32 @@ def page_of(folder, method):
 def test_a_board_is_sorted_filtered_and_searched(open_page):
     page = open_page("boards/toys.html")
     toy = "toy (inner epoch)"
-    assert labels(page) == ["good", toy, "bad", "holes"]
+    known = "bad (depth=many)"
+    assert labels(page) == ["good", toy, "bad", known, "holes"]
     head = page.locator("#t-group-1 thead tr:last-child th").first
     for order, first in (("descending", "good"), ("ascending", "bad")):
         head.locator("button").click()
         assert head.get_attribute("aria-sort") == order
         assert labels(page)[0] == first
     page.locator("#t-group-1 thead button", has_text="Method").press("Enter")
-    assert labels(page) == ["bad", "good", "holes", toy]
+    assert labels(page) == ["bad", known, "good", "holes", toy]
     search = page.get_by_label("Search").first
     search.fill("OL HO")
     assert labels(page) == ["holes"]
-    assert page.locator(".count").first.inner_text() == "1 of 4 rows shown"
+    assert page.locator("section .count").first.inner_text() == "1 of 5 rows shown"
     search.fill("")
-    for title, chosen, left in (("Family", "net", ["good", toy]), ("Input", "flow", ["bad"]),
-                                ("Year", "2021", ["bad", toy]), ("Selection", "inner", [toy])):  # fmt: skip
+    for title, chosen, left in (("Family", "net", ["good", toy]), ("Input", "flow", ["bad", known]),
+                                ("Year", "2021", ["bad", known, toy]), ("Selection", "inner", [toy]),
+                                ("Settings known", "yes", [known])):  # fmt: skip
         select = page.locator("label", has_text=title).locator("select").first
         select.select_option(chosen)
         assert labels(page) == left, title
         select.select_option("all")
-    page.get_by_label("Databases").uncheck()
+    groups = page.locator("main section[data-discloses]")
+    for chosen, shown in (("yes", [False, True]), ("no", [True, False]), ("all", [True, True])):
+        page.get_by_label("Discloses something").select_option(chosen)
+        assert [groups.nth(place).is_visible() for place in (0, 1)] == shown
+    page.get_by_label("Databases").first.uncheck()
     assert not page.locator("#t-group-1 th.p").first.is_visible()
     notes = page.locator("#t-published details").first
     assert not notes.get_by_text("a remark").is_visible()
@@ -154,8 +164,8 @@ def test_a_row_is_compared_with_another_from_either_side(open_page, folder):
     for method, other in (("good", "bad"), ("bad", "good")):
         page = open_page(page_of(folder, method))
         page.get_by_label("Compare with").select_option(label=other)
-        page.get_by_text("from each of 2 other ranked rows").click()
-        overview = page.locator(".pairs details tbody tr", has=page.get_by_role("link", name=other))
+        page.get_by_text("from each of 3 other rows").click()
+        overview = page.locator(".pairs details tbody tr", has=page.get_by_role("link", name=other, exact=True))
         assert page.locator(".pairs caption").all_inner_texts()[0] == "Settings in which they differ"
         (full,) = [each for each in page.locator(".pairs .answer tr").all_inner_texts() if each.startswith("Full")]
         found.append([float(number) for number in re.findall(r"[-+]\.\d+", full)])
@@ -163,6 +173,26 @@ def test_a_row_is_compared_with_another_from_either_side(open_page, folder):
     (value, low, high), turned = found
     assert turned == [-value, -high, -low]
     assert value > 0
+
+
+def test_a_row_is_compared_with_rows_without_rank_and_shows_its_people(open_page, folder):
+    page = open_page(page_of(folder, "good"))
+    page.get_by_label("Compare with").select_option(label="bad (depth=many)")
+    said = page.locator(".pairs .answer p").inner_text()
+    assert "not tested: without rank" in said
+    # the seeds of good are right in 7 and 5 of 7 clips, the other in 5
+    assert "2 clips here, 0 there" in said
+    page.get_by_text("Recall of each of 3 subjects").click()
+    lines = [line.split() for line in page.locator(".people tbody tr").all_inner_texts()]
+    assert lines[0] == ["alpha/s1", "1.5/2", "1/1", "0.5/1"]
+
+
+def test_settings_known_from_test_clips_are_a_curve_and_no_points(open_page, folder):
+    page = open_page("boards/toys.html", java_script_enabled=False)
+    (curve,) = page.locator("svg.picture[aria-label*='against strength']").all()
+    assert curve.get_attribute("aria-label").endswith("100 1.0000")
+    assert page.locator("#t-group-1").get_by_text("strength").count() == 0
+    assert not any("strength" in path.read_text(encoding="utf-8") for path in (folder / "rows").iterdir())
 
 
 def test_commands_are_copied_and_pages_work_on_a_server(open_page, folder, address):
@@ -177,7 +207,7 @@ def test_commands_are_copied_and_pages_work_on_a_server(open_page, folder, addre
 
 def test_without_scripts_every_table_is_there(open_page):
     page = open_page("boards/toys.html", java_script_enabled=False)
-    assert len(page.locator("#t-group-1 tbody tr").all()) == 4
+    assert len(page.locator("#t-group-1 tbody tr").all()) == 5
     assert page.locator("#t-group-1").is_visible()
     assert not page.locator(".controls").first.is_visible()
     assert page.get_by_text("Ranks under other samples of people").is_visible()

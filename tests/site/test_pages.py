@@ -1,8 +1,11 @@
 """The site's files: the same each time, small, closed to scripts from outside, linked, and hostile names are text."""
 
+import json
 import re
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -11,12 +14,17 @@ from support.refusals import refusal
 
 from merbench.contracts.names import shown_lines
 from merbench.records.read import RecordedRun
+from merbench.site.board import board_groups
 from merbench.site.build import LIST, POLICY, site_files, write_site
 from merbench.site.content import SiteContent, safe
+from merbench.site.pairs import answers_of, pairs_file
 
 VOID = {"meta", "link", "input", "br", "path", "circle", "rect"}
 #: Elements whose end tags HTML leaves out, and what ends them.
-ENDED = {"li": {"li"}, "td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr"}}
+ENDED = {
+    "li": {"li"}, "td": {"td", "th", "tr", "tbody"}, "th": {"td", "th", "tr", "tbody"}, "tr": {"tr", "tbody"},
+    "thead": {"tbody"}, "tbody": {"tbody"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"},
+}  # fmt: skip
 HOSTILE = [
     *(f"<script>alert({number})</script>" for number in range(8)),
     *(f'"><img src=x onerror=alert({number})>' for number in range(8)),
@@ -121,10 +129,32 @@ def test_the_board_shows_tests_ranks_and_hard_clips(rows):
     assert "the 0 of 7 clips that every ranked row gets wrong" in board
     for said in ("UF1 of the row minus that of the column", "Clips that every ranked row gets wrong: 0 of 7"):
         assert said in pairs
-    assert files["assets/pairs-toys-1.js"].startswith('window.merbenchPairs={"rows":[["good-')
+    assert "Clips of each subject that each row gets right" in pairs
     row = " ".join("".join(Page(files[page_of(files, "good")]).texts).split())
     for said in ("Seed by seed", "Confusion matrix", "Recall by class and database", "merbench run good", "Figures"):
         assert said in row
+
+
+def test_the_script_of_pairs_has_what_the_rows_predict_and_the_tests_find(rows):
+    (group,) = board_groups(content(rows), "toys")
+    assert [row.label for row in group.compared] == ["good", "toy", "bad"]
+    text = pairs_file(group, answers_of(group))
+    data = json.loads(text.removeprefix("window.merbenchPairs=").removesuffix(";\n"))
+    assert data["ranked"] == 3
+    people = [name for name, many in data["people"] for _ in range(many)]
+    for place, row in enumerate(group.compared):
+        right, seeds = Counter(), len(row.runs)
+        for run in row.runs:
+            table = run.predictions
+            names = table.dataset + "/" + table.subject + " " + table["clip"]
+            right.update(names[table.truth == table.predicted])
+        found = [f"{who} {clip}" for who, clip in zip(people, data["clips"], strict=True)]
+        assert [int(each) for each in data["right"][place]] == [right[name] for name in found]
+        assert data["seeds"][place] == seeds
+        assert data["uf1"][place][0] == round(row.scores["full"].uf1, 5)
+    for (one, two), line in zip(combinations(range(3), 2), data["pairs"], strict=True):
+        value, interval = group.standing.difference(one, two)
+        assert line[2:5] == [round(1000 * each) for each in (value, interval.low, interval.high)]
 
 
 def test_hostile_names_are_text(rows):
