@@ -107,6 +107,11 @@ def minus(row: Row, other: Row) -> Difference:
     return paired_difference(tables_of(row), tables_of(other), row.runs[0].file.outputs)
 
 
+def label(row: Row) -> str:
+    """Return a row's label, with a mark if its settings are known from test clips."""
+    return row.label + (" *" if any(reason.startswith(KNOWN) for reason in row.unranked) else "")
+
+
 def p_of(row: Row, other: Row) -> float:
     """Return the p-value of the difference, not adjusted."""
     return float(permutation_tests(np.stack([row.by_subject, other.by_subject]), unweighted_f1)[0, 1])  # type: ignore[list-item]
@@ -118,6 +123,8 @@ def uf1(row: Row) -> float:
 
 
 WAITING = "the rows for it wait in [results](../results/README.md)."
+#: Beginning of the reason by which a card gives no rank to settings that were tried on test clips.
+KNOWN = "settings known from test clips"
 #: Columns of words, not of figures.
 _WORDS = {
     *("Net", "Not", "Row", "Data", "Selection", "Remarks", "What differs", "Best member"),
@@ -177,7 +184,7 @@ def differences(pairs: Iterable[tuple[Row, Row]], first: str, second: str) -> tu
     for row, other in pairs:
         found.append(minus(row, other))
         lines.append([
-            *text_cells(row.label, other.label), *difference_cells(found[-1]), *difference_cells(found[-1], "uar"),
+            *text_cells(label(row), label(other)), *difference_cells(found[-1]), *difference_cells(found[-1], "uar"),
             *text_cells(p_text(p_of(row, other))),
         ])  # fmt: skip
     return written((first, second, "UF1", "UAR", "p"), lines), found
@@ -228,7 +235,7 @@ def preparation() -> str:
     both = [name for name in one if name in two and not one[name].sanity and name != FLOOR]
     found = {name: minus(one[name], two[name]) for name in both}
     lines = [
-        [*text_cells(one[name].label, number(uf1(one[name])), number(uf1(two[name]))), *difference_cells(found[name])]
+        [*text_cells(label(one[name]), number(uf1(one[name])), number(uf1(two[name]))), *difference_cells(found[name])]
         for name in both
     ]
     table = written(("Row", FIRST, SECOND, "Difference in UF1"), lines)
@@ -270,7 +277,7 @@ def alone() -> str:
         if name != FLOOR and not row.sanity and all(name in single for single in singles.values())
     }  # fmt: skip
     titles = named()[FLOOR].runs[0].file.parts
-    lines, said = [text_cells(row.label) for row in shown.values()], []
+    lines, said = [text_cells(label(row)) for row in shown.values()], []
     for part, single in singles.items():
         gains = []
         for line, (name, row) in zip(lines, shown.items(), strict=True):
@@ -290,7 +297,7 @@ def crossing() -> str:
     boards = {title: named(protocol=each) for title, each in {"each held out": HELD_OUT, **pairs}.items()}
     shown = {name: row for name, row in named(protocol=HELD_OUT).items() if not row.sanity}
     lines = [
-        text_cells(row.label, *(number(uf1(board[name])) if name in board else "–" for board in boards.values()))
+        text_cells(label(row), *(number(uf1(board[name])) if name in board else "–" for board in boards.values()))
         for name, row in shown.items()
     ]
     best = [f"{title} {number(max(map(uf1, board.values())))}" for title, board in boards.items() if board]

@@ -133,7 +133,7 @@ def test_tables_that_are_not_predictions_are_not_scored(record, answers, tmp_pat
         edit(copy / "run.json", **{field: value})
         assert f"run.json is not valid: {field}" in refusal(read_run, copy), field
     (folder / "run.json").write_bytes(b" " * (9 << 20))
-    assert "run.json has 9 MiB, a record at most 8" in refusal(read_run, folder)
+    assert "run.json has 9 MiB, a record has at most 8" in refusal(read_run, folder)
 
 
 def test_a_run_with_missing_folds_is_held_in_the_recorded_ones(record, answers, tmp_path):
