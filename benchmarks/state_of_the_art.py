@@ -6,7 +6,6 @@ Run: uv run python benchmarks/state_of_the_art.py      # writes the pages anew b
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations, permutations
@@ -18,6 +17,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from merbench.analysis.claims.published import published_rows
+from merbench.analysis.curves import known_from_test_clips, points_by_curve
 from merbench.analysis.held import hold_all
 from merbench.analysis.rows import Row, measured_rows
 from merbench.contracts.clips import IDENTITY
@@ -109,7 +109,7 @@ def minus(row: Row, other: Row) -> Difference:
 
 def label(row: Row) -> str:
     """Return a row's label, with a mark if its settings are known from test clips."""
-    return row.label + (" *" if any(reason.startswith(KNOWN) for reason in row.unranked) else "")
+    return row.label + (" *" if known_from_test_clips(row) else "")
 
 
 def p_of(row: Row, other: Row) -> float:
@@ -123,8 +123,6 @@ def uf1(row: Row) -> float:
 
 
 WAITING = "the rows for it wait in [results](../results/README.md)."
-#: Beginning of the reason by which a card gives no rank to settings that were tried on test clips.
-KNOWN = "settings known from test clips"
 #: Columns of words, not of figures.
 _WORDS = {
     *("Net", "Not", "Row", "Data", "Selection", "Remarks", "What differs", "Best member"),
@@ -448,20 +446,13 @@ def ensembles() -> str:
 
 
 def curves() -> str:
-    """Return UF1 against the strength of the regularisation, of three linear models on both releases."""
+    """Return UF1 against the strength of the regularisation, of linear models on both releases; 1 is the default."""
     lines = []
     for data in (FIRST, SECOND):
-        for config in ("ridge", "svm-linear", "logistic"):
-            found = {}
-            for row in rows(data):
-                file = row.runs[0].file
-                if (file.method, file.config_name) == ("flow-classifier", config):
-                    strength = re.fullmatch(r"strength=(\S+)", file.variant)
-                    if strength or not file.variant:
-                        found[float(strength[1]) if strength else 1.0] = uf1(row)
-            points = " · ".join(f"{value:g}: {number(found[value], 3)}" for value in sorted(found))
-            if len(found) > 1:
-                lines.append(text_cells(config, data, points, number(max(found.values()) - found[1.0], 3)))
+        for (method, config, _, _), points in points_by_curve(rows(data)).items():
+            found = {value: uf1(row) for value, row in points} | {1.0: uf1(named(data)[f"{method}:{config}"])}
+            along = " · ".join(f"{value:g}: {number(found[value], 3)}" for value in sorted(found))
+            lines.append(text_cells(config, data, along, number(max(found.values()) - found[1.0], 3)))
     return written(("Model", "Data", "Strength (alpha, or C): UF1", "Best minus default"), lines)
 
 

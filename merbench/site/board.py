@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from merbench.analysis.curves import known_from_test_clips, point_of
 from merbench.analysis.rows import Row
 from merbench.analysis.standing import Standing
 from merbench.report.numbers import NONE, duration, interval_text, number, p_text, signed, signed_interval
 from merbench.report.views.compare import FIGURES, UNIT_FIGURES, best_two, groups, is_below, legend_of, ranks
 from merbench.report.views.rows import counts, title_of
 from merbench.site.content import SiteContent, grouped, safe, slug
-from merbench.site.curves import Curve, curves_of, known_from_test_clips, point_of
+from merbench.site.curves import Curve, curves_of
 from merbench.site.drawing import Scale, intervals, scale_of, whisker
 
 

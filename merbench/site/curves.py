@@ -1,21 +1,14 @@
-"""Curves: rows of one configuration whose settings are known from test clips, along the one setting that they change.
+"""Curves of settings that are known from test clips, drawn and in words."""
 
-They are shown as a curve, never as points beside other rows: the best of several settings, picked on the clips that it
-is tested on, is not a result.
-"""
-
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
+from merbench.analysis.curves import points_by_curve
 from merbench.analysis.rows import Row
 from merbench.report.numbers import NONE, interval_text, number
 from merbench.site.drawing import swept
-
-#: Beginning of the reason on a card by which settings that were tried on test clips get no rank.
-KNOWN = "settings known from test clips"
 
 
 class Curve(NamedTuple):
@@ -29,32 +22,11 @@ class Curve(NamedTuple):
     base: Row | None
 
 
-def known_from_test_clips(row: Row) -> bool:
-    """Whether a row gets no rank since its settings were tried on test clips."""
-    return any(reason.startswith(KNOWN) for reason in row.unranked)
-
-
-def point_of(row: Row) -> tuple[str, float] | None:
-    """Return the setting and the value by which a row is a point of a curve; None for other rows."""
-    setting, found, value = row.runs[0].file.variant.partition("=")
-    if not found or not known_from_test_clips(row) or "full" not in row.scores:
-        return None
-    try:
-        return (setting, float(value)) if math.isfinite(float(value)) else None
-    except ValueError:  # more than one setting is changed, or no number
-        return None
-
-
 def curves_of(rows: Sequence[Row], anchor: str) -> list[Curve]:
     """Gather the points among rows that rank together into curves, in order of their names."""
-    found: dict[tuple[str, ...], list[tuple[float, Row]]] = {}
-    for row in rows:
-        point, file = point_of(row), row.runs[0].file
-        if point is not None:
-            found.setdefault((file.method, file.config_name, file.key.selection, point[0]), []).append((point[1], row))
     return [
-        _curve(key, sorted(points, key=lambda point: point[0]), rows, f"{anchor}-curve-{number}")
-        for number, (key, points) in enumerate(sorted(found.items()), start=1)
+        _curve(key, points, rows, f"{anchor}-curve-{number}")
+        for number, (key, points) in enumerate(points_by_curve(rows).items(), start=1)
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from merbench.analysis.audit import Audit, selection_rows
+from merbench.analysis.curves import point_of
 from merbench.analysis.power import DIFFERENCES
 from merbench.analysis.rows import Row
 from merbench.analysis.selection_rules import LAST, RULES
@@ -18,7 +19,6 @@ from merbench.scoring.intervals import Interval
 from merbench.site import board as boards
 from merbench.site import row_page
 from merbench.site.content import SiteContent, grouped, slug
-from merbench.site.curves import point_of
 from merbench.site.pairs import matrix_cells, people
 
 Context = dict[str, Any]

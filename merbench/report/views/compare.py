@@ -7,6 +7,7 @@ from math import isnan
 from typing import Any
 
 from merbench.analysis.claims.published import VERDICTS
+from merbench.analysis.curves import KNOWN, point_of, points_by_curve
 from merbench.analysis.rows import Row
 from merbench.contracts.errors import listed
 from merbench.contracts.notes import Note
@@ -47,7 +48,10 @@ def comparison(
     :func:`merbench.analysis.claims.published.published_rows`, and `titles` those of their parts; `notes` are on runs
     that are not shown or do not verify.
     """
-    tables = [_table(group) for group in groups(rows)]
+    tables = []
+    for group in groups(rows):
+        shown = [row for row in group if point_of(row) is None]
+        tables += [_table(shown)] * bool(shown) + _curves(group)
     if published:
         tables.append(_published(published, titles or {}))
     records = [record for row in rows for record in row.records()] + list(published)
@@ -150,6 +154,21 @@ def _tested(rows: Sequence[Row], ranked: int) -> str:
     found = f"{BELOW}: UF1" if any(map(is_below, rows)) else "No UF1 is"
     test = f"paired permutation test over subjects, Holm-adjusted over all pairs of {ranked} rows"
     return f"{found} significantly below that of the best row ({test}, p < {number(SIGNIFICANT, 2)})."
+
+
+def _curves(rows: Sequence[Row]) -> list[Table]:
+    """Lay rows out whose settings are known from test clips, a line a curve."""
+    lines = [
+        text_cells(
+            f"{method} ({config})",
+            setting,
+            " · ".join(f"{value:g}: {number(row.scores['full'].uf1)}" for value, row in points),
+        )
+        for (method, config, _, setting), points in points_by_curve(rows).items()
+    ]
+    columns = [name_column("Method"), Column("Setting", align="left"), Column("UF1 along it", align="left", wraps=True)]
+    legend = [f"Curves: {KNOWN}, not ranked. The best of them was found on the clips that it is tested on: no result."]
+    return [Table(f"Curves: {title_of(rows)}", columns, [Section(lines)], legend)] if lines else []
 
 
 def _published(published: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> Table:

@@ -389,6 +389,19 @@ def test_sanity_rows_come_last_without_rank_place_or_test(record, answers, right
     assert [row["sanity"] for row in full_of(record).values()] == [False, False, True]
 
 
+def test_settings_known_from_test_clips_are_a_curve_and_no_rows(record, answers):
+    known = ["settings known from test clips"]
+    right = {clip: (truth, truth) for clip, (truth, _) in answers.items()}
+    record(answers)
+    for value, given in (("100", right), ("10", answers)):
+        record(given, variant=f"strength={value}", not_ranked=known)
+    record(right, variant="depth=many", not_ranked=known)  # no curve along one number
+    rows, curves = record.compared().tables
+    assert [line[1] for line in texts(rows)] == ["toy", "toy (depth=many)"]
+    assert texts(curves) == [["toy (default)", "strength", "10: .6944 · 100: 1.0000"]]
+    assert len(rows_of(record)) == 4 * 3  # as data, each is there
+
+
 def test_the_committed_leaderboard_verifies():
     runs = read_leaderboard()
     assert runs.problems == []
