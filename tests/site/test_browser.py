@@ -116,7 +116,7 @@ def labels(page, table="#t-group-1"):
 
 
 def page_of(folder, method):
-    (path,) = [path for path in (folder / "rows").iterdir() if path.name.startswith(f"{method}-")]
+    (path,) = [path for path in (folder / "rows").iterdir() if f"<h1>{method}</h1>" in path.read_text(encoding="utf-8")]
     return f"rows/{path.name}"
 
 
