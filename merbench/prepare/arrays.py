@@ -134,6 +134,7 @@ def _of_source(source: Source, clips: pd.DataFrame, spec: InputSpec, watcher: Pr
     watcher.note(f"{source.name}: {spec}{faces and f', faces {faces}'}")
     shelf = Shelf(ShelfFile.of(source.name, spec))
     wanted = clip_frames(source, clips)
+    announce(shelf, wanted, watcher)
     arrays = []
     for clip, path in zip(wanted, provide(shelf, wanted, watcher), strict=True):
         try:

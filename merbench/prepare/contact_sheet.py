@@ -51,7 +51,8 @@ def chosen_clips(source: Source, wanted: str | None) -> pd.DataFrame:
 def contact_sheet(source: Source, clips: pd.DataFrame, specs: Iterable[InputSpec] = ()) -> Picture:
     """Draw a row a clip: the given inputs that are not mere numbers.
 
-    Without any: five frames from onset to offset, their change, flow and strain; or the inputs that a release offers.
+    Without any: five frames from onset to offset, their change, flow and strain (of a single picture, itself); or the
+    inputs that a release offers.
     Returns RGB, shape (height, width, 3). DataError names a clip that can't be read or shows no face.
     """
     wanted = tuple(specs) or source.database.card.offers
@@ -73,7 +74,7 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def _caption(clip: Any) -> str:
-    said = [clip_name(clip), str(clip.emotion)]
+    said = [clip_name(clip), "no emotion" if pd.isna(clip.emotion) else clip.emotion]
     if not pd.isna(clip.onset):
         source = "" if clip.apex_source == "annotated" else f" ({clip.apex_source})"
         rate = "" if pd.isna(clip.fps) else f" at {clip.fps:g} fps"
@@ -83,6 +84,9 @@ def _caption(clip: Any) -> str:
 
 
 def _prepared(clip: ClipFrames, cropped: bool) -> list[tuple[str, Picture]]:
+    if clip.onset == clip.offset:  # a single picture
+        (picture,) = build(settled(Frames(count=1, span="onset", size=SIDE, colour="rgb"), cropped), clip)
+        return [("picture", picture)]
     specs = (
         Frames(count=5, size=SIDE, colour="rgb", sampling="phase"),
         Flow(size=SIDE, channels=("u", "v"), normalise="hsv", face_size=SIDE),

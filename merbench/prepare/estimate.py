@@ -18,13 +18,17 @@ MANY = 200
 _SECONDS, _SHARE = 10, 0.1  # how long clips are tried, and how many of them at most
 
 
-def announce(shelf: Shelf, clips: Sequence[ClipFrames], watcher: PreparationWatcher, workers: int | None) -> None:
+def announce(
+    shelf: Shelf, clips: Sequence[ClipFrames], watcher: PreparationWatcher, workers: int | None = None
+) -> None:
     """Estimate, in a note, what the missing ones of many clips will take; a few of them are built, and kept.
 
     More and more are built at a time, for ten seconds or up to a share of all, and the last ones count: the first ones
     also load models and start processes. DataError if the disk has too little room.
     """
     assert shelf.file is not None
+    if len(clips) - len(shelf.arrays()) < MANY:  # most runs: no file of the clips is looked at
+        return
     missing = [clip for clip, path in zip(clips, shelf.there(clips), strict=True) if path is None]
     if len(missing) < MANY:
         return

@@ -15,7 +15,7 @@ TASKS = {"classification": ("majority", "svm-flow"), "au-detection": ("always-sh
 
 
 def test_every_protocol_that_ships_runs_on_synthetic_copies(done, refused, tmp_path, home):
-    says(done(*MADE, "--layout", "all"), "synthetic-layouts-pixels96-frames3: 174 clips", "use it with --data")
+    says(done(*MADE, "--layout", "all"), "synthetic-layouts-pixels96-frames3: 186 clips", "use it with --data")
     says(done("data", "add", "synthetic-layouts", "made"), "synthetic-layouts: synthetic trees of casme, casme2, samm")
     specs = PROTOCOLS.load_all()[0]
     for task, methods in TASKS.items():

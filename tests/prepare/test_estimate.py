@@ -31,7 +31,7 @@ def test_time_and_disk_of_many_clips_are_estimated_from_a_few(clips, monkeypatch
     )
     arrays, parts = (sum(path.stat().st_size for path in each.arrays().values()) for each in shelves(shelf))
     assert float(found[1]) == pytest.approx((arrays + parts) / 1e9 * 5 / 2, rel=0.1)
-    estimate.announce(shelf, clips, watcher, 1)  # 3 are missing, which are few
+    estimate.announce(shelf, clips, watcher)  # 3 are missing, which are few
     assert len(watcher.notes) == 1
 
 

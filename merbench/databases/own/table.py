@@ -82,7 +82,9 @@ def mapped_columns(given: list[str]) -> dict[str, str]:
 def read_table(path: Path, columns: Mapping[str, str]) -> Sheet:
     """Read the table; DataError if a required or mapped column is missing, or the file is not readable."""
     if not path.is_file():
-        raise DataError(f"{path} is not a file: give a .csv or .xlsx; merbench data template writes an empty one")
+        raise DataError(
+            f"{path} is not a file: give a .csv or .xlsx, or put it back; merbench data template writes an empty one"
+        )
     names = {name: (columns[name],) if name in columns else (name, *others) for name, (others, _) in COLUMNS.items()}
     optional = tuple(name for name in COLUMNS if name not in REQUIRED and name not in columns)
     try:

@@ -81,8 +81,8 @@ def choose_data(
             meant = next((suggestion(dataset, known) for dataset in unread if dataset not in named), "")
             raise MerbenchError(
                 f"no reader for {listed(unread)} yet{meant}: protocol {protocol.name} can be printed "
-                f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; a package can add a reader "
-                "(docs/adding-a-method.md)"
+                f"(merbench protocols {shlex.quote(protocol.known_as)}), but not run; data of your own is added with "
+                "merbench data add NAME --clips TABLE, a package can add a reader (docs/adding-a-method.md)"
             )
     watcher = watcher or SILENT
     if request == "auto":
