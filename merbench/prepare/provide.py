@@ -44,7 +44,7 @@ def provide(
                 if path is not None:
                     found.setdefault(clip.name, {})[part] = path
 
-    count = kind_of(spec).together(spec)
+    count = kind_of(spec).together(spec) if spec.drawn is None else 1
     together = (count, partial(_build_together, spec, found)) if count > 1 else None
     return shelf.provide(clips, partial(_build, spec, found), watcher, workers, uses_dlib(spec), build_parts, together)
 

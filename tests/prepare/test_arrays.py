@@ -226,6 +226,7 @@ def test_jitter_is_drawn_with_a_generator_only_and_action_units_have_a_mask(tmp_
 def test_a_torn_video_is_named_once(tmp_path, home):
     from support.own import write_table, write_video
 
+    from merbench.databases import DATABASES
     from merbench.databases.own.definitions import OwnDefinition, register_own
 
     write_video(tmp_path / "videos" / "P1_a.avi", 20)
@@ -236,6 +237,7 @@ def test_a_torn_video_is_named_once(tmp_path, home):
     for every in (False, True):
         (line,) = unreadable_frames(source, SILENT, every)
         assert "P1_a.avi ends after " in line
+    DATABASES.forget()
 
 
 def test_clips_without_frames_or_faces_are_named(tmp_path):

@@ -39,9 +39,10 @@ class SheetDatabase(FramedDatabase):
     def _annotations(
         self, folder: Path, places: Sequence[FolderContent], disk: Mapping[tuple[str, str], Path], notes: list[Note]
     ) -> tuple[list[Annotation], str]:
-        sheet = read_newest(places, self.sheet, notes)
-        if sheet is None:  # only a part of a copy was given: the sheet may be next to it
-            sheet = read_newest([FolderContent.of(folder.absolute().parent)], self.sheet, notes)
+        sheet, beside = read_newest(places, self.sheet, notes), list[FolderContent]()
+        if sheet is None:  # only a part of a copy was given: the sheets may be next to it
+            beside = [FolderContent.of(folder.absolute().parent)]
+            sheet = read_newest(beside, self.sheet, notes)
         if sheet is None:
             raise DataError(
                 f"{folder}: no annotation sheet such as {self.sheet.example} was found there or up to three levels "
@@ -53,7 +54,7 @@ class SheetDatabase(FramedDatabase):
         if "apex" not in sheet.letters:
             source = "midpoint"
             notes.append(Note("note", "the sheet has no apexes: using the midpoint of onset and offset"))
-        second = read_newest(places, self.classes, notes) if self.classes else None
+        second = read_newest([*places, *beside], self.classes, notes) if self.classes else None
         found = self._identified(_filled_down(second, notes), notes, "note") if second else {}
         classes = {key: cells["objective_class"] for key, (_, cells) in found.items()}
         annotations = [

@@ -54,7 +54,10 @@ class Kind(Generic[Spec]):
         return 1
 
     def build_together(self, spec: Spec, clips: Sequence[tuple[ClipFrames, Faces]]) -> list[Array]:
-        """Build the arrays of some clips, each as :meth:`build` does, where :meth:`together` is more than 1."""
+        """Build the arrays of some clips, each as :meth:`build` does, where :meth:`together` is more than 1.
+
+        Not called for specifications from whose versions training draws.
+        """
         return [self.build(spec, clip, faces) for clip, faces in clips]
 
     def parts(self, spec: Spec) -> Sequence[Specification]:

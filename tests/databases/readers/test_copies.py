@@ -132,6 +132,7 @@ def test_sheets_are_found_and_choices_among_them_reported(tmp_path):
         reading = CASME2.read(tmp_path / place / "CASME2-RAW")
         assert (len(reading.clips), reading.clips.path[0]) == (6, "sub01/EP21_01f")
         assert reading.layout.startswith("raw frames in CASME2-RAW, ")
+        assert reading.clips.objective_class.notna().all() == (place == "0")  # in the second sheet, also beside it
     miniature.write_casme2(tmp_path / "trees", tree="Cropped", prefix="reg_img")
     reading = CASME2.read(miniature.write_casme2(tmp_path / "trees", tree="CASME2_RAW_selected"))
     assert (reading.cropped, reading.clips.path[0]) == (False, "CASME2_RAW_selected/sub01/EP21_01f")
