@@ -203,10 +203,10 @@ def again(leaderboard, tmp_path_factory):
         known = hold_all(leaderboard, truths())
         assert known.problems == []
         files = {folder: json.loads((folder / "audit.json").read_text(encoding="utf-8")) for folder in AUDITS}
-        command = recording(RunOptions(methods=[], protocol=[]))
         found = {}
         for folder, told in files.items():
             runs = known.where(config=told["config"], variant=told["variant"], data=told["data"])
+            command = recording(RunOptions(methods=[told["method"]], protocol=[told["protocol"]]))
             found[folder] = read_audit(runs, told["method"], told["protocol"], command)
         return found
 
