@@ -82,7 +82,9 @@ class BDCNN(FlowNet):
         """Return stochastic gradient descent with Nesterov's momentum."""
         config = self.config
         settings: dict[str, Any] = {"momentum": config.momentum, "weight_decay": config.weight_decay}
-        return torch.optim.SGD(module.parameters(), config.learning_rate, nesterov=config.momentum > 0, **settings)
+        return torch.optim.SGD(
+            module.parameters(), config.learning_rate, nesterov=config.momentum > 0, fused=True, **settings
+        )
 
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Return u, v, strain and magnitude, (n, 4, 1, size, size) in 0..1."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from merbench.training.channel_transformer import ChannelNorm, MapTransformer
+from merbench.training.channel_transformer import MapMerge, MapTransformer
 
 PATCH = 7
 HEADS = 8
@@ -68,20 +68,15 @@ class _Trunk(nn.Module):
         self.embedding = nn.Conv2d(3, width, PATCH, PATCH)
         self.positions = nn.ParameterList(nn.Parameter(torch.randn(1)) for _ in widths)
         self.transformers = nn.ModuleList(
-            MapTransformer(wide, depth, heads * 2**level, outside=False)
+            MapTransformer(wide, depth, heads * 2**level)
             for level, (wide, depth) in enumerate(zip(widths, repeats, strict=True))
         )
-        self.merges = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(wide, 2 * wide, 3, padding=1), ChannelNorm(2 * wide, False), nn.MaxPool2d(3, 2, 1))
-            for wide in widths[:-1]
-        )
+        self.merges = nn.ModuleList(MapMerge(wide) for wide in widths[:-1])
 
     def forward(self, tiles: Tensor) -> Tensor:
-        x = self.embedding(tiles)
+        x = self.embedding(tiles).permute(0, 2, 3, 1)
         for level, (position, transformer) in enumerate(zip(self.positions, self.transformers, strict=True)):
-            places = x.permute(0, 2, 3, 1)
-            done = transformer(places.reshape(-1, x.shape[1], 1, 1) + position)
-            x = done.view(places.shape).permute(0, 3, 1, 2)
+            x = transformer(x.reshape(-1, 1, x.shape[3]) + position).view(x.shape)
             x = self.merges[level](x) if level < len(self.merges) else x
         return torch.unflatten(x.flatten(1), 1, (-1, 4)).transpose(1, 2)
 

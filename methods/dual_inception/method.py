@@ -35,11 +35,12 @@ class DualInception(FlowNet):
     channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v")
 
     def module(self) -> nn.Module:
-        """Return the net."""
-        return Net(len(self.problem.outputs), self.config.copies, self.config.width)
+        """Return the net, channels last, which is what its convolutions are fastest in on a CPU."""
+        net = Net(len(self.problem.outputs), self.config.copies, self.config.width)
+        return net.to(memory_format=torch.channels_last)
 
     def scores(self, module: nn.Module, batch: Batch) -> Tensor:
         """Return the class scores."""
-        parts = [part.expand(-1, self.config.copies, -1, -1) for part in torch.split(batch["flow"], 1, dim=1)]
-        scores: Tensor = module(*parts)
+        copies = [part.expand(-1, self.config.copies, -1, -1) for part in torch.split(batch["flow"], 1, dim=1)]
+        scores: Tensor = module(*(each.contiguous(memory_format=torch.channels_last) for each in copies))
         return scores

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from merbench.training.channel_transformer import ChannelNorm, MapTransformer
+from merbench.training.channel_transformer import MapMerge, MapTransformer, patches
 
 #: Points of five facial landmarks in a face of 28 pixels, (x, y), which the authors' code has for faces that no
 #: detector finds; the third, the nose, is not used.
@@ -22,40 +22,28 @@ class Net(nn.Module):
         self.levels = len(repeats)
         places = (size // 7 // 2 ** (self.levels - 1)) ** 2
         widths = [width * 2**level for level in range(self.levels)]
-        self.embedding = nn.Conv2d(3 * 7 * 7, width, 1)
+        self.embedding = nn.Linear(3 * 7 * 7, width)
         self.positions = nn.ParameterList(nn.Parameter(torch.randn(places)) for _ in repeats)
         self.transformers = nn.ModuleList(
             MapTransformer(wide, depth, heads * 2**level)
             for level, (wide, depth) in enumerate(zip(widths, repeats, strict=True))
         )
-        self.merges = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(wide, 2 * wide, 3, padding=1), ChannelNorm(2 * wide), nn.MaxPool2d(3, 2, 1))
-            for wide in widths[:-1]
-        )
-        self.norm = ChannelNorm(widths[-1])
+        self.merges = nn.ModuleList(MapMerge(wide) for wide in widths[:-1])
+        self.norm = nn.LayerNorm(widths[-1])
         self.classifier = nn.Linear(widths[-1], classes)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Return scores."""
-        x = self.embedding(_patches(tiles))
+        x = self.embedding(patches(tiles, 7))
         for level, (position, transformer) in enumerate(zip(self.positions, self.transformers, strict=True)):
             blocks = 2 ** (self.levels - 1 - level)
-            side = x.shape[-1] // blocks
-            cut = x.unflatten(3, (blocks, side)).unflatten(2, (blocks, side)).permute(0, 2, 4, 1, 3, 5)
-            done = transformer(cut.flatten(0, 2) + position.view(side, side))
-            done = done.unflatten(0, (-1, blocks, blocks)).permute(0, 3, 1, 4, 2, 5)
-            x = done.flatten(4, 5).flatten(2, 3)
+            side = x.shape[1] // blocks
+            cut = x.unflatten(2, (blocks, side)).unflatten(1, (blocks, side)).transpose(2, 3)
+            places = cut.reshape(-1, side**2, x.shape[3])  # those of a block
+            x = transformer(places + position[:, None]).view_as(cut).transpose(2, 3).reshape_as(x)
             x = self.merges[level](x) if level < len(self.merges) else x
-        scores: Tensor = self.classifier(self.norm(x).mean(dim=(2, 3)))
+        scores: Tensor = self.classifier(self.norm(x).mean(dim=(1, 2)))
         return scores
-
-
-def _patches(picture: Tensor) -> Tensor:
-    """Turn each patch of 7 x 7 pixels into the channels of a place: row, column, colour."""
-    cut: Tensor = torch.unflatten(
-        torch.unflatten(picture, 3, (-1, 7)), 2, (-1, 7)
-    )  # n, colour, rows, row, columns, column
-    return cut.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
 
 
 def tiled(flow: Tensor) -> Tensor:

@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from merbench.training.channel_transformer import ChannelNorm, MapTransformer
+from merbench.training.channel_transformer import MapTransformer, patches
 
 PATCHES = (7, 14, 28)
 
@@ -12,7 +11,9 @@ PATCHES = (7, 14, 28)
 class Net(nn.Module):
     """Flow pictures, (n, 3, 28, 28) in 0..1 -> scores (n, classes).
 
-    The branch with patches of 28 pixels has a single place, over which attention does nothing.
+    The branch with patches of 28 pixels has a single place, over which attention does nothing. The public code scales
+    the maps of all branches to 2 x 2 places, by means of 2 x 2 or by copies, and uses means over these: the same as the
+    means over a branch's own places.
     """
 
     def __init__(self, classes: int, width: int, heads: int, depths: tuple[int, int, int], dropout: float) -> None:
@@ -21,43 +22,34 @@ class Net(nn.Module):
             _Branch(patch, width, depth, heads, dropout) for patch, depth in zip(PATCHES, depths, strict=True)
         )
         half = width // 2
-        self.gate = nn.Sequential(nn.Conv2d(3 * width, half, 1), nn.GELU(), nn.Conv2d(half, 3, 1))
+        self.gate = nn.Sequential(nn.Linear(3 * width, half), nn.GELU(), nn.Linear(half, 3))
         hidden = nn.Linear(width, half)
         self.classifier = nn.Sequential(hidden, nn.GELU(), nn.Dropout(dropout), nn.Linear(half, classes))
 
     def forward(self, flow: Tensor) -> Tensor:
         """Return scores."""
-        maps = [branch(flow) for branch in self.branches]
-        pooled = torch.cat(maps, dim=1).mean(dim=(2, 3), keepdim=True)
-        weights = self.gate(pooled).softmax(dim=1)[:, :, None]
-        fused = (torch.stack(maps, dim=1) * weights).sum(dim=1)
-        scores: Tensor = self.classifier(fused.mean(dim=(2, 3)))
+        means = torch.stack([branch(flow) for branch in self.branches], dim=1)
+        weights = self.gate(means.flatten(1)).softmax(dim=1)[:, :, None]
+        scores: Tensor = self.classifier((means * weights).sum(dim=1))
         return scores
 
 
 class _Branch(nn.Module):
-    """Patches of one size: (n, 3, 28, 28) -> (n, width, 2, 2)."""
+    """Patches of one size: (n, 3, 28, 28) -> mean over their places, (n, width)."""
 
     def __init__(self, patch: int, width: int, depth: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.patch = patch
-        self.embedding = nn.Sequential(nn.Conv2d(3 * patch**2, width, 1), ChannelNorm(width, outside=False))
-        self.position = nn.Parameter(torch.randn(1, width, (28 // patch) ** 2))
-        self.transformer = MapTransformer(width, depth, heads, dropout=dropout, outside=False)
+        self.embedding = nn.Sequential(nn.Linear(3 * patch**2, width), nn.LayerNorm(width))
+        self.position = nn.Parameter(0.02 * torch.randn(1, width, (28 // patch) ** 2))
+        self.transformer = MapTransformer(width, depth, heads, dropout=dropout)
         self.attention = nn.Conv1d(1, 1, _kernel(width), padding=_kernel(width) // 2, bias=False)
 
     def forward(self, flow: Tensor) -> Tensor:
-        patch = self.patch
-        cut = (
-            torch.unflatten(torch.unflatten(flow, 3, (-1, patch)), 2, (-1, patch))
-            .permute(0, 3, 5, 1, 2, 4)
-            .flatten(1, 3)
-        )
-        x = self.embedding(cut)
-        x = self.transformer(x + torch.unflatten(self.position, 2, x.shape[-2:]))
-        mean = x.mean(dim=(2, 3))
-        x = x * self.attention(mean[:, None]).sigmoid()[:, 0, :, None, None]
-        return interpolate(x, (2, 2), mode="bilinear", align_corners=False)
+        x = self.embedding(patches(flow, self.patch).flatten(1, 2))
+        mean = self.transformer(x + self.position.transpose(1, 2)).mean(dim=1)
+        attended: Tensor = mean * self.attention(mean[:, None])[:, 0].sigmoid()
+        return attended
 
 
 def _kernel(channels: int) -> int:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -33,5 +34,6 @@ class OffApexNet(FlowNet):
     channels: ClassVar[tuple[Literal["u", "v", "strain"], ...]] = ("u", "v")
 
     def module(self) -> nn.Module:
-        """Return the net."""
-        return Net(len(self.problem.outputs), self.config.width, self.config.activated)
+        """Return the net, channels last, which is what its convolutions are fastest in on a CPU."""
+        net = Net(len(self.problem.outputs), self.config.width, self.config.activated)
+        return net.to(memory_format=torch.channels_last)
