@@ -23,7 +23,8 @@ class Config(FaceConfig):
     - lstm_width, lstm_layers, hidden: of the LSTM, and of the dense layer after it
     - pretrained: begin with ImageNet's weights, which timm downloads, or finds in the cache of the model hub
     - frozen: the vision transformer does not learn, but for its last normalisation
-    - momentum, weight_decay: of stochastic gradient descent
+    - optimiser: stochastic gradient descent, ``sgd``, or ``adamw``
+    - momentum, weight_decay: of stochastic gradient descent; AdamW has the latter alone
     - restart_epochs: the rate falls along a half cosine and restarts after so many epochs; 0: `schedule` alone
     """
 
@@ -45,6 +46,7 @@ class Config(FaceConfig):
     hidden: int = Field(256, ge=1)
     pretrained: bool = True
     frozen: bool = True
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-4, ge=0)
     restart_epochs: int = Field(4, ge=0)

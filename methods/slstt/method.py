@@ -34,10 +34,12 @@ class SLSTT(FaceNet):
         return Net(self.config, len(self.problem.outputs))
 
     def optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
-        """Return stochastic gradient descent."""
+        """Return stochastic gradient descent, or AdamW."""
         config = self.config
-        settings: dict[str, Any] = {"momentum": config.momentum, "weight_decay": config.weight_decay}
-        return torch.optim.SGD(module.parameters(), config.learning_rate, **settings, fused=True)
+        settings: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+        if config.optimiser == "adamw":
+            return torch.optim.AdamW(module.parameters(), **settings)
+        return torch.optim.SGD(module.parameters(), momentum=config.momentum, **settings)
 
     def tensors(self, inputs: Inputs, rng: np.random.Generator | None = None) -> Batch:
         """Return the flow of each frame as a coloured picture, bytes, (n, frames, 3, size, size)."""
