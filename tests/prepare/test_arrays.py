@@ -22,7 +22,7 @@ from merbench.contracts.inputs import (
     Landmarks,
 )
 from merbench.databases.releases.megc2019_flow28 import FLOW
-from merbench.prepare import upkeep
+from merbench.prepare import estimate, upkeep
 from merbench.prepare.arrays import (
     fill_store,
     input_digests,
@@ -157,6 +157,15 @@ def test_frames_are_prepared_clip_by_clip_and_kept(tmp_path, home):
     assert watcher.notes[0] == f"pictures: {spec}, faces as delivered"
     assert re.fullmatch(f".*{re.escape(str(path))}.* is built again.*", watcher.notes[1])
     assert len(watcher.notes) == 2
+
+
+def test_many_clips_are_estimated_before_a_run_prepares_them(tmp_path, home, monkeypatch):
+    monkeypatch.setattr(estimate, "MANY", 2)
+    source, watcher = _pictures(tmp_path, 3), Watcher()
+    prepare_input([source], source.clips, SMALL_FRAMES, watcher)
+    assert ": 3 clips will take about 0 s and " in watcher.notes[1]
+    prepare_input([source], source.clips, SMALL_FRAMES, watcher)
+    assert len(watcher.notes) == 3  # all are there
 
 
 def test_every_frame_of_each_clip_makes_a_ragged_input(tmp_path):

@@ -121,4 +121,4 @@ class _OwnFrames:
 def _said_of(folder: Path) -> str:
     """Name a folder in which clips were not found, and the archives in it."""
     packed = archives(folder, survey(folder, ends=lambda _: False, most=MOST_FOLDERS))
-    return f"{folder}{packed and f', which has {packed}'}"
+    return f"{folder}, which has {packed}" if packed else f"{folder} or up to five levels below"
