@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The list of a site's files, in its folder: by it a later site replaces them.
 LIST = "files.txt"
 #: End tags and quotation marks that HTML leaves out: a sixth of all pages.
-_OPTIONAL = re.compile(r"</(?:td|th|tr|li|dt|dd|thead|tbody)>\n?")
+_OPTIONAL = re.compile(r"</(?:td|th|tr|li|dt|dd|p|thead|tbody)>\n?")
 _TAG, _QUOTED = re.compile(r"<[a-z][^>]*>"), re.compile(r'="([\w.:#,-](?:[\w.:#,/-]*[\w.:#,-])?)"(?=[\s>])')
 _STATIC = ("site.css", "site.js", "icon.svg")
 #: Nothing is loaded from elsewhere, and no script or style within a page is run.

@@ -1,5 +1,6 @@
 """What each page says: a function a template, which returns the names that the template uses."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ Compared = Sequence[tuple[boards.Group, Sequence[pd.DataFrame]]]
 _ANSWERS = ("impossible", "undecided", "possible", "not checked")
 #: The end of the evidence for what is possible; the page says it once.
 _SAID_ONCE = " This does not confirm the figures."
+#: Clips in the evidence, which the page says once where they are the same for all figures of a part.
+_CLIPS = re.compile(r" as one pooled confusion matrix of (\d+ clips \([^)]*\))")
 
 
 def index(content: SiteContent) -> Context:
@@ -226,7 +229,15 @@ def claims(content: SiteContent) -> Context:
 
 def protocol_claims(content: SiteContent, name: str) -> Context:
     """Show every published figure of a protocol with the answer of ``check-claim``."""
-    return {"name": name, "claims": _claims(content, [name])}
+    claims = _claims(content, [name])
+    clips: dict[str, set[str]] = {}
+    for each in claims:
+        clips.setdefault(each["part"], set()).update(_CLIPS.findall(each["evidence"]))
+    same = {part: found.pop() for part, found in clips.items() if len(found) == 1}
+    for each in claims:
+        if each["part"] in same:
+            each["evidence"] = _CLIPS.sub("", each["evidence"])
+    return {"name": name, "claims": claims, "clips": same}
 
 
 def _claims(content: SiteContent, names: Iterable[str]) -> list[Context]:

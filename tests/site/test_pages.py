@@ -23,6 +23,8 @@ VOID = {"meta", "link", "input", "br", "path", "circle", "rect"}
 #: Elements whose end tags HTML leaves out, and what ends them.
 ENDED = {
     "li": {"li"}, "td": {"td", "th", "tr", "tbody"}, "th": {"td", "th", "tr", "tbody"}, "tr": {"tr", "tbody"},
+    "p": {"p", "div", "dl", "h1", "h2", "h3", "ul", "ol", "table", "section", "details", "footer",
+          "main", "figure", "pre"},
     "thead": {"tbody"}, "tbody": {"tbody"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"},
 }  # fmt: skip
 HOSTILE = [

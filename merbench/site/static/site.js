@@ -283,9 +283,9 @@ const makePeople = (place) => {
 };
 
 // The notes of a published figure, which the page has once, open beside it.
-for (const link of document.querySelectorAll('td details a[href^="#note-"]')) {
-  const note = document.querySelector(link.hash);
-  if (note) link.replaceWith(note.textContent);
+for (const links of document.querySelectorAll("td details p:has(a)")) {
+  const notes = [...links.querySelectorAll("a")].map((link) => document.querySelector(link.hash)).filter(Boolean);
+  links.replaceWith(...notes.map((note) => make("p", {}, note.textContent.trim())));
 }
 document.querySelectorAll("table.board, table.sortable").forEach(makeSortable);
 document.querySelectorAll(".controls").forEach(makeControls);
