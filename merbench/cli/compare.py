@@ -63,8 +63,8 @@ def compare(
     found, report, differing = compared(
         methods or [], protocol, data, added, leaderboard, sanity, older, results, may_be_empty=format == "json"
     )
-    if format == "json" and report.data is not None:
-        report = replace(report, data=[_with_family(record) for record in report.data])
+    if format == "json":
+        report = replace(report, data=[_with_family(record) for record in report.records or ()])
     report = shaped(report, columns or [], rows or [], order, percent, digits, resized)
     report = _with_bibliography(report, found, bib) if bib else report
     if figure:

@@ -1,6 +1,7 @@
 """What each page says: a function a template, which returns the names that the template uses."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ Compared = Sequence[tuple[boards.Group, Sequence[pd.DataFrame]]]
 _ANSWERS = ("impossible", "undecided", "possible", "not checked")
 #: The end of the evidence for what is possible; the page says it once.
 _SAID_ONCE = " This does not confirm the figures."
-#: Clips in the evidence, which the page says once where they are the same for all figures of a part.
+#: Clips in the evidence; the page says those of most figures of a part once.
 _CLIPS = re.compile(r" as one pooled confusion matrix of (\d+ clips \([^)]*\))")
 
 
@@ -230,12 +231,12 @@ def claims(content: SiteContent) -> Context:
 def protocol_claims(content: SiteContent, name: str) -> Context:
     """Show every published figure of a protocol with the answer of ``check-claim``."""
     claims = _claims(content, [name])
-    clips: dict[str, set[str]] = {}
+    clips: dict[str, Counter[str]] = {}
     for each in claims:
-        clips.setdefault(each["part"], set()).update(_CLIPS.findall(each["evidence"]))
-    same = {part: found.pop() for part, found in clips.items() if len(found) == 1}
+        clips.setdefault(each["part"], Counter()).update(_CLIPS.findall(each["evidence"]))
+    same = {part: found.most_common(1)[0][0] for part, found in clips.items() if found}
     for each in claims:
-        if each["part"] in same:
+        if _CLIPS.findall(each["evidence"]) == [same.get(each["part"])]:
             each["evidence"] = _CLIPS.sub("", each["evidence"])
     return {"name": name, "claims": claims, "clips": same}
 

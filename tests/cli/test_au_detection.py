@@ -76,6 +76,7 @@ def test_action_units_are_detected_compared_shown_and_exported(coded, done, refu
     assert "small-au on coded-flow" in done("run", "always-shown", "svm-flow-aus", *coded)
     table = json.loads(done("compare", "--format", "json"))
     assert {row["task"] for row in table} == {"au-detection"}
+    assert {row["method"]: row["family"] for row in table} == {"always-shown": "floor", "svm-flow-aus": "classical"}
     figures = {(row["method"], row["part"]): row for row in table}
     for method in ("always-shown", "svm-flow-aus"):
         rows = list(csv.DictReader(io.StringIO(done("export", f"{method}-small-au"))))
