@@ -18,7 +18,9 @@ while IFS= read -r row; do
   changed+=("$theirs/$row")
 done < <(rows "$theirs")
 LC_ALL=C comm -23 <(rows .) <(rows "$theirs") | sed 's/^/deleted: /'
-strange=$(cd "$theirs" && find results/leaderboard -mindepth 1 -maxdepth 2 ! -type d && find results/leaderboard -mindepth 3 ! -type f)
+code='results/leaderboard/[^/]*/[^/]*/code\(/.*\)?'
+strange=$(cd "$theirs" && find results/leaderboard -mindepth 1 -maxdepth 2 ! -type d &&
+  find results/leaderboard -mindepth 3 ! -type f ! \( -type d -regex "$code" \))
 [ -z "$strange" ] || { printf 'neither a row nor a file of one: %q\n' "$strange" >&2; exit 1; }
 if [ ${#changed[@]} -eq 0 ]; then
   echo "no row is new or changed"

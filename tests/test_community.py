@@ -65,6 +65,7 @@ def test_rows_that_differ_are_verified_and_strange_files_refused(checkouts):
     theirs, verify = checkouts
     assert verify()[:2] == (0, "no row is new or changed\n")
     (theirs / "a" / "run.json").write_text("{ }")
+    (theirs / "a" / "code" / "more").mkdir(parents=True)  # of a method that is not merbench's own
     shutil.rmtree(theirs / "b")
     (theirs / "--help").mkdir()
     code, out, _ = verify()
@@ -77,6 +78,7 @@ def test_rows_that_differ_are_verified_and_strange_files_refused(checkouts):
         lambda: (theirs / "linked").symlink_to("/etc"),
         lambda: os.mkfifo(theirs / "c" / "pipe"),
         lambda: (theirs / "c" / "deep").mkdir(),
+        lambda: (theirs / "a" / "code" / "link").symlink_to("/etc"),
         lambda: (theirs / "file").touch(),
     )):  # fmt: skip
         before = set(theirs.rglob("*"))
