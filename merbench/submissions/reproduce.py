@@ -63,8 +63,8 @@ def chosen(
     """
     for name in names:
         if not any(_named(run, name) for run in board):
-            known = {run.file.method for run in board} | {run.file.run_id for run in board}
-            raise MerbenchError(f"no committed row is {name!r}{suggestion(name, known)}")
+            known = {run.file.method for run in board}
+            raise MerbenchError(f"no committed row is {name!r}{suggestion(name, known)}: expected a method or a run id")
     found = []
     for run in board:
         if run.mark is None or (names and not any(_named(run, name) for name in names)):
