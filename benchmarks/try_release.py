@@ -99,7 +99,13 @@ def tried(here: Environment, light: bool) -> None:
     step("methods, protocols", "merbench", "protocols")
     step("run", "merbench", "run", "majority", "svm-flow", *SMALL)
     rows = json.loads(step("compare --leaderboard", "merbench", "compare", "--leaderboard", "--format", "json"))
-    wanted = {"method": "svm-flow", "part": "full", "data": "megc2019-flow28", "origin": "leaderboard"}
+    wanted = {
+        "method": "svm-flow",
+        "protocol": "megc2019",
+        "part": "full",
+        "data": "megc2019-flow28",
+        "origin": "leaderboard",
+    }
     (row,) = (row for row in rows if wanted.items() <= row.items())
     assert round(row["uf1"], 4) == 0.7182, row
     digest = row["run_ids"][0].rpartition("-")[2]

@@ -1,6 +1,7 @@
 """What the predictions of a submitted row, and its seeds together, show."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def duplicates(submitted: Submitted) -> Evidence:
     yield "ok", f"compared with {len(known)} committed runs"
 
 
+@lru_cache(maxsize=1_000)
 def _answers(run: RecordedRun) -> list[tuple[Any, ...]]:
     names = [
         name
