@@ -1,6 +1,5 @@
 """What the predictions of a submitted row, and its seeds together, show."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ from merbench.contracts.clips import clip_names
 from merbench.contracts.errors import MerbenchError, listed
 from merbench.records.read import RecordedRun
 from merbench.records.states import FILE as KEPT
+from merbench.submissions.agreement import uf1_of
 from merbench.submissions.model import FILE
 from merbench.submissions.submitted import Evidence, Submitted
 
@@ -139,14 +139,12 @@ def distribution(submitted: Submitted) -> Evidence:
             "noted",
             f"{right:.0%} of the clips are right, or scores copy the truth: no training is known to give this",
         )
-    full = {score.part: score.uf1 for score in row_scores([run])[0]}.get("full", 0.0)
-    others = _best(submitted.board, run)
+    split, full = run.file.key.split_digest, _uf1(run)
+    others = [_uf1(each) for each in submitted.board if each.file.key.split_digest == split and each.group != run.group]
     best = f"; the best other committed row has {max(others):.4f}" if others else ""
     yield ("noted" if others and full > max(others) + 0.1 else "ok"), f"UF1 {full:.4f}{best}"
 
 
-def _best(board: Sequence[RecordedRun], run: RecordedRun) -> list[float]:
-    alike = [
-        each for each in board if each.file.key.split_digest == run.file.key.split_digest and each.group != run.group
-    ]
-    return [score.uf1 for each in alike for score in row_scores([each])[0] if score.part == "full"]
+@lru_cache(maxsize=1_000)
+def _uf1(run: RecordedRun) -> float:
+    return uf1_of(run.predictions, run)
