@@ -47,7 +47,7 @@ def test_a_command_opens_the_runs_that_it_is_about(record, answers, right, merbe
 
 
 def test_a_run_is_found_by_its_digest_wherever_it_is(record, answers, done, refused, tmp_path):
-    committed = read_leaderboard().where(method="svm-flow", data="megc2019-flow28")[0]
+    committed = read_leaderboard().where(method="svm-flow", protocol="megc2019", data="megc2019-flow28")[0]
     folder = ("--results", tmp_path / "empty", "--no-figures")
     for name in (committed.key_digest, committed.key_digest[:8], committed.file.run_id):
         assert ".7182" in done("show", name, *folder), name

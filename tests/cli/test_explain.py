@@ -12,7 +12,8 @@ def test_explain_compares_two_methods(recorded, done):
 
 
 def test_explain_reads_the_leaderboard(done):
-    says(done("explain", "svm-flow", "majority", "--leaderboard", "--most", "0"), ".7182", "442")
+    rows = ("svm-flow on megc2019-flow28", "majority", "--protocol", "megc2019")
+    says(done("explain", *rows, "--leaderboard", "--most", "0"), ".7182", "442")
 
 
 def test_explain_refuses_what_it_can_not_compare(recorded, refused):
