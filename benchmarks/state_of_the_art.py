@@ -283,9 +283,8 @@ def alone() -> str:
             gains.append(paired_difference(whole, tables_of(single[name]), row.runs[0].file.outputs))
             line += text_cells(number(uf1(single[name])), number(row.scores[part].uf1)) + difference_cells(gains[-1])
         clear = sum(excludes_zero(each.uf1_interval) for each in gains)
-        said += [
-            f"{titles[part]} {signed(float(np.mean([each.uf1 for each in gains])))} (the interval excludes 0 in {clear})"
-        ]
+        mean = signed(float(np.mean([each.uf1 for each in gains])))
+        said += [f"{titles[part]} {mean} (the interval excludes 0 in {clear})"]
     heads = [f"{titles[part]}{what}" for part in ALONE for what in (" alone", ", all three", ", difference")]
     table = written(("Row", *heads), lines)
     return f"{table}\n\nWhat the two other databases add to UF1, in the mean of {len(lines)} rows: {'; '.join(said)}."
