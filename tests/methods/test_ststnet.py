@@ -186,7 +186,7 @@ def test_the_authors_weights_give_their_figures_and_answers(shared, plans, tmp_p
 def test_committed_rows_come_out_again(plans):
     """All seeds by their keys; and, since that takes seconds, the first epochs of the largest fold, clip by clip."""
     last, selecting = plans(seeds=(0, 1, 2)), plans(seeds=(0, 1, 2), selection="inner")
-    committed = {run.file.run_id: run for run in read_leaderboard() if run.file.method == "ststnet"}
+    committed = {run.file.run_id: run for run in read_leaderboard().where(method="ststnet", protocol="megc2019")}
     assert {plan.run_id: plan.file.key for plan in last + selecting} == {
         run_id: run.file.key for run_id, run in committed.items()
     }

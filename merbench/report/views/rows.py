@@ -21,12 +21,8 @@ def named(label: str, texts: Sequence[Note | str]) -> list[Note]:
 
 
 def row_notes(rows: Sequence[Row]) -> list[Note]:
-    """Return the notes of rows, each with the names of the rows that it is about."""
-    about: dict[Note, list[str]] = {}
-    for row in rows:
-        for note in as_notes(row.remarks):
-            about.setdefault(note, []).append(row.label)
-    return [note for said, labels in about.items() for note in named(", ".join(dict.fromkeys(labels)), [said])]
+    """Return the notes of rows, each with the name of its row."""
+    return [note for row in rows for note in named(row.label, row.remarks)]
 
 
 def title_of(rows: Sequence[Row]) -> str:
