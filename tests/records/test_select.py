@@ -92,7 +92,7 @@ def test_a_run_is_found_by_its_id_or_the_beginning_of_it(record, answers):
 
 
 def test_a_committed_run_has_neither_folds_nor_diagnostics():
-    run = read_leaderboard().where(method="ststnet", selection="last")[0]
+    run = read_leaderboard().where(method="ststnet", protocol="megc2019", selection="last")[0]
     assert (run.diagnostics("samm/006"), run.first_record(), run.without_epochs()) == ({}, None, [])
     clips = run.clips()
     assert (clips.fold == clips.dataset + "/" + clips.subject).all()
