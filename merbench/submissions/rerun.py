@@ -39,6 +39,8 @@ from merbench.submissions.submitted import Looked, Submitted
 
 #: Shuffled labels and moved inputs are judged on so many clips or more; folds are drawn until they have them.
 CLIPS = 60
+#: What shows answers that are kept in the code; a row is not verified where they were not judged.
+CHEATS = ("labels shuffled", "inputs moved")
 #: Of the labels, so many may change where every input moves by one grey level. Measured: see docs/submitting.md.
 MOVED = 0.1
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")

@@ -19,7 +19,7 @@ from merbench.records.model import Verification
 from merbench.records.select import Runs
 from merbench.submissions.bounds import take
 from merbench.submissions.checks import looked
-from merbench.submissions.rerun import run_again
+from merbench.submissions.rerun import CHEATS, run_again
 from merbench.submissions.submitted import Looked, Submitted
 
 #: So many runs are verified in one call.
@@ -50,7 +50,8 @@ class Verdict:
             return "failed"
         if not self.run_again:
             return "consistent"
-        return "verified" if self.isolated and self.run_again == self.of else "rerun"
+        unjudged = any(line.check in CHEATS and line.result == "noted" for line in self.lines)  # too few clips
+        return "verified" if self.isolated and self.run_again == self.of and not unjudged else "rerun"
 
     def run_method_again(self, count: int | None) -> None:
         """Run drawn folds of the method again, all if `count` is None; what is found are further lines."""

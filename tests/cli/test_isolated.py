@@ -164,7 +164,8 @@ def test_nothing_but_the_inputs_is_in_reach(
 def test_the_way_that_is_used_is_named(done, majority_row, only, way):
     only(way)
     found = done("verify", majority_row, "--rerun", "all", "--by", "me")
-    assert (f"({way})" in found) == ("state: verified, bitwise" in found) == bool(way), found
+    assert (f"({way})" in found) == bool(way), found
+    assert ("state: rerun (3 of 3 folds), bitwise" in found) == bool(way)  # too few clips to judge cheats: not verified
     assert ("state: rerun (3 of 3 folds), not isolated, bitwise" in found) == (not way)
     state = state_of(read_entries(majority_row.parents[1]))
     assert f", {way}" in state.found if way else "not isolated" in state.text
