@@ -6,27 +6,40 @@ Run: uv run python benchmarks/state_of_the_art.py      # writes the pages anew b
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from _committed_rows import (
+    FIRST,
+    FLOOR,
+    PROTOCOL,
+    SECOND,
+    WAITING,
+    competes,
+    difference_cells,
+    label,
+    minus,
+    named,
+    p_of,
+    rows,
+    tables_of,
+    uf1,
+    written,
+)  # fmt: skip
+from _pages import between_marks
 from scipy.stats import spearmanr
 
 from merbench.analysis.claims.published import published_rows
-from merbench.analysis.curves import known_from_test_clips, points_by_curve
-from merbench.analysis.held import hold_all
-from merbench.analysis.rows import Row, measured_rows
+from merbench.analysis.curves import points_by_curve
+from merbench.analysis.rows import Row
 from merbench.contracts.clips import IDENTITY
 from merbench.engine.plan.declared import declared
-from merbench.engine.plan.truths import truths
-from merbench.records.declared import name_of
-from merbench.records.select import read_leaderboard
 from merbench.report.numbers import excludes_zero, interval_text, number, p_text, signed, signed_interval
-from merbench.report.table import Cell, Column, Report, Section, Table, name_column, text_cells
+from merbench.report.table import Cell, text_cells
 from merbench.report.views.compare import comparison
 from merbench.report.write import write
 from merbench.scoring.intervals import Interval
@@ -37,11 +50,9 @@ from merbench.scoring.table import part_scores
 
 ROOT = Path(__file__).resolve().parents[1]
 AUDITS = ROOT / "results/audits"
-PROTOCOL, FIRST, SECOND = "megc2019", "megc2019-flow28", "megc2019-flow4x28"
 #: Part of MEGC 2019 -> the protocol that trains and tests on it alone.
 ALONE = {"casme2": "casme2-3", "samm": "samm-3", "smic-hs": "smic-hs-3"}
 HELD_OUT = "lodo-casme2.samm.smic-hs"
-FLOOR = "majority"
 #: A row and the same with classes that are not weighted.
 BALANCED = {
     "svm-flow": "flow-classifier:svm-rbf-unbalanced",
@@ -75,75 +86,6 @@ PUBLISHED = {
     "flow-classifier:biwoof-svm": ("Bi-WOOF", "on flow that is scaled clip by clip: not attributed"),
     "htnet:width-64": ("HTNet", "a quarter of the width: not attributed"),
 }
-
-
-@cache
-def rows(data: str = FIRST, protocol: str = PROTOCOL) -> list[Row]:
-    """Return the committed rows, best first, those without rank and sanity rows last."""
-    runs = hold_all(read_leaderboard().where(protocol=protocol, data=data), truths())
-    assert not runs.problems, runs.problems
-    return measured_rows(runs, declared=declared())[0]
-
-
-@cache
-def named(data: str = FIRST, protocol: str = PROTOCOL) -> Mapping[str, Row]:
-    """Return plain rows, by the last epoch and without other settings, by the name under which one is declared."""
-    files = [(row.runs[0].file, row) for row in rows(data, protocol)]
-    return {name_of(file): row for file, row in files if not file.variant and file.key.selection == "last"}
-
-
-def competes(row: Row) -> bool:
-    """Return whether a row is ranked and is not the floor."""
-    return row.ranked and row.runs[0].file.method != FLOOR
-
-
-def tables_of(row: Row) -> list[pd.DataFrame]:
-    """Return the predictions of a row's seeds."""
-    return [run.predictions for run in row.runs]
-
-
-def minus(row: Row, other: Row) -> Difference:
-    """Return the paired difference of two rows."""
-    return paired_difference(tables_of(row), tables_of(other), row.runs[0].file.outputs)
-
-
-def label(row: Row) -> str:
-    """Return a row's label, with a mark if its settings are known from test clips."""
-    return row.label + (" *" if known_from_test_clips(row) else "")
-
-
-def p_of(row: Row, other: Row) -> float:
-    """Return the p-value of the difference, not adjusted."""
-    return float(permutation_tests(np.stack([row.by_subject, other.by_subject]), unweighted_f1)[0, 1])  # type: ignore[list-item]
-
-
-def uf1(row: Row) -> float:
-    """Return UF1 of all clips."""
-    return row.scores["full"].uf1
-
-
-WAITING = "the rows for it wait in [results](../results/README.md)."
-#: Columns of words, not of figures.
-_WORDS = {
-    *("Net", "Not", "Row", "Data", "Selection", "Remarks", "What differs", "Best member"),
-    "Strength (alpha, or C): UF1",
-}
-
-
-def written(columns: Sequence[str], lines: Iterable[Sequence[Cell]], legend: Sequence[str] = ()) -> str:
-    """Write a table, with its names on the left."""
-    lines = list(lines)
-    if not lines:
-        return f"Not known yet: {WAITING}"
-    first, *others = columns
-    heads = [name_column(first), *(Column(each, align="left" if each in _WORDS else "right") for each in others)]
-    return write(Report([Table("", heads, [Section(lines)], legend)]), "md").strip()
-
-
-def difference_cells(found: Difference, figure: str = "uf1") -> list[Cell]:
-    """Return a difference with its interval, bold if that excludes 0."""
-    interval = getattr(found, f"{figure}_interval")
-    return [Cell(signed(getattr(found, figure)), signed_interval(interval), 1 if excludes_zero(interval) else 0)]
 
 
 def ranking() -> str:
@@ -498,21 +440,11 @@ PAGES = {
 }
 
 
-def page(text: str, sections: Iterable[Callable[[], str]]) -> Iterator[str]:
-    """Yield a page with new figures between its marks."""
-    for section in sections:
-        begin, end = (f"<!-- {section.__name__}: {each} -->" for each in ("begin", "end"))
-        before, found, rest = text.partition(begin)
-        if found:
-            yield f"{before}{begin}\n{section()}\n{end}"
-            text = rest.partition(end)[2]
-    yield text
-
-
 def main() -> None:
     """Write the pages."""
     for path, sections in PAGES.items():
-        path.write_text("".join(page(path.read_text(encoding="utf-8"), sections)), encoding="utf-8")
+        for section in sections:
+            path.write_text(between_marks(path, section.__name__, section()), encoding="utf-8")
         print(f"written: {path.relative_to(ROOT)}")
 
 
