@@ -14,6 +14,7 @@ import numpy as np
 from merbench.analysis.claims.claim import Claim
 from merbench.analysis.claims.matrices import Counts, Deadline, Diagonals, Span, Values, is_matrix
 from merbench.analysis.claims.scores import ACCURACY, F1, PRECISION, RECALL, Fits, Score, in_hull
+from merbench.analysis.claims.three_classes import harmonic, limits_of_f1_of_means
 
 #: Column sums are drawn around the class counts, each time with another of these weights.
 _WEIGHTS = (4.0, 15.0, 60.0)
@@ -36,22 +37,13 @@ def linear_of_many(**computed: Score) -> Fits:
 
 def f1_of_means_of_many(claim: Claim, reading: str, deadline: Deadline) -> bool:
     """Try UF1 as 2PR / (P + R) of the mean precision P and the mean recall R."""
-    spans = claim.spans(reading)
-    uf1, uar = (Span(max(spans[name].low, Fraction(0)), spans[name].high) for name in ("uf1", "uar"))
-    if 2 * uar.high <= uf1.low:
+    found = limits_of_f1_of_means(claim, reading)
+    if found is None or _excluded(claim.sizes, found[1]):
         return False
-    low = uf1.low * uar.high / (2 * uar.high - uf1.low)
-    high = uf1.high * uar.low / (2 * uar.low - uf1.high) if 2 * uar.low > uf1.high else Fraction(1)
-    if low > 1:
-        return False
-    limits = [(RECALL, uar), (PRECISION, Span(low, min(high, Fraction(1))))]
-    limits += [(ACCURACY, spans["acc"])] if "acc" in spans else []
-    if _excluded(claim.sizes, limits):
-        return False
-    for recall, precision, *_ in _fitting(claim.sizes, [limits], deadline):
-        both = precision + recall
-        if uf1.holds(2 * precision * recall / both if both else Fraction(0)):
-            return True
+    uf1, limits = found
+    fitting = _fitting(claim.sizes, [limits], deadline)
+    if any(uf1.holds(harmonic(precision, recall)) for recall, precision, *_ in fitting):
+        return True
     raise TimeoutError
 
 

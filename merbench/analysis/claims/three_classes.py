@@ -131,21 +131,35 @@ def linear(**computed: Score) -> Fits:
     return fits
 
 
-def f1_of_means(claim: Claim, reading: str, deadline: Deadline) -> bool:
-    """Try UF1 as 2PR / (P + R) of the mean precision P and the mean recall R: a P in an interval, R as printed."""
+def limits_of_f1_of_means(claim: Claim, reading: str) -> tuple[Span, list[tuple[Score, Span]]] | None:
+    """Return UF1 as printed, and what its being 2PR / (P + R) of the mean precision P and recall R leaves of both.
+
+    R is as printed, so P is in an interval; None where that is empty.
+    """
     spans = claim.spans(reading)
     uf1, uar = (Span(max(spans[name].low, Fraction(0)), spans[name].high) for name in ("uf1", "uar"))
     if 2 * uar.high <= uf1.low:
-        return False
+        return None
     low = uf1.low * uar.high / (2 * uar.high - uf1.low)
     high = uf1.high * uar.low / (2 * uar.low - uf1.high) if 2 * uar.low > uf1.high else Fraction(1)
+    if low > 1:
+        return None
     limits = [(RECALL, uar), (PRECISION, Span(low, min(high, Fraction(1))))]
-    limits += [(ACCURACY, spans["acc"])] if "acc" in spans else []
-    for recall, precision in _fitting(claim.sizes, limits, deadline):
-        both = precision + recall
-        if uf1.holds(2 * precision * recall / both if both else Fraction(0)):
-            return True
-    return False
+    return uf1, limits + ([(ACCURACY, spans["acc"])] if "acc" in spans else [])
+
+
+def harmonic(precision: Fraction, recall: Fraction) -> Fraction:
+    """Return 2PR / (P + R)."""
+    return 2 * precision * recall / (precision + recall) if precision + recall else Fraction(0)
+
+
+def f1_of_means(claim: Claim, reading: str, deadline: Deadline) -> bool:
+    """Try UF1 as 2PR / (P + R) of the mean precision P and the mean recall R."""
+    found = limits_of_f1_of_means(claim, reading)
+    if found is None:
+        return False
+    uf1, limits = found
+    return any(uf1.holds(harmonic(precision, recall)) for recall, precision in _fitting(claim.sizes, limits, deadline))
 
 
 def _fitting(

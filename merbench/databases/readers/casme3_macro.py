@@ -5,15 +5,13 @@ Videos, people and names of clips are those of :mod:`~merbench.databases.readers
 objective class and no emotion: the label is ``macro``.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
 from merbench.contracts.databases import DatabaseCard
-from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note, NoteKind
 from merbench.databases.readers.casme3 import DATABASE as CASME3
-from merbench.databases.reading.layouts import find_trees
+from merbench.databases.reading.layouts import is_tree_without
 from merbench.databases.reading.sheet_database import SheetDatabase
 from merbench.databases.reading.sheets import Sheet, SheetForm
 
@@ -21,12 +19,7 @@ from merbench.databases.reading.sheets import Sheet, SheetForm
 class _Casme3Macro(SheetDatabase):
     def recognises(self, folder: Path) -> bool:
         """Return whether the tree is there; with the sheet of micro-expressions it is a copy of ``casme3``."""
-        try:
-            trees, places = find_trees(folder, self.tree)
-        except DataError:
-            return False
-        micro = re.compile(rf"(?:{CASME3.sheet.files})\.(?:xlsx?|csv)", re.IGNORECASE)
-        return bool(trees) and not any(micro.fullmatch(name) for place in places for name in place.files)
+        return is_tree_without(folder, self.tree, CASME3.sheet)
 
     def _identified(
         self, sheet: Sheet, notes: list[Note], kind: NoteKind

@@ -14,7 +14,7 @@ from merbench.contracts.errors import DataError
 from merbench.contracts.notes import Note
 from merbench.databases.readers.mmew import DATABASE as MMEW
 from merbench.databases.reading.framed import Annotation, FramedDatabase
-from merbench.databases.reading.layouts import TreeForm, find_trees, groups
+from merbench.databases.reading.layouts import TreeForm, groups, is_tree_without
 from merbench.databases.reading.trees import FolderContent
 
 _PICTURE = re.compile(r"(.+)\.(?:jpe?g|png|bmp)", re.IGNORECASE)
@@ -28,12 +28,7 @@ def _folder(names: tuple[str, ...]) -> tuple[str, str]:
 class _MmewMacro(FramedDatabase):
     def recognises(self, folder: Path) -> bool:
         """Return whether the tree is there; with the sheet of micro-expressions it is a copy of ``mmew``."""
-        try:
-            trees, places = find_trees(folder, self.tree)
-        except DataError:
-            return False
-        micro = re.compile(rf"(?:{MMEW.sheet.files})\.(?:xlsx?|csv)", re.IGNORECASE)
-        return bool(trees) and not any(micro.fullmatch(name) for place in places for name in place.files)
+        return is_tree_without(folder, self.tree, MMEW.sheet)
 
     def _clip_folders(self, folder: Path, tree: Path, form: TreeForm, notes: list[Note]) -> dict[tuple[str, str], Path]:
         """Return (subject, clip) -> picture."""

@@ -76,6 +76,16 @@ def find_trees(folder: Path, form: TreeForm) -> tuple[list[_Tree], list[FolderCo
     return trees, places
 
 
+def is_tree_without(folder: Path, form: TreeForm, sheet: SheetForm) -> bool:
+    """Whether a tree is in a folder or below, and no sheet by which the copy would be of another database."""
+    try:
+        trees, places = find_trees(folder, form)
+    except DataError:
+        return False
+    other = re.compile(rf"(?:{sheet.files})\.(?:xlsx?|csv)", re.IGNORECASE)
+    return bool(trees) and not any(other.fullmatch(name) for place in places for name in place.files)
+
+
 def _rank(tree: _Tree) -> tuple[bool, int, int]:
     """Rank a tree: folders before videos, then by kind, then those with most clips."""
     clips = [path for path, names in clip_folders(tree.path, tree.form) if names]
